@@ -1,0 +1,103 @@
+//! A slice that the threads of a launch write together, each its own cells.
+
+use core::marker::PhantomData;
+
+use crate::thread;
+
+/// Output memory of a kernel: every thread may write cells, and no two threads the same one.
+///
+/// A `&mut [T]` in every thread would alias, which Rust forbids; this type hands out one cell at a
+/// time instead. [`own`](Self::own), [`own_2d`](Self::own_2d) and [`own_strided`](Self::own_strided)
+/// are safe: they give a thread only cells that its indices make its own. Everything else is
+/// [`write`](Self::write), whose caller promises the disjointness; its bounds are checked all the same.
+///
+/// Use one of the three within a kernel for one slice: each is disjoint over threads by itself, and
+/// two of them side by side are not.
+pub struct DisjointMut<'a, T> {
+    start: *mut T,
+    len: usize,
+    _memory: PhantomData<&'a mut [T]>,
+}
+
+impl<'a, T> DisjointMut<'a, T> {
+    /// The `len` cells from `start`.
+    ///
+    /// # Safety
+    /// They are valid for writes during `'a`, and nobody but the launch's threads, through values of
+    /// this type, touches them.
+    #[inline(always)]
+    pub unsafe fn from_raw_parts(start: *mut T, len: usize) -> Self {
+        Self { start, len, _memory: PhantomData }
+    }
+
+    /// Cells of the whole slice.
+    #[inline(always)]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there are none.
+    #[inline(always)]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The cell at [`thread::index_1d`], if the slice is that long. For one-dimensional launches.
+    #[inline(always)]
+    pub fn own(&mut self) -> Option<&mut T> {
+        self.own_strided(0)
+    }
+
+    /// The `k`-th cell of this thread in a grid-stride loop: `index_1d() + k * grid_stride()`.
+    /// For one-dimensional launches.
+    #[inline(always)]
+    pub fn own_strided(&mut self, k: usize) -> Option<&mut T> {
+        let index = thread::index_1d() + k * thread::grid_stride();
+        // SAFETY: for different threads, or different k, of a one-dimensional launch the index differs.
+        (index < self.len).then(|| unsafe { &mut *self.start.add(index) })
+    }
+
+    /// The cell of a matrix of `columns` columns, stored by rows, at column x and row y of
+    /// [`thread::index_2d`]; `None` right of or below it.
+    #[inline(always)]
+    pub fn own_2d(&mut self, columns: usize) -> Option<&mut T> {
+        let (x, y) = thread::index_2d();
+        let index = y * columns + x;
+        // SAFETY: x < columns makes the index differ for different threads of a two-dimensional launch.
+        (x < columns && index < self.len).then(|| unsafe { &mut *self.start.add(index) })
+    }
+
+    /// Writes cell `index`.
+    ///
+    /// # Panics
+    /// If the slice is not that long: a trap on a GPU, an error with kernel, block and thread on the
+    /// processor.
+    ///
+    /// # Safety
+    /// No other thread of the launch reads or writes the same cell, unless a barrier stands between.
+    #[inline(always)]
+    #[track_caller]
+    pub unsafe fn write(&mut self, index: usize, value: T) {
+        assert!(index < self.len, "index {index} is outside the output of {} cells", self.len);
+        // SAFETY: the index is within bounds, and the caller promises that the cell is this thread's.
+        unsafe { self.start.add(index).write(value) }
+    }
+
+    /// Reads cell `index`.
+    ///
+    /// # Panics
+    /// As [`write`](Self::write).
+    ///
+    /// # Safety
+    /// The cell has been written, and no other thread writes it, unless a barrier stands between.
+    #[inline(always)]
+    #[track_caller]
+    pub unsafe fn read(&self, index: usize) -> T
+    where
+        T: Copy,
+    {
+        assert!(index < self.len, "index {index} is outside the output of {} cells", self.len);
+        // SAFETY: the index is within bounds, and the caller promises that the cell is initialised.
+        unsafe { self.start.add(index).read() }
+    }
+}

@@ -1,0 +1,418 @@
+//! What the host knows of a kernel, and a call of one: types that `#[kernel]` fills in.
+//!
+//! `#[kernel]` on a function `axpy` makes a module `axpy` with a [`Kernel`] named `KERNEL` and a
+//! function `launch`, whose parameters have the types of the kernel's. It gives a [`Launch`], which
+//! an executor checks and runs. What can be wrong with one is a [`LaunchError`].
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use crate::machine::MachineKind;
+pub use crate::processor::Dim3;
+use crate::processor::Entry;
+
+/// A type that can be copied to a device and back, byte by byte.
+///
+/// # Safety
+/// Every pattern of bits is a value, and there is no padding.
+pub unsafe trait DeviceCopy: Copy + Send + Sync + 'static {}
+
+macro_rules! device_copy {
+    ($($type:ty),*) => { $(
+        // SAFETY: a number has no padding, and all its patterns are values.
+        unsafe impl DeviceCopy for $type {}
+    )* };
+}
+device_copy!(u8, i8, u16, i16, u32, i32, u64, i64, usize, isize, f32, f64);
+
+// SAFETY: an array of such values has no padding either.
+unsafe impl<T: DeviceCopy, const N: usize> DeviceCopy for [T; N] {}
+
+/// Device memory as an argument: where it is, how many elements it has, whose it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Region {
+    /// The device's address of the first element.
+    pub address: u64,
+    /// Elements.
+    pub len: usize,
+    /// The executor that made it; every executor has a number of its own.
+    pub owner: u64,
+}
+
+/// Device memory that a kernel may read as `&[T]` or `*const T`.
+///
+/// # Safety
+/// The region stays valid, and nobody writes it, while the value is borrowed.
+pub unsafe trait DeviceSlice<T: DeviceCopy> {
+    /// The region.
+    fn region(&self) -> Region;
+}
+
+/// Device memory that a kernel may write through `DisjointMut<T>` or `*mut T`.
+///
+/// # Safety
+/// The region stays valid, and nobody else touches it, while the value is borrowed.
+pub unsafe trait DeviceSliceMut<T: DeviceCopy>: DeviceSlice<T> {}
+
+/// An argument of a launch, with its type erased.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Arg {
+    /// A number: its bytes, little-endian, and how many of them count.
+    Scalar {
+        /// The bytes.
+        bytes: [u8; 8],
+        /// How many.
+        size: usize,
+    },
+    /// A slice: passed to a GPU as an address and a length, two parameters.
+    Slice(Region),
+    /// A pointer: passed to a GPU as an address.
+    Pointer(Region),
+}
+
+impl Arg {
+    /// A number as an argument.
+    pub fn scalar<T: DeviceCopy>(value: T) -> Self {
+        const { assert!(size_of::<T>() <= 8, "a kernel's scalar parameter has at most 8 bytes") };
+        let mut bytes = [0; 8];
+        // SAFETY: `T` is at most 8 bytes without padding, which are copied into 8 bytes.
+        unsafe { std::ptr::copy_nonoverlapping((&raw const value).cast(), bytes.as_mut_ptr(), size_of::<T>()) };
+        Self::Scalar { bytes, size: size_of::<T>() }
+    }
+
+    /// The number, in a kernel's entry.
+    ///
+    /// # Panics
+    /// If the argument is not a scalar of this size.
+    #[doc(hidden)]
+    pub fn to_scalar<T: DeviceCopy>(&self) -> T {
+        match self {
+            // SAFETY: `T` has `size` bytes, all of whose patterns are values.
+            Self::Scalar { bytes, size } if *size == size_of::<T>() => unsafe {
+                bytes.as_ptr().cast::<T>().read_unaligned()
+            },
+            other => panic!("expected a scalar of {} bytes, found {other:?}", size_of::<T>()),
+        }
+    }
+
+    /// The memory that the argument names; a scalar names none.
+    pub fn region(&self) -> Option<Region> {
+        match self {
+            Self::Scalar { .. } => None,
+            Self::Slice(region) | Self::Pointer(region) => Some(*region),
+        }
+    }
+
+    /// The region, in a kernel's entry.
+    ///
+    /// # Panics
+    /// If the argument is a scalar.
+    #[doc(hidden)]
+    pub fn to_region(&self) -> Region {
+        self.region().unwrap_or_else(|| panic!("expected memory, found {self:?}"))
+    }
+}
+
+/// A kernel: its names, its code for processors, and how it must be launched.
+pub struct Kernel {
+    /// The name of its entry in the PTX.
+    pub name: &'static str,
+    /// The path of the module that it stands in, such as `gpu::mean_shift`.
+    pub path: &'static str,
+    /// Its parameters, in order.
+    pub parameters: &'static [Parameter],
+    /// Which blocks it can be launched with.
+    pub block: fn(MachineKind) -> BlockRule,
+    /// How the other sizes of a launch follow from the arguments and the block.
+    pub shape: fn(MachineKind, &[Arg], Dim3) -> Shape,
+    /// Its code for a kind of processor.
+    pub entry: fn(MachineKind) -> Entry,
+}
+
+impl fmt::Debug for Kernel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Kernel").field("name", &self.name).field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+/// A kernel's parameter as it was written.
+#[derive(Clone, Copy, Debug)]
+pub struct Parameter {
+    /// Its name.
+    pub name: &'static str,
+    /// Its type.
+    pub type_name: &'static str,
+}
+
+/// Which blocks a kernel can be launched with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BlockRule {
+    /// The block that it is launched with unless the caller says otherwise.
+    pub default: Dim3,
+    /// The least and most threads of a one-dimensional block that it accepts instead, in whole warps.
+    pub range: Option<(u32, u32)>,
+}
+
+impl BlockRule {
+    /// The number of threads nearest to the wanted one that the kernel accepts.
+    pub fn nearest(&self, threads: u32) -> u32 {
+        match self.range {
+            Some((least, most)) => (threads / 32 * 32).clamp(least, most),
+            None => self.default.iter().product(),
+        }
+    }
+}
+
+/// What a launch needs besides its arguments and its block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shape {
+    /// Blocks along x, y and z.
+    pub grid: [usize; 3],
+    /// Bytes of dynamic shared memory of a block.
+    pub shared: usize,
+    /// The first relation among the arguments that does not hold, as it is written at the kernel.
+    pub violated: Option<&'static str>,
+}
+
+/// A slice in the formulas of a launch shape: only its length is known there.
+#[derive(Clone, Copy, Debug)]
+pub struct Extent(pub usize);
+
+impl Extent {
+    /// Elements.
+    #[allow(clippy::len_without_is_empty)]
+    pub fn len(&self) -> usize {
+        self.0
+    }
+}
+
+/// A block in the formulas of a launch shape.
+#[derive(Clone, Copy, Debug)]
+pub struct BlockSize {
+    /// Threads along x.
+    pub x: usize,
+    /// Threads along y.
+    pub y: usize,
+    /// Threads along z.
+    pub z: usize,
+}
+
+impl From<Dim3> for BlockSize {
+    fn from([x, y, z]: Dim3) -> Self {
+        Self { x: x as usize, y: y as usize, z: z as usize }
+    }
+}
+
+/// A call of a kernel, ready for an executor. It borrows the memory that it names.
+#[must_use = "a launch does nothing until an executor runs it"]
+#[derive(Debug)]
+pub struct Launch<'a> {
+    kernel: &'static Kernel,
+    args: Vec<Arg>,
+    block: Option<u32>,
+    _memory: PhantomData<&'a mut ()>,
+}
+
+impl<'a> Launch<'a> {
+    /// A call with arguments that fit the kernel's parameters; `#[kernel]` makes sure that they do.
+    #[doc(hidden)]
+    pub fn new(kernel: &'static Kernel, args: Vec<Arg>) -> Self {
+        Self { kernel, args, block: None, _memory: PhantomData }
+    }
+
+    /// Launches blocks of this many threads instead of the kernel's own choice.
+    pub fn threads_per_block(self, threads: u32) -> Self {
+        Self { block: Some(threads), ..self }
+    }
+
+    /// The kernel.
+    pub fn kernel(&self) -> &'static Kernel {
+        self.kernel
+    }
+
+    /// The arguments, in order.
+    pub fn args(&self) -> &[Arg] {
+        &self.args
+    }
+
+    /// Checks the launch against the kernel's rules and the device's limits, and settles its sizes.
+    ///
+    /// # Errors
+    /// The first rule that does not hold.
+    pub fn prepare(&self, machine: MachineKind, owner: u64, limits: &Limits) -> Result<Prepared, LaunchError> {
+        let kernel = self.kernel.name;
+        if self.args.iter().filter_map(Arg::region).any(|region| region.owner != owner) {
+            return Err(LaunchError::ForeignMemory { kernel });
+        }
+        let block = self.checked_block((self.kernel.block)(machine), limits)?;
+        let shape = (self.kernel.shape)(machine, &self.args, block);
+        if let Some(relation) = shape.violated {
+            let args = self.describe_args();
+            return Err(LaunchError::Relation { kernel, relation, args });
+        }
+        if shape.shared > limits.shared_bytes {
+            return Err(LaunchError::SharedMemory { kernel, wanted: shape.shared, most: limits.shared_bytes });
+        }
+        let mut grid = [0; 3];
+        for (axis, wanted) in shape.grid.into_iter().enumerate() {
+            if wanted > limits.grid[axis] as usize {
+                let axis = ["x", "y", "z"][axis];
+                return Err(LaunchError::Grid { kernel, axis, wanted });
+            }
+            grid[axis] = wanted as u32;
+        }
+        Ok(Prepared { grid, block, shared: shape.shared })
+    }
+
+    fn checked_block(&self, rule: BlockRule, limits: &Limits) -> Result<Dim3, LaunchError> {
+        let kernel = self.kernel.name;
+        let Some(threads) = self.block else { return Ok(rule.default) };
+        let default = rule.default.iter().product();
+        match rule.range {
+            Some((least, most)) => {
+                let most = most.min(limits.threads);
+                if threads < least || threads > most || threads % 32 != 0 {
+                    return Err(LaunchError::Block { kernel, threads, least, most });
+                }
+                Ok([threads, 1, 1])
+            }
+            None if threads == default => Ok(rule.default),
+            None => Err(LaunchError::FixedBlock { kernel, threads, fixed: default }),
+        }
+    }
+
+    fn describe_args(&self) -> String {
+        let describe = |(parameter, arg): (&Parameter, &Arg)| match arg {
+            Arg::Scalar { .. } => match parameter.type_name {
+                "f32" => format!("{} = {}", parameter.name, arg.to_scalar::<f32>()),
+                _ => format!("{} = {}", parameter.name, arg.integer()),
+            },
+            Arg::Slice(region) | Arg::Pointer(region) => format!("{}.len() = {}", parameter.name, region.len),
+        };
+        self.kernel.parameters.iter().zip(&self.args).map(describe).collect::<Vec<_>>().join(", ")
+    }
+}
+
+impl Arg {
+    /// The scalar's bytes as an unsigned number.
+    fn integer(&self) -> u64 {
+        match self {
+            Self::Scalar { bytes, .. } => u64::from_le_bytes(*bytes),
+            Self::Slice(region) | Self::Pointer(region) => region.len as u64,
+        }
+    }
+}
+
+/// A launch whose sizes are settled and checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Prepared {
+    /// Blocks along x, y and z; zero blocks are nothing to do.
+    pub grid: Dim3,
+    /// Threads of a block along x, y and z.
+    pub block: Dim3,
+    /// Bytes of dynamic shared memory of a block.
+    pub shared: usize,
+}
+
+/// What a device can launch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Threads of a block.
+    pub threads: u32,
+    /// Blocks along x, y and z.
+    pub grid: Dim3,
+    /// Bytes of dynamic shared memory of a block.
+    pub shared_bytes: usize,
+}
+
+impl Limits {
+    /// What every GPU from compute capability 7.5 on can launch.
+    pub const BASELINE: Self = Self { threads: 1024, grid: [i32::MAX as u32, 65_535, 65_535], shared_bytes: 48 * 1024 };
+}
+
+/// Why a launch was refused before it began.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LaunchError {
+    /// An argument's memory belongs to another executor.
+    ForeignMemory {
+        /// The kernel.
+        kernel: &'static str,
+    },
+    /// The kernel does not accept blocks of this size.
+    Block {
+        /// The kernel.
+        kernel: &'static str,
+        /// Threads asked for.
+        threads: u32,
+        /// The least it accepts.
+        least: u32,
+        /// The most it accepts on this device.
+        most: u32,
+    },
+    /// The kernel accepts one size of block only.
+    FixedBlock {
+        /// The kernel.
+        kernel: &'static str,
+        /// Threads asked for.
+        threads: u32,
+        /// The size it accepts.
+        fixed: u32,
+    },
+    /// A relation that the kernel demands of its arguments does not hold.
+    Relation {
+        /// The kernel.
+        kernel: &'static str,
+        /// The relation, as it is written at the kernel.
+        relation: &'static str,
+        /// The arguments that were given.
+        args: String,
+    },
+    /// A block needs more dynamic shared memory than the device has.
+    SharedMemory {
+        /// The kernel.
+        kernel: &'static str,
+        /// Bytes needed.
+        wanted: usize,
+        /// Bytes there are.
+        most: usize,
+    },
+    /// The grid is larger than the device can launch.
+    Grid {
+        /// The kernel.
+        kernel: &'static str,
+        /// The axis.
+        axis: &'static str,
+        /// Blocks needed.
+        wanted: usize,
+    },
+}
+
+impl fmt::Display for LaunchError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ForeignMemory { kernel } => {
+                write!(f, "an argument of kernel {kernel} lies in another device's memory; copy it to this one first")
+            }
+            Self::Block { kernel, threads, least, most } => write!(
+                f,
+                "kernel {kernel} cannot run with {threads} threads per block; choose a multiple of 32 from {least} to {most}"
+            ),
+            Self::FixedBlock { kernel, threads, fixed } => {
+                write!(f, "kernel {kernel} cannot run with {threads} threads per block; it is written for {fixed}")
+            }
+            Self::Relation { kernel, relation, args } => {
+                write!(f, "kernel {kernel} needs {relation}, which does not hold for {args}")
+            }
+            Self::SharedMemory { kernel, wanted, most } => write!(
+                f,
+                "a block of kernel {kernel} needs {wanted} bytes of shared memory, and the device has {most}; use smaller blocks"
+            ),
+            Self::Grid { kernel, axis, wanted } => {
+                write!(f, "kernel {kernel} would need {wanted} blocks along {axis}, more than the device can launch")
+            }
+        }
+    }
+}
+
+impl std::error::Error for LaunchError {}

@@ -1,0 +1,93 @@
+//! What a kernel written in Rust may say.
+//!
+//! A kernel is an ordinary Rust function under [`#[kernel]`](kernel). Every word in this crate has two
+//! meanings: on the target `nvptx64-nvidia-cuda` it becomes an LLVM intrinsic and so an instruction of
+//! PTX; anywhere else it asks the executor that simulates a GPU on the processor (see [`processor`]).
+//! One source therefore serves both, and a kernel can be tested, debugged and profiled with a
+//! processor's tools.
+//!
+//! Names and meanings follow rust-cuda's crate of the same name where it has them:
+//!
+//! | CUDA C++ | here |
+//! |---|---|
+//! | `threadIdx.x`, `blockIdx.y`, … | [`thread::thread_idx_x`], [`thread::block_idx_y`], … |
+//! | `blockIdx.x * blockDim.x + threadIdx.x` | [`thread::index_1d`] |
+//! | `__syncthreads()` | [`thread::sync_threads`] |
+//! | `__shared__ float tile[256]` | [`shared_array!`] |
+//! | `extern __shared__ float tile[]` | [`shared::dynamic_shared_mem`] |
+//! | `__shfl_down_sync` | [`warp::warp_shuffle_down`] |
+//! | `__ballot_sync` | [`warp::warp_vote_ballot`] |
+//! | `atomicMax` | [`atomic::fetch_max`] |
+//! | `kernel<<<grid, block>>>(…)` | `kernel::launch(…)`, see [`kernel`] |
+#![cfg_attr(target_arch = "nvptx64", no_std)]
+#![cfg_attr(
+    target_arch = "nvptx64",
+    feature(link_llvm_intrinsics, stdarch_nvptx, asm_experimental_arch, core_float_math)
+)]
+#![cfg_attr(target_arch = "nvptx64", allow(internal_features))]
+
+pub mod atomic;
+mod disjoint;
+mod float;
+pub mod machine;
+pub mod shared;
+pub mod thread;
+pub mod warp;
+
+#[cfg(target_arch = "nvptx64")]
+mod device;
+#[cfg(not(target_arch = "nvptx64"))]
+pub mod launch;
+#[cfg(not(target_arch = "nvptx64"))]
+pub mod processor;
+
+/// The implementation of every word on the machine that is compiled for.
+mod words {
+    #[cfg(target_arch = "nvptx64")]
+    pub(crate) use crate::device::*;
+    #[cfg(not(target_arch = "nvptx64"))]
+    pub(crate) use crate::processor::words::*;
+}
+
+pub use cuda_std_macros::kernel;
+pub use disjoint::DisjointMut;
+pub use float::GpuFloat;
+pub use machine::Machine;
+
+/// What nearly every kernel needs: `use cuda_std::prelude::*;`.
+pub mod prelude {
+    pub use crate::{DisjointMut, GpuFloat, Machine, kernel, shared_array, thread};
+}
+
+/// What `#[kernel]` and the macros expand to. Not for use by hand.
+#[doc(hidden)]
+pub mod expansion {
+    #[cfg(target_arch = "nvptx64")]
+    pub use crate::device::shared_pointer;
+    #[cfg(not(target_arch = "nvptx64"))]
+    pub use crate::processor::words::{SharedSite, static_shared};
+
+    /// Calls a function that is generic over the machine for the machine of this name.
+    #[macro_export]
+    #[doc(hidden)]
+    macro_rules! for_machine {
+        ($kind:expr, $function:ident($($argument:expr),*)) => {
+            match $kind {
+                $crate::machine::MachineKind::Gpu => $function::<$crate::machine::Gpu>($($argument),*),
+                $crate::machine::MachineKind::Baseline => $function::<$crate::machine::Baseline>($($argument),*),
+                $crate::machine::MachineKind::Avx2 => $function::<$crate::machine::Avx2>($($argument),*),
+                $crate::machine::MachineKind::Avx512 => $function::<$crate::machine::Avx512>($($argument),*),
+            }
+        };
+    }
+    #[cfg(not(target_arch = "nvptx64"))]
+    pub use crate::for_machine;
+
+    /// The memory of an argument, on the processor, where a device address is an address.
+    #[cfg(not(target_arch = "nvptx64"))]
+    #[inline(always)]
+    pub fn address<T>(arg: &crate::launch::Arg) -> *mut T {
+        let address = arg.to_region().address as usize;
+        std::ptr::with_exposed_provenance_mut(address)
+    }
+}

@@ -1,0 +1,222 @@
+//! What a kernel is compiled for: the GPU, or one of several kinds of processor.
+//!
+//! Inside a kernel the name `Machine` stands for the machine that this copy of the body is compiled
+//! for; inside a launch shape, for the one that will run it. It carries what differs between them
+//! and must be known when compiling: how many neighbouring elements one thread should hold, and
+//! arithmetic that has one instruction on one machine and several on another. Code that does not
+//! care need not mention it.
+//!
+//! On a processor the best kind is chosen when the program runs, so one build serves all of them.
+
+#[cfg(target_arch = "nvptx64")]
+use crate::words;
+
+/// A machine that kernels are compiled for. See the [module](self).
+pub trait Machine {
+    /// Which one it is.
+    const KIND: MachineKind;
+
+    /// How many neighbouring elements (queries, columns) one thread does best to hold in registers:
+    /// on a GPU, enough to share each load of the others; on a processor, two or more full vectors,
+    /// which the compiler fills from arrays of this length.
+    const LANES: usize;
+
+    /// Threads of a one-dimensional block that does well on the machine: on a GPU, a few warps that
+    /// hide each other's waits; on a processor, few, so that there are blocks for every core.
+    const BLOCK: u32;
+
+    /// `a * b + c`, with one rounding where the machine has the instruction, else with two.
+    ///
+    /// `f32::mul_add` always rounds once, and is a slow library call on processors without it.
+    fn mul_add(a: f32, b: f32, c: f32) -> f32;
+
+    /// 2^-x for `x >= 0`; exactly 1 at 0.
+    ///
+    /// # Precision
+    /// Relative error at most 2^-22. From x = 126 on the result may be 2^-126 instead of something
+    /// smaller, or zero; which of the two depends on the machine.
+    fn exp2_minus(x: f32) -> f32;
+}
+
+/// The machines by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MachineKind {
+    /// A GPU, or something that runs its PTX.
+    Gpu,
+    /// A processor, with what every one of its architecture has.
+    Baseline,
+    /// An x86-64 processor with AVX2 and FMA.
+    Avx2,
+    /// An x86-64 processor with AVX-512 (F, BW, DQ, VL).
+    Avx512,
+}
+
+impl MachineKind {
+    /// The fastest kind of processor that this one is.
+    #[cfg(not(target_arch = "nvptx64"))]
+    pub fn of_this_processor() -> Self {
+        #[cfg(target_arch = "x86_64")]
+        {
+            let fused = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
+            if fused
+                && is_x86_feature_detected!("avx512f")
+                && is_x86_feature_detected!("avx512bw")
+                && is_x86_feature_detected!("avx512dq")
+                && is_x86_feature_detected!("avx512vl")
+            {
+                return Self::Avx512;
+            }
+            if fused {
+                return Self::Avx2;
+            }
+        }
+        Self::Baseline
+    }
+
+    /// Whether this processor can run code for the kind. True for the GPU, which is not asked here.
+    #[cfg(not(target_arch = "nvptx64"))]
+    pub fn runs_here(self) -> bool {
+        let best = Self::of_this_processor();
+        match self {
+            Self::Gpu | Self::Baseline => true,
+            Self::Avx2 => best != Self::Baseline,
+            Self::Avx512 => best == Self::Avx512,
+        }
+    }
+}
+
+/// A GPU, or something that runs its PTX.
+pub enum Gpu {}
+
+/// A processor, with what every one of its architecture has.
+#[cfg(not(target_arch = "nvptx64"))]
+pub enum Baseline {}
+
+/// An x86-64 processor with AVX2 and FMA.
+#[cfg(not(target_arch = "nvptx64"))]
+pub enum Avx2 {}
+
+/// An x86-64 processor with AVX-512 (F, BW, DQ, VL).
+#[cfg(not(target_arch = "nvptx64"))]
+pub enum Avx512 {}
+
+impl Machine for Gpu {
+    const KIND: MachineKind = MachineKind::Gpu;
+    const LANES: usize = 4;
+    const BLOCK: u32 = 128;
+
+    #[inline(always)]
+    fn mul_add(a: f32, b: f32, c: f32) -> f32 {
+        #[cfg(target_arch = "nvptx64")]
+        return core::f32::math::mul_add(a, b, c);
+        #[cfg(not(target_arch = "nvptx64"))]
+        a.mul_add(b, c)
+    }
+
+    #[inline(always)]
+    fn exp2_minus(x: f32) -> f32 {
+        #[cfg(target_arch = "nvptx64")]
+        return words::exp2_approx(-x);
+        #[cfg(not(target_arch = "nvptx64"))]
+        (-x).exp2()
+    }
+}
+
+#[cfg(not(target_arch = "nvptx64"))]
+macro_rules! processor_machines {
+    ($($machine:ident: $lanes:expr, $mul_add:expr;)*) => { $(
+        impl Machine for $machine {
+            const KIND: MachineKind = MachineKind::$machine;
+            const LANES: usize = $lanes;
+            const BLOCK: u32 = 32;
+
+            #[inline(always)]
+            fn mul_add(a: f32, b: f32, c: f32) -> f32 {
+                $mul_add(a, b, c)
+            }
+
+            #[inline(always)]
+            fn exp2_minus(x: f32) -> f32 {
+                exp2_minus_polynomial(x, $mul_add)
+            }
+        }
+    )* };
+}
+
+/// Two roundings: for processors whose every `f32::mul_add` would be a call into libm.
+#[cfg(not(any(target_arch = "aarch64", target_arch = "nvptx64")))]
+#[inline(always)]
+fn two_roundings(a: f32, b: f32, c: f32) -> f32 {
+    a * b + c
+}
+
+#[cfg(not(any(target_arch = "aarch64", target_arch = "nvptx64")))]
+processor_machines! {
+    Baseline: 8, two_roundings;
+    Avx2: 16, f32::mul_add;
+    Avx512: 32, f32::mul_add;
+}
+
+// Every 64-bit Arm processor has fused multiply-add.
+#[cfg(target_arch = "aarch64")]
+processor_machines! {
+    Baseline: 8, f32::mul_add;
+    Avx2: 16, f32::mul_add;
+    Avx512: 32, f32::mul_add;
+}
+
+/// 2^-x for x >= 0, in operations that vectorise.
+///
+/// x is split into an integer and a fraction in [-1/2, 1/2] by adding and subtracting 1.5 * 2^23,
+/// which rounds to an integer and leaves it in the low bits; `round()` and the saturating `as i32`
+/// made the same loop four times slower. 2^fraction is a polynomial whose constant term is exactly 1,
+/// and the integer is added to the exponent's bits. Minimax by Lawson iteration over the other five
+/// coefficients (relative error 9.2e-8, measured in f32 1.7e-7).
+#[cfg(not(target_arch = "nvptx64"))]
+#[inline(always)]
+fn exp2_minus_polynomial(x: f32, mul_add: impl Fn(f32, f32, f32) -> f32) -> f32 {
+    const ROUND: f32 = 12_582_912.0;
+    // The coefficient of degree one of the minimax polynomial, which happens to be near ln 2.
+    #[allow(clippy::approx_constant)]
+    const COEFFICIENTS: [f32; 6] = [0.001_326_472_7, 0.009_671_513, 0.055_507_336, 0.240_222_42, 0.693_147, 1.0];
+    let x = if x < 126.0 { x } else { 126.0 };
+    let shifted = ROUND - x;
+    let fraction = (ROUND - shifted) - x;
+    let mut power = COEFFICIENTS[0];
+    for coefficient in &COEFFICIENTS[1..] {
+        power = mul_add(power, fraction, *coefficient);
+    }
+    f32::from_bits(power.to_bits().wrapping_add(shifted.to_bits() << 23))
+}
+
+#[cfg(all(test, not(target_arch = "nvptx64")))]
+mod tests {
+    use super::*;
+
+    fn check<M: Machine>() {
+        assert_eq!(M::exp2_minus(0.0), 1.0);
+        for i in 0..1_260_000 {
+            let x = i as f32 * 1e-4;
+            let expected = (-f64::from(x)).exp2();
+            let error = (f64::from(M::exp2_minus(x)) / expected - 1.0).abs();
+            assert!(error <= 2.0_f64.powi(-22), "{:?}: 2^-{x} is off by {error:e}", M::KIND);
+        }
+        for x in [126.0, 130.0, 1e10, f32::MAX, f32::INFINITY] {
+            assert!(M::exp2_minus(x) <= 2.0_f32.powi(-126));
+        }
+    }
+
+    #[test]
+    fn exp2_minus_keeps_its_precision() {
+        check::<Gpu>();
+        check::<Baseline>();
+        check::<Avx2>();
+        check::<Avx512>();
+    }
+
+    #[test]
+    fn the_best_kind_runs_here() {
+        assert!(MachineKind::of_this_processor().runs_here());
+        assert!(MachineKind::Baseline.runs_here());
+    }
+}

@@ -1,0 +1,292 @@
+//! The words on the processor: what they ask of the executor that simulates a GPU.
+//!
+//! An executor runs a block of threads by calling the kernel's [`Entry`] within as many stacks as it
+//! needs. The entry takes threads from the [`Block`] one after another; a thread that has to wait for
+//! others (a barrier, a shuffle) calls back into [`Wait`], where the executor suspends the
+//! stack and goes on with another one. A kernel without such calls is therefore a plain loop.
+
+use std::cell::Cell;
+use std::ptr::null;
+
+use crate::launch::Arg;
+
+/// A kernel's code for one machine: runs threads taken from the block until none is left.
+///
+/// # Safety
+/// The arguments have the kernel's types, in order; the memory that they name is valid for the
+/// launch, and written by nobody else.
+pub type Entry = unsafe fn(&[Arg], &Block<'_>);
+
+/// Sizes along x, y and z.
+pub type Dim3 = [u32; 3];
+
+/// A block that is being run, as its threads see it.
+pub struct Block<'a> {
+    /// Its position in the grid.
+    pub index: Dim3,
+    /// Threads of a block.
+    pub size: Dim3,
+    /// Blocks of the grid.
+    pub grid: Dim3,
+    next: Cell<u32>,
+    wait: &'a dyn Wait,
+}
+
+impl<'a> Block<'a> {
+    /// A block none of whose threads has begun.
+    pub fn new(index: Dim3, size: Dim3, grid: Dim3, wait: &'a dyn Wait) -> Self {
+        Self { index, size, grid, next: Cell::new(0), wait }
+    }
+
+    /// Threads of the block.
+    pub fn threads(&self) -> u32 {
+        self.size.iter().product()
+    }
+
+    /// Threads that have begun.
+    pub fn begun(&self) -> u32 {
+        self.next.get()
+    }
+
+    /// The place of thread number `rank` in the block.
+    pub fn thread_index(&self, rank: u32) -> Dim3 {
+        let [x, y, _] = self.size;
+        [rank % x, rank / x % y, rank / x / y]
+    }
+}
+
+/// How an executor lets the threads of a block wait for each other. `thread` is a rank in the block.
+pub trait Wait {
+    /// Returns when every thread of the block has called it; gives how many predicates held.
+    fn barrier(&self, thread: u32, predicate: bool) -> u32;
+
+    /// Returns when every lane of `mask` in the thread's warp has called it with the same mask;
+    /// gives the values of all lanes (of those outside the mask, anything).
+    fn exchange(&self, thread: u32, mask: u32, value: u64) -> [u64; 32];
+
+    /// The block's static shared array that belongs to a place in the source; the same address for
+    /// every thread of the block, aligned to 16 bytes.
+    fn static_shared(&self, site: usize, bytes: usize) -> *mut u8;
+
+    /// The block's dynamic shared memory, aligned to 16 bytes.
+    fn dynamic_shared(&self) -> *mut u8;
+}
+
+/// The thread that is running on a stack: its place, and its way back to the executor.
+pub struct Thread<'a> {
+    rank: Cell<u32>,
+    index: Cell<Dim3>,
+    block: &'a Block<'a>,
+}
+
+thread_local! {
+    static CURRENT: Cell<*const Thread<'static>> = const { Cell::new(null()) };
+}
+
+impl<'a> Thread<'a> {
+    /// A stack's view of the block, before its first thread.
+    #[inline(always)]
+    pub fn new(block: &'a Block<'a>) -> Self {
+        Self { rank: Cell::new(0), index: Cell::new([0; 3]), block }
+    }
+
+    /// Takes the block's next thread; false when all have begun.
+    #[inline(always)]
+    pub fn advance(&self) -> bool {
+        let rank = self.block.next.get();
+        if rank >= self.block.threads() {
+            return false;
+        }
+        self.block.next.set(rank + 1);
+        self.rank.set(rank);
+        let flat = self.block.size[0] == self.block.threads();
+        self.index.set(if flat { [rank, 0, 0] } else { self.block.thread_index(rank) });
+        self.make_current();
+        true
+    }
+
+    #[inline(always)]
+    fn make_current(&self) {
+        let this: *const Thread<'_> = self;
+        // The lifetime is erased; `Drop` and every return from a wait keep the pointer true.
+        CURRENT.set(this.cast());
+    }
+}
+
+impl Drop for Thread<'_> {
+    fn drop(&mut self) {
+        CURRENT.set(null());
+    }
+}
+
+/// The running thread's rank in its block and its block's index, if a kernel is running here.
+pub fn current() -> Option<(u32, Dim3)> {
+    let thread = CURRENT.get();
+    // SAFETY: a pointer that is not null belongs to a `Thread` that lives on a running stack.
+    (!thread.is_null()).then(|| unsafe { ((*thread).rank.get(), (*thread).block.index) })
+}
+
+/// The functions behind [`thread`](crate::thread), [`warp`](crate::warp) and [`shared`](crate::shared).
+#[doc(hidden)]
+pub mod words {
+    use std::sync::atomic::{Ordering, fence};
+
+    use super::{CURRENT, Thread, Wait};
+
+    #[inline(always)]
+    fn with<T>(f: impl FnOnce(&Thread<'_>) -> T) -> T {
+        let thread = CURRENT.get();
+        assert!(!thread.is_null(), "a kernel's words work only in a kernel that an executor runs");
+        // SAFETY: the pointer is set while a `Thread` lives on the running stack, and only then.
+        f(unsafe { &*thread })
+    }
+
+    /// Lets the executor run other threads of the block on this system thread until it returns.
+    #[inline(never)]
+    fn wait<T>(f: impl FnOnce(&dyn Wait, u32) -> T) -> T {
+        with(|thread| {
+            let result = f(thread.block.wait, thread.rank.get());
+            thread.make_current();
+            result
+        })
+    }
+
+    macro_rules! index_words {
+        ($($name:ident = |$thread:ident| $value:expr;)*) => { $(
+            #[inline(always)]
+            pub(crate) fn $name() -> u32 {
+                with(|$thread| $value)
+            }
+        )* };
+    }
+
+    index_words! {
+        thread_idx_x = |thread| thread.index.get()[0];
+        thread_idx_y = |thread| thread.index.get()[1];
+        thread_idx_z = |thread| thread.index.get()[2];
+        block_idx_x = |thread| thread.block.index[0];
+        block_idx_y = |thread| thread.block.index[1];
+        block_idx_z = |thread| thread.block.index[2];
+        block_dim_x = |thread| thread.block.size[0];
+        block_dim_y = |thread| thread.block.size[1];
+        block_dim_z = |thread| thread.block.size[2];
+        grid_dim_x = |thread| thread.block.grid[0];
+        grid_dim_y = |thread| thread.block.grid[1];
+        grid_dim_z = |thread| thread.block.grid[2];
+        lane_id = |thread| thread.rank.get() % 32;
+    }
+
+    pub(crate) fn sync_threads() {
+        wait(|executor, rank| executor.barrier(rank, false));
+    }
+
+    pub(crate) fn sync_threads_count(predicate: bool) -> u32 {
+        wait(|executor, rank| executor.barrier(rank, predicate))
+    }
+
+    pub(crate) fn sync_threads_and(predicate: bool) -> bool {
+        sync_threads_count(!predicate) == 0
+    }
+
+    pub(crate) fn sync_threads_or(predicate: bool) -> bool {
+        sync_threads_count(predicate) != 0
+    }
+
+    #[inline(always)]
+    pub(crate) fn device_fence() {
+        fence(Ordering::SeqCst);
+    }
+
+    #[inline(always)]
+    pub(crate) fn block_fence() {
+        fence(Ordering::SeqCst);
+    }
+
+    fn exchange(mask: u32, value: u64) -> [u64; 32] {
+        wait(|executor, rank| executor.exchange(rank, mask, value))
+    }
+
+    pub(crate) unsafe fn sync_warp(mask: u32) {
+        exchange(mask, 0);
+    }
+
+    /// A shuffle: every lane reads the lane that `source` computes from its own number.
+    fn shuffle(mask: u32, value: u32, source: impl FnOnce(u32) -> u32) -> u32 {
+        let lane = lane_id();
+        let source = source(lane);
+        assert!(
+            mask >> source & 1 == 1,
+            "lane {lane} shuffles from lane {source}, which is not in the mask {mask:#010x}"
+        );
+        exchange(mask, u64::from(value))[source as usize] as u32
+    }
+
+    fn check_width(width: u32) {
+        assert!(width.is_power_of_two() && width <= 32, "a shuffle's width is a power of two up to 32, not {width}");
+    }
+
+    pub(crate) unsafe fn shuffle_up(mask: u32, value: u32, delta: u32, width: u32) -> u32 {
+        check_width(width);
+        shuffle(mask, value, |lane| if lane % width >= delta { lane - delta } else { lane })
+    }
+
+    pub(crate) unsafe fn shuffle_down(mask: u32, value: u32, delta: u32, width: u32) -> u32 {
+        check_width(width);
+        let stays = |lane: u32| u64::from(lane % width) + u64::from(delta) < u64::from(width);
+        shuffle(mask, value, |lane| if stays(lane) { lane + delta } else { lane })
+    }
+
+    pub(crate) unsafe fn shuffle_xor(mask: u32, value: u32, lanes: u32, width: u32) -> u32 {
+        check_width(width);
+        // As `shfl.sync.bfly`: a source beyond the segment's end means the lane's own value.
+        shuffle(mask, value, |lane| {
+            let source = lane ^ (lanes & 31);
+            if source > lane | (width - 1) { lane } else { source }
+        })
+    }
+
+    pub(crate) unsafe fn shuffle_idx(mask: u32, value: u32, by: u32, width: u32) -> u32 {
+        check_width(width);
+        shuffle(mask, value, |lane| lane & !(width - 1) | by & (width - 1))
+    }
+
+    pub(crate) unsafe fn vote_ballot(mask: u32, predicate: bool) -> u32 {
+        let votes = exchange(mask, u64::from(predicate));
+        (0..32).filter(|&lane| mask >> lane & 1 == 1 && votes[lane] == 1).fold(0, |bits, lane| bits | 1 << lane)
+    }
+
+    pub(crate) unsafe fn vote_all(mask: u32, predicate: bool) -> bool {
+        // SAFETY: the caller's promise.
+        unsafe { vote_ballot(mask, predicate) == mask }
+    }
+
+    pub(crate) unsafe fn vote_any(mask: u32, predicate: bool) -> bool {
+        // SAFETY: the caller's promise.
+        unsafe { vote_ballot(mask, predicate) != 0 }
+    }
+
+    /// A place in the source that declares a static shared array; its address is its name.
+    pub struct SharedSite(
+        /// A type without size could share its address with another one.
+        #[allow(dead_code)]
+        u8,
+    );
+
+    impl SharedSite {
+        /// A new place.
+        #[allow(clippy::new_without_default)]
+        pub const fn new() -> Self {
+            Self(0)
+        }
+    }
+
+    /// The block's array of `length` cells that belongs to the place.
+    pub fn static_shared<T>(site: &'static SharedSite, length: usize) -> *mut T {
+        let site = std::ptr::from_ref(site).addr();
+        with(|thread| thread.block.wait.static_shared(site, length * size_of::<T>())).cast()
+    }
+
+    pub(crate) fn dynamic_shared<T>() -> *mut T {
+        with(|thread| thread.block.wait.dynamic_shared()).cast()
+    }
+}

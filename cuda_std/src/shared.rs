@@ -1,0 +1,67 @@
+//! Memory that the threads of a block share.
+//!
+//! Static arrays are made by [`shared_array!`](crate::shared_array), of a size known when the kernel
+//! is compiled; dynamic memory by [`dynamic_shared_mem`], of the size that the launch asks for
+//! (`#[kernel(shared = bytes)]`). Both start uninitialised, and both are seen by every thread of the
+//! block and by no other block. Between a write by one thread and a read by another belongs a
+//! [`sync_threads`](crate::thread::sync_threads).
+
+/// The block's dynamic shared memory, aligned to 16 bytes; every call gives the same address.
+///
+/// The kernel declares how much it needs: `#[kernel(shared = block.x * 4)]`. Without that
+/// declaration the PTX does not assemble, and the processor reports zero bytes as an error.
+#[inline(always)]
+pub fn dynamic_shared_mem<T>() -> *mut T {
+    const { assert!(align_of::<T>() <= 16, "shared memory is aligned to 16 bytes") };
+    crate::words::dynamic_shared()
+}
+
+/// A static array in the block's shared memory: `shared_array![f32; 256]` is a `*mut f32` to 256
+/// cells, aligned to 16 bytes and uninitialised.
+///
+/// The length may be any constant expression. Call it once for each array, at the top of the kernel
+/// and outside loops and branches: each place where it stands is one array.
+///
+/// # Example
+/// ```
+/// use cuda_std::prelude::*;
+///
+/// /// out[i] = x[n - 1 - i] within each block of 64.
+/// #[kernel(block = 64, grid = x.len().div_ceil(64), require(out.len() >= x.len(), x.len() % 64 == 0))]
+/// pub unsafe fn reverse_blocks(x: &[f32], mut out: DisjointMut<f32>) {
+///     let tile = shared_array![f32; 64];
+///     let t = thread::thread_idx_x() as usize;
+///     // SAFETY: every thread writes its own cell, and reads another only behind the barrier.
+///     unsafe {
+///         tile.add(t).write(x[thread::index_1d()]);
+///         thread::sync_threads();
+///         if let Some(cell) = out.own() {
+///             *cell = tile.add(63 - t).read();
+///         }
+///     }
+/// }
+/// ```
+#[macro_export]
+macro_rules! shared_array {
+    ($type:ty; $length:expr) => {{
+        const { assert!(::core::mem::align_of::<$type>() <= 16, "shared memory is aligned to 16 bytes") };
+        #[cfg(target_arch = "nvptx64")]
+        // SAFETY: the asm declares an array in shared memory, aligned to 16, and takes its address.
+        let array = unsafe {
+            let address: u64;
+            ::core::arch::asm!(
+                "{{ .shared .align 16 .b8 shared_array[{bytes}]; .reg .u32 base; mov.u32 base, shared_array; cvt.u64.u32 {address}, base; cvta.shared.u64 {address}, {address}; }}",
+                address = out(reg64) address,
+                bytes = const $length * ::core::mem::size_of::<$type>(),
+                options(nomem, nostack, preserves_flags)
+            );
+            $crate::expansion::shared_pointer::<$type>(address)
+        };
+        #[cfg(not(target_arch = "nvptx64"))]
+        let array = {
+            static SITE: $crate::expansion::SharedSite = $crate::expansion::SharedSite::new();
+            $crate::expansion::static_shared::<$type>(&SITE, $length)
+        };
+        array
+    }};
+}

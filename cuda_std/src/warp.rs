@@ -1,0 +1,141 @@
+//! Exchange within a warp: 32 threads of consecutive [`thread_rank`](crate::thread::thread_rank).
+//!
+//! Every function takes a mask of the lanes that take part, [`ALL`] for the whole warp.
+//!
+//! # Safety
+//! All of them owe the same: every lane of the mask that has not ended reaches the same call with
+//! the same mask, the calling lane is in its mask, and a shuffle reads only from lanes of the mask.
+//! On the processor a broken promise is reported as an error; on a GPU the result is undefined.
+
+use crate::words;
+
+/// The mask of a whole warp.
+pub const ALL: u32 = u32::MAX;
+
+/// Lanes of a warp.
+pub const WARP_SIZE: u32 = 32;
+
+/// This thread's lane: its rank in the block modulo 32.
+#[inline(always)]
+pub fn lane_id() -> u32 {
+    words::lane_id()
+}
+
+/// Waits for the lanes of `mask`, and makes their memory operations visible to each other.
+///
+/// # Safety
+/// See the [module](self).
+#[inline(always)]
+pub unsafe fn sync_warp(mask: u32) {
+    // SAFETY: the caller's promise.
+    unsafe { words::sync_warp(mask) }
+}
+
+/// A value that a shuffle can carry: 32 bits, or 64 as two shuffles.
+pub trait WarpShuffleValue: Copy {
+    /// Applies a 32-bit shuffle to the value's words.
+    #[doc(hidden)]
+    fn through(self, shuffle: impl Fn(u32) -> u32) -> Self;
+}
+
+macro_rules! shuffle_value {
+    ($($type:ty: $to:expr, $from:expr;)*) => { $(
+        impl WarpShuffleValue for $type {
+            #[inline(always)]
+            fn through(self, shuffle: impl Fn(u32) -> u32) -> Self {
+                let (to, from): (fn($type) -> u32, fn(u32) -> $type) = ($to, $from);
+                from(shuffle(to(self)))
+            }
+        }
+    )* };
+}
+
+shuffle_value! {
+    u32: |v| v, |w| w;
+    i32: |v| v as u32, |w| w as i32;
+    f32: |v| v.to_bits(), f32::from_bits;
+}
+
+impl WarpShuffleValue for u64 {
+    #[inline(always)]
+    fn through(self, shuffle: impl Fn(u32) -> u32) -> Self {
+        let (low, high) = (shuffle(self as u32), shuffle((self >> 32) as u32));
+        (high as u64) << 32 | low as u64
+    }
+}
+
+macro_rules! shuffles {
+    ($($(#[$doc:meta])* $name:ident = $word:ident;)*) => { $(
+        $(#[$doc])*
+        ///
+        /// `width` (a power of two up to 32) splits the warp into segments that shuffle by themselves.
+        ///
+        /// # Safety
+        /// See the [module](self).
+        #[inline(always)]
+        pub unsafe fn $name<T: WarpShuffleValue>(mask: u32, value: T, by: u32, width: u32) -> T {
+            // SAFETY: the caller's promise.
+            value.through(|word| unsafe { words::$word(mask, word, by, width) })
+        }
+    )* };
+}
+
+shuffles! {
+    /// The value of the lane `by` lower in the segment; the lane's own where there is none.
+    warp_shuffle_up = shuffle_up;
+    /// The value of the lane `by` higher in the segment; the lane's own where there is none.
+    warp_shuffle_down = shuffle_down;
+    /// The value of the lane whose number in the segment differs by exclusive or with `by`.
+    warp_shuffle_xor = shuffle_xor;
+    /// The value of lane number `by` of the segment.
+    warp_shuffle_idx = shuffle_idx;
+}
+
+/// Whether `predicate` holds in every lane of `mask`.
+///
+/// # Safety
+/// See the [module](self).
+#[inline(always)]
+pub unsafe fn warp_vote_all(mask: u32, predicate: bool) -> bool {
+    // SAFETY: the caller's promise.
+    unsafe { words::vote_all(mask, predicate) }
+}
+
+/// Whether `predicate` holds in any lane of `mask`.
+///
+/// # Safety
+/// See the [module](self).
+#[inline(always)]
+pub unsafe fn warp_vote_any(mask: u32, predicate: bool) -> bool {
+    // SAFETY: the caller's promise.
+    unsafe { words::vote_any(mask, predicate) }
+}
+
+/// The lanes of `mask` in which `predicate` holds, a bit each.
+///
+/// # Safety
+/// See the [module](self).
+#[inline(always)]
+pub unsafe fn warp_vote_ballot(mask: u32, predicate: bool) -> u32 {
+    // SAFETY: the caller's promise.
+    unsafe { words::vote_ballot(mask, predicate) }
+}
+
+/// Combines the values of a whole warp with `combine`, in a fixed order; every lane gets the result.
+///
+/// The order is a butterfly (lanes 16, 8, 4, 2, 1 apart), so `combine` must be commutative for the
+/// lanes to agree; floating-point addition is, bit for bit.
+///
+/// # Safety
+/// See the [module](self); the mask is [`ALL`].
+#[inline(always)]
+pub unsafe fn warp_reduce<T: WarpShuffleValue>(value: T, combine: impl Fn(T, T) -> T) -> T {
+    let mut result = value;
+    let mut apart = WARP_SIZE / 2;
+    while apart > 0 {
+        // SAFETY: the caller's promise.
+        result = combine(result, unsafe { warp_shuffle_xor(ALL, result, apart, WARP_SIZE) });
+        apart /= 2;
+    }
+    result
+}

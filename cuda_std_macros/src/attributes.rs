@@ -1,0 +1,112 @@
+//! What stands in the parentheses of `#[kernel(…)]`.
+
+use proc_macro2::TokenStream;
+use quote::{ToTokens, quote};
+use syn::parse::{Parse, ParseStream};
+use syn::punctuated::Punctuated;
+use syn::spanned::Spanned;
+use syn::{AngleBracketedGenericArguments, Error, Expr, ExprRange, Ident, RangeLimits, Result, Token, parenthesized};
+
+/// The launch shape and the instances, as they were written.
+#[derive(Default)]
+pub struct Attributes {
+    pub block: Option<Expr>,
+    pub threads: Option<ExprRange>,
+    pub grid: Option<Expr>,
+    pub shared: Option<Expr>,
+    pub require: Vec<Expr>,
+    pub instances: Vec<Instance>,
+}
+
+/// `name<arguments>` in `instances(…)`.
+pub struct Instance {
+    pub name: Ident,
+    pub arguments: AngleBracketedGenericArguments,
+}
+
+impl Parse for Instance {
+    fn parse(input: ParseStream<'_>) -> Result<Self> {
+        Ok(Self { name: input.parse()?, arguments: input.parse()? })
+    }
+}
+
+impl Parse for Attributes {
+    fn parse(input: ParseStream<'_>) -> Result<Self> {
+        let mut attributes = Self::default();
+        while !input.is_empty() {
+            attributes.parse_one(input)?;
+            if !input.is_empty() {
+                input.parse::<Token![,]>()?;
+            }
+        }
+        Ok(attributes)
+    }
+}
+
+impl Attributes {
+    fn parse_one(&mut self, input: ParseStream<'_>) -> Result<()> {
+        let key: Ident = input.parse()?;
+        match key.to_string().as_str() {
+            "block" => set(&mut self.block, &key, input),
+            "grid" => set(&mut self.grid, &key, input),
+            "shared" => set(&mut self.shared, &key, input),
+            "threads" => {
+                set(&mut self.threads, &key, input)?;
+                check_range(self.threads.as_ref())
+            }
+            "require" => {
+                self.require.extend(list::<Expr>(input)?);
+                Ok(())
+            }
+            "instances" => {
+                self.instances.extend(list::<Instance>(input)?);
+                Ok(())
+            }
+            other => Err(Error::new(
+                key.span(),
+                format!("unknown key `{other}`; there are block, threads, grid, shared, require(…) and instances(…)"),
+            )),
+        }
+    }
+}
+
+fn set<T: Parse>(slot: &mut Option<T>, key: &Ident, input: ParseStream<'_>) -> Result<()> {
+    input.parse::<Token![=]>()?;
+    match slot.replace(input.parse()?) {
+        None => Ok(()),
+        Some(_) => Err(Error::new(key.span(), format!("`{key}` is given twice"))),
+    }
+}
+
+fn list<T: Parse>(input: ParseStream<'_>) -> Result<Punctuated<T, Token![,]>> {
+    let content;
+    parenthesized!(content in input);
+    Punctuated::parse_terminated(&content)
+}
+
+fn check_range(range: Option<&ExprRange>) -> Result<()> {
+    match range {
+        Some(ExprRange { start: Some(_), end: Some(_), limits: RangeLimits::Closed(_), .. }) | None => Ok(()),
+        Some(range) => Err(Error::new(range.span(), "write the bounds as `least..=most`, such as 32..=1024")),
+    }
+}
+
+/// A size of up to three components, each of them an expression; the missing ones are 1.
+pub fn components(size: &Expr) -> Result<[TokenStream; 3]> {
+    let one = || quote!(1);
+    let parts: Vec<_> = match size {
+        Expr::Tuple(tuple) => tuple.elems.iter().map(ToTokens::to_token_stream).collect(),
+        other => vec![other.to_token_stream()],
+    };
+    if parts.is_empty() || parts.len() > 3 {
+        return Err(Error::new(size.span(), "a size has one, two or three components"));
+    }
+    let mut parts = parts.into_iter();
+    Ok(std::array::from_fn(|_| parts.next().unwrap_or_else(one)))
+}
+
+/// An expression as its author wrote it, for messages.
+pub fn source(tokens: &impl Spanned, otherwise: &impl ToTokens) -> String {
+    let text = tokens.span().source_text().unwrap_or_else(|| otherwise.to_token_stream().to_string());
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,298 @@
+//! From a function to the module that takes its place.
+
+use proc_macro2::TokenStream;
+use quote::{ToTokens, format_ident, quote};
+use syn::spanned::Spanned;
+use syn::{Attribute, Error, GenericArgument, GenericParam, Ident, ItemFn, Result, ReturnType, Safety, Visibility};
+
+use crate::attributes::{Attributes, Instance, components, source};
+use crate::parameters::{self, Kind, Parameter};
+
+/// The modules of all instances of the kernel.
+pub fn expand(attributes: &Attributes, function: &ItemFn) -> Result<TokenStream> {
+    check(attributes, function)?;
+    let kernel = Parts {
+        visibility: &function.vis,
+        docs: function.attrs.iter().filter(|a| a.path().is_ident("doc")).collect(),
+        lints: function.attrs.iter().filter(|a| !a.path().is_ident("doc")).collect(),
+        parameters: parameters::parse(&function.sig)?,
+        body: function.block.to_token_stream(),
+        attributes,
+    };
+    if attributes.instances.is_empty() {
+        return kernel.module(&function.sig.ident, &TokenStream::new());
+    }
+    let modules = attributes.instances.iter().map(|instance| {
+        let aliases = aliases(function, instance)?;
+        kernel.module(&instance.name, &aliases)
+    });
+    modules.collect()
+}
+
+fn check(attributes: &Attributes, function: &ItemFn) -> Result<()> {
+    let signature = &function.sig;
+    if !matches!(signature.safety, Safety::Unsafe(_)) {
+        return Err(Error::new(
+            signature.fn_token.span(),
+            "a kernel is an `unsafe fn`: its launch promises what its threads rely on",
+        ));
+    }
+    if let ReturnType::Type(_, returned) = &signature.output {
+        return Err(Error::new(returned.span(), "a kernel returns nothing; it writes into its arguments"));
+    }
+    let generic = !signature.generics.params.is_empty();
+    if generic && attributes.instances.is_empty() {
+        return Err(Error::new(
+            signature.generics.span(),
+            "name what a generic kernel is compiled for: `instances(name<arguments>, …)`",
+        ));
+    }
+    Ok(())
+}
+
+/// `type W = Gaussian; const D: usize = 2;` for an instance.
+fn aliases(function: &ItemFn, instance: &Instance) -> Result<TokenStream> {
+    let parameters = &function.sig.generics.params;
+    let arguments = &instance.arguments.args;
+    if parameters.len() != arguments.len() {
+        let message = format!("the kernel has {} generic parameters, not {}", parameters.len(), arguments.len());
+        return Err(Error::new(instance.name.span(), message));
+    }
+    let alias = |(parameter, argument): (&GenericParam, &GenericArgument)| match parameter {
+        GenericParam::Type(parameter) => {
+            let name = &parameter.ident;
+            Ok(quote!(#[allow(dead_code)] type #name = #argument;))
+        }
+        GenericParam::Const(parameter) => {
+            let (name, kind) = (&parameter.ident, &parameter.ty);
+            Ok(quote!(#[allow(dead_code)] const #name: #kind = #argument;))
+        }
+        GenericParam::Lifetime(parameter) => {
+            Err(Error::new(parameter.span(), "a kernel has no lifetime parameters; leave the lifetimes out"))
+        }
+    };
+    parameters.iter().zip(arguments).map(alias).collect()
+}
+
+/// A kernel, taken apart.
+struct Parts<'a> {
+    visibility: &'a Visibility,
+    docs: Vec<&'a Attribute>,
+    lints: Vec<&'a Attribute>,
+    parameters: Vec<Parameter>,
+    body: TokenStream,
+    attributes: &'a Attributes,
+}
+
+impl Parts<'_> {
+    fn module(&self, name: &Ident, aliases: &TokenStream) -> Result<TokenStream> {
+        let (visibility, docs) = (self.visibility, &self.docs);
+        let device = self.device(name);
+        let processor = self.processor();
+        let host = self.host(name)?;
+        Ok(quote! {
+            #(#docs)*
+            #visibility mod #name {
+                #[allow(unused_imports)]
+                use super::*;
+                #[allow(unused_imports)]
+                use ::cuda_std::Machine as _;
+                #aliases
+                #device
+                #processor
+                #host
+            }
+        })
+    }
+
+    /// The kernel's body as a function, for the machine whose alias is in scope.
+    ///
+    /// It carries the machine's features itself, so that closures in it are compiled for them too.
+    fn body(&self, inlining: &TokenStream) -> TokenStream {
+        let (lints, body) = (&self.lints, &self.body);
+        let declarations = self.parameters.iter().map(Parameter::declaration);
+        // A parameter may be there for the launch shape alone; that is a use of it.
+        let names = self.parameters.iter().map(|parameter| &parameter.name);
+        quote! {
+            #(#lints)*
+            #inlining
+            #[allow(clippy::too_many_arguments)]
+            unsafe fn body(#(#declarations),*) {
+                let _ = (#(&#names,)*);
+                #body
+            }
+        }
+    }
+
+    /// The entry of the PTX, and the comment in it by which `cuda_builder` knows the kernel.
+    fn device(&self, name: &Ident) -> TokenStream {
+        let text = name.to_string();
+        let body = self.body(&quote!(#[inline(always)]));
+        let declarations = self.parameters.iter().map(Parameter::device_declaration);
+        let restored = self.parameters.iter().map(Parameter::device_restored);
+        let dynamic_shared =
+            self.attributes.shared.is_some().then(
+                || quote!(::core::arch::global_asm!(".extern .shared .align 16 .b8 cuda_std_dynamic_shared[];");),
+            );
+        quote! {
+            #[cfg(target_arch = "nvptx64")]
+            ::core::arch::global_asm!(concat!("// cuda_std.kernel ", #text, " ", module_path!()));
+            #dynamic_shared
+            #[cfg(target_arch = "nvptx64")]
+            const _: () = {
+                #[allow(dead_code)]
+                type Machine = ::cuda_std::machine::Gpu;
+                #body
+                #[unsafe(export_name = #text)]
+                #[allow(clippy::too_many_arguments, clippy::undocumented_unsafe_blocks)]
+                unsafe extern "ptx-kernel" fn entry(#(#declarations),*) {
+                    unsafe { body(#(#restored),*) }
+                }
+            };
+        }
+    }
+
+    /// The body once for each kind of processor, each in a loop over threads.
+    fn processor(&self) -> TokenStream {
+        let portable = self.processor_copy("baseline", "Baseline", None);
+        let avx2 = self.processor_copy("avx2", "Avx2", Some("avx2,fma"));
+        let avx512 = self.processor_copy("avx512", "Avx512", Some("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma"));
+        quote! {
+            #[cfg(not(target_arch = "nvptx64"))]
+            mod processor {
+                #[allow(unused_imports)]
+                use super::*;
+                #portable
+                #[cfg(target_arch = "x86_64")]
+                #avx2
+                #[cfg(target_arch = "x86_64")]
+                #avx512
+            }
+        }
+    }
+
+    fn processor_copy(&self, module: &str, machine: &str, features: Option<&str>) -> TokenStream {
+        let (module, machine) = (format_ident!("{module}"), format_ident!("{machine}"));
+        let features = features.map(|features| quote!(#[target_feature(enable = #features)]));
+        let body = self.body(&quote!(#[inline] #features));
+        let restored = self.parameters.iter().enumerate().map(|(index, p)| p.restored(index));
+        quote! {
+            pub mod #module {
+                #[allow(unused_imports)]
+                use super::*;
+                #[allow(dead_code)]
+                type Machine = ::cuda_std::machine::#machine;
+                #body
+                #features
+                #[allow(unused_variables, clippy::undocumented_unsafe_blocks)]
+                pub unsafe fn entry(
+                    args: &[::cuda_std::launch::Arg],
+                    block: &::cuda_std::processor::Block<'_>,
+                ) {
+                    let thread = ::cuda_std::processor::Thread::new(block);
+                    while thread.advance() {
+                        unsafe { body(#(#restored),*) }
+                    }
+                }
+            }
+        }
+    }
+
+    /// `KERNEL` and `launch`, and the functions behind them.
+    fn host(&self, name: &Ident) -> Result<TokenStream> {
+        let text = name.to_string();
+        let descriptions = self.parameters.iter().map(Parameter::description);
+        let declarations = self.parameters.iter().map(Parameter::launch_declaration);
+        let erased = self.parameters.iter().map(Parameter::erased);
+        let block_rule = self.block_rule()?;
+        let shape = self.shape()?;
+        Ok(quote! {
+            /// What the host must know of the kernel.
+            #[cfg(not(target_arch = "nvptx64"))]
+            pub static KERNEL: ::cuda_std::launch::Kernel = ::cuda_std::launch::Kernel {
+                name: #text,
+                path: module_path!(),
+                parameters: &[#(#descriptions),*],
+                block: |machine| ::cuda_std::expansion::for_machine!(machine, block_rule()),
+                shape: |machine, args, block| ::cuda_std::expansion::for_machine!(machine, shape(args, block)),
+                entry: |machine| match machine {
+                    #[cfg(target_arch = "x86_64")]
+                    ::cuda_std::machine::MachineKind::Avx2 => processor::avx2::entry,
+                    #[cfg(target_arch = "x86_64")]
+                    ::cuda_std::machine::MachineKind::Avx512 => processor::avx512::entry,
+                    _ => processor::baseline::entry,
+                },
+            };
+
+            #block_rule
+            #shape
+
+            /// A call of the kernel, for an executor to run.
+            #[cfg(not(target_arch = "nvptx64"))]
+            #[allow(clippy::too_many_arguments)]
+            pub fn launch<'launch>(#(#declarations),*) -> ::cuda_std::launch::Launch<'launch> {
+                ::cuda_std::launch::Launch::new(&KERNEL, ::std::vec![#(#erased),*])
+            }
+        })
+    }
+
+    fn block_rule(&self) -> Result<TokenStream> {
+        let attributes = self.attributes;
+        let [x, y, z] = match &attributes.block {
+            Some(block) => components(block)?,
+            None => [quote!(Machine::BLOCK), quote!(1), quote!(1)],
+        };
+        let range = match &attributes.threads {
+            Some(range) => {
+                let (least, most) = (&range.start, &range.end);
+                quote!(Some((#least, #most)))
+            }
+            None => quote!(None),
+        };
+        Ok(quote! {
+            #[cfg(not(target_arch = "nvptx64"))]
+            fn block_rule<Machine: ::cuda_std::Machine>() -> ::cuda_std::launch::BlockRule {
+                ::cuda_std::launch::BlockRule { default: [#x, #y, #z], range: #range }
+            }
+        })
+    }
+
+    /// The formulas as a function, generic over the machine.
+    fn shape(&self) -> Result<TokenStream> {
+        let attributes = self.attributes;
+        let bindings = self.parameters.iter().enumerate().map(|(index, p)| p.in_formulas(index));
+        let [x, y, z] = match &attributes.grid {
+            Some(grid) => components(grid)?,
+            None => [self.default_grid()?, quote!(1), quote!(1)],
+        };
+        let shared = attributes.shared.as_ref().map_or_else(|| quote!(0), ToTokens::to_token_stream);
+        let relations = attributes.require.iter();
+        let texts = attributes.require.iter().map(|relation| source(relation, relation));
+        Ok(quote! {
+            #[cfg(not(target_arch = "nvptx64"))]
+            #[allow(unused_variables, clippy::nonminimal_bool)]
+            fn shape<Machine: ::cuda_std::Machine>(
+                args: &[::cuda_std::launch::Arg],
+                block: ::cuda_std::launch::Dim3,
+            ) -> ::cuda_std::launch::Shape {
+                #(#bindings)*
+                let block = ::cuda_std::launch::BlockSize::from(block);
+                #(if !(#relations) {
+                    return ::cuda_std::launch::Shape { grid: [0; 3], shared: 0, violated: Some(#texts) };
+                })*
+                ::cuda_std::launch::Shape { grid: [#x, #y, #z], shared: #shared, violated: None }
+            }
+        })
+    }
+
+    fn default_grid(&self) -> Result<TokenStream> {
+        let output = self.parameters.iter().find(|p| matches!(p.kind, Kind::DisjointMut(_)));
+        match output {
+            Some(Parameter { name, .. }) => Ok(quote!(#name.len().div_ceil(block.x))),
+            None => Err(Error::new(
+                proc_macro2::Span::call_site(),
+                "say how many blocks the kernel takes: `grid = …` (the default covers the first `DisjointMut`)",
+            )),
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! The `#[kernel]` attribute of `cuda_std`. Its documentation stands there.
+
+mod attributes;
+mod expand;
+mod parameters;
+
+use proc_macro::TokenStream;
+use syn::{ItemFn, parse_macro_input};
+
+/// Makes a kernel of a function.
+///
+/// The function `axpy` becomes a module `axpy` that holds
+/// - the entry of the PTX, when compiling for a GPU: `axpy(…)` with each slice split into address and length;
+/// - its code for processors, compiled for several kinds of them, of which the best is taken at run time;
+/// - `axpy::KERNEL`, what the host must know of it;
+/// - `axpy::launch(…)`, which takes arguments of the kernel's types and gives a launch for an executor.
+///
+/// # Parameters
+/// | in the kernel | at the launch |
+/// |---|---|
+/// | `x: &[T]`, `x: *const T` | `&impl DeviceSlice<T>` |
+/// | `out: DisjointMut<T>`, `out: *mut T` | `&mut impl DeviceSliceMut<T>` |
+/// | `n: u32` or another number | the number |
+///
+/// # Launch shape
+/// Written once, beside the kernel; executors ask for it and check it before each launch.
+/// - `block = 256` or `block = (16, 16)`: threads of a block. Default `Machine::BLOCK`.
+/// - `threads = 32..=1024`: a one-dimensional block may be overridden within these bounds, in whole warps.
+///   Without it the block is fixed.
+/// - `grid = formula` or `grid = (x, y)`: blocks. Default: as many as cover the first `DisjointMut`.
+/// - `shared = formula`: bytes of dynamic shared memory of a block.
+/// - `require(relation, …)`: what must hold among the arguments, such as `out.len() >= m * n`.
+///
+/// In the formulas slices have `len()`, unsigned parameters are widened to `usize`, `block.x` is the
+/// block's width, and `Machine` the machine that will run it.
+///
+/// # Instances
+/// A generic kernel is compiled for the arguments that are named:
+/// `instances(shift_gaussian_2<Gaussian, 2>, shift_flat_2<Flat, 2>)`. Within the body the parameters are
+/// plain names, so that `[f32; D * Machine::LANES]` is a type.
+///
+/// # Example
+/// ```
+/// use cuda_std::prelude::*;
+///
+/// /// out[i] = a * x[i] + out[i].
+/// #[kernel(threads = 32..=1024, require(x.len() == out.len()))]
+/// pub unsafe fn axpy(a: f32, x: &[f32], mut out: DisjointMut<f32>) {
+///     if let Some(out) = out.own() {
+///         *out = Machine::mul_add(a, x[thread::index_1d()], *out);
+///     }
+/// }
+///
+/// assert_eq!(axpy::KERNEL.name, "axpy");
+/// ```
+#[proc_macro_attribute]
+pub fn kernel(attribute: TokenStream, item: TokenStream) -> TokenStream {
+    let attributes = parse_macro_input!(attribute as attributes::Attributes);
+    let function = parse_macro_input!(item as ItemFn);
+    expand::expand(&attributes, &function).unwrap_or_else(|error| error.to_compile_error()).into()
+}
