@@ -1,0 +1,108 @@
+//! What the checks find, and what to do about each.
+
+use crate::ptx::Malformed;
+
+/// Something wrong with a kernel's PTX.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CheckError {
+    /// The text is not PTX as the scanner knows it.
+    #[error("{0}; if an assembler takes the text, the scanner in cuda_builder needs to learn this form")]
+    Malformed(#[from] Malformed),
+
+    /// A marked kernel has no visible entry.
+    #[error(
+        "kernel `{kernel}` of {module_path} is marked, but the PTX has {found} and no `.visible .entry`; \
+         keep it `pub` and `#[kernel]`, and not behind a `cfg` that is off"
+    )]
+    NotAnEntry {
+        /// The name in the marker.
+        kernel: String,
+        /// Where the sources declare it.
+        module_path: String,
+        /// What has that name instead.
+        found: String,
+    },
+
+    /// An entry has no marker, so it is of no family and would be lost.
+    #[error("entry `{entry}` is not marked; declare it with `#[kernel]`, not with `extern \"ptx-kernel\"`")]
+    Unmarked {
+        /// The entry's name.
+        entry: String,
+    },
+
+    /// Two kernels have one name.
+    #[error("kernel `{kernel}` is declared twice, in {first} and in {second}; rename one of them")]
+    Duplicate {
+        /// The name that both have.
+        kernel: String,
+        /// Where the first is declared.
+        first: String,
+        /// Where the second is declared.
+        second: String,
+    },
+
+    /// A symbol is left for a linker, and none takes part.
+    #[error(
+        "kernel `{kernel}` refers to `{symbol}`, which is not in the PTX and which nothing links; \
+         mark that function `#[inline]`, or do without it"
+    )]
+    Extern {
+        /// The kernel that needs it.
+        kernel: String,
+        /// The symbol.
+        symbol: String,
+    },
+
+    /// Values that should be in registers are in memory.
+    #[error(
+        "kernel `{kernel}` keeps {bytes} bytes a thread in local memory, which is slow; index its arrays with \
+         constants (unroll the loop over them), or name the kernel in `allow-local` of \
+         [package.metadata.cuda_builder]"
+    )]
+    LocalMemory {
+        /// The kernel.
+        kernel: String,
+        /// Bytes a thread.
+        bytes: u64,
+    },
+
+    /// Both sides of a branch that threads take differently have a barrier of their own.
+    #[error(
+        "kernel `{kernel}`: threads part at `{branch}` (line {branch_line} of `{code}`) and then wait at \
+         different barriers, {barriers}; if the source has one barrier there, rustc's JumpThreading copied it: \
+         compile with -Zmir-enable-passes=-JumpThreading, or else move the barrier out of the branches"
+    )]
+    DuplicatedBarrier {
+        /// The kernel.
+        kernel: String,
+        /// The entry or function that holds the branch.
+        code: String,
+        /// The branch as the PTX has it.
+        branch: String,
+        /// Counted from 1, from the head of `code`.
+        branch_line: usize,
+        /// The barriers and their lines.
+        barriers: String,
+    },
+
+    /// Some threads may not come to a barrier that others wait at.
+    #[error(
+        "kernel `{kernel}`: threads part at `{branch}` (line {branch_line} of `{code}`), and not all of them \
+         reach {barriers}; move the barrier to where all threads come, have idle threads skip the work and not \
+         the barrier, or, if the condition is in truth the same for all, name the kernel in \
+         `allow-divergent-barriers` of [package.metadata.cuda_builder]"
+    )]
+    DivergentBarrier {
+        /// The kernel.
+        kernel: String,
+        /// The entry or function that holds the branch.
+        code: String,
+        /// The branch as the PTX has it.
+        branch: String,
+        /// Counted from 1, from the head of `code`.
+        branch_line: usize,
+        /// The barriers and their lines.
+        barriers: String,
+    },
+}

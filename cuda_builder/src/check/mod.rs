@@ -1,0 +1,168 @@
+//! Checks PTX for what would otherwise fail at load, run wrong, or run slowly without a word.
+
+mod barriers;
+mod body;
+mod error;
+mod flow;
+mod taint;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use self::barriers::Barriers;
+use self::body::{Body, declared_bytes};
+pub use self::error::CheckError;
+use crate::ptx::tokens::code_tokens;
+use crate::ptx::{Item, ItemKind, Malformed, Marker, Ptx};
+
+/// What the checks let pass, by the kernel's name (for externals, by the symbol's).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Allowances {
+    /// Kernels that may use local memory.
+    pub local: BTreeSet<String>,
+    /// Kernels whose barriers are known to be reached by all threads although the check cannot see it.
+    pub divergent_barriers: BTreeSet<String>,
+    /// Symbols that something else provides, such as `vprintf`, which the driver does.
+    pub externals: BTreeSet<String>,
+}
+
+impl Allowances {
+    /// What either lets pass.
+    #[must_use]
+    pub fn or(mut self, other: &Self) -> Self {
+        self.local.extend(other.local.iter().cloned());
+        self.divergent_barriers.extend(other.divergent_barriers.iter().cloned());
+        self.externals.extend(other.externals.iter().cloned());
+        self
+    }
+}
+
+/// What a kernel turned out to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KernelInfo {
+    /// Its entry's name.
+    pub name: String,
+    /// The module it belongs to.
+    pub family: String,
+    /// How many barrier instructions it holds, with those of the functions it calls.
+    pub barriers: usize,
+    /// Bytes of shared memory that it declares itself; the dynamic part is the launch's to choose.
+    pub static_shared_bytes: u64,
+}
+
+/// Checks a module, whole or split.
+///
+/// # Errors
+/// All that was found wrong, in the order of the kernels.
+pub fn check(ptx: &Ptx<'_>, allowed: &Allowances) -> Result<Vec<KernelInfo>, Vec<CheckError>> {
+    let mut errors = names(ptx);
+    let bodies = bodies(ptx).map_err(|malformed| vec![malformed.into()])?;
+    let barriers = Barriers::new(&bodies);
+    let mut kernels = Vec::new();
+    let unique: BTreeSet<&Marker> = ptx.markers().iter().collect();
+    for marker in unique {
+        let reached = ptx.closure(&marker.entry);
+        errors.extend(externals(ptx, marker, &reached, allowed));
+        errors.extend(local_memory(&bodies, marker, &reached, allowed));
+        if !allowed.divergent_barriers.contains(&marker.entry) {
+            errors.extend(barriers.check(&marker.entry, &reached));
+        }
+        kernels.push(KernelInfo {
+            name: marker.entry.clone(),
+            family: marker.family().to_owned(),
+            barriers: barriers.count(&reached),
+            static_shared_bytes: shared_bytes(ptx, &bodies, &reached),
+        });
+    }
+    if errors.is_empty() { Ok(kernels) } else { Err(errors) }
+}
+
+/// An entry or function.
+#[derive(Debug)]
+struct Code {
+    name: String,
+    body: Body,
+}
+
+/// The entries and functions, by their place among the items.
+type Bodies = BTreeMap<usize, Code>;
+
+fn bodies(ptx: &Ptx<'_>) -> Result<Bodies, Malformed> {
+    let code = ptx.items.iter().enumerate().filter(|(_, item)| item.is_code());
+    let read = |(index, item): (usize, &Item<'_>)| {
+        let name = item.name.unwrap_or_default().to_owned();
+        Ok((index, Code { name, body: Body::read(item.text)? }))
+    };
+    code.map(read).collect()
+}
+
+/// Markers and entries must be one to one.
+fn names(ptx: &Ptx<'_>) -> Vec<CheckError> {
+    let mut errors = Vec::new();
+    let mut marked: BTreeMap<&str, &Marker> = BTreeMap::new();
+    for marker in ptx.markers() {
+        if let Some(first) = marked.insert(&marker.entry, marker) {
+            errors.push(CheckError::Duplicate {
+                kernel: marker.entry.clone(),
+                first: first.module_path.clone(),
+                second: marker.module_path.clone(),
+            });
+        }
+    }
+    for (kernel, marker) in &marked {
+        let items: Vec<_> = ptx.items.iter().filter(|item| item.name == Some(kernel)).collect();
+        if !items.iter().any(|item| item.kind == ItemKind::Entry { visible: true }) {
+            errors.push(CheckError::NotAnEntry {
+                kernel: (*kernel).to_owned(),
+                module_path: marker.module_path.clone(),
+                found: items.first().map_or("nothing of that name".to_owned(), |item| first_line(item.text)),
+            });
+        }
+    }
+    let unmarked = ptx.entries().into_iter().filter(|entry| !marked.contains_key(entry));
+    errors.extend(unmarked.map(|entry| CheckError::Unmarked { entry: entry.to_owned() }));
+    errors
+}
+
+fn first_line(text: &str) -> String {
+    format!("`{}`", text.lines().next().unwrap_or_default().trim())
+}
+
+/// Symbols that nobody links: the driver would refuse the module, and say no more than that.
+fn externals(ptx: &Ptx<'_>, marker: &Marker, reached: &BTreeSet<usize>, allowed: &Allowances) -> Vec<CheckError> {
+    let items = reached.iter().map(|&index| &ptx.items[index]);
+    let missing: BTreeSet<&str> = items
+        .filter(|item| match item.kind {
+            ItemKind::Function { external } => external,
+            ItemKind::Variable { external, shared } => external && !shared,
+            _ => false,
+        })
+        .filter_map(|item| item.name)
+        .filter(|&name| !allowed.externals.contains(name))
+        .collect();
+    let error = |symbol: &str| CheckError::Extern { kernel: marker.entry.clone(), symbol: symbol.to_owned() };
+    missing.into_iter().map(error).collect()
+}
+
+fn local_memory(
+    bodies: &Bodies,
+    marker: &Marker,
+    reached: &BTreeSet<usize>,
+    allowed: &Allowances,
+) -> Option<CheckError> {
+    let bytes = reached.iter().filter_map(|index| bodies.get(index)).map(|code| code.body.local_bytes).sum();
+    let wrong = bytes > 0 && !allowed.local.contains(&marker.entry);
+    wrong.then(|| CheckError::LocalMemory { kernel: marker.entry.clone(), bytes })
+}
+
+fn shared_bytes(ptx: &Ptx<'_>, bodies: &Bodies, reached: &BTreeSet<usize>) -> u64 {
+    let static_shared = ItemKind::Variable { external: false, shared: true };
+    let bytes = |index: &usize| match bodies.get(index) {
+        Some(code) => code.body.shared_bytes,
+        None if ptx.items[*index].kind == static_shared => declared_bytes(&code_tokens(ptx.items[*index].text)),
+        None => 0,
+    };
+    reached.iter().map(bytes).sum()
+}
+
+#[cfg(test)]
+mod tests;

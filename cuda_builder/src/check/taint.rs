@@ -1,0 +1,153 @@
+//! Which values may differ between the threads of a block.
+//!
+//! A value differs where it derives from the thread's index, lane or warp, from a shuffle or an atomic
+//! operation, or from memory at an address that differs; and where it is assigned on one side of a branch that
+//! threads take differently. Memory at one address is taken to hold one value for all threads: a kernel in
+//! which that is not so has a data race. A barrier that reduces gives all threads one result.
+//!
+//! The analysis does not follow the order of instructions, nor algebra: `tid - tid` differs. So it may call a
+//! value different that is not, and never the other way round.
+
+use std::collections::BTreeSet;
+
+use super::body::{Body, Instruction, Name};
+use super::flow::Graph;
+
+/// What is known of a body's values.
+#[derive(Debug)]
+pub(crate) struct Taint {
+    differs: Vec<bool>,
+    /// Whether a value that differs is passed to, or returned by, a function.
+    pub(crate) passes_on: bool,
+}
+
+impl Taint {
+    /// Follows the values of a body. `arguments_differ` says what to think of a function's arguments, and of
+    /// what the functions it calls return.
+    pub(crate) fn new(body: &Body, graph: &Graph<'_>, arguments_differ: bool) -> Self {
+        let differs = body.names.iter().map(|name| differs_by_nature(name)).collect();
+        let mut taint = Self { differs, passes_on: false };
+        let assigned = assignments(body);
+        let mut divided: BTreeSet<usize> = BTreeSet::new();
+        loop {
+            let before = (taint.count(), divided.len());
+            for (index, block) in graph.blocks.iter().enumerate() {
+                for instruction in &block.instructions {
+                    taint.step(instruction, body, &assigned, divided.contains(&index), arguments_differ);
+                }
+            }
+            for index in 0..graph.blocks.len() {
+                if taint.divides(graph, index) {
+                    divided.extend(graph.arms(index).into_iter().flatten());
+                }
+            }
+            if before == (taint.count(), divided.len()) {
+                return taint;
+            }
+        }
+    }
+
+    /// Whether threads may leave `block` different ways.
+    pub(crate) fn divides(&self, graph: &Graph<'_>, block: usize) -> bool {
+        let last = graph.blocks[block].instructions.last();
+        graph.branches(block) && last.is_some_and(|i| self.guards(i) || self.reads(i))
+    }
+
+    /// Whether some threads may skip the instruction.
+    pub(crate) fn guards(&self, instruction: &Instruction) -> bool {
+        instruction.guard.is_some_and(|name| self.differs[name])
+    }
+
+    fn reads(&self, instruction: &Instruction) -> bool {
+        instruction.operands.iter().flatten().any(|&name| self.differs[name])
+    }
+
+    fn count(&self) -> (usize, bool) {
+        (self.differs.iter().filter(|&&differs| differs).count(), self.passes_on)
+    }
+
+    fn step(
+        &mut self,
+        instruction: &Instruction,
+        body: &Body,
+        assigned: &[u32],
+        divided: bool,
+        arguments_differ: bool,
+    ) {
+        let results = results(instruction);
+        let sources = instruction.operands.iter().skip(usize::from(!results.is_empty())).flatten();
+        let reads = sources.into_iter().any(|&name| self.differs[name]);
+        if instruction.opcode.starts_with("st.param") {
+            self.passes_on |= reads || divided;
+        }
+        let made = reads || self.guards(instruction) || makes_difference(instruction, body, arguments_differ);
+        for &name in results {
+            // A value assigned once has that value wherever it is read, whoever skipped the assignment.
+            if made || (divided && assigned[name] > 1) {
+                self.differs[name] = true;
+            }
+        }
+    }
+}
+
+fn differs_by_nature(name: &str) -> bool {
+    let special = ["%tid", "%laneid", "%warpid", "%lanemask", "%clock", "%globaltimer"];
+    special.iter().any(|s| name.starts_with(s))
+}
+
+/// Whether the result differs whatever the operands.
+fn makes_difference(instruction: &Instruction, body: &Body, arguments_differ: bool) -> bool {
+    let modifiers = || instruction.opcode.split('.').skip(1);
+    match instruction.base() {
+        "atom" | "shfl" | "match" | "activemask" | "elect" => true,
+        "ld" if modifiers().any(|m| m == "local") => true,
+        "ld" if modifiers().any(|m| m.starts_with("param")) => {
+            // An entry's own parameters are the same for all; those of functions and what they return are not
+            // always.
+            let names = instruction.operands.iter().skip(1).flatten();
+            let of_entry = |name: &Name| body.entry_parameters.iter().any(|p| *p == body.names[*name]);
+            arguments_differ && !names.into_iter().any(of_entry)
+        }
+        _ => false,
+    }
+}
+
+/// The names an instruction assigns.
+fn results(instruction: &Instruction) -> &[Name] {
+    let none = [
+        "st",
+        "red",
+        "bra",
+        "brx",
+        "call",
+        "ret",
+        "exit",
+        "trap",
+        "membar",
+        "fence",
+        "prefetch",
+        "prefetchu",
+        "nanosleep",
+        "cp",
+        "stmatrix",
+        "griddepcontrol",
+        "discard",
+        "brkpt",
+        "pmevent",
+        "applypriority",
+    ];
+    let reduces = instruction.opcode.split('.').any(|part| part == "red");
+    let assigns = !none.contains(&instruction.base()) && !instruction.is_barrier();
+    // A reducing barrier assigns too, but the same to all threads.
+    if assigns && !reduces { instruction.operands.first().map_or(&[], Vec::as_slice) } else { &[] }
+}
+
+fn assignments(body: &Body) -> Vec<u32> {
+    let mut assigned = vec![0; body.names.len()];
+    for instruction in body.instructions() {
+        for &name in results(instruction) {
+            assigned[name] += 1;
+        }
+    }
+    assigned
+}

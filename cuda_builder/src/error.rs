@@ -1,0 +1,139 @@
+//! What can go wrong, and what to do about it.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use crate::arch::Arch;
+use crate::check::CheckError;
+use crate::compiler::NoCompiler;
+use crate::policy::Mode;
+use crate::ptx::Malformed;
+
+/// Why there is no PTX.
+///
+/// `Debug` prints what `Display` does: a build script that returns its error from `main` has it printed with
+/// `Debug`, and a compiler's messages are of no use with their line ends escaped.
+#[derive(thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// An architecture's name holds no compute capability.
+    #[error("`{target}` is not an architecture; name one as rustc does, such as `sm_75`")]
+    UnknownArch {
+        /// The name.
+        target: String,
+    },
+
+    /// The variable `CUDA_BUILDER` has a value that means nothing.
+    #[error("CUDA_BUILDER is `{value}`; set it to {}", Mode::NAMES.join(", "))]
+    UnknownMode {
+        /// The value.
+        value: String,
+    },
+
+    /// No compiler on this machine can build kernels.
+    #[error(transparent)]
+    NoCompiler(#[from] NoCompiler),
+
+    /// The kernels do not compile.
+    #[error("the kernels do not compile for {arch}:\n{output}")]
+    Compile {
+        /// The architecture.
+        arch: Arch,
+        /// All that cargo and rustc said.
+        output: String,
+    },
+
+    /// Cargo reported success, and no PTX is where it should be.
+    #[error("cargo built the kernels for {arch} and left no PTX{}; the kernel crate must be a library of type rlib", at(.expected))]
+    NoPtx {
+        /// The architecture.
+        arch: Arch,
+        /// Where it was looked for, if cargo named the crate at all.
+        expected: Option<PathBuf>,
+    },
+
+    /// The PTX is not as the scanner knows PTX.
+    #[error("the PTX for {arch} cannot be read: {reason}")]
+    Unreadable {
+        /// The architecture.
+        arch: Arch,
+        /// Where and why.
+        reason: Malformed,
+    },
+
+    /// The PTX did not pass the checks.
+    #[error("the PTX for {arch} did not pass its checks:\n{}", list(.errors))]
+    Check {
+        /// The architecture.
+        arch: Arch,
+        /// Everything that was found.
+        errors: Vec<CheckError>,
+    },
+
+    /// A manifest cannot be understood.
+    #[error("{}: {reason}", .path.display())]
+    Manifest {
+        /// The manifest.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+
+    /// The stamp of the checked-in copy cannot be understood.
+    #[error("{}: {reason}; make the copy anew with `cargo run -p cuda_builder -- build`", .path.display())]
+    Stamp {
+        /// The stamp.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+
+    /// The checked-in copy was demanded and does not fit.
+    #[error("CUDA_BUILDER=checked-in, but {reason}; make the copy anew with `{command}`")]
+    CheckedInUnfit {
+        /// In what way.
+        reason: String,
+        /// The command that mends it.
+        command: String,
+    },
+
+    /// A copy with line tables was to be checked in.
+    #[error("PTX with line tables names folders of this machine and is not checked in; write it elsewhere with --out")]
+    LineTablesCheckedIn,
+
+    /// `build_for_cargo` runs outside a build script.
+    #[error("{0} is not set: `build_for_cargo` is for build scripts, which cargo runs with it set")]
+    NotABuildScript(&'static str),
+
+    /// A file cannot be read or written.
+    #[error("cannot {action} {}: {source}", .path.display())]
+    Io {
+        /// What was tried, as a verb.
+        action: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+}
+
+impl Error {
+    /// For `map_err`: a failure to do `action` to `path`.
+    pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+        move |source| Self::Io { action, path: path.to_owned(), source }
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+fn at(expected: &Option<PathBuf>) -> String {
+    expected.as_ref().map_or(String::new(), |path| format!(" at {}", path.display()))
+}
+
+fn list(errors: &[CheckError]) -> String {
+    errors.iter().map(|error| format!("- {error}")).collect::<Vec<_>>().join("\n")
+}

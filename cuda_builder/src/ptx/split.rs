@@ -1,0 +1,64 @@
+//! One module for each family of kernels, so that the driver compiles at load only what a run needs.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{ItemKind, Marker, Ptx};
+
+/// The PTX of one family.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FamilyText {
+    /// The family's name.
+    pub family: String,
+    /// Its entries, in the order of the text.
+    pub entries: Vec<String>,
+    /// A whole module.
+    pub text: String,
+}
+
+/// Splits a module by family, in the order of the families' names.
+///
+/// A family's module holds its entries and whatever they refer to, however indirectly. Declarations that are
+/// repeated word for word are kept once: each kernel of a family declares the dynamic shared memory anew.
+/// A variable that two families use becomes two, one in each module: kernels of different families share memory
+/// only through their arguments. Debug sections are dropped, since they refer to labels of entries in other modules; `.file` and `.loc`
+/// lines, which are all that a profiler needs to show sources, are kept.
+pub fn split(ptx: &Ptx<'_>) -> Vec<FamilyText> {
+    let mut families: BTreeMap<&str, BTreeSet<&Marker>> = BTreeMap::new();
+    for marker in ptx.markers() {
+        families.entry(marker.family()).or_default().insert(marker);
+    }
+    families.into_iter().map(|(family, markers)| family_text(ptx, family, &markers)).collect()
+}
+
+fn family_text(ptx: &Ptx<'_>, family: &str, markers: &BTreeSet<&Marker>) -> FamilyText {
+    let wanted: BTreeSet<usize> = markers.iter().flat_map(|m| ptx.closure(&m.entry)).collect();
+    let mut head = String::from("// Kernels written in Rust, compiled by cuda_builder. Do not edit.\n");
+    let (mut body, mut entries, mut seen) = (String::new(), Vec::new(), BTreeSet::new());
+    for (index, item) in ptx.items.iter().enumerate() {
+        let text = tidy(item.text);
+        match item.kind {
+            ItemKind::Header => head += &format!("{text}\n"),
+            ItemKind::File => body += &format!("\n{text}\n"),
+            ItemKind::Section => {}
+            _ => {
+                let pragma = item.kind == ItemKind::Other && item.name.is_none();
+                if (wanted.contains(&index) || pragma) && seen.insert(text.clone()) {
+                    body += &format!("\n{text}\n");
+                    if matches!(item.kind, ItemKind::Entry { .. }) {
+                        entries.extend(item.name.map(str::to_owned));
+                    }
+                }
+            }
+        }
+    }
+    head.push('\n');
+    for Marker { entry, module_path } in markers {
+        head += &format!("{}{entry} {module_path}\n", super::MARKER);
+    }
+    FamilyText { family: family.to_owned(), entries, text: head + &body }
+}
+
+/// The text without spaces at line ends, so that a checked-in copy passes whitespace checks.
+fn tidy(text: &str) -> String {
+    text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
+}

@@ -1,0 +1,186 @@
+//! The checked-in copy: PTX beside the kernels' sources, with a stamp that says what it was made from.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+use crate::sources::hash_text;
+
+/// The stamp's name in the folder of the copy.
+pub(crate) const STAMP: &str = "stamp.json";
+
+/// What a checked-in copy was made from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stamp {
+    /// A hash over the sources and over how they are compiled.
+    pub sources: String,
+    /// What `rustc --version` said.
+    pub compiler: String,
+    /// The architectures, as in `sm_75+ptx70`.
+    pub architectures: Vec<String>,
+    /// A hash of each file, by its path in the folder of the copy.
+    pub files: BTreeMap<String, String>,
+}
+
+/// A checked-in copy, read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckedIn {
+    /// What it was made from.
+    pub stamp: Stamp,
+    /// The text of each file, by its path. Files that are gone are absent.
+    pub files: BTreeMap<String, String>,
+}
+
+/// Whether a checked-in copy may be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fit {
+    /// It was made from these very sources.
+    Fits,
+    /// It was made from other sources, or otherwise.
+    Stale,
+    /// There is none.
+    Missing,
+    /// A file of it is not as it was written.
+    Damaged(String),
+}
+
+impl Fit {
+    /// In words, without a full stop.
+    pub fn reason(&self) -> String {
+        match self {
+            Self::Fits => "the checked-in PTX fits the kernels' sources".to_owned(),
+            Self::Stale => "the kernels have changed since the checked-in PTX was made".to_owned(),
+            Self::Missing => "there is no checked-in PTX".to_owned(),
+            Self::Damaged(file) => format!("{file} of the checked-in PTX is not as it was made"),
+        }
+    }
+}
+
+impl CheckedIn {
+    /// A copy of `files`, stamped.
+    pub(crate) fn new(
+        sources: String,
+        compiler: String,
+        architectures: Vec<String>,
+        files: BTreeMap<String, String>,
+    ) -> Self {
+        let hashes = files.iter().map(|(path, text)| (path.clone(), hash_text(text))).collect();
+        Self { stamp: Stamp { sources, compiler, architectures, files: hashes }, files }
+    }
+
+    /// Reads the copy in `folder`, if there is one.
+    pub(crate) fn read(folder: &Path) -> Result<Option<Self>, Error> {
+        let path = folder.join(STAMP);
+        if !path.is_file() {
+            return Ok(None);
+        }
+        let text = fs::read_to_string(&path).map_err(Error::io("read", &path))?;
+        let reason = |error: serde_json::Error| Error::Stamp { path: path.clone(), reason: error.to_string() };
+        let stamp: Stamp = serde_json::from_str(&text).map_err(reason)?;
+        let read = |name: &String| Some((name.clone(), fs::read_to_string(folder.join(name)).ok()?));
+        let files = stamp.files.keys().filter_map(read).collect();
+        Ok(Some(Self { stamp, files }))
+    }
+
+    /// Whether it was made from sources with this hash, and is whole.
+    pub(crate) fn fit(&self, sources: &str) -> Fit {
+        if self.stamp.sources != sources {
+            return Fit::Stale;
+        }
+        let is_damaged = |(name, hash): &(&String, &String)| match self.files.get(*name) {
+            Some(text) => hash_text(text) != **hash,
+            None => true,
+        };
+        self.stamp.files.iter().find(is_damaged).map_or(Fit::Fits, |(name, _)| Fit::Damaged(name.clone()))
+    }
+
+    /// Writes the copy in place of the one in `folder`.
+    ///
+    /// All is written beside it first and takes its place in one move, so that a stamp never stands beside
+    /// PTX it was not made for.
+    pub(crate) fn write(&self, folder: &Path) -> Result<(), Error> {
+        let (new, old) = (beside(folder, "new"), beside(folder, "old"));
+        for leftover in [&new, &old] {
+            remove(leftover)?;
+        }
+        write_files(&new, &self.files)?;
+        let stamp = serde_json::to_string_pretty(&self.stamp).expect("a stamp is plain text");
+        write_files(&new, &BTreeMap::from([(STAMP.to_owned(), stamp + "\n")]))?;
+        if folder.exists() {
+            fs::rename(folder, &old).map_err(Error::io("replace", folder))?;
+        }
+        fs::rename(&new, folder).map_err(Error::io("create", folder))?;
+        remove(&old)
+    }
+}
+
+fn beside(folder: &Path, what: &str) -> PathBuf {
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    folder.with_file_name(format!(".{name}.{what}"))
+}
+
+fn remove(folder: &Path) -> Result<(), Error> {
+    if folder.exists() { fs::remove_dir_all(folder).map_err(Error::io("remove", folder)) } else { Ok(()) }
+}
+
+/// Writes texts under `folder`, by their paths in it.
+pub(crate) fn write_files(folder: &Path, files: &BTreeMap<String, String>) -> Result<(), Error> {
+    fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
+    for (name, text) in files {
+        let path = folder.join(name);
+        let parent = path.parent().unwrap_or(folder);
+        fs::create_dir_all(parent).map_err(Error::io("create", parent))?;
+        fs::write(&path, text).map_err(Error::io("write", &path))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn copy(sources: &str, text: &str) -> CheckedIn {
+        let files = BTreeMap::from([("sm_75/a.ptx".to_owned(), text.to_owned())]);
+        CheckedIn::new(sources.to_owned(), "rustc 1.96.0".to_owned(), vec!["sm_75+ptx70".to_owned()], files)
+    }
+
+    #[test]
+    fn a_copy_reads_back_and_replaces_the_one_before() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("ptx");
+        assert_eq!(CheckedIn::read(&folder).unwrap(), None);
+        copy("1", "old").write(&folder).unwrap();
+        fs::write(folder.join("sm_75/stray.ptx"), "").unwrap();
+        let new = copy("2", "new");
+        new.write(&folder).unwrap();
+        assert_eq!(CheckedIn::read(&folder).unwrap(), Some(new));
+        assert!(!folder.join("sm_75/stray.ptx").exists(), "a family that is gone leaves no file");
+        assert_eq!(fs::read_dir(root.path()).unwrap().count(), 1, "nothing is left beside it");
+    }
+
+    #[test]
+    fn a_copy_fits_its_sources_while_it_is_whole() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("ptx");
+        copy("1", "text\n").write(&folder).unwrap();
+        let fit = |sources: &str| CheckedIn::read(&folder).unwrap().unwrap().fit(sources);
+        assert_eq!((fit("1"), fit("2")), (Fit::Fits, Fit::Stale));
+        fs::write(folder.join("sm_75/a.ptx"), "text\r\n").unwrap();
+        assert_eq!(fit("1"), Fit::Fits, "line ends are the checkout's affair");
+        fs::write(folder.join("sm_75/a.ptx"), "edited\n").unwrap();
+        assert_eq!(fit("1"), Fit::Damaged("sm_75/a.ptx".to_owned()));
+        fs::remove_file(folder.join("sm_75/a.ptx")).unwrap();
+        assert_eq!(fit("1"), Fit::Damaged("sm_75/a.ptx".to_owned()));
+    }
+
+    #[test]
+    fn a_stamp_that_makes_no_sense_is_named() {
+        let root = tempfile::tempdir().unwrap();
+        fs::write(root.path().join(STAMP), "{}").unwrap();
+        let message = CheckedIn::read(root.path()).unwrap_err().to_string();
+        assert!(message.contains("stamp.json") && message.contains("missing field"), "{message}");
+    }
+}
