@@ -1,0 +1,60 @@
+//! What can go wrong while a kernel runs.
+
+use cuda_std::launch::Dim3;
+use thiserror::Error;
+
+/// Why a launch did not end well. Memory that it was to write is left as it was at that moment.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum Fault {
+    /// A thread panicked: a bounds check failed, or an assertion.
+    #[error("kernel {kernel} failed in block {block:?}, thread {thread:?}: {message}")]
+    Panic {
+        /// The kernel.
+        kernel: &'static str,
+        /// The block's position in the grid.
+        block: Dim3,
+        /// The thread's position in the block.
+        thread: Dim3,
+        /// What the panic said, and where.
+        message: String,
+    },
+    /// Some threads of a block wait at a barrier that the others will never reach.
+    #[error(
+        "kernel {kernel}, block {block:?}: {waiting} threads, the first of them {thread:?}, wait at a barrier that {absent} threads never reach; every thread of a block must reach the same barriers"
+    )]
+    PartialBarrier {
+        /// The kernel.
+        kernel: &'static str,
+        /// The block's position in the grid.
+        block: Dim3,
+        /// A thread that waits.
+        thread: Dim3,
+        /// How many wait.
+        waiting: u32,
+        /// How many are missing.
+        absent: u32,
+    },
+    /// Some lanes of a warp wait for others that have ended, wait elsewhere, or use another mask.
+    #[error(
+        "kernel {kernel}, block {block:?}, thread {thread:?}: a shuffle, vote or warp barrier with the mask {mask:#010x} waits for lanes that never reach it with that mask"
+    )]
+    PartialWarp {
+        /// The kernel.
+        kernel: &'static str,
+        /// The block's position in the grid.
+        block: Dim3,
+        /// A thread that waits.
+        thread: Dim3,
+        /// Its mask.
+        mask: u32,
+    },
+    /// The system has no memory for a stack or for shared memory.
+    #[error("kernel {kernel} needs memory for its threads that the system refuses: {reason}")]
+    NoMemory {
+        /// The kernel.
+        kernel: &'static str,
+        /// What the system said.
+        reason: String,
+    },
+}

@@ -1,0 +1,22 @@
+//! A GPU made of processor cores.
+//!
+//! [`CpuExecutor`] runs a kernel's grid: blocks over all cores, the threads of a block one after
+//! another on one core. A thread that has to wait for others of its block (a barrier, a shuffle) is
+//! suspended, stack and all, and the block goes on with the next thread; a kernel without such words
+//! is a plain loop. Shared memory belongs to one block at a time.
+//!
+//! What would be undefined on a GPU is an error here: a barrier or a shuffle that only part of its
+//! threads reach, a failed bounds check, any panic. The error names kernel, block and thread.
+//!
+//! Blocks do not see each other's order, and nothing depends on the number of cores: the same launch
+//! gives the same bits for any number of them.
+
+mod block;
+mod error;
+mod executor;
+mod memory;
+mod panics;
+mod stacks;
+
+pub use error::Fault;
+pub use executor::CpuExecutor;
