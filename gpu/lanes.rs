@@ -1,0 +1,52 @@
+//! Arithmetic on the lanes of a thread: arrays of `LANES` neighbours, taken and given by value, so
+//! that they stay in registers and a processor's compiler makes vectors of them.
+
+use cuda_std::prelude::*;
+
+/// a * b + c in each lane.
+#[inline(always)]
+pub fn mul_add<M: Machine, const N: usize>(a: f32, b: [f32; N], mut c: [f32; N]) -> [f32; N] {
+    for lane in 0..N {
+        c[lane] = M::mul_add(a, b[lane], c[lane]);
+    }
+    c
+}
+
+/// (x - y)^2 + sum in each lane.
+#[inline(always)]
+pub fn add_squared_difference<M: Machine, const N: usize>(x: f32, y: [f32; N], mut sum: [f32; N]) -> [f32; N] {
+    for lane in 0..N {
+        let difference = x - y[lane];
+        sum[lane] = M::mul_add(difference, difference, sum[lane]);
+    }
+    sum
+}
+
+/// a + b in each lane.
+#[inline(always)]
+pub fn add<const N: usize>(mut a: [f32; N], b: [f32; N]) -> [f32; N] {
+    for lane in 0..N {
+        a[lane] += b[lane];
+    }
+    a
+}
+
+/// The sum of the lanes, in order.
+#[inline(always)]
+pub fn sum<const N: usize>(lanes: [f32; N]) -> f32 {
+    let mut sum = 0.0;
+    for lane in lanes {
+        sum += lane;
+    }
+    sum
+}
+
+/// The lanes from `first` on.
+///
+/// # Safety
+/// `first + N <= values.len()`.
+#[inline(always)]
+pub unsafe fn load<const N: usize>(values: &[f32], first: usize) -> [f32; N] {
+    // SAFETY: the caller's promise.
+    unsafe { values.as_ptr().add(first).cast::<[f32; N]>().read() }
+}

@@ -1,0 +1,94 @@
+//! Weights of distances: how much a point counts at a distance, for a bandwidth h.
+//!
+//! | weight | w(d), up to a constant | constant that makes it the lecture's |
+//! |---|---|---|
+//! | Gaussian | exp(-(d/h)^2 / 2) | 1 / (h sqrt(2 pi)) |
+//! | triangular | max(1 - d/h, 0) | 1 / h |
+//! | flat | 1 if d <= h, else 0 | 1 |
+//!
+//! The constant cancels in a mean shift. All of them are functions of a *scaled* squared distance
+//! (s d)^2 with s = [`SCALE`](Weight::SCALE) / h: points are scaled once, and a weight then costs no
+//! multiplication. The Gaussian is 2^-(s d)^2 with s = sqrt(log2(e) / 2) / h, for which GPUs have an
+//! instruction.
+
+use cuda_std::prelude::*;
+
+/// A weight as a function of the scaled squared distance.
+pub trait Weight {
+    /// Coordinates times SCALE / h are scaled.
+    const SCALE: f64;
+    /// The weight at a scaled squared distance; 1 at 0, and never negative.
+    fn of<M: Machine>(scaled_squared: f32) -> f32;
+}
+
+/// exp(-(d/h)^2 / 2)
+pub enum Gaussian {}
+
+/// max(1 - d/h, 0)
+pub enum Triangular {}
+
+/// 1 if d <= h, else 0
+pub enum Flat {}
+
+impl Weight for Gaussian {
+    /// sqrt(log2(e) / 2)
+    const SCALE: f64 = 0.849_321_800_288_019_1;
+
+    #[inline(always)]
+    fn of<M: Machine>(scaled_squared: f32) -> f32 {
+        M::exp2_minus(scaled_squared)
+    }
+}
+
+impl Weight for Triangular {
+    const SCALE: f64 = 1.0;
+
+    #[inline(always)]
+    fn of<M: Machine>(scaled_squared: f32) -> f32 {
+        let weight = 1.0 - scaled_squared.sqrt();
+        if weight > 0.0 { weight } else { 0.0 }
+    }
+}
+
+impl Weight for Flat {
+    const SCALE: f64 = 1.0;
+
+    #[inline(always)]
+    fn of<M: Machine>(scaled_squared: f32) -> f32 {
+        if scaled_squared <= 1.0 { 1.0 } else { 0.0 }
+    }
+}
+
+/// values[i] = factor * w((scale * values[i])^2): distances in, weights out.   `LANES` elements a thread.
+#[kernel(
+    instances(
+        weight_gaussian<Gaussian>,
+        weight_triangular<Triangular>,
+        weight_flat<Flat>,
+    ),
+    threads = 32..=1024,
+    grid = values.len().div_ceil(block.x * Machine::LANES),
+)]
+pub unsafe fn weight<W: Weight>(mut values: DisjointMut<f32>, scale: f32, factor: f32) {
+    const LANES: usize = Machine::LANES;
+    let first = thread::index_1d() * LANES;
+    let weight = |distance: f32| {
+        let scaled = scale * distance;
+        factor * <W as Weight>::of::<Machine>(scaled * scaled)
+    };
+    if first + LANES <= values.len() {
+        // SAFETY: the LANES elements from `first` are this thread's, and initialised by the caller.
+        unsafe {
+            let distances: [f32; LANES] = core::array::from_fn(|lane| values.read(first + lane));
+            let weights = distances.map(weight);
+            for (lane, weight) in weights.into_iter().enumerate() {
+                values.write(first + lane, weight);
+            }
+        }
+    } else {
+        for i in first..values.len() {
+            // SAFETY: as above; no thread begins behind this one.
+            unsafe { values.write(i, weight(values.read(i))) };
+        }
+    }
+}
