@@ -50,3 +50,43 @@ pub unsafe fn load<const N: usize>(values: &[f32], first: usize) -> [f32; N] {
     // SAFETY: the caller's promise.
     unsafe { values.as_ptr().add(first).cast::<[f32; N]>().read() }
 }
+
+/// The cells of an output from `first` on.
+///
+/// # Panics
+/// If it is not that long.
+///
+/// # Safety
+/// As for [`DisjointMut::read`], for each of the cells.
+#[inline(always)]
+pub unsafe fn read<const N: usize>(out: &DisjointMut<f32>, first: usize) -> [f32; N] {
+    assert!(first < out.len() && out.len() - first >= N, "lanes behind the end of the output");
+    let mut lanes = [0.0; N];
+    for lane in 0..N {
+        // SAFETY: the bound was checked once for all lanes; the rest is the caller's promise.
+        unsafe {
+            core::hint::assert_unchecked(first + lane < out.len());
+            lanes[lane] = out.read(first + lane);
+        }
+    }
+    lanes
+}
+
+/// Writes the cells of an output from `first` on.
+///
+/// # Panics
+/// If it is not that long.
+///
+/// # Safety
+/// As for [`DisjointMut::write`], for each of the cells.
+#[inline(always)]
+pub unsafe fn write<const N: usize>(out: &mut DisjointMut<f32>, first: usize, values: [f32; N]) {
+    assert!(first < out.len() && out.len() - first >= N, "lanes behind the end of the output");
+    for lane in 0..N {
+        // SAFETY: the bound was checked once for all lanes; the rest is the caller's promise.
+        unsafe {
+            core::hint::assert_unchecked(first + lane < out.len());
+            out.write(first + lane, values[lane]);
+        }
+    }
+}

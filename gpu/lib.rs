@@ -8,6 +8,7 @@
 //! | `pairwise_{squared_l2,l2,l1,lp}` | `pairwise.rs` | distances of all pairs of rows | `m x d`, `n x d`, `m x n` |
 //! | `weight_{gaussian,triangular,flat}` | `weight.rs` | weights of distances, in place | any length |
 //! | `reduce_weighted_{1,2,3,4}` | `reduce.rs` | `(W X) / rowsum(W)` | `m x n`, `n x d`, `m x d` |
+//! | `step_largest` | `step.rs` | `max_i |a_i - b_i|^2` | `n x d` twice |
 //! | `shift_{gaussian,triangular,flat}_{1,2,3,4,any}` | `shift.rs`, `shift_any.rs` | a whole mean-shift step, no distance stored | `d x stride` |
 //!
 //! Matrices are stored by rows, densely, unless a file says otherwise. Sizes: n points, d dimensions,
@@ -29,5 +30,6 @@ pub mod pairwise;
 pub mod reduce;
 pub mod shift;
 pub mod shift_any;
+pub mod step;
 pub mod vector;
 pub mod weight;

@@ -25,16 +25,20 @@ use crate::weight::{Flat, Gaussian, Triangular, Weight};
 /// Threads of a block.
 const THREADS: usize = 32;
 
+/// Points of a tile: as many as leave the weights of a block's queries within a GPU's shared memory,
+/// and a thread's weights within a processor's nearest cache.
+const TILE: usize = 64;
+
 /// Coordinates of a chunk.
 const CHUNK: usize = 32;
 
-/// Points of which distances are held in registers at a time.
+/// Points of which distances, or coordinates of which sums, are held in registers at a time.
 const GROUP: usize = 4;
 
-/// Points of a tile: as many as leave the weights of a block's queries within a GPU's shared memory,
-/// and within a processor's nearest caches.
-pub const fn tile(lanes: usize) -> usize {
-    if lanes > 4 { 16 } else { 64 }
+/// From a row of a thread's weights to its next: on a GPU the rows of a warp's threads are neighbours,
+/// and so in different banks; on a processor those of a thread, and so in different cache sets.
+const fn rows_apart(lanes: usize) -> usize {
+    if lanes > 4 { 1 } else { THREADS }
 }
 
 /// Adds to the squared distances of a group of points what some coordinates contribute.
@@ -43,7 +47,7 @@ pub const fn tile(lanes: usize) -> usize {
 /// `queries` points to the thread's lanes in the first of these columns, `stride` apart; the group
 /// from `g` on lies in the tile.
 #[inline(always)]
-unsafe fn distances<M: Machine, const TILE: usize, const LANES: usize>(
+unsafe fn distances<M: Machine, const LANES: usize>(
     coordinates: &[[f32; TILE]],
     g: usize,
     queries: *const f32,
@@ -54,27 +58,56 @@ unsafe fn distances<M: Machine, const TILE: usize, const LANES: usize>(
         // SAFETY: the caller's promise.
         let (query, x) =
             unsafe { (queries.add(c * stride).cast::<[f32; LANES]>().read(), lanes::load::<GROUP>(row, g)) };
-        for k in 0..GROUP {
-            squared[k] = lanes::add_squared_difference::<M, LANES>(x[k], query, squared[k]);
+        for lane in 0..LANES {
+            for k in 0..GROUP {
+                let difference = x[k] - query[lane];
+                squared[k][lane] = M::mul_add(difference, difference, squared[k][lane]);
+            }
         }
     }
     squared
 }
 
-/// sum_j w_j x_j over a tile, for one coordinate.
+/// Turns the squared distances to the first `inside` points of a tile into weights, those to the
+/// others into zeros; gives the sum.
 ///
 /// # Safety
-/// `weights` points to the first of TILE rows, [`THREADS`] apart.
+/// `rows` points to the first of TILE rows that are this thread's, `rows_apart` apart; `inside <= TILE`.
 #[inline(always)]
-unsafe fn pull<M: Machine, const TILE: usize, const LANES: usize>(
-    x: &[f32; TILE],
-    weights: *const [f32; LANES],
-) -> [f32; LANES] {
-    let mut sums = [0.0; LANES];
+unsafe fn weigh<M: Machine, W: Weight, const LANES: usize>(rows: *mut [f32; LANES], inside: usize) -> [f32; LANES] {
+    let mut totals = [0.0; LANES];
+    for j in 0..inside {
+        // SAFETY: the caller's promise.
+        let row = unsafe { &mut *rows.add(j * rows_apart(LANES)) };
+        for lane in 0..LANES {
+            let weight = W::of::<M>(row[lane]);
+            row[lane] = weight;
+            totals[lane] += weight;
+        }
+    }
+    for j in inside..TILE {
+        // SAFETY: as above.
+        unsafe { rows.add(j * rows_apart(LANES)).write([0.0; LANES]) };
+    }
+    totals
+}
+
+/// sum_j w_j x_jc over a tile, for a group of coordinates c.
+///
+/// # Safety
+/// As for [`weigh`]; the rows hold weights.
+#[inline(always)]
+unsafe fn pull<M: Machine, const LANES: usize>(
+    coordinates: &[[f32; TILE]; GROUP],
+    rows: *const [f32; LANES],
+) -> [[f32; LANES]; GROUP] {
+    let mut sums = [[0.0; LANES]; GROUP];
     for j in 0..TILE {
         // SAFETY: the caller's promise.
-        let weights = unsafe { weights.add(j * THREADS).read() };
-        sums = lanes::mul_add::<M, LANES>(x[j], weights, sums);
+        let weights = unsafe { rows.add(j * rows_apart(LANES)).read() };
+        for k in 0..GROUP {
+            sums[k] = lanes::mul_add::<M, LANES>(coordinates[k][j], weights, sums[k]);
+        }
     }
     sums
 }
@@ -88,7 +121,7 @@ unsafe fn pull<M: Machine, const TILE: usize, const LANES: usize>(
     ),
     block = THREADS as u32,
     grid = n.div_ceil(THREADS * Machine::LANES),
-    shared = tile(Machine::LANES) * THREADS * Machine::LANES * 4,
+    shared = TILE * THREADS * Machine::LANES * 4,
     require(
         points.len() >= stride * d,
         next.len() >= stride * d,
@@ -108,7 +141,6 @@ pub unsafe fn shift_any<W: Weight>(
     tolerance: f32,
 ) {
     const LANES: usize = Machine::LANES;
-    const TILE: usize = tile(LANES);
     let chunk = shared_array![[f32; TILE]; CHUNK];
     // SAFETY: the launch has checked the length of `moved`, and launches follow one another.
     if unsafe { converged(moved, iteration, tolerance) } {
@@ -120,13 +152,17 @@ pub unsafe fn shift_any<W: Weight>(
     // Threads behind the last point still share the work of the tiles, on the first points.
     let active = first < n;
     let load = if first < stride { first } else { 0 };
-    // SAFETY: the launch gave TILE * THREADS rows of LANES floats; row j * THREADS + t is this thread's.
-    let weight = unsafe { shared::dynamic_shared_mem::<[f32; LANES]>().add(t) };
+    // SAFETY: the launch gave THREADS * TILE rows of LANES floats.
+    let rows = unsafe {
+        shared::dynamic_shared_mem::<[f32; LANES]>().add(if rows_apart(LANES) == 1 { t * TILE } else { t })
+    };
+    // Coordinates of the chunk from c0 on, filled up with zeros to whole groups.
+    let whole = |c0: usize| CHUNK.min(d - c0).next_multiple_of(GROUP);
     // Fills the chunk with coordinates c0.. of points j0..; waits before, for those who still read it.
     let stage = |c0: usize, j0: usize| {
         thread::sync_threads();
         let mut at = t;
-        while at < CHUNK * TILE {
+        while at < whole(c0) * TILE {
             let (c, j) = (at / TILE, at % TILE);
             let inside = c0 + c < d && j0 + j < n;
             let value = if inside { points[(c0 + c) * stride + j0 + j] } else { 0.0 };
@@ -143,48 +179,31 @@ pub unsafe fn shift_any<W: Weight>(
         let mut c0 = 0;
         while c0 < d {
             stage(c0, j0);
-            let coordinates = CHUNK.min(d - c0);
+            // SAFETY: the chunk was written before the barrier in `stage`, and is not until the next.
+            let coordinates = unsafe { core::slice::from_raw_parts(chunk, CHUNK.min(d - c0)) };
             let mut g = 0;
             while g < TILE {
-                let row = |k: usize| weight.wrapping_add((g + k) * THREADS);
                 let mut squared = [[0.0; LANES]; GROUP];
-                if c0 > 0 {
-                    // SAFETY: this thread's rows, written for the chunk before.
-                    squared = core::array::from_fn(|k| unsafe { row(k).read() });
-                }
-                // SAFETY: the chunk was written before the barrier in `stage`; the lanes lie in columns
-                // c0.. of `points`, which has `stride * d` elements, and the group in the tile.
-                squared = unsafe {
+                // SAFETY: the group's rows are this thread's, and hold what the chunk before left; the
+                // lanes lie in columns c0.. of `points`, which has `stride * d` elements.
+                unsafe {
+                    if c0 > 0 {
+                        for k in 0..GROUP {
+                            squared[k] = rows.add((g + k) * rows_apart(LANES)).read();
+                        }
+                    }
                     let queries = points.as_ptr().add(c0 * stride + load);
-                    distances::<Machine, TILE, LANES>(
-                        core::slice::from_raw_parts(chunk, coordinates),
-                        g,
-                        queries,
-                        stride,
-                        squared,
-                    )
-                };
-                for k in 0..GROUP {
-                    // SAFETY: this thread's row.
-                    unsafe { row(k).write(squared[k]) };
+                    squared = distances::<Machine, LANES>(coordinates, g, queries, stride, squared);
+                    for k in 0..GROUP {
+                        rows.add((g + k) * rows_apart(LANES)).write(squared[k]);
+                    }
                 }
                 g += GROUP;
             }
             c0 += CHUNK;
         }
-        let mut tile_totals = [0.0; LANES];
-        for j in 0..TILE {
-            // SAFETY: this thread's row, written above.
-            let squared = unsafe { weight.add(j * THREADS).read() };
-            let inside = j0 + j < n;
-            let mut weights = [0.0; LANES];
-            for lane in 0..LANES {
-                weights[lane] = if inside { <W as Weight>::of::<Machine>(squared[lane]) } else { 0.0 };
-                tile_totals[lane] += weights[lane];
-            }
-            // SAFETY: as above.
-            unsafe { weight.add(j * THREADS).write(weights) };
-        }
+        // SAFETY: this thread's rows, all of them written above.
+        let tile_totals = unsafe { weigh::<Machine, W, LANES>(rows, TILE.min(n - j0)) };
         totals = lanes::add(totals, tile_totals);
         let mut c0 = 0;
         while c0 < d {
@@ -192,20 +211,22 @@ pub unsafe fn shift_any<W: Weight>(
             if d > CHUNK {
                 stage(c0, j0);
             }
-            let coordinates = CHUNK.min(d - c0);
-            for c in 0..coordinates {
-                // SAFETY: c < CHUNK, and the rows of weights are this thread's.
-                let sums = unsafe { pull::<Machine, TILE, LANES>(&*chunk.add(c), weight) };
-                if active {
-                    for lane in 0..LANES {
-                        let at = (c0 + c) * stride + first + lane;
-                        // SAFETY: lane `lane` of this thread is the only one with this query.
+            let mut c = 0;
+            while c < whole(c0) && active {
+                // SAFETY: the group of coordinates is in the chunk, and the rows are this thread's.
+                let sums = unsafe { pull::<Machine, LANES>(&*chunk.add(c).cast(), rows) };
+                for k in 0..GROUP {
+                    if c0 + c + k < d {
+                        let at = (c0 + c + k) * stride + first;
+                        // SAFETY: the lanes of this thread are the only ones with these queries, and lie
+                        // in the column; the first tile wrote them.
                         unsafe {
-                            let before = if j0 == 0 { 0.0 } else { next.read(at) };
-                            next.write(at, before + sums[lane]);
+                            let before = if j0 == 0 { [0.0; LANES] } else { lanes::read(&next, at) };
+                            lanes::write(&mut next, at, lanes::add(before, sums[k]));
                         }
                     }
                 }
+                c += GROUP;
             }
             c0 += CHUNK;
         }
@@ -214,16 +235,15 @@ pub unsafe fn shift_any<W: Weight>(
     if active {
         let mut squared = [0.0; LANES];
         for c in 0..d {
-            // SAFETY: the lanes lie in column c.
-            let query = unsafe { lanes::load::<LANES>(points, c * stride + load) };
-            for lane in 0..LANES {
-                let at = c * stride + first + lane;
-                // SAFETY: as above.
-                unsafe {
-                    let mean = next.read(at) / totals[lane];
-                    next.write(at, mean);
-                    squared[lane] += (mean - query[lane]) * (mean - query[lane]);
+            let at = c * stride + first;
+            // SAFETY: the lanes lie in column c, and were written by this thread.
+            unsafe {
+                let (query, mut mean) = (lanes::load::<LANES>(points, at), lanes::read::<LANES>(&next, at));
+                for lane in 0..LANES {
+                    mean[lane] /= totals[lane];
+                    squared[lane] += (mean[lane] - query[lane]) * (mean[lane] - query[lane]);
                 }
+                lanes::write(&mut next, at, mean);
             }
         }
         let mut farthest = 0.0;

@@ -28,9 +28,10 @@ impl CpuExecutor {
     /// If the system refuses the threads.
     ///
     /// # Panics
-    /// If this processor is not of that kind.
+    /// If this processor is not of that kind, or the kind is the GPU.
     pub fn new(workers: usize, machine: MachineKind) -> Result<Self, rayon::ThreadPoolBuildError> {
-        assert!(machine.runs_here(), "this processor cannot run code for {machine:?}");
+        let runs_here = machine != MachineKind::Gpu && machine.runs_here();
+        assert!(runs_here, "this processor cannot run code for {machine:?}");
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(workers)
             .thread_name(|index| format!("kernel-{index}"))

@@ -17,6 +17,7 @@ mod executor;
 mod memory;
 mod panics;
 mod stacks;
+mod waits;
 
 pub use error::Fault;
 pub use executor::CpuExecutor;

@@ -1,6 +1,6 @@
 //! The shared memory of the block that a worker runs.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 /// Sixteen bytes, so that a vector of them is aligned as shared memory is.
 #[derive(Clone, Copy)]
@@ -13,10 +13,14 @@ const POISON: Unit = Unit([0xff; 16]);
 
 /// Shared memory of one block: an array for each place in the source, and the dynamic part.
 ///
-/// Kept by a worker and reused for its next block; [`reset`](Self::reset) poisons it.
+/// Kept by a worker and reused for its next block; [`reset`](Self::reset) says that one begins. An
+/// array is poisoned when the block first asks for it, so that arrays of other kernels cost nothing.
 #[derive(Default)]
 pub struct SharedMemory {
+    /// Those of the running block first.
     arrays: RefCell<Vec<Array>>,
+    /// How many belong to the running block.
+    used: Cell<usize>,
     dynamic: RefCell<Vec<Unit>>,
 }
 
@@ -29,9 +33,7 @@ struct Array {
 impl SharedMemory {
     /// Prepares for a block with this much dynamic memory.
     pub fn reset(&mut self, dynamic_bytes: usize) {
-        for array in self.arrays.get_mut() {
-            array.cells.fill(POISON);
-        }
+        self.used.set(0);
         let dynamic = self.dynamic.get_mut();
         dynamic.clear();
         dynamic.resize(dynamic_bytes.div_ceil(16), POISON);
@@ -40,13 +42,24 @@ impl SharedMemory {
     /// The array that belongs to a place; made when the block's first thread asks.
     pub fn array(&self, site: usize, bytes: usize) -> *mut u8 {
         let mut arrays = self.arrays.borrow_mut();
-        let known = arrays.iter().position(|array| array.site == site && array.bytes == bytes);
-        let known = known.unwrap_or_else(|| {
-            arrays.push(Array { site, bytes, cells: vec![POISON; bytes.div_ceil(16)] });
-            arrays.len() - 1
-        });
-        // The cells of an array stay where they are when the list of arrays grows.
-        arrays[known].cells.as_mut_ptr().cast()
+        let used = self.used.get();
+        let wanted = |array: &Array| array.site == site && array.bytes == bytes;
+        // The cells of an array stay where they are when its place in the list changes.
+        if let Some(array) = arrays[..used].iter_mut().find(|array| wanted(array)) {
+            return array.cells.as_mut_ptr().cast();
+        }
+        match arrays[used..].iter().position(wanted) {
+            Some(known) => arrays.swap(used, used + known),
+            None => {
+                let last = arrays.len();
+                arrays.push(Array { site, bytes, cells: vec![POISON; bytes.div_ceil(16)] });
+                arrays.swap(used, last);
+            }
+        }
+        self.used.set(used + 1);
+        let cells = &mut arrays[used].cells;
+        cells.fill(POISON);
+        cells.as_mut_ptr().cast()
     }
 
     /// The dynamic part.

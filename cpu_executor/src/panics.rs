@@ -1,24 +1,20 @@
 //! Panics in kernels become errors, and print nothing.
 //!
-//! A panic's message and place are known only to the panic hook. One hook, put before the program's
-//! own, keeps them while a kernel runs on the thread, and passes everything else on.
+//! A panic's place is known only to the panic hook. One hook, put before the program's own, keeps
+//! message and place while a kernel runs on the thread, and passes everything else on. A program that
+//! puts another hook there later sees kernels' panics itself, and their errors lack the place.
 
+use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::panic;
 use std::sync::Once;
 
 thread_local! {
     static IN_KERNEL: Cell<bool> = const { Cell::new(false) };
-    static LAST: RefCell<Option<Caught>> = const { RefCell::new(None) };
+    static LAST: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
-/// A panic in a kernel.
-pub struct Caught {
-    /// The rank in the block of the thread that panicked, if a thread was running.
-    pub thread: Option<u32>,
-    /// What it said, and where.
-    pub message: String,
-}
+const WITHOUT_MESSAGE: &str = "a panic without a message";
 
 /// While it lives, panics on this system thread are kept and not printed.
 pub struct Quiet(bool);
@@ -38,9 +34,12 @@ impl Drop for Quiet {
     }
 }
 
-/// The last panic that was kept on this system thread.
-pub fn take() -> Option<Caught> {
-    LAST.take()
+/// What the kernel's panic that was just caught said, and where.
+pub fn message(payload: &(dyn Any + Send)) -> String {
+    LAST.take().unwrap_or_else(|| {
+        let text = payload.downcast_ref::<&str>().copied().or(payload.downcast_ref::<String>().map(String::as_str));
+        text.unwrap_or(WITHOUT_MESSAGE).to_owned()
+    })
 }
 
 fn install() {
@@ -49,12 +48,11 @@ fn install() {
         if !IN_KERNEL.get() {
             return next(info);
         }
-        let said = info.payload_as_str().unwrap_or("a panic without a message");
+        let said = info.payload_as_str().unwrap_or(WITHOUT_MESSAGE);
         let message = match info.location() {
             Some(place) => format!("{said} ({place})"),
             None => said.to_owned(),
         };
-        let thread = cuda_std::processor::current().map(|(rank, _)| rank);
-        LAST.set(Some(Caught { thread, message }));
+        LAST.set(Some(message));
     }));
 }

@@ -154,7 +154,8 @@ pub struct BlockRule {
 }
 
 impl BlockRule {
-    /// The number of threads nearest to the wanted one that the kernel accepts.
+    /// The most threads that the kernel accepts and that are no more than the wanted ones, or else
+    /// the fewest that it accepts.
     pub fn nearest(&self, threads: u32) -> u32 {
         match self.range {
             Some((least, most)) => (threads / 32 * 32).clamp(least, most),
@@ -266,40 +267,45 @@ impl<'a> Launch<'a> {
 
     fn checked_block(&self, rule: BlockRule, limits: &Limits) -> Result<Dim3, LaunchError> {
         let kernel = self.kernel.name;
-        let Some(threads) = self.block else { return Ok(rule.default) };
         let default = rule.default.iter().product();
+        let threads = self.block.unwrap_or(default);
         match rule.range {
             Some((least, most)) => {
                 let most = most.min(limits.threads);
-                if threads < least || threads > most || threads % 32 != 0 {
+                let chosen = self.block.is_some();
+                if threads < least || threads > most || chosen && threads % 32 != 0 {
                     return Err(LaunchError::Block { kernel, threads, least, most });
                 }
-                Ok([threads, 1, 1])
+                Ok(if chosen { [threads, 1, 1] } else { rule.default })
             }
-            None if threads == default => Ok(rule.default),
-            None => Err(LaunchError::FixedBlock { kernel, threads, fixed: default }),
+            None if threads != default => Err(LaunchError::FixedBlock { kernel, threads, fixed: default }),
+            None if threads > limits.threads => {
+                Err(LaunchError::LargeBlock { kernel, threads, most: limits.threads })
+            }
+            None => Ok(rule.default),
         }
     }
 
     fn describe_args(&self) -> String {
         let describe = |(parameter, arg): (&Parameter, &Arg)| match arg {
-            Arg::Scalar { .. } => match parameter.type_name {
-                "f32" => format!("{} = {}", parameter.name, arg.to_scalar::<f32>()),
-                _ => format!("{} = {}", parameter.name, arg.integer()),
-            },
+            Arg::Scalar { bytes, .. } => format!("{} = {}", parameter.name, describe_scalar(parameter.type_name, *bytes)),
             Arg::Slice(region) | Arg::Pointer(region) => format!("{}.len() = {}", parameter.name, region.len),
         };
         self.kernel.parameters.iter().zip(&self.args).map(describe).collect::<Vec<_>>().join(", ")
     }
 }
 
-impl Arg {
-    /// The scalar's bytes as an unsigned number.
-    fn integer(&self) -> u64 {
-        match self {
-            Self::Scalar { bytes, .. } => u64::from_le_bytes(*bytes),
-            Self::Slice(region) | Self::Pointer(region) => region.len as u64,
-        }
+/// A scalar's value, for a message. Of a type with another name its bits are shown, as a number.
+fn describe_scalar(type_name: &str, bytes: [u8; 8]) -> String {
+    let bits = u64::from_le_bytes(bytes);
+    match type_name {
+        "f32" => f32::from_bits(bits as u32).to_string(),
+        "f64" => f64::from_bits(bits).to_string(),
+        "i8" => (bits as i8).to_string(),
+        "i16" => (bits as i16).to_string(),
+        "i32" => (bits as i32).to_string(),
+        "i64" | "isize" => (bits as i64).to_string(),
+        _ => bits.to_string(),
     }
 }
 
@@ -359,6 +365,15 @@ pub enum LaunchError {
         /// The size it accepts.
         fixed: u32,
     },
+    /// The kernel is written for a block that is too large for the device.
+    LargeBlock {
+        /// The kernel.
+        kernel: &'static str,
+        /// The threads that it is written for.
+        threads: u32,
+        /// The most the device can launch.
+        most: u32,
+    },
     /// A relation that the kernel demands of its arguments does not hold.
     Relation {
         /// The kernel.
@@ -401,6 +416,10 @@ impl fmt::Display for LaunchError {
             Self::FixedBlock { kernel, threads, fixed } => {
                 write!(f, "kernel {kernel} cannot run with {threads} threads per block; it is written for {fixed}")
             }
+            Self::LargeBlock { kernel, threads, most } => write!(
+                f,
+                "kernel {kernel} is written for {threads} threads per block, and the device can launch {most}; write it for smaller blocks"
+            ),
             Self::Relation { kernel, relation, args } => {
                 write!(f, "kernel {kernel} needs {relation}, which does not hold for {args}")
             }

@@ -29,13 +29,14 @@ pub struct Block<'a> {
     /// Blocks of the grid.
     pub grid: Dim3,
     next: Cell<u32>,
+    panicked: Cell<Option<u32>>,
     wait: &'a dyn Wait,
 }
 
 impl<'a> Block<'a> {
     /// A block none of whose threads has begun.
     pub fn new(index: Dim3, size: Dim3, grid: Dim3, wait: &'a dyn Wait) -> Self {
-        Self { index, size, grid, next: Cell::new(0), wait }
+        Self { index, size, grid, next: Cell::new(0), panicked: Cell::new(None), wait }
     }
 
     /// Threads of the block.
@@ -46,6 +47,11 @@ impl<'a> Block<'a> {
     /// Threads that have begun.
     pub fn begun(&self) -> u32 {
         self.next.get()
+    }
+
+    /// The rank of the thread that panicked, if one did: of the first, since the others are given up.
+    pub fn panicked(&self) -> Option<u32> {
+        self.panicked.get()
     }
 
     /// The place of thread number `rank` in the block.
@@ -61,8 +67,8 @@ pub trait Wait {
     fn barrier(&self, thread: u32, predicate: bool) -> u32;
 
     /// Returns when every lane of `mask` in the thread's warp has called it with the same mask;
-    /// gives the values of all lanes (of those outside the mask, anything).
-    fn exchange(&self, thread: u32, mask: u32, value: u64) -> [u64; 32];
+    /// gives the values of all lanes (of those outside the mask, anything), until the thread waits again.
+    fn exchange(&self, thread: u32, mask: u32, value: u64) -> &[Cell<u64>; 32];
 
     /// The block's static shared array that belongs to a place in the source; the same address for
     /// every thread of the block, aligned to 16 bytes.
@@ -116,19 +122,16 @@ impl<'a> Thread<'a> {
 impl Drop for Thread<'_> {
     fn drop(&mut self) {
         CURRENT.set(null());
+        if std::thread::panicking() && self.block.panicked.get().is_none() {
+            self.block.panicked.set(Some(self.rank.get()));
+        }
     }
-}
-
-/// The running thread's rank in its block and its block's index, if a kernel is running here.
-pub fn current() -> Option<(u32, Dim3)> {
-    let thread = CURRENT.get();
-    // SAFETY: a pointer that is not null belongs to a `Thread` that lives on a running stack.
-    (!thread.is_null()).then(|| unsafe { ((*thread).rank.get(), (*thread).block.index) })
 }
 
 /// The functions behind [`thread`](crate::thread), [`warp`](crate::warp) and [`shared`](crate::shared).
 #[doc(hidden)]
 pub mod words {
+    use std::cell::Cell;
     use std::sync::atomic::{Ordering, fence};
 
     use super::{CURRENT, Thread, Wait};
@@ -202,23 +205,28 @@ pub mod words {
         fence(Ordering::SeqCst);
     }
 
-    fn exchange(mask: u32, value: u64) -> [u64; 32] {
-        wait(|executor, rank| executor.exchange(rank, mask, value))
+    fn exchange<T>(mask: u32, value: u64, read: impl FnOnce(&[Cell<u64>; 32]) -> T) -> T {
+        wait(|executor, rank| read(executor.exchange(rank, mask, value)))
     }
 
     pub(crate) unsafe fn sync_warp(mask: u32) {
-        exchange(mask, 0);
+        exchange(mask, 0, |_| ());
     }
 
     /// A shuffle: every lane reads the lane that `source` computes from its own number.
     fn shuffle(mask: u32, value: u32, source: impl FnOnce(u32) -> u32) -> u32 {
-        let lane = lane_id();
+        let (rank, threads) = with(|thread| (thread.rank.get(), thread.block.threads()));
+        let lane = rank % 32;
         let source = source(lane);
         assert!(
             mask >> source & 1 == 1,
             "lane {lane} shuffles from lane {source}, which is not in the mask {mask:#010x}"
         );
-        exchange(mask, u64::from(value))[source as usize] as u32
+        assert!(
+            rank - lane + source < threads,
+            "lane {lane} shuffles from lane {source}, which the block's last warp does not have"
+        );
+        exchange(mask, u64::from(value), |values| values[source as usize].get() as u32)
     }
 
     fn check_width(width: u32) {
@@ -227,13 +235,15 @@ pub mod words {
 
     pub(crate) unsafe fn shuffle_up(mask: u32, value: u32, delta: u32, width: u32) -> u32 {
         check_width(width);
+        // As `shfl.sync`, which takes the distance modulo 32.
+        let delta = delta & 31;
         shuffle(mask, value, |lane| if lane % width >= delta { lane - delta } else { lane })
     }
 
     pub(crate) unsafe fn shuffle_down(mask: u32, value: u32, delta: u32, width: u32) -> u32 {
         check_width(width);
-        let stays = |lane: u32| u64::from(lane % width) + u64::from(delta) < u64::from(width);
-        shuffle(mask, value, |lane| if stays(lane) { lane + delta } else { lane })
+        let delta = delta & 31;
+        shuffle(mask, value, |lane| if lane % width + delta < width { lane + delta } else { lane })
     }
 
     pub(crate) unsafe fn shuffle_xor(mask: u32, value: u32, lanes: u32, width: u32) -> u32 {
@@ -251,13 +261,16 @@ pub mod words {
     }
 
     pub(crate) unsafe fn vote_ballot(mask: u32, predicate: bool) -> u32 {
-        let votes = exchange(mask, u64::from(predicate));
-        (0..32).filter(|&lane| mask >> lane & 1 == 1 && votes[lane] == 1).fold(0, |bits, lane| bits | 1 << lane)
+        exchange(mask, u64::from(predicate), |votes| {
+            let lanes = votes.iter().enumerate().filter(|(lane, vote)| mask >> lane & 1 == 1 && vote.get() == 1);
+            lanes.fold(0, |bits, (lane, _)| bits | 1 << lane)
+        })
     }
 
     pub(crate) unsafe fn vote_all(mask: u32, predicate: bool) -> bool {
+        // Lanes that a short warp does not have count as agreeing, as they do on a GPU.
         // SAFETY: the caller's promise.
-        unsafe { vote_ballot(mask, predicate) == mask }
+        unsafe { vote_ballot(mask, !predicate) == 0 }
     }
 
     pub(crate) unsafe fn vote_any(mask: u32, predicate: bool) -> bool {

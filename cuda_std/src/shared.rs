@@ -40,6 +40,7 @@ pub fn dynamic_shared_mem<T>() -> *mut T {
 ///         }
 ///     }
 /// }
+/// # fn main() {}
 /// ```
 #[macro_export]
 macro_rules! shared_array {

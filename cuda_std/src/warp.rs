@@ -3,8 +3,10 @@
 //! Every function takes a mask of the lanes that take part, [`ALL`] for the whole warp.
 //!
 //! # Safety
-//! All of them owe the same: every lane of the mask that has not ended reaches the same call with
-//! the same mask, the calling lane is in its mask, and a shuffle reads only from lanes of the mask.
+//! All of them owe the same: every lane of the mask reaches the same call with the same mask (a GPU
+//! forgives lanes that have ended, the processor does not), the calling lane is in its mask, and a
+//! shuffle reads only from lanes of the mask. In a block's last warp, which may be short, [`ALL`] means
+//! the lanes that there are: no shuffle may read from the others.
 //! On the processor a broken promise is reported as an error; on a GPU the result is undefined.
 
 use crate::words;
@@ -127,7 +129,7 @@ pub unsafe fn warp_vote_ballot(mask: u32, predicate: bool) -> u32 {
 /// lanes to agree; floating-point addition is, bit for bit.
 ///
 /// # Safety
-/// See the [module](self); the mask is [`ALL`].
+/// See the [module](self); the mask is [`ALL`], and the warp is whole.
 #[inline(always)]
 pub unsafe fn warp_reduce<T: WarpShuffleValue>(value: T, combine: impl Fn(T, T) -> T) -> T {
     let mut result = value;

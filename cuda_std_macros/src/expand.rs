@@ -40,6 +40,9 @@ fn check(attributes: &Attributes, function: &ItemFn) -> Result<()> {
     if let ReturnType::Type(_, returned) = &signature.output {
         return Err(Error::new(returned.span(), "a kernel returns nothing; it writes into its arguments"));
     }
+    if let Some(lifetime) = signature.generics.lifetimes().next() {
+        return Err(Error::new(lifetime.span(), "a kernel has no lifetime parameters; leave the lifetimes out"));
+    }
     let generic = !signature.generics.params.is_empty();
     if generic && attributes.instances.is_empty() {
         return Err(Error::new(
@@ -61,17 +64,16 @@ fn aliases(function: &ItemFn, instance: &Instance) -> Result<TokenStream> {
     let alias = |(parameter, argument): (&GenericParam, &GenericArgument)| match parameter {
         GenericParam::Type(parameter) => {
             let name = &parameter.ident;
-            Ok(quote!(#[allow(dead_code)] type #name = #argument;))
+            quote!(#[allow(dead_code)] type #name = #argument;)
         }
         GenericParam::Const(parameter) => {
             let (name, kind) = (&parameter.ident, &parameter.ty);
-            Ok(quote!(#[allow(dead_code)] const #name: #kind = #argument;))
+            quote!(#[allow(dead_code)] const #name: #kind = #argument;)
         }
-        GenericParam::Lifetime(parameter) => {
-            Err(Error::new(parameter.span(), "a kernel has no lifetime parameters; leave the lifetimes out"))
-        }
+        // Refused by `check`.
+        GenericParam::Lifetime(_) => TokenStream::new(),
     };
-    parameters.iter().zip(arguments).map(alias).collect()
+    Ok(parameters.iter().zip(arguments).map(alias).collect())
 }
 
 /// A kernel, taken apart.
@@ -266,13 +268,14 @@ impl Parts<'_> {
             None => [self.default_grid()?, quote!(1), quote!(1)],
         };
         let shared = attributes.shared.as_ref().map_or_else(|| quote!(0), ToTokens::to_token_stream);
+        let args = parameters::erased_arguments();
         let relations = attributes.require.iter();
         let texts = attributes.require.iter().map(|relation| source(relation, relation));
         Ok(quote! {
             #[cfg(not(target_arch = "nvptx64"))]
             #[allow(unused_variables, clippy::nonminimal_bool)]
             fn shape<Machine: ::cuda_std::Machine>(
-                args: &[::cuda_std::launch::Arg],
+                #args: &[::cuda_std::launch::Arg],
                 block: ::cuda_std::launch::Dim3,
             ) -> ::cuda_std::launch::Shape {
                 #(#bindings)*

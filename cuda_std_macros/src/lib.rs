@@ -15,6 +15,9 @@ use syn::{ItemFn, parse_macro_input};
 /// - `axpy::KERNEL`, what the host must know of it;
 /// - `axpy::launch(…)`, which takes arguments of the kernel's types and gives a launch for an executor.
 ///
+/// The function stands in a module, not within another function: the modules made of it see what is
+/// in scope there.
+///
 /// # Parameters
 /// | in the kernel | at the launch |
 /// |---|---|
@@ -32,7 +35,7 @@ use syn::{ItemFn, parse_macro_input};
 /// - `require(relation, …)`: what must hold among the arguments, such as `out.len() >= m * n`.
 ///
 /// In the formulas slices have `len()`, unsigned parameters are widened to `usize`, `block.x` is the
-/// block's width, and `Machine` the machine that will run it.
+/// block's width (so no parameter is called `block`), and `Machine` the machine that will run it.
 ///
 /// # Instances
 /// A generic kernel is compiled for the arguments that are named:
@@ -51,7 +54,9 @@ use syn::{ItemFn, parse_macro_input};
 ///     }
 /// }
 ///
+/// # fn main() {
 /// assert_eq!(axpy::KERNEL.name, "axpy");
+/// # }
 /// ```
 #[proc_macro_attribute]
 pub fn kernel(attribute: TokenStream, item: TokenStream) -> TokenStream {

@@ -1,7 +1,7 @@
 //! A kernel's parameters: how each is launched, passed to a GPU, and seen by a launch shape.
 
-use proc_macro2::TokenStream;
-use quote::{format_ident, quote};
+use proc_macro2::{Span, TokenStream};
+use quote::quote;
 use syn::spanned::Spanned;
 use syn::{Error, FnArg, GenericArgument, Ident, Pat, PathArguments, PointerMutability, Result, Signature, Type};
 
@@ -37,6 +37,9 @@ impl Parameter {
         let Pat::Ident(pattern) = &*typed.pat else {
             return Err(Error::new(typed.pat.span(), "a kernel's parameter has a plain name"));
         };
+        if pattern.ident == "block" {
+            return Err(Error::new(pattern.span(), "in a launch shape `block` is the block; take another name"));
+        }
         Ok(Self {
             name: pattern.ident.clone(),
             mutable: pattern.mutability.is_some(),
@@ -125,17 +128,18 @@ impl Parameter {
         }
     }
 
+    /// A name that no other parameter can have.
     fn device_len(&self) -> Ident {
-        format_ident!("{}_len", self.name)
+        Ident::new(&format!("{}_len", self.name), Span::mixed_site())
     }
 
     /// What the parameter is in the formulas of a launch shape.
     pub fn in_formulas(&self, index: usize) -> TokenStream {
-        let (name, written) = (&self.name, &self.written);
+        let (name, written, args) = (&self.name, &self.written, erased_arguments());
         match &self.kind {
-            Kind::Scalar if is_unsigned(written) => quote!(let #name = args[#index].to_scalar::<#written>() as usize;),
-            Kind::Scalar => quote!(let #name = args[#index].to_scalar::<#written>();),
-            _ => quote!(let #name = ::cuda_std::launch::Extent(args[#index].to_region().len);),
+            Kind::Scalar if is_unsigned(written) => quote!(let #name = #args[#index].to_scalar::<#written>() as usize;),
+            Kind::Scalar => quote!(let #name = #args[#index].to_scalar::<#written>();),
+            _ => quote!(let #name = ::cuda_std::launch::Extent(#args[#index].to_region().len);),
         }
     }
 
@@ -179,6 +183,11 @@ impl Kind {
             _ => Err(Error::new(written.span(), "a kernel takes slices, pointers, `DisjointMut` and numbers")),
         }
     }
+}
+
+/// The erased arguments in a launch shape, under a name that hides from parameters called `args`.
+pub fn erased_arguments() -> Ident {
+    Ident::new("args", Span::mixed_site())
 }
 
 fn is_unsigned(written: &Type) -> bool {

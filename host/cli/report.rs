@@ -1,0 +1,222 @@
+//! What was done, for a person or for a program.
+
+use std::io::Write;
+use std::time::Duration;
+
+use nalgebra::{DMatrix, DVector};
+use serde::Serialize;
+
+use crate::data::Blobs;
+use crate::error::Result;
+use crate::executor::{Counts, Device};
+use crate::mean_shift::Clustering;
+
+/// Clusters that the text shows.
+const SHOWN: usize = 12;
+
+/// Coordinates of a position that the text shows.
+const SHOWN_COORDINATES: usize = 4;
+
+/// Everything that the program tells of a job.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    version: &'static str,
+    device: String,
+    device_why: String,
+    points: usize,
+    dimensions: usize,
+    seed: u64,
+    true_clusters: usize,
+    bandwidth: f64,
+    iterations: usize,
+    /// In units of the data.
+    last_shift: f64,
+    converged: bool,
+    clusters: Vec<Cluster>,
+    adjusted_rand_index: f64,
+    /// Points times iterations, over the time of the iterations.
+    points_per_second: f64,
+    /// Pairs of points, over the same time.
+    pairs_per_second: f64,
+    seconds: Seconds,
+    launches: u64,
+    uploads: u64,
+    downloads: u64,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct Cluster {
+    size: usize,
+    mode: Vec<f64>,
+    centre: Vec<f64>,
+    /// The true centroid that is nearest to the mode, and how far it is.
+    centroid: Vec<f64>,
+    distance: f64,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct Seconds {
+    open_device: f64,
+    generate: f64,
+    upload: f64,
+    iterate: f64,
+    download: f64,
+    label: f64,
+    total: f64,
+}
+
+impl Report {
+    pub(super) fn new(
+        blobs: &Blobs,
+        bandwidth: f64,
+        device: &Device,
+        [open, generate]: [Duration; 2],
+        clustering: &Clustering,
+        centroids: &DMatrix<f64>,
+        adjusted_rand_index: f64,
+    ) -> Self {
+        let phases = clustering.phases;
+        let total = open + generate + phases.upload + phases.iterate + phases.download + phases.label;
+        let iterate = phases.iterate.as_secs_f64();
+        let moved = blobs.points as f64 * clustering.iterations as f64;
+        let Counts { launches, uploads, downloads } = clustering.counts;
+        Self {
+            version: env!("CARGO_PKG_VERSION"),
+            device: device.describe(),
+            device_why: device.why().to_owned(),
+            points: blobs.points,
+            dimensions: blobs.dimensions,
+            seed: blobs.seed,
+            true_clusters: blobs.clusters,
+            bandwidth,
+            iterations: clustering.iterations,
+            last_shift: clustering.last_shift,
+            converged: clustering.converged,
+            clusters: clustering.modes.iter().map(|mode| Cluster::new(mode, centroids)).collect(),
+            adjusted_rand_index,
+            points_per_second: moved / iterate,
+            pairs_per_second: moved * blobs.points as f64 / iterate,
+            seconds: Seconds {
+                open_device: open.as_secs_f64(),
+                generate: generate.as_secs_f64(),
+                upload: phases.upload.as_secs_f64(),
+                iterate,
+                download: phases.download.as_secs_f64(),
+                label: phases.label.as_secs_f64(),
+                total: total.as_secs_f64(),
+            },
+            launches,
+            uploads,
+            downloads,
+        }
+    }
+
+    /// One line of JSON.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn write_json(&self, out: &mut impl Write) -> Result<()> {
+        serde_json::to_writer(&mut *out, self).map_err(std::io::Error::from)?;
+        writeln!(out)?;
+        Ok(())
+    }
+
+    /// The report that a person reads.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn write_text(&self, out: &mut impl Write) -> Result<()> {
+        writeln!(out, "device      {}: {}", self.device, self.device_why)?;
+        writeln!(
+            out,
+            "data        {} points, {} dimensions, {} Gaussian clusters, seed {}",
+            self.points, self.dimensions, self.true_clusters, self.seed
+        )?;
+        let state = if self.converged { "converged" } else { "not converged: allow more --iterations" };
+        writeln!(
+            out,
+            "mean shift  bandwidth {}, {} iterations, the last moved {:.2e} at most ({state})",
+            self.bandwidth, self.iterations, self.last_shift
+        )?;
+        self.write_times(out)?;
+        self.write_clusters(out)
+    }
+
+    fn write_times(&self, out: &mut impl Write) -> Result<()> {
+        let Seconds { open_device, generate, upload, iterate, download, label, total } = self.seconds;
+        let phases = [
+            ("open device", open_device),
+            ("generate", generate),
+            ("upload", upload),
+            ("iterate", iterate),
+            ("download", download),
+            ("label", label),
+        ];
+        let phases: Vec<_> = phases.iter().map(|(name, seconds)| format!("{name} {}", time(*seconds))).collect();
+        writeln!(out, "time        {} in all: {}", time(total), phases.join(", "))?;
+        writeln!(
+            out,
+            "speed       {:.3e} points/s through one iteration, {:.3e} pairs/s",
+            self.points_per_second, self.pairs_per_second
+        )?;
+        writeln!(
+            out,
+            "traffic     {} launches, {} uploads, {} downloads",
+            self.launches, self.uploads, self.downloads
+        )?;
+        Ok(())
+    }
+
+    fn write_clusters(&self, out: &mut impl Write) -> Result<()> {
+        let found = self.clusters.len();
+        writeln!(out, "clusters    {found} found, adjusted Rand index {:.4}", self.adjusted_rand_index)?;
+        writeln!(out)?;
+        let width = self.clusters.iter().map(|cluster| position(&cluster.mode).len()).max().unwrap_or(0);
+        let (mode, centroid) = ("mode", "nearest true centroid");
+        writeln!(out, "  {:>9}  {mode:<width$}  {centroid:<width$}  apart", "size")?;
+        for cluster in self.clusters.iter().take(SHOWN) {
+            let (mode, centroid) = (position(&cluster.mode), position(&cluster.centroid));
+            let pad = width.max("nearest true centroid".len());
+            writeln!(out, "  {:>9}  {mode:<width$}  {centroid:<pad$}  {:.3}", cluster.size, cluster.distance)?;
+        }
+        if found > SHOWN {
+            let rest: usize = self.clusters[SHOWN..].iter().map(|cluster| cluster.size).sum();
+            writeln!(out, "  {rest:>9}  in {} more; --json lists all", found - SHOWN)?;
+        }
+        Ok(())
+    }
+}
+
+impl Cluster {
+    fn new(mode: &crate::mean_shift::Mode, centroids: &DMatrix<f64>) -> Self {
+        let position = DVector::from_column_slice(&mode.position);
+        let (centroid, distance) = centroids
+            .column_iter()
+            .map(|centroid| (centroid, (centroid - &position).norm()))
+            .min_by(|a, b| a.1.total_cmp(&b.1))
+            .expect("there is at least one cluster");
+        Self {
+            size: mode.size,
+            mode: mode.position.clone(),
+            centre: mode.centre.clone(),
+            centroid: centroid.iter().copied().collect(),
+            distance,
+        }
+    }
+}
+
+/// A position's first coordinates.
+fn position(coordinates: &[f64]) -> String {
+    let shown: Vec<_> = coordinates.iter().take(SHOWN_COORDINATES).map(|x| format!("{x:8.3}")).collect();
+    let more = if coordinates.len() > SHOWN_COORDINATES { ", …" } else { "" };
+    format!("({}{more})", shown.join(", "))
+}
+
+/// Seconds, in the unit that fits.
+fn time(seconds: f64) -> String {
+    match seconds {
+        s if s >= 1.0 => format!("{s:.2} s"),
+        s if s >= 1e-3 => format!("{:.1} ms", s * 1e3),
+        s => format!("{:.0} us", s * 1e6),
+    }
+}

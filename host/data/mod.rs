@@ -1,0 +1,5 @@
+//! Point sets: for now, synthetic ones.
+
+mod synthetic;
+
+pub use synthetic::{Blobs, LabelledPoints};

@@ -1,0 +1,150 @@
+//! Gaussian clusters about random centroids: the lecture's data.
+
+use nalgebra::DMatrix;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{Distribution, Normal, Uniform};
+
+use crate::error::{Bytes, Error, Result};
+
+/// Centroids lie in a cube of this half side.
+const HALF_SIDE: f64 = 35.0;
+
+/// Variance of each coordinate about its centroid.
+const VARIANCE: f64 = 5.0;
+
+/// Clusters with equal numbers of points: centroids uniform in [-35, 35]^d, points normal about them
+/// with variance 5 in each coordinate. The same seed gives the same points on every machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Blobs {
+    /// Points in all. The first clusters have one more where the number does not divide.
+    pub points: usize,
+    /// Clusters.
+    pub clusters: usize,
+    /// Coordinates of a point.
+    pub dimensions: usize,
+    /// Seed of the random numbers.
+    pub seed: u64,
+}
+
+/// Points that are known to belong together.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LabelledPoints {
+    /// The points' coordinates, by rows.
+    pub rows: Vec<f32>,
+    /// The cluster of each point.
+    pub labels: Vec<u32>,
+    /// The true centroids: a column each.
+    pub centroids: DMatrix<f64>,
+}
+
+impl Blobs {
+    /// Checks that the sizes make sense.
+    ///
+    /// # Errors
+    /// [`Error::Option`] if a size is zero or there are more clusters than points.
+    pub fn check(&self) -> Result<()> {
+        let Self { points, clusters, dimensions, .. } = *self;
+        let wrong = |option, value: usize, must| Err(Error::Option { option, value: value.to_string(), must });
+        if points == 0 {
+            return wrong("--points", points, "at least 1");
+        }
+        if clusters == 0 {
+            return wrong("--clusters", clusters, "at least 1");
+        }
+        if dimensions == 0 {
+            return wrong("--dim", dimensions, "at least 1");
+        }
+        if clusters > points {
+            return wrong("--clusters", clusters, "no more than the points");
+        }
+        Ok(())
+    }
+
+    /// Makes the points.
+    ///
+    /// # Errors
+    /// As [`check`](Self::check), and [`Error::Memory`] if the host refuses the memory.
+    pub fn generate(&self) -> Result<LabelledPoints> {
+        self.check()?;
+        let Self { points, clusters, dimensions, seed } = *self;
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        let uniform = Uniform::new_inclusive(-HALF_SIDE, HALF_SIDE).expect("the bounds are in order");
+        let normal = Normal::new(0.0, VARIANCE.sqrt()).expect("the deviation is positive");
+        let centroids = DMatrix::from_fn(dimensions, clusters, |_, _| uniform.sample(&mut random));
+        let mut rows = Vec::new();
+        let mut labels = Vec::new();
+        let values = points.checked_mul(dimensions);
+        if values.is_none_or(|values| rows.try_reserve_exact(values).is_err())
+            || labels.try_reserve_exact(points).is_err()
+        {
+            return Err(Error::Memory {
+                device: "the host".to_owned(),
+                what: "the points".to_owned(),
+                needed: Bytes(points as u128 * (dimensions as u128 + 1) * 4),
+                available: Bytes(0),
+                advice: "use fewer --points or a smaller --dim",
+            });
+        }
+        for cluster in 0..clusters {
+            let size = points / clusters + usize::from(cluster < points % clusters);
+            for _ in 0..size {
+                rows.extend(centroids.column(cluster).iter().map(|c| (c + normal.sample(&mut random)) as f32));
+                labels.push(cluster as u32);
+            }
+        }
+        Ok(LabelledPoints { rows, labels, centroids })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LECTURE: Blobs = Blobs { points: 1500, clusters: 6, dimensions: 2, seed: 1 };
+
+    #[test]
+    fn a_seed_gives_the_same_points() {
+        assert_eq!(LECTURE.generate().unwrap(), LECTURE.generate().unwrap());
+        assert_ne!(LECTURE.generate().unwrap(), Blobs { seed: 2, ..LECTURE }.generate().unwrap());
+    }
+
+    #[test]
+    fn points_have_the_mean_and_variance_of_their_cluster() {
+        let blobs = Blobs { points: 60_000, dimensions: 3, ..LECTURE };
+        let set = blobs.generate().unwrap();
+        assert_eq!(set.rows.len(), 180_000);
+        for cluster in 0..6 {
+            for c in 0..3 {
+                let values: Vec<f64> = (0..60_000)
+                    .filter(|&i| set.labels[i] == cluster)
+                    .map(|i| f64::from(set.rows[i * 3 + c]) - set.centroids[(c, cluster as usize)])
+                    .collect();
+                assert_eq!(values.len(), 10_000);
+                let mean = values.iter().sum::<f64>() / 1e4;
+                let variance = values.iter().map(|v| v * v).sum::<f64>() / 1e4;
+                // Five standard errors: sqrt(5 / 10^4) and 5 sqrt(2 / 10^4).
+                assert!(mean.abs() <= 0.112, "{mean}");
+                assert!((variance - 5.0).abs() <= 0.354, "{variance}");
+            }
+        }
+    }
+
+    #[test]
+    fn sizes_differ_by_one_at_most() {
+        let set = Blobs { points: 8, clusters: 3, ..LECTURE }.generate().unwrap();
+        assert_eq!(set.labels, [0, 0, 0, 1, 1, 1, 2, 2]);
+    }
+
+    #[test]
+    fn senseless_sizes_are_refused() {
+        for blobs in [
+            Blobs { points: 0, ..LECTURE },
+            Blobs { clusters: 0, ..LECTURE },
+            Blobs { dimensions: 0, ..LECTURE },
+            Blobs { points: 5, ..LECTURE },
+        ] {
+            assert!(matches!(blobs.generate(), Err(Error::Option { .. })), "{blobs:?}");
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! What can go wrong, named for what the user can do about it.
+
+use cuda_std::launch::LaunchError;
+use thiserror::Error;
+
+/// A result whose error is [`enum@Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What went wrong, and what to do.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// An option has a value that makes no sense.
+    #[error("{option} is {value}, but must be {must}")]
+    Option {
+        /// The option.
+        option: &'static str,
+        /// Its value.
+        value: String,
+        /// What it must be.
+        must: &'static str,
+    },
+    /// There are no points.
+    #[error("there are no points; give at least one")]
+    NoPoints,
+    /// Points without coordinates.
+    #[error("the points have no coordinates; give at least one dimension")]
+    NoDimensions,
+    /// The number of values is not a multiple of the dimensions.
+    #[error("{values} values do not make rows of {dimensions}; the last row is incomplete")]
+    IncompleteRow {
+        /// How many values.
+        values: usize,
+        /// How many dimensions.
+        dimensions: usize,
+    },
+    /// A coordinate is NaN or infinite.
+    #[error("coordinate {column} of point {row} is {value}; remove such points or fill the gap first")]
+    NotFinite {
+        /// The point, from 0.
+        row: usize,
+        /// The coordinate, from 0.
+        column: usize,
+        /// NaN or an infinity.
+        value: f64,
+    },
+    /// Coordinates, in bandwidths, that f32 cannot hold.
+    #[error(
+        "the points extend over {extent:e}, which is too far for a bandwidth of {bandwidth:e}; use a larger bandwidth or remove outliers"
+    )]
+    Extent {
+        /// The largest distance of a coordinate from the centre.
+        extent: f64,
+        /// The bandwidth.
+        bandwidth: f64,
+    },
+    /// More points or dimensions than 32-bit sizes count.
+    #[error("{what} of {count} is more than the kernels can count ({most})")]
+    TooMany {
+        /// Of what.
+        what: &'static str,
+        /// How many.
+        count: usize,
+        /// How many there may be.
+        most: usize,
+    },
+    /// There is less memory than needed.
+    #[error("{device} has {available} of memory free, and {needed} are needed for {what}; {advice}")]
+    Memory {
+        /// Whose memory.
+        device: String,
+        /// For what.
+        what: String,
+        /// Bytes needed.
+        needed: Bytes,
+        /// Bytes there are.
+        available: Bytes,
+        /// What would need less.
+        advice: &'static str,
+    },
+    /// A GPU was asked for, and there is none to be had.
+    #[error("no GPU can be used: {reason}; leave out --device, or say --device cpu, to use the processor")]
+    NoGpu {
+        /// Why.
+        reason: String,
+    },
+    /// The GPU's driver refused something.
+    #[error("the GPU's driver refused to {what}: {message}")]
+    Driver {
+        /// What was asked of it.
+        what: String,
+        /// Its own message.
+        message: String,
+    },
+    /// The GPU's driver refused the kernels.
+    #[error("the GPU's driver refused the kernels of family {family}: {message}\n{log}")]
+    Ptx {
+        /// Which family.
+        family: String,
+        /// The driver's message.
+        message: String,
+        /// The driver's log.
+        log: String,
+    },
+    /// The program has no PTX for a kernel.
+    #[error("there is no PTX for kernel {kernel} that compute capability {compute} and the driver can run ({origin})")]
+    NoPtx {
+        /// The kernel.
+        kernel: &'static str,
+        /// The GPU's compute capability, times ten.
+        compute: u32,
+        /// Where the PTX in the program comes from.
+        origin: &'static str,
+    },
+    /// A launch was refused before it began.
+    #[error(transparent)]
+    Launch(#[from] LaunchError),
+    /// A kernel failed on the processor.
+    #[error(transparent)]
+    Kernel(#[from] cpu_executor::Fault),
+    /// The system refused worker threads.
+    #[error("the system refused {workers} worker threads: {source}; ask for fewer with --threads")]
+    Workers {
+        /// How many were asked for.
+        workers: usize,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// Sizes of a host slice and a buffer differ.
+    #[error("{given} elements do not fit a buffer of {wanted}")]
+    Length {
+        /// The slice's.
+        given: usize,
+        /// The buffer's.
+        wanted: usize,
+    },
+    /// An iteration gave a position that is not a number.
+    #[error(
+        "iteration {iteration} moved a point to a position that is not a number; this is a defect, please report it"
+    )]
+    Diverged {
+        /// Which, from 1.
+        iteration: usize,
+    },
+    /// The result could not be written.
+    #[error("the result cannot be written: {0}")]
+    Output(#[from] std::io::Error),
+}
+
+impl Error {
+    /// Whether the command was wrong rather than its execution: the program then exits with 2, not 1.
+    pub fn is_usage(&self) -> bool {
+        matches!(self, Self::Option { .. } | Self::Launch(LaunchError::Block { .. } | LaunchError::FixedBlock { .. }))
+    }
+}
+
+/// A number of bytes, shown in the unit that fits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bytes(pub u128);
+
+impl std::fmt::Display for Bytes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        const UNITS: [&str; 7] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+        let unit = (self.0.max(1).ilog2() / 10).min(6) as usize;
+        match unit {
+            0 => write!(f, "{} B", self.0),
+            _ => write!(f, "{:.1} {}", self.0 as f64 / (1_u128 << (10 * unit)) as f64, UNITS[unit]),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Bytes;
+
+    #[test]
+    fn bytes_are_shown_in_the_unit_that_fits() {
+        for (bytes, text) in [
+            (0, "0 B"),
+            (1023, "1023 B"),
+            (1024, "1.0 KiB"),
+            (1536, "1.5 KiB"),
+            (3 << 30, "3.0 GiB"),
+            (1 << 70, "1024.0 EiB"),
+        ] {
+            assert_eq!(Bytes(bytes).to_string(), text);
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! Which device to use: what a user says, and what that means here.
+
+use std::str::FromStr;
+
+use super::cpu::{Cpu, CpuOptions};
+use super::cuda::Cuda;
+use super::{Device, ptx};
+use crate::error::{Error, Result};
+
+/// `auto`, `cpu`, `cuda` or `cuda:N`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DeviceChoice {
+    /// A GPU if there is one that works, else the processor.
+    #[default]
+    Auto,
+    /// The processor.
+    Cpu,
+    /// The GPU with this number.
+    Cuda(usize),
+}
+
+impl FromStr for DeviceChoice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "cpu" => Ok(Self::Cpu),
+            "cuda" => Ok(Self::Cuda(0)),
+            other => match other.strip_prefix("cuda:").map(str::parse) {
+                Some(Ok(number)) => Ok(Self::Cuda(number)),
+                _ => Err("there are auto, cpu, cuda and cuda:N (N counts from 0)".to_owned()),
+            },
+        }
+    }
+}
+
+impl DeviceChoice {
+    /// Opens the device. `auto` takes the processor where no GPU works, and says why.
+    ///
+    /// # Errors
+    /// If the device that was asked for cannot be used.
+    pub fn open(self, cpu: CpuOptions) -> Result<Device> {
+        match self {
+            Self::Cpu => Device::processor_with(cpu),
+            Self::Cuda(number) => Device::cuda(number),
+            Self::Auto => match Cuda::open(0) {
+                Ok(cuda) => Ok(Device::new(Box::new(cuda), format!("the first GPU; kernels {}", ptx::PTX_ORIGIN))),
+                Err(Error::NoGpu { reason }) => Ok(Device::new(Box::new(Cpu::new(cpu)?), reason)),
+                Err(other) => Ok(Device::new(Box::new(Cpu::new(cpu)?), other.to_string())),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn choices_are_parsed() {
+        for (text, choice) in [
+            ("auto", DeviceChoice::Auto),
+            ("cpu", DeviceChoice::Cpu),
+            ("cuda", DeviceChoice::Cuda(0)),
+            ("cuda:3", DeviceChoice::Cuda(3)),
+        ] {
+            assert_eq!(text.parse(), Ok(choice));
+        }
+        for text in ["", "gpu", "cuda:", "cuda:x", "cuda:-1", "CPU"] {
+            assert!(text.parse::<DeviceChoice>().is_err(), "{text:?}");
+        }
+    }
+}

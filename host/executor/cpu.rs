@@ -1,0 +1,137 @@
+//! The processor as an executor: host memory, and the simulated GPU of `cpu_executor`.
+
+use std::alloc::{Layout, alloc, dealloc};
+use std::num::NonZero;
+
+use cpu_executor::CpuExecutor;
+use cuda_std::launch::{Arg, Kernel, Limits, Prepared};
+use cuda_std::machine::MachineKind;
+
+use super::Executor;
+use crate::error::{Bytes, Error, Result};
+
+/// How the processor is used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CpuOptions {
+    /// Worker threads; one for each core unless given. Results do not depend on it.
+    pub workers: Option<NonZero<usize>>,
+    /// The kind of processor whose code is run; the best that runs here unless given.
+    pub machine: Option<MachineKind>,
+}
+
+/// Bytes of shared memory of a block: what a core's nearest caches hold.
+const SHARED_BYTES: usize = 1 << 20;
+
+/// The most worker threads that make sense to ask for.
+const MOST_WORKERS: usize = 4096;
+
+pub(super) struct Cpu {
+    executor: CpuExecutor,
+}
+
+impl Cpu {
+    pub(super) fn new(options: CpuOptions) -> Result<Self> {
+        let workers = options.workers.map_or(0, NonZero::get);
+        if workers > MOST_WORKERS {
+            return Err(Error::Option { option: "--threads", value: workers.to_string(), must: "4096 at most" });
+        }
+        let machine = options.machine.unwrap_or_else(MachineKind::of_this_processor);
+        if !machine.runs_here() || machine == MachineKind::Gpu {
+            return Err(Error::Option {
+                option: "the kind of processor",
+                value: format!("{machine:?}"),
+                must: "one that this processor is",
+            });
+        }
+        let executor = CpuExecutor::new(workers, machine)
+            .map_err(|source| Error::Workers { workers, source: Box::new(source) })?;
+        Ok(Self { executor })
+    }
+}
+
+fn layout(bytes: usize) -> Layout {
+    Layout::from_size_align(bytes, 256).expect("a buffer's size was checked")
+}
+
+impl Executor for Cpu {
+    fn describe(&self) -> String {
+        let kind = match self.executor.machine() {
+            MachineKind::Avx512 => "AVX-512",
+            MachineKind::Avx2 => "AVX2",
+            MachineKind::Baseline | MachineKind::Gpu => "baseline instructions",
+        };
+        let workers = self.executor.workers();
+        format!("processor ({workers} thread{}, {kind})", if workers == 1 { "" } else { "s" })
+    }
+
+    fn machine(&self) -> MachineKind {
+        self.executor.machine()
+    }
+
+    fn limits(&self) -> Limits {
+        Limits { shared_bytes: SHARED_BYTES, ..Limits::BASELINE }
+    }
+
+    fn available(&self) -> Result<usize> {
+        let mut system = sysinfo::System::new();
+        system.refresh_memory();
+        let free = system.available_memory();
+        let within_group = system.cgroup_limits().map_or(u64::MAX, |limits| limits.free_memory);
+        match free.min(within_group) {
+            // The system does not say: let the allocation itself decide.
+            0 => Ok(usize::MAX),
+            bytes => Ok(usize::try_from(bytes).unwrap_or(usize::MAX)),
+        }
+    }
+
+    fn allocate(&self, bytes: usize) -> Result<u64> {
+        // SAFETY: the size is not zero.
+        let start = unsafe { alloc(layout(bytes)) };
+        if start.is_null() {
+            return Err(Error::Memory {
+                device: self.describe(),
+                what: "a buffer".to_owned(),
+                needed: Bytes(bytes as u128),
+                available: Bytes(self.available()? as u128),
+                advice: "use fewer points, or a smaller --batch",
+            });
+        }
+        Ok(start.expose_provenance() as u64)
+    }
+
+    unsafe fn free(&self, address: u64, bytes: usize) {
+        // SAFETY: `allocate` made it with the same layout; launches have ended, since they do not return before.
+        unsafe { dealloc(pointer(address), layout(bytes)) };
+    }
+
+    unsafe fn write(&self, address: u64, bytes: &[u8]) -> Result<()> {
+        // SAFETY: the region is the caller's.
+        unsafe { pointer(address).copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
+        Ok(())
+    }
+
+    unsafe fn read(&self, address: u64, bytes: &mut [u8]) -> Result<()> {
+        // SAFETY: the region is the caller's, and written.
+        unsafe { pointer(address).copy_to_nonoverlapping(bytes.as_mut_ptr(), bytes.len()) };
+        Ok(())
+    }
+
+    unsafe fn zero(&self, address: u64, bytes: usize) -> Result<()> {
+        // SAFETY: the region is the caller's.
+        unsafe { pointer(address).write_bytes(0, bytes) };
+        Ok(())
+    }
+
+    unsafe fn launch(&self, kernel: &'static Kernel, sizes: Prepared, args: &[Arg]) -> Result<()> {
+        // SAFETY: the caller's promise; the launch has ended when this returns.
+        Ok(unsafe { self.executor.launch(kernel, sizes, args) }?)
+    }
+
+    fn synchronize(&self) -> Result<()> {
+        Ok(())
+    }
+}
+
+fn pointer(address: u64) -> *mut u8 {
+    std::ptr::with_exposed_provenance_mut(address as usize)
+}

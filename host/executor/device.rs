@@ -1,0 +1,230 @@
+//! The handle to an executor that users hold.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use cuda_std::launch::{DeviceCopy, DeviceSlice, Launch, Limits};
+use cuda_std::machine::MachineKind;
+
+use super::cpu::{Cpu, CpuOptions};
+use super::cuda::Cuda;
+use super::{Buffer, DeviceChoice, Executor};
+use crate::error::{Bytes, Error, Result};
+
+/// An executor with its memory, to be shared by cloning.
+#[derive(Clone)]
+pub struct Device(Arc<Shared>);
+
+struct Shared {
+    executor: Box<dyn Executor>,
+    /// Tells its memory from other executors'.
+    number: u64,
+    why: String,
+    launches: AtomicU64,
+    uploads: AtomicU64,
+    downloads: AtomicU64,
+}
+
+/// How often something crossed between host and device so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Kernels launched.
+    pub launches: u64,
+    /// Copies from the host.
+    pub uploads: u64,
+    /// Copies to the host, each of which waits for the device.
+    pub downloads: u64,
+}
+
+impl Device {
+    /// A GPU if there is one that works, else the processor.
+    ///
+    /// # Errors
+    /// If the system refuses the processor's worker threads.
+    pub fn auto() -> Result<Self> {
+        DeviceChoice::Auto.open(CpuOptions::default())
+    }
+
+    /// The processor, with a worker for each core.
+    ///
+    /// # Errors
+    /// If the system refuses the worker threads.
+    pub fn processor() -> Result<Self> {
+        Self::processor_with(CpuOptions::default())
+    }
+
+    /// The processor.
+    ///
+    /// # Errors
+    /// If the system refuses the worker threads, or the processor is not of the kind that is asked for.
+    pub fn processor_with(options: CpuOptions) -> Result<Self> {
+        Ok(Self::new(Box::new(Cpu::new(options)?), "asked for".to_owned()))
+    }
+
+    /// The GPU with this number.
+    ///
+    /// # Errors
+    /// [`Error::NoGpu`] if there is none, or its driver's error.
+    pub fn cuda(number: usize) -> Result<Self> {
+        Ok(Self::new(Box::new(Cuda::open(number)?), "asked for".to_owned()))
+    }
+
+    /// A handle to any executor.
+    pub fn new(executor: Box<dyn Executor>, why: String) -> Self {
+        static NUMBER: AtomicU64 = AtomicU64::new(1);
+        let zero = || AtomicU64::new(0);
+        let number = NUMBER.fetch_add(1, Relaxed);
+        Self(Arc::new(Shared { executor, number, why, launches: zero(), uploads: zero(), downloads: zero() }))
+    }
+
+    /// What it is, for a person.
+    pub fn describe(&self) -> String {
+        self.0.executor.describe()
+    }
+
+    /// Why this device and no other.
+    pub fn why(&self) -> &str {
+        &self.0.why
+    }
+
+    /// Which copy of a kernel it runs.
+    pub fn machine(&self) -> MachineKind {
+        self.0.executor.machine()
+    }
+
+    /// What it can launch.
+    pub fn limits(&self) -> Limits {
+        self.0.executor.limits()
+    }
+
+    /// How often something crossed between host and device so far.
+    pub fn counts(&self) -> Counts {
+        let Shared { launches, uploads, downloads, .. } = &*self.0;
+        Counts { launches: launches.load(Relaxed), uploads: uploads.load(Relaxed), downloads: downloads.load(Relaxed) }
+    }
+
+    pub(super) fn number(&self) -> u64 {
+        self.0.number
+    }
+
+    pub(super) fn executor(&self) -> &dyn Executor {
+        &*self.0.executor
+    }
+
+    /// Checks that so much memory is free, before any of it is taken.
+    ///
+    /// # Errors
+    /// [`Error::Memory`], with `what` it is for and the `advice`.
+    pub fn reserve(&self, bytes: u128, what: &str, advice: &'static str) -> Result<()> {
+        let available = self.executor().available()? as u128;
+        if bytes > available {
+            return Err(Error::Memory {
+                device: self.describe(),
+                what: what.to_owned(),
+                needed: Bytes(bytes),
+                available: Bytes(available),
+                advice,
+            });
+        }
+        Ok(())
+    }
+
+    /// A buffer with these values.
+    ///
+    /// # Errors
+    /// If there is not enough memory, or the driver fails.
+    pub fn upload<T: DeviceCopy>(&self, values: &[T]) -> Result<Buffer<T>> {
+        let buffer = Buffer::allocate(self, values.len())?;
+        if !values.is_empty() {
+            self.0.uploads.fetch_add(1, Relaxed);
+            // SAFETY: the region is the new buffer's. `DeviceCopy` has no padding, so its bytes are initialised.
+            unsafe {
+                let bytes = std::slice::from_raw_parts(values.as_ptr().cast(), size_of_val(values));
+                self.executor().write(buffer.region().address, bytes)?;
+            }
+        }
+        Ok(buffer)
+    }
+
+    /// A buffer of `len` zeros.
+    ///
+    /// # Errors
+    /// If there is not enough memory, or the driver fails.
+    pub fn zeros<T: DeviceCopy>(&self, len: usize) -> Result<Buffer<T>> {
+        let buffer = Buffer::allocate(self, len)?;
+        if len > 0 {
+            // SAFETY: the region is the new buffer's.
+            unsafe { self.executor().zero(buffer.region().address, len * size_of::<T>())? };
+        }
+        Ok(buffer)
+    }
+
+    /// The values of a buffer, after everything that was launched before.
+    ///
+    /// # Errors
+    /// If a launch failed, or the driver fails.
+    ///
+    /// # Panics
+    /// If the buffer is another device's.
+    pub fn download<T: DeviceCopy>(&self, buffer: &Buffer<T>) -> Result<Vec<T>> {
+        self.download_first(buffer, buffer.len())
+    }
+
+    /// The first `len` values of a buffer, after everything that was launched before.
+    ///
+    /// # Errors
+    /// If a launch failed, or the driver fails.
+    ///
+    /// # Panics
+    /// If the buffer is another device's, or shorter.
+    pub fn download_first<T: DeviceCopy>(&self, buffer: &Buffer<T>, len: usize) -> Result<Vec<T>> {
+        let region = buffer.region();
+        assert_eq!(region.owner, self.number(), "the buffer belongs to another device");
+        assert!(len <= region.len, "the buffer has {} values, not {len}", region.len);
+        let mut values = Vec::with_capacity(len);
+        if len > 0 {
+            self.0.downloads.fetch_add(1, Relaxed);
+            // SAFETY: the region is the buffer's, and every buffer is written when it is made. The vector
+            // has room for `len` values, all of whose bits are then set; any bits are a value.
+            unsafe {
+                let start: *mut T = values.as_mut_ptr();
+                start.write_bytes(0, len);
+                let bytes = std::slice::from_raw_parts_mut(start.cast(), len * size_of::<T>());
+                self.executor().read(region.address, bytes)?;
+                values.set_len(len);
+            }
+        }
+        Ok(values)
+    }
+
+    /// Checks a launch, and runs it or begins to. A grid without blocks is nothing to do.
+    ///
+    /// # Errors
+    /// [`Error::Launch`] before it begins; on the processor also what went wrong in a kernel, which a
+    /// GPU reports only at the next download or [`synchronize`](Self::synchronize).
+    pub fn launch(&self, launch: Launch<'_>) -> Result<()> {
+        let sizes = launch.prepare(self.machine(), self.number(), &self.limits())?;
+        if sizes.grid.contains(&0) {
+            return Ok(());
+        }
+        self.0.launches.fetch_add(1, Relaxed);
+        // SAFETY: `launch` was made by the kernel's typed `launch` from borrowed buffers, which `prepare`
+        // has found to be this device's. Their memory is freed only after what is launched has ended.
+        unsafe { self.executor().launch(launch.kernel(), sizes, launch.args()) }
+    }
+
+    /// Waits for everything that was launched.
+    ///
+    /// # Errors
+    /// If a launch failed.
+    pub fn synchronize(&self) -> Result<()> {
+        self.executor().synchronize()
+    }
+}
+
+impl fmt::Debug for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Device({})", self.describe())
+    }
+}

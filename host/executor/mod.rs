@@ -1,0 +1,89 @@
+//! What runs kernels: a GPU, or the processor. One trait, one handle, one kind of buffer.
+//!
+//! ```
+//! use modeseek::Device;
+//!
+//! # fn main() -> Result<(), modeseek::Error> {
+//! let device = Device::auto()?;
+//! let x = device.upload(&[1.0_f32, 2.0, 3.0])?;
+//! let mut y = device.zeros::<f32>(3)?;
+//! device.launch(gpu::vector::axpy::launch(2.0, &x, &mut y))?;
+//! assert_eq!(device.download(&y)?, [2.0, 4.0, 6.0]);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Launches of one device run one after another, in order; a GPU runs them while the host goes on,
+//! until something is downloaded.
+
+mod buffer;
+mod choice;
+mod cpu;
+mod cuda;
+mod device;
+pub mod ptx;
+
+use cuda_std::launch::{Arg, Kernel, Limits, Prepared};
+use cuda_std::machine::MachineKind;
+
+pub use buffer::{Buffer, Slice, SliceMut};
+pub use choice::DeviceChoice;
+pub use cpu::CpuOptions;
+pub use device::{Counts, Device};
+
+use crate::error::Result;
+
+/// Something that has memory and runs kernels.
+///
+/// Addresses and sizes are in bytes. Whoever calls these functions keeps to regions that `allocate`
+/// gave and `free` did not take; [`Device`] and [`Buffer`] do.
+pub trait Executor: Send + Sync {
+    /// What it is, for a person: a GPU's name, or the processor's kind and workers.
+    fn describe(&self) -> String;
+
+    /// Which copy of a kernel it runs.
+    fn machine(&self) -> MachineKind;
+
+    /// What it can launch.
+    fn limits(&self) -> Limits;
+
+    /// Bytes of memory that are free now.
+    fn available(&self) -> Result<usize>;
+
+    /// Takes memory, aligned to 256 bytes; its contents are undefined. `bytes` is not zero.
+    fn allocate(&self, bytes: usize) -> Result<u64>;
+
+    /// Gives memory back, when the launches that use it have ended.
+    ///
+    /// # Safety
+    /// `allocate` gave the address for this many bytes, and nothing uses it any more.
+    unsafe fn free(&self, address: u64, bytes: usize);
+
+    /// Copies from the host.
+    ///
+    /// # Safety
+    /// The region is the caller's.
+    unsafe fn write(&self, address: u64, bytes: &[u8]) -> Result<()>;
+
+    /// Copies to the host, after everything that was launched before.
+    ///
+    /// # Safety
+    /// The region is the caller's, and has been written.
+    unsafe fn read(&self, address: u64, bytes: &mut [u8]) -> Result<()>;
+
+    /// Fills with zeros.
+    ///
+    /// # Safety
+    /// The region is the caller's.
+    unsafe fn zero(&self, address: u64, bytes: usize) -> Result<()>;
+
+    /// Runs a kernel, or begins to.
+    ///
+    /// # Safety
+    /// The arguments have the kernel's types; the memory that they name is the caller's, and stays so
+    /// until the next call of `read` or `synchronize` has returned.
+    unsafe fn launch(&self, kernel: &'static Kernel, sizes: Prepared, args: &[Arg]) -> Result<()>;
+
+    /// Waits for everything that was launched.
+    fn synchronize(&self) -> Result<()>;
+}

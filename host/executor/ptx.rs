@@ -1,0 +1,75 @@
+//! The PTX in the program, and which of it a GPU gets.
+
+/// A family of kernels as PTX for one architecture.
+pub struct PtxModule {
+    /// The least compute capability that it runs on, times ten.
+    pub compute: u32,
+    /// The version of PTX that it is written in.
+    pub ptx_version: (u32, u32),
+    /// The family's name.
+    pub family: &'static str,
+    /// Its kernels.
+    pub entries: &'static [&'static str],
+    /// The PTX.
+    pub text: &'static str,
+}
+
+include!(concat!(env!("OUT_DIR"), "/ptx.rs"));
+
+/// The newest version of PTX that a driver knows, from its version as `cuDriverGetVersion` gives it
+/// (12040 is CUDA 12.4): PTX's major version is CUDA's less 4, and the minor versions agree.
+///
+/// Source: the release table in the PTX ISA's chapter "Release Notes", CUDA 11.0 and newer.
+pub fn newest_ptx(driver_version: i32) -> (u32, u32) {
+    let (major, minor) = (driver_version / 1000, driver_version % 1000 / 10);
+    (u32::try_from(major - 4).unwrap_or(0), u32::try_from(minor).unwrap_or(0))
+}
+
+/// The module with a kernel for a GPU: of those that the GPU and its driver can run, the one for the
+/// highest compute capability.
+pub fn module_for<'a>(
+    modules: &'a [PtxModule],
+    kernel: &str,
+    compute: u32,
+    newest: (u32, u32),
+) -> Option<&'a PtxModule> {
+    modules
+        .iter()
+        .filter(|module| module.compute <= compute && module.ptx_version <= newest)
+        .filter(|module| module.entries.contains(&kernel))
+        .max_by_key(|module| module.compute)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn module(compute: u32, ptx_version: (u32, u32)) -> PtxModule {
+        PtxModule { compute, ptx_version, family: "f", entries: &["k"], text: "" }
+    }
+
+    #[test]
+    fn the_variant_follows_from_gpu_and_driver() {
+        let modules = [module(75, (7, 0)), module(90, (7, 8))];
+        let chosen = |compute, driver| module_for(&modules, "k", compute, newest_ptx(driver)).map(|m| m.compute);
+        assert_eq!(chosen(90, 12_040), Some(90));
+        assert_eq!(chosen(120, 13_000), Some(90));
+        assert_eq!(chosen(86, 12_040), Some(75));
+        // An H100 under an old driver still gets the baseline.
+        assert_eq!(chosen(90, 11_070), Some(75));
+        assert_eq!(chosen(75, 11_000), Some(75));
+        assert_eq!(chosen(75, 10_020), None);
+        assert_eq!(chosen(70, 12_040), None);
+        assert!(module_for(&modules, "other", 90, (9, 0)).is_none());
+    }
+
+    #[test]
+    fn every_architecture_has_the_same_kernels() {
+        let entries = |compute| {
+            let mut names: Vec<_> = PTX.iter().filter(|m| m.compute == compute).flat_map(|m| m.entries).collect();
+            names.sort();
+            names
+        };
+        assert_eq!(entries(75), entries(90));
+    }
+}

@@ -1,0 +1,39 @@
+//! Mean-shift clustering on the GPU, with kernels written in Rust; and on the processor, from the same source.
+//!
+//! A point set is uploaded once, iterated wholly on the device, and labelled:
+//!
+//! ```
+//! use modeseek::{Device, MeanShift, Points};
+//!
+//! # fn main() -> Result<(), modeseek::Error> {
+//! let points = Points::from_rows(&[0.0_f32, 0.0, 0.1, 0.2, 9.0, 9.0, 9.1, 8.9], 2)?;
+//! let clustering = MeanShift::new(1.0).fit(&Device::auto()?, &points)?;
+//! assert_eq!(clustering.modes.len(), 2);
+//! assert_eq!(clustering.labels, [0, 0, 1, 1]);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! | module | what |
+//! |---|---|
+//! | [`points`] | a point set: n x d, finite, centred |
+//! | [`executor`] | what runs kernels: a GPU, or the processor; buffers; launches |
+//! | [`mean_shift`] | the estimator: options, iteration, modes and labels |
+//! | [`data`] | synthetic point sets |
+//! | [`agreement`] | how far two labellings agree |
+//! | [`mod@reference`] | the naive oracle in f64 |
+//! | [`cli`] | the program |
+
+pub mod agreement;
+pub mod cli;
+pub mod data;
+mod error;
+pub mod executor;
+pub mod mean_shift;
+pub mod points;
+pub mod reference;
+
+pub use error::{Error, Result};
+pub use executor::{Buffer, Device};
+pub use mean_shift::{Clustering, MeanShift, Method, WeightFunction};
+pub use points::Points;

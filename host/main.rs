@@ -1,0 +1,7 @@
+//! The program `modeseek`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    modeseek::cli::main()
+}

@@ -1,0 +1,151 @@
+//! A point set: n points of d finite coordinates, held centred.
+
+use nalgebra::DMatrix;
+
+use crate::error::{Error, Result};
+
+/// The most points of a set, and the most dimensions: kernels count in 32 bits.
+const MOST: usize = i32::MAX as usize;
+
+/// n points of d coordinates. Rows of f32 about a centre that is kept in f64.
+///
+/// Subtracting the centre (the middle of the bounding box) in f64 before rounding to f32 keeps
+/// precision for points far from the origin.
+///
+/// # Precision
+/// A coordinate is off by at most 2^-24 times half the extent of its column.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Points {
+    rows: Vec<f32>,
+    dimensions: usize,
+    centre: Vec<f64>,
+    extent: f64,
+}
+
+impl Points {
+    /// Points from rows of `dimensions` values each, one after another.
+    ///
+    /// # Errors
+    /// [`Error::NoPoints`], [`Error::NoDimensions`], [`Error::IncompleteRow`], [`Error::NotFinite`],
+    /// [`Error::TooMany`].
+    pub fn from_rows<T: Copy + Into<f64>>(rows: &[T], dimensions: usize) -> Result<Self> {
+        if dimensions == 0 {
+            return Err(Error::NoDimensions);
+        }
+        if rows.is_empty() {
+            return Err(Error::NoPoints);
+        }
+        if !rows.len().is_multiple_of(dimensions) {
+            return Err(Error::IncompleteRow { values: rows.len(), dimensions });
+        }
+        for (what, count) in [("a number of points", rows.len() / dimensions), ("a number of dimensions", dimensions)] {
+            if count > MOST {
+                return Err(Error::TooMany { what, count, most: MOST });
+            }
+        }
+        if let Some(at) = rows.iter().position(|&value| !value.into().is_finite()) {
+            let value = rows[at].into();
+            return Err(Error::NotFinite { row: at / dimensions, column: at % dimensions, value });
+        }
+        let (centre, extent) = bounds(rows, dimensions);
+        let centred = |(at, &value): (usize, &T)| (value.into() - centre[at % dimensions]) as f32;
+        let rows = rows.iter().enumerate().map(centred).collect();
+        Ok(Self { rows, dimensions, centre, extent })
+    }
+
+    /// Points from the columns of a matrix, d x n as nalgebra stores points.
+    ///
+    /// # Errors
+    /// As [`from_rows`](Self::from_rows).
+    pub fn from_matrix<T: nalgebra::Scalar + Copy + Into<f64>>(matrix: &DMatrix<T>) -> Result<Self> {
+        // Column by column is point by point.
+        Self::from_rows(matrix.as_slice(), matrix.nrows())
+    }
+
+    /// n, the number of points.
+    #[allow(clippy::len_without_is_empty)] // there is at least one
+    pub fn len(&self) -> usize {
+        self.rows.len() / self.dimensions
+    }
+
+    /// d, the number of coordinates of a point.
+    pub fn dimensions(&self) -> usize {
+        self.dimensions
+    }
+
+    /// The rows as kernels see them: f32, relative to the [`centre`](Self::centre).
+    pub fn centred_rows(&self) -> &[f32] {
+        &self.rows
+    }
+
+    /// The middle of the bounding box.
+    pub fn centre(&self) -> &[f64] {
+        &self.centre
+    }
+
+    /// The largest distance of a coordinate from the centre.
+    pub fn extent(&self) -> f64 {
+        self.extent
+    }
+
+    /// A centred row in the coordinates that the points were given in.
+    pub fn uncentred(&self, row: &[f32]) -> Vec<f64> {
+        row.iter().zip(&self.centre).map(|(&x, centre)| f64::from(x) + centre).collect()
+    }
+}
+
+/// The middle of the bounding box, and the largest distance of a coordinate from it.
+fn bounds<T: Copy + Into<f64>>(rows: &[T], dimensions: usize) -> (Vec<f64>, f64) {
+    let mut low = vec![f64::INFINITY; dimensions];
+    let mut high = vec![f64::NEG_INFINITY; dimensions];
+    for row in rows.chunks_exact(dimensions) {
+        for ((low, high), &value) in low.iter_mut().zip(&mut high).zip(row) {
+            *low = low.min(value.into());
+            *high = high.max(value.into());
+        }
+    }
+    // Halved first: the sum of two finite numbers may be infinite.
+    let centre: Vec<f64> = low.iter().zip(&high).map(|(low, high)| low / 2.0 + high / 2.0).collect();
+    let extent = high.iter().zip(&centre).map(|(high, centre)| high - centre).fold(0.0, f64::max);
+    (centre, extent)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn points_are_centred_in_f64() {
+        let points = Points::from_rows(&[1e9_f64 + 0.25, 5.0, 1e9 + 0.75, 7.0], 2).unwrap();
+        assert_eq!(points.centred_rows(), [-0.25, -1.0, 0.25, 1.0]);
+        assert_eq!(points.uncentred(&[0.25, 1.0]), [1e9 + 0.75, 7.0]);
+        assert_eq!((points.len(), points.dimensions(), points.extent()), (2, 2, 1.0));
+    }
+
+    #[test]
+    fn columns_of_a_matrix_are_points() {
+        let matrix = DMatrix::from_columns(&[nalgebra::dvector![1.0_f32, 2.0], nalgebra::dvector![3.0, 6.0]]);
+        assert_eq!(Points::from_matrix(&matrix).unwrap(), Points::from_rows(&[1.0_f32, 2.0, 3.0, 6.0], 2).unwrap());
+    }
+
+    #[test]
+    fn bad_input_is_named() {
+        let none: [f32; 0] = [];
+        assert!(matches!(Points::from_rows(&none, 2), Err(Error::NoPoints)));
+        assert!(matches!(Points::from_rows(&[1.0_f32], 0), Err(Error::NoDimensions)));
+        assert!(matches!(
+            Points::from_rows(&[1.0_f32, 2.0, 3.0], 2),
+            Err(Error::IncompleteRow { values: 3, dimensions: 2 })
+        ));
+        for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            let error = Points::from_rows(&[0.0, 1.0, 2.0, bad], 2).unwrap_err();
+            assert!(matches!(error, Error::NotFinite { row: 1, column: 1, .. }), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_largest_coordinates_have_a_centre() {
+        let points = Points::from_rows(&[f64::MAX, -f64::MAX], 1).unwrap();
+        assert_eq!(points.centre(), [0.0]);
+    }
+}

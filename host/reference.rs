@@ -1,0 +1,120 @@
+//! The oracle: everything that kernels compute, in f64, too short to be wrong.
+//!
+//! Matrices are stored by rows. Nothing here is fast, and nothing in the library uses it: tests do.
+
+use crate::mean_shift::WeightFunction;
+
+/// C = A B, for A m x k and B k x n.
+pub fn matmul(a: &[f64], b: &[f64], m: usize, n: usize, k: usize) -> Vec<f64> {
+    let cell = |i: usize, j: usize| (0..k).map(|l| a[i * k + l] * b[l * n + j]).sum();
+    (0..m).flat_map(|i| (0..n).map(move |j| (i, j))).map(|(i, j)| cell(i, j)).collect()
+}
+
+/// A distance of two points.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Metric {
+    /// sum (a - b)^2
+    SquaredL2,
+    /// sqrt(sum (a - b)^2)
+    L2,
+    /// sum |a - b|
+    L1,
+    /// (sum |a - b|^p)^(1/p)
+    Lp(f64),
+}
+
+impl Metric {
+    /// The distance of two points.
+    pub fn distance(self, a: &[f64], b: &[f64]) -> f64 {
+        let differences = a.iter().zip(b).map(|(a, b)| (a - b).abs());
+        match self {
+            Self::SquaredL2 => differences.map(|v| v * v).sum(),
+            Self::L2 => Self::SquaredL2.distance(a, b).sqrt(),
+            Self::L1 => differences.sum(),
+            Self::Lp(p) => differences.map(|v| v.powf(p)).sum::<f64>().powf(1.0 / p),
+        }
+    }
+}
+
+/// The distances of all rows of A to all rows of B, both of d columns.
+pub fn pairwise(a: &[f64], b: &[f64], d: usize, metric: Metric) -> Vec<f64> {
+    a.chunks(d).flat_map(|a| b.chunks(d).map(move |b| metric.distance(a, b))).collect()
+}
+
+/// The weight of a distance for a bandwidth, 1 at distance 0.
+pub fn weight(function: WeightFunction, distance: f64, bandwidth: f64) -> f64 {
+    let u = distance / bandwidth;
+    match function {
+        WeightFunction::Gaussian => (-0.5 * u * u).exp(),
+        WeightFunction::Triangular => (1.0 - u).max(0.0),
+        WeightFunction::Flat => f64::from(u8::from(u <= 1.0)),
+    }
+}
+
+/// (W X) / rowsum(W), for W m x n and X n x d.
+pub fn reduce_weighted(weights: &[f64], points: &[f64], n: usize, d: usize) -> Vec<f64> {
+    weights
+        .chunks(n)
+        .flat_map(|row| {
+            let total: f64 = row.iter().sum();
+            (0..d).map(move |c| (0..n).map(|j| row[j] * points[j * d + c]).sum::<f64>() / total)
+        })
+        .collect()
+}
+
+/// One blurring step: every point moves to the weighted mean of all points about it.
+pub fn shift(points: &[f64], d: usize, function: WeightFunction, bandwidth: f64) -> Vec<f64> {
+    let distances = pairwise(points, points, d, Metric::L2);
+    let weights: Vec<_> = distances.iter().map(|&distance| weight(function, distance, bandwidth)).collect();
+    reduce_weighted(&weights, points, points.len() / d, d)
+}
+
+/// Blurring steps until no point moves more than `tolerance` bandwidths, `most` at most; the points, and
+/// how many steps it took.
+pub fn mean_shift(
+    points: &[f64],
+    d: usize,
+    function: WeightFunction,
+    bandwidth: f64,
+    tolerance: f64,
+    most: usize,
+) -> (Vec<f64>, usize) {
+    let mut points = points.to_vec();
+    for step in 1..=most {
+        let next = shift(&points, d, function, bandwidth);
+        let moved = points.chunks(d).zip(next.chunks(d)).map(|(a, b)| Metric::L2.distance(a, b)).fold(0.0, f64::max);
+        points = next;
+        if moved <= tolerance * bandwidth {
+            return (points, step);
+        }
+    }
+    (points, most)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Values worked out by hand.
+    #[test]
+    fn the_oracle_is_right() {
+        assert_eq!(matmul(&[1.0, 2.0, 3.0, 4.0], &[5.0, 6.0, 7.0, 8.0], 2, 2, 2), [19.0, 22.0, 43.0, 50.0]);
+        let (a, b) = ([0.0, 0.0], [3.0, -4.0]);
+        assert_eq!(Metric::SquaredL2.distance(&a, &b), 25.0);
+        assert_eq!(Metric::L2.distance(&a, &b), 5.0);
+        assert_eq!(Metric::L1.distance(&a, &b), 7.0);
+        assert!((Metric::Lp(3.0).distance(&a, &b) - 91.0_f64.cbrt()).abs() < 1e-12);
+        assert_eq!(reduce_weighted(&[1.0, 3.0], &[0.0, 10.0, 4.0, 2.0], 2, 2), [3.0, 4.0]);
+        assert_eq!(weight(WeightFunction::Triangular, 1.0, 4.0), 0.75);
+        assert_eq!(weight(WeightFunction::Triangular, 5.0, 4.0), 0.0);
+        assert_eq!(weight(WeightFunction::Flat, 4.0, 4.0), 1.0);
+        assert_eq!(weight(WeightFunction::Flat, 4.1, 4.0), 0.0);
+    }
+
+    /// The lecture's value: a Gaussian of bandwidth 2.5 at distance 4 is about 0.044.
+    #[test]
+    fn the_lectures_gaussian() {
+        let normalised = weight(WeightFunction::Gaussian, 4.0, 2.5) / (2.5 * (2.0 * std::f64::consts::PI).sqrt());
+        assert!((normalised - 0.044).abs() < 5e-4, "{normalised}");
+    }
+}
