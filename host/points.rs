@@ -124,7 +124,7 @@ mod tests {
 
     #[test]
     fn columns_of_a_matrix_are_points() {
-        let matrix = DMatrix::from_columns(&[nalgebra::dvector![1.0_f32, 2.0], nalgebra::dvector![3.0, 6.0]]);
+        let matrix = DMatrix::from_column_slice(2, 2, &[1.0_f32, 2.0, 3.0, 6.0]);
         assert_eq!(Points::from_matrix(&matrix).unwrap(), Points::from_rows(&[1.0_f32, 2.0, 3.0, 6.0], 2).unwrap());
     }
 

@@ -273,22 +273,22 @@ impl<'a> Launch<'a> {
             Some((least, most)) => {
                 let most = most.min(limits.threads);
                 let chosen = self.block.is_some();
-                if threads < least || threads > most || chosen && threads % 32 != 0 {
+                if threads < least || threads > most || chosen && !threads.is_multiple_of(32) {
                     return Err(LaunchError::Block { kernel, threads, least, most });
                 }
                 Ok(if chosen { [threads, 1, 1] } else { rule.default })
             }
             None if threads != default => Err(LaunchError::FixedBlock { kernel, threads, fixed: default }),
-            None if threads > limits.threads => {
-                Err(LaunchError::LargeBlock { kernel, threads, most: limits.threads })
-            }
+            None if threads > limits.threads => Err(LaunchError::LargeBlock { kernel, threads, most: limits.threads }),
             None => Ok(rule.default),
         }
     }
 
     fn describe_args(&self) -> String {
         let describe = |(parameter, arg): (&Parameter, &Arg)| match arg {
-            Arg::Scalar { bytes, .. } => format!("{} = {}", parameter.name, describe_scalar(parameter.type_name, *bytes)),
+            Arg::Scalar { bytes, .. } => {
+                format!("{} = {}", parameter.name, describe_scalar(parameter.type_name, *bytes))
+            }
             Arg::Slice(region) | Arg::Pointer(region) => format!("{}.len() = {}", parameter.name, region.len),
         };
         self.kernel.parameters.iter().zip(&self.args).map(describe).collect::<Vec<_>>().join(", ")

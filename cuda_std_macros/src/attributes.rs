@@ -1,6 +1,6 @@
 //! What stands in the parentheses of `#[kernel(…)]`.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;
@@ -105,8 +105,55 @@ pub fn components(size: &Expr) -> Result<[TokenStream; 3]> {
     Ok(std::array::from_fn(|_| parts.next().unwrap_or_else(one)))
 }
 
-/// An expression as its author wrote it, for messages.
-pub fn source(tokens: &impl Spanned, otherwise: &impl ToTokens) -> String {
-    let text = tokens.span().source_text().unwrap_or_else(|| otherwise.to_token_stream().to_string());
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+/// Tokens as their author wrote them, for messages; where lines were broken there is a space.
+///
+/// Token by token, because the place of an expression is that of its first token on a stable compiler.
+pub fn source(tokens: &impl ToTokens) -> String {
+    let mut text = Text::default();
+    text.append(tokens.to_token_stream());
+    text.written
+}
+
+/// A line and a column.
+type Place = (usize, usize);
+
+/// Text that grows, and where in the source its last token ended.
+#[derive(Default)]
+struct Text {
+    written: String,
+    end: Option<Place>,
+}
+
+impl Text {
+    fn append(&mut self, tokens: TokenStream) {
+        for token in tokens {
+            let span = token.span().unwrap();
+            let (first, last) = (span.start(), span.end());
+            let (start, end) = ((first.line(), first.column()), (last.line(), last.column()));
+            let TokenTree::Group(group) = token else {
+                self.push(&token.to_string(), start, end);
+                continue;
+            };
+            let delimiters = match group.delimiter() {
+                Delimiter::Parenthesis => ("(", ")"),
+                Delimiter::Brace => ("{", "}"),
+                Delimiter::Bracket => ("[", "]"),
+                Delimiter::None => {
+                    self.append(group.stream());
+                    continue;
+                }
+            };
+            self.push(delimiters.0, start, (start.0, start.1 + 1));
+            self.append(group.stream());
+            self.push(delimiters.1, (end.0, end.1.saturating_sub(1)), end);
+        }
+    }
+
+    fn push(&mut self, token: &str, start: Place, end: Place) {
+        if self.end.is_some_and(|end| end != start) {
+            self.written.push(' ');
+        }
+        self.written.push_str(token);
+        self.end = Some(end);
+    }
 }

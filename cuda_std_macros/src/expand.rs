@@ -270,7 +270,7 @@ impl Parts<'_> {
         let shared = attributes.shared.as_ref().map_or_else(|| quote!(0), ToTokens::to_token_stream);
         let args = parameters::erased_arguments();
         let relations = attributes.require.iter();
-        let texts = attributes.require.iter().map(|relation| source(relation, relation));
+        let texts = attributes.require.iter().map(source);
         Ok(quote! {
             #[cfg(not(target_arch = "nvptx64"))]
             #[allow(unused_variables, clippy::nonminimal_bool)]

@@ -146,7 +146,7 @@ impl Parameter {
     /// What the host is told of it.
     pub fn description(&self) -> TokenStream {
         let name = self.name.to_string();
-        let type_name = source(&self.written, &self.written);
+        let type_name = source(&self.written);
         quote!(::cuda_std::launch::Parameter { name: #name, type_name: #type_name })
     }
 }

@@ -24,15 +24,15 @@ Exit codes: 0 done, 1 failed, 2 wrong usage.";
 #[command(name = "modeseek", version, after_help = EXAMPLES)]
 pub struct Args {
     /// How many points to generate
-    #[arg(long, value_name = "N", default_value_t = 1500, help_heading = "Data")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, default_value_t = 1500, help_heading = "Data")]
     pub points: usize,
 
     /// How many clusters to generate; mean shift is not told
-    #[arg(long, value_name = "K", default_value_t = 6, help_heading = "Data")]
+    #[arg(long, value_name = "K", allow_negative_numbers = true, default_value_t = 6, help_heading = "Data")]
     pub clusters: usize,
 
     /// Coordinates of a point
-    #[arg(long, value_name = "D", default_value_t = 2, help_heading = "Data")]
+    #[arg(long, value_name = "D", allow_negative_numbers = true, default_value_t = 2, help_heading = "Data")]
     pub dim: usize,
 
     /// Seed of the random numbers: the same seed gives the same points everywhere
@@ -40,7 +40,7 @@ pub struct Args {
     pub seed: u64,
 
     /// Distance over which points attract each other, in units of the data
-    #[arg(long, value_name = "H", default_value_t = 2.5, allow_negative_numbers = true, help_heading = "Mean shift")]
+    #[arg(long, value_name = "H", default_value_t = 2.5, allow_hyphen_values = true, help_heading = "Mean shift")]
     pub bandwidth: f64,
 
     /// Weight of a point as a function of its distance
@@ -48,11 +48,11 @@ pub struct Args {
     pub kernel: KernelName,
 
     /// Most iterations
-    #[arg(long, value_name = "MAX", default_value_t = MeanShift::MAX_ITERATIONS, help_heading = "Mean shift")]
+    #[arg(long, value_name = "MAX", allow_negative_numbers = true, default_value_t = MeanShift::MAX_ITERATIONS, help_heading = "Mean shift")]
     pub iterations: usize,
 
     /// Stop when no point moves more than this many bandwidths
-    #[arg(long, value_name = "TOL", default_value_t = MeanShift::TOLERANCE, allow_negative_numbers = true, help_heading = "Mean shift")]
+    #[arg(long, value_name = "TOL", default_value_t = MeanShift::TOLERANCE, allow_hyphen_values = true, help_heading = "Mean shift")]
     pub tolerance: f64,
 
     /// How an iteration is computed; the clusters are the same
@@ -60,7 +60,7 @@ pub struct Args {
     pub method: MethodName,
 
     /// Points at a time, for --method composed
-    #[arg(long, value_name = "B", default_value_t = 1024, help_heading = "Execution")]
+    #[arg(long, value_name = "B", allow_negative_numbers = true, default_value_t = 1024, help_heading = "Execution")]
     pub batch: usize,
 
     /// auto, cpu, cuda or cuda:N (the GPU number N, from 0)

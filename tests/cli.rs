@@ -1,0 +1,178 @@
+//! The program as its user meets it: output, errors, exit codes.
+
+use std::process::{Command, Output, Stdio};
+
+fn modeseek(arguments: &str) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_modeseek")).args(arguments.split_whitespace()).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap()
+}
+
+/// The command fails with this code and says these words, without a panic or half an answer.
+#[track_caller]
+fn refuses(arguments: &str, code: i32, words: &[&str]) {
+    let output = modeseek(arguments);
+    let message = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{arguments}: {message}");
+    for word in words {
+        assert!(message.contains(word), "{arguments}: {word:?} is not in {message:?}");
+    }
+    assert!(!message.contains("panicked"), "{arguments}: {message}");
+    assert_eq!(text(&output.stdout), "", "{arguments}");
+}
+
+fn json(arguments: &str) -> serde_json::Value {
+    let output = modeseek(&format!("{arguments} --json"));
+    assert!(output.status.success(), "{arguments}: {}", text(&output.stderr));
+    assert_eq!(text(&output.stdout).lines().count(), 1);
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn the_lecture_case_as_text() {
+    let output = modeseek("--points 1500 --iterations 5 --device cpu");
+    assert!(output.status.success());
+    let report = text(&output.stdout);
+    for line in [
+        "device      processor",
+        "data        1500 points, 2 dimensions, 6 Gaussian clusters, seed 14",
+        "mean shift  bandwidth 2.5, 5 iterations",
+        "clusters    6 found, adjusted Rand index 1.0000",
+        "nearest true centroid",
+    ] {
+        assert!(report.contains(line), "{line:?} is not in\n{report}");
+    }
+    assert_eq!(text(&output.stderr), "");
+}
+
+#[test]
+fn the_report_as_json() {
+    let report = json("--points 600 --clusters 3 --seed 5 --device cpu --threads 1");
+    assert_eq!(report["points"], 600);
+    assert_eq!(report["seed"], 5);
+    assert_eq!(report["converged"], true);
+    assert_eq!(report["uploads"], 1);
+    let sizes: u64 = report["clusters"].as_array().unwrap().iter().map(|c| c["size"].as_u64().unwrap()).sum();
+    assert_eq!(sizes, 600);
+    assert!(report["seconds"]["iterate"].as_f64().unwrap() > 0.0);
+    assert!(report["pairs_per_second"].as_f64().unwrap() > 0.0);
+    let index = report["adjusted_rand_index"].as_f64().unwrap();
+    assert!((-1.0..=1.0).contains(&index));
+}
+
+#[test]
+fn results_do_not_depend_on_processor_threads() {
+    let clusters = |threads| json(&format!("--points 3000 --device cpu --threads {threads}"))["clusters"].clone();
+    let one = clusters(1);
+    for threads in [2, 3, 8] {
+        assert_eq!(one, clusters(threads));
+    }
+}
+
+#[test]
+fn methods_and_kernels_can_be_chosen() {
+    for arguments in
+        ["--method composed --batch 100", "--kernel triangular --bandwidth 8", "--kernel flat --bandwidth 8"]
+    {
+        let report = json(&format!("--points 600 --device cpu {arguments}"));
+        assert_eq!(report["clusters"].as_array().unwrap().len(), 6, "{arguments}");
+    }
+    assert_eq!(json("--points 500 --dim 7 --bandwidth 6 --device cpu")["dimensions"], 7);
+    assert_eq!(json("--points 500 --threads-per-block 64 --device cpu")["points"], 500);
+}
+
+#[test]
+fn senseless_sizes_are_wrong_usage() {
+    refuses("--points 0", 2, &["--points is 0", "at least 1"]);
+    refuses("--points 5 --clusters 6", 2, &["--clusters is 6", "no more than the points"]);
+    refuses("--clusters 0", 2, &["--clusters is 0"]);
+    refuses("--dim 0", 2, &["--dim is 0"]);
+    refuses("--points -5", 2, &["--points"]);
+    refuses("--points many", 2, &["--points"]);
+    refuses("--iterations 0", 2, &["--iterations is 0"]);
+    refuses("--method composed --batch 0", 2, &["--batch is 0"]);
+    refuses("--threads 0", 2, &["--threads"]);
+    refuses("--threads 1000000", 2, &["--threads is 1000000"]);
+}
+
+#[test]
+fn senseless_numbers_are_wrong_usage() {
+    for value in ["0", "-1", "NaN", "inf", "-inf", "1e-40"] {
+        refuses(&format!("--bandwidth {value}"), 2, &["--bandwidth is"]);
+    }
+    for value in ["-1", "NaN", "inf"] {
+        refuses(&format!("--tolerance {value}"), 2, &["--tolerance is"]);
+    }
+    refuses("--bandwidth wide", 2, &["--bandwidth"]);
+}
+
+#[test]
+fn senseless_blocks_are_wrong_usage() {
+    refuses("--threads-per-block 0", 2, &["--threads-per-block is 0", "multiple of 32"]);
+    refuses("--threads-per-block 2000", 2, &["--threads-per-block is 2000"]);
+    refuses("--threads-per-block 33 --device cpu", 2, &["33 threads per block", "multiple of 32"]);
+}
+
+#[test]
+fn unknown_words_are_wrong_usage() {
+    refuses("--device tpu", 2, &["--device", "auto, cpu, cuda"]);
+    refuses("--kernel cosine", 2, &["gaussian, triangular, flat"]);
+    refuses("--colour red", 2, &["--colour"]);
+    refuses("extra", 2, &["extra"]);
+}
+
+#[test]
+fn too_much_memory_is_named_before_it_is_taken() {
+    refuses(
+        "--points 1000000000000000 --device cpu",
+        1,
+        &["GiB", "--points"].map(|w| if w == "GiB" { "iB" } else { w }),
+    );
+    refuses("--points 18446744073709551615 --dim 1000 --device cpu", 1, &["iB", "--points"]);
+    refuses("--points 2000000 --method composed --batch 2000000 --device cpu", 1, &["TiB", "smaller --batch"]);
+}
+
+#[test]
+fn bandwidths_that_f32_cannot_resolve_are_refused() {
+    refuses("--points 10 --bandwidth 1e-7 --device cpu", 1, &["larger bandwidth"]);
+}
+
+#[test]
+fn help_and_version() {
+    let help = modeseek("--help");
+    assert!(help.status.success());
+    for word in ["--points", "--bandwidth", "--device", "Examples:", "Exit codes"] {
+        assert!(text(&help.stdout).contains(word), "{word}");
+    }
+    let version = modeseek("--version");
+    assert_eq!(text(&version.stdout).trim(), concat!("modeseek ", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn a_gpu_that_is_not_there_is_said_so() {
+    if modeseek::Device::cuda(0).is_ok() {
+        eprintln!("skipped: there is a GPU here");
+        return;
+    }
+    refuses("--device cuda", 1, &["no GPU can be used", "--device cpu"]);
+    refuses("--device cuda:3", 1, &["no GPU can be used"]);
+    let output = modeseek("--points 10 --clusters 1");
+    assert!(output.status.success());
+    assert!(text(&output.stdout).contains("device      processor"));
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_is_no_failure() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_modeseek"))
+        .args(["--points", "500", "--device", "cpu"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(text(&output.stderr), "");
+    assert!(output.status.success());
+}

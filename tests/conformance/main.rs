@@ -1,0 +1,47 @@
+//! One suite, instantiated for every executor: kernel by kernel, and whole runs, against the f64 oracle.
+//!
+//! A machine that is not there is skipped by name, never passed in silence.
+
+mod check;
+mod kernels;
+mod runs;
+
+use cuda_std::machine::MachineKind;
+use modeseek::Device;
+use modeseek::executor::CpuOptions;
+
+/// The tests of the suite for one machine; `$open` gives a device or says why there is none.
+macro_rules! conformance {
+    ($machine:ident, $open:expr) => {
+        mod $machine {
+            conformance!(@tests $open;
+                kernels: axpy, layout, matmul, pairwise, weights, reduce_weighted, shift, shift_any, step_largest,
+                    converged_steps_do_nothing, relations_are_checked;
+                runs: lecture, against_the_oracle, methods_agree, far_from_the_origin, degenerate_sets,
+                    block_sizes_agree, same_bits_twice, traffic;
+            );
+        }
+    };
+    (@tests $open:expr; $($module:ident: $($test:ident),*;)*) => { $($(
+        #[test]
+        fn $test() {
+            match $open {
+                Ok(device) => crate::$module::$test(&device),
+                Err(why) => eprintln!("skipped: {why}"),
+            }
+        }
+    )*)* };
+}
+
+/// The processor with its code for one kind.
+fn processor(machine: MachineKind) -> Result<Device, String> {
+    if !machine.runs_here() {
+        return Err(format!("this processor is not {machine:?}"));
+    }
+    Device::processor_with(CpuOptions { workers: None, machine: Some(machine) }).map_err(|error| error.to_string())
+}
+
+conformance!(processor_baseline, crate::processor(cuda_std::machine::MachineKind::Baseline));
+conformance!(processor_avx2, crate::processor(cuda_std::machine::MachineKind::Avx2));
+conformance!(processor_avx512, crate::processor(cuda_std::machine::MachineKind::Avx512));
+conformance!(cuda, modeseek::Device::cuda(0).map_err(|error| error.to_string()));
