@@ -12,16 +12,6 @@ pub fn mul_add<M: Machine, const N: usize>(a: f32, b: [f32; N], mut c: [f32; N])
     c
 }
 
-/// (x - y)^2 + sum in each lane.
-#[inline(always)]
-pub fn add_squared_difference<M: Machine, const N: usize>(x: f32, y: [f32; N], mut sum: [f32; N]) -> [f32; N] {
-    for lane in 0..N {
-        let difference = x - y[lane];
-        sum[lane] = M::mul_add(difference, difference, sum[lane]);
-    }
-    sum
-}
-
 /// a + b in each lane.
 #[inline(always)]
 pub fn add<const N: usize>(mut a: [f32; N], b: [f32; N]) -> [f32; N] {
@@ -35,8 +25,8 @@ pub fn add<const N: usize>(mut a: [f32; N], b: [f32; N]) -> [f32; N] {
 #[inline(always)]
 pub fn sum<const N: usize>(lanes: [f32; N]) -> f32 {
     let mut sum = 0.0;
-    for lane in lanes {
-        sum += lane;
+    for lane in 0..N {
+        sum += lanes[lane];
     }
     sum
 }
@@ -49,6 +39,27 @@ pub fn sum<const N: usize>(lanes: [f32; N]) -> f32 {
 pub unsafe fn load<const N: usize>(values: &[f32], first: usize) -> [f32; N] {
     // SAFETY: the caller's promise.
     unsafe { values.as_ptr().add(first).cast::<[f32; N]>().read() }
+}
+
+/// The first `count` lanes from `first` on, or all if there are no more; zeros behind them.
+///
+/// # Safety
+/// `values` has that many elements from `first` on.
+#[inline(always)]
+pub unsafe fn load_some<const N: usize>(values: &[f32], first: usize, count: usize) -> [f32; N] {
+    let mut lanes = [0.0; N];
+    // SAFETY: the caller's promise.
+    unsafe {
+        if count >= N {
+            return load(values, first);
+        }
+        for lane in 0..N {
+            if lane < count {
+                lanes[lane] = *values.get_unchecked(first + lane);
+            }
+        }
+    }
+    lanes
 }
 
 /// The cells of an output from `first` on.
@@ -87,6 +98,28 @@ pub unsafe fn write<const N: usize>(out: &mut DisjointMut<f32>, first: usize, va
         unsafe {
             core::hint::assert_unchecked(first + lane < out.len());
             out.write(first + lane, values[lane]);
+        }
+    }
+}
+
+/// [`write`] of the first `count` lanes, or of all if there are no more.
+///
+/// # Panics
+/// As [`write`].
+///
+/// # Safety
+/// As for [`write`], for the cells that are written.
+#[inline(always)]
+pub unsafe fn write_some<const N: usize>(out: &mut DisjointMut<f32>, first: usize, values: [f32; N], count: usize) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        if count >= N {
+            return write(out, first, values);
+        }
+        for lane in 0..N {
+            if lane < count {
+                out.write(first + lane, values[lane]);
+            }
         }
     }
 }

@@ -33,60 +33,80 @@ pub unsafe fn matmul_naive(a: &[f32], b: &[f32], mut c: DisjointMut<f32>, m: u32
 /// Threads along each side of a tile's block.
 const SIDE: usize = 16;
 
-/// Rows of C that a thread holds.
-const ROWS: usize = 4;
-
-/// Rows of C that a block computes.
-const TILE_M: usize = SIDE * ROWS;
+/// Rows of C that a thread holds: as many as leave its sums in registers.
+const fn rows(lanes: usize) -> usize {
+    if lanes > 16 { 8 } else { 4 }
+}
 
 /// Columns of A and rows of B in a tile. Processors take more, since their threads pay for a barrier
 /// with a switch of stacks.
 const fn tile_k(lanes: usize) -> usize {
-    if lanes > 4 { 64 } else { 16 }
+    if lanes > 4 { 128 } else { 16 }
 }
 
-/// Adds the product of two tiles to the thread's small block of C, whose first cell is `first`.
+/// Where lanes l, x of B's tile are: on a GPU the lanes of neighbouring threads are neighbours, and so
+/// in different banks; on a processor the lanes that one thread reads, and so in different cache sets.
 #[inline(always)]
-fn multiply<M: Machine, const TILE_N: usize, const TILE_K: usize, const LANES: usize>(
-    a_tile: &[[f32; TILE_M]; TILE_K],
-    b_tile: &[[f32; TILE_N]; TILE_K],
-    first: (usize, usize),
+fn cell(lanes: usize, l: usize, x: usize) -> usize {
+    if lanes > 4 { x * tile_k(lanes) + l } else { l * SIDE + x }
+}
+
+/// Adds the product of two tiles to the thread's small block of C, whose rows begin with `y` and whose
+/// lanes are `x`. The tiles are filled up to `depth`.
+///
+/// The loop over lanes is the outer one: the compiler then makes vectors of it, where in the other
+/// order it unrolled both first and made gathers of the loop over l.
+///
+/// # Safety
+/// `depth <= TILE_K`; `a_tile` points to TILE_K columns of TILE_M rows of A, `b_tile` to B's TILE_K x SIDE lanes.
+#[inline(always)]
+unsafe fn multiply<M: Machine, const TILE_M: usize, const ROWS: usize, const LANES: usize>(
+    a_tile: *const [f32; TILE_M],
+    b_tile: *const [f32; LANES],
+    (x, y): (usize, usize),
+    depth: usize,
     mut sums: [[f32; LANES]; ROWS],
 ) -> [[f32; LANES]; ROWS] {
-    for l in 0..TILE_K {
-        // SAFETY: the small block lies within the tile, so its rows and lanes end within theirs.
-        let (a, b) = unsafe { (lanes::load::<ROWS>(&a_tile[l], first.0), lanes::load::<LANES>(&b_tile[l], first.1)) };
-        for r in 0..ROWS {
-            sums[r] = lanes::mul_add::<M, LANES>(a[r], b, sums[r]);
+    for l in 0..depth {
+        // SAFETY: the caller's promise, and ROWS rows for each y make up TILE_M.
+        let (a, b) = unsafe {
+            let a = a_tile.add(l).cast::<[f32; ROWS]>().add(y).read();
+            (a, b_tile.add(cell(LANES, l, x)).read())
+        };
+        for lane in 0..LANES {
+            for r in 0..ROWS {
+                sums[r][lane] = M::mul_add(a[r], b[lane], sums[r][lane]);
+            }
         }
     }
     sums
 }
 
-/// Tiles in shared memory, 4 x `LANES` cells of C in the registers of each thread of a 16 x 16 block.
+/// Tiles in shared memory, 4 or 8 rows of `LANES` cells of C in the registers of each thread of a 16 x 16 block.
 ///
 /// ```text
 /// for each slice of k:
 ///     A's tile, transposed, and B's tile -> shared memory; what is outside is zero
 ///     barrier
-///     for l in the slice: C[4][LANES] += A[l][my 4 rows] * B[l][my LANES columns]
+///     for l in the slice: C[ROWS][LANES] += A[l][my ROWS rows] * B[l][my LANES columns]
 ///     barrier
 /// ```
 #[kernel(
     block = (16, 16),
-    grid = (n.div_ceil(SIDE * Machine::LANES), m.div_ceil(TILE_M)),
+    grid = (n.div_ceil(SIDE * Machine::LANES), m.div_ceil(SIDE * rows(Machine::LANES))),
     require(a.len() >= m * k, b.len() >= k * n, c.len() >= m * n),
 )]
 pub unsafe fn matmul_tiled(a: &[f32], b: &[f32], mut c: DisjointMut<f32>, m: u32, n: u32, k: u32) {
     const LANES: usize = Machine::LANES;
-    const TILE_N: usize = SIDE * LANES;
+    const ROWS: usize = rows(LANES);
+    const TILE_M: usize = SIDE * ROWS;
     const TILE_K: usize = tile_k(LANES);
     let a_tile = shared_array![[f32; TILE_M]; TILE_K];
-    let b_tile = shared_array![[f32; TILE_N]; TILE_K];
+    let b_tile = shared_array![[f32; LANES]; TILE_K * SIDE];
     let (m, n, k) = (m as usize, n as usize, k as usize);
     let (x, y) = (thread::thread_idx_x() as usize, thread::thread_idx_y() as usize);
     let rank = y * SIDE + x;
-    let (row0, column0) = (thread::block_idx_y() as usize * TILE_M, thread::block_idx_x() as usize * TILE_N);
+    let (row0, column0) = (thread::block_idx_y() as usize * TILE_M, thread::block_idx_x() as usize * SIDE * LANES);
     let mut sums = [[0.0; LANES]; ROWS];
 
     let mut l0 = 0;
@@ -101,28 +121,31 @@ pub unsafe fn matmul_tiled(a: &[f32], b: &[f32], mut c: DisjointMut<f32>, m: u32
             at += SIDE * SIDE;
         }
         let mut at = rank;
-        while at < TILE_K * TILE_N {
-            let (l, column) = (at / TILE_N, at % TILE_N);
-            let inside = l0 + l < k && column0 + column < n;
-            let value = if inside { b[(l0 + l) * n + column0 + column] } else { 0.0 };
-            // SAFETY: as for A's tile.
-            unsafe { (*b_tile.add(l))[column] = value };
+        while at < TILE_K * SIDE {
+            let (l, x) = (at / SIDE, at % SIDE);
+            let (row, column) = (l0 + l, column0 + x * LANES);
+            let count = if row < k { n.saturating_sub(column) } else { 0 };
+            // SAFETY: `count` elements of B's row are left from the column on; the rest is as for A.
+            unsafe {
+                let values = lanes::load_some(b, row * n + column, count);
+                b_tile.add(cell(LANES, l, x)).write(values);
+            }
             at += SIDE * SIDE;
         }
         thread::sync_threads();
+        // A GPU's loop over a number known to the compiler is unrolled, which is worth more.
+        let depth = if LANES > 4 { TILE_K.min(k - l0) } else { TILE_K };
         // SAFETY: both tiles were written before the barrier, and are not until the next.
-        let (a_tile, b_tile) = unsafe { (&*a_tile.cast(), &*b_tile.cast()) };
-        sums = multiply::<Machine, TILE_N, TILE_K, LANES>(a_tile, b_tile, (y * ROWS, x * LANES), sums);
+        sums = unsafe { multiply::<Machine, TILE_M, ROWS, LANES>(a_tile, b_tile, (x, y), depth, sums) };
         thread::sync_threads();
         l0 += TILE_K;
     }
-    for (r, sums) in sums.iter().enumerate() {
-        for (lane, sum) in sums.iter().enumerate() {
-            let (i, j) = (row0 + y * ROWS + r, column0 + x * LANES + lane);
-            if i < m && j < n {
-                // SAFETY: the cells of different threads' small blocks differ.
-                unsafe { c.write(i * n + j, *sum) };
-            }
+    let column = column0 + x * LANES;
+    for r in 0..ROWS {
+        let i = row0 + y * ROWS + r;
+        if i < m && column < n {
+            // SAFETY: the cells of different threads' small blocks differ.
+            unsafe { lanes::write_some(&mut c, i * n + column, sums[r], n - column) };
         }
     }
 }

@@ -13,6 +13,64 @@ use crate::lanes;
 /// The most threads of a block.
 const MOST: usize = 256;
 
+/// Sums for some columns c of w_j x_jc, and of w_j, in each lane.
+type Sums<const COLUMNS: usize, const LANES: usize> = ([[f32; LANES]; COLUMNS], [f32; LANES]);
+
+/// Adds the first `count` of some weights to the lanes' sums. `points` points to the first of the
+/// columns in the first weight's row of X; columns from `columns` on repeat the first one.
+///
+/// # Safety
+/// `weights` points to `count` weights, and `points` into as many rows of `d`.
+#[inline(always)]
+unsafe fn add<M: Machine, const COLUMNS: usize, const LANES: usize>(
+    weights: *const f32,
+    points: *const f32,
+    count: usize,
+    (d, columns): (usize, usize),
+    (mut sums, mut total): Sums<COLUMNS, LANES>,
+) -> Sums<COLUMNS, LANES> {
+    for lane in 0..LANES {
+        if lane < count {
+            // SAFETY: the caller's promise.
+            let weight = unsafe { *weights.add(lane) };
+            total[lane] += weight;
+            for c in 0..COLUMNS {
+                let column = if c < columns { c } else { 0 };
+                // SAFETY: as above.
+                let x = unsafe { *points.add(lane * d + column) };
+                sums[c][lane] = M::mul_add(weight, x, sums[c][lane]);
+            }
+        }
+    }
+    (sums, total)
+}
+
+/// The sums over the weights `start..end` that a thread takes, `LANES` neighbours every `step`.
+///
+/// # Safety
+/// As for [`add`], for all the weights and rows up to `end`.
+#[inline(always)]
+unsafe fn sums<M: Machine, const COLUMNS: usize, const LANES: usize>(
+    weights: *const f32,
+    points: *const f32,
+    (start, step, end): (usize, usize, usize),
+    (d, columns): (usize, usize),
+) -> Sums<COLUMNS, LANES> {
+    let mut sums = ([[0.0; LANES]; COLUMNS], [0.0; LANES]);
+    let mut j = start;
+    // SAFETY: the caller's promise, with j + count <= end.
+    unsafe {
+        while j + LANES <= end {
+            sums = add::<M, COLUMNS, LANES>(weights.add(j), points.add(j * d), LANES, (d, columns), sums);
+            j += step;
+        }
+        if j < end {
+            sums = add::<M, COLUMNS, LANES>(weights.add(j), points.add(j * d), end - j, (d, columns), sums);
+        }
+    }
+    sums
+}
+
 /// out[i * d + c] for the COLUMNS columns c from block_idx_y * COLUMNS on.
 #[kernel(
     instances(
@@ -42,24 +100,19 @@ pub unsafe fn reduce_weighted<const COLUMNS: usize>(
     let (t, threads) = (thread::thread_idx_x() as usize, thread::block_dim_x() as usize);
     let row = &weights[i * n..][..n];
 
-    let mut sums = [[0.0; LANES]; COLUMNS];
-    let mut total = [0.0; LANES];
-    let mut j0 = t * LANES;
-    while j0 < n {
-        for lane in 0..LANES {
-            // The end of a row repeats its last element with weight zero.
-            let (j, inside) = if j0 + lane < n { (j0 + lane, true) } else { (n - 1, false) };
-            let weight = if inside { row[j] } else { 0.0 };
-            total[lane] += weight;
-            for c in 0..COLUMNS {
-                let column = first + if c < columns { c } else { 0 };
-                // SAFETY: j < n and column < d, so the index is below n * d <= points.len().
-                let x = unsafe { *points.get_unchecked(j * d + column) };
-                sums[c][lane] = Machine::mul_add(weight, x, sums[c][lane]);
-            }
+    // A GPU's threads read neighbouring elements together, a processor's thread reads a run of them.
+    let run = n.div_ceil(threads * LANES) * LANES;
+    let range = if LANES > 4 { (t * run, LANES, n.min((t + 1) * run)) } else { (t * LANES, threads * LANES, n) };
+    // SAFETY: the launch has checked the lengths; ranges end at n, and columns at d.
+    let (sums, total) = unsafe {
+        let points = points.as_ptr().add(first);
+        if d == COLUMNS {
+            // The same with numbers known to the compiler, which then loads whole vectors.
+            sums::<Machine, COLUMNS, LANES>(row.as_ptr(), points, range, (COLUMNS, COLUMNS))
+        } else {
+            sums::<Machine, COLUMNS, LANES>(row.as_ptr(), points, range, (d, columns))
         }
-        j0 += threads * LANES;
-    }
+    };
     // SAFETY: cell t is this thread's until the barrier, and nobody's after it.
     unsafe {
         for c in 0..COLUMNS {

@@ -27,7 +27,7 @@ use crate::weight::{Flat, Gaussian, Triangular, Weight};
 /// Points of a tile. A multiple of [`UNROLL`].
 const TILE: usize = 1024;
 
-/// Points that the inner loop takes at a time.
+/// Points that a GPU's inner loop takes at a time.
 const UNROLL: usize = 4;
 
 /// A point of D coordinates in a tile.
@@ -97,6 +97,9 @@ pub(crate) unsafe fn record(moved: *mut u32, iteration: u32, squared: f32) {
 }
 
 /// What a tile of points adds to a thread's queries: sum_j w (x_j - x_i) and sum_j w.
+///
+/// A GPU takes several points at a time, which LLVM does not do by itself around loads of shared memory;
+/// a processor's loop over one point is long enough.
 #[inline(always)]
 fn pull<M: Machine, W: Weight, R: Row<D>, const D: usize, const LANES: usize>(
     rows: &[R],
@@ -113,8 +116,8 @@ fn pull<M: Machine, W: Weight, R: Row<D>, const D: usize, const LANES: usize>(
 
 /// [`pull`] of as many points as whole groups of `GROUP` hold, added to what there is.
 ///
-/// The sums are local arrays, and the loops that change them stand in this function alone: only so do
-/// they stay in registers on a processor.
+/// The sums are local arrays, changed by one nest of loops in one function: only so do they stay in a
+/// processor's registers. Handed from call to call for each point, they are stored each time.
 #[inline(always)]
 fn pull_groups<M: Machine, W: Weight, R: Row<D>, const D: usize, const LANES: usize, const GROUP: usize>(
     rows: &[R],

@@ -35,29 +35,65 @@ const CHUNK: usize = 32;
 /// Points of which distances, or coordinates of which sums, are held in registers at a time.
 const GROUP: usize = 4;
 
+/// Points that [`pull`] takes at a time: a GPU loads that many coordinates at once.
+const UNROLL: usize = 4;
+
 /// From a row of a thread's weights to its next: on a GPU the rows of a warp's threads are neighbours,
 /// and so in different banks; on a processor those of a thread, and so in different cache sets.
 const fn rows_apart(lanes: usize) -> usize {
     if lanes > 4 { 1 } else { THREADS }
 }
 
-/// Adds to the squared distances of a group of points what some coordinates contribute.
+/// Fills the chunk with coordinates c0.. of points j0.., and up to whole groups of coordinates with
+/// zeros; waits before, for those who still read it, and after.
 ///
 /// # Safety
-/// `queries` points to the thread's lanes in the first of these columns, `stride` apart; the group
-/// from `g` on lies in the tile.
+/// All threads of the block call it, with the same numbers; `chunk` has CHUNK coordinates, of which
+/// nobody reads between the waits.
+#[inline(always)]
+unsafe fn stage(
+    points: &[f32],
+    chunk: *mut [f32; TILE],
+    (c0, d): (usize, usize),
+    (j0, n): (usize, usize),
+    stride: usize,
+) {
+    thread::sync_threads();
+    let mut at = thread::thread_idx_x() as usize;
+    while at < CHUNK.min(d - c0).next_multiple_of(GROUP) * TILE {
+        let (c, j) = (at / TILE, at % TILE);
+        let inside = c0 + c < d && j0 + j < n;
+        let value = if inside { points[(c0 + c) * stride + j0 + j] } else { 0.0 };
+        // SAFETY: the cell is in the chunk, and this thread alone writes it between barriers.
+        unsafe { (*chunk.add(c))[j] = value };
+        at += THREADS;
+    }
+    thread::sync_threads();
+}
+
+/// Adds to the squared distances of a group of points what some coordinates contribute.
+///
+/// The loop over lanes is the outer one: the compiler then makes vectors of it, where in the other
+/// order it unrolled both first and made gathers of the loop over coordinates.
+///
+/// # Safety
+/// `chunk` points to this many coordinates, `queries` to the thread's lanes in the first of these
+/// columns, `stride` apart; the group from `g` on lies in the tile.
 #[inline(always)]
 unsafe fn distances<M: Machine, const LANES: usize>(
-    coordinates: &[[f32; TILE]],
+    chunk: *const [f32; TILE],
+    coordinates: usize,
     g: usize,
     queries: *const f32,
     stride: usize,
     mut squared: [[f32; LANES]; GROUP],
 ) -> [[f32; LANES]; GROUP] {
-    for (c, row) in coordinates.iter().enumerate() {
+    for c in 0..coordinates {
         // SAFETY: the caller's promise.
-        let (query, x) =
-            unsafe { (queries.add(c * stride).cast::<[f32; LANES]>().read(), lanes::load::<GROUP>(row, g)) };
+        let (query, x) = unsafe {
+            let query = queries.add(c * stride).cast::<[f32; LANES]>().read();
+            (query, chunk.add(c).cast::<f32>().add(g).cast::<[f32; GROUP]>().read())
+        };
         for lane in 0..LANES {
             for k in 0..GROUP {
                 let difference = x[k] - query[lane];
@@ -78,12 +114,14 @@ unsafe fn weigh<M: Machine, W: Weight, const LANES: usize>(rows: *mut [f32; LANE
     let mut totals = [0.0; LANES];
     for j in 0..inside {
         // SAFETY: the caller's promise.
-        let row = unsafe { &mut *rows.add(j * rows_apart(LANES)) };
+        let squared = unsafe { rows.add(j * rows_apart(LANES)).read() };
+        let mut weights = [0.0; LANES];
         for lane in 0..LANES {
-            let weight = W::of::<M>(row[lane]);
-            row[lane] = weight;
-            totals[lane] += weight;
+            weights[lane] = W::of::<M>(squared[lane]);
+            totals[lane] += weights[lane];
         }
+        // SAFETY: as above.
+        unsafe { rows.add(j * rows_apart(LANES)).write(weights) };
     }
     for j in inside..TILE {
         // SAFETY: as above.
@@ -95,21 +133,65 @@ unsafe fn weigh<M: Machine, W: Weight, const LANES: usize>(rows: *mut [f32; LANE
 /// sum_j w_j x_jc over a tile, for a group of coordinates c.
 ///
 /// # Safety
-/// As for [`weigh`]; the rows hold weights.
+/// As for [`weigh`]; the rows hold weights, and `chunk` points to the group's coordinates.
 #[inline(always)]
 unsafe fn pull<M: Machine, const LANES: usize>(
-    coordinates: &[[f32; TILE]; GROUP],
+    chunk: *const [f32; TILE],
     rows: *const [f32; LANES],
 ) -> [[f32; LANES]; GROUP] {
     let mut sums = [[0.0; LANES]; GROUP];
-    for j in 0..TILE {
-        // SAFETY: the caller's promise.
-        let weights = unsafe { rows.add(j * rows_apart(LANES)).read() };
+    for group in 0..(TILE / UNROLL) as u32 {
+        let j0 = group as usize * UNROLL;
+        let mut x = [[0.0; UNROLL]; GROUP];
         for k in 0..GROUP {
-            sums[k] = lanes::mul_add::<M, LANES>(coordinates[k][j], weights, sums[k]);
+            // SAFETY: the caller's promise; the points from j0 on lie in the tile.
+            x[k] = unsafe { chunk.add(k).cast::<f32>().add(j0).cast::<[f32; UNROLL]>().read() };
+        }
+        for j in 0..UNROLL {
+            // SAFETY: the caller's promise.
+            let weights = unsafe { rows.add((j0 + j) * rows_apart(LANES)).read() };
+            for k in 0..GROUP {
+                sums[k] = lanes::mul_add::<M, LANES>(x[k][j], weights, sums[k]);
+            }
         }
     }
     sums
+}
+
+/// Divides the sums in `next` by the totals; gives the largest squared shift of the thread's queries.
+///
+/// # Safety
+/// The lanes from `first` on are this thread's alone, and lie in each of the d columns of `next` and
+/// `points`, `stride` apart.
+#[inline(always)]
+unsafe fn finish<const LANES: usize>(
+    points: &[f32],
+    next: &mut DisjointMut<f32>,
+    totals: [f32; LANES],
+    first: usize,
+    (n, d, stride): (usize, usize, usize),
+) -> f32 {
+    let mut squared = [0.0; LANES];
+    for c in 0..d {
+        let at = c * stride + first;
+        // SAFETY: the caller's promise.
+        unsafe {
+            let (query, mut mean) = (lanes::load::<LANES>(points, at), lanes::read::<LANES>(next, at));
+            for lane in 0..LANES {
+                mean[lane] /= totals[lane];
+                squared[lane] += (mean[lane] - query[lane]) * (mean[lane] - query[lane]);
+            }
+            lanes::write(next, at, mean);
+        }
+    }
+    let mut farthest = 0.0;
+    for lane in 0..LANES {
+        // Written so that a NaN stays.
+        if first + lane < n {
+            farthest = if squared[lane] <= farthest { farthest } else { squared[lane] };
+        }
+    }
+    farthest
 }
 
 /// One step; arguments as in shift.rs, and `d`.
@@ -153,39 +235,22 @@ pub unsafe fn shift_any<W: Weight>(
     let active = first < n;
     let load = if first < stride { first } else { 0 };
     // SAFETY: the launch gave THREADS * TILE rows of LANES floats.
-    let rows = unsafe {
-        shared::dynamic_shared_mem::<[f32; LANES]>().add(if rows_apart(LANES) == 1 { t * TILE } else { t })
-    };
-    // Coordinates of the chunk from c0 on, filled up with zeros to whole groups.
-    let whole = |c0: usize| CHUNK.min(d - c0).next_multiple_of(GROUP);
-    // Fills the chunk with coordinates c0.. of points j0..; waits before, for those who still read it.
-    let stage = |c0: usize, j0: usize| {
-        thread::sync_threads();
-        let mut at = t;
-        while at < whole(c0) * TILE {
-            let (c, j) = (at / TILE, at % TILE);
-            let inside = c0 + c < d && j0 + j < n;
-            let value = if inside { points[(c0 + c) * stride + j0 + j] } else { 0.0 };
-            // SAFETY: the cell is in the chunk, and this thread alone writes it between barriers.
-            unsafe { (*chunk.add(c))[j] = value };
-            at += THREADS;
-        }
-        thread::sync_threads();
-    };
-
+    let rows =
+        unsafe { shared::dynamic_shared_mem::<[f32; LANES]>().add(if rows_apart(LANES) == 1 { t * TILE } else { t }) };
     let mut totals = [0.0; LANES];
     let mut j0 = 0;
     while j0 < n {
         let mut c0 = 0;
         while c0 < d {
-            stage(c0, j0);
-            // SAFETY: the chunk was written before the barrier in `stage`, and is not until the next.
-            let coordinates = unsafe { core::slice::from_raw_parts(chunk, CHUNK.min(d - c0)) };
+            // SAFETY: every thread of the block is here, with the same numbers.
+            unsafe { stage(points, chunk, (c0, d), (j0, n), stride) };
+            let coordinates = CHUNK.min(d - c0);
             let mut g = 0;
             while g < TILE {
                 let mut squared = [[0.0; LANES]; GROUP];
                 // SAFETY: the group's rows are this thread's, and hold what the chunk before left; the
-                // lanes lie in columns c0.. of `points`, which has `stride * d` elements.
+                // chunk was written before the barrier in `stage`, and is not until the next; the lanes
+                // lie in columns c0.. of `points`, which has `stride * d` elements.
                 unsafe {
                     if c0 > 0 {
                         for k in 0..GROUP {
@@ -193,7 +258,7 @@ pub unsafe fn shift_any<W: Weight>(
                         }
                     }
                     let queries = points.as_ptr().add(c0 * stride + load);
-                    squared = distances::<Machine, LANES>(coordinates, g, queries, stride, squared);
+                    squared = distances::<Machine, LANES>(chunk, coordinates, g, queries, stride, squared);
                     for k in 0..GROUP {
                         rows.add((g + k) * rows_apart(LANES)).write(squared[k]);
                     }
@@ -209,12 +274,13 @@ pub unsafe fn shift_any<W: Weight>(
         while c0 < d {
             // With a single chunk the coordinates of the tile are still there.
             if d > CHUNK {
-                stage(c0, j0);
+                // SAFETY: as above.
+                unsafe { stage(points, chunk, (c0, d), (j0, n), stride) };
             }
             let mut c = 0;
-            while c < whole(c0) && active {
+            while c < CHUNK.min(d - c0) && active {
                 // SAFETY: the group of coordinates is in the chunk, and the rows are this thread's.
-                let sums = unsafe { pull::<Machine, LANES>(&*chunk.add(c).cast(), rows) };
+                let sums = unsafe { pull::<Machine, LANES>(chunk.add(c), rows) };
                 for k in 0..GROUP {
                     if c0 + c + k < d {
                         let at = (c0 + c + k) * stride + first;
@@ -233,27 +299,10 @@ pub unsafe fn shift_any<W: Weight>(
         j0 += TILE;
     }
     if active {
-        let mut squared = [0.0; LANES];
-        for c in 0..d {
-            let at = c * stride + first;
-            // SAFETY: the lanes lie in column c, and were written by this thread.
-            unsafe {
-                let (query, mut mean) = (lanes::load::<LANES>(points, at), lanes::read::<LANES>(&next, at));
-                for lane in 0..LANES {
-                    mean[lane] /= totals[lane];
-                    squared[lane] += (mean[lane] - query[lane]) * (mean[lane] - query[lane]);
-                }
-                lanes::write(&mut next, at, mean);
-            }
+        // SAFETY: this thread's queries, whose sums it wrote; the launch has checked the length of `moved`.
+        unsafe {
+            let farthest = finish::<LANES>(points, &mut next, totals, first, (n, d, stride));
+            record(moved, iteration, farthest);
         }
-        let mut farthest = 0.0;
-        for lane in 0..LANES {
-            // Written so that a NaN stays.
-            if first + lane < n {
-                farthest = if squared[lane] <= farthest { farthest } else { squared[lane] };
-            }
-        }
-        // SAFETY: the launch has checked the length of `moved`.
-        unsafe { record(moved, iteration, farthest) };
     }
 }

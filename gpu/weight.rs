@@ -13,6 +13,8 @@
 
 use cuda_std::prelude::*;
 
+use crate::lanes;
+
 /// A weight as a function of the scaled squared distance.
 pub trait Weight {
     /// Coordinates times SCALE / h are scaled.
@@ -79,11 +81,11 @@ pub unsafe fn weight<W: Weight>(mut values: DisjointMut<f32>, scale: f32, factor
     if first + LANES <= values.len() {
         // SAFETY: the LANES elements from `first` are this thread's, and initialised by the caller.
         unsafe {
-            let distances: [f32; LANES] = core::array::from_fn(|lane| values.read(first + lane));
-            let weights = distances.map(weight);
-            for (lane, weight) in weights.into_iter().enumerate() {
-                values.write(first + lane, weight);
+            let mut lanes: [f32; LANES] = lanes::read(&values, first);
+            for lane in 0..LANES {
+                lanes[lane] = weight(lanes[lane]);
             }
+            lanes::write(&mut values, first, lanes);
         }
     } else {
         for i in first..values.len() {

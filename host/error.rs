@@ -118,6 +118,15 @@ pub enum Error {
     /// A kernel failed on the processor.
     #[error(transparent)]
     Kernel(#[from] cpu_executor::Fault),
+    /// A launch on the interpreter was refused or went wrong.
+    #[error(transparent)]
+    Interpreted(#[from] ptx_interpreter::LaunchError),
+    /// PTX that the interpreter cannot read.
+    #[error("the interpreter cannot read the PTX: {0}")]
+    UnreadablePtx(#[from] ptx_interpreter::ParseError),
+    /// Memory of the interpreter was used wrongly, or there is none left.
+    #[error(transparent)]
+    InterpreterMemory(#[from] ptx_interpreter::MemoryError),
     /// The system refused worker threads.
     #[error("the system refused {workers} worker threads: {source}; ask for fewer with --threads")]
     Workers {

@@ -37,3 +37,8 @@ pub use error::{Error, Result};
 pub use executor::{Buffer, Device};
 pub use mean_shift::{Clustering, MeanShift, Method, WeightFunction};
 pub use points::Points;
+
+/// The README's examples, compiled and run as documentation tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -63,7 +63,7 @@ pub struct Args {
     #[arg(long, value_name = "B", allow_negative_numbers = true, default_value_t = 1024, help_heading = "Execution")]
     pub batch: usize,
 
-    /// auto, cpu, cuda or cuda:N (the GPU number N, from 0)
+    /// auto, cpu, cuda, cuda:N (the GPU number N, from 0), or interpreter (the PTX, every access checked; slow)
     #[arg(long, value_name = "DEVICE", default_value = "auto", help_heading = "Execution")]
     pub device: DeviceChoice,
 

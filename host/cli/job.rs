@@ -7,7 +7,7 @@ use super::report::Report;
 use crate::agreement::adjusted_rand_index;
 use crate::data::Blobs;
 use crate::error::{Bytes, Error, Result};
-use crate::executor::{CpuOptions, DeviceChoice};
+use crate::executor::{CpuOptions, DeviceChoice, host_memory};
 use crate::mean_shift::{MeanShift, Method, WeightFunction};
 use crate::points::Points;
 
@@ -85,10 +85,8 @@ impl Job {
         let (n, d) = (self.blobs.points as u128, self.blobs.dimensions as u128);
         // The rows twice (as generated, and centred), the true labels and the found ones.
         let needed = n * (2 * d + 2) * 4;
-        let mut system = sysinfo::System::new();
-        system.refresh_memory();
-        let available = u128::from(system.available_memory());
-        if available > 0 && needed > available {
+        let available = host_memory() as u128;
+        if needed > available {
             return Err(Error::Memory {
                 device: "the host".to_owned(),
                 what: format!("{n} points of {d} dimensions"),

@@ -4,10 +4,10 @@ use std::str::FromStr;
 
 use super::cpu::{Cpu, CpuOptions};
 use super::cuda::Cuda;
-use super::{Device, ptx};
+use super::{Device, InterpreterOptions, ptx};
 use crate::error::{Error, Result};
 
-/// `auto`, `cpu`, `cuda` or `cuda:N`.
+/// `auto`, `cpu`, `cuda`, `cuda:N` or `interpreter`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DeviceChoice {
     /// A GPU if there is one that works, else the processor.
@@ -17,6 +17,8 @@ pub enum DeviceChoice {
     Cpu,
     /// The GPU with this number.
     Cuda(usize),
+    /// The PTX on an interpreter that checks every access; slow.
+    Interpreter,
 }
 
 impl FromStr for DeviceChoice {
@@ -27,9 +29,10 @@ impl FromStr for DeviceChoice {
             "auto" => Ok(Self::Auto),
             "cpu" => Ok(Self::Cpu),
             "cuda" => Ok(Self::Cuda(0)),
+            "interpreter" => Ok(Self::Interpreter),
             other => match other.strip_prefix("cuda:").map(str::parse) {
                 Some(Ok(number)) => Ok(Self::Cuda(number)),
-                _ => Err("there are auto, cpu, cuda and cuda:N (N counts from 0)".to_owned()),
+                _ => Err("there are auto, cpu, cuda, cuda:N (N counts from 0) and interpreter".to_owned()),
             },
         }
     }
@@ -44,6 +47,7 @@ impl DeviceChoice {
         match self {
             Self::Cpu => Device::processor_with(cpu),
             Self::Cuda(number) => Device::cuda(number),
+            Self::Interpreter => Device::interpreter(InterpreterOptions::default()),
             Self::Auto => match Cuda::open(0) {
                 Ok(cuda) => Ok(Device::new(Box::new(cuda), format!("the first GPU; kernels {}", ptx::PTX_ORIGIN))),
                 Err(Error::NoGpu { reason }) => Ok(Device::new(Box::new(Cpu::new(cpu)?), reason)),
@@ -64,6 +68,7 @@ mod tests {
             ("cpu", DeviceChoice::Cpu),
             ("cuda", DeviceChoice::Cuda(0)),
             ("cuda:3", DeviceChoice::Cuda(3)),
+            ("interpreter", DeviceChoice::Interpreter),
         ] {
             assert_eq!(text.parse(), Ok(choice));
         }

@@ -49,6 +49,18 @@ impl Cpu {
     }
 }
 
+/// Bytes of memory that the host has free; as many as can be counted where it does not say, so that
+/// the allocation itself decides.
+pub(crate) fn host_memory() -> usize {
+    let mut system = sysinfo::System::new();
+    system.refresh_memory();
+    let within_group = system.cgroup_limits().map_or(u64::MAX, |limits| limits.free_memory);
+    match system.available_memory().min(within_group) {
+        0 => usize::MAX,
+        bytes => usize::try_from(bytes).unwrap_or(usize::MAX),
+    }
+}
+
 fn layout(bytes: usize) -> Layout {
     Layout::from_size_align(bytes, 256).expect("a buffer's size was checked")
 }
@@ -73,15 +85,7 @@ impl Executor for Cpu {
     }
 
     fn available(&self) -> Result<usize> {
-        let mut system = sysinfo::System::new();
-        system.refresh_memory();
-        let free = system.available_memory();
-        let within_group = system.cgroup_limits().map_or(u64::MAX, |limits| limits.free_memory);
-        match free.min(within_group) {
-            // The system does not say: let the allocation itself decide.
-            0 => Ok(usize::MAX),
-            bytes => Ok(usize::try_from(bytes).unwrap_or(usize::MAX)),
-        }
+        Ok(host_memory())
     }
 
     fn allocate(&self, bytes: usize) -> Result<u64> {

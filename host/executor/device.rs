@@ -9,6 +9,7 @@ use cuda_std::machine::MachineKind;
 
 use super::cpu::{Cpu, CpuOptions};
 use super::cuda::Cuda;
+use super::interpreter::{Interpreter, InterpreterOptions};
 use super::{Buffer, DeviceChoice, Executor};
 use crate::error::{Bytes, Error, Result};
 
@@ -68,6 +69,14 @@ impl Device {
     /// [`Error::NoGpu`] if there is none, or its driver's error.
     pub fn cuda(number: usize) -> Result<Self> {
         Ok(Self::new(Box::new(Cuda::open(number)?), "asked for".to_owned()))
+    }
+
+    /// The PTX on an interpreter that checks every access: for tests, and for whoever writes kernels.
+    ///
+    /// # Errors
+    /// [`Error::NoGpu`] if the program was built without PTX.
+    pub fn interpreter(options: InterpreterOptions) -> Result<Self> {
+        Ok(Self::new(Box::new(Interpreter::new(options)?), "asked for".to_owned()))
     }
 
     /// A handle to any executor.

@@ -1,4 +1,4 @@
-//! What runs kernels: a GPU, or the processor. One trait, one handle, one kind of buffer.
+//! What runs kernels: a GPU, the processor, or an interpreter of the PTX. One trait, one handle, one kind of buffer.
 //!
 //! ```
 //! use modeseek::Device;
@@ -21,6 +21,7 @@ mod choice;
 mod cpu;
 mod cuda;
 mod device;
+mod interpreter;
 pub mod ptx;
 
 use cuda_std::launch::{Arg, Kernel, Limits, Prepared};
@@ -29,7 +30,9 @@ use cuda_std::machine::MachineKind;
 pub use buffer::{Buffer, Slice, SliceMut};
 pub use choice::DeviceChoice;
 pub use cpu::CpuOptions;
+pub(crate) use cpu::host_memory;
 pub use device::{Counts, Device};
+pub use interpreter::InterpreterOptions;
 
 use crate::error::Result;
 

@@ -8,7 +8,7 @@ mod runs;
 
 use cuda_std::machine::MachineKind;
 use modeseek::Device;
-use modeseek::executor::CpuOptions;
+use modeseek::executor::{CpuOptions, InterpreterOptions};
 
 /// The tests of the suite for one machine; `$open` gives a device or says why there is none.
 macro_rules! conformance {
@@ -33,6 +33,11 @@ macro_rules! conformance {
     )*)* };
 }
 
+/// The PTX for an architecture on the interpreter, with a seed of its schedule.
+fn interpreter(compute: u32, seed: u64) -> Result<Device, String> {
+    Device::interpreter(InterpreterOptions { compute, seed }).map_err(|error| error.to_string())
+}
+
 /// The processor with its code for one kind.
 fn processor(machine: MachineKind) -> Result<Device, String> {
     if !machine.runs_here() {
@@ -44,4 +49,6 @@ fn processor(machine: MachineKind) -> Result<Device, String> {
 conformance!(processor_baseline, crate::processor(cuda_std::machine::MachineKind::Baseline));
 conformance!(processor_avx2, crate::processor(cuda_std::machine::MachineKind::Avx2));
 conformance!(processor_avx512, crate::processor(cuda_std::machine::MachineKind::Avx512));
+conformance!(interpreter_sm_75, crate::interpreter(75, 1));
+conformance!(interpreter_sm_90, crate::interpreter(90, 2));
 conformance!(cuda, modeseek::Device::cuda(0).map_err(|error| error.to_string()));

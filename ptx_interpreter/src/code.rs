@@ -1,0 +1,402 @@
+//! The form that instructions run in: names resolved to slots of a frame, opcodes to functions.
+//!
+//! A frame is an array of 64-bit slots: first the carry flag and a slot that swallows unwanted results, then registers,
+//! constants and special registers in the order of first use. An operand is therefore always a slot, and no
+//! instruction asks at run time what kind of operand it has.
+
+use crate::syntax::ast::Location;
+use crate::types::{Space, Type};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// Slot of the carry flag `CC.CF`.
+pub(crate) const CARRY: u32 = 0;
+/// Slot that results nobody wants go to.
+pub(crate) const SINK: u32 = 1;
+/// The guard of an instruction without a predicate.
+pub(crate) const UNGUARDED: u32 = u32::MAX;
+
+/// Destinations `d`, `e`, sources `a`, `b`, `c`, and the modifiers `m` of an instruction.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Slots {
+    pub(crate) d: u32,
+    pub(crate) e: u32,
+    pub(crate) a: u32,
+    pub(crate) b: u32,
+    pub(crate) c: u32,
+    pub(crate) m: u32,
+}
+
+/// An instruction that touches registers only.
+pub(crate) type Compute = fn(&mut [u64], Slots);
+
+#[derive(Clone, Copy)]
+pub(crate) struct Inst {
+    pub(crate) action: Action,
+    /// Slot of the predicate times two, plus one if it is negated.
+    pub(crate) guard: u32,
+    pub(crate) slots: Slots,
+}
+
+/// What an instruction does; larger operands stand in the tables of [`Code`].
+#[derive(Clone, Copy)]
+pub(crate) enum Action {
+    Compute(Compute),
+    Jump(u32),
+    /// `brx.idx` through the table of this number.
+    JumpTable(u32),
+    Load(MemoryOp),
+    Store(MemoryOp),
+    Atomic(u32),
+    CopyAsync(MemoryOp),
+    /// The address of a variable in the thread's own frame.
+    FrameAddress(Place, u32),
+    /// A special register that changes while a kernel runs.
+    Clock(Clock),
+    Call(u32),
+    Return,
+    Exit,
+    Trap,
+    Barrier(u32),
+    Warp(u32),
+    /// A fence; `true` if it reaches further than the block.
+    Fence(bool),
+    /// A hint, which has no effect that a program sees.
+    Nothing,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Clock {
+    Low,
+    High,
+    Full,
+    Nanoseconds,
+    NanosecondsLow,
+    ActiveMask,
+}
+
+/// Where an access goes, as far as it is known before it runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    Generic,
+    Global,
+    Shared,
+    Const,
+    Local,
+    Param,
+    /// A local variable named in the instruction; the offset counts from the frame.
+    LocalFrame,
+    /// A parameter named in the instruction; the offset counts from the frame.
+    ParamFrame,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct MemoryOp {
+    pub(crate) offset: i32,
+    pub(crate) place: Place,
+    /// Bytes of one element.
+    pub(crate) width: u8,
+    /// Elements; with more than one, `slots.d` is where their slots start in [`Code::vectors`].
+    pub(crate) count: u8,
+    /// Elements, as bits, that a load fetches for nobody: LLVM loads the padding of a structure along with it.
+    pub(crate) unwanted: u8,
+    pub(crate) flags: AccessFlags,
+}
+
+/// How an access takes part in the memory model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct AccessFlags(pub(crate) u8);
+
+impl AccessFlags {
+    pub(crate) const SIGNED: u8 = 1;
+    /// Strong within the block.
+    pub(crate) const STRONG: u8 = 2;
+    /// Strong among all blocks.
+    pub(crate) const STRONG_DEVICE: u8 = 4;
+    /// `.nc`: promised to be read-only while the kernel runs.
+    pub(crate) const READ_ONLY: u8 = 8;
+    /// What came before in the thread is ordered before this access.
+    pub(crate) const RELEASE: u8 = 16;
+    /// What comes after in the thread is ordered after this access.
+    pub(crate) const ACQUIRE: u8 = 32;
+
+    pub(crate) fn has(self, flag: u8) -> bool {
+        self.0 & flag != 0
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AtomicKind {
+    Add,
+    Min,
+    Max,
+    Inc,
+    Dec,
+    Exchange,
+    CompareSwap,
+    And,
+    Or,
+    Xor,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct AtomicOp {
+    pub(crate) kind: AtomicKind,
+    pub(crate) ty: Type,
+    pub(crate) memory: MemoryOp,
+    /// `red` and stores to `_` give nothing back.
+    pub(crate) returns: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum BarrierKind {
+    Sync,
+    Arrive,
+    And,
+    Or,
+    Count,
+}
+
+/// Barrier number in slot `a`, number of threads in slot `b`, predicate in slot `c`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct BarrierOp {
+    pub(crate) kind: BarrierKind,
+    /// All threads have to come by the same instruction.
+    pub(crate) aligned: bool,
+    pub(crate) counted: bool,
+    pub(crate) negated: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ShuffleMode {
+    Up,
+    Down,
+    Butterfly,
+    Index,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum VoteMode {
+    All,
+    Any,
+    Uniform,
+    Ballot,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reduction {
+    Add,
+    Min,
+    Max,
+    And,
+    Or,
+    Xor,
+}
+
+/// What the threads of a warp do together. The slots are those of the thread at hand.
+#[derive(Debug, Clone)]
+pub(crate) enum WarpOp {
+    /// `d` value, `e` predicate, `a` value, `b` lane, `c` clamp, `m` mask slot.
+    Shuffle(ShuffleMode),
+    /// `d` result, `a` predicate, `m` mask slot.
+    Vote(VoteMode, bool),
+    /// `d` result, `e` predicate, `a` value, `m` mask slot.
+    Match { all: bool, width: u8 },
+    /// `d` result, `a` value, `m` mask slot.
+    Reduce(Reduction, Type),
+    /// `m` mask slot.
+    Sync,
+    /// Fragments' slots in [`Code::vectors`].
+    Matrix(MatrixOp),
+    /// Rows' addresses in slot `a`.
+    LoadMatrix(LoadMatrixOp),
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct MatrixOp {
+    pub(crate) depth: u8,
+    pub(crate) input: Type,
+    pub(crate) output: Type,
+    pub(crate) d: u32,
+    pub(crate) a: u32,
+    pub(crate) b: u32,
+    pub(crate) c: u32,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LoadMatrixOp {
+    pub(crate) count: u8,
+    pub(crate) transposed: bool,
+    pub(crate) memory: MemoryOp,
+    pub(crate) d: u32,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct CallOp {
+    /// `None`: through the address in slot `a`.
+    pub(crate) function: Option<u32>,
+    /// Offsets in the caller's parameter area, and sizes.
+    pub(crate) arguments: Vec<(u32, u32)>,
+    pub(crate) returns: Vec<(u32, u32)>,
+}
+
+/// Where an instruction comes from.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Site {
+    pub(crate) start: u32,
+    pub(crate) end: u32,
+    /// Number of the `.loc` in force, or `u32::MAX`.
+    pub(crate) location: u32,
+    pub(crate) function: u32,
+    pub(crate) class: crate::report::OpcodeClass,
+}
+
+/// A special register that stays the same while a thread runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Special {
+    Thread(u8),
+    Threads(u8),
+    Block(u8),
+    Blocks(u8),
+    Lane,
+    Warp,
+    Warps,
+    LaneMaskEq,
+    LaneMaskLe,
+    LaneMaskLt,
+    LaneMaskGe,
+    LaneMaskGt,
+    DynamicShared,
+    TotalShared,
+    Constant(u32),
+}
+
+/// A parameter of a kernel or a function.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parameter {
+    /// Its name in the PTX.
+    pub name: String,
+    /// Type of its elements.
+    pub ty: Type,
+    /// Elements, if it is an array.
+    pub elements: Option<u64>,
+    /// Size in bytes.
+    pub size: u32,
+    /// Alignment in bytes.
+    pub align: u32,
+    /// Offset in the argument buffer.
+    pub offset: u32,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct LocalVariable {
+    /// Address relative to the frame.
+    pub(crate) offset: u32,
+    pub(crate) size: u32,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct SharedVariable {
+    pub(crate) name: String,
+    pub(crate) size: u32,
+    pub(crate) align: u32,
+    /// `.extern`: the launch gives its size.
+    pub(crate) dynamic: bool,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct GlobalVariable {
+    pub(crate) name: String,
+    pub(crate) constant: bool,
+    pub(crate) bytes: Vec<u8>,
+    /// Places in `bytes` that take the address of another variable.
+    pub(crate) pointers: Vec<Pointer>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Pointer {
+    pub(crate) at: usize,
+    pub(crate) width: usize,
+    pub(crate) target: Target,
+    pub(crate) addend: i64,
+    pub(crate) shift: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Target {
+    Global(u32),
+    Shared { id: u32, generic: bool },
+    Function(u32),
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct FunctionCode {
+    pub(crate) name: String,
+    pub(crate) is_entry: bool,
+    /// `None` where only the declaration is known.
+    pub(crate) start: Option<u32>,
+    pub(crate) end: u32,
+    pub(crate) template: Vec<u64>,
+    /// Slots that take an address known only once the module is loaded.
+    pub(crate) relocations: Vec<(u32, Target, i64)>,
+    pub(crate) specials: Vec<(u32, Special)>,
+    pub(crate) parameters: Vec<Parameter>,
+    pub(crate) returns: Vec<Parameter>,
+    /// Bytes of all `.param` variables of a frame.
+    pub(crate) param_bytes: u32,
+    pub(crate) locals: Vec<LocalVariable>,
+    /// Address space that the locals of a frame span.
+    pub(crate) local_extent: u32,
+    pub(crate) shared: BTreeSet<u32>,
+    pub(crate) callees: BTreeSet<u32>,
+    pub(crate) required_block: Option<[u32; 3]>,
+    pub(crate) largest_block: Option<[u32; 3]>,
+    /// Registers declared, by type.
+    pub(crate) registers: Vec<(Type, u64)>,
+}
+
+/// A whole module, ready to run.
+pub(crate) struct Code {
+    pub(crate) text: Arc<str>,
+    pub(crate) lines: crate::error::LineIndex,
+    pub(crate) version: (u32, u32),
+    pub(crate) target: String,
+    pub(crate) insts: Vec<Inst>,
+    pub(crate) sites: Vec<Site>,
+    pub(crate) vectors: Vec<u32>,
+    pub(crate) atomics: Vec<AtomicOp>,
+    pub(crate) barriers: Vec<BarrierOp>,
+    pub(crate) warps: Vec<WarpOp>,
+    pub(crate) calls: Vec<CallOp>,
+    pub(crate) tables: Vec<Vec<u32>>,
+    pub(crate) functions: Vec<FunctionCode>,
+    pub(crate) shared: Vec<SharedVariable>,
+    pub(crate) globals: Vec<GlobalVariable>,
+    pub(crate) locations: Vec<Location>,
+    pub(crate) files: Vec<(u64, String)>,
+    /// `.extern` names that are not dynamic shared memory.
+    pub(crate) externals: Vec<(String, Space, u32)>,
+}
+
+impl Code {
+    /// Text of the instruction at `pc`, on one line.
+    pub(crate) fn instruction(&self, pc: u32) -> String {
+        let site = self.sites[pc as usize];
+        let text = &self.text[site.start as usize..site.end as usize];
+        text.split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+
+    /// The functions that `entry` may run, itself included.
+    pub(crate) fn reachable(&self, entry: u32) -> BTreeSet<u32> {
+        let mut seen = BTreeSet::from([entry]);
+        let mut open = vec![entry];
+        while let Some(function) = open.pop() {
+            for callee in &self.functions[function as usize].callees {
+                if seen.insert(*callee) {
+                    open.push(*callee);
+                }
+            }
+        }
+        seen
+    }
+}

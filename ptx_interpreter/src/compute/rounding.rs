@@ -1,0 +1,371 @@
+//! Directed rounding: the nearest result, put right by the sign of what it leaves out.
+//!
+//! The processor rounds to nearest. The sign of `exact - nearest` is found without error (in f64 for f32, by
+//! error-free transformations for f64), and tells whether the neighbour is the directed result.
+
+use super::Modifiers;
+
+/// Rounding of a result to a representable value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Round {
+    Nearest,
+    Zero,
+    Down,
+    Up,
+    /// To nearest, ties away from zero.
+    NearestAway,
+}
+
+impl Round {
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
+        Some(match name {
+            "rn" => Round::Nearest,
+            "rz" => Round::Zero,
+            "rm" => Round::Down,
+            "rp" => Round::Up,
+            _ => return None,
+        })
+    }
+
+    pub(crate) fn from_bits(bits: u32) -> Self {
+        [Round::Nearest, Round::Zero, Round::Down, Round::Up, Round::NearestAway][(bits & 7).min(4) as usize]
+    }
+}
+
+/// Modifiers of floating-point arithmetic, packed into a mode.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FloatMode(pub(crate) u32);
+
+impl FloatMode {
+    const FLUSH: u32 = 8;
+    const SATURATE: u32 = 16;
+
+    pub(crate) fn take(m: &mut Modifiers) -> Self {
+        let round = m.find(Round::from_name).unwrap_or(Round::Nearest);
+        let mut bits = round as u32;
+        if m.take("ftz") {
+            bits |= Self::FLUSH;
+        }
+        if m.take("sat") {
+            bits |= Self::SATURATE;
+        }
+        Self(bits)
+    }
+
+    pub(crate) fn round(self) -> Round {
+        Round::from_bits(self.0)
+    }
+
+    pub(crate) fn is_plain(self) -> bool {
+        self.0 == 0
+    }
+
+    pub(crate) fn flushes(self) -> bool {
+        self.0 & Self::FLUSH != 0
+    }
+
+    /// A source as the instruction sees it.
+    pub(crate) fn source(self, value: f32) -> f32 {
+        if self.flushes() { flush(value) } else { value }
+    }
+
+    /// A result as the instruction leaves it.
+    pub(crate) fn result(self, value: f32) -> f32 {
+        let value = self.source(value);
+        if self.0 & Self::SATURATE != 0 { saturate(value) } else { value }
+    }
+
+    pub(crate) fn result64(self, value: f64) -> f64 {
+        if self.0 & Self::SATURATE == 0 {
+            value
+        } else if value.is_nan() || value <= 0.0 {
+            0.0
+        } else {
+            value.min(1.0)
+        }
+    }
+}
+
+/// A subnormal becomes a zero of its sign.
+pub(crate) fn flush(value: f32) -> f32 {
+    if value.is_subnormal() { 0f32.copysign(value) } else { value }
+}
+
+/// To `[0, 1]`; NaN becomes +0.
+pub(crate) fn saturate(value: f32) -> f32 {
+    if value.is_nan() || value <= 0.0 { 0.0 } else { value.min(1.0) }
+}
+
+/// The neighbour that directed rounding takes; `residue` has the sign of `exact - nearest`.
+macro_rules! directed {
+    ($name:ident, $t:ty) => {
+        pub(crate) fn $name(nearest: $t, residue: f64, round: Round) -> $t {
+            if residue == 0.0 || nearest.is_nan() {
+                return nearest;
+            }
+            let above = residue > 0.0;
+            match round {
+                Round::Down if !above => nearest.next_down(),
+                Round::Up if above => nearest.next_up(),
+                Round::Zero if nearest > 0.0 && !above => nearest.next_down(),
+                Round::Zero if nearest < 0.0 && above => nearest.next_up(),
+                _ => nearest,
+            }
+        }
+    };
+}
+directed!(directed32, f32);
+directed!(directed64, f64);
+
+/// What an infinite result of finite operands leaves out.
+fn overflow_residue(nearest: f64, operands: &[f64]) -> Option<f64> {
+    (nearest.is_infinite() && operands.iter().all(|x| x.is_finite())).then_some(-nearest)
+}
+
+fn two_sum(a: f64, b: f64) -> (f64, f64) {
+    let sum = a + b;
+    let part = sum - a;
+    (sum, (a - (sum - part)) + (b - part))
+}
+
+/// The sign of a sum, exactly (Shewchuk, "Adaptive Precision Floating-Point Arithmetic", 1997, grow-expansion).
+fn sum_sign(terms: &[f64]) -> f64 {
+    let mut expansion: Vec<f64> = Vec::with_capacity(terms.len());
+    for term in terms {
+        let mut carried = *term;
+        for part in &mut expansion {
+            let (sum, error) = two_sum(carried, *part);
+            *part = error;
+            carried = sum;
+        }
+        expansion.push(carried);
+    }
+    expansion.into_iter().rev().find(|part| *part != 0.0).unwrap_or(0.0)
+}
+
+/// An exact zero of a sum is negative when rounding down, unless both terms were positive zeros.
+fn zero_sum(a_negative: bool, b_negative: bool, round: Round) -> f64 {
+    let negative = (a_negative && b_negative) || (round == Round::Down && (a_negative || b_negative));
+    if negative { -0.0 } else { 0.0 }
+}
+
+pub(crate) fn add32(a: f32, b: f32, round: Round) -> f32 {
+    let nearest = a + b;
+    if round == Round::Nearest {
+        return nearest;
+    }
+    let (x, y) = (f64::from(a), f64::from(b));
+    let exact = [x, y, -f64::from(nearest)];
+    let residue = overflow_residue(f64::from(nearest), &[x, y])
+        .unwrap_or_else(|| if nearest.is_finite() { sum_sign(&exact) } else { 0.0 });
+    if nearest == 0.0 && residue == 0.0 {
+        return zero_sum(a.is_sign_negative(), b.is_sign_negative(), round) as f32;
+    }
+    directed32(nearest, residue, round)
+}
+
+pub(crate) fn mul32(a: f32, b: f32, round: Round) -> f32 {
+    // The product of two f32 is exact in f64.
+    let nearest = a * b;
+    let exact = f64::from(a) * f64::from(b);
+    directed32(nearest, residue_of(exact, f64::from(nearest)), round)
+}
+
+fn residue_of(exact: f64, nearest: f64) -> f64 {
+    if exact.is_infinite() || exact.is_nan() { 0.0 } else { exact - nearest }
+}
+
+pub(crate) fn fma32(a: f32, b: f32, c: f32, round: Round) -> f32 {
+    let nearest = a.mul_add(b, c);
+    if round == Round::Nearest {
+        return nearest;
+    }
+    let (product, addend) = (f64::from(a) * f64::from(b), f64::from(c));
+    let residue = overflow_residue(f64::from(nearest), &[product, addend])
+        .unwrap_or_else(|| if nearest.is_finite() { sum_sign(&[product, addend, -f64::from(nearest)]) } else { 0.0 });
+    if nearest == 0.0 && residue == 0.0 {
+        return zero_sum(product.is_sign_negative(), c.is_sign_negative(), round) as f32;
+    }
+    directed32(nearest, residue, round)
+}
+
+pub(crate) fn div32(a: f32, b: f32, round: Round) -> f32 {
+    let nearest = a / b;
+    if round == Round::Nearest || b == 0.0 || !a.is_finite() || !b.is_finite() {
+        return nearest;
+    }
+    let residue = if nearest.is_infinite() {
+        -f64::from(nearest)
+    } else {
+        (f64::from(a) - f64::from(nearest) * f64::from(b)) * f64::from(b.signum())
+    };
+    directed32(nearest, residue, round)
+}
+
+pub(crate) fn sqrt32(a: f32, round: Round) -> f32 {
+    let nearest = a.sqrt();
+    let residue = if nearest.is_finite() { f64::from(a) - f64::from(nearest) * f64::from(nearest) } else { 0.0 };
+    directed32(nearest, residue, round)
+}
+
+pub(crate) fn add64(a: f64, b: f64, round: Round) -> f64 {
+    let nearest = a + b;
+    if round == Round::Nearest {
+        return nearest;
+    }
+    let residue =
+        overflow_residue(nearest, &[a, b]).unwrap_or_else(|| if nearest.is_finite() { two_sum(a, b).1 } else { 0.0 });
+    if nearest == 0.0 && residue == 0.0 {
+        return zero_sum(a.is_sign_negative(), b.is_sign_negative(), round);
+    }
+    directed64(nearest, residue, round)
+}
+
+/// Products near the bottom of the range are compared at a scale where their tails exist.
+const SCALE: f64 = 1.157_920_892_373_162e77; // 2^256
+
+/// The sign of a product, even where it is too small for an f64.
+fn product_sign(a: f64, b: f64) -> f64 {
+    if a == 0.0 || b == 0.0 { 0.0 } else { a.signum() * b.signum() }
+}
+
+fn product_residue(a: f64, b: f64, nearest: f64) -> f64 {
+    if nearest == 0.0 {
+        return product_sign(a, b);
+    }
+    if nearest.abs() < f64::MIN_POSITIVE * SCALE {
+        let (small, large) = if a.abs() < b.abs() { (a, b) } else { (b, a) };
+        return (small * SCALE).mul_add(large, -(nearest * SCALE));
+    }
+    a.mul_add(b, -nearest)
+}
+
+pub(crate) fn mul64(a: f64, b: f64, round: Round) -> f64 {
+    let nearest = a * b;
+    if round == Round::Nearest {
+        return nearest;
+    }
+    let residue = overflow_residue(nearest, &[a, b])
+        .unwrap_or_else(|| if nearest.is_finite() { product_residue(a, b, nearest) } else { 0.0 });
+    directed64(nearest, residue, round)
+}
+
+pub(crate) fn fma64(a: f64, b: f64, c: f64, round: Round) -> f64 {
+    let nearest = a.mul_add(b, c);
+    if round == Round::Nearest {
+        return nearest;
+    }
+    let residue = overflow_residue(nearest, &[a, b, c]).unwrap_or_else(|| {
+        let product = a * b;
+        if !nearest.is_finite() || !product.is_finite() {
+            0.0
+        } else if product.abs() >= f64::MIN_POSITIVE * SCALE {
+            sum_sign(&[a.mul_add(b, -product), product, c, -nearest])
+        } else if c.abs() >= f64::MIN_POSITIVE * SCALE * SCALE {
+            // The addend is so much larger that the sum is the addend, but for a trace of the product.
+            product_sign(a, b)
+        } else {
+            let (small, large) = if a.abs() < b.abs() { (a, b) } else { (b, a) };
+            let scaled = small * SCALE * SCALE;
+            let product = scaled * large;
+            sum_sign(&[scaled.mul_add(large, -product), product, c * SCALE * SCALE, -nearest * SCALE * SCALE])
+        }
+    });
+    if nearest == 0.0 && residue == 0.0 {
+        let negative = a.is_sign_negative() != b.is_sign_negative();
+        return zero_sum(negative, c.is_sign_negative(), round);
+    }
+    directed64(nearest, residue, round)
+}
+
+pub(crate) fn div64(a: f64, b: f64, round: Round) -> f64 {
+    let nearest = a / b;
+    if round == Round::Nearest || b == 0.0 || !a.is_finite() || !b.is_finite() {
+        return nearest;
+    }
+    let residue = if nearest.is_infinite() {
+        -nearest
+    } else if a.abs() < f64::MIN_POSITIVE * SCALE {
+        (-(nearest * SCALE)).mul_add(b, a * SCALE) * b.signum()
+    } else {
+        (-nearest).mul_add(b, a) * b.signum()
+    };
+    directed64(nearest, residue, round)
+}
+
+pub(crate) fn sqrt64(a: f64, round: Round) -> f64 {
+    let nearest = a.sqrt();
+    let residue = if nearest.is_finite() { (-nearest).mul_add(nearest, a) } else { 0.0 };
+    directed64(nearest, residue, round)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Two results that enclose the exact one, with nothing between them.
+    fn encloses(down: f32, up: f32, exact: f64) -> bool {
+        f64::from(down) <= exact && exact <= f64::from(up) && (down == up || down.next_up() == up)
+    }
+
+    fn moderate() -> impl Strategy<Value = f32> {
+        (any::<f32>(), -60..60i32).prop_map(|(fraction, exponent)| {
+            let fraction = f32::from_bits((fraction.to_bits() & 0x807F_FFFF) | 0x3F80_0000);
+            fraction * 2f32.powi(exponent)
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn products_are_enclosed(a in any::<f32>(), b in any::<f32>()) {
+            let exact = f64::from(a) * f64::from(b);
+            prop_assume!(exact.is_finite());
+            let (down, up) = (mul32(a, b, Round::Down), mul32(a, b, Round::Up));
+            prop_assert!(encloses(down, up, exact), "{down:e} {exact:e} {up:e}");
+            let towards_zero = mul32(a, b, Round::Zero);
+            prop_assert_eq!(towards_zero, if exact < 0.0 { up } else { down });
+        }
+
+        // Within 29 binary orders the sum of two f32 is exact in f64.
+        #[test]
+        fn sums_are_enclosed(a in moderate(), shift in -14..14i32, b in -2f32..2.0) {
+            let b = a.abs() * b * 2f32.powi(shift);
+            let exact = f64::from(a) + f64::from(b);
+            prop_assume!(exact - f64::from(a) == f64::from(b));
+            let (down, up) = (add32(a, b, Round::Down), add32(a, b, Round::Up));
+            prop_assert!(encloses(down, up, exact), "{down:e} {exact:e} {up:e}");
+            prop_assert_eq!(fma32(a, 1.0, b, Round::Down), down);
+        }
+
+        #[test]
+        fn quotients_multiply_back(a in moderate(), b in moderate()) {
+            let (down, up) = (div32(a, b, Round::Down), div32(a, b, Round::Up));
+            let (low, high) = (f64::from(down) * f64::from(b), f64::from(up) * f64::from(b));
+            let a = f64::from(a);
+            prop_assert!(low.min(high) <= a && a <= low.max(high));
+            prop_assert!(down == up || down.next_up() == up);
+        }
+
+        #[test]
+        fn roots_square_back(a in moderate()) {
+            let a = a.abs();
+            let (down, up) = (f64::from(sqrt32(a, Round::Down)), f64::from(sqrt32(a, Round::Up)));
+            prop_assert!(down * down <= f64::from(a) && f64::from(a) <= up * up);
+        }
+
+        // f64 results are enclosed where f32 operands make the exact value an f64.
+        #[test]
+        fn wide_results_are_exact_where_they_can_be(a in moderate(), b in moderate()) {
+            let (a, b) = (f64::from(a), f64::from(b));
+            for round in [Round::Down, Round::Up, Round::Zero] {
+                prop_assert_eq!(mul64(a, b, round), a * b);
+                prop_assert_eq!(fma64(a, b, 0.0, round), a * b);
+                prop_assert_eq!(div64(a * b, b, round), a);
+                prop_assert_eq!(sqrt64(a * a, round), a.abs());
+            }
+        }
+    }
+}

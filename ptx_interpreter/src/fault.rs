@@ -1,0 +1,275 @@
+//! What a kernel did wrong, and where.
+
+use crate::types::Space;
+use std::fmt;
+use thiserror::Error;
+
+/// A place in a source file, from `.loc`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceLocation {
+    /// The file, as the compiler wrote it.
+    pub file: String,
+    /// Line, counted from 1.
+    pub line: u32,
+    /// Column, counted from 1.
+    pub column: u32,
+    /// Where the code was inlined, if it was.
+    pub inlined_at: Option<Box<SourceLocation>>,
+}
+
+impl fmt::Display for SourceLocation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.file, self.line, self.column)?;
+        if let Some(caller) = &self.inlined_at {
+            write!(f, " (inlined at {caller})")?;
+        }
+        Ok(())
+    }
+}
+
+/// One side of a fault: a thread, and the instruction that it was at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Party {
+    /// The kernel or function that holds the instruction.
+    pub function: String,
+    /// Text of the instruction.
+    pub instruction: String,
+    /// Its line in the PTX, counted from 1.
+    pub ptx_line: u32,
+    /// Its place in the source, where the PTX tells.
+    pub source: Option<SourceLocation>,
+    /// Index of the block.
+    pub block: [u32; 3],
+    /// Index of the thread in its block.
+    pub thread: [u32; 3],
+}
+
+impl fmt::Display for Party {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ([bx, by, bz], [tx, ty, tz]) = (self.block, self.thread);
+        write!(
+            f,
+            "block ({bx},{by},{bz}) thread ({tx},{ty},{tz}) at `{}` in `{}`, PTX line {}",
+            self.instruction, self.function, self.ptx_line
+        )?;
+        if let Some(source) = &self.source {
+            write!(f, ", {source}")?;
+        }
+        Ok(())
+    }
+}
+
+/// A fault: what was wrong, who did it, and in which kernel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// The kernel that was launched.
+    pub kernel: String,
+    /// What was wrong.
+    pub kind: FaultKind,
+    /// The thread that was caught.
+    pub party: Party,
+    /// The thread that it clashed with, where there are two sides.
+    pub other: Option<Party>,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "kernel `{}`: {}\n  {}", self.kernel, self.kind, self.party)?;
+        if let Some(other) = &self.other {
+            write!(f, "\n  and {other}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Fault {}
+
+/// Whether an access read or wrote.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AccessKind {
+    /// It read.
+    Read,
+    /// It wrote.
+    Write,
+    /// It read and wrote at once.
+    Atomic,
+}
+
+impl fmt::Display for AccessKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            AccessKind::Read => "read",
+            AccessKind::Write => "write",
+            AccessKind::Atomic => "atomic access",
+        })
+    }
+}
+
+/// What was wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum FaultKind {
+    /// An access outside every allocation.
+    #[error(
+        "{access} of {bytes} bytes at {address:#x} ({space}) is out of bounds: {nearest}; check the index against the length"
+    )]
+    OutOfBounds {
+        /// What the access did.
+        access: AccessKind,
+        /// Where it went.
+        space: Space,
+        /// Address.
+        address: u64,
+        /// Size of the access.
+        bytes: u32,
+        /// How it lies to the allocation that was meant.
+        nearest: String,
+    },
+    /// An address that is not a multiple of the size of the access.
+    #[error(
+        "{access} of {bytes} bytes at {address:#x} ({space}) is misaligned; the address has to be a multiple of {bytes}"
+    )]
+    Misaligned {
+        /// What the access did.
+        access: AccessKind,
+        /// Where it went.
+        space: Space,
+        /// Address.
+        address: u64,
+        /// Size of the access, all elements of a vector together.
+        bytes: u32,
+    },
+    /// A read of memory that nothing has written.
+    #[error("read of {bytes} bytes at {address:#x} ({space}) that nothing has written; initialise them first")]
+    Uninitialised {
+        /// Where it went.
+        space: Space,
+        /// Address.
+        address: u64,
+        /// Size of the access.
+        bytes: u32,
+    },
+    /// A write to `.const` memory.
+    #[error("write to constant memory at {address:#x}; constants are for the host to set")]
+    ReadOnly {
+        /// Address.
+        address: u64,
+    },
+    /// Two threads access the same memory, one of them writes, and nothing orders them.
+    #[error(
+        "data race on {address:#x} ({space}): a {access} and an earlier {earlier} by another thread, with nothing that orders them; \
+         add a barrier, or make both atomic"
+    )]
+    Race {
+        /// Where they went.
+        space: Space,
+        /// Address of the access that was caught.
+        address: u64,
+        /// What the access that was caught did.
+        access: AccessKind,
+        /// What the other one had done.
+        earlier: AccessKind,
+    },
+    /// A load through the read-only path of memory that the same launch writes.
+    #[error(
+        "{address:#x} is loaded with `.nc`, which promises that the launch does not write it, and is written; \
+         a `&[T]` must not alias what the kernel writes"
+    )]
+    WrittenWhileReadOnly {
+        /// Address of the access that was caught.
+        address: u64,
+    },
+    /// A barrier at which threads wait that the others will never reach.
+    #[error(
+        "barrier {barrier}: {waiting} threads wait and {missing} never come, because they {reason}; \
+         every thread of the block has to reach the same barrier"
+    )]
+    BarrierNotReached {
+        /// Number of the barrier.
+        barrier: u32,
+        /// Threads that wait.
+        waiting: u32,
+        /// Threads that never come.
+        missing: u32,
+        /// What the first of them did instead.
+        reason: &'static str,
+    },
+    /// Threads of a block that meet at different barrier instructions.
+    #[error("barrier {barrier} is reached at different instructions; move it out of the divergent branch")]
+    BarrierDiverged {
+        /// Number of the barrier.
+        barrier: u32,
+    },
+    /// A barrier number over 15, or a thread count that is no multiple of 32.
+    #[error("barrier {barrier} with {count} threads is not valid: numbers go to 15 and counts are multiples of 32")]
+    BadBarrier {
+        /// Number of the barrier.
+        barrier: u64,
+        /// Threads asked for.
+        count: u64,
+    },
+    /// A warp operation whose mask does not name the thread that executes it.
+    #[error("lane {lane} takes part in a warp operation whose mask {mask:#010x} does not name it")]
+    NotInMask {
+        /// The lane.
+        lane: u32,
+        /// The mask.
+        mask: u32,
+    },
+    /// A shuffle that reads from a lane that does not take part.
+    #[error(
+        "lane {lane} reads from lane {from}, which {reason}, with mask {mask:#010x}; \
+         the value is undefined: narrow the width, or let that lane take part"
+    )]
+    InactiveLane {
+        /// The lane that reads.
+        lane: u32,
+        /// The lane that it reads from.
+        from: u32,
+        /// Why that one does not take part.
+        reason: &'static str,
+        /// The mask.
+        mask: u32,
+    },
+    /// Lanes wait for lanes that never come to the same warp operation.
+    #[error(
+        "lane {lane} waits for lane {missing}, which {reason}; \
+         all lanes of the mask {mask:#010x} have to execute the same instruction"
+    )]
+    WarpDiverged {
+        /// The lane that waits.
+        lane: u32,
+        /// A lane that never comes.
+        missing: u32,
+        /// What it did instead.
+        reason: &'static str,
+        /// The mask.
+        mask: u32,
+    },
+    /// The launch ran longer than allowed.
+    #[error(
+        "more than {budget} instructions were executed; the kernel may never end: \
+         look at its loops, or raise `Options::instruction_budget`"
+    )]
+    BudgetExceeded {
+        /// The number allowed.
+        budget: u64,
+    },
+    /// A `trap`, which is what a failed bounds check or a panic becomes.
+    #[error("the kernel trapped: a bounds check, an assertion or another panic failed")]
+    Trap,
+    /// Calls nested too deeply.
+    #[error("calls are nested more than {0} deep; the recursion may never end")]
+    CallDepth(usize),
+    /// A call of something that has no body here.
+    #[error("`{0}` is called and has no body in this module")]
+    MissingFunction(String),
+    /// A branch through a table with too large an index.
+    #[error("branch index {index} is beyond the table's {targets} targets")]
+    BranchIndex {
+        /// The index.
+        index: u64,
+        /// Targets of the table.
+        targets: usize,
+    },
+}

@@ -1,0 +1,182 @@
+//! Declarations of variables, registers and parameters, and their initial values.
+
+use super::ast::{Initial, Shape, Variable};
+use super::lexer::Kind;
+use super::module::Parser;
+use crate::error::{ParseErrorKind, ParseResult};
+use crate::types::{Space, Type};
+
+/// Larger variables than this are a damaged text rather than a plan.
+const LARGEST_VARIABLE: u64 = 1 << 28;
+
+impl<'a> Parser<'a, '_> {
+    /// A declaration up to its semicolon; it may declare several variables.
+    pub(super) fn variables(&mut self, out: &mut Vec<Variable<'a>>, external: bool) -> ParseResult<()> {
+        let space = self.space()?;
+        let (ty, align) = self.type_and_alignment()?;
+        loop {
+            let variable = self.declarator(space, ty, align, external)?;
+            out.push(variable);
+            if !self.accept(',') {
+                break;
+            }
+        }
+        self.expect(';')
+    }
+
+    /// `.align 16 .b8`, `.u64 .ptr .global .align 4`, `.v2 .f32`.
+    pub(super) fn type_and_alignment(&mut self) -> ParseResult<(Type, Option<u32>)> {
+        let (mut ty, mut align, mut pointer) = (None, None, false);
+        while let Kind::Dot(word) = self.peek() {
+            let unknown = self.fail(ParseErrorKind::UnknownDirective(word.to_owned()));
+            self.next();
+            if word == "align" {
+                let size = self.small("an alignment")?;
+                if !size.is_power_of_two() || size > 1 << 16 {
+                    return Err(self.fail(ParseErrorKind::Limit(format!("{size} is no alignment"))));
+                }
+                // After `.ptr` it is what the pointer points to that is aligned.
+                if !pointer {
+                    align = Some(size);
+                }
+            } else if word == "ptr" {
+                pointer = true;
+            } else if pointer && Space::from_name(word).is_some() {
+            } else if let Some(found) = Type::from_name(word) {
+                ty = Some(found);
+            } else {
+                return Err(unknown);
+            }
+        }
+        match ty {
+            Some(ty) => Ok((ty, align)),
+            None => Err(self.expected("a type such as `.b32`")),
+        }
+    }
+
+    pub(super) fn declarator(
+        &mut self,
+        space: Space,
+        ty: Type,
+        align: Option<u32>,
+        external: bool,
+    ) -> ParseResult<Variable<'a>> {
+        let at = self.here();
+        let name = self.word("a name")?;
+        let mut variable = Variable {
+            space,
+            external,
+            ty,
+            align: align.unwrap_or(ty.bytes()),
+            name,
+            range: None,
+            shape: Shape::Scalar,
+            initial: Vec::new(),
+            at,
+        };
+        if self.accept('<') {
+            variable.range = Some(self.small("a number of registers")?);
+            self.expect('>')?;
+        }
+        while self.accept('[') {
+            variable.shape = self.dimension(variable.shape)?;
+        }
+        if self.accept('=') {
+            self.initial(&mut variable.initial, 0)?;
+        }
+        if variable.elements().saturating_mul(16) > LARGEST_VARIABLE {
+            return Err(self.error_at(at, ParseErrorKind::Limit(format!("`{name}` is too large"))));
+        }
+        Ok(variable)
+    }
+
+    fn dimension(&mut self, so_far: Shape) -> ParseResult<Shape> {
+        if self.accept(']') {
+            return Ok(Shape::Unsized);
+        }
+        let count = self.integer("a length")?;
+        self.expect(']')?;
+        Ok(match so_far {
+            Shape::Array(outer) => Shape::Array(outer.saturating_mul(count)),
+            _ => Shape::Array(count),
+        })
+    }
+
+    fn initial(&mut self, out: &mut Vec<Initial<'a>>, depth: u32) -> ParseResult<()> {
+        if !self.accept('{') {
+            let value = self.initial_value()?;
+            out.push(value);
+            return Ok(());
+        }
+        if depth > 8 {
+            return Err(self.fail(ParseErrorKind::Limit("initialiser nested too deeply".to_owned())));
+        }
+        while !self.accept('}') {
+            self.initial(out, depth + 1)?;
+            if self.peek() != Kind::Mark('}') {
+                self.expect(',')?;
+            }
+        }
+        Ok(())
+    }
+
+    fn initial_value(&mut self) -> ParseResult<Initial<'a>> {
+        let negative = self.accept('-');
+        let at = self.here();
+        Ok(match self.next() {
+            Kind::Integer(mask) if self.accept('(') => {
+                let value = self.initial_value()?;
+                self.expect(')')?;
+                match value {
+                    Initial::Symbol { name, addend, generic, .. } => {
+                        let mask = Some(mask);
+                        Initial::Symbol { name, addend, generic, mask, at }
+                    }
+                    other => other,
+                }
+            }
+            Kind::Integer(value) if negative => Initial::Bits(value.wrapping_neg()),
+            Kind::Integer(value) => Initial::Bits(value),
+            Kind::Float32(bits) => Initial::Float32(bits ^ (u32::from(negative) << 31)),
+            Kind::Float64(bits) => Initial::Float64(bits ^ (u64::from(negative) << 63)),
+            Kind::Decimal(text) => {
+                let value: f64 = text.parse().unwrap_or(0.0);
+                Initial::Float64(if negative { -value } else { value }.to_bits())
+            }
+            Kind::Word("generic") if self.accept('(') => {
+                let (name, addend) = self.symbol_and_addend()?;
+                self.expect(')')?;
+                let late = self.addend()?;
+                Initial::Symbol { name, addend: addend.wrapping_add(late), generic: true, mask: None, at }
+            }
+            Kind::Word(name) => {
+                let addend = self.addend()?;
+                Initial::Symbol { name, addend, generic: false, mask: None, at }
+            }
+            other => {
+                let kind = ParseErrorKind::Expected { expected: "a value".to_owned(), found: other.to_string() };
+                return Err(self.error_at(at, kind));
+            }
+        })
+    }
+
+    fn symbol_and_addend(&mut self) -> ParseResult<(&'a str, i64)> {
+        let name = self.word("a variable's name")?;
+        Ok((name, self.addend()?))
+    }
+
+    /// `+ 4`, `- 4`, `+-4` or nothing.
+    pub(super) fn addend(&mut self) -> ParseResult<i64> {
+        let mut sign = 1i64;
+        if self.accept('+') {
+            if self.accept('-') {
+                sign = -1;
+            }
+        } else if self.accept('-') {
+            sign = -1;
+        } else {
+            return Ok(0);
+        }
+        Ok(sign.wrapping_mul(self.integer("an offset")? as i64))
+    }
+}
