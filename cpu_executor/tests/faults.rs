@@ -135,7 +135,7 @@ pub unsafe fn other_mask() {
 /// Half of a warp waits for the block, the other half for the warp.
 #[kernel(block = 64, grid = 1)]
 pub unsafe fn elsewhere() {
-    if thread::thread_idx_x() % 2 == 0 {
+    if thread::thread_idx_x() & 1 == 0 {
         thread::sync_threads();
     } else {
         // SAFETY: none; the processor finds out what is wrong.
@@ -158,6 +158,11 @@ fn an_exchange_that_only_part_of_its_lanes_reach_is_an_error() {
 
 static BEGUN: AtomicUsize = AtomicUsize::new(0);
 static DROPPED: AtomicUsize = AtomicUsize::new(0);
+
+fn reset() {
+    BEGUN.store(0, Relaxed);
+    DROPPED.store(0, Relaxed);
+}
 
 /// Counts its own end.
 struct Guard(Vec<u32>);
@@ -188,13 +193,13 @@ fn stacks_of_waiting_threads_are_unwound_when_another_panics() {
     let executor = executor();
     for (before, after, begun, text) in [(1, 0, 41, "before the barrier ("), (0, 1, 64, "after the barrier (")] {
         for _ in 0..20 {
-            (BEGUN.store(0, Relaxed), DROPPED.store(0, Relaxed));
+            reset();
             let fault = run(&executor, suspended::launch(before, after)).unwrap_err();
             let Fault::Panic { thread: [40, 0, 0], message, .. } = fault else { panic!("{fault:?}") };
             assert!(message.starts_with(text), "{message}");
             assert_eq!((BEGUN.load(Relaxed), DROPPED.load(Relaxed)), (begun, begun));
             // The executor still runs what is right.
-            (BEGUN.store(0, Relaxed), DROPPED.store(0, Relaxed));
+            reset();
             assert_eq!(run(&executor, suspended::launch(0, 0)), Ok(()));
             assert_eq!((BEGUN.load(Relaxed), DROPPED.load(Relaxed)), (64, 64));
         }

@@ -106,7 +106,6 @@ fn a_grid_without_blocks_does_nothing() {
 /// out[y][x] = 100 y + x.
 #[kernel(block = (8, 4), grid = (columns.div_ceil(8), rows.div_ceil(4)))]
 pub unsafe fn own_2d(mut out: DisjointMut<u32>, columns: u32, rows: u32) {
-    let _ = rows;
     let (x, y) = thread::index_2d();
     if let Some(cell) = out.own_2d(columns as usize) {
         *cell = (100 * y + x) as u32;

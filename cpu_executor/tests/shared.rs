@@ -8,7 +8,7 @@ use cuda_std::shared;
 use memory::{Memory, executor, executor_of, run};
 
 /// out[i] = x[n - 1 - i] within each block.
-#[kernel(threads = 32..=1024, require(out.len() == x.len(), x.len() % block.x == 0))]
+#[kernel(threads = 32..=1024, require(out.len() == x.len(), x.len().is_multiple_of(block.x)))]
 pub unsafe fn reverse(x: &[u32], mut out: DisjointMut<u32>) {
     let tile = shared_array![u32; 1024];
     let (t, last) = (thread::thread_idx_x() as usize, thread::block_dim_x() as usize - 1);

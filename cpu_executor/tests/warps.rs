@@ -11,7 +11,7 @@ use memory::{Memory, executor, run};
 #[kernel(
     instances(shuffle_u32<u32>, shuffle_i32<i32>, shuffle_f32<f32>, shuffle_u64<u64>),
     block = 64,
-    require(x.len() == out.len(), x.len() % 64 == 0),
+    require(x.len() == out.len(), x.len().is_multiple_of(64)),
 )]
 pub unsafe fn shuffle<T>(x: &[T], mut out: DisjointMut<T>, which: u32, by: u32, width: u32) {
     let value = x[thread::index_1d()];
@@ -61,10 +61,10 @@ macro_rules! check_shuffles {
     };
 }
 
-check_shuffles!(shuffles_carry_u32: shuffle_u32, |i| i as u32 * 77 + 1);
-check_shuffles!(shuffles_carry_i32: shuffle_i32, |i| -(i as i32) * 77 - 1);
-check_shuffles!(shuffles_carry_f32: shuffle_f32, |i| i as f32 * -0.3 - 0.1);
-check_shuffles!(shuffles_carry_both_words_of_u64: shuffle_u64, |i| (i as u64 * 77 + 1) << 32 | (i as u64 + 5));
+check_shuffles!(shuffles_carry_u32: shuffle_u32, |i: u32| i * 77 + 1);
+check_shuffles!(shuffles_carry_i32: shuffle_i32, |i: i32| -i * 77 - 1);
+check_shuffles!(shuffles_carry_f32: shuffle_f32, |i: u16| f32::from(i) * -0.3 - 0.1);
+check_shuffles!(shuffles_carry_both_words_of_u64: shuffle_u64, |i: u64| (i * 77 + 1) << 32 | (i + 5));
 
 /// votes[i] = whether all, whether any, and which lanes of thread i's mask have their bit set in `bits`.
 #[kernel(block = 64, grid = 1)]

@@ -1,0 +1,103 @@
+//! Why a launch can be refused.
+
+use std::fmt;
+
+/// Why a launch was refused before it began.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LaunchError {
+    /// An argument's memory belongs to another executor.
+    ForeignMemory {
+        /// The kernel.
+        kernel: &'static str,
+    },
+    /// The kernel does not accept blocks of this size.
+    Block {
+        /// The kernel.
+        kernel: &'static str,
+        /// Threads asked for.
+        threads: u32,
+        /// The least it accepts.
+        least: u32,
+        /// The most it accepts on this device.
+        most: u32,
+    },
+    /// The kernel accepts one size of block only.
+    FixedBlock {
+        /// The kernel.
+        kernel: &'static str,
+        /// Threads asked for.
+        threads: u32,
+        /// The size it accepts.
+        fixed: u32,
+    },
+    /// The kernel is written for a block that is too large for the device.
+    LargeBlock {
+        /// The kernel.
+        kernel: &'static str,
+        /// The threads that it is written for.
+        threads: u32,
+        /// The most the device can launch.
+        most: u32,
+    },
+    /// A relation that the kernel demands of its arguments does not hold.
+    Relation {
+        /// The kernel.
+        kernel: &'static str,
+        /// The relation, as it is written at the kernel.
+        relation: &'static str,
+        /// The arguments that were given.
+        args: String,
+    },
+    /// A block needs more dynamic shared memory than the device has.
+    SharedMemory {
+        /// The kernel.
+        kernel: &'static str,
+        /// Bytes needed.
+        wanted: usize,
+        /// Bytes there are.
+        most: usize,
+    },
+    /// The grid is larger than the device can launch.
+    Grid {
+        /// The kernel.
+        kernel: &'static str,
+        /// The axis.
+        axis: &'static str,
+        /// Blocks needed.
+        wanted: usize,
+    },
+}
+
+impl fmt::Display for LaunchError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ForeignMemory { kernel } => {
+                write!(f, "an argument of kernel {kernel} lies in another device's memory; copy it to this one first")
+            }
+            Self::Block { kernel, threads, least, most } => write!(
+                f,
+                "kernel {kernel} cannot run with {threads} threads per block; choose a multiple of 32 from {least} to {most}"
+            ),
+            Self::FixedBlock { kernel, threads, fixed } => {
+                write!(f, "kernel {kernel} cannot run with {threads} threads per block; it is written for {fixed}")
+            }
+            Self::LargeBlock { kernel, threads, most } => write!(
+                f,
+                "kernel {kernel} is written for {threads} threads per block, and the device can launch {most}; write it for smaller blocks"
+            ),
+            Self::Relation { kernel, relation, args } => {
+                write!(f, "kernel {kernel} needs {relation}, which does not hold for {args}")
+            }
+            Self::SharedMemory { kernel, wanted, most } => write!(
+                f,
+                "a block of kernel {kernel} needs {wanted} bytes of shared memory, and the device has {most}; use smaller blocks"
+            ),
+            Self::Grid { kernel, axis, wanted } => {
+                write!(f, "kernel {kernel} would need {wanted} blocks along {axis}, more than the device can launch")
+            }
+        }
+    }
+}
+
+impl std::error::Error for LaunchError {}
