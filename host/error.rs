@@ -85,15 +85,27 @@ pub enum Error {
         reason: String,
     },
     /// The GPU's driver refused something.
-    #[error("the GPU's driver refused to {what}: {message}")]
+    #[error("the GPU's driver refused to {what}: {message}; say --device cpu to use the processor")]
     Driver {
         /// What was asked of it.
         what: String,
         /// Its own message.
         message: String,
     },
+    /// A kernel that ran on the GPU failed; which one, a GPU does not say.
+    #[error(
+        "a kernel failed on the GPU ({last} was launched last): {message}; say --device interpreter to find where, or --device cpu to use the processor"
+    )]
+    GpuKernel {
+        /// The kernel that was launched last.
+        last: &'static str,
+        /// The driver's own message.
+        message: String,
+    },
     /// The GPU's driver refused the kernels.
-    #[error("the GPU's driver refused the kernels of family {family}: {message}\n{log}")]
+    #[error(
+        "the GPU's driver refused the kernels of family {family}: {message}; update the driver, or say --device cpu to use the processor. The driver's log:\n{log}"
+    )]
     Ptx {
         /// Which family.
         family: String,
@@ -103,7 +115,9 @@ pub enum Error {
         log: String,
     },
     /// The program has no PTX for a kernel.
-    #[error("there is no PTX for kernel {kernel} that compute capability {compute} and the driver can run ({origin})")]
+    #[error(
+        "there is no PTX for kernel {kernel} that compute capability {compute} and the driver can run ({origin}); say --device cpu to use the processor"
+    )]
     NoPtx {
         /// The kernel.
         kernel: &'static str,

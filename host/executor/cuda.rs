@@ -173,8 +173,7 @@ impl Loaded {
     /// Names what was asked of the driver, or else the kernel whose error came out then.
     fn refused(&self, what: &str, error: DriverError) -> Error {
         if is_of_a_launch(error) {
-            let what = format!("finish what was launched (kernel {} last)", self.last_launched);
-            Error::Driver { what, message: message(error) }
+            Error::GpuKernel { last: self.last_launched, message: message(error) }
         } else {
             refused(what)(error)
         }

@@ -1,0 +1,255 @@
+//! The program on GPUs of every kind, on machines without one: it loads the CUDA driver of
+//! `tests/stand_in_driver`, which works or fails as each test wishes. Where it works it runs the
+//! program's real PTX on `ptx_interpreter`.
+
+#![cfg(target_os = "linux")] // where a folder can be put before the one of the real driver
+
+use std::os::unix::fs::symlink;
+use std::path::PathBuf;
+use std::process::Command;
+
+use serde_json::Value;
+
+/// What became of a run of the program.
+struct Outcome {
+    code: Option<i32>,
+    output: String,
+    errors: String,
+}
+
+/// The stand-in: cargo builds it beside the test, which names its package as a dependency.
+fn stand_in() -> PathBuf {
+    let test = std::env::current_exe().expect("the test is a file");
+    let library = test.with_file_name("libstand_in_driver.so");
+    assert!(library.is_file(), "{} is not there", library.display());
+    library
+}
+
+/// Runs the program with `driver` in the place of the CUDA driver.
+fn run_with(driver: &std::path::Path, behaviour: &str, args: &[&str]) -> Outcome {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for name in ["libcuda.so", "libcuda.so.1"] {
+        symlink(driver, folder.path().join(name)).expect("a link");
+    }
+    let output = Command::new(env!("CARGO_BIN_EXE_modeseek"))
+        .args(args)
+        .env("LD_LIBRARY_PATH", folder.path())
+        .env("STAND_IN_DRIVER", behaviour)
+        .env("RUST_BACKTRACE", "1")
+        .output()
+        .expect("the program starts");
+    let [text, errors] = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).expect("UTF-8"));
+    for sign in ["panicked", "backtrace", "stand-in driver:"] {
+        assert!(!errors.contains(sign), "{behaviour} {args:?}:\n{errors}");
+    }
+    Outcome { code: output.status.code(), output: text, errors }
+}
+
+fn run(behaviour: &str, device: &str, args: &[&str]) -> Outcome {
+    run_with(&stand_in(), behaviour, &[&["--device", device, "--points", "200", "--json"], args].concat())
+}
+
+/// Checks that the program failed with one sentence, which has these parts.
+fn assert_fails(outcome: &Outcome, parts: &[&str]) {
+    let Outcome { code, output, errors } = outcome;
+    assert_eq!((*code, output.as_str()), (Some(1), ""), "{errors}");
+    assert!(errors.starts_with("modeseek: "), "{errors}");
+    for part in parts {
+        assert!(errors.contains(part), "{part:?} is not in:\n{errors}");
+    }
+}
+
+fn assert_fails_in_one_line(outcome: &Outcome, parts: &[&str]) {
+    assert_fails(outcome, parts);
+    assert_eq!(outcome.errors.lines().count(), 1, "{}", outcome.errors);
+}
+
+/// The report of a run that went well and without a word.
+fn report(outcome: &Outcome) -> Value {
+    assert_eq!((outcome.code, outcome.errors.as_str()), (Some(0), ""));
+    serde_json::from_str(&outcome.output).expect("the report is JSON")
+}
+
+/// A GPU cannot be used for the reason: asked for, that is an error; else the processor is used, and
+/// the report says why.
+fn assert_no_gpu(behaviour: &str, reason: &str) {
+    assert_fails_in_one_line(&run(behaviour, "cuda", &[]), &[reason, "--device cpu"]);
+    assert_processor_instead(behaviour, reason);
+}
+
+fn assert_processor_instead(behaviour: &str, reason: &str) {
+    let report = report(&run(behaviour, "auto", &[]));
+    assert!(report["device"].as_str().is_some_and(|device| device.starts_with("processor")), "{report}");
+    assert!(report["device_why"].as_str().is_some_and(|why| why.contains(reason)), "{report}");
+}
+
+/// Whether the program has PTX; says so if not.
+fn has_ptx() -> bool {
+    let has = !modeseek::executor::ptx::PTX.is_empty();
+    if !has {
+        eprintln!("skipped: the program has no PTX ({})", modeseek::executor::ptx::PTX_ORIGIN);
+    }
+    has
+}
+
+#[test]
+fn a_broken_library_is_no_driver() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let empty = folder.path().join("empty");
+    std::fs::write(&empty, "").expect("a file");
+    let outcome = run_with(&empty, "works", &["--device", "cuda"]);
+    assert_fails_in_one_line(&outcome, &["no NVIDIA driver is installed", "--device cpu"]);
+}
+
+#[test]
+fn machines_without_a_gpu() {
+    assert_no_gpu("no-devices", "the NVIDIA driver finds no GPU");
+    let reason = "does not start: CUDA_ERROR_NO_DEVICE (no CUDA-capable device is detected)";
+    assert_no_gpu("no-hardware", reason);
+}
+
+#[test]
+fn drivers_that_do_not_start() {
+    let reason = "does not start: CUDA_ERROR_SYSTEM_DRIVER_MISMATCH (system has unsupported display driver";
+    assert_no_gpu("fails-to-start", reason);
+}
+
+#[test]
+fn gpus_are_numbered() {
+    for number in ["2", "7", "4294967296", "18446744073709551615"] {
+        let outcome = run("two-devices", &format!("cuda:{number}"), &[]);
+        assert_fails_in_one_line(
+            &outcome,
+            &[&format!("no GPU number {number}, they count from 0 to 1"), "--device cpu"],
+        );
+    }
+    if has_ptx() {
+        let report = report(&run("two-devices", "cuda:1", &[]));
+        assert_eq!(report["device"], "Stand-in GPU 1 (compute capability 7.5)");
+        assert_eq!(report["device_why"], "asked for");
+    }
+}
+
+#[test]
+fn gpus_and_drivers_that_are_too_old() {
+    if has_ptx() {
+        assert_no_gpu("old-gpu", "Stand-in GPU 0 has compute capability 6.1, and 7.5 (Turing) is needed");
+        assert_no_gpu("old-driver", "the NVIDIA driver is for CUDA 10.2, and 11.0 is needed");
+    }
+}
+
+#[test]
+fn a_gpu_that_another_process_keeps() {
+    if has_ptx() {
+        let reason = "refused to open the GPU: CUDA_ERROR_DEVICE_UNAVAILABLE (CUDA-capable device(s) is/are busy";
+        assert_fails_in_one_line(&run("busy", "cuda", &[]), &[reason, "--device cpu"]);
+        assert_processor_instead("busy", reason);
+    }
+}
+
+#[test]
+fn a_driver_that_refuses_the_kernels() {
+    if has_ptx() {
+        for device in ["cuda", "auto"] {
+            let outcome = run("refuses-ptx", device, &[]);
+            assert_fails(
+                &outcome,
+                &[
+                    "refused the kernels of family layout: CUDA_ERROR_INVALID_PTX (a PTX JIT compilation failed)",
+                    "--device cpu",
+                    "\nptxas application ptx input, line 42; fatal   : Parsing error near 'shfl': syntax error\n",
+                ],
+            );
+        }
+    }
+}
+
+#[test]
+fn memory_that_does_not_suffice() {
+    if has_ptx() {
+        let whose = "Stand-in GPU 0 (compute capability 9.0) has";
+        for (behaviour, parts) in [
+            // Found before anything is allocated, for everything together; or by an allocation.
+            (
+                "little-memory",
+                [whose, "4.0 KiB of memory free", "needed for 200 points of 2 dimensions; use fewer points"],
+            ),
+            ("out-of-memory", [whose, "0 B of memory free", "needed for a buffer; use fewer points"]),
+        ] {
+            for device in ["cuda", "auto"] {
+                assert_fails_in_one_line(&run(behaviour, device, &[]), &parts);
+            }
+        }
+    }
+}
+
+#[test]
+fn launches_that_are_refused() {
+    if has_ptx() {
+        let words = "refused to launch kernel to_columns: CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES (too many resources";
+        assert_fails_in_one_line(&run("launch-fails", "cuda", &[]), &[words, "--device cpu"]);
+    }
+}
+
+#[test]
+fn kernels_that_fail() {
+    if has_ptx() {
+        // The host may launch more before it is told. The kernel that is named is then the last of
+        // those that ran, never one that the driver did not take.
+        for (behaviour, kernel) in [("kernel-fails", "shift_gaussian_2"), ("kernel-fails-soon", "to_columns")] {
+            let what = format!("a kernel failed on the GPU ({kernel} was launched last)");
+            let words = "CUDA_ERROR_ILLEGAL_ADDRESS (an illegal memory access was encountered)";
+            assert_fails_in_one_line(&run(behaviour, "cuda", &[]), &[&what, words, "--device cpu"]);
+        }
+    }
+}
+
+/// Clusters of a report: how large, and where.
+fn clusters(report: &Value) -> Vec<(u64, Vec<f64>)> {
+    let list = |value: &Value| value.as_array().expect("a list").clone();
+    let number = |value: &Value| value.as_f64().expect("a number");
+    let cluster = |value: &Value| {
+        let size = value["size"].as_u64().expect("a size");
+        (size, list(&value["mode"]).iter().map(number).collect())
+    };
+    list(&report["clusters"]).iter().map(cluster).collect()
+}
+
+/// The whole program on both devices: the clusters are the same.
+fn assert_same_clusters(device: &str, args: &[&str]) {
+    let [gpu, cpu] = [device, "cpu"].map(|device| report(&run("two-devices", device, args)));
+    assert!(gpu["device"].as_str().is_some_and(|name| name.starts_with("Stand-in GPU")), "{gpu}");
+    for same in ["iterations", "converged", "adjusted_rand_index", "launches", "uploads", "downloads"] {
+        assert_eq!(gpu[same], cpu[same], "{same}: {device} {args:?}");
+    }
+    let [gpu, cpu] = [clusters(&gpu), clusters(&cpu)];
+    assert_eq!(gpu.len(), cpu.len(), "{device} {args:?}");
+    for ((gpu_size, gpu_mode), (cpu_size, cpu_mode)) in gpu.iter().zip(&cpu) {
+        assert_eq!(gpu_size, cpu_size, "{device} {args:?}");
+        for (gpu, cpu) in gpu_mode.iter().zip(cpu_mode) {
+            // Both compute in f32, with exponentials that differ in the last places.
+            assert!((gpu - cpu).abs() <= 1e-4, "{gpu_mode:?} or {cpu_mode:?}: {device} {args:?}");
+        }
+    }
+}
+
+#[test]
+fn the_program_runs_its_ptx() {
+    if has_ptx() {
+        let cases: [&[&str]; 6] = [
+            &[],
+            &["--kernel", "triangular", "--dim", "1"],
+            &["--kernel", "flat", "--dim", "3"],
+            &["--dim", "5", "--bandwidth", "4"],
+            &["--method", "composed", "--batch", "48"],
+            &["--threads-per-block", "64", "--dim", "4"],
+        ];
+        // The second GPU gets other PTX than the first.
+        for device in ["cuda", "cuda:1"] {
+            for args in cases {
+                assert_same_clusters(device, args);
+            }
+        }
+        assert_eq!(report(&run("works", "auto", &[]))["device"], "Stand-in GPU 0 (compute capability 9.0)");
+    }
+}

@@ -1,0 +1,175 @@
+//! Modules, functions and launches.
+
+use std::ffi::{CStr, c_char, c_uint, c_void};
+use std::slice;
+
+use ptx_interpreter::{Grid, LaunchError, Module};
+
+use crate::behaviour::Behaviour;
+use crate::driver::{Context, Notices, complain, with_context};
+use crate::errors::{Answer, Out, Status, give};
+
+/// CUjit_option: a buffer for what went wrong, and its size.
+const ERROR_LOG_BUFFER: c_uint = 5;
+const ERROR_LOG_BUFFER_SIZE_BYTES: c_uint = 6;
+
+/// A text of the caller's.
+///
+/// # Safety
+/// The pointer is null, or a zero byte ends the text.
+unsafe fn text<'a>(pointer: *const c_char) -> Answer<&'a str> {
+    if pointer.is_null() {
+        return Err(Status::INVALID_VALUE);
+    }
+    // SAFETY: the caller's promise.
+    unsafe { CStr::from_ptr(pointer) }.to_str().map_err(|_| Status::INVALID_VALUE)
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn cuModuleLoadDataEx(
+    module: Out<usize>,
+    image: *const c_char,
+    count: c_uint,
+    options: *const c_uint,
+    values: *mut *mut c_void,
+) -> Status {
+    with_context(Notices::Perhaps, |behaviour, context| {
+        // SAFETY: an image of PTX ends in a zero byte.
+        let image = unsafe { text(image) }?;
+        match compile(behaviour, context, image) {
+            Ok(compiled) => {
+                let handle = context.new_handle();
+                context.modules.insert(handle, compiled);
+                give(module, handle)
+            }
+            Err((status, words)) => {
+                if count > 0 {
+                    // SAFETY: the caller gives `count` of each.
+                    let (options, values) = unsafe {
+                        let count = count as usize;
+                        (slice::from_raw_parts(options, count), slice::from_raw_parts_mut(values, count))
+                    };
+                    write_log(options, values, &words);
+                }
+                Err(status)
+            }
+        }
+    })
+}
+
+/// A module of a PTX text that this GPU and driver take, or the error and the log.
+fn compile(behaviour: Behaviour, context: &Context, image: &str) -> Result<Module, (Status, String)> {
+    let log = |line, kind, words: &str| format!("ptxas application ptx input, line {line}; {kind}   : {words}");
+    if behaviour == Behaviour::RefusesPtx {
+        let words = "Parsing error near 'shfl': syntax error";
+        return Err((Status::INVALID_PTX, format!("{}\n", log(42, "fatal", words))));
+    }
+    let module = Module::parse(image).map_err(|error| (Status::INVALID_PTX, error.to_string()))?;
+    let version = behaviour.version();
+    if module.version() > ((version / 1000 - 4) as u32, (version % 1000 / 10) as u32) {
+        let (major, minor) = module.version();
+        let words = format!("Unsupported .version {major}.{minor}");
+        return Err((Status::UNSUPPORTED_PTX_VERSION, log(1, "fatal", &words)));
+    }
+    let (major, minor) = behaviour.devices()[context.device];
+    let wanted = module.target().trim_start_matches("sm_").parse::<i32>();
+    if wanted.is_ok_and(|wanted| wanted > 10 * major + minor) {
+        let words = format!("SM version specified by .target is higher than {major}.{minor}");
+        return Err((Status::INVALID_PTX, log(2, "fatal", &words)));
+    }
+    Ok(module)
+}
+
+/// Writes what went wrong where the program asked for it.
+fn write_log(options: &[c_uint], values: &mut [*mut c_void], words: &str) {
+    let position = |wanted| options.iter().position(|option| *option == wanted);
+    let (Some(buffer), Some(size)) = (position(ERROR_LOG_BUFFER), position(ERROR_LOG_BUFFER_SIZE_BYTES)) else {
+        return;
+    };
+    // A size stands in the place of a pointer, and the driver writes there how much it used.
+    let room = values[size].addr();
+    let length = words.len().min(room.saturating_sub(1));
+    let start: *mut u8 = values[buffer].cast();
+    if !start.is_null() && room > 0 {
+        // SAFETY: the caller's buffer has `room` bytes, and `length` is less.
+        unsafe {
+            start.copy_from_nonoverlapping(words.as_ptr(), length);
+            start.add(length).write(0);
+        }
+    }
+    values[size] = std::ptr::without_provenance_mut(length);
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn cuModuleGetFunction(function: Out<usize>, module: usize, name: *const c_char) -> Status {
+    with_context(Notices::Perhaps, |_, context| {
+        // SAFETY: the caller's name ends in a zero byte.
+        let name = unsafe { text(name) }?;
+        let found = context.modules.get(&module).ok_or(Status::INVALID_HANDLE)?.kernel(name);
+        found.ok_or(Status::NOT_FOUND)?;
+        let handle = context.new_handle();
+        context.functions.insert(handle, (module, name.to_owned()));
+        give(function, handle)
+    })
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn cuModuleUnload(module: usize) -> Status {
+    with_context(Notices::Perhaps, |_, context| {
+        context.functions.retain(|_, (owner, _)| *owner != module);
+        context.modules.remove(&module).map(drop).ok_or(Status::INVALID_HANDLE)
+    })
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn cuLaunchKernel(
+    function: usize,
+    grid_x: c_uint,
+    grid_y: c_uint,
+    grid_z: c_uint,
+    block_x: c_uint,
+    block_y: c_uint,
+    block_z: c_uint,
+    dynamic_shared: c_uint,
+    stream: usize,
+    parameters: *const *const c_void,
+    extra: *const *const c_void,
+) -> Status {
+    with_context(Notices::Perhaps, |behaviour, context| {
+        context.check_stream(stream)?;
+        let (module, name) = context.functions.get(&function).ok_or(Status::INVALID_HANDLE)?;
+        let module = context.modules[module].clone();
+        let grid = Grid { grid: [grid_x, grid_y, grid_z], block: [block_x, block_y, block_z], dynamic_shared };
+        match behaviour {
+            Behaviour::LaunchFails => return Err(Status::LAUNCH_OUT_OF_RESOURCES),
+            Behaviour::KernelFails | Behaviour::KernelFailsSoon => context.pending = Some(Status::ILLEGAL_ADDRESS),
+            _ => {}
+        }
+        if context.pending.is_some() {
+            return Ok(());
+        }
+        let kernel = module.kernel(name).ok_or(Status::NOT_FOUND)?;
+        let bytes = kernel.parameters().last().map_or(0, |last| (last.offset + last.size) as usize);
+        if !extra.is_null() || parameters.is_null() && bytes > 0 {
+            return Err(Status::INVALID_VALUE);
+        }
+        let mut arguments = vec![0; bytes];
+        for (index, parameter) in kernel.parameters().iter().enumerate() {
+            let place = &mut arguments[parameter.offset as usize..][..parameter.size as usize];
+            // SAFETY: the caller gives a pointer for each of the kernel's parameters, to a value of its size.
+            place.copy_from_slice(unsafe { slice::from_raw_parts((*parameters.add(index)).cast(), place.len()) });
+        }
+        match context.gpu.launch_buffer(&module, name, grid, &arguments) {
+            Ok(_) => Ok(()),
+            Err(LaunchError::Fault(fault)) => {
+                complain(fault);
+                context.pending = Some(Status::LAUNCH_FAILED);
+                Ok(())
+            }
+            Err(other) => {
+                complain(other);
+                Err(Status::INVALID_VALUE)
+            }
+        }
+    })
+}
