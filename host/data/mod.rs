@@ -1,4 +1,4 @@
-//! Point sets: for now, synthetic ones.
+//! Point sets that are made: synthetic clusters.
 
 mod synthetic;
 
