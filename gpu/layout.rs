@@ -1,6 +1,6 @@
 //! Between points by rows and coordinates by columns.
 //!
-//! rows[i * d + c] and columns[c * stride + i] are coordinate c of point i. People and files hold
+//! `rows[i * d + c]` and `columns[c * stride + i]` are coordinate c of point i. People and files hold
 //! points by rows; the fused steps read neighbouring points' coordinates together, and so by columns,
 //! with `stride >= n` a multiple of [`STRIDE`] and zeros behind the last point.
 
@@ -9,7 +9,7 @@ use cuda_std::prelude::*;
 /// Points are padded to a multiple of this many, so that no thread's lanes cross the end of a column.
 pub const STRIDE: usize = 32;
 
-/// columns[c * stride + i] = factor * rows[i * d + c] for i < n, and 0 from there to the stride.
+/// `columns[c * stride + i] = factor * rows[i * d + c]` for i < n, and 0 from there to the stride.
 /// One thread a point.
 #[kernel(
     threads = 32..=1024,
@@ -28,7 +28,7 @@ pub unsafe fn to_columns(rows: &[f32], mut columns: DisjointMut<f32>, n: u32, d:
     }
 }
 
-/// rows[i * d + c] = factor * columns[c * stride + i] for i < n.   One thread a point.
+/// `rows[i * d + c] = factor * columns[c * stride + i]` for i < n.   One thread a point.
 #[kernel(
     threads = 32..=1024,
     grid = n.div_ceil(block.x),

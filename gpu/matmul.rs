@@ -1,4 +1,4 @@
-//! Matrix product: C = A B, C[i, j] = sum_l A[i, l] B[l, j], with A m x k, B k x n, C m x n by rows.
+//! Matrix product: C = A B, `C[i, j] = sum_l A[i, l] B[l, j]`, with A m x k, B k x n, C m x n by rows.
 //!
 //! Versions, slowest first:
 //! 1. `matmul_naive`: one cell a thread, as one learns it.

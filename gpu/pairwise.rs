@@ -1,4 +1,4 @@
-//! Pairwise distances: out[i, j] = dist(A[i], B[j]), with A m x d, B n x d, out m x n, all by rows.
+//! Pairwise distances: `out[i, j] = dist(A[i], B[j])`, with A m x d, B n x d, out m x n, all by rows.
 //!
 //! Differences are taken before they are squared: `|a|^2 - 2ab + |b|^2` would cancel in f32.
 //! One thread computes `LANES` neighbouring columns of four rows, in blocks of 32 x 8 threads.
@@ -109,7 +109,7 @@ unsafe fn sums<M: Machine, T: Metric, const LANES: usize>(
     sums
 }
 
-/// out[i * n + j] = dist(A[i], B[j]). `p` counts for `pairwise_lp` alone.
+/// `out[i * n + j] = dist(A[i], B[j])`. `p` counts for `pairwise_lp` alone.
 #[kernel(
     instances(
         pairwise_squared_l2<SquaredL2>,

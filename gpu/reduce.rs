@@ -1,4 +1,4 @@
-//! Weighted reduction: out[i] = sum_j W[i, j] X[j] / sum_j W[i, j], with W m x n, X n x d, out m x d.
+//! Weighted reduction: `out[i] = sum_j W[i, j] X[j] / sum_j W[i, j]`, with W m x n, X n x d, out m x d.
 //!
 //! One block a row of W and up to four columns of X. A thread takes `LANES` neighbouring elements of
 //! the row at a time, so that a GPU's warp reads whole lines and a processor whole vectors; partial
@@ -71,7 +71,7 @@ unsafe fn sums<M: Machine, const COLUMNS: usize, const LANES: usize>(
     sums
 }
 
-/// out[i * d + c] for the COLUMNS columns c from block_idx_y * COLUMNS on.
+/// `out[i * d + c]` for the COLUMNS columns c from block_idx_y * COLUMNS on.
 #[kernel(
     instances(
         reduce_weighted_1<1>,

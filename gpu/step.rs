@@ -1,4 +1,4 @@
-//! How far points moved: moved[iteration] = max_i |after_i - before_i|^2, both n x d by rows.
+//! How far points moved: `moved[iteration] = max_i |after_i - before_i|^2`, both n x d by rows.
 //!
 //! The composed method's test of convergence; the fused steps make it themselves.
 

@@ -61,7 +61,7 @@ impl Weight for Flat {
     }
 }
 
-/// values[i] = factor * w((scale * values[i])^2): distances in, weights out.   `LANES` elements a thread.
+/// `values[i] = factor * w((scale * values[i])^2)`: distances in, weights out.   `LANES` elements a thread.
 #[kernel(
     instances(
         weight_gaussian<Gaussian>,

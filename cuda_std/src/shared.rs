@@ -26,7 +26,7 @@ pub fn dynamic_shared_mem<T>() -> *mut T {
 /// ```
 /// use cuda_std::prelude::*;
 ///
-/// /// out[i] = x[n - 1 - i] within each block of 64.
+/// /// `out[i] = x[n - 1 - i]` within each block of 64.
 /// #[kernel(block = 64, grid = x.len().div_ceil(64), require(out.len() >= x.len(), x.len() % 64 == 0))]
 /// pub unsafe fn reverse_blocks(x: &[f32], mut out: DisjointMut<f32>) {
 ///     let tile = shared_array![f32; 64];
