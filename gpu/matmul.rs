@@ -67,7 +67,9 @@ unsafe fn multiply<M: Machine, const TILE_M: usize, const ROWS: usize, const LAN
     depth: usize,
     mut sums: [[f32; LANES]; ROWS],
 ) -> [[f32; LANES]; ROWS] {
-    for l in 0..depth {
+    // 32 bits: a GPU counts in them with half the instructions.
+    for l in 0..depth as u32 {
+        let l = l as usize;
         // SAFETY: the caller's promise, and ROWS rows for each y make up TILE_M.
         let (a, b) = unsafe {
             let a = a_tile.add(l).cast::<[f32; ROWS]>().add(y).read();

@@ -123,9 +123,10 @@ pub unsafe fn reduce_weighted<const COLUMNS: usize>(
     thread::sync_threads();
     if t < columns {
         let (mut sum, mut total) = (0.0, 0.0);
-        for other in 0..threads {
+        // 32 bits: a GPU counts in them with half the instructions.
+        for other in 0..threads as u32 {
             // SAFETY: every thread of the block wrote its cell before the barrier.
-            let cell = unsafe { &*partial.add(other) };
+            let cell = unsafe { &*partial.add(other as usize) };
             sum += cell[t];
             total += cell[COLUMNS];
         }

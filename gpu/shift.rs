@@ -114,6 +114,27 @@ fn pull<M: Machine, W: Weight, R: Row<D>, const D: usize, const LANES: usize>(
     pull_groups::<M, W, R, D, LANES, 1>(rest, queries, sums)
 }
 
+/// Neighbouring points of a tile. Whole groups of 16 bytes lie aligned to them, from which a GPU
+/// makes one load.
+///
+/// # Safety
+/// `first` points to GROUP points of a tile, GROUP of them a multiple from its start.
+#[inline(always)]
+unsafe fn read_group<R: Copy, const GROUP: usize>(first: *const R) -> [R; GROUP] {
+    #[derive(Clone, Copy)]
+    #[repr(C, align(16))]
+    struct Aligned<T>(T);
+    // SAFETY: the caller's promise. The tile is aligned to 16 bytes, and so is each multiple of a group
+    // that is itself a multiple of 16 bytes.
+    unsafe {
+        if (GROUP * size_of::<R>()).is_multiple_of(16) {
+            first.cast::<Aligned<[R; GROUP]>>().read().0
+        } else {
+            first.cast::<[R; GROUP]>().read()
+        }
+    }
+}
+
 /// [`pull`] of as many points as whole groups of `GROUP` hold, added to what there is.
 ///
 /// The sums are local arrays, changed by one nest of loops in one function: only so do they stay in a
@@ -126,9 +147,10 @@ fn pull_groups<M: Machine, W: Weight, R: Row<D>, const D: usize, const LANES: us
 ) -> ([[f32; LANES]; D], [f32; LANES]) {
     // 32 bits: a GPU counts in them with half the instructions.
     for group in 0..(rows.len() / GROUP) as u32 {
+        // SAFETY: the group lies within the rows.
+        let group = unsafe { read_group::<R, GROUP>(rows.as_ptr().add(group as usize * GROUP)) };
         for k in 0..GROUP {
-            // SAFETY: the group lies within the rows.
-            let x = unsafe { rows.get_unchecked(group as usize * GROUP + k) }.coordinates();
+            let x = group[k].coordinates();
             for lane in 0..LANES {
                 let mut differences = [0.0; D];
                 let mut squared = 0.0;

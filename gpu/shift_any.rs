@@ -112,7 +112,9 @@ unsafe fn distances<M: Machine, const LANES: usize>(
 #[inline(always)]
 unsafe fn weigh<M: Machine, W: Weight, const LANES: usize>(rows: *mut [f32; LANES], inside: usize) -> [f32; LANES] {
     let mut totals = [0.0; LANES];
-    for j in 0..inside {
+    // 32 bits: a GPU counts in them with half the instructions.
+    for j in 0..inside as u32 {
+        let j = j as usize;
         // SAFETY: the caller's promise.
         let squared = unsafe { rows.add(j * rows_apart(LANES)).read() };
         let mut weights = [0.0; LANES];

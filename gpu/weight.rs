@@ -47,7 +47,7 @@ impl Weight for Triangular {
 
     #[inline(always)]
     fn of<M: Machine>(scaled_squared: f32) -> f32 {
-        let weight = 1.0 - scaled_squared.sqrt();
+        let weight = 1.0 - M::sqrt(scaled_squared);
         if weight > 0.0 { weight } else { 0.0 }
     }
 }

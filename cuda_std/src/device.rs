@@ -13,6 +13,8 @@ unsafe extern "C" {
     fn ex2_approx_ftz(x: f32) -> f32;
     #[link_name = "llvm.nvvm.lg2.approx.ftz.f"]
     fn lg2_approx_ftz(x: f32) -> f32;
+    #[link_name = "llvm.nvvm.sqrt.approx.ftz.f"]
+    fn sqrt_approx_ftz(x: f32) -> f32;
     #[link_name = "llvm.nvvm.rsqrt.approx.ftz.f"]
     fn rsqrt_approx_ftz(x: f32) -> f32;
     #[link_name = "llvm.nvvm.barrier0.popc"]
@@ -187,6 +189,13 @@ pub(crate) fn exp2_approx(x: f32) -> f32 {
 pub(crate) fn log2_approx(x: f32) -> f32 {
     // SAFETY: arithmetic.
     unsafe { lg2_approx_ftz(x) }
+}
+
+/// sqrt(x): `sqrt.approx.ftz`, relative error at most 2^-23.
+#[inline(always)]
+pub(crate) fn sqrt_approx(x: f32) -> f32 {
+    // SAFETY: arithmetic.
+    unsafe { sqrt_approx_ftz(x) }
 }
 
 /// 1 / sqrt(x): `rsqrt.approx.ftz`, relative error at most 2^-22.4.

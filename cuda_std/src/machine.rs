@@ -30,6 +30,13 @@ pub trait Machine {
     /// `f32::mul_add` always rounds once, and is a slow library call on processors without it.
     fn mul_add(a: f32, b: f32, c: f32) -> f32;
 
+    /// The square root of `x >= 0`; exactly 0 at 0.
+    ///
+    /// # Precision
+    /// Correctly rounded on a processor; relative error at most 2^-23 on a GPU, where the rounded root
+    /// (`f32::sqrt`) takes a branch and four times the instructions. Subnormals count as zero there.
+    fn sqrt(x: f32) -> f32;
+
     /// 2^-x for `x >= 0`; exactly 1 at 0.
     ///
     /// # Precision
@@ -114,6 +121,14 @@ impl Machine for Gpu {
     }
 
     #[inline(always)]
+    fn sqrt(x: f32) -> f32 {
+        #[cfg(target_arch = "nvptx64")]
+        return words::sqrt_approx(x);
+        #[cfg(not(target_arch = "nvptx64"))]
+        x.sqrt()
+    }
+
+    #[inline(always)]
     fn exp2_minus(x: f32) -> f32 {
         #[cfg(target_arch = "nvptx64")]
         return words::exp2_approx(-x);
@@ -133,6 +148,11 @@ macro_rules! processor_machines {
             #[inline(always)]
             fn mul_add(a: f32, b: f32, c: f32) -> f32 {
                 $mul_add(a, b, c)
+            }
+
+            #[inline(always)]
+            fn sqrt(x: f32) -> f32 {
+                x.sqrt()
             }
 
             #[inline(always)]

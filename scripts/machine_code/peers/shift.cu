@@ -1,0 +1,111 @@
+// The fused mean-shift step in CUDA C++: the algorithm of gpu/shift.rs, for d = 1, 2, 3, 4 and the same
+// three weights, with the same names, arguments and shapes. Never launched: its machine code is what
+// ours is measured against.
+//
+// A thread holds 4 queries in registers; the block's threads share tiles of 1024 points in shared
+// memory; the inner loop takes 4 points at a time. The two approximations are written out: the option
+// --use_fast_math would choose them too, but costs the Gaussian one more instruction a pair.
+
+constexpr int LANES = 4;
+constexpr unsigned TILE = 1024;
+
+template <int D> struct Row;
+template <> struct Row<1> { float c[1]; };
+template <> struct __align__(8) Row<2> { float c[2]; };
+template <> struct __align__(16) Row<3> { float c[3]; };
+template <> struct __align__(16) Row<4> { float c[4]; };
+
+struct Gaussian {
+    static __device__ __forceinline__ float of(float squared) {
+        float weight;
+        asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(weight) : "f"(-squared));
+        return weight;
+    }
+};
+
+struct Triangular {
+    static __device__ __forceinline__ float of(float squared) {
+        float distance;
+        asm("sqrt.approx.ftz.f32 %0, %1;" : "=f"(distance) : "f"(squared));
+        return fmaxf(1.0f - distance, 0.0f);
+    }
+};
+
+struct Flat {
+    static __device__ __forceinline__ float of(float squared) { return squared <= 1.0f ? 1.0f : 0.0f; }
+};
+
+// What a tile adds: sums[c] += sum_j w_j (x_jc - q_c), total += sum_j w_j.
+template <class W, int D>
+__device__ __forceinline__ void pull(const Row<D>* tile, unsigned len, const float (&queries)[D][LANES],
+                                     float (&sums)[D][LANES], float (&totals)[LANES]) {
+#pragma unroll 4
+    for (unsigned j = 0; j < len; ++j) {
+        const Row<D> x = tile[j];
+#pragma unroll
+        for (int lane = 0; lane < LANES; ++lane) {
+            float difference[D];
+            float squared = 0.0f;
+#pragma unroll
+            for (int c = 0; c < D; ++c) {
+                difference[c] = x.c[c] - queries[c][lane];
+                squared = c == 0 ? difference[c] * difference[c] : fmaf(difference[c], difference[c], squared);
+            }
+            const float weight = W::of(squared);
+            totals[lane] += weight;
+#pragma unroll
+            for (int c = 0; c < D; ++c) sums[c][lane] = fmaf(weight, difference[c], sums[c][lane]);
+        }
+    }
+}
+
+template <class W, int D>
+__device__ __forceinline__ void shift(const float* __restrict__ points, float* __restrict__ next, unsigned* moved,
+                                      unsigned n, unsigned stride, unsigned iteration, float tolerance) {
+    __shared__ Row<D> tile[TILE];
+    if (iteration > 0 && moved[iteration - 1] <= __float_as_uint(tolerance)) return;
+    const unsigned first = (blockIdx.x * blockDim.x + threadIdx.x) * LANES;
+    const unsigned load = first < stride ? first : 0;
+    float queries[D][LANES], sums[D][LANES] = {}, totals[LANES] = {};
+    for (int c = 0; c < D; ++c)
+        for (int lane = 0; lane < LANES; ++lane) queries[c][lane] = points[c * stride + load + lane];
+    for (unsigned j0 = 0; j0 < n; j0 += TILE) {
+        const unsigned len = min(TILE, n - j0);
+        for (unsigned j = threadIdx.x; j < len; j += blockDim.x) {
+            Row<D> x;
+            for (int c = 0; c < D; ++c) x.c[c] = points[c * stride + j0 + j];
+            tile[j] = x;
+        }
+        __syncthreads();
+        float tile_sums[D][LANES] = {}, tile_totals[LANES] = {};
+        pull<W, D>(tile, len, queries, tile_sums, tile_totals);
+        for (int lane = 0; lane < LANES; ++lane) {
+            totals[lane] += tile_totals[lane];
+            for (int c = 0; c < D; ++c) sums[c][lane] += tile_sums[c][lane];
+        }
+        __syncthreads();
+    }
+    float farthest = 0.0f;
+    for (int lane = 0; lane < LANES; ++lane) {
+        if (first + lane >= n) continue;
+        float squared = 0.0f;
+        for (int c = 0; c < D; ++c) {
+            const float step = sums[c][lane] / totals[lane];
+            squared += step * step;
+            next[c * stride + first + lane] = queries[c][lane] + step;
+        }
+        farthest = squared <= farthest ? farthest : squared;
+    }
+    if (moved[iteration] < __float_as_uint(farthest)) atomicMax(moved + iteration, __float_as_uint(farthest));
+}
+
+#define KERNEL(name, W, D)                                                                                        \
+    extern "C" __global__ void name##_##D(const float* points, float* next, unsigned* moved, unsigned n,          \
+                                          unsigned stride, unsigned iteration, float tolerance) {                 \
+        shift<W, D>(points, next, moved, n, stride, iteration, tolerance);                                        \
+    }
+#define KERNELS(name, W) KERNEL(name, W, 1) KERNEL(name, W, 2) KERNEL(name, W, 3) KERNEL(name, W, 4)
+
+KERNELS(shift_gaussian, Gaussian)
+KERNELS(shift_triangular, Triangular)
+KERNELS(shift_flat, Flat)
