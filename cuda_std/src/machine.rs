@@ -40,7 +40,7 @@ pub trait Machine {
     /// 2^-x for `x >= 0`; exactly 1 at 0.
     ///
     /// # Precision
-    /// Relative error at most 2^-22. From x = 126 on the result may be 2^-126 instead of something
+    /// Relative error at most 2^-22. From x = 100 on the result may be 2^-100 instead of something
     /// smaller, or zero; which of the two depends on the machine.
     fn exp2_minus(x: f32) -> f32;
 }
@@ -199,7 +199,8 @@ fn exp2_minus_polynomial(x: f32, mul_add: impl Fn(f32, f32, f32) -> f32) -> f32 
     // The coefficient of degree one of the minimax polynomial, which happens to be near ln 2.
     #[allow(clippy::approx_constant)]
     const COEFFICIENTS: [f32; 6] = [0.001_326_472_7, 0.009_671_513, 0.055_507_336, 0.240_222_42, 0.693_147, 1.0];
-    let x = if x < 126.0 { x } else { 126.0 };
+    // Smaller powers, times a coordinate, would be subnormal, which processors handle a hundred times slower.
+    let x = if x < 100.0 { x } else { 100.0 };
     let shifted = ROUND - x;
     let fraction = (ROUND - shifted) - x;
     let mut power = COEFFICIENTS[0];
@@ -215,14 +216,14 @@ mod tests {
 
     fn check<M: Machine>() {
         assert_eq!(M::exp2_minus(0.0), 1.0);
-        for i in 0..1_260_000 {
+        for i in 0..1_000_000 {
             let x = i as f32 * 1e-4;
             let expected = (-f64::from(x)).exp2();
             let error = (f64::from(M::exp2_minus(x)) / expected - 1.0).abs();
             assert!(error <= 2.0_f64.powi(-22), "{:?}: 2^-{x} is off by {error:e}", M::KIND);
         }
-        for x in [126.0, 130.0, 1e10, f32::MAX, f32::INFINITY] {
-            assert!(M::exp2_minus(x) <= 2.0_f32.powi(-126));
+        for x in [100.0, 130.0, 1e10, f32::MAX, f32::INFINITY] {
+            assert!(M::exp2_minus(x) <= 2.0_f32.powi(-99));
         }
     }
 

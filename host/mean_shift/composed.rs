@@ -5,7 +5,6 @@
 
 use std::time::Instant;
 
-use cuda_std::launch::Launch;
 use gpu::pairwise::pairwise_l2;
 use gpu::step::step_largest;
 use gpu::{reduce, weight};
@@ -80,31 +79,17 @@ fn shift_batch(
 
     let mut weights = distances.slice_mut(0..batch.len() * n);
     let scale = (options.weight.scale() / options.bandwidth) as f32;
-    device.launch(with_threads(
-        options,
-        match options.weight {
-            WeightFunction::Gaussian => weight::weight_gaussian::launch(&mut weights, scale, 1.0),
-            WeightFunction::Triangular => weight::weight_triangular::launch(&mut weights, scale, 1.0),
-            WeightFunction::Flat => weight::weight_flat::launch(&mut weights, scale, 1.0),
-        },
-    ))?;
+    device.launch(options.in_blocks(match options.weight {
+        WeightFunction::Gaussian => weight::weight_gaussian::launch(&mut weights, scale, 1.0),
+        WeightFunction::Triangular => weight::weight_triangular::launch(&mut weights, scale, 1.0),
+        WeightFunction::Flat => weight::weight_flat::launch(&mut weights, scale, 1.0),
+    }))?;
 
     let mut moved = next.slice_mut(coordinates);
-    device.launch(with_threads(
-        options,
-        match d {
-            1 => reduce::reduce_weighted_1::launch(&*distances, rows, &mut moved, m, n32, d32),
-            2 => reduce::reduce_weighted_2::launch(&*distances, rows, &mut moved, m, n32, d32),
-            3 => reduce::reduce_weighted_3::launch(&*distances, rows, &mut moved, m, n32, d32),
-            _ => reduce::reduce_weighted_4::launch(&*distances, rows, &mut moved, m, n32, d32),
-        },
-    ))
-}
-
-/// The user's threads per block, or the nearest number that the kernel accepts.
-fn with_threads<'a>(options: &MeanShift, launch: Launch<'a>) -> Launch<'a> {
-    match options.threads_per_block {
-        Some(threads) => launch.threads_per_block(threads),
-        None => launch,
-    }
+    device.launch(options.in_blocks(match d {
+        1 => reduce::reduce_weighted_1::launch(&*distances, rows, &mut moved, m, n32, d32),
+        2 => reduce::reduce_weighted_2::launch(&*distances, rows, &mut moved, m, n32, d32),
+        3 => reduce::reduce_weighted_3::launch(&*distances, rows, &mut moved, m, n32, d32),
+        _ => reduce::reduce_weighted_4::launch(&*distances, rows, &mut moved, m, n32, d32),
+    }))
 }

@@ -107,8 +107,5 @@ fn step<'a>(
         Triangular: shift_triangular_1, shift_triangular_2, shift_triangular_3, shift_triangular_4, shift_triangular_any;
         Flat: shift_flat_1, shift_flat_2, shift_flat_3, shift_flat_4, shift_flat_any;
     };
-    match options.threads_per_block {
-        Some(threads) => launch.threads_per_block(threads),
-        None => launch,
-    }
+    options.in_blocks(launch)
 }

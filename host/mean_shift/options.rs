@@ -1,5 +1,6 @@
 //! What a user can say about a fit.
 
+use cuda_std::launch::Launch;
 use gpu::weight::{Flat, Gaussian, Triangular, Weight};
 
 use crate::error::{Error, Result};
@@ -100,6 +101,14 @@ impl MeanShift {
     /// Threads of a block, for kernels that can be launched with any number; `None` lets each kernel choose.
     pub fn threads_per_block(self, threads: Option<u32>) -> Self {
         Self { threads_per_block: threads, ..self }
+    }
+
+    /// A launch in blocks of the size that the user chose, if any.
+    pub(super) fn in_blocks<'a>(&self, launch: Launch<'a>) -> Launch<'a> {
+        match self.threads_per_block {
+            Some(threads) => launch.threads_per_block(threads),
+            None => launch,
+        }
     }
 
     /// Finds an option that makes no sense; [`fit`](Self::fit) does so first.
