@@ -10,6 +10,7 @@
 //! | `reduce_weighted_{1,2,3,4}` | `reduce.rs` | `(W X) / rowsum(W)` | `m x n`, `n x d`, `m x d` |
 //! | `step_largest` | `step.rs` | `max_i |a_i - b_i|^2` | `n x d` twice |
 //! | `shift_{gaussian,triangular,flat}_{1,2,3,4,any}` | `shift.rs`, `shift_any.rs` | a whole mean-shift step, no distance stored | `d x stride` |
+//! | `ceiling_{copy,fma,ex2,mma}` | `ceilings.rs` | a machine's own limits, for benchmarks | any length |
 //!
 //! Matrices are stored by rows, densely, unless a file says otherwise. Sizes: n points, d dimensions,
 //! h bandwidth; m, n, k of a product. Every kernel's oracle, in f64, is the function of the same
@@ -23,6 +24,7 @@
 // Lanes and coordinates index several arrays at once, which an iterator over one of them would hide.
 #![allow(clippy::needless_range_loop)]
 
+pub mod ceilings;
 mod lanes;
 pub mod layout;
 pub mod matmul;

@@ -250,3 +250,79 @@ fn a_mask_that_cannot_be_is_an_error() {
         }
     }
 }
+
+/// One product for each warp: lane l of it brings the words `a[l]` and `b[l]` and the numbers `c[l]`.
+#[kernel(threads = 32..=96, grid = out.len() / 32, require(a.len() == 32, b.len() == 32, c.len() == 32))]
+pub unsafe fn product(a: &[[u32; 4]], b: &[[u32; 2]], c: &[[f32; 4]], mut out: DisjointMut<[f32; 4]>) {
+    let lane = warp::lane_id() as usize;
+    // SAFETY: whole warps come here together.
+    let d = unsafe { warp::mma_m16n8k16_f16(a[lane], b[lane], c[lane]) };
+    if let Some(cell) = out.own() {
+        *cell = d;
+    }
+}
+
+/// f16 of multiples of 1/64 below 2: sign, exponent and ten bits of fraction, from those of an f32.
+fn half(x: f64) -> u32 {
+    let bits = (x as f32).to_bits();
+    if x == 0.0 { 0 } else { bits >> 31 << 15 | ((bits >> 23 & 255) - 112) << 10 | bits >> 13 & 1023 }
+}
+
+#[test]
+fn a_product_of_a_warp_is_that_of_the_matrices() {
+    let number = |i: usize, of: usize| (i * of % 255) as f64 / 64.0 - 127.0 / 64.0;
+    let (a, b) =
+        (|row: usize, k: usize| number(row * 16 + k, 89), |k: usize, column: usize| number(k * 8 + column, 101));
+    let c = |row: usize, column: usize| number(row * 8 + column, 37) * 100.0;
+    let pair = |first: f64, second: f64| half(second) << 16 | half(first);
+    // The table of PTX's ISA, with g and t as it names them.
+    let lanes = |lane: usize| (lane / 4, lane % 4 * 2);
+    let a_words: Vec<[u32; 4]> = (0..32)
+        .map(|lane| {
+            let (g, t) = lanes(lane);
+            [(g, t), (g + 8, t), (g, t + 8), (g + 8, t + 8)].map(|(row, k)| pair(a(row, k), a(row, k + 1)))
+        })
+        .collect();
+    let b_words: Vec<[u32; 2]> = (0..32)
+        .map(|lane| {
+            let (g, t) = lanes(lane);
+            [t, t + 8].map(|k| pair(b(k, g), b(k + 1, g)))
+        })
+        .collect();
+    let places = |lane: usize| {
+        let (g, t) = lanes(lane);
+        [(g, t), (g, t + 1), (g + 8, t), (g + 8, t + 1)]
+    };
+    let c_words: Vec<[f32; 4]> = (0..32).map(|lane| places(lane).map(|(row, column)| c(row, column) as f32)).collect();
+    let (a_words, b_words, c_words) = (Memory::new(a_words), Memory::new(b_words), Memory::new(c_words));
+    let mut out = Memory::filled([f32::NAN; 4], 96);
+    run(&executor(), product::launch(&a_words, &b_words, &c_words, &mut out).threads_per_block(96)).unwrap();
+    for (i, found) in out.to_vec().into_iter().enumerate() {
+        let expected = places(i % 32).map(|(row, column)| {
+            let products = (0..16).map(|k| a(row, k) * b(k, column));
+            // Multiples of 2^-12 below 2^9: exact in f32.
+            (c(row, column) + products.sum::<f64>()) as f32
+        });
+        assert_eq!(found, expected, "thread {i}");
+    }
+}
+
+/// In blocks of 40 the second warp has too few lanes.
+#[kernel(block = 40)]
+pub unsafe fn short_product(mut out: DisjointMut<f32>) {
+    // SAFETY: none; the processor finds out what is wrong.
+    let [d, ..] = unsafe { warp::mma_m16n8k16_f16([0; 4], [0; 2], [1.0; 4]) };
+    if let Some(cell) = out.own() {
+        *cell = d;
+    }
+}
+
+#[test]
+fn a_product_needs_a_whole_warp() {
+    match run(&executor(), short_product::launch(&mut Memory::filled(0.0, 40))) {
+        Err(Fault::Panic { thread: [32, 0, 0], message, .. }) => {
+            assert!(message.contains("32 lanes"), "{message}");
+        }
+        other => panic!("{other:?}"),
+    }
+}

@@ -42,6 +42,13 @@ impl<'a, T> DisjointMut<'a, T> {
         self.len == 0
     }
 
+    /// The first cell, for accesses that are wider than a cell: what [`write`](Self::write) checks and its caller
+    /// promises, the caller of such an access does for all its cells.
+    #[inline(always)]
+    pub fn as_mut_ptr(&mut self) -> *mut T {
+        self.start
+    }
+
     /// The cell at [`thread::index_1d`], if the slice is that long. For one-dimensional launches.
     #[inline(always)]
     pub fn own(&mut self) -> Option<&mut T> {

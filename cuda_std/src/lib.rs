@@ -17,6 +17,7 @@
 //! | `extern __shared__ float tile[]` | [`shared::dynamic_shared_mem`] |
 //! | `__shfl_down_sync` | [`warp::warp_shuffle_down`] |
 //! | `__ballot_sync` | [`warp::warp_vote_ballot`] |
+//! | `mma.sync` (PTX) | [`warp::mma_m16n8k16_f16`] |
 //! | `atomicMax` | [`atomic::fetch_max`] |
 //! | `kernel<<<grid, block>>>(…)` | `kernel::launch(…)`, see [`kernel`] |
 #![cfg_attr(target_arch = "nvptx64", no_std)]

@@ -5,6 +5,8 @@
 //! others (a barrier, a shuffle) calls back into [`Wait`], where the executor suspends the
 //! stack and goes on with another one. A kernel without such calls is therefore a plain loop.
 
+mod matrix;
+
 use std::cell::Cell;
 use std::ptr::null;
 
@@ -134,10 +136,11 @@ pub mod words {
     use std::cell::Cell;
     use std::sync::atomic::{Ordering, fence};
 
+    pub(crate) use super::matrix::mma_m16n8k16_f16;
     use super::{CURRENT, Thread, Wait};
 
     #[inline(always)]
-    fn with<T>(f: impl FnOnce(&Thread<'_>) -> T) -> T {
+    pub(super) fn with<T>(f: impl FnOnce(&Thread<'_>) -> T) -> T {
         let thread = CURRENT.get();
         assert!(!thread.is_null(), "a kernel's words work only in a kernel that an executor runs");
         // SAFETY: the pointer is set while a `Thread` lives on the running stack, and only then.
@@ -205,7 +208,7 @@ pub mod words {
         fence(Ordering::SeqCst);
     }
 
-    fn exchange<T>(mask: u32, value: u64, read: impl FnOnce(&[Cell<u64>; 32]) -> T) -> T {
+    pub(super) fn exchange<T>(mask: u32, value: u64, read: impl FnOnce(&[Cell<u64>; 32]) -> T) -> T {
         wait(|executor, rank| read(executor.exchange(rank, mask, value)))
     }
 

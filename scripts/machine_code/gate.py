@@ -13,8 +13,8 @@ SLACK = 1.02
 # Numbers are printed, and budgets kept, with four digits behind the point.
 ROUNDING = 5e-5
 
-FORBIDDEN_LOADS = {"shared": ("LDG",), "global": ("LDS",), "both": ()}
-WANTED_LOADS = {"shared": ("LDS",), "global": ("LDG",), "both": ()}
+FORBIDDEN_LOADS = {"shared": ("LDG",), "global": ("LDS",), "both": (), "none": ("LDG", "LDS")}
+WANTED_LOADS = {"shared": ("LDS",), "global": ("LDG",), "both": (), "none": ()}
 
 
 def violations(results: Results, kernels: dict[str, KernelSpec], budgets: Budgets) -> list[str]:

@@ -4,6 +4,8 @@
 //! again, at its post-dominator, a barrier is reached by some threads only. Two ways with a barrier each are
 //! what rustc's JumpThreading makes of one barrier between two branches on the same condition
 //! (rust-lang/rust#137086), so that is told apart from a barrier on one way only.
+//!
+//! A warp's product of matrices (`mma`) counts as a barrier here: its threads, too, must come together.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -75,7 +77,7 @@ impl<'a> Barriers<'a> {
 
     fn is_barrier(&self, item: &Analysed<'_>, instruction: &Instruction) -> bool {
         let mut names = instruction.operands.iter().flatten().map(|&name| item.body.names[name].as_str());
-        instruction.is_barrier() || (instruction.base() == "call" && names.any(|name| self.waiting.contains(name)))
+        instruction.is_collective() || (instruction.base() == "call" && names.any(|name| self.waiting.contains(name)))
     }
 
     fn partings<'b>(&self, item: &'b Analysed<'a>) -> Vec<Parting<'b>> {
@@ -144,7 +146,7 @@ fn waiting(bodies: &Bodies) -> BTreeSet<&str> {
                 let mut names = i.operands.iter().flatten().map(|&n| body.names[n].as_str());
                 i.base() == "call" && names.any(|n| waiting.contains(n))
             };
-            if body.instructions().any(|i| i.is_barrier() || calls(i)) {
+            if body.instructions().any(|i| i.is_collective() || calls(i)) {
                 waiting.insert(name);
             }
         }

@@ -104,6 +104,17 @@ fn a_loop_that_threads_leave_at_different_times_may_not_wait() {
 }
 
 #[test]
+fn a_product_of_a_warp_must_be_reached_like_a_barrier() {
+    let mma = "mma.sync.aligned.m16n8k8.row.col.f32.f16.f16.f32 {%r1, %r1, %r1, %r1}, {%r1, %r1}, {%r1}, {%r1, %r1, %r1, %r1};";
+    assert_divergent(&format!("setp.eq.u32 %p1, %tid.x, 0;\n@%p1 bra $A;\n{mma}\n$A:\nret;"));
+    assert_sound(&format!(
+        "ld.param.u32 %r1, [n];\n$A:\n{mma}\nsub.u32 %r2, %r2, 1;\nsetp.ne.u32 %p1, %r2, 0;\n@%p1 bra $A;\nret;"
+    ));
+    // It is none of the barriers that a kernel is said to have.
+    assert_eq!(checked(&kernel(&format!("{mma}\nret;"))).unwrap()[0].barriers, 0);
+}
+
+#[test]
 fn jump_tables_part_threads_too() {
     let body = "$T: .branchtargets $A, $B;\nmov.u32 %r1, %tid.x;\nbrx.idx %r1, $T;\n\
                 $A:\nbar.sync 0;\nbra.uni $C;\n$B:\nbar.sync 0;\n$C:\nret;";
