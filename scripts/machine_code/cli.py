@@ -10,7 +10,16 @@ from pathlib import Path
 
 from . import gate, report
 from .measure import PTX_OF, Results, measure
-from .specification import BUDGETS, KERNELS, KernelSpec, SpecificationError, load_budgets, load_kernels, write_budgets
+from .specification import (
+    BUDGETS,
+    KERNELS,
+    PEERS,
+    KernelSpec,
+    SpecificationError,
+    load_budgets,
+    load_kernels,
+    write_budgets,
+)
 from .toolchain import PINNED, Tools, ToolError, find
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -49,7 +58,7 @@ def arguments(given: list[str]) -> argparse.Namespace:
                         help="the PTX, in folders sm_75 and sm_90 (default: gpu/ptx)")
     parser.add_argument("--out", type=Path, metavar="FILE", default=ROOT / "docs/machine-code.md",
                         help="the page to write, or with --check to compare (default: docs/machine-code.md)")
-    parser.add_argument("--arch", type=_archs, metavar="LIST", default=list(PTX_OF),
+    parser.add_argument("--arch", type=_archs, metavar="LIST",
                         help=f"architectures to look at, separated by commas (default: {','.join(PTX_OF)}); "
                         "with fewer than all, the page is neither written nor compared")
     parser.add_argument("--check", action="store_true", help="compare the page instead of writing it")
@@ -58,6 +67,9 @@ def arguments(given: list[str]) -> argparse.Namespace:
     parser.add_argument("--pinned", action="store_true", help=f"use the wheels {PINNED} even where there is a toolkit")
     parser.add_argument("--cache", type=Path, metavar="DIR", default=ROOT / "target/machine-code",
                         help="where the wheels are installed (default: target/machine-code)")
+    parser.add_argument("--peer-ptx", type=Path, metavar="DIR",
+                        help="compile the CUDA C++ of benches/peers/cuda to PTX in this folder, for the architecture "
+                        "that --arch names (default: sm_90), and nothing else")
     parser.add_argument("--self-test", action="store_true", help="run the tests of the parsing, and nothing else")
     return parser.parse_args(given)
 
@@ -77,6 +89,9 @@ def main(given: list[str]) -> int:
     options = arguments(given)
     if options.self_test:
         return self_test()
+    if options.peer_ptx:
+        return compile_peers(options)
+    options.arch = options.arch or list(PTX_OF)
     try:
         kernels = load_kernels()
         tools = find(options.cache.resolve(), options.pinned)
@@ -88,6 +103,25 @@ def main(given: list[str]) -> int:
         print(f"machine-code: {error}", file=sys.stderr)
         return 2
     return judge(options, tools, results, kernels)
+
+
+def compile_peers(options: argparse.Namespace) -> int:
+    """Compiles the CUDA C++ to PTX: what is launched in the place of our kernels."""
+    archs = options.arch or ["sm_90"]
+    if len(archs) > 1:
+        print("machine-code: --peer-ptx compiles for one architecture; name it with --arch", file=sys.stderr)
+        return 2
+    try:
+        tools = find(options.cache.resolve(), options.pinned)
+        options.peer_ptx.mkdir(parents=True, exist_ok=True)
+        for source in sorted(PEERS.glob("*.cu")):
+            out = options.peer_ptx / source.with_suffix(".ptx").name
+            tools.compile_peer(source, archs[0], out)
+            print(out)
+    except (ToolError, OSError) as error:
+        print(f"machine-code: {error}", file=sys.stderr)
+        return 2
+    return 0
 
 
 def judge(options: argparse.Namespace, tools: Tools, results: Results, kernels: dict[str, KernelSpec]) -> int:

@@ -24,7 +24,7 @@ What NVIDIA's assembler makes of the kernels. `scripts/machine-code` writes this
 COMPARISON = """
 ## Hot loops, beside CUDA C++
 
-Instructions a unit of work, ours / the same algorithm in CUDA C++ (`scripts/machine_code/peers`) through
+Instructions a unit of work, ours / the same algorithm in CUDA C++ (`benches/peers/cuda`) through
 the same assembler. All instructions of the loop count, those behind a branch too. The tiled product in
 CUDA C++ is one loop over tiles, unrolled inside, so its figure includes filling the tiles in shared memory.
 """

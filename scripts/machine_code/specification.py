@@ -12,7 +12,7 @@ from . import mix, sass
 HERE = Path(__file__).resolve().parent
 KERNELS = HERE / "kernels.toml"
 BUDGETS = HERE / "budgets.toml"
-PEERS = HERE / "peers"
+PEERS = HERE.parents[1] / "benches/peers/cuda"
 
 # Budgets by kernel, loop and architecture: instructions a unit.
 Budgets = dict[str, dict[str, dict[str, float]]]

@@ -1,12 +1,13 @@
 // The tiled matrix product in CUDA C++: the algorithm of gpu/matmul.rs, `matmul_tiled`, with the same
-// name, arguments and shapes: tiles of 64 x 16 and 16 x 64 in shared memory, 4 x 4 cells of C in the
-// registers of each thread of a 16 x 16 block. Never launched: its machine code is what ours is measured
-// against.
+// name, parameters and shapes, so that it can be launched in the place of ours: tiles of 64 x 16 and
+// 16 x 64 in shared memory, 4 x 4 cells of C in the registers of each thread of a 16 x 16 block. A slice is
+// two parameters, its address and its length; the lengths are not looked at here.
 
 constexpr unsigned SIDE = 16, ROWS = 4, LANES = 4, TILE_K = 16, TILE_M = SIDE * ROWS, TILE_N = SIDE * LANES;
 
-extern "C" __global__ void matmul_tiled(const float* __restrict__ a, const float* __restrict__ b,
-                                        float* __restrict__ c, unsigned m, unsigned n, unsigned k) {
+extern "C" __global__ void matmul_tiled(const float* __restrict__ a, size_t, const float* __restrict__ b,
+                                        size_t, float* __restrict__ c, size_t, unsigned m, unsigned n,
+                                        unsigned k) {
     __shared__ __align__(16) float a_tile[TILE_K][TILE_M];
     __shared__ __align__(16) float b_tile[TILE_K][TILE_N];
     const unsigned x = threadIdx.x, y = threadIdx.y, rank = y * SIDE + x;

@@ -1,6 +1,6 @@
 // The fused mean-shift step in CUDA C++: the algorithm of gpu/shift.rs, for d = 1, 2, 3, 4 and the same
-// three weights, with the same names, arguments and shapes. Never launched: its machine code is what
-// ours is measured against.
+// three weights, with the same names, parameters and shapes, so that it can be launched in the place of
+// ours. A slice is two parameters, its address and its length; the lengths are not looked at here.
 //
 // A thread holds 4 queries in registers; the block's threads share tiles of 1024 points in shared
 // memory; the inner loop takes 4 points at a time. The two approximations are written out: the option
@@ -96,12 +96,14 @@ __device__ __forceinline__ void shift(const float* __restrict__ points, float* _
         }
         farthest = squared <= farthest ? farthest : squared;
     }
-    if (moved[iteration] < __float_as_uint(farthest)) atomicMax(moved + iteration, __float_as_uint(farthest));
+    // Others change the cell meanwhile: the read must not be one that a race makes meaningless.
+    const unsigned seen = *static_cast<volatile unsigned*>(moved + iteration);
+    if (seen < __float_as_uint(farthest)) atomicMax(moved + iteration, __float_as_uint(farthest));
 }
 
 #define KERNEL(name, W, D)                                                                                        \
-    extern "C" __global__ void name##_##D(const float* points, float* next, unsigned* moved, unsigned n,          \
-                                          unsigned stride, unsigned iteration, float tolerance) {                 \
+    extern "C" __global__ void name##_##D(const float* points, size_t, float* next, size_t, unsigned* moved,      \
+                                          unsigned n, unsigned stride, unsigned iteration, float tolerance) {     \
         shift<W, D>(points, next, moved, n, stride, iteration, tolerance);                                        \
     }
 #define KERNELS(name, W) KERNEL(name, W, 1) KERNEL(name, W, 2) KERNEL(name, W, 3) KERNEL(name, W, 4)
