@@ -102,6 +102,38 @@ pub enum Error {
         /// The driver's own message.
         message: String,
     },
+    /// The GPU works no more, in the midst of a run.
+    #[error(
+        "the GPU was lost when it was to {what}: {message}; `nvidia-smi -q` and the system's log (Xid) tell more; start again when the GPU is back, which may take a restart of the machine, or say --device cpu to use the processor"
+    )]
+    GpuLost {
+        /// What was asked of it.
+        what: String,
+        /// The driver's own message.
+        message: String,
+    },
+    /// The GPU's driver refused a module that was to take the place of the program's kernels.
+    #[error("the GPU's driver refused module {index} of those given (from 0): {message}. The driver's log:\n{log}")]
+    Module {
+        /// Which of the modules, from 0.
+        index: usize,
+        /// The driver's message.
+        message: String,
+        /// The driver's log.
+        log: String,
+    },
+    /// A kernel of another module has other parameters than the program's kernel of its name.
+    #[error(
+        "kernel {kernel} of another module has parameters of {found:?} bytes, where the program's has {passed:?}; a slice is a pointer and a length"
+    )]
+    Parameters {
+        /// The kernel.
+        kernel: &'static str,
+        /// The sizes of its parameters.
+        found: Vec<usize>,
+        /// The sizes of what was to be passed.
+        passed: Vec<usize>,
+    },
     /// The GPU's driver refused the kernels.
     #[error(
         "the GPU's driver refused the kernels of family {family}: {message}; update the driver, or say --device cpu to use the processor. The driver's log:\n{log}"

@@ -4,6 +4,7 @@
 
 #![cfg(target_os = "linux")] // where a folder can be put before the one of the real driver
 
+use std::collections::BTreeMap;
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 use std::process::Command;
@@ -93,6 +94,56 @@ fn has_ptx() -> bool {
 }
 
 #[test]
+fn another_library_is_no_driver() {
+    // The C library, whose file the test has itself.
+    let maps = std::fs::read_to_string("/proc/self/maps").expect("Linux");
+    let file = maps.lines().filter_map(|line| line.split_whitespace().nth(5)).find(|file| file.contains("/libc."));
+    let outcome = run_with(file.expect("the C library").as_ref(), "works", &["--device", "cuda"]);
+    let words = "the library that was found in the place of the NVIDIA driver lacks cuInit";
+    assert_fails_in_one_line(&outcome, &[words, "--device cpu"]);
+}
+
+/// Positions of names of functions of the driver in its library, each between zero bytes.
+fn exported_names(library: &[u8]) -> BTreeMap<String, Vec<usize>> {
+    let mut names = BTreeMap::<_, Vec<_>>::new();
+    let mut start = 0;
+    for text in library.split(|&byte| byte == 0) {
+        if let [b'c', b'u', b'A'..=b'Z', ..] = text
+            && text.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
+        {
+            names.entry(String::from_utf8_lossy(text).into_owned()).or_default().push(start);
+        }
+        start += text.len() + 1;
+    }
+    names
+}
+
+#[test]
+fn a_driver_that_lacks_a_function() {
+    if !has_ptx() {
+        return;
+    }
+    let library = std::fs::read(stand_in()).expect("a file");
+    let names = exported_names(&library);
+    assert!(names.len() >= 30 && names.contains_key("cuLaunchKernel"), "{names:?}");
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("renamed");
+    for (name, places) in names {
+        let mut renamed = library.clone();
+        for place in places {
+            renamed[place] = b'C';
+        }
+        std::fs::write(&file, renamed).expect("a file");
+        let outcome = run_with(&file, "works", &["--device", "cuda", "--points", "50", "--json"]);
+        match name.as_str() {
+            // Never called for what the program does.
+            "cuDeviceTotalMem_v2" | "cuFuncGetParamInfo" => assert_eq!(outcome.code, Some(0), "{name}"),
+            _ => assert_fails_in_one_line(&outcome, &[&format!("lacks {name}: "), "--device cpu"]),
+        }
+    }
+}
+
+#[test]
 fn a_broken_library_is_no_driver() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let empty = folder.path().join("empty");
@@ -171,7 +222,7 @@ fn memory_that_does_not_suffice() {
         for (behaviour, parts) in [
             // Found before anything is allocated, for everything together; or by an allocation.
             (
-                "little-memory",
+                "memory-4096",
                 [whose, "4.0 KiB of memory free", "needed for 200 points of 2 dimensions; use fewer points"],
             ),
             ("out-of-memory", [whose, "0 B of memory free", "needed for a buffer; use fewer points"]),
@@ -201,6 +252,72 @@ fn kernels_that_fail() {
             let words = "CUDA_ERROR_ILLEGAL_ADDRESS (an illegal memory access was encountered)";
             assert_fails_in_one_line(&run(behaviour, "cuda", &[]), &[&what, words, "--device cpu"]);
         }
+    }
+}
+
+#[test]
+fn gpus_that_are_lost_in_mid_run() {
+    if !has_ptx() {
+        return;
+    }
+    let mut call = 1;
+    loop {
+        // Every call that a run makes, in turn.
+        let behaviour = format!("lost-ECC_UNCORRECTABLE-{call}");
+        let outcome = run_with(&stand_in(), &behaviour, &["--device", "cuda", "--points", "50", "--json"]);
+        if outcome.code == Some(0) {
+            break;
+        }
+        let words = "CUDA_ERROR_ECC_UNCORRECTABLE (uncorrectable ECC error encountered)";
+        assert_fails_in_one_line(&outcome, &[words, "--device cpu"]);
+        // While it is opened, the driver's error is told; afterwards, that the GPU is lost.
+        assert!(call <= 2 || outcome.errors.contains("the GPU was lost when it was to "), "{}", outcome.errors);
+        call += 1;
+    }
+    // Opening, an upload, some launches, two downloads; then it does not matter any more.
+    assert!(call > 20, "{call}");
+}
+
+#[test]
+fn every_error_of_a_lost_gpu() {
+    if has_ptx() {
+        for error in ["DEVICE_UNAVAILABLE", "NO_DEVICE", "CONTEXT_IS_DESTROYED", "UNKNOWN"] {
+            for device in ["cuda", "auto"] {
+                let outcome = run(&format!("lost-{error}-15"), device, &[]);
+                let words = ["the GPU was lost when it was to ", &format!("CUDA_ERROR_{error} ("), "nvidia-smi"];
+                assert_fails_in_one_line(&outcome, &words);
+            }
+        }
+        // A kernel that failed leaves no context either, but the GPU is well.
+        let words = ["a kernel failed on the GPU", "CUDA_ERROR_LAUNCH_FAILED (unspecified launch failure)"];
+        assert_fails_in_one_line(&run("lost-LAUNCH_FAILED-15", "cuda", &[]), &words);
+    }
+}
+
+#[test]
+fn a_gpu_that_is_lost_while_it_is_opened() {
+    if has_ptx() {
+        for error in ["ECC_UNCORRECTABLE", "UNKNOWN"] {
+            assert_no_gpu(&format!("lost-{error}-1"), &format!("CUDA_ERROR_{error} ("));
+        }
+    }
+}
+
+#[test]
+fn batches_shrink_to_the_memory() {
+    if has_ptx() {
+        // 40000 bytes hold the distances of 200 points to 200 in batches of 48, but not all at once; an
+        // eighth is left free, and points and cells take 4400.
+        let composed = ["--method", "composed", "--batch", "200"];
+        let small = report(&run("memory-40000", "cuda", &composed));
+        assert_eq!(small["batch"], (40_000 - 5000 - 4400) / 800);
+        let large = report(&run("works", "cuda", &composed));
+        assert_eq!(large["batch"], 200);
+        assert_eq!(clusters(&small), clusters(&large));
+        // Not even one point at a time.
+        let parts = ["needed for the distances of 1 points at a time to 200; use fewer points, or --method fused"];
+        assert_fails_in_one_line(&run("memory-5000", "cuda", &composed), &parts);
+        assert_eq!(report(&run("works", "cuda", &[]))["batch"], Value::Null);
     }
 }
 

@@ -32,6 +32,8 @@ pub struct Report {
     /// In units of the data.
     last_shift: f64,
     converged: bool,
+    /// Points at a time, of the composed method.
+    batch: Option<usize>,
     clusters: Vec<Cluster>,
     adjusted_rand_index: f64,
     /// Points times iterations, over the time of the iterations.
@@ -92,6 +94,7 @@ impl Report {
             iterations: clustering.iterations,
             last_shift: clustering.last_shift,
             converged: clustering.converged,
+            batch: clustering.batch,
             clusters: clustering.modes.iter().map(|mode| Cluster::new(mode, centroids)).collect(),
             adjusted_rand_index,
             points_per_second: moved / iterate,
@@ -138,6 +141,9 @@ impl Report {
             "mean shift  bandwidth {}, {} iterations, the last moved {:.2e} at most ({state})",
             self.bandwidth, self.iterations, self.last_shift
         )?;
+        if let Some(batch) = self.batch {
+            writeln!(out, "batches     {batch} points at a time")?;
+        }
         self.write_times(out)?;
         self.write_clusters(out)
     }

@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use super::cpu::{Cpu, CpuOptions};
-use super::cuda::Cuda;
+use super::cuda::{Cuda, CudaOptions};
 use super::{Device, InterpreterOptions, ptx};
 use crate::error::{Error, Result};
 
@@ -48,7 +48,7 @@ impl DeviceChoice {
             Self::Cpu => Device::processor_with(cpu),
             Self::Cuda(number) => Device::cuda(number),
             Self::Interpreter => Device::interpreter(InterpreterOptions::default()),
-            Self::Auto => match Cuda::open(0) {
+            Self::Auto => match Cuda::open(CudaOptions::default()) {
                 Ok(cuda) => Ok(Device::new(Box::new(cuda), format!("the first GPU; kernels {}", ptx::PTX_ORIGIN))),
                 Err(Error::NoGpu { reason }) => Ok(Device::new(Box::new(Cpu::new(cpu)?), reason)),
                 Err(other) => Ok(Device::new(Box::new(Cpu::new(cpu)?), other.to_string())),

@@ -7,7 +7,7 @@ use cpu_executor::CpuExecutor;
 use cuda_std::launch::{Arg, Kernel, Limits, Prepared};
 use cuda_std::machine::MachineKind;
 
-use super::Executor;
+use super::{Details, Executor};
 use crate::error::{Bytes, Error, Result};
 
 /// How the processor is used.
@@ -82,6 +82,10 @@ impl Executor for Cpu {
 
     fn limits(&self) -> Limits {
         Limits { shared_bytes: SHARED_BYTES, ..Limits::BASELINE }
+    }
+
+    fn details(&self) -> Result<Details> {
+        Ok(Details::of_this_machine(self.describe(), self.available()?))
     }
 
     fn available(&self) -> Result<usize> {

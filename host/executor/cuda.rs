@@ -1,110 +1,53 @@
 //! NVIDIA GPUs as executors: the CUDA driver, loaded at run time through cudarc.
 //!
 //! A program that is built anywhere starts anywhere; without a driver there is no GPU, and that is
-//! all. Modules are loaded when one of their kernels is launched first.
+//! all. The program's modules are loaded when one of their kernels is launched first.
 
-use std::collections::HashMap;
-use std::ffi::{CString, c_void};
+mod driver;
+mod errors;
+mod modules;
+
+use std::ffi::c_void;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use cuda_std::launch::{Arg, Kernel, Limits, Prepared};
 use cuda_std::machine::MachineKind;
-use cudarc::driver::sys::{self, CUdevice_attribute_enum as Attribute, CUjit_option_enum as JitOption};
+use cudarc::driver::sys::{self, CUdevice_attribute_enum as Attribute, CUevent_flags as EventFlags};
 use cudarc::driver::{CudaContext, CudaStream, DriverError, result};
 
-use super::Executor;
-use super::ptx::{self, PTX, PTX_ORIGIN, PtxModule};
+use super::{Details, Executor, ptx};
 use crate::error::{Bytes, Error, Result};
+use errors::{no_gpu, refused};
+use modules::{Function, Loaded, Target};
+
+/// Which GPU, and what it runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CudaOptions {
+    /// The GPU's number, from 0.
+    pub number: usize,
+    /// Modules (PTX texts, or machine code for this GPU) whose kernels take the place of the program's own
+    /// kernels of the same names. The first that has a kernel is the one that counts. A kernel has the
+    /// parameters of the program's, a slice being a pointer and a length.
+    pub modules: Vec<Vec<u8>>,
+}
 
 /// The least compute capability that kernels are compiled for, times ten.
 const LEAST_COMPUTE: u32 = 75;
-
-/// The oldest driver, as `cuDriverGetVersion` counts: CUDA 11.0 knows the kernels' version of PTX, and
-/// has every function that is called here. An older one would be found to lack one halfway.
-const LEAST_DRIVER: i32 = 11_000;
 
 pub(super) struct Cuda {
     context: Arc<CudaContext>,
     stream: Arc<CudaStream>,
     name: String,
+    driver_version: i32,
     compute: u32,
-    newest_ptx: (u32, u32),
     limits: Limits,
     loaded: Mutex<Loaded>,
 }
 
-/// What the driver has compiled so far, and what ran last.
-#[derive(Default)]
-struct Loaded {
-    modules: HashMap<&'static str, sys::CUmodule>,
-    functions: HashMap<&'static str, sys::CUfunction>,
-    last_launched: &'static str,
-}
-
-// SAFETY: the driver's handles may be used from any thread in which the context is current.
-unsafe impl Send for Loaded {}
-
-/// The driver's own words for an error.
-fn message(error: DriverError) -> String {
-    let text = |text: Result<&std::ffi::CStr, DriverError>| text.map(|text| text.to_string_lossy().into_owned()).ok();
-    match (text(error.error_name()), text(error.error_string())) {
-        (Some(name), Some(words)) => format!("{name} ({words})"),
-        _ => format!("error {:?}", error.0),
-    }
-}
-
-/// Names what was asked of the driver when it refused.
-fn refused(what: &str) -> impl Fn(DriverError) -> Error + '_ {
-    move |error| Error::Driver { what: what.to_owned(), message: message(error) }
-}
-
-/// Whether an error is of a kernel that ran. The driver tells of it in whatever is called next, and in
-/// every call after that.
-fn is_of_a_launch(error: DriverError) -> bool {
-    use sys::CUresult::*;
-    matches!(
-        error.0,
-        CUDA_ERROR_ILLEGAL_ADDRESS
-            | CUDA_ERROR_LAUNCH_TIMEOUT
-            | CUDA_ERROR_ASSERT
-            | CUDA_ERROR_HARDWARE_STACK_ERROR
-            | CUDA_ERROR_ILLEGAL_INSTRUCTION
-            | CUDA_ERROR_MISALIGNED_ADDRESS
-            | CUDA_ERROR_INVALID_ADDRESS_SPACE
-            | CUDA_ERROR_INVALID_PC
-            | CUDA_ERROR_LAUNCH_FAILED
-    )
-}
-
-fn no_gpu(reason: impl Into<String>) -> Error {
-    Error::NoGpu { reason: reason.into() }
-}
-
 impl Cuda {
-    pub(super) fn open(number: usize) -> Result<Self> {
-        // SAFETY: loading the driver's library runs its initialisers, which every CUDA program does.
-        if !unsafe { sys::is_culib_present() } {
-            return Err(no_gpu("no NVIDIA driver is installed"));
-        }
-        result::init().map_err(|error| no_gpu(format!("the NVIDIA driver does not start: {}", message(error))))?;
-        let count = result::device::get_count().map_err(refused("count the GPUs"))?;
-        if count == 0 {
-            return Err(no_gpu("the NVIDIA driver finds no GPU"));
-        }
-        if number >= count as usize {
-            let last = count - 1;
-            return Err(no_gpu(format!("there is no GPU number {number}, they count from 0 to {last}")));
-        }
-        if PTX.is_empty() {
-            return Err(no_gpu(format!("the program was built without kernels for GPUs ({PTX_ORIGIN})")));
-        }
-        let mut driver_version = 0;
-        // SAFETY: the pointer is to a local variable.
-        unsafe { sys::cuDriverGetVersion(&raw mut driver_version) }.result().map_err(refused("tell its version"))?;
-        if driver_version < LEAST_DRIVER {
-            let [found, least] = [driver_version, LEAST_DRIVER].map(|v| format!("{}.{}", v / 1000, v % 1000 / 10));
-            return Err(no_gpu(format!("the NVIDIA driver is for CUDA {found}, and {least} is needed")));
-        }
+    pub(super) fn open(CudaOptions { number, modules }: CudaOptions) -> Result<Self> {
+        let driver_version = driver::start(number)?;
         let device = result::device::get(number as i32).map_err(refused("find the GPU"))?;
         let attribute = |attribute| {
             // SAFETY: the device is valid.
@@ -129,9 +72,9 @@ impl Cuda {
         };
         let context = CudaContext::new(number).map_err(refused("open the GPU"))?;
         let stream = context.new_stream().map_err(refused("make a stream"))?;
-        let newest_ptx = ptx::newest_ptx(driver_version);
-        let loaded = Mutex::default();
-        Ok(Self { context, stream, name, compute, newest_ptx, limits, loaded })
+        let cuda = Self { context, stream, name, driver_version, compute, limits, loaded: Mutex::default() };
+        cuda.loaded().add_foreign(&modules)?;
+        Ok(cuda)
     }
 
     /// Makes the context current in this thread, as every call needs.
@@ -139,24 +82,10 @@ impl Cuda {
         self.context.bind_to_thread().map_err(self.refused("use the GPU from this thread"))
     }
 
-    /// A kernel's function, whose module is loaded if it is not yet.
-    fn function(&self, kernel: &'static Kernel) -> Result<sys::CUfunction> {
-        let mut loaded = self.loaded();
-        if let Some(function) = loaded.functions.get(kernel.name) {
-            return Ok(*function);
-        }
-        let module = ptx::module_for(PTX, kernel.name, self.compute, self.newest_ptx).ok_or(Error::NoPtx {
-            kernel: kernel.name,
-            compute: self.compute,
-            origin: PTX_ORIGIN,
-        })?;
-        let handle = loaded.module(module)?;
-        let name = CString::new(kernel.name).expect("a Rust identifier has no zero byte");
-        // SAFETY: the module is loaded.
-        let function = unsafe { result::module::get_function(handle, name) }
-            .map_err(|error| loaded.refused(&format!("find kernel {}", kernel.name), error))?;
-        loaded.functions.insert(kernel.name, function);
-        Ok(function)
+    /// A kernel, whose module is loaded if it is not yet.
+    fn function(&self, kernel: &'static Kernel) -> Result<Function> {
+        let target = Target { compute: self.compute, newest_ptx: ptx::newest_ptx(self.driver_version) };
+        self.loaded().function(kernel, target)
     }
 
     /// What to make of an error that came out when something was asked of the driver.
@@ -169,57 +98,14 @@ impl Cuda {
     }
 }
 
-impl Loaded {
-    /// Names what was asked of the driver, or else the kernel whose error came out then.
-    fn refused(&self, what: &str, error: DriverError) -> Error {
-        if is_of_a_launch(error) {
-            Error::GpuKernel { last: self.last_launched, message: message(error) }
-        } else {
-            refused(what)(error)
-        }
-    }
-
-    /// A module, which the driver compiles if it has not yet; with its log if it refuses.
-    fn module(&mut self, module: &'static PtxModule) -> Result<sys::CUmodule> {
-        if let Some(handle) = self.modules.get(module.family) {
-            return Ok(*handle);
-        }
-        let mut log = vec![0_u8; 16 * 1024];
-        let mut options = [JitOption::CU_JIT_ERROR_LOG_BUFFER, JitOption::CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES];
-        let mut values = [log.as_mut_ptr().cast::<c_void>(), std::ptr::without_provenance_mut(log.len())];
-        let text = CString::new(module.text).expect("PTX has no zero byte");
-        let mut handle = std::ptr::null_mut();
-        // SAFETY: the text ends in a zero byte; options and values agree in number and kind, and the log's
-        // buffer is as long as its size says.
-        let loaded = unsafe {
-            sys::cuModuleLoadDataEx(&raw mut handle, text.as_ptr().cast(), 2, options.as_mut_ptr(), values.as_mut_ptr())
-        };
-        loaded.result().map_err(|error| {
-            if is_of_a_launch(error) {
-                return self.refused("compile kernels", error);
-            }
-            let end = log.iter().position(|&byte| byte == 0).unwrap_or(log.len());
-            Error::Ptx {
-                family: module.family.to_owned(),
-                message: message(error),
-                log: String::from_utf8_lossy(&log[..end]).trim_end().to_owned(),
-            }
-        })?;
-        self.modules.insert(module.family, handle);
-        Ok(handle)
-    }
-}
-
 impl Drop for Cuda {
     fn drop(&mut self) {
         // The context may outlive this executor, if another one has it too. Where it has failed, its
         // modules are lost with it.
         if self.enter().is_ok() {
-            for handle in self.loaded().modules.drain().map(|(_, handle)| handle) {
-                // SAFETY: the driver gave the handle. Launches have ended: their memory is freed before
-                // the executor is, and freeing waits for them.
-                let _ = unsafe { result::module::unload(handle) };
-            }
+            // SAFETY: launches have ended: their memory is freed before the executor is, and freeing waits
+            // for them.
+            unsafe { self.loaded().unload() };
         }
     }
 }
@@ -235,6 +121,25 @@ impl Executor for Cuda {
 
     fn limits(&self) -> Limits {
         self.limits
+    }
+
+    fn details(&self) -> Result<Details> {
+        self.enter()?;
+        let (free_bytes, memory_bytes) = result::mem_get_info().map_err(self.refused("tell its free memory"))?;
+        // A driver that does not know one says so, or 0.
+        let attribute = |attribute| self.context.attribute(attribute).ok().filter(|&n| n > 0).map(|n| n as u32);
+        Ok(Details {
+            name: self.name.clone(),
+            compute_capability: Some((self.compute / 10, self.compute % 10)),
+            driver: Some(driver::cuda_version(self.driver_version)),
+            multiprocessors: attribute(Attribute::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT),
+            clock_khz: attribute(Attribute::CU_DEVICE_ATTRIBUTE_CLOCK_RATE),
+            memory_clock_khz: attribute(Attribute::CU_DEVICE_ATTRIBUTE_MEMORY_CLOCK_RATE),
+            memory_bus_bits: attribute(Attribute::CU_DEVICE_ATTRIBUTE_GLOBAL_MEMORY_BUS_WIDTH),
+            l2_bytes: attribute(Attribute::CU_DEVICE_ATTRIBUTE_L2_CACHE_SIZE).map(|bytes| bytes as usize),
+            memory_bytes: Some(memory_bytes),
+            free_bytes,
+        })
     }
 
     fn available(&self) -> Result<usize> {
@@ -290,18 +195,37 @@ impl Executor for Cuda {
     unsafe fn launch(&self, kernel: &'static Kernel, sizes: Prepared, args: &[Arg]) -> Result<()> {
         self.enter()?;
         let function = self.function(kernel)?;
+        function.check(kernel, args)?;
         let mut words = parameters(args);
         let mut pointers: Vec<*mut c_void> = words.iter_mut().map(|word| std::ptr::from_mut(word).cast()).collect();
         let [grid, block] = [sizes.grid, sizes.block].map(|[x, y, z]| (x, y, z));
-        // SAFETY: `parameters` has laid the arguments out as the entry declares them; the driver copies
-        // them before it returns. The memory is the caller's until the launch has ended.
+        // SAFETY: `parameters` has laid the arguments out as the entry declares them, which was checked where
+        // the entry is not ours; the driver copies them before it returns. The memory is the caller's until the launch has ended.
         unsafe {
             let stream = self.stream.cu_stream();
-            result::launch_kernel(function, grid, block, sizes.shared as u32, stream, &mut pointers)
+            result::launch_kernel(function.handle, grid, block, sizes.shared as u32, stream, &mut pointers)
         }
         .map_err(self.refused(&format!("launch kernel {}", kernel.name)))?;
         self.loaded().last_launched = kernel.name;
         Ok(())
+    }
+
+    fn load(&self, kernel: &'static Kernel) -> Result<Duration> {
+        self.enter()?;
+        let start = Instant::now();
+        self.function(kernel)?;
+        Ok(start.elapsed())
+    }
+
+    fn timed(&self, work: Box<dyn FnOnce() -> Result<()> + '_>) -> Result<Duration> {
+        let event = || self.context.new_event(Some(EventFlags::CU_EVENT_DEFAULT));
+        let refused = || self.refused("time what it runs");
+        let (start, end) = (event().map_err(refused())?, event().map_err(refused())?);
+        start.record(&self.stream).map_err(refused())?;
+        work()?;
+        end.record(&self.stream).map_err(refused())?;
+        let milliseconds = start.elapsed_ms(&end).map_err(refused())?;
+        Ok(Duration::try_from_secs_f64(f64::from(milliseconds) / 1e3).unwrap_or_default())
     }
 
     fn synchronize(&self) -> Result<()> {
@@ -374,16 +298,5 @@ mod tests {
         let words = parameters(&args).into_iter().map(u64::from_ne_bytes).collect::<Vec<_>>();
         assert_eq!(words, [0x7000_0000_0100, 3, 7_u64.to_le(), 0x7000_0000_0200, 4, 0]);
         assert!(parameters(&[]).is_empty());
-    }
-
-    #[test]
-    fn errors_of_kernels_are_told_from_refusals() {
-        use sys::CUresult::*;
-        for code in [CUDA_ERROR_ILLEGAL_ADDRESS, CUDA_ERROR_LAUNCH_FAILED, CUDA_ERROR_MISALIGNED_ADDRESS] {
-            assert!(is_of_a_launch(DriverError(code)), "{code:?}");
-        }
-        for code in [CUDA_ERROR_OUT_OF_MEMORY, CUDA_ERROR_INVALID_PTX, CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES] {
-            assert!(!is_of_a_launch(DriverError(code)), "{code:?}");
-        }
     }
 }

@@ -3,14 +3,15 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
 
-use cuda_std::launch::{DeviceCopy, DeviceSlice, Launch, Limits};
+use cuda_std::launch::{DeviceCopy, DeviceSlice, Kernel, Launch, Limits};
 use cuda_std::machine::MachineKind;
 
 use super::cpu::{Cpu, CpuOptions};
-use super::cuda::Cuda;
+use super::cuda::{Cuda, CudaOptions};
 use super::interpreter::{Interpreter, InterpreterOptions};
-use super::{Buffer, DeviceChoice, Executor};
+use super::{Buffer, Details, DeviceChoice, Executor};
 use crate::error::{Bytes, Error, Result};
 
 /// An executor with its memory, to be shared by cloning.
@@ -68,13 +69,22 @@ impl Device {
     /// # Errors
     /// [`Error::NoGpu`] if there is none, or its driver's error.
     pub fn cuda(number: usize) -> Result<Self> {
-        Ok(Self::new(Box::new(Cuda::open(number)?), "asked for".to_owned()))
+        Self::cuda_with(CudaOptions { number, ..CudaOptions::default() })
+    }
+
+    /// A GPU, which may run other kernels in the place of the program's own.
+    ///
+    /// # Errors
+    /// [`Error::NoGpu`] if there is none, [`Error::Module`] if a module does not load, or the driver's error.
+    pub fn cuda_with(options: CudaOptions) -> Result<Self> {
+        Ok(Self::new(Box::new(Cuda::open(options)?), "asked for".to_owned()))
     }
 
     /// The PTX on an interpreter that checks every access: for tests, and for whoever writes kernels.
     ///
     /// # Errors
-    /// [`Error::NoGpu`] if the program was built without PTX.
+    /// [`Error::NoGpu`] if the program was built without PTX, [`Error::UnreadablePtx`] if a module of the
+    /// options is none.
     pub fn interpreter(options: InterpreterOptions) -> Result<Self> {
         Ok(Self::new(Box::new(Interpreter::new(options)?), "asked for".to_owned()))
     }
@@ -107,6 +117,14 @@ impl Device {
         self.0.executor.limits()
     }
 
+    /// What it is, for a record.
+    ///
+    /// # Errors
+    /// If the driver fails.
+    pub fn details(&self) -> Result<Details> {
+        self.executor().details()
+    }
+
     /// How often something crossed between host and device so far.
     pub fn counts(&self) -> Counts {
         let Shared { launches, uploads, downloads, .. } = &*self.0;
@@ -121,12 +139,20 @@ impl Device {
         &*self.0.executor
     }
 
+    /// Bytes of memory that are free now.
+    ///
+    /// # Errors
+    /// If the driver fails.
+    pub fn available(&self) -> Result<usize> {
+        self.executor().available()
+    }
+
     /// Checks that so much memory is free, before any of it is taken.
     ///
     /// # Errors
     /// [`Error::Memory`], with `what` it is for and the `advice`.
     pub fn reserve(&self, bytes: u128, what: &str, advice: &'static str) -> Result<()> {
-        let available = self.executor().available()? as u128;
+        let available = self.available()? as u128;
         if bytes > available {
             return Err(Error::Memory {
                 device: self.describe(),
@@ -221,6 +247,25 @@ impl Device {
         // SAFETY: `launch` was made by the kernel's typed `launch` from borrowed buffers, which `prepare`
         // has found to be this device's. Their memory is freed only after what is launched has ended.
         unsafe { self.executor().launch(launch.kernel(), sizes, launch.args()) }
+    }
+
+    /// Makes a kernel's code ready now rather than at its first launch, and tells how long that took: all
+    /// kernels of a module are ready with the first.
+    ///
+    /// # Errors
+    /// If there is no code of it that the device can run, or the driver refuses it.
+    pub fn load(&self, kernel: &'static Kernel) -> Result<Duration> {
+        self.executor().load(kernel)
+    }
+
+    /// Does some work, and tells how long the device took for what the work launched: on a GPU between two
+    /// events in its queue, elsewhere by the wall clock until all has ended. A kernel that was never
+    /// launched before is loaded meanwhile, which counts; [`load`](Self::load) it first.
+    ///
+    /// # Errors
+    /// The work's own, or if a launch failed.
+    pub fn timed(&self, work: impl FnOnce(&Self) -> Result<()>) -> Result<Duration> {
+        self.executor().timed(Box::new(|| work(self)))
     }
 
     /// Waits for everything that was launched.

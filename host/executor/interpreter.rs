@@ -6,29 +6,33 @@
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use cuda_std::launch::{Arg, Kernel, Limits, Prepared};
 use cuda_std::machine::MachineKind;
 use ptx_interpreter::{Argument, Gpu, Grid, Module, Options};
 
-use super::Executor;
 use super::cpu::host_memory;
 use super::ptx::{self, PTX, PTX_ORIGIN};
+use super::{Details, Executor};
 use crate::error::{Error, Result};
 
 /// How the interpreter runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InterpreterOptions {
     /// The GPU that it stands for, as compute capability times ten: 75 and 90 have PTX of their own.
     pub compute: u32,
     /// Where the schedule of threads starts from: the same seed gives the same run, and a kernel must
     /// give the same result for all of them.
     pub seed: u64,
+    /// PTX texts whose kernels take the place of the program's own kernels of the same names. The first
+    /// that has a kernel is the one that counts.
+    pub modules: Vec<String>,
 }
 
 impl Default for InterpreterOptions {
     fn default() -> Self {
-        Self { compute: 90, seed: 1 }
+        Self { compute: 90, seed: 1, modules: Vec::new() }
     }
 }
 
@@ -39,20 +43,43 @@ pub(super) struct Interpreter {
 
 struct State {
     gpu: Gpu,
+    /// Modules of others, in which kernels are looked for first.
+    foreign: Vec<Module>,
     modules: HashMap<&'static str, Module>,
 }
 
 impl Interpreter {
-    pub(super) fn new(InterpreterOptions { compute, seed }: InterpreterOptions) -> Result<Self> {
+    pub(super) fn new(InterpreterOptions { compute, seed, modules }: InterpreterOptions) -> Result<Self> {
         if PTX.is_empty() {
             return Err(Error::NoGpu { reason: format!("the program was built without PTX ({PTX_ORIGIN})") });
         }
         let gpu = Gpu::with_options(Options { seed, ..Options::default() });
-        Ok(Self { compute, state: Mutex::new(State { gpu, modules: HashMap::new() }) })
+        let foreign = modules.iter().map(|text| Module::parse(text)).collect::<Result<_, _>>()?;
+        Ok(Self { compute, state: Mutex::new(State { gpu, foreign, modules: HashMap::new() }) })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Reads the module that has a kernel, if that was not done yet.
+    fn load(&mut self, kernel: &'static Kernel, compute: u32) -> Result<(&mut Gpu, &Module)> {
+        let Self { gpu, foreign, modules } = self;
+        if let Some(module) = foreign.iter().find(|module| module.kernel(kernel.name).is_some()) {
+            return Ok((gpu, module));
+        }
+        let newest = (u32::MAX, 0);
+        let module = ptx::module_for(PTX, kernel.name, compute, newest).ok_or(Error::NoPtx {
+            kernel: kernel.name,
+            compute,
+            origin: PTX_ORIGIN,
+        })?;
+        if !modules.contains_key(module.family) {
+            modules.insert(module.family, Module::parse(module.text)?);
+        }
+        Ok((gpu, &modules[module.family]))
     }
 }
 
@@ -67,6 +94,11 @@ impl Executor for Interpreter {
 
     fn limits(&self) -> Limits {
         Limits::BASELINE
+    }
+
+    fn details(&self) -> Result<Details> {
+        let compute_capability = Some((self.compute / 10, self.compute % 10));
+        Ok(Details { compute_capability, ..Details::of_this_machine(self.describe(), self.available()?) })
     }
 
     fn available(&self) -> Result<usize> {
@@ -95,20 +127,18 @@ impl Executor for Interpreter {
     }
 
     unsafe fn launch(&self, kernel: &'static Kernel, sizes: Prepared, args: &[Arg]) -> Result<()> {
-        let newest = (u32::MAX, 0);
-        let module = ptx::module_for(PTX, kernel.name, self.compute, newest).ok_or(Error::NoPtx {
-            kernel: kernel.name,
-            compute: self.compute,
-            origin: PTX_ORIGIN,
-        })?;
-        let State { gpu, modules } = &mut *self.state();
-        if !modules.contains_key(module.family) {
-            modules.insert(module.family, Module::parse(module.text)?);
-        }
+        let mut state = self.state();
+        let (gpu, module) = state.load(kernel, self.compute)?;
         let arguments: Vec<Argument<'_>> = args.iter().flat_map(arguments).collect();
         let grid = Grid { grid: sizes.grid, block: sizes.block, dynamic_shared: sizes.shared as u32 };
-        gpu.launch(&modules[module.family], kernel.name, grid, &arguments)?;
+        gpu.launch(module, kernel.name, grid, &arguments)?;
         Ok(())
+    }
+
+    fn load(&self, kernel: &'static Kernel) -> Result<Duration> {
+        let start = Instant::now();
+        self.state().load(kernel, self.compute)?;
+        Ok(start.elapsed())
     }
 
     fn synchronize(&self) -> Result<()> {

@@ -20,9 +20,12 @@ mod buffer;
 mod choice;
 mod cpu;
 mod cuda;
+mod details;
 mod device;
 mod interpreter;
 pub mod ptx;
+
+use std::time::{Duration, Instant};
 
 use cuda_std::launch::{Arg, Kernel, Limits, Prepared};
 use cuda_std::machine::MachineKind;
@@ -31,6 +34,8 @@ pub use buffer::{Buffer, Slice, SliceMut};
 pub use choice::DeviceChoice;
 pub use cpu::CpuOptions;
 pub(crate) use cpu::host_memory;
+pub use cuda::CudaOptions;
+pub use details::Details;
 pub use device::{Counts, Device};
 pub use interpreter::InterpreterOptions;
 
@@ -49,6 +54,9 @@ pub trait Executor: Send + Sync {
 
     /// What it can launch.
     fn limits(&self) -> Limits;
+
+    /// What it is, for a record.
+    fn details(&self) -> Result<Details>;
 
     /// Bytes of memory that are free now.
     fn available(&self) -> Result<usize>;
@@ -86,6 +94,20 @@ pub trait Executor: Send + Sync {
     /// The arguments have the kernel's types; the memory that they name is the caller's, and stays so
     /// until the next call of `read` or `synchronize` has returned.
     unsafe fn launch(&self, kernel: &'static Kernel, sizes: Prepared, args: &[Arg]) -> Result<()>;
+
+    /// Makes a kernel's code ready now rather than at its first launch, and tells how long that took.
+    fn load(&self, _kernel: &'static Kernel) -> Result<Duration> {
+        Ok(Duration::ZERO)
+    }
+
+    /// Does some work, and tells how long the device took for what the work launched.
+    fn timed(&self, work: Box<dyn FnOnce() -> Result<()> + '_>) -> Result<Duration> {
+        self.synchronize()?;
+        let start = Instant::now();
+        work()?;
+        self.synchronize()?;
+        Ok(start.elapsed())
+    }
 
     /// Waits for everything that was launched.
     fn synchronize(&self) -> Result<()>;

@@ -18,10 +18,11 @@ use crate::points::Points;
 
 pub(super) fn run(options: &MeanShift, device: &Device, points: &Points, batch: usize) -> Result<Moved> {
     let (n, d) = (points.len(), points.dimensions());
-    let batch = batch.min(n);
-    let bytes = (2 * n as u128 * d as u128 + batch as u128 * n as u128 + options.max_iterations as u128) * 4;
+    // The rows before and after a step, and the cells; then a row of distances for each point of a batch.
+    let fixed = (2 * n as u128 * d as u128 + options.max_iterations as u128) * 4;
+    let batch = fitting(batch.min(n), device.available()? as u128, fixed, n as u128 * 4);
     let what = format!("the distances of {batch} points at a time to {n}");
-    device.reserve(bytes, &what, "use a smaller --batch, or --method fused")?;
+    device.reserve(fixed + batch as u128 * n as u128 * 4, &what, "use fewer points, or --method fused")?;
 
     let start = Instant::now();
     let mut rows = device.upload(points.centred_rows())?;
@@ -47,7 +48,14 @@ pub(super) fn run(options: &MeanShift, device: &Device, points: &Points, batch: 
     let rows = device.download(&rows)?;
     let download = start.elapsed();
     let last_shift = f64::from(last.squared).sqrt();
-    Ok(Moved { rows, iterations: last.iterations, last_shift, upload, iterate, download })
+    Ok(Moved { rows, iterations: last.iterations, last_shift, batch: Some(batch), upload, iterate, download })
+}
+
+/// The most of `wanted` points at a time that fit the free memory, each with so many bytes, beside what is
+/// fixed; 1 at least. An eighth is left for the kernels' code, and for memory that is given in larger pieces.
+fn fitting(wanted: usize, free: u128, fixed: u128, each: u128) -> usize {
+    let room = (free - free / 8).saturating_sub(fixed);
+    usize::try_from(room / each).map_or(wanted, |most| wanted.min(most)).max(1)
 }
 
 /// Calls `body` with 0, 1, … until it says that it is done, `most` times at most; its last value.
@@ -92,4 +100,20 @@ fn shift_batch(
         3 => reduce::reduce_weighted_3::launch(&*distances, rows, &mut moved, m, n32, d32),
         _ => reduce::reduce_weighted_4::launch(&*distances, rows, &mut moved, m, n32, d32),
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn batches_shrink_to_what_fits() {
+        assert_eq!(fitting(1024, 1 << 30, 1000, 400), 1024);
+        // 7000 of 8000 bytes, of which 1000 are taken.
+        assert_eq!(fitting(1024, 8000, 1000, 400), 15);
+        assert_eq!(fitting(10, 8000, 1000, 400), 10);
+        assert_eq!(fitting(1024, 8000, 6500, 400), 1);
+        assert_eq!(fitting(1024, 100, 6500, 400), 1);
+        assert_eq!(fitting(7, u128::MAX, 0, 4), 7);
+    }
 }

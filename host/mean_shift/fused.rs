@@ -52,7 +52,7 @@ pub(super) fn run(options: &MeanShift, device: &Device, points: &Points) -> Resu
     let rows = device.download(&rows)?;
     let download = start.elapsed();
     let last_shift = f64::from(last.squared).sqrt() / scale;
-    Ok(Moved { rows, iterations: last.iterations, last_shift, upload, iterate, download })
+    Ok(Moved { rows, iterations: last.iterations, last_shift, batch: None, upload, iterate, download })
 }
 
 fn iterate(

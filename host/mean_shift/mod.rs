@@ -39,6 +39,8 @@ pub struct Clustering {
     pub last_shift: f64,
     /// Whether that was within the tolerance.
     pub converged: bool,
+    /// Points at a time, of the composed method: as many as were asked for, or as the memory holds.
+    pub batch: Option<usize>,
     /// Where the time went.
     pub phases: Phases,
     /// What crossed between host and device.
@@ -65,6 +67,8 @@ struct Moved {
     iterations: usize,
     /// The largest shift of the last iteration, in units of the data.
     last_shift: f64,
+    /// Points at a time, where they were taken in batches.
+    batch: Option<usize>,
     upload: Duration,
     iterate: Duration,
     download: Duration,
@@ -99,6 +103,7 @@ impl MeanShift {
             iterations: moved.iterations,
             last_shift: moved.last_shift,
             converged: moved.last_shift <= self.tolerance * self.bandwidth,
+            batch: moved.batch,
             phases: Phases {
                 upload: moved.upload,
                 iterate: moved.iterate,

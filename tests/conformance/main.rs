@@ -2,6 +2,7 @@
 //!
 //! A machine that is not there is skipped by name, never passed in silence.
 
+mod ceilings;
 mod check;
 mod kernels;
 mod runs;
@@ -17,6 +18,7 @@ macro_rules! conformance {
             conformance!(@tests $open;
                 kernels: axpy, layout, matmul, pairwise, weights, reduce_weighted, shift, shift_any, step_largest,
                     converged_steps_do_nothing, relations_are_checked;
+                ceilings: ceilings_copy, ceilings_fma, ceilings_ex2, ceilings_mma;
                 runs: lecture, against_the_oracle, methods_agree, far_from_the_origin, degenerate_sets,
                     block_sizes_agree, same_bits_twice, traffic;
             );
@@ -35,7 +37,23 @@ macro_rules! conformance {
 
 /// The PTX for an architecture on the interpreter, with a seed of its schedule.
 fn interpreter(compute: u32, seed: u64) -> Result<Device, String> {
-    Device::interpreter(InterpreterOptions { compute, seed }).map_err(|error| error.to_string())
+    Device::interpreter(InterpreterOptions { compute, seed, ..InterpreterOptions::default() })
+        .map_err(|error| error.to_string())
+}
+
+/// The kernels of `benches/peers/cuda` by NVIDIA's compiler, in the place of ours, on the interpreter. Their PTX
+/// is in the folder that PEER_PTX names, or else in `target/peer-ptx`.
+fn cuda_cpp() -> Result<Device, String> {
+    let folder = std::env::var("PEER_PTX").unwrap_or_else(|_| "target/peer-ptx".to_owned());
+    let read = |name| {
+        let file = std::path::Path::new(&folder).join(name);
+        std::fs::read_to_string(&file).map_err(|error| {
+            format!("{}: {error}; `scripts/machine-code --peer-ptx {folder}` makes it", file.display())
+        })
+    };
+    let modules = vec![read("matmul.ptx")?, read("shift.ptx")?];
+    // What was read must be understood: that is no reason to skip.
+    Ok(Device::interpreter(InterpreterOptions { modules, ..InterpreterOptions::default() }).expect("NVIDIA's PTX"))
 }
 
 /// The processor with its code for one kind.
@@ -52,3 +70,11 @@ conformance!(processor_avx512, crate::processor(cuda_std::machine::MachineKind::
 conformance!(interpreter_sm_75, crate::interpreter(75, 1));
 conformance!(interpreter_sm_90, crate::interpreter(90, 2));
 conformance!(cuda, modeseek::Device::cuda(0).map_err(|error| error.to_string()));
+
+/// What there is in CUDA C++ too.
+mod cuda_cpp {
+    conformance!(@tests crate::cuda_cpp();
+        kernels: matmul, shift, converged_steps_do_nothing;
+        runs: lecture, against_the_oracle, block_sizes_agree, same_bits_twice;
+    );
+}

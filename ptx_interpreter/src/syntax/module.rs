@@ -6,7 +6,7 @@ use crate::error::{LineIndex, ParseError, ParseErrorKind, ParseResult};
 use crate::types::Space;
 
 /// The newest PTX version whose meaning this crate knows.
-const NEWEST: (u32, u32) = (9, 1);
+const NEWEST: (u32, u32) = (9, 5);
 
 pub(crate) fn parse<'a>(text: &'a str, lines: &LineIndex) -> ParseResult<ModuleTree<'a>> {
     if text.len() > u32::MAX as usize / 2 {

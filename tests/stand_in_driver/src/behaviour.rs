@@ -1,5 +1,7 @@
 //! The ways to behave.
 
+use crate::errors::Status;
+
 /// What the variable `STAND_IN_DRIVER` chooses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Behaviour {
@@ -23,17 +25,28 @@ pub(crate) enum Behaviour {
     RefusesPtx,
     /// Memory is free until one asks for it.
     OutOfMemory,
-    /// Hardly any memory is free.
-    LittleMemory,
+    /// A GPU with so many bytes of memory: `memory-4096` and so on.
+    Memory(usize),
     /// Every launch is refused.
     LaunchFails,
     /// The first launch goes wrong, which comes out when the program waits for it.
     KernelFails,
     /// The first launch goes wrong, which comes out with the very next call.
     KernelFailsSoon,
+    /// The GPU is lost at a call, counted from 1 over those that need a context: that call and all that
+    /// follow fail with an error. `lost-ECC_UNCORRECTABLE-20`: by damaged memory, at the twentieth call.
+    Lost(Lost),
 }
 
-const ALL: [(&str, Behaviour); 14] = [
+/// How a GPU is lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Lost {
+    pub(crate) error: Status,
+    pub(crate) call: usize,
+}
+
+/// Those that have a name alone.
+const NAMED: [(&str, Behaviour); 13] = [
     ("works", Behaviour::Works),
     ("two-devices", Behaviour::TwoDevices),
     ("no-devices", Behaviour::NoDevices),
@@ -44,7 +57,6 @@ const ALL: [(&str, Behaviour); 14] = [
     ("busy", Behaviour::Busy),
     ("refuses-ptx", Behaviour::RefusesPtx),
     ("out-of-memory", Behaviour::OutOfMemory),
-    ("little-memory", Behaviour::LittleMemory),
     ("launch-fails", Behaviour::LaunchFails),
     ("kernel-fails", Behaviour::KernelFails),
     ("kernel-fails-soon", Behaviour::KernelFailsSoon),
@@ -54,8 +66,21 @@ impl Behaviour {
     /// The one that the environment names; without a name, the first.
     pub(crate) fn from_environment() -> Self {
         let Ok(name) = std::env::var("STAND_IN_DRIVER") else { return Self::Works };
-        let found = ALL.iter().find(|(known, _)| *known == name);
-        found.unwrap_or_else(|| panic!("stand-in driver: STAND_IN_DRIVER is {name}, which is none of {ALL:?}")).1
+        let named = NAMED.iter().find(|(known, _)| *known == name).map(|(_, behaviour)| *behaviour);
+        let found = named.or_else(|| Self::with_numbers(&name));
+        found.unwrap_or_else(|| {
+            panic!(
+                "stand-in driver: STAND_IN_DRIVER is {name}, which is neither memory-N, lost-ERROR-N nor of {NAMED:?}"
+            )
+        })
+    }
+
+    fn with_numbers(name: &str) -> Option<Self> {
+        if let Some(bytes) = name.strip_prefix("memory-") {
+            return Some(Self::Memory(bytes.parse().ok()?));
+        }
+        let (error, call) = name.strip_prefix("lost-")?.split_once('-')?;
+        Some(Self::Lost(Lost { error: Status::named(error)?, call: call.parse().ok()? }))
     }
 
     /// Compute capabilities of the GPUs, major and minor.
@@ -75,6 +100,6 @@ impl Behaviour {
 
     /// Bytes of memory of a GPU.
     pub(crate) fn memory(self) -> usize {
-        if self == Self::LittleMemory { 4096 } else { 1 << 30 }
+        if let Self::Memory(bytes) = self { bytes } else { 1 << 30 }
     }
 }

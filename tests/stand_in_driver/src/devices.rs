@@ -54,6 +54,14 @@ extern "C" fn cuDeviceGetName(name: *mut c_char, room: c_int, device: c_int) -> 
 }
 
 #[unsafe(no_mangle)]
+extern "C" fn cuDeviceTotalMem_v2(bytes: Out<usize>, device: c_int) -> Status {
+    with_started(|driver| {
+        device_number(driver, device)?;
+        give(bytes, driver.behaviour.memory())
+    })
+}
+
+#[unsafe(no_mangle)]
 extern "C" fn cuDeviceGetAttribute(value: Out<c_int>, attribute: c_uint, device: c_int) -> Status {
     with_started(|driver| {
         let (major, minor) = driver.behaviour.devices()[device_number(driver, device)?];
@@ -63,6 +71,12 @@ extern "C" fn cuDeviceGetAttribute(value: Out<c_int>, attribute: c_uint, device:
             5 => c_int::MAX, // MAX_GRID_DIM_X
             6 | 7 => 65_535, // MAX_GRID_DIM_Y and _Z
             8 => 48 << 10,   // MAX_SHARED_MEMORY_PER_BLOCK
+            // Of no GPU in particular, and all of them different.
+            13 => 1_500_000, // CLOCK_RATE, in kHz
+            16 => 12,        // MULTIPROCESSOR_COUNT
+            36 => 2_500_000, // MEMORY_CLOCK_RATE, in kHz
+            37 => 256,       // GLOBAL_MEMORY_BUS_WIDTH, in bits
+            38 => 4 << 20,   // L2_CACHE_SIZE
             75 => major,     // COMPUTE_CAPABILITY_MAJOR
             76 => minor,     // COMPUTE_CAPABILITY_MINOR
             115 => 0,        // MEMORY_POOLS_SUPPORTED

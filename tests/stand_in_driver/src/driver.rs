@@ -3,10 +3,11 @@
 use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
 use std::sync::{LazyLock, Mutex, PoisonError};
+use std::time::Instant;
 
 use ptx_interpreter::{Gpu, Module};
 
-use crate::behaviour::Behaviour;
+use crate::behaviour::{Behaviour, Lost};
 use crate::errors::{Answer, Status};
 
 /// Everything that the driver knows.
@@ -27,10 +28,14 @@ pub(crate) struct Context {
     pub(crate) allocations: HashMap<u64, usize>,
     pub(crate) memory_was_refused: bool,
     pub(crate) streams: HashSet<usize>,
+    /// When each event was recorded last.
+    pub(crate) events: HashMap<usize, Option<Instant>>,
     pub(crate) modules: HashMap<usize, Module>,
     /// The module and name of each function.
     pub(crate) functions: HashMap<usize, (usize, String)>,
     handles: usize,
+    /// How many calls there were.
+    calls: usize,
     /// A failed launch that the program has not been told of.
     pub(crate) pending: Option<Status>,
     /// One that it has: every call says so from then on.
@@ -83,6 +88,12 @@ pub(crate) fn with_context(notices: Notices, call: impl FnOnce(Behaviour, &mut C
         if notices == Notices::Always || driver.behaviour == Behaviour::KernelFailsSoon {
             context.failed = context.failed.or(context.pending);
         }
+        context.calls += 1;
+        if let Behaviour::Lost(Lost { error, call }) = driver.behaviour
+            && context.calls >= call
+        {
+            context.failed = Some(error);
+        }
         match context.failed {
             Some(status) => Err(status),
             None => call(driver.behaviour, context),
@@ -109,8 +120,12 @@ impl Context {
 
     /// Says what the program should have given back before.
     pub(crate) fn complain_of_leaks(&self) {
-        let left =
-            [("allocations", self.allocations.len()), ("streams", self.streams.len()), ("modules", self.modules.len())];
+        let left = [
+            ("allocations", self.allocations.len()),
+            ("streams", self.streams.len()),
+            ("events", self.events.len()),
+            ("modules", self.modules.len()),
+        ];
         // What is left in a context that has failed cannot be freed.
         for (what, count) in left.into_iter().filter(|left| left.1 > 0 && self.failed.is_none()) {
             complain(format_args!("{count} {what} are left when the context ends"));

@@ -26,6 +26,14 @@ macro_rules! statuses {
         impl Status {
             $(pub(crate) const $name: Self = Self($code);)*
 
+            /// The error that is called `CUDA_ERROR_` and this.
+            pub(crate) fn named(name: &str) -> Option<Self> {
+                match name {
+                    $(stringify!($name) => Some(Self::$name),)*
+                    _ => None,
+                }
+            }
+
             fn words(self) -> Option<(&'static CStr, &'static CStr)> {
                 const fn c(text: &'static str) -> &'static CStr {
                     match CStr::from_bytes_with_nul(text.as_bytes()) {
@@ -52,14 +60,17 @@ statuses! {
     100 NO_DEVICE "no CUDA-capable device is detected";
     101 INVALID_DEVICE "invalid device ordinal";
     201 INVALID_CONTEXT "invalid device context";
+    214 ECC_UNCORRECTABLE "uncorrectable ECC error encountered";
     218 INVALID_PTX "a PTX JIT compilation failed";
     222 UNSUPPORTED_PTX_VERSION "the provided PTX was compiled with an unsupported toolchain.";
     400 INVALID_HANDLE "invalid resource handle";
     500 NOT_FOUND "named symbol not found";
     700 ILLEGAL_ADDRESS "an illegal memory access was encountered";
     701 LAUNCH_OUT_OF_RESOURCES "too many resources requested for launch";
+    709 CONTEXT_IS_DESTROYED "context is destroyed";
     719 LAUNCH_FAILED "unspecified launch failure";
     803 SYSTEM_DRIVER_MISMATCH "system has unsupported display driver / cuda driver combination";
+    999 UNKNOWN "unknown error";
 }
 
 impl From<Answer> for Status {

@@ -23,5 +23,6 @@ mod contexts;
 mod devices;
 mod driver;
 mod errors;
+mod events;
 mod memory;
 mod modules;

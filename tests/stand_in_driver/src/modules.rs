@@ -114,6 +114,17 @@ extern "C" fn cuModuleGetFunction(function: Out<usize>, module: usize, name: *co
 }
 
 #[unsafe(no_mangle)]
+extern "C" fn cuFuncGetParamInfo(function: usize, index: usize, offset: Out<usize>, size: Out<usize>) -> Status {
+    with_context(Notices::Perhaps, |_, context| {
+        let (module, name) = context.functions.get(&function).ok_or(Status::INVALID_HANDLE)?;
+        let kernel = context.modules[module].kernel(name).ok_or(Status::NOT_FOUND)?;
+        let parameter = kernel.parameters().get(index).ok_or(Status::INVALID_VALUE)?;
+        give(offset, parameter.offset as usize)?;
+        give(size, parameter.size as usize)
+    })
+}
+
+#[unsafe(no_mangle)]
 extern "C" fn cuModuleUnload(module: usize) -> Status {
     with_context(Notices::Perhaps, |_, context| {
         context.functions.retain(|_, (owner, _)| *owner != module);
