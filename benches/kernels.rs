@@ -5,8 +5,11 @@
 //! beside the same step in C. Results are compared with the f64 oracle before anything is timed.
 //! Without `--bench`, as `cargo test --benches` runs it, everything is tried once at small sizes.
 
+// `device` needs more of them.
+#[allow(dead_code)]
 mod families;
 mod measure;
+#[allow(dead_code)]
 mod peers;
 
 use families::{distances, matmul, shift, small};

@@ -11,9 +11,9 @@ use modeseek::{Buffer, WeightFunction};
 
 use crate::measure::{ROUNDING, Target, assert_close, poisoned, random, sample, size, time, upload, wide};
 
-type Pairwise = for<'a> fn(&'a Buffer<f32>, &'a Buffer<f32>, &'a mut Buffer<f32>, [u32; 3]) -> Launch<'a>;
+pub type Pairwise = for<'a> fn(&'a Buffer<f32>, &'a Buffer<f32>, &'a mut Buffer<f32>, [u32; 3]) -> Launch<'a>;
 
-const METRICS: [(&str, Metric, Pairwise); 4] = [
+pub const METRICS: [(&str, Metric, Pairwise); 4] = [
     ("pairwise_squared_l2", Metric::SquaredL2, |a, b, out, [m, n, d]| {
         pairwise_squared_l2::launch(a, b, out, m, n, d, 1.0)
     }),
@@ -95,9 +95,9 @@ pub fn weights(criterion: &mut Criterion, target: &Target) {
     }
 }
 
-type Reduce = for<'a> fn(&'a Buffer<f32>, &'a Buffer<f32>, &'a mut Buffer<f32>, [u32; 3]) -> Launch<'a>;
+pub type Reduce = for<'a> fn(&'a Buffer<f32>, &'a Buffer<f32>, &'a mut Buffer<f32>, [u32; 3]) -> Launch<'a>;
 
-const REDUCTIONS: [(&str, usize, Reduce); 4] = [
+pub const REDUCTIONS: [(&str, usize, Reduce); 4] = [
     ("reduce_weighted_1", 1, |w, x, out, [m, n, d]| reduce_weighted_1::launch(w, x, out, m, n, d)),
     ("reduce_weighted_2", 2, |w, x, out, [m, n, d]| reduce_weighted_2::launch(w, x, out, m, n, d)),
     ("reduce_weighted_3", 3, |w, x, out, [m, n, d]| reduce_weighted_3::launch(w, x, out, m, n, d)),

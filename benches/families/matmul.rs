@@ -8,9 +8,9 @@ use modeseek::reference;
 
 use crate::measure::{ROUNDING, Target, assert_close, poisoned, random, sample, time, tried, upload, wide};
 
-type Product = for<'a> fn(&'a Buffer<f32>, &'a Buffer<f32>, &'a mut Buffer<f32>, [u32; 3]) -> Launch<'a>;
+pub type Product = for<'a> fn(&'a Buffer<f32>, &'a Buffer<f32>, &'a mut Buffer<f32>, [u32; 3]) -> Launch<'a>;
 
-const PRODUCTS: [(&str, Product); 2] = [
+pub const PRODUCTS: [(&str, Product); 2] = [
     ("matmul_naive", |a, b, c, [m, n, k]| matmul_naive::launch(a, b, c, m, n, k)),
     ("matmul_tiled", |a, b, c, [m, n, k]| matmul_tiled::launch(a, b, c, m, n, k)),
 ];

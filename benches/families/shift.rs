@@ -10,7 +10,7 @@ use modeseek::data::Blobs;
 use modeseek::reference::{self, Metric};
 use modeseek::{Buffer, Device, Points, WeightFunction};
 
-use crate::measure::{Target, assert_close, poisoned, processors, sample, size, time, upload, wide};
+use crate::measure::{ROUNDING, Target, assert_close, poisoned, processors, sample, size, time, upload, wide};
 use crate::peers::{Peer, Peers};
 
 /// Points of the main case, the Gaussian step for d = 2.
@@ -22,33 +22,52 @@ pub fn main_size() -> usize {
 pub struct Columns {
     pub n: usize,
     pub d: usize,
-    stride: usize,
-    values: Vec<f32>,
+    pub stride: usize,
+    pub values: Vec<f32>,
     function: WeightFunction,
     /// The bandwidth in the units of the scaled coordinates.
-    bandwidth: f64,
+    pub bandwidth: f64,
+}
+
+/// The lecture's clusters.
+pub fn clusters(n: usize, d: usize) -> Points {
+    let set = Blobs { points: n, clusters: 6, dimensions: d, seed: 14 }.generate().expect("the sizes make sense");
+    Points::from_rows(&set.rows, d).expect("the points are finite")
+}
+
+/// The lecture's 2.5 for two dimensions, growing as distances do; in units of the data.
+pub fn bandwidth(d: usize) -> f64 {
+    2.5 * (d as f64 / 2.0).sqrt()
 }
 
 impl Columns {
-    /// The lecture's clusters. The bandwidth is its 2.5 for two dimensions, and grows as distances do.
+    /// The lecture's clusters, on a grid that puts no distance at the flat weight's step, where f32 and
+    /// f64 may differ.
     pub fn new(n: usize, d: usize, function: WeightFunction) -> Self {
-        let set = Blobs { points: n, clusters: 6, dimensions: d, seed: 14 }.generate().expect("the sizes make sense");
-        let points = Points::from_rows(&set.rows, d).expect("the points are finite");
-        let bandwidth = match function {
+        Self::scaled(&clusters(n, d), function, |x| (x * 64.0).round() / 64.0 * 1.003)
+    }
+
+    /// These points as they are.
+    pub fn of(points: &Points, function: WeightFunction) -> Self {
+        Self::scaled(points, function, |x| x)
+    }
+
+    fn scaled(points: &Points, function: WeightFunction, place: fn(f64) -> f64) -> Self {
+        let (n, d) = (points.len(), points.dimensions());
+        let scaled_bandwidth = match function {
             WeightFunction::Gaussian => Gaussian::SCALE,
             WeightFunction::Triangular => Triangular::SCALE,
             WeightFunction::Flat => Flat::SCALE,
         };
-        let scale = bandwidth / (2.5 * (d as f64 / 2.0).sqrt());
+        let scale = scaled_bandwidth / bandwidth(d);
         let stride = n.next_multiple_of(STRIDE);
         let mut values = vec![0.0; stride * d];
         for (i, row) in points.centred_rows().chunks(d).enumerate() {
             for (c, x) in row.iter().enumerate() {
-                // On a grid that puts no distance at the flat weight's step, where f32 and f64 may differ.
-                values[c * stride + i] = ((f64::from(*x) * scale * 64.0).round() / 64.0 * 1.003) as f32;
+                values[c * stride + i] = place(f64::from(*x) * scale) as f32;
             }
         }
-        Self { n, d, stride, values, function, bandwidth }
+        Self { n, d, stride, values, function, bandwidth: scaled_bandwidth }
     }
 
     /// Some points, by rows.
@@ -61,40 +80,57 @@ impl Columns {
         &self.values[c * self.stride..][..self.n]
     }
 
-    /// Compares moved points with the oracle: all of a small set, some of a large one.
+    /// Some moved points, by rows, and where the oracle moves them: `all` of them, or `which`.
+    pub fn beside_oracle(&self, moved: &[f32], which: Option<&[usize]>) -> (Vec<f32>, Vec<f64>) {
+        let (n, d) = (self.n, self.d);
+        let all = wide(&self.rows(&self.values, 0..n));
+        let Some(which) = which else {
+            return (self.rows(moved, 0..n), reference::shift(&all, d, self.function, self.bandwidth));
+        };
+        let weight = |&distance: &f64| reference::weight(self.function, distance, self.bandwidth);
+        // One at a time: the distances of many to a million points would not fit.
+        let expected = which.iter().flat_map(|i| {
+            let distances = reference::pairwise(&all[i * d..][..d], &all, d, Metric::L2);
+            let weights: Vec<f64> = distances.iter().map(weight).collect();
+            reference::reduce_weighted(&weights, &all, n, d)
+        });
+        (self.rows(moved, which.iter().copied()), expected.collect())
+    }
+
+    /// How far a moved point may be from where the oracle moves it.
     ///
     /// Positions are f32, so that a rounding is up to 2^-24 of the extent; sums have at most as many
     /// roundings as there are points of a tile and tiles, nearly all of which cancel.
-    pub fn check(&self, moved: &[f32], what: &str) {
-        let (n, d) = (self.n, self.d);
-        let all = wide(&self.rows(&self.values, 0..n));
-        let which = if n <= 1000 { (0..n).collect() } else { sample(n) };
-        let found = self.rows(moved, which.iter().copied());
-        let expected = if n <= 1000 {
-            reference::shift(&all, d, self.function, self.bandwidth)
-        } else {
-            let queries = wide(&self.rows(&self.values, which.into_iter()));
-            let distances = reference::pairwise(&queries, &all, d, Metric::L2);
-            let weight = |&distance: &f64| reference::weight(self.function, distance, self.bandwidth);
-            let weights: Vec<f64> = distances.iter().map(weight).collect();
-            reference::reduce_weighted(&weights, &all, n, d)
-        };
-        let extent = all.iter().fold(0.0, |extent: f64, x| extent.max(x.abs()));
-        assert_close(&found, &expected, 128.0 * crate::measure::ROUNDING * extent, what);
+    pub fn tolerance(&self) -> f64 {
+        let extent =
+            (0..self.d).flat_map(|c| self.column(c)).fold(0.0, |extent: f64, x| extent.max(f64::from(x.abs())));
+        128.0 * ROUNDING * extent
     }
 
-    /// The same, for points by columns without padding.
-    pub fn check_unpadded(&self, moved: &[f32], what: &str) {
+    /// Compares moved points with the oracle: all of a small set, some of a large one.
+    pub fn check(&self, moved: &[f32], what: &str) {
+        let which = (self.n > 1000).then(|| sample(self.n));
+        let (found, expected) = self.beside_oracle(moved, which.as_deref());
+        assert_close(&found, &expected, self.tolerance(), what);
+    }
+
+    /// Points by columns without padding, padded.
+    pub fn padded(&self, moved: &[f32]) -> Vec<f32> {
         let mut padded = vec![f32::NAN; self.stride * self.d];
         for (c, column) in moved.chunks(self.n).enumerate() {
             padded[c * self.stride..][..self.n].copy_from_slice(column);
         }
-        self.check(&padded, what);
+        padded
+    }
+
+    /// Compares points by columns without padding.
+    pub fn check_unpadded(&self, moved: &[f32], what: &str) {
+        self.check(&self.padded(moved), what);
     }
 }
 
 /// A kernel's launch for n, d and stride.
-type Step = for<'a> fn(&'a Buffer<f32>, &'a mut Buffer<f32>, &'a mut Buffer<u32>, [u32; 3]) -> Launch<'a>;
+pub type Step = for<'a> fn(&'a Buffer<f32>, &'a mut Buffer<f32>, &'a mut Buffer<u32>, [u32; 3]) -> Launch<'a>;
 
 macro_rules! steps {
     ($($family:ident::$kernel:ident: $function:ident $(, $d:ident)?;)*) => {
@@ -110,7 +146,7 @@ macro_rules! steps {
 }
 
 /// Steps for 1, 2, 3, 4 dimensions, in that order for each weight.
-const SPECIALISED: [(&str, WeightFunction, Step); 12] = steps! {
+pub const SPECIALISED: [(&str, WeightFunction, Step); 12] = steps! {
     shift::shift_gaussian_1: Gaussian;
     shift::shift_gaussian_2: Gaussian;
     shift::shift_gaussian_3: Gaussian;
@@ -125,7 +161,7 @@ const SPECIALISED: [(&str, WeightFunction, Step); 12] = steps! {
     shift::shift_flat_4: Flat;
 };
 
-const GENERAL: [(&str, WeightFunction, Step); 3] = steps! {
+pub const GENERAL: [(&str, WeightFunction, Step); 3] = steps! {
     any::shift_gaussian_any: Gaussian, d;
     any::shift_triangular_any: Triangular, d;
     any::shift_flat_any: Flat, d;
@@ -140,7 +176,8 @@ fn run(device: &Device, columns: &Columns, step: Step) -> Vec<f32> {
     device.download(&to).expect("the launch succeeds")
 }
 
-fn sizes(columns: &Columns) -> [u32; 3] {
+/// n, d and stride as kernels take them.
+pub fn sizes(columns: &Columns) -> [u32; 3] {
     [columns.n, columns.d, columns.stride].map(|size| size as u32)
 }
 

@@ -114,9 +114,14 @@ pub fn wide(values: &[f32]) -> Vec<f64> {
 
 /// A few of 0..n: the first, the last, and some between.
 pub fn sample(n: usize) -> Vec<usize> {
-    let mut sample: Vec<_> = (0..8).map(|k| k * (n - 1) / 7).collect();
-    sample.dedup();
-    sample
+    spread(n, 8)
+}
+
+/// `count` of 0..n, or all where there are fewer: the first, the last, and evenly between.
+pub fn spread(n: usize, count: usize) -> Vec<usize> {
+    let mut spread: Vec<_> = (0..count).map(|k| k * (n - 1) / (count - 1)).collect();
+    spread.dedup();
+    spread
 }
 
 /// Each found value is within the tolerance of what the oracle says.

@@ -21,6 +21,8 @@ const PEAK: u64 = (1 << 20) * 12;
 /// One way to compile the program and run it.
 pub struct Peer {
     pub name: String,
+    /// How it was compiled, for a person.
+    pub compiled: &'static str,
     /// The target that it stands beside.
     beside: &'static str,
     program: PathBuf,
@@ -30,7 +32,9 @@ pub struct Peer {
 
 /// All that could be compiled here.
 pub struct Peers {
-    peers: Vec<Peer>,
+    pub peers: Vec<Peer>,
+    /// How those would have been compiled that are not there, and why they are not.
+    pub left_out: Vec<(&'static str, String)>,
     _programs: TempDir,
 }
 
@@ -41,10 +45,24 @@ impl Peers {
         let source = programs.path().join("shift_c.c");
         std::fs::write(&source, SOURCE).expect("the folder is writable");
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let mut peers = Vec::new();
-        for (kind, name, flags, lanes, beside) in [
-            (MachineKind::Avx2, "c-avx2", &["-mavx2", "-mfma"][..], 8, ["cpu-avx2-1-worker", "cpu-avx2"]),
-            (MachineKind::Avx512, "c-native", &["-march=native"], 16, ["cpu-avx512-1-worker", "cpu-avx512"]),
+        let (mut peers, mut left_out) = (Vec::new(), Vec::new());
+        for (kind, name, compiled_as, flags, lanes, beside) in [
+            (
+                MachineKind::Avx2,
+                "c-avx2",
+                "C, -O3 AVX2",
+                &["-mavx2", "-mfma"][..],
+                8,
+                ["cpu-avx2-1-worker", "cpu-avx2"],
+            ),
+            (
+                MachineKind::Avx512,
+                "c-native",
+                "C, -O3 native",
+                &["-march=native"],
+                16,
+                ["cpu-avx512-1-worker", "cpu-avx512"],
+            ),
         ] {
             let program = programs.path().join(name);
             let mut cc = Command::new("cc");
@@ -60,14 +78,15 @@ impl Peers {
             };
             if let Err(why) = compiled {
                 eprintln!("left out: {name}, the peer in C of {}: {why}", beside[1]);
+                left_out.push((compiled_as, why));
                 continue;
             }
             for (threads, suffix, beside) in [(1, "-1-thread", beside[0]), (cores, "", beside[1])] {
                 let (name, program) = (format!("{name}{suffix}"), program.clone());
-                peers.push(Peer { name, beside, program, threads, lanes });
+                peers.push(Peer { name, compiled: compiled_as, beside, program, threads, lanes });
             }
         }
-        Self { peers, _programs: programs }
+        Self { peers, left_out, _programs: programs }
     }
 
     /// The peer of a target.
@@ -101,7 +120,13 @@ impl Peer {
         Duration::from_secs_f64(words[0].parse().expect("the first word is seconds"))
     }
 
-    fn shift(&self, files: &Files, n: usize, repeats: u64) -> Duration {
+    /// Whether it uses all cores, as a device does unless told otherwise.
+    pub fn on_all_cores(&self) -> bool {
+        !self.name.ends_with("-1-thread")
+    }
+
+    /// How long so many steps take.
+    pub fn shift(&self, files: &Files, n: usize, repeats: u64) -> Duration {
         let path = |name| files.0.path().join(name).to_str().expect("the path is text").to_owned();
         let (points, moved) = (path("points"), path("moved"));
         self.run(&["shift".into(), points, n.to_string(), self.threads.to_string(), repeats.to_string(), moved])
@@ -111,8 +136,7 @@ impl Peer {
     pub fn moved(&self, columns: &Columns) -> Vec<f32> {
         let files = Files::new(columns);
         self.shift(&files, columns.n, 1);
-        let bytes = std::fs::read(files.0.path().join("moved")).expect("the program wrote it");
-        let moved: Vec<_> = bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
+        let moved = files.moved();
         assert_eq!(moved.len(), columns.n * 2);
         moved
     }
@@ -130,14 +154,21 @@ impl Peer {
 }
 
 /// A folder with the points of a step.
-struct Files(TempDir);
+pub struct Files(TempDir);
 
 impl Files {
-    fn new(columns: &Columns) -> Self {
+    /// These points, without padding.
+    pub fn new(columns: &Columns) -> Self {
         let folder = tempfile::tempdir().expect("there is a folder for temporary files");
         let values = columns.column(0).iter().chain(columns.column(1));
         let bytes: Vec<u8> = values.flat_map(|x| x.to_le_bytes()).collect();
         std::fs::write(folder.path().join("points"), bytes).expect("the folder is writable");
         Self(folder)
+    }
+
+    /// Where the last run moved them, by columns without padding.
+    fn moved(&self) -> Vec<f32> {
+        let bytes = std::fs::read(self.0.path().join("moved")).expect("the program wrote it");
+        bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()
     }
 }

@@ -1,0 +1,111 @@
+//! What was typed.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use modeseek::executor::DeviceChoice;
+
+/// Measures what a device does with modeseek's kernels.
+#[derive(Debug, Parser)]
+#[command(name = "device", version, after_help = "Exit codes: 0 done, 1 something failed, 2 wrong usage.")]
+pub struct Typed {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// What the device is, and how long its code takes to load
+    Describe {
+        #[command(flatten)]
+        target: Target,
+        /// Leave out how long its code takes to load
+        #[arg(long)]
+        brief: bool,
+    },
+    /// What the device can do at most: copies, fma, exponentials, matrix products
+    Ceilings {
+        #[command(flatten)]
+        target: Target,
+        #[command(flatten)]
+        effort: Effort,
+    },
+    /// Every case, each kernel checked against the f64 oracle and then timed
+    Kernels {
+        #[command(flatten)]
+        target: Target,
+        #[command(flatten)]
+        effort: Effort,
+        /// PTX or a cubin by nvcc, whose kernels are measured beside those of the same names; may be repeated
+        #[arg(long, value_name = "FILE")]
+        cuda_cpp: Vec<PathBuf>,
+    },
+    /// Whole clusterings
+    Runs {
+        #[command(flatten)]
+        target: Target,
+        #[command(flatten)]
+        effort: Effort,
+    },
+    /// The cases' data, for peers in other languages
+    Export {
+        /// The folder, which is made
+        #[arg(long, value_name = "FOLDER")]
+        out: PathBuf,
+        /// Small sizes, to try things out
+        #[arg(long)]
+        tried: bool,
+    },
+    /// Loads each family of kernels and prints how long that took: what `describe` runs in new processes
+    #[command(hide = true)]
+    Loads {
+        #[arg(long)]
+        device: DeviceChoice,
+    },
+}
+
+/// What is measured, and where that is written.
+#[derive(Clone, Debug, Args)]
+pub struct Target {
+    /// auto, cpu, cuda, cuda:N (the GPU number N, from 0), or interpreter (the PTX, every access checked; slow)
+    #[arg(long, value_name = "DEVICE", default_value = "auto")]
+    pub device: DeviceChoice,
+    /// The result file; a table on the standard output if not given
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}
+
+/// How much is measured.
+#[derive(Clone, Debug, Args)]
+pub struct Effort {
+    /// Small sizes and few samples, to try things out
+    #[arg(long)]
+    pub tried: bool,
+    /// How often all cases are gone through: noise that is slow shows between the passes
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub passes: u32,
+    /// Time for the samples of a case in a pass
+    #[arg(long, value_name = "S", default_value_t = 1.5, value_parser = seconds)]
+    pub seconds: f64,
+    /// The longest that one repeat may take, by an estimate; what takes longer is left out. Not on CUDA
+    #[arg(long, value_name = "S", default_value_t = 20.0, value_parser = seconds)]
+    pub longest: f64,
+    /// Only cases with this in their names
+    #[arg(long, value_name = "TEXT")]
+    pub only: Option<String>,
+}
+
+impl Effort {
+    /// Whether a case is wanted.
+    pub fn wants(&self, case: &str) -> bool {
+        self.only.as_ref().is_none_or(|only| case.contains(only.as_str()))
+    }
+}
+
+/// A time that makes sense: up to a day.
+fn seconds(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(seconds) if (0.0..=86_400.0).contains(&seconds) => Ok(seconds),
+        _ => Err("a number of seconds from 0 to 86400".to_owned()),
+    }
+}

@@ -1,0 +1,248 @@
+//! Every case of a kernel: checked at a small size and at its own, then timed.
+
+use std::path::PathBuf;
+
+use modeseek::WeightFunction;
+
+use super::args::Effort;
+use super::cases::{self, Case, Shape};
+use super::memory::{MARGIN, MOST_SETS};
+use super::opened::Opened;
+use super::results::{Check, Results};
+use super::subject::{self, Measured, Task};
+use super::timing::{self, Member};
+use super::{Outcome, caught, step};
+use crate::peers::{Peer, Peers};
+
+const OURS: &str = "modeseek";
+const NVCC: &str = "CUDA C++, nvcc";
+
+/// Products of more than this are not measured with the naive kernel, which would only take long.
+const MOST_NAIVE: usize = 100_000_000_000;
+
+/// Cases whose steps are measured with all weights.
+const ALL_WEIGHTS: [&str; 2] = ["step/200000x2", "step/1000000x2"];
+
+/// Who runs a case.
+enum By<'a> {
+    Device(&'a Opened),
+    C(&'a Peer),
+}
+
+/// One implementation of a case.
+struct Subject<'a> {
+    implementation: String,
+    by: By<'a>,
+    task: Task,
+}
+
+/// Implementations of a case that are measured in turn.
+struct Unit<'a> {
+    case: String,
+    shape: Shape,
+    /// The size at which all of the output is checked.
+    small: Shape,
+    subjects: Vec<Subject<'a>>,
+    /// Implementations that are not there, and why.
+    missing: Vec<(String, String)>,
+}
+
+/// All who can run something.
+pub struct Machines<'a> {
+    pub opened: &'a Opened,
+    /// The device with kernels by nvcc, or why there is none; nothing if there was no word of it.
+    pub nvcc: Option<Outcome<Opened>>,
+    /// Peers in C, beside the processor.
+    pub in_c: Option<Peers>,
+}
+
+impl<'a> Machines<'a> {
+    pub fn new(opened: &'a Opened, modules: &[PathBuf]) -> Self {
+        let nvcc = (!modules.is_empty()).then(|| caught(|| opened.with_modules(modules)));
+        Self { opened, nvcc, in_c: (opened.name == "cpu").then(Peers::compile) }
+    }
+
+    fn units(&self, cases: &[Case], effort: &Effort) -> Vec<Unit<'_>> {
+        let units = cases.iter().flat_map(|case| self.units_of(case, effort));
+        units.filter(|unit| effort.wants(&unit.case)).collect()
+    }
+
+    fn units_of(&self, case: &Case, effort: &Effort) -> Vec<Unit<'_>> {
+        let shape = if effort.tried { case.tried } else { case.shape };
+        let unit = |suffix: &str, implementation: &str, task| Unit {
+            case: format!("{}{suffix}", case.name),
+            shape,
+            small: case.tried,
+            subjects: vec![Subject { implementation: implementation.to_owned(), by: By::Device(self.opened), task }],
+            missing: Vec::new(),
+        };
+        match case.shape {
+            Shape::Step { d, .. } => {
+                let mut gaussian = unit("", OURS, Task::Step(WeightFunction::Gaussian));
+                if d <= 4 {
+                    self.add_nvcc(&mut gaussian);
+                }
+                if d == 2 {
+                    self.add_c(&mut gaussian);
+                }
+                let mut units = vec![gaussian];
+                if ALL_WEIGHTS.contains(&case.name.as_str()) {
+                    units.push(unit("/triangular", OURS, Task::Step(WeightFunction::Triangular)));
+                    units.push(unit("/flat", OURS, Task::Step(WeightFunction::Flat)));
+                }
+                units
+            }
+            Shape::Product { m, k, n } => {
+                let mut tiled = unit("", OURS, Task::Product { naive: false });
+                self.add_nvcc(&mut tiled);
+                let naive =
+                    (m * k * n <= MOST_NAIVE).then(|| unit("", "modeseek, naive", Task::Product { naive: true }));
+                std::iter::once(tiled).chain(naive).collect()
+            }
+            // By their places in families::distances::METRICS.
+            Shape::Pairwise { .. } => [("modeseek", 1), ("modeseek, squared L2", 0), ("modeseek, L1", 2)]
+                .map(|(name, metric)| unit("", name, Task::Pairwise(metric)))
+                .into(),
+            Shape::Reduce { .. } => vec![unit("", OURS, Task::Reduce)],
+        }
+    }
+
+    fn add_nvcc<'b>(&'b self, unit: &mut Unit<'b>) {
+        match &self.nvcc {
+            None => {}
+            Some(Ok(opened)) => {
+                let task = unit.subjects[0].task;
+                unit.subjects.push(Subject { implementation: NVCC.to_owned(), by: By::Device(opened), task });
+            }
+            Some(Err(why)) => unit.missing.push((NVCC.to_owned(), why.to_string())),
+        }
+    }
+
+    fn add_c<'b>(&'b self, unit: &mut Unit<'b>) {
+        let Some(peers) = &self.in_c else { return };
+        for peer in peers.peers.iter().filter(|peer| peer.on_all_cores()) {
+            let (implementation, task) = (peer.compiled.to_owned(), unit.subjects[0].task);
+            unit.subjects.push(Subject { implementation, by: By::C(peer), task });
+        }
+        let missing = peers.left_out.iter().map(|(name, why)| ((*name).to_owned(), why.clone()));
+        unit.missing.extend(missing);
+    }
+}
+
+impl<'a> Subject<'a> {
+    fn prepare(&self, shape: Shape, most_sets: usize) -> Outcome<Box<dyn Measured + 'a>> {
+        match (&self.by, shape) {
+            (By::Device(opened), _) => Ok(subject::prepare(self.task, shape, &opened.device, most_sets)?),
+            (By::C(peer), Shape::Step { n, .. }) => Ok(Box::new(step::InC::new(peer, n))),
+            (By::C(_), other) => Err(format!("the peer in C has no {other:?}").into()),
+        }
+    }
+
+    /// Checks all of a small output, and some of the one that is timed.
+    fn check(&self, unit: &Unit<'_>, measured: &mut dyn Measured) -> Outcome<Check> {
+        if unit.small != unit.shape {
+            let small = self.prepare(unit.small, 1)?.check()?;
+            if !small.passed {
+                return Ok(small);
+            }
+        }
+        measured.check()
+    }
+}
+
+/// Measures all cases, in passes.
+pub fn run(machines: &Machines<'_>, effort: &Effort, results: &mut Results) -> Outcome<()> {
+    let cases = cases::kernels()?;
+    let units = machines.units(&cases, effort);
+    for pass in 0..effort.passes {
+        for unit in &units {
+            if pass == 0 {
+                begin(machines.opened, unit, effort, results);
+            }
+            measure(machines.opened, unit, pass == 0, effort, results);
+            results.write()?;
+        }
+    }
+    Ok(())
+}
+
+/// Makes the rows of a unit, and decides what is left out before anything is launched.
+fn begin(opened: &Opened, unit: &Unit<'_>, effort: &Effort, results: &mut Results) {
+    for (implementation, why) in &unit.missing {
+        results.row(&unit.case, implementation, opened.name).left_out = Some(super::one_line(why));
+    }
+    let why = caught(|| left_out(opened, unit, effort));
+    for subject in &unit.subjects {
+        let row = results.row(&unit.case, &subject.implementation, opened.name);
+        match &why {
+            Ok(why) => row.left_out.clone_from(why),
+            Err(why) => row.fail(&why.to_string()),
+        }
+        if !row.is_closed() {
+            row.precision = Some("f32");
+            row.timer = Some(if let By::Device(opened) = subject.by { opened.timer } else { "wall clock" });
+            row.work = Some(subject::work(unit.shape));
+        }
+    }
+}
+
+/// Why a unit cannot be measured here, if so.
+fn left_out(opened: &Opened, unit: &Unit<'_>, effort: &Effort) -> Outcome<Option<String>> {
+    let needed = subject::bytes(unit.shape) * unit.subjects.len() as u128 + MARGIN;
+    let free = opened.device.details()?.free_bytes as u128;
+    if needed > free {
+        let [needed, free] = [needed, free].map(|bytes| bytes as f64 / 1e9);
+        return Ok(Some(format!("needs {needed:.1} GB of memory, and {free:.1} GB are free")));
+    }
+    if opened.name == "cuda" || effort.tried {
+        return Ok(None);
+    }
+    let prepare = |rows| unit.subjects[0].prepare(unit.shape.with_rows(rows), 1);
+    let seconds = timing::estimate(unit.shape.rows(), unit.shape.power(), prepare)?;
+    Ok((seconds > effort.longest).then(|| format!("would take {seconds:.0} s on this device")))
+}
+
+/// One pass of a unit: prepares what is still to be measured, checks it the first time, takes samples.
+fn measure(opened: &Opened, unit: &Unit<'_>, check: bool, effort: &Effort, results: &mut Results) {
+    let mut members = Vec::new();
+    for subject in &unit.subjects {
+        let row = results.row(&unit.case, &subject.implementation, opened.name);
+        if row.is_closed() {
+            continue;
+        }
+        let prepared = caught(|| {
+            if let Some(why) = opened.lost() {
+                return Err(format!("the device was lost before: {why}").into());
+            }
+            let most_sets = if effort.tried { 2 } else { MOST_SETS };
+            let mut measured = subject.prepare(unit.shape, most_sets)?;
+            let check = check.then(|| subject.check(unit, &mut *measured)).transpose()?;
+            Ok((measured, check))
+        });
+        match prepared {
+            Ok((measured, check)) => {
+                let wrong = check.as_ref().filter(|check| !check.passed).map(|check| {
+                    format!(
+                        "check: {} against {} is {:e}, above {:e}",
+                        check.measure, check.against, check.error, check.limit
+                    )
+                });
+                row.check = check.or(row.check.take());
+                match wrong {
+                    Some(wrong) => row.fail(&wrong),
+                    None => members.push((subject, Member::new(measured))),
+                }
+            }
+            Err(why) => row.fail(&why.to_string()),
+        }
+    }
+    let (subjects, mut members): (Vec<_>, Vec<_>) = members.into_iter().unzip();
+    timing::sample(&mut members, effort);
+    for (subject, member) in subjects.into_iter().zip(members) {
+        let row = results.row(&unit.case, &subject.implementation, opened.name);
+        match member.result {
+            Ok(samples) => row.samples_s.push(samples),
+            Err(why) => row.fail(&why.to_string()),
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! Whole clusterings: how long they take, what they find, and whether they find it again.
+
+use std::time::{Duration, Instant};
+
+use modeseek::agreement::adjusted_rand_index;
+use modeseek::data::{Blobs, LabelledPoints};
+use modeseek::executor::DeviceChoice;
+use modeseek::{Clustering, Device, MeanShift, Points, WeightFunction};
+use serde_json::{Value, json};
+
+use super::args::Effort;
+use super::cases::{self, Run, Shape};
+use super::opened::Opened;
+use super::results::{Check, Results, Row, Work};
+use super::subject::{self, Task};
+use super::{Outcome, caught, timing};
+use crate::families::shift::bandwidth;
+
+/// Iterations that an estimate assumes where a run ends when it has converged: these data take about as many.
+const ASSUMED: usize = 6;
+
+/// The most samples of one pass.
+const MOST_SAMPLES: usize = 50;
+
+/// How far the adjusted Rand index with the true clusters may be from 1.
+const DISAGREEMENT: f64 = 0.01;
+
+/// A run with its points.
+struct Job<'a> {
+    run: &'a Run,
+    set: LabelledPoints,
+    points: Points,
+    estimator: MeanShift,
+}
+
+/// Measures all runs, in passes.
+pub fn run(opened: &Opened, effort: &Effort, results: &mut Results) -> Outcome<()> {
+    let runs = cases::runs(effort.tried)?;
+    // What the first fit of each found, with which those after it are compared.
+    let mut first: Vec<Option<Clustering>> = vec![None; runs.len()];
+    for pass in 0..effort.passes {
+        for (run, first) in runs.iter().zip(&mut first) {
+            if !effort.wants(&run.name) {
+                continue;
+            }
+            let row = results.row(&run.name, "modeseek", opened.name);
+            if !row.is_closed()
+                && let Err(why) = caught(|| measure(opened, run, pass == 0, first, effort, row))
+            {
+                row.fail(&why.to_string());
+            }
+            results.write()?;
+        }
+    }
+    Ok(())
+}
+
+impl<'a> Job<'a> {
+    fn new(run: &'a Run) -> Outcome<Self> {
+        let set = Blobs { points: run.n, clusters: 6, dimensions: run.d, seed: 14 }.generate()?;
+        let points = Points::from_rows(&set.rows, run.d)?;
+        let estimator = MeanShift::new(bandwidth(run.d));
+        let estimator = match run.iterations {
+            Some(iterations) => estimator.tolerance(0.0).max_iterations(iterations),
+            None => estimator,
+        };
+        Ok(Self { run, set, points, estimator })
+    }
+
+    fn fit(&self, device: &Device) -> Outcome<Clustering> {
+        Ok(self.estimator.fit(device, &self.points)?)
+    }
+}
+
+/// One pass of one run; the first one also compares.
+fn measure(
+    opened: &Opened,
+    run: &Run,
+    check: bool,
+    first: &mut Option<Clustering>,
+    effort: &Effort,
+    row: &mut Row,
+) -> Outcome<()> {
+    if let Some(why) = opened.lost() {
+        return Err(format!("the device was lost before: {why}").into());
+    }
+    if check {
+        row.left_out = left_out(opened, run, effort)?;
+        if row.is_closed() {
+            return Ok(());
+        }
+    }
+    let job = Job::new(run)?;
+    if check {
+        // The warm-up, too.
+        let found = job.fit(&opened.device)?;
+        describe(&job, &found, row);
+        if opened.name != "cpu" {
+            let compared = compare_with_processor(&job, &found, effort)?;
+            row.more.insert("processors_labels".to_owned(), compared.into());
+        }
+        *first = Some(found);
+    }
+    let first = first.as_ref().ok_or("there was no first fit")?;
+    sample(opened, &job, first, effort, row)
+}
+
+/// Why a run cannot be measured here, if so.
+fn left_out(opened: &Opened, run: &Run, effort: &Effort) -> Outcome<Option<String>> {
+    if opened.name == "cuda" || effort.tried {
+        return Ok(None);
+    }
+    let seconds = estimate(&opened.device, run)?;
+    Ok((seconds > effort.longest).then(|| format!("would take about {seconds:.0} s on this device")))
+}
+
+/// About how many seconds a fit takes.
+fn estimate(device: &Device, run: &Run) -> Outcome<f64> {
+    let prepare = |n| subject::prepare(Task::Step(WeightFunction::Gaussian), Shape::Step { n, d: run.d }, device, 1);
+    Ok(timing::estimate(run.n, 2, prepare)? * run.iterations.unwrap_or(ASSUMED) as f64)
+}
+
+/// What is known of a run before it is timed.
+fn describe(job: &Job<'_>, found: &Clustering, row: &mut Row) {
+    let pairs = (job.run.n as f64).powi(2) * found.iterations as f64;
+    let agreement = adjusted_rand_index(&found.labels, &job.set.labels);
+    row.precision = Some("f32");
+    row.timer = Some("wall clock");
+    row.work = Some(Work { pairs: Some(pairs), ..Work::default() });
+    row.check = Some(Check::new("true clusters", "1 - adjusted Rand index", 1.0 - agreement, DISAGREEMENT));
+    let found = json!({
+        "iterations": found.iterations, "converged": found.converged, "pairs": pairs,
+        "clusters": found.modes.len(), "adjusted_rand_index": agreement,
+    });
+    row.more.insert("found".to_owned(), found);
+    row.more.insert("same_bits".to_owned(), "not compared".into());
+}
+
+/// Whether the processor finds the same labels, where it does so in time.
+fn compare_with_processor(job: &Job<'_>, found: &Clustering, effort: &Effort) -> Outcome<String> {
+    let processor = Opened::new(DeviceChoice::Cpu)?.device;
+    let seconds = if effort.tried { 0.0 } else { estimate(&processor, job.run)? };
+    if seconds > effort.longest {
+        return Ok(format!("not compared: the processor would take about {seconds:.0} s"));
+    }
+    let expected = job.fit(&processor)?.labels;
+    let different = expected.iter().zip(&found.labels).filter(|(expected, found)| expected != found).count();
+    if different > 0 {
+        return Err(format!("{different} of {} labels are not those of the processor", expected.len()).into());
+    }
+    Ok("the same".to_owned())
+}
+
+/// Fits until the time is over. Each must give the bits of the first one.
+fn sample(opened: &Opened, job: &Job<'_>, first: &Clustering, effort: &Effort, row: &mut Row) -> Outcome<()> {
+    let mut samples = Vec::new();
+    let start = Instant::now();
+    while samples.is_empty() || samples.len() < MOST_SAMPLES && start.elapsed().as_secs_f64() < effort.seconds {
+        let begin = Instant::now();
+        let found = job.fit(&opened.device)?;
+        samples.push(begin.elapsed().as_secs_f64());
+        same_bits(first, &found)?;
+        note_phases(&found, row);
+        if effort.tried {
+            break;
+        }
+    }
+    row.more.insert("same_bits".to_owned(), "the labels and modes of all fits".into());
+    row.samples_s.push(samples);
+    Ok(())
+}
+
+fn same_bits(first: &Clustering, found: &Clustering) -> Outcome<()> {
+    let bits = |clustering: &Clustering| -> Vec<u64> {
+        let modes = clustering.modes.iter();
+        modes.flat_map(|mode| mode.position.iter().chain(&mode.centre).map(|x| x.to_bits())).collect()
+    };
+    if first.labels != found.labels {
+        return Err("a second fit gave other labels".into());
+    }
+    if first.iterations != found.iterations || bits(first) != bits(found) {
+        return Err("a second fit gave modes of other bits".into());
+    }
+    Ok(())
+}
+
+/// Adds the seconds of each phase to those of the samples before.
+fn note_phases(found: &Clustering, row: &mut Row) {
+    let phases = row.more.entry("phases_s").or_insert_with(|| json!({}));
+    let mut add = |name: &str, took: Duration| {
+        if let Value::Object(phases) = &mut *phases
+            && let Value::Array(seconds) = phases.entry(name).or_insert_with(|| json!([]))
+        {
+            seconds.push(took.as_secs_f64().into());
+        }
+    };
+    add("upload", found.phases.upload);
+    add("iterate", found.phases.iterate);
+    add("download", found.phases.download);
+    add("label", found.phases.label);
+}

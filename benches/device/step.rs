@@ -1,0 +1,137 @@
+//! One blurring step: the fused kernels, and their peers in C.
+
+use modeseek::{Buffer, Device, WeightFunction};
+
+use super::memory::poisoned;
+use super::results::Check;
+use super::subject::Measured;
+use super::{Outcome, larger};
+use crate::families::shift::{self, Columns, Step as Launch};
+use crate::measure::spread;
+use crate::peers::{Files, Peer};
+
+/// Queries that are compared with the oracle where there are many.
+const CHECKED: usize = 32;
+
+/// Points up to which all are compared.
+const ALL: usize = 1000;
+
+/// The points of a step: the lecture's clusters, where the flat weight wants them on a grid.
+fn columns(function: WeightFunction, n: usize, d: usize) -> Columns {
+    match function {
+        WeightFunction::Flat => Columns::new(n, d, function),
+        _ => Columns::of(&shift::clusters(n, d), function),
+    }
+}
+
+/// Compares moved points with the oracle: the largest distance from where one should be, in bandwidths.
+fn compare(columns: &Columns, moved: &[f32]) -> Outcome<Check> {
+    let (n, d) = (columns.n, columns.d);
+    for (c, column) in moved.chunks(columns.stride).enumerate() {
+        if let Some(i) = column[..n].iter().position(|x| !x.is_finite()) {
+            return Err(format!("coordinate {c} of point {i} is {}", column[i]).into());
+        }
+    }
+    let which = (n > ALL).then(|| spread(n, CHECKED));
+    let (found, expected) = columns.beside_oracle(moved, which.as_deref());
+    let squared = |(found, expected): (&[f32], &[f64])| -> f64 {
+        found.iter().zip(expected).map(|(found, expected)| (f64::from(*found) - expected).powi(2)).sum()
+    };
+    let error = found.chunks(d).zip(expected.chunks(d)).map(squared).fold(0.0, larger).sqrt();
+    // The tolerance is that of a coordinate. Sums of differences leave a quarter of it at most; sums of points, for
+    // more dimensions, have more roundings where there are more tiles.
+    let part = if d <= 4 { 0.25 } else { 1.0 + (n as f64 / 32.0).sqrt() / 128.0 };
+    let limit = columns.tolerance() * part * (d as f64).sqrt();
+    let (error, limit) = (error / columns.bandwidth, limit / columns.bandwidth);
+    Ok(Check::new("f64 oracle", "largest shift error / h", error, limit))
+}
+
+/// A fused kernel.
+pub struct Step {
+    device: Device,
+    columns: Columns,
+    launch: Launch,
+    from: Buffer<f32>,
+    to: Buffer<f32>,
+    moved: Buffer<u32>,
+}
+
+impl Step {
+    pub fn new(device: &Device, function: WeightFunction, n: usize, d: usize) -> Outcome<Self> {
+        let kernels = shift::SPECIALISED.iter().filter(|(_, of, _)| *of == function);
+        let general = || shift::GENERAL.iter().find(|(_, of, _)| *of == function);
+        let (.., launch) = *kernels.into_iter().nth(d - 1).or_else(general).ok_or("there is no kernel for it")?;
+        let columns = columns(function, n, d);
+        let (from, moved) = (device.upload(&columns.values)?, device.zeros(1)?);
+        let to = poisoned(device, columns.values.len())?;
+        Ok(Self { device: device.clone(), columns, launch, from, to, moved })
+    }
+
+    /// Whether the largest squared shift that the kernel noted is that of the points that it moved.
+    fn check_noted(&self, moved: &[f32]) -> Outcome<()> {
+        let Columns { n, stride, values, .. } = &self.columns;
+        let squared = |i: usize| -> f64 {
+            let shifts = values.chunks(*stride).zip(moved.chunks(*stride));
+            shifts.map(|(from, to)| (f64::from(to[i]) - f64::from(from[i])).powi(2)).sum()
+        };
+        let expected = (0..*n).map(squared).fold(0.0, larger).sqrt();
+        let noted = f64::from(f32::from_bits(self.device.download(&self.moved)?[0])).sqrt();
+        // Where a point went is rounded, and so is the difference.
+        let tolerance = 1e-5 * expected + self.columns.tolerance();
+        if (noted - expected).abs() <= tolerance {
+            return Ok(());
+        }
+        Err(format!("the kernel notes a largest shift of {noted:e}, and its points moved {expected:e}").into())
+    }
+}
+
+impl Measured for Step {
+    fn check(&mut self) -> Outcome<Check> {
+        self.to = poisoned(&self.device, self.columns.values.len())?;
+        self.moved = self.device.zeros(1)?;
+        let sizes = shift::sizes(&self.columns);
+        self.device.launch((self.launch)(&self.from, &mut self.to, &mut self.moved, sizes))?;
+        let moved = self.device.download(&self.to)?;
+        self.check_noted(&moved)?;
+        compare(&self.columns, &moved)
+    }
+
+    fn time(&mut self, repeats: u32) -> Outcome<f64> {
+        let Self { device, columns, launch, from, to, moved } = self;
+        let sizes = shift::sizes(columns);
+        let took =
+            device.timed(|device| (0..repeats).try_for_each(|_| device.launch(launch(from, to, moved, sizes))))?;
+        Ok(took.as_secs_f64())
+    }
+}
+
+/// The same step in C.
+pub struct InC<'a> {
+    peer: &'a Peer,
+    columns: Columns,
+    files: Files,
+}
+
+impl<'a> InC<'a> {
+    pub fn new(peer: &'a Peer, n: usize) -> Self {
+        let columns = columns(WeightFunction::Gaussian, n, 2);
+        let files = Files::new(&columns);
+        Self { peer, columns, files }
+    }
+}
+
+impl Measured for InC<'_> {
+    fn check(&mut self) -> Outcome<Check> {
+        let moved = self.peer.moved(&self.columns);
+        compare(&self.columns, &self.columns.padded(&moved))
+    }
+
+    fn time(&mut self, repeats: u32) -> Outcome<f64> {
+        Ok(self.peer.shift(&self.files, self.columns.n, u64::from(repeats)).as_secs_f64())
+    }
+
+    /// A process of its own has cold caches.
+    fn least_sample(&self) -> f64 {
+        20e-3
+    }
+}

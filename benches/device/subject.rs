@@ -1,0 +1,86 @@
+//! What is measured: one implementation of one case, prepared on a device.
+
+use modeseek::{Device, WeightFunction};
+
+use super::cases::Shape;
+use super::results::{Check, Work};
+use super::{Outcome, matrix, points, step};
+
+/// One implementation of one case, with its data.
+pub trait Measured {
+    /// Runs it on poisoned outputs and compares these with the f64 oracle.
+    fn check(&mut self) -> Outcome<Check>;
+
+    /// Seconds that so many repeats take.
+    fn time(&mut self, repeats: u32) -> Outcome<f64>;
+
+    /// The fewest seconds that a sample should have, so that the timer's own cost does not count.
+    fn least_sample(&self) -> f64 {
+        1e-3
+    }
+}
+
+/// Which kernel.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Task {
+    Step(WeightFunction),
+    /// The naive one, or else the tiled one.
+    Product {
+        naive: bool,
+    },
+    /// The number of a metric in `families::distances::METRICS`.
+    Pairwise(usize),
+    Reduce,
+}
+
+/// Makes the data of a case, and uploads it: `most_sets` times at most where it would stay in a cache.
+pub fn prepare(task: Task, shape: Shape, device: &Device, most_sets: usize) -> Outcome<Box<dyn Measured>> {
+    Ok(match (task, shape) {
+        (Task::Step(function), Shape::Step { n, d }) => Box::new(step::Step::new(device, function, n, d)?),
+        (Task::Product { naive }, Shape::Product { m, k, n }) => {
+            Box::new(matrix::Product::new(device, naive, [m, k, n], most_sets)?)
+        }
+        (Task::Pairwise(metric), Shape::Pairwise { m, n, d }) => {
+            Box::new(points::Pairwise::new(device, metric, [m, n, d], most_sets)?)
+        }
+        (Task::Reduce, Shape::Reduce { m, n, d }) => Box::new(points::Reduce::new(device, [m, n, d], most_sets)?),
+        _ => return Err(format!("{task:?} does not work on {shape:?}").into()),
+    })
+}
+
+/// What one repeat does. A fused multiply-add is two flops; exponentials and roots are none.
+pub fn work(shape: Shape) -> Work {
+    let of = |numbers: &[usize]| numbers.iter().map(|number| *number as f64).product::<f64>();
+    match shape {
+        // Differences, their squares added up, the sum of weights, weighted sums.
+        Shape::Step { n, d } => {
+            Work { pairs: Some(of(&[n, n])), flops: Some(of(&[n, n]) * (5 * d) as f64), ..Work::default() }
+        }
+        Shape::Product { m, k, n } => Work {
+            flops: Some(2.0 * of(&[m, k, n])),
+            bytes: Some(4.0 * (of(&[m, k]) + of(&[k, n]) + of(&[m, n]))),
+            ..Work::default()
+        },
+        Shape::Pairwise { m, n, d } => Work {
+            pairs: Some(of(&[m, n])),
+            bytes: Some(4.0 * (of(&[m, d]) + of(&[n, d]) + of(&[m, n]))),
+            ..Work::default()
+        },
+        Shape::Reduce { m, n, d } => Work {
+            pairs: Some(of(&[m, n])),
+            flops: Some(of(&[m, n]) * (2 * d + 1) as f64),
+            bytes: Some(4.0 * (of(&[m, n]) + of(&[n, d]) + of(&[m, d]))),
+            ..Work::default()
+        },
+    }
+}
+
+/// Bytes of device memory of one set of a case.
+pub fn bytes(shape: Shape) -> u128 {
+    let of = |numbers: &[usize]| numbers.iter().map(|number| *number as u128).product::<u128>();
+    4 * match shape {
+        Shape::Step { n, d } => 2 * of(&[n.next_multiple_of(gpu::layout::STRIDE), d]),
+        Shape::Product { m, k, n } => of(&[m, k]) + of(&[k, n]) + of(&[m, n]),
+        Shape::Pairwise { m, n, d } | Shape::Reduce { m, n, d } => of(&[m, n]) + of(&[n, d]) + of(&[m, d]),
+    }
+}
