@@ -1,0 +1,34 @@
+"""KeOps: sums over pairs that are never stored, from a formula compiled for it (Charlier et al. 2021)."""
+
+from __future__ import annotations
+
+from peers.interface import COMPILED_CASE, Peer, Prepared
+
+
+class KeOps(Peer):
+    """One reduction of exp(-|x - y|^2 / 2h^2) * (y, 1): numerator and denominator at once."""
+
+    key = "keops"
+    name = "KeOps LazyTensor"
+    kinds = ("step",)
+    needs = ("torch", "pykeops")
+
+    def refuses(self, case, setting):
+        if setting.tried and case.name != COMPILED_CASE:
+            return "tried at %s alone, because compiling takes long" % COMPILED_CASE
+        return None
+
+    def prepare(self, case, inputs, setting) -> Prepared:
+        import torch
+        from pykeops.torch import LazyTensor
+
+        points, h = inputs.tensor("points"), case.h
+
+        def call(queries, batch):
+            scaled = points * (0.5**0.5 / h)
+            x, y = LazyTensor(scaled[:queries, None, :].contiguous()), LazyTensor(scaled[None])
+            with_one = torch.cat([points, points.new_ones((points.shape[0], 1))], 1)
+            sums = (-((x - y) ** 2).sum(-1)).exp() @ with_one
+            return sums[:, :-1] / sums[:, -1:]
+
+        return Prepared(call)
