@@ -1,0 +1,155 @@
+"""Everything that `run` does, at tried sizes and without a GPU: so that a first run on one fails on no typo."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Dict, List, Optional, Sequence
+
+from . import cargo, engine, kit, readme, record, report
+from .errors import FAILED, Refused
+from .job import FAILED as PART_FAILED
+from .job import Job
+from .parts import PARTS
+from .spelling import cell
+
+# Tests of the conformance suite that are tried: the whole suite is CI's own.
+TESTS = ("axpy", "shift", "same_bits_twice")
+
+SANITIZER = """#!/bin/sh
+# Runs the program, and says what compute-sanitizer says where nothing is wrong.
+echo "========= COMPUTE-SANITIZER"
+shift 2
+"$@" || exit $?
+echo "========= ERROR SUMMARY: 0 errors"
+"""
+
+STAND_IN = "libstand_in_driver.so"
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A run, and what is different from one on a GPU."""
+
+    name: str
+    job: Job
+    parts: Sequence[str]
+
+
+def dry(bin_dir: Optional[Path], python: str, minutes: float, scratch: Path) -> int:
+    """Makes the runs, reads their records again, and tells what failed."""
+    root = kit.checkout()
+    if root is None:
+        raise Refused("a dry run is made in a checkout")
+    if bin_dir is None:
+        programs = cargo.build(root, cargo.DEV)
+    else:
+        programs = kit.in_folder(bin_dir, "--bin-dir names a folder with all three")
+    job = Job(kit.of_checkout(root, programs, kit.origin_of(root)), "cpu", scratch, python, tried=True, tests=TESTS)
+    driver = stand_in(programs, scratch)
+    trials = list(chosen(job, driver))
+    begun = time.monotonic()
+    problems: List[str] = []
+    for trial in trials:
+        print(f"\n== {trial.name}", flush=True)
+        problems += attempt(trial, 60.0 * minutes - (time.monotonic() - begun))
+    if driver is not None:
+        problems += without_gpu(job, driver)
+    else:
+        print(f"\nleft out: the stand-in driver ({STAND_IN} is not among the programs)")
+    problems += documents(root, scratch)
+    for problem in problems:
+        print(f"gpu-check: {problem}", file=sys.stderr)
+    print(f"\n{len(trials)} dry runs in {time.monotonic() - begun:.0f} s, {len(problems)} problems")
+    return FAILED if problems else 0
+
+
+def chosen(job: Job, driver: Optional[Dict[str, str]]) -> List[Trial]:
+    """The interpreter, the processor, and the CUDA path on the stand-in driver."""
+    trials = [
+        Trial("interpreter", replace(job, device="interpreter"), ("device", "ceilings", "runs", "kernels")),
+        Trial("processor", job, tuple(PARTS)),
+    ]
+    if driver is not None:
+        remarks = {"stand_in": "On a stand-in for the CUDA driver: no GPU took part."}
+        cuda = replace(job, device="cuda", variables=driver, remarks=remarks)
+        trials.append(Trial("stand-in driver", cuda, ("device", "ceilings", "conformance", "sanitizer", "runs")))
+    return trials
+
+
+def attempt(trial: Trial, seconds: float) -> List[str]:
+    """One run and its record; gives what went wrong."""
+    out = trial.job.scratch / "records" / trial.name.replace(" ", "-") / "2026-01-01"
+    folder = trial.job.scratch / f"scratch-{out.parent.name}"
+    folder.mkdir(parents=True)
+    job = replace(trial.job, scratch=folder)
+    try:
+        code = engine.start(job, [PARTS[name] for name in trial.parts], seconds, ["gpu-check", "dry"], out)
+    except Refused as refused:
+        return [f"{trial.name}: {refused}"]
+    shutil.rmtree(str(folder), ignore_errors=True)
+    made = record.load(out)
+    problems = [
+        f"{trial.name}: {part['name']}: {why}"
+        for part in made["parts"] if part["state"] == PART_FAILED for why in part["why"]
+    ]
+    problems += [f"{trial.name}: {problem}" for problem in unreadable(made, out)]
+    if code != 0 and not problems:
+        problems.append(f"{trial.name}: exits {code}")
+    return problems
+
+
+def unreadable(made: record.Record, folder: Path) -> List[str]:
+    """What the report lacks, or says differently when it is made again."""
+    text = (folder / record.REPORT).read_text(encoding="utf-8")
+    problems = [] if text == report.page(made) else ["report.md is another one when it is made again"]
+    named = {row["implementation"] for row in made["rows"]} | {row["case"] for row in made["rows"]}
+    problems += [f"report.md does not name {name}" for name in sorted(named) if cell(name) not in text]
+    if not made["rows"]:
+        problems.append("the record has no rows")
+    return problems
+
+
+def stand_in(programs: Dict[str, Path], scratch: Path) -> Optional[Dict[str, str]]:
+    """The variables that have a program load the stand-in driver, and find the stand-in sanitizer."""
+    library = programs["conformance"].parent / STAND_IN
+    if not library.is_file():
+        return None
+    folder, tools = scratch / "driver", scratch / "tools"
+    folder.mkdir()
+    tools.mkdir()
+    for name in ("libcuda.so", "libcuda.so.1"):
+        (folder / name).symlink_to(library)
+    sanitizer = tools / "compute-sanitizer"
+    sanitizer.write_text(SANITIZER, encoding="utf-8")
+    sanitizer.chmod(0o755)
+    path = f"{tools}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+    return {"LD_LIBRARY_PATH": str(folder), "PATH": path}
+
+
+def without_gpu(job: Job, driver: Dict[str, str]) -> List[str]:
+    """A driver that finds no GPU must end a run at once, in one line."""
+    variables = {**driver, "STAND_IN_DRIVER": "no-devices"}
+    try:
+        cuda = replace(job, device="cuda", variables=variables)
+        engine.start(cuda, list(PARTS.values()), 60.0, [], job.scratch / "none")
+    except Refused as refused:
+        said = str(refused)
+        return [] if refused.code == 1 and "\n" not in said and "NVIDIA" in said else [f"without a GPU it says: {said}"]
+    return ["without a GPU it runs"]
+
+
+def documents(root: Path, scratch: Path) -> List[str]:
+    """README's blocks, made from the dry records as if they were measurements."""
+    made = [{**one, "tried": False} for one in record.all_of(scratch / "records")]
+    text = (root / "README.md").read_text(encoding="utf-8")
+    try:
+        new = readme.renewed(text, made, root)
+        again = readme.renewed(new, made, root)
+    except Refused as refused:
+        return [str(refused)]
+    return [] if again == new else ["README.md changes each time it is made"]

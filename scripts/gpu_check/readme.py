@@ -1,0 +1,136 @@
+"""README's figures: generated from records between two marks, never typed."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import sys
+from pathlib import Path
+from typing import Callable, Dict, List, Optional
+
+from . import figures, record, report
+from .errors import FAILED, Refused
+from .record import Record
+from .rows import measured
+from .spelling import digits, duration, percent, table
+
+BLOCK = re.compile(r"(?P<begin><!-- record:(?P<name>[a-z-]+) -->\n)(?P<text>.*?)(?P<end><!-- /record -->)", re.DOTALL)
+MARK = re.compile(r"<!-- (?:record:|/record)")
+
+NO_GPU = "No GPU has run modeseek yet: there are no GPU figures."
+
+
+def renewed(text: str, records: List[Record], base: Path) -> str:
+    """README with every block made again; links are relative to `base`."""
+    blocks = list(BLOCK.finditer(text))
+    if not blocks:
+        raise Refused("README.md has no blocks <!-- record:NAME --> ... <!-- /record -->")
+    if 2 * len(blocks) != len(MARK.findall(text)):
+        raise Refused("README.md has a <!-- record:NAME --> without its <!-- /record -->, or the reverse")
+    unknown = sorted({block["name"] for block in blocks} - MAKERS.keys())
+    if unknown:
+        raise Refused(f"README.md has a block {', '.join(unknown)}; known are {', '.join(MAKERS)}")
+    return BLOCK.sub(lambda block: block["begin"] + MAKERS[block["name"]](records, base) + block["end"], text)
+
+
+def main_command(records: List[Record], base: Path) -> str:
+    """What the main command printed, on the newest GPU there is a record of, else on a processor."""
+    with_sample = [one for one in records if sample(one)]
+    chosen = record.newest(with_sample, on_gpu=True) or record.newest(with_sample, on_gpu=False)
+    if chosen is None:
+        return "No record holds the output of this command yet: `scripts/gpu-check run --parts runs` makes one.\n"
+    printed = sample(chosen) or {}
+    # Packs are release builds; the command that is shown makes one in the development profile.
+    build = ", built with `--release`" if "glibc_needed" in chosen.get("origin", {}) else ""
+    return (
+        f"```console\n$ {printed['command']}\n{printed['text']}\n```\n\n"
+        f"(On {described(chosen)}{build}: {link(chosen, base)}.)\n"
+    )
+
+
+def sample(one: Record) -> Optional[Dict[str, str]]:
+    """The printed output of the main command; none where the program failed or sizes were only tried."""
+    if one.get("tried"):
+        return None
+    for part in one.get("parts", []):
+        printed = part.get("printed", {}).get("main")
+        if printed and printed["text"] and part["state"] != "failed":
+            return dict(printed)
+    return None
+
+
+def speed(records: List[Record], base: Path) -> str:
+    """Figures of the newest record of a GPU and of a processor."""
+    timed = [one for one in records if not one.get("tried")]
+    lines: List[str] = []
+    for on_gpu in (True, False):
+        chosen = record.newest([one for one in timed if rows_of(one)], on_gpu)
+        if chosen is not None:
+            lines += ["", f"On {described(chosen)} ({link(chosen, base)}):", "", *rows_of(chosen)]
+        elif on_gpu:
+            lines += ["", NO_GPU]
+    return "\n".join(lines[1:]) + "\n"
+
+
+def rows_of(one: Record) -> List[str]:
+    """modeseek's steps and runs beside the fastest peer; nothing where none passed its check."""
+    body = []
+    rates = figures.ceilings(one["rows"])
+    device = "cuda" if one["device"].startswith("cuda") else one["device"]
+    for (case, on), group in report.grouped(one["rows"]).items():
+        ours = figures.ours(group)
+        if ours is None or on != device or case.split("/")[0] not in ("step", "run"):
+            continue
+        least = figures.floor(ours, rates.get(on, {}), figures.dimensions(case, one.get("cases", {})))
+        median = figures.times(ours).median
+        peer = report.fastest_peer([row for row in group if measured(row)], ours)
+        ratio = figures.ratio(peer, ours) if peer else None
+        body.append([
+            case, duration(median), report.rate_of(ours),
+            f"{percent(least.seconds / median)} of {least.bound}" if least else "",
+            str(peer["implementation"]) if peer else "none ran", "" if ratio is None else digits(ratio),
+            report.work_beside(ours, peer) if peer else "",
+        ])
+    head = ["case", "modeseek:", "rate:", "floor / time:", "fastest peer", "its time / ours:", "work, ours / its"]
+    return table(head, body) if body else []
+
+
+def described(one: Record) -> str:
+    """The device, in words."""
+    host = one.get("host", {})
+    name = one.get("name", "an unknown device")
+    return name if one["device"].startswith("cuda") else f"{host.get('cores')} cores of {name}"
+
+
+def link(one: Record, base: Path) -> str:
+    """A link to the report."""
+    path = os.path.relpath(str(one["folder"] / record.REPORT), str(base)).replace(os.sep, "/")
+    return f"[record of {str(one['date'])[:10]}]({path})"
+
+
+MAKERS: Dict[str, Callable[[List[Record], Path], str]] = {"main-command": main_command, "speed": speed}
+
+
+def settle(readme: Path, records: Path, check: bool) -> int:
+    """Writes README, or says how it differs."""
+    try:
+        there = readme.read_text(encoding="utf-8")
+    except OSError as error:
+        raise Refused(f"{readme} cannot be read: {error.strerror}") from error
+    new = renewed(there, record.all_of(records), readme.parent)
+    if new == there:
+        print(f"{readme.name} is what the records make it")
+        return 0
+    if not check:
+        try:
+            record.replace(readme, new)
+        except OSError as error:
+            raise Refused(f"{readme} cannot be written: {error.strerror}") from error
+        print(f"wrote {readme}")
+        return 0
+    lines = there.splitlines(), new.splitlines()
+    difference = difflib.unified_diff(*lines, "there", "from the records", lineterm="", n=0)
+    print("\n".join(list(difference)[:40]), file=sys.stderr)
+    print(f"gpu-check: {readme.name} is not what the records make it: run scripts/gpu-check readme", file=sys.stderr)
+    return FAILED

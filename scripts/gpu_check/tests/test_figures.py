@@ -1,0 +1,201 @@
+"""Medians, floors, ratios, the report, and README's blocks."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import tempfile
+import unittest
+from pathlib import Path
+from typing import Any, Callable, Dict, List
+
+from gpu_check import cli, figures, readme, record, report
+from gpu_check.errors import Refused
+from gpu_check.spelling import digits, duration, percent, rate, table
+from gpu_check.tests.fakes import CASES, row
+
+FMA = row("ceiling/fma", work={"flops": 2e12}, samples=[[1.0]])
+EX2 = row("ceiling/ex2", work={"exponentials": 1e11}, samples=[[1.0]])
+COPY = row("ceiling/copy", work={"bytes": 1e12}, samples=[[1.0]])
+FAILED_CHECK = {"against": "f64 oracle", "error": 1.0, "limit": 1e-5, "measure": "relative l2", "passed": False}
+
+
+def made(rows: List[Dict[str, Any]], device: str = "cuda", **more: Any) -> Dict[str, Any]:
+    """A record."""
+    parts = [{"name": "kernels", "state": "passed", "why": [], "seconds": 1.0, "checks": [], "printed": {}}]
+    base = {
+        "format": record.FORMAT, "date": "2026-12-01T10:00:00Z", "name": "NVIDIA Fake 1", "device": device,
+        "rows": rows, "parts": parts, "cases": CASES, "host": {"cpu": "A Processor", "cores": 2},
+        "command": "gpu-check run", "minutes": 8,
+    }
+    return {**base, **more}
+
+
+def printed(text: str, state: str = "passed") -> List[Dict[str, Any]]:
+    """The parts of a record with the main command's output."""
+    sample = {"main": {"command": "cargo run", "text": text}}
+    return [{"name": "runs", "state": state, "why": [], "seconds": 1.0, "checks": [], "printed": sample}]
+
+
+def quietly(work: Callable[[], int]) -> int:
+    """The exit code, without what is printed."""
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        return work()
+
+
+class Figures(unittest.TestCase):
+    def test_times(self) -> None:
+        of = figures.times(row(samples=[[1.0, 2.0, 3.0], [2.0, 4.0]]))
+        self.assertEqual((of.median, of.low, of.high, of.count), (2.0, 2.0, 3.0, 5))
+        self.assertAlmostEqual(of.drift or 0.0, 0.5)
+        alone = figures.times(row(samples=[[5.0]]))
+        self.assertEqual((alone.median, alone.low, alone.high, alone.drift), (5.0, 5.0, 5.0, None))
+
+    def test_floors(self) -> None:
+        rates = figures.ceilings([FMA, EX2, COPY, row("ceiling/fma", samples=[[0.1]], check=FAILED_CHECK)])
+        self.assertEqual(rates, {"cuda": {"fma": 2e12, "ex2": 1e11, "copy": 1e12}})
+        on = rates["cuda"]
+        # 7 fma-unit operations a pair at 1e12 a second, or 1 exponential at 1e11: the latter bounds.
+        self.assertEqual(figures.floor(row(), on, 2), figures.Floor(1e6 / 1e11, "ex2"))
+        wide = figures.floor(row(), on, 64)
+        self.assertEqual((wide.bound, round(wide.seconds * 1e12)) if wide else None, ("fma", 193000000))
+        # A processor does both in the same units.
+        both = figures.floor(row(device="cpu"), on, 2)
+        self.assertAlmostEqual(both.seconds if both else 0.0, 1e6 * (7 / 1e12 + 1 / 1e11))
+        product = row("product/4096", work={"flops": 2e9, "bytes": 1e6})
+        self.assertEqual(figures.floor(product, on, None), figures.Floor(1e-3, "fma"))
+        for precision in ("tf32", "tf32x3", "bf16"):
+            self.assertIsNone(figures.floor(row("product/4096", work={"flops": 2e9}, precision=precision), on, None))
+        flat = figures.floor(row("step/1500x2/flat"), on, 2)
+        self.assertEqual(flat.bound if flat else None, "fma")
+        self.assertIsNone(figures.floor(row(), {}, 2))
+
+    def test_ratios_only_where_both_passed(self) -> None:
+        ours, peer = row(), row(name="torch", samples=[[2e-3], [2e-3]])
+        self.assertEqual(figures.ratio(peer, figures.ours([ours, peer])), 2.0)
+        half = row(name="torch", samples=[[1e-3]], work={"pairs": 5e5})
+        self.assertEqual(figures.ratio(half, ours), 2.0)
+        for broken in (row(failed="lost"), row(check=FAILED_CHECK), row(left_out="not here")):
+            self.assertIsNone(figures.ours([broken, peer]))
+            self.assertIsNone(figures.ratio({**broken, "implementation": "torch"}, ours))
+        self.assertIsNone(figures.ratio(ours, ours))
+
+    def test_dimensions(self) -> None:
+        self.assertEqual(figures.dimensions("run/lecture", CASES), 2)
+        self.assertEqual(figures.dimensions("step/1500x2/flat", CASES), 2)
+        self.assertIsNone(figures.dimensions("step/9x9", CASES))
+
+    def test_spelling(self) -> None:
+        self.assertEqual([digits(value) for value in (0, 1234.5, 9.996, 0.012345)], ["0", "1230", "10.0", "0.0123"])
+        self.assertEqual([duration(s) for s in (2.5, 0.0123, 1e-6, 0.9999)], ["2.50 s", "12.3 ms", "1.00 us", "1.00 s"])
+        self.assertEqual([rate(6.45e9, "pairs"), rate(3.0, "B")], ["6.45 Gpairs/s", "3.00 B/s"])
+        self.assertEqual([percent(0.634), percent(0.0123)], ["63 %", "1.2 %"])
+        self.assertEqual(table(["a", "b:"], [["x|y\nz", "1"]])[-1], "| x\\|y z | 1 |")
+
+
+class Report(unittest.TestCase):
+    def test_failures_stand_first_and_have_no_ratio(self) -> None:
+        rows = [
+            FMA, row(), row(name="torch", samples=[[2e-3], [3e-3]]), row(name="fast", precision="bf16"),
+            row(name="k-means (yardstick)", samples=[[1e-6]]),
+            row(name="wrong", check=FAILED_CHECK),
+            {**row(name="lost"), "failed": "the GPU was lost"},
+            {"case": "step/1500x2", "implementation": "KeOps", "device": "cuda", "left_out": "there is no pykeops"},
+        ]
+        text = report.page(made(rows))
+        self.assertLess(text.index("## Failed"), text.index("## Machine"))
+        for words in (
+            "step/1500x2, lost, cuda: the GPU was lost", "KeOps (step/1500x2): there is no pykeops", "+50.0 %",
+            "| step/1500x2 | cuda | 1.00 ms | 1.00 Gpairs/s | torch | 2.50 ms | 2.50 | pairs 1e+06 / 1e+06 |",
+            "relative l2 1 of 1e-05",
+        ):
+            self.assertIn(words, text)
+        lines = [line for line in text.splitlines() if line.startswith(("| wrong", "| lost", "| modeseek |"))]
+        self.assertTrue(lines[-1].startswith("| modeseek"), lines)
+        # No floor and no ratio for a wrong result.
+        self.assertIn("|  |  | pairs 1e+06 | FAILED", next(line for line in lines if line.startswith("| wrong")))
+
+    def test_no_ratio_without_ours(self) -> None:
+        text = report.page(made([row(check=FAILED_CHECK), row(name="torch")]))
+        self.assertNotIn("the fastest peer whose check passed", text)
+
+    def test_a_record_that_was_interrupted_early(self) -> None:
+        parts = [{"name": "device", "state": "interrupted", "why": [], "seconds": 0.0, "checks": [], "printed": {}}]
+        self.assertIn("Interrupted: device", report.page(made([], parts=parts)))
+
+
+class Records(unittest.TestCase):
+    def setUp(self) -> None:
+        kept = tempfile.TemporaryDirectory(prefix="gpu-check-test-")
+        self.addCleanup(kept.cleanup)
+        self.folder = Path(kept.name)
+
+    def test_folders(self) -> None:
+        self.assertEqual(record.slug("Intel(R) Xeon(R) Processor"), "intel-xeon-processor")
+        self.assertEqual(record.slug("NVIDIA H200"), "nvidia-h200")
+        self.assertEqual(record.slug("///"), "unknown")
+        for name in ("2026-12-01", "2026-12-01-2", "2026-12-01-3"):
+            folder = record.folder_of_the_day(self.folder, "NVIDIA H200", "2026-12-01")
+            self.assertEqual(folder, self.folder / "nvidia-h200" / name)
+            record.make(folder)
+
+    def test_saved_and_read_again(self) -> None:
+        one = made([row(work={"pairs": float("nan")})])
+        record.save(self.folder, one)
+        self.assertEqual(record.load(self.folder)["rows"][0]["work"], {"pairs": None})
+        self.assertEqual(quietly(lambda: cli.main(["report", str(self.folder)])), 0)
+        with self.assertRaisesRegex(Refused, "holds a record already"):
+            record.make(self.folder)
+
+    def test_what_is_no_record(self) -> None:
+        for text in ("", "[]", '{"format": 99, "rows": []}'):
+            (self.folder / record.RESULTS).write_text(text, encoding="utf-8")
+            with self.assertRaises(Refused):
+                record.load(self.folder)
+        self.assertEqual(quietly(lambda: cli.main(["report", str(self.folder / "none")])), 1)
+
+    def write(self, slug: str, date: str, one: Dict[str, Any]) -> None:
+        """A record in its place."""
+        folder = self.folder / "benches/record" / slug / date
+        folder.mkdir(parents=True)
+        (folder / record.RESULTS).write_text(json.dumps({**one, "date": date}), encoding="utf-8")
+
+    def blocks(self) -> str:
+        """README's blocks."""
+        text = "a\n<!-- record:main-command -->\nold\n<!-- /record -->\nb\n<!-- record:speed -->\n<!-- /record -->\n"
+        path = self.folder / "README.md"
+        path.write_text(text, encoding="utf-8")
+        records = self.folder / "benches/record"
+        self.assertEqual(quietly(lambda: readme.settle(path, records, check=True)), 3)
+        self.assertEqual(path.read_text(encoding="utf-8"), text)
+        self.assertEqual(quietly(lambda: readme.settle(path, records, check=False)), 0)
+        self.assertEqual(quietly(lambda: readme.settle(path, records, check=True)), 0)
+        return path.read_text(encoding="utf-8")
+
+    def test_readme_without_records_says_so(self) -> None:
+        text = self.blocks()
+        self.assertIn("No record holds the output of this command yet", text)
+        self.assertIn(readme.NO_GPU, text)
+
+    def test_readme_prefers_the_newest_gpu(self) -> None:
+        on_cpu = [row(device="cpu"), row(name="C", device="cpu", samples=[[2e-3]])]
+        self.write("cpu", "2026-12-03", made(on_cpu, "cpu", name="A Processor", parts=printed("on the processor")))
+        self.write("other", "2026-12-09", {"format": 0, "rows": []})
+        text = self.blocks()
+        self.assertIn("```console\n$ cargo run\non the processor\n```", text)
+        self.assertIn("[record of 2026-12-03](benches/record/cpu/2026-12-03/report.md)", text)
+        self.assertIn("| step/1500x2 | 1.00 ms | 1.00 Gpairs/s |  | C | 2.00 | pairs 1e+06 / 1e+06 |", text)
+        self.assertIn(readme.NO_GPU, text)
+        self.write("gpu", "2026-12-01", made([row()], parts=printed("an old GPU")))
+        self.write("gpu", "2026-12-02", made([row()], parts=printed("a GPU")))
+        self.write("gpu", "2026-12-04", made([row()], parts=printed("tried"), tried=True))
+        self.write("gpu", "2026-12-05", made([], parts=printed("failed", "failed")))
+        text = self.blocks()
+        self.assertIn("$ cargo run\na GPU\n", text)
+        self.assertNotIn(readme.NO_GPU, text)
+
+    def test_readme_with_wrong_marks(self) -> None:
+        for text in ("no blocks", "<!-- record:speed -->\n", "<!-- record:weather -->\n<!-- /record -->\n"):
+            with self.assertRaises(Refused):
+                readme.renewed(text, [], self.folder)
