@@ -151,19 +151,24 @@ fn pull_groups<M: Machine, W: Weight, R: Row<D>, const D: usize, const LANES: us
         let group = unsafe { read_group::<R, GROUP>(rows.as_ptr().add(group as usize * GROUP)) };
         for k in 0..GROUP {
             let x = group[k].coordinates();
-            for lane in 0..LANES {
-                let mut differences = [0.0; D];
-                let mut squared = 0.0;
-                for c in 0..D {
+            let mut differences = [[0.0; LANES]; D];
+            let mut squared = [0.0; LANES];
+            for c in 0..D {
+                for lane in 0..LANES {
                     let difference = x[c] - queries[c][lane];
-                    differences[c] = difference;
-                    squared =
-                        if c == 0 { difference * difference } else { M::mul_add(difference, difference, squared) };
+                    differences[c][lane] = difference;
+                    squared[lane] = if c == 0 {
+                        difference * difference
+                    } else {
+                        M::mul_add(difference, difference, squared[lane])
+                    };
                 }
-                let weight = W::of::<M>(squared);
-                totals[lane] += weight;
-                for c in 0..D {
-                    sums[c][lane] = M::mul_add(weight, differences[c], sums[c][lane]);
+            }
+            let weights = W::of_lanes::<M, LANES>(squared);
+            totals = lanes::add(totals, weights);
+            for c in 0..D {
+                for lane in 0..LANES {
+                    sums[c][lane] = M::mul_add(weights[lane], differences[c][lane], sums[c][lane]);
                 }
             }
         }

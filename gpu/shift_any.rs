@@ -117,11 +117,8 @@ unsafe fn weigh<M: Machine, W: Weight, const LANES: usize>(rows: *mut [f32; LANE
         let j = j as usize;
         // SAFETY: the caller's promise.
         let squared = unsafe { rows.add(j * rows_apart(LANES)).read() };
-        let mut weights = [0.0; LANES];
-        for lane in 0..LANES {
-            weights[lane] = W::of::<M>(squared[lane]);
-            totals[lane] += weights[lane];
-        }
+        let weights = W::of_lanes::<M, LANES>(squared);
+        totals = lanes::add(totals, weights);
         // SAFETY: as above.
         unsafe { rows.add(j * rows_apart(LANES)).write(weights) };
     }

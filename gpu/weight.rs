@@ -21,6 +21,14 @@ pub trait Weight {
     const SCALE: f64;
     /// The weight at a scaled squared distance; 1 at 0, and never negative.
     fn of<M: Machine>(scaled_squared: f32) -> f32;
+    /// [`of`](Self::of) for each lane; a weight that knows a faster way than one by one says so here.
+    #[inline(always)]
+    fn of_lanes<M: Machine, const N: usize>(mut scaled_squared: [f32; N]) -> [f32; N] {
+        for lane in 0..N {
+            scaled_squared[lane] = Self::of::<M>(scaled_squared[lane]);
+        }
+        scaled_squared
+    }
 }
 
 /// exp(-(d/h)^2 / 2)
@@ -39,6 +47,11 @@ impl Weight for Gaussian {
     #[inline(always)]
     fn of<M: Machine>(scaled_squared: f32) -> f32 {
         M::exp2_minus(scaled_squared)
+    }
+
+    #[inline(always)]
+    fn of_lanes<M: Machine, const N: usize>(scaled_squared: [f32; N]) -> [f32; N] {
+        M::exp2_minus_lanes(scaled_squared)
     }
 }
 

@@ -8,6 +8,9 @@
 //!
 //! On a processor the best kind is chosen when the program runs, so one build serves all of them.
 
+#[cfg(not(target_arch = "nvptx64"))]
+mod exp2;
+
 #[cfg(target_arch = "nvptx64")]
 use crate::words;
 
@@ -43,6 +46,15 @@ pub trait Machine {
     /// Relative error at most 2^-22. From x = 100 on the result may be 2^-100 instead of something
     /// smaller, or zero; which of the two depends on the machine.
     fn exp2_minus(x: f32) -> f32;
+
+    /// [`exp2_minus`](Self::exp2_minus) of each lane, to the bit, and faster on a processor.
+    #[inline(always)]
+    fn exp2_minus_lanes<const N: usize>(mut x: [f32; N]) -> [f32; N] {
+        for x in &mut x {
+            *x = Self::exp2_minus(*x);
+        }
+        x
+    }
 }
 
 /// The machines by name.
@@ -139,7 +151,7 @@ impl Machine for Gpu {
 
 #[cfg(not(target_arch = "nvptx64"))]
 macro_rules! processor_machines {
-    ($($machine:ident: $lanes:expr, $mul_add:expr;)*) => { $(
+    ($($machine:ident: $lanes:expr, $mul_add:expr, $exp2_minus_lanes:expr;)*) => { $(
         impl Machine for $machine {
             const KIND: MachineKind = MachineKind::$machine;
             const LANES: usize = $lanes;
@@ -157,7 +169,12 @@ macro_rules! processor_machines {
 
             #[inline(always)]
             fn exp2_minus(x: f32) -> f32 {
-                exp2_minus_polynomial(x, $mul_add)
+                exp2::minus(x, $mul_add)
+            }
+
+            #[inline(always)]
+            fn exp2_minus_lanes<const N: usize>(x: [f32; N]) -> [f32; N] {
+                $exp2_minus_lanes(x, $mul_add)
             }
         }
     )* };
@@ -172,42 +189,17 @@ fn two_roundings(a: f32, b: f32, c: f32) -> f32 {
 
 #[cfg(not(any(target_arch = "aarch64", target_arch = "nvptx64")))]
 processor_machines! {
-    Baseline: 8, two_roundings;
-    Avx2: 16, f32::mul_add;
-    Avx512: 32, f32::mul_add;
+    Baseline: 8, two_roundings, exp2::minus_vectors;
+    Avx2: 16, f32::mul_add, exp2::minus_vectors;
+    Avx512: 32, f32::mul_add, exp2::minus_each;
 }
 
 // Every 64-bit Arm processor has fused multiply-add.
 #[cfg(target_arch = "aarch64")]
 processor_machines! {
-    Baseline: 8, f32::mul_add;
-    Avx2: 16, f32::mul_add;
-    Avx512: 32, f32::mul_add;
-}
-
-/// 2^-x for x >= 0, in operations that vectorise.
-///
-/// x is split into an integer and a fraction in [-1/2, 1/2] by adding and subtracting 1.5 * 2^23,
-/// which rounds to an integer and leaves it in the low bits; `round()` and the saturating `as i32`
-/// made the same loop four times slower. 2^fraction is a polynomial whose constant term is exactly 1,
-/// and the integer is added to the exponent's bits. Minimax by Lawson iteration over the other five
-/// coefficients (relative error 9.2e-8, measured in f32 1.7e-7).
-#[cfg(not(target_arch = "nvptx64"))]
-#[inline(always)]
-fn exp2_minus_polynomial(x: f32, mul_add: impl Fn(f32, f32, f32) -> f32) -> f32 {
-    const ROUND: f32 = 12_582_912.0;
-    // The coefficient of degree one of the minimax polynomial, which happens to be near ln 2.
-    #[allow(clippy::approx_constant)]
-    const COEFFICIENTS: [f32; 6] = [0.001_326_472_7, 0.009_671_513, 0.055_507_336, 0.240_222_42, 0.693_147, 1.0];
-    // Smaller powers, times a coordinate, would be subnormal, which processors handle a hundred times slower.
-    let x = if x < 100.0 { x } else { 100.0 };
-    let shifted = ROUND - x;
-    let fraction = (ROUND - shifted) - x;
-    let mut power = COEFFICIENTS[0];
-    for coefficient in &COEFFICIENTS[1..] {
-        power = mul_add(power, fraction, *coefficient);
-    }
-    f32::from_bits(power.to_bits().wrapping_add(shifted.to_bits() << 23))
+    Baseline: 8, f32::mul_add, exp2::minus_each;
+    Avx2: 16, f32::mul_add, exp2::minus_each;
+    Avx512: 32, f32::mul_add, exp2::minus_each;
 }
 
 #[cfg(all(test, not(target_arch = "nvptx64")))]
@@ -225,6 +217,12 @@ mod tests {
         for x in [100.0, 130.0, 1e10, f32::MAX, f32::INFINITY] {
             assert!(M::exp2_minus(x) <= 2.0_f32.powi(-99));
         }
+        for i in 0..4096 {
+            let x: [f32; 32] = std::array::from_fn(|lane| (i * 32 + lane) as f32 * 1e-3);
+            assert_eq!(M::exp2_minus_lanes(x), x.map(M::exp2_minus), "{:?}", M::KIND);
+        }
+        let far = [f32::INFINITY, 1e10, 100.0, 99.9, 0.0];
+        assert_eq!(M::exp2_minus_lanes(far), far.map(M::exp2_minus), "{:?}: no whole vector", M::KIND);
     }
 
     #[test]
