@@ -1,7 +1,16 @@
 //! Whole fits, from points to labels: `cargo bench --bench clustering`.
 //!
-//! Work is counted in points. Ids are `device/fit_method/size`. Before it is timed, a fit's labels and
-//! modes are compared: with the f64 oracle's for the lecture's case, with the true clusters for more.
+//! Work is counted in points. Ids are `device/fit_way/size`. Before it is timed, a fit's labels and modes are
+//! compared: with the f64 oracle's for the lecture's case, with the true clusters for more.
+//!
+//! | ids | what |
+//! |---|---|
+//! | `fit_fused`, `fit_composed` | the blurring form, by each method: the lecture's five iterations; until convergence |
+//! | `fit_standard` | the standard form, every point a seed, until each has come to rest |
+//! | `fit_bins` | the same from the occupied bins of a grid |
+//!
+//! The flat weight's fits are what scikit-learn's `MeanShift` does: its seeds, its tolerance, its rule of merging.
+//! `scripts/beside-scikit-learn` measures both on the same points.
 
 // Kernels need more of it.
 #[allow(dead_code)]
@@ -9,12 +18,16 @@ mod measure;
 
 use criterion::{Criterion, Throughput};
 use modeseek::data::{Blobs, LabelledPoints};
-use modeseek::{Clustering, MeanShift, Method, Points, WeightFunction, reference};
+use modeseek::{Bandwidth, Clustering, Form, MeanShift, Merging, Method, Points, Seeding, WeightFunction, reference};
 
 use measure::{Target, criterion, size, targets, wide};
 
 /// The lecture's bandwidth.
 const BANDWIDTH: f64 = 2.5;
+
+/// The flat weight's radius: in two dimensions it has then the variance of a Gaussian of the lecture's bandwidth,
+/// since a uniform disc of radius r has r^2 / 4 in each coordinate.
+const RADIUS: f64 = 2.0 * BANDWIDTH;
 
 const METHODS: [(&str, Method); 2] = [("fit_fused", Method::Fused), ("fit_composed", Method::Composed { batch: 1024 })];
 
@@ -25,6 +38,8 @@ fn main() {
             lecture(&mut criterion, &target, name, method);
             converged(&mut criterion, &target, name, method);
         }
+        standard(&mut criterion, &target);
+        bins(&mut criterion, &target);
     }
     criterion.final_summary();
 }
@@ -33,17 +48,34 @@ fn blobs(points: usize) -> LabelledPoints {
     Blobs { points, clusters: 6, dimensions: 2, seed: 14 }.generate().expect("the sizes make sense")
 }
 
+/// The blurring form as the lecture has it.
+fn blurring(method: Method) -> MeanShift {
+    MeanShift::new().bandwidth(Bandwidth::Fixed(BANDWIDTH)).method(method)
+}
+
+/// The standard form with a Gaussian weight.
+fn gaussian() -> MeanShift {
+    MeanShift::new().form(Form::Standard).bandwidth(Bandwidth::Fixed(BANDWIDTH))
+}
+
+/// What scikit-learn computes.
+fn flat() -> MeanShift {
+    let estimator = MeanShift::new().form(Form::Standard).weight(WeightFunction::Flat).merging(Merging::Densest);
+    estimator.bandwidth(Bandwidth::Fixed(RADIUS))
+}
+
 /// Five iterations of 1,500 points.
 fn lecture(criterion: &mut Criterion, target: &Target, name: &str, method: Method) {
     let set = blobs(size(1500, 300));
     let points = Points::from_rows(&set.rows, 2).expect("the points are finite");
-    let estimator = MeanShift::new(BANDWIDTH).tolerance(0.0).max_iterations(5).method(method);
-    let found = fit(&estimator, target, &points);
+    let estimator = blurring(method).tolerance(0.0).max_iterations(5).on(&target.device);
+    let found = fit(&estimator, &points);
     assert!((1..=5).contains(&found.iterations), "{} iterations", found.iterations);
     let all = wide(points.centred_rows());
     let (ends, _) = reference::mean_shift(&all, 2, WeightFunction::Gaussian, BANDWIDTH, 0.0, 5);
     for (end, label) in ends.chunks(2).zip(&found.labels) {
-        let mode = &found.modes[*label as usize].position;
+        let label = usize::try_from(*label).expect("no point is noise");
+        let mode = &found.modes[label].position;
         let end: Vec<f64> = end.iter().zip(points.centre()).map(|(x, centre)| x + centre).collect();
         let distance = reference::Metric::L2.distance(&end, mode);
         assert!(distance <= BANDWIDTH / 4.0, "a point ends {distance} from its mode");
@@ -53,23 +85,46 @@ fn lecture(criterion: &mut Criterion, target: &Target, name: &str, method: Metho
 
 /// 10,000 points, until none moves more than the tolerance.
 fn converged(criterion: &mut Criterion, target: &Target, name: &str, method: Method) {
-    let set = blobs(size(10_000, 600));
-    let points = Points::from_rows(&set.rows, 2).expect("the points are finite");
-    let estimator = MeanShift::new(BANDWIDTH).method(method);
-    let found = fit(&estimator, target, &points);
-    assert!(found.converged, "{} iterations were not enough", found.iterations);
-    let agreement = modeseek::agreement::adjusted_rand_index(&found.labels, &set.labels);
-    assert!(agreement >= 0.99, "the labels agree with the true ones by {agreement}");
-    bench(criterion, target, name, &format!("n={},converged", points.len()), &points, &estimator);
+    checked(criterion, target, name, "converged", size(10_000, 600), blurring(method));
 }
 
-fn fit(estimator: &MeanShift, target: &Target, points: &Points) -> Clustering {
-    estimator.fit(&target.device, points).expect("the fit succeeds")
+/// Every point a seed: the lecture's 1,500 points, and more.
+fn standard(criterion: &mut Criterion, target: &Target) {
+    for (weight, n, estimator) in [
+        ("gaussian", size(1500, 500), gaussian()),
+        ("gaussian", size(10_000, 600), gaussian()),
+        ("flat", size(2000, 700), flat()),
+        ("flat", size(10_000, 800), flat()),
+    ] {
+        checked(criterion, target, "fit_standard", weight, n, estimator);
+    }
+}
+
+/// Few seeds, and many points.
+fn bins(criterion: &mut Criterion, target: &Target) {
+    let n = size(100_000, 900);
+    checked(criterion, target, "fit_bins", "flat", n, flat().seeding(Seeding::Bins { min_frequency: 1 }));
+}
+
+/// A fit until all has come to rest, whose labels are those of the true clusters.
+fn checked(criterion: &mut Criterion, target: &Target, name: &str, kind: &str, n: usize, estimator: MeanShift) {
+    let set = blobs(n);
+    let points = Points::from_rows(&set.rows, 2).expect("the points are finite");
+    let estimator = estimator.on(&target.device);
+    let found = fit(&estimator, &points);
+    assert!(found.converged, "{name}: {} iterations were not enough", found.iterations);
+    let agreement = modeseek::agreement::adjusted_rand_index(&found.labels, &set.labels);
+    assert!(agreement >= 0.99, "{name} {kind}, n = {n}: the labels agree with the true ones by {agreement}");
+    bench(criterion, target, name, &format!("n={n},{kind}"), &points, &estimator);
+}
+
+fn fit(estimator: &MeanShift, points: &Points) -> Clustering {
+    estimator.fit(points).expect("the fit succeeds")
 }
 
 fn bench(criterion: &mut Criterion, target: &Target, name: &str, size: &str, points: &Points, estimator: &MeanShift) {
     let mut group = criterion.benchmark_group(format!("{}/{name}", target.name));
     group.throughput(Throughput::Elements(points.len() as u64)).sample_size(10);
-    group.bench_function(size, |bencher| bencher.iter(|| fit(estimator, target, points)));
+    group.bench_function(size, |bencher| bencher.iter(|| fit(estimator, points)));
     group.finish();
 }

@@ -6,6 +6,7 @@
 //! device kernels  --device DEV --out FILE      every case of cases.json, each kernel checked and then timed
 //! device runs     --device DEV --out FILE      whole clusterings
 //! device export   --out FOLDER                 the cases' data, for peers in other languages
+//! device blobs    --points N --out FOLDER      the points that the program generates, for other programs
 //! ```
 //!
 //! A result file is one JSON object, `{"machine": {…}, "rows": […]}`; `device/results.rs` says what a row has.

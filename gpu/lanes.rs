@@ -21,6 +21,15 @@ pub fn add<const N: usize>(mut a: [f32; N], b: [f32; N]) -> [f32; N] {
     a
 }
 
+/// a * b in each lane.
+#[inline(always)]
+pub fn scale<const N: usize>(a: f32, mut b: [f32; N]) -> [f32; N] {
+    for lane in 0..N {
+        b[lane] *= a;
+    }
+    b
+}
+
 /// The sum of the lanes, in order.
 #[inline(always)]
 pub fn sum<const N: usize>(lanes: [f32; N]) -> f32 {

@@ -9,7 +9,20 @@
 //! | `weight_{gaussian,triangular,flat}` | `weight.rs` | weights of distances, in place | any length |
 //! | `reduce_weighted_{1,2,3,4}` | `reduce.rs` | `(W X) / rowsum(W)` | `m x n`, `n x d`, `m x d` |
 //! | `step_largest` | `step.rs` | `max_i |a_i - b_i|^2` | `n x d` twice |
-//! | `shift_{gaussian,triangular,flat}_{1,2,3,4,any}` | `shift.rs`, `shift_any.rs` | a whole mean-shift step, no distance stored | `d x stride` |
+//! | `shift_{gaussian,triangular,flat,epanechnikov,biweight,cauchy}[_marked]_{1,2,3,4,any}`, `_norm_any` | a file each; `shift.rs`, `shift_any.rs` | a whole mean-shift step, no distance stored | `d x stride` |
+//! | `scan_{sums,block,runs}` | `scan.rs` | prefix sums, in place | `n` |
+//! | `claim_cells` | `cells.rs` | the small cells that ends gather in, by a hash table | `d x stride` |
+//! | `column_extents`, `widest_axes`, `largest_magnitude` | `axes.rs` | how far coordinates extend | `d x stride` |
+//! | `component_{leaders,roots,numbers}`, `link_leaders`, `unite_{l2,l1,lp}` | `components.rs` | connected components within a radius | `d x stride` |
+//! | `tally_{many,few,means}` | `tally.rs` | sizes, weights and means of groups | `count x d` |
+//! | `sort_runs`, `merge_runs`, `group_keys`, `label_groups`, `relabel`, `permute_groups` | `order.rs` | groups in order, and labels | `count` |
+//! | `{nearest,count_within}_{l2,l1,lp}` | `assign.rs` | the nearest mode; points within a radius | `m`, `k x d`, `n` |
+//! | `count_keys`, `ranked`, `suppress_{l2,l1,lp}`, `kept_rows` | `suppress.rs` | scikit-learn's rule of merging | `d x stride` |
+//! | `claim_bins`, `flag_bins`, `write_bins` | `bins.rs` | occupied bins as seeds | `d x stride` |
+//! | `kth_value_{l2_{1,2,3,4},{l2,l1,lp}_any}`, `roots` | `neighbours.rs` | distances to k-th neighbours | `d x stride`, `d x query_stride` |
+//! | `gather`, `masses` | `gather.rs` | some rows as columns; weights as integers | `n x d`, `d x stride` |
+//! | `column_moments`, `summary`, `product`, `replace_zeros` | `moments.rs` | means, variances, sums in f64 | `d x stride`; `n` |
+//! | `marks` | `marks.rs` | factors and scales of points with bandwidths of their own | `2 x stride` |
 //! | `ceiling_{copy,fma,ex2,mma}` | `ceilings.rs` | a machine's own limits, for benchmarks | any length |
 //!
 //! Matrices are stored by rows, densely, unless a file says otherwise. Sizes: n points, d dimensions,
@@ -24,14 +37,41 @@
 // Lanes and coordinates index several arrays at once, which an iterator over one of them would hide.
 #![allow(clippy::needless_range_loop)]
 
+pub mod assign;
+pub mod axes;
+pub mod bins;
+pub mod biweight;
+mod brackets;
+pub mod cauchy;
 pub mod ceilings;
+pub mod cells;
+pub mod components;
+pub mod epanechnikov;
+pub mod flat;
+pub mod gather;
+pub mod gaussian;
 mod lanes;
 pub mod layout;
+pub mod marks;
 pub mod matmul;
+pub mod moments;
+pub mod neighbours;
+pub mod order;
 pub mod pairwise;
+pub mod progress;
 pub mod reduce;
+pub mod retire;
+pub mod rows;
+pub mod scan;
+mod share;
 pub mod shift;
 pub mod shift_any;
+pub mod sphere;
 pub mod step;
+pub mod steps;
+pub mod suppress;
+pub mod tally;
+mod tile;
+pub mod triangular;
 pub mod vector;
 pub mod weight;

@@ -1,102 +1,76 @@
 //! The fused mean-shift step for d = 1, 2, 3, 4: no distance is ever stored.
 //!
-//! For every point x_i, all of them at once (blurring: the points themselves move):
+//! For every query q_i that still moves, all of them at once:
 //!
 //! ```text
-//! w_ij  = w(|x_i - x_j|^2)                      scaled coordinates, see weight.rs
-//! x'_i  = x_i + sum_j w_ij (x_j - x_i) / sum_j w_ij
-//! moved = max_i |x'_i - x_i|^2
+//! w_ij   = factor_j W(scale_j |x_j - q_i|^2)        scaled coordinates, see weight.rs
+//! s_i    = sum_j w_ij
+//! step_i = sum_j w_ij (x_j - q_i) / s_i             none where s_i = 0
+//! q'_i   = q_i + relaxation step_i
 //! ```
+//!
+//! In the standard form the queries move over fixed points; in the blurring form the queries are the
+//! points. Factor and scale are 1 unless points are marked: sample weights are factors, and bandwidths
+//! of the points' own are both (see marks.rs).
 //!
 //! A thread holds `LANES` queries in registers, and the block's threads share tiles of points. Sums
 //! run over j within a tile, then over tiles, so that their rounding grows with the square root of n
-//! at most; the order, and so every bit, is the same for any size of block. The sum of differences,
-//! not of points, keeps points that have met exactly together, and costs nothing: the differences
-//! are there already.
+//! at most; the order, and so every bit, is the same for any size of block and any place of a query
+//! among the others. The sum of differences, not of points, keeps points that have met exactly
+//! together, and costs nothing: the differences are there already.
 //!
 //! Operations for a pair, d = 2, Gaussian: 2 subtractions, 1 multiplication, 1 fused multiply-add,
 //! 1 exponential, 1 addition, 2 fused multiply-adds. On a GPU the exponential has a unit of its own
 //! (16 a clock a multiprocessor) which is the limit; on a processor it is 11 more operations.
+//!
+//! The kernels themselves stand in a file for each weight: gaussian.rs and its neighbours.
 
-use cuda_std::{atomic, prelude::*};
+use cuda_std::prelude::*;
 
 use crate::lanes;
-use crate::layout::STRIDE;
-use crate::weight::{Flat, Gaussian, Triangular, Weight};
+use crate::progress;
+use crate::rows::Row;
+use crate::weight::Weight;
 
 /// Points of a tile. A multiple of [`UNROLL`].
-const TILE: usize = 1024;
+pub const TILE: usize = 1024;
 
 /// Points that a GPU's inner loop takes at a time.
 const UNROLL: usize = 4;
 
-/// A point of D coordinates in a tile.
-pub trait Row<const D: usize>: Copy {
-    /// The point with these coordinates.
-    fn new(coordinates: [f32; D]) -> Self;
-    /// Its coordinates.
-    fn coordinates(&self) -> [f32; D];
+/// The arguments of a step, which are the same for every kernel of the family.
+pub struct Arguments<'a> {
+    /// Queries, D x `query_stride` by columns.
+    pub queries: &'a [f32],
+    /// Points, D x `stride` by columns.
+    pub points: &'a [f32],
+    /// The points' factors and scales, 2 x `stride`; nothing where rows have no marks.
+    pub marks: &'a [f32],
+    /// Where the queries move, as they are stored.
+    pub next: DisjointMut<'a, f32>,
+    /// s_i and the squared step of each query, 2 x `query_stride`.
+    pub sums: DisjointMut<'a, f32>,
+    /// See progress.rs.
+    pub state: *mut u32,
+    /// How many points.
+    pub n: u32,
+    /// From a column of points to the next.
+    pub stride: u32,
+    /// From a column of queries to the next.
+    pub query_stride: u32,
+    /// The most iterations.
+    pub limit: u32,
+    /// Blurring: iterations end when no squared step is larger. Negative: the standard form, in which
+    /// another kernel ends the iteration (retire.rs).
+    pub tolerance: f32,
+    /// How far along its step a query goes.
+    pub relaxation: f32,
 }
 
-/// Points of a size that one load of shared memory can fetch.
-macro_rules! rows {
-    ($($name:ident: $d:literal, $align:literal;)*) => { $(
-        #[doc = concat!("A point in a tile: ", $d, " coordinates, aligned to ", $align, " bytes.")]
-        #[derive(Clone, Copy)]
-        #[repr(C, align($align))]
-        pub struct $name {
-            coordinates: [f32; $d],
-        }
+/// Sums of a thread's queries: sum_j w (x_j - q_i) in each coordinate, and sum_j w.
+type Sums<const D: usize, const LANES: usize> = ([[f32; LANES]; D], [f32; LANES]);
 
-        impl Row<$d> for $name {
-            #[inline(always)]
-            fn new(coordinates: [f32; $d]) -> Self {
-                Self { coordinates }
-            }
-
-            #[inline(always)]
-            fn coordinates(&self) -> [f32; $d] {
-                self.coordinates
-            }
-        }
-    )* };
-}
-
-rows! {
-    Row1: 1, 4;
-    Row2: 2, 8;
-    Row3: 3, 16;
-    Row4: 4, 16;
-}
-
-/// Whether an earlier iteration has converged, so that this one has nothing to do.
-///
-/// # Safety
-/// `moved` has more than `iteration` cells, and the launch that writes the one before has ended.
-#[inline(always)]
-pub(crate) unsafe fn converged(moved: *mut u32, iteration: u32, tolerance: f32) -> bool {
-    // SAFETY: the caller's promise.
-    iteration > 0 && unsafe { moved.add(iteration as usize - 1).read() } <= tolerance.to_bits()
-}
-
-/// Raises `moved[iteration]` to a squared shift. The bits of floats that are not negative order as
-/// the floats do, and a NaN counts as more than any number.
-///
-/// # Safety
-/// `moved` has more than `iteration` cells, touched by nothing else during the launch.
-#[inline(always)]
-pub(crate) unsafe fn record(moved: *mut u32, iteration: u32, squared: f32) {
-    // SAFETY: the caller's promise. The look before the atomic spares most threads the queue for it.
-    unsafe {
-        let cell = moved.add(iteration as usize);
-        let bits = squared.to_bits();
-        if atomic::load(cell) < bits {
-            atomic::fetch_max(cell, bits);
-        }
-    }
-}
-
-/// What a tile of points adds to a thread's queries: sum_j w (x_j - x_i) and sum_j w.
+/// What a tile of points adds to a thread's queries.
 ///
 /// A GPU takes several points at a time, which LLVM does not do by itself around loads of shared memory;
 /// a processor's loop over one point is long enough.
@@ -104,14 +78,18 @@ pub(crate) unsafe fn record(moved: *mut u32, iteration: u32, squared: f32) {
 fn pull<M: Machine, W: Weight, R: Row<D>, const D: usize, const LANES: usize>(
     rows: &[R],
     queries: &[[f32; LANES]; D],
-) -> ([[f32; LANES]; D], [f32; LANES]) {
+) -> Sums<D, LANES> {
     let none = ([[0.0; LANES]; D], [0.0; LANES]);
     if LANES > 4 {
         return pull_groups::<M, W, R, D, LANES, 1>(rows, queries, none);
     }
-    let sums = pull_groups::<M, W, R, D, LANES, UNROLL>(rows, queries, none);
-    let rest = &rows[rows.len() / UNROLL * UNROLL..];
-    pull_groups::<M, W, R, D, LANES, 1>(rest, queries, sums)
+    // Of rows that take two loads, four would be a loop that LLVM does not unroll.
+    let (sums, taken) = if size_of::<R>() > 16 {
+        (pull_groups::<M, W, R, D, LANES, 2>(rows, queries, none), rows.len() / 2 * 2)
+    } else {
+        (pull_groups::<M, W, R, D, LANES, UNROLL>(rows, queries, none), rows.len() / UNROLL * UNROLL)
+    };
+    pull_groups::<M, W, R, D, LANES, 1>(&rows[taken..], queries, sums)
 }
 
 /// Neighbouring points of a tile. Whole groups of 16 bytes lie aligned to them, from which a GPU
@@ -143,8 +121,8 @@ unsafe fn read_group<R: Copy, const GROUP: usize>(first: *const R) -> [R; GROUP]
 fn pull_groups<M: Machine, W: Weight, R: Row<D>, const D: usize, const LANES: usize, const GROUP: usize>(
     rows: &[R],
     queries: &[[f32; LANES]; D],
-    (mut sums, mut totals): ([[f32; LANES]; D], [f32; LANES]),
-) -> ([[f32; LANES]; D], [f32; LANES]) {
+    (mut sums, mut totals): Sums<D, LANES>,
+) -> Sums<D, LANES> {
     // 32 bits: a GPU counts in them with half the instructions.
     for group in 0..(rows.len() / GROUP) as u32 {
         // SAFETY: the group lies within the rows.
@@ -164,7 +142,13 @@ fn pull_groups<M: Machine, W: Weight, R: Row<D>, const D: usize, const LANES: us
                     };
                 }
             }
-            let weights = W::of_lanes::<M, LANES>(squared);
+            if R::MARKED {
+                squared = lanes::scale(group[k].scale(), squared);
+            }
+            let mut weights = W::of_lanes::<M, LANES>(squared);
+            if R::MARKED {
+                weights = lanes::scale(group[k].factor(), weights);
+            }
             totals = lanes::add(totals, weights);
             for c in 0..D {
                 for lane in 0..LANES {
@@ -176,98 +160,132 @@ fn pull_groups<M: Machine, W: Weight, R: Row<D>, const D: usize, const LANES: us
     (sums, totals)
 }
 
-/// One step: `next` from `points`, both d x stride by columns, scaled; `moved[iteration]`, zero before
-/// the launch, gets the bits of the largest squared shift.
+/// Fills a tile with the points from `j0` on, this thread's share of them.
 ///
-/// `tolerance` is a squared scaled shift: if the iteration before moved no farther, this one returns
-/// at once, and leaves `moved[iteration]` zero, so that all later ones do too.
-#[kernel(
-    instances(
-        shift_gaussian_1<Gaussian, Row1, 1>,
-        shift_gaussian_2<Gaussian, Row2, 2>,
-        shift_gaussian_3<Gaussian, Row3, 3>,
-        shift_gaussian_4<Gaussian, Row4, 4>,
-        shift_triangular_1<Triangular, Row1, 1>,
-        shift_triangular_2<Triangular, Row2, 2>,
-        shift_triangular_3<Triangular, Row3, 3>,
-        shift_triangular_4<Triangular, Row4, 4>,
-        shift_flat_1<Flat, Row1, 1>,
-        shift_flat_2<Flat, Row2, 2>,
-        shift_flat_3<Flat, Row3, 3>,
-        shift_flat_4<Flat, Row4, 4>,
-    ),
-    threads = 32..=1024,
-    grid = n.div_ceil(block.x * Machine::LANES),
-    require(
-        points.len() >= stride * D,
-        next.len() >= stride * D,
-        stride >= n,
-        stride.is_multiple_of(STRIDE),
-        moved.len() > iteration,
-    ),
-)]
-pub unsafe fn shift<W: Weight, R: Row<D>, const D: usize>(
-    points: &[f32],
-    mut next: DisjointMut<f32>,
-    moved: *mut u32,
-    n: u32,
-    stride: u32,
-    iteration: u32,
-    tolerance: f32,
+/// # Safety
+/// The slices are as [`Arguments`] says; `tile` has room for `len` points, which lie among the n, and
+/// nobody else touches it until the next barrier but the block's other threads, here.
+#[inline(always)]
+unsafe fn stage<R: Row<D>, const D: usize>(arguments: &Arguments<'_>, tile: *mut R, j0: u32, len: u32) {
+    let (points, marks, stride) = (arguments.points.as_ptr(), arguments.marks.as_ptr(), arguments.stride as usize);
+    let mut j = thread::thread_idx_x();
+    while j < len {
+        let at = (j0 + j) as usize;
+        // SAFETY: the caller's promise; this thread alone writes the cell before the barrier.
+        unsafe {
+            let coordinates = core::array::from_fn(|c| points.add(c * stride + at).read());
+            let (factor, scale) =
+                if R::MARKED { (marks.add(at).read(), marks.add(stride + at).read()) } else { (1.0, 1.0) };
+            tile.add(j as usize).write(R::new(coordinates, factor, scale));
+        }
+        j += thread::block_dim_x();
+    }
+}
+
+/// Writes where a thread's queries move; gives the largest squared step of those among the first
+/// `active`.
+///
+/// # Safety
+/// The slices are as [`Arguments`] says, and the lanes from `first` on are this thread's alone.
+#[inline(always)]
+unsafe fn finish<const D: usize, const LANES: usize>(
+    arguments: &mut Arguments<'_>,
+    queries: &[[f32; LANES]; D],
+    (sums, totals): &Sums<D, LANES>,
+    (first, active): (u32, u32),
+) -> f32 {
+    let (query_stride, at) = (arguments.query_stride as usize, first as usize);
+    let mut moved = [[0.0; LANES]; D];
+    let mut squared = [0.0; LANES];
+    for c in 0..D {
+        for lane in 0..LANES {
+            let step = if totals[lane] > 0.0 { sums[c][lane] / totals[lane] } else { 0.0 * totals[lane] };
+            squared[lane] += step * step;
+            moved[c][lane] = queries[c][lane] + arguments.relaxation * step;
+        }
+    }
+    let count = active.saturating_sub(first) as usize;
+    for c in 0..D {
+        // SAFETY: the caller's promise.
+        unsafe { lanes::write_some(&mut arguments.next, c * query_stride + at, moved[c], count) };
+    }
+    // SAFETY: as above.
+    unsafe {
+        lanes::write_some(&mut arguments.sums, at, *totals, count);
+        lanes::write_some(&mut arguments.sums, query_stride + at, squared, count);
+    }
+    let mut farthest = 0.0;
+    for lane in 0..LANES {
+        // Written so that a NaN stays.
+        farthest = if lane >= count || squared[lane] <= farthest { farthest } else { squared[lane] };
+    }
+    farthest
+}
+
+/// One step. In the blurring form, ends the iteration too.
+///
+/// # Safety
+/// All threads of the launch call it with the same arguments, which are as [`Arguments`] says; `tile` is
+/// shared memory for TILE rows.
+#[inline(always)]
+pub unsafe fn step<M: Machine, W: Weight, R: Row<D>, const D: usize, const LANES: usize>(
+    tile: *mut R,
+    mut arguments: Arguments<'_>,
 ) {
-    const LANES: usize = Machine::LANES;
-    let tile = shared_array![R; TILE];
-    // SAFETY: the launch has checked the length of `moved`, and launches follow one another.
-    if unsafe { converged(moved, iteration, tolerance) } {
+    // SAFETY: the caller's promise; launches follow one another.
+    let active = unsafe { progress::active(arguments.state, arguments.limit) };
+    let in_block = thread::block_dim_x() * LANES as u32;
+    // Whole blocks leave: the others need all their threads for the tiles.
+    if thread::block_idx_x() * in_block >= active {
         return;
     }
-    let (n, stride) = (n as usize, stride as usize);
-    let (t, threads) = (thread::thread_idx_x() as usize, thread::block_dim_x() as usize);
-    let first = thread::index_1d() * LANES;
-
-    // Threads behind the last point still share the work of the tiles, on the first points.
-    let load = if first < stride { first } else { 0 };
+    let first = thread::index_1d() as u32 * LANES as u32;
+    let (n, query_stride) = (arguments.n, arguments.query_stride);
+    // Threads behind the last query still share the work of the tiles, on the first queries.
+    let load = if first < query_stride { first } else { 0 } as usize;
     let mut queries = [[0.0; LANES]; D];
     for c in 0..D {
-        queries[c].copy_from_slice(&points[c * stride + load..][..LANES]);
+        // SAFETY: a column has a multiple of the lanes of any machine (layout.rs).
+        queries[c] = unsafe { lanes::load(arguments.queries, c * query_stride as usize + load) };
     }
-    let mut sums = [[0.0; LANES]; D];
-    let mut totals = [0.0; LANES];
+    let (mut sums, mut totals) = ([[0.0; LANES]; D], [0.0; LANES]);
     let mut j0 = 0;
     while j0 < n {
-        let len = TILE.min(n - j0);
-        let mut j = t;
-        while j < len {
-            let coordinates: [f32; D] = core::array::from_fn(|c| points[c * stride + j0 + j]);
-            // SAFETY: j < TILE, and this thread alone writes the cell before the barrier.
-            unsafe { tile.add(j).write(<R as Row<D>>::new(coordinates)) };
-            j += threads;
-        }
+        let len = (n - j0).min(TILE as u32);
+        // SAFETY: nobody reads the tile between the barriers below and above.
+        unsafe { stage::<R, D>(&arguments, tile, j0, len) };
         thread::sync_threads();
         // SAFETY: `len` points were written before the barrier, and are not touched until the next.
-        let rows = unsafe { core::slice::from_raw_parts(tile, len) };
-        let (tile_sums, tile_totals) = pull::<Machine, W, R, D, LANES>(rows, &queries);
+        let rows = unsafe { core::slice::from_raw_parts(tile, len as usize) };
+        let (tile_sums, tile_totals) = pull::<M, W, R, D, LANES>(rows, &queries);
         totals = lanes::add(totals, tile_totals);
         for c in 0..D {
             sums[c] = lanes::add(sums[c], tile_sums[c]);
         }
         thread::sync_threads();
-        j0 += TILE;
+        j0 += TILE as u32;
     }
-    let mut farthest = 0.0;
-    for lane in 0..LANES {
-        if first + lane < n {
-            let mut squared = 0.0;
-            for c in 0..D {
-                let step = sums[c][lane] / totals[lane];
-                squared += step * step;
-                // SAFETY: lane `lane` of this thread is the only one with this query.
-                unsafe { next.write(c * stride + first + lane, queries[c][lane] + step) };
-            }
-            // Written so that a NaN stays.
-            farthest = if squared <= farthest { farthest } else { squared };
+    let (state, tolerance) = (arguments.state, arguments.tolerance);
+    // SAFETY: the caller's promise; the lanes are this thread's.
+    let farthest = unsafe { finish(&mut arguments, &queries, &(sums, totals), (first, active)) };
+    if tolerance >= 0.0 {
+        // SAFETY: every block of the launch is here, or none was active.
+        unsafe { end_blurring(state, farthest, tolerance, active) };
+    }
+}
+
+/// Ends an iteration of the blurring form, in which all queries move or none.
+///
+/// # Safety
+/// All threads of the launch call it; `state` has the cells of progress.rs.
+#[inline(always)]
+pub unsafe fn end_blurring(state: *mut u32, farthest: f32, tolerance: f32, active: u32) {
+    // SAFETY: the caller's promise, and the barrier before one thread of the block goes on.
+    unsafe {
+        progress::record(state, farthest);
+        thread::sync_threads();
+        if thread::thread_idx_x() == 0 && progress::is_last_block(state) {
+            progress::end_iteration(state, |farthest| if farthest <= tolerance.to_bits() { 0 } else { active });
         }
     }
-    // SAFETY: the launch has checked the length of `moved`.
-    unsafe { record(moved, iteration, farthest) };
 }

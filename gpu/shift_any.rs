@@ -1,42 +1,97 @@
-//! The fused mean-shift step for any d. What it computes: see shift.rs.
+//! The fused mean-shift step for any d, and for any norm. What it computes: see shift.rs.
 //!
 //! ```text
 //! for each tile of TILE points:
 //!     for each chunk of CHUNK coordinates:          shared memory: the tile's coordinates
-//!         squared[TILE][my queries] += (x_jc - x_ic)^2
-//!     weight[TILE][my queries] = w(squared), zero behind the last point
+//!         power[TILE][my queries] += |x_jc - q_ic|^p
+//!     weight[TILE][my queries] = factor_j W(scale_j power^outer), zero behind the last point
 //!     for each chunk:
 //!         next[c][my queries] += sum_j weight_j x_jc
-//! next = next / total
+//! next = q + relaxation (next / total - q)
 //! ```
 //!
-//! The squared distances and then weights of a thread's own queries to one tile lie in dynamic shared
-//! memory, the running sums in `next`: registers hold neither for unknown d. The sum is of points,
-//! not of differences (3 d + 2 operations a pair instead of 4 d + 2), so a position carries a rounding
-//! of its own size, as its storage does.
+//! The 2-norm has p = 2 and outer = 1; the 1-norm p = 1, outer = 2; any p >= 1 outer = 2 / p. For the
+//! cosine distance all points lie on a sphere, on which means are put again: there
+//! `1 - cos = |x - y|^2 / (2 radius^2)`, so that p = 2 and outer = 2.
+//!
+//! The powers and then weights of a thread's own queries to one tile lie in dynamic shared memory, the
+//! running sums in `next`: registers hold neither for unknown d. The sum is of points, not of
+//! differences (3 d + 2 operations a pair instead of 4 d + 2), so a position carries a rounding of its
+//! own size, as its storage does.
 
-use cuda_std::{prelude::*, shared};
+use cuda_std::prelude::*;
 
 use crate::lanes;
 use crate::layout::STRIDE;
-use crate::shift::{converged, record};
-use crate::weight::{Flat, Gaussian, Triangular, Weight};
+use crate::progress;
+use crate::shift::{Arguments, end_blurring};
+use crate::weight::Weight;
 
 /// Threads of a block.
-const THREADS: usize = 32;
+pub const THREADS: usize = 32;
 
 /// Points of a tile: as many as leave the weights of a block's queries within a GPU's shared memory,
 /// and a thread's weights within a processor's nearest cache.
-const TILE: usize = 64;
+pub const TILE: usize = 64;
 
 /// Coordinates of a chunk.
-const CHUNK: usize = 32;
+pub const CHUNK: usize = 32;
 
 /// Points of which distances, or coordinates of which sums, are held in registers at a time.
 const GROUP: usize = 4;
 
 /// Points that [`pull`] takes at a time: a GPU loads that many coordinates at once.
 const UNROLL: usize = 4;
+
+const _: () = assert!(STRIDE.is_multiple_of(GROUP));
+
+/// How coordinates make a distance: `(sum_c |x_c - y_c|^p)^outer` is the squared scaled distance.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Norm {
+    /// The exponent of differences.
+    pub p: f32,
+    /// The exponent of their sum.
+    pub outer: f32,
+    /// The radius of the sphere on which all points are, or 0 if they are not on one.
+    pub sphere: f32,
+}
+
+impl Norm {
+    /// The 2-norm.
+    pub const L2: Self = Self { p: 2.0, outer: 1.0, sphere: 0.0 };
+}
+
+/// What a copy of the kernel can do.
+pub trait Kind {
+    /// Whether points have factors and scales.
+    const MARKED: bool;
+    /// Whether the norm is any, not the 2-norm.
+    const ANY_NORM: bool;
+}
+
+/// The 2-norm.
+pub enum Plain {}
+
+/// The 2-norm, and marks.
+pub enum Marked {}
+
+/// Any norm, and marks.
+pub enum AnyNorm {}
+
+impl Kind for Plain {
+    const MARKED: bool = false;
+    const ANY_NORM: bool = false;
+}
+
+impl Kind for Marked {
+    const MARKED: bool = true;
+    const ANY_NORM: bool = false;
+}
+
+impl Kind for AnyNorm {
+    const MARKED: bool = true;
+    const ANY_NORM: bool = true;
+}
 
 /// From a row of a thread's weights to its next: on a GPU the rows of a warp's threads are neighbours,
 /// and so in different banks; on a processor those of a thread, and so in different cache sets.
@@ -71,7 +126,17 @@ unsafe fn stage(
     thread::sync_threads();
 }
 
-/// Adds to the squared distances of a group of points what some coordinates contribute.
+/// |difference|^p, added.
+#[inline(always)]
+fn add_power<M: Machine, const P: u32>(sum: f32, difference: f32, p: f32) -> f32 {
+    match P {
+        1 => sum + difference.abs(),
+        2 => M::mul_add(difference, difference, sum),
+        _ => sum + difference.abs().powf(p),
+    }
+}
+
+/// Adds to the powers of a group of points what some coordinates contribute; P is p, or 0 for any.
 ///
 /// The loop over lanes is the outer one: the compiler then makes vectors of it, where in the other
 /// order it unrolled both first and made gathers of the loop over coordinates.
@@ -80,13 +145,13 @@ unsafe fn stage(
 /// `chunk` points to this many coordinates, `queries` to the thread's lanes in the first of these
 /// columns, `stride` apart; the group from `g` on lies in the tile.
 #[inline(always)]
-unsafe fn distances<M: Machine, const LANES: usize>(
+unsafe fn powers<M: Machine, const P: u32, const LANES: usize>(
     chunk: *const [f32; TILE],
     coordinates: usize,
     g: usize,
-    queries: *const f32,
-    stride: usize,
-    mut squared: [[f32; LANES]; GROUP],
+    (queries, stride): (*const f32, usize),
+    p: f32,
+    mut powers: [[f32; LANES]; GROUP],
 ) -> [[f32; LANES]; GROUP] {
     for c in 0..coordinates {
         // SAFETY: the caller's promise.
@@ -96,28 +161,50 @@ unsafe fn distances<M: Machine, const LANES: usize>(
         };
         for lane in 0..LANES {
             for k in 0..GROUP {
-                let difference = x[k] - query[lane];
-                squared[k][lane] = M::mul_add(difference, difference, squared[k][lane]);
+                powers[k][lane] = add_power::<M, P>(powers[k][lane], x[k] - query[lane], p);
             }
         }
     }
-    squared
+    powers
 }
 
-/// Turns the squared distances to the first `inside` points of a tile into weights, those to the
-/// others into zeros; gives the sum.
+/// The squared scaled distance of a power.
+#[inline(always)]
+fn squared<K: Kind>(power: f32, outer: f32) -> f32 {
+    if !K::ANY_NORM || outer == 1.0 {
+        power
+    } else if outer == 2.0 {
+        power * power
+    } else {
+        power.powf(outer)
+    }
+}
+
+/// Turns the powers of the first `inside` points of a tile into weights, those of the others into
+/// zeros; gives the sum. `marks` points to the factor of the tile's first point, and `stride` behind it
+/// to its scale.
 ///
 /// # Safety
-/// `rows` points to the first of TILE rows that are this thread's, `rows_apart` apart; `inside <= TILE`.
+/// `rows` points to TILE of the thread's rows, [`rows_apart`] apart, the first `inside` of them
+/// written; `marks` has as many.
 #[inline(always)]
-unsafe fn weigh<M: Machine, W: Weight, const LANES: usize>(rows: *mut [f32; LANES], inside: usize) -> [f32; LANES] {
+unsafe fn weigh<M: Machine, W: Weight, K: Kind, const LANES: usize>(
+    rows: *mut [f32; LANES],
+    inside: usize,
+    (marks, stride): (*const f32, usize),
+    outer: f32,
+) -> [f32; LANES] {
     let mut totals = [0.0; LANES];
     // 32 bits: a GPU counts in them with half the instructions.
     for j in 0..inside as u32 {
         let j = j as usize;
         // SAFETY: the caller's promise.
-        let squared = unsafe { rows.add(j * rows_apart(LANES)).read() };
-        let weights = W::of_lanes::<M, LANES>(squared);
+        let (power, [factor, scale]) = unsafe {
+            let power = rows.add(j * rows_apart(LANES)).read();
+            (power, if K::MARKED { [marks.add(j).read(), marks.add(stride + j).read()] } else { [1.0; 2] })
+        };
+        let weights = W::of_lanes::<M, LANES>(power.map(|power| scale * squared::<K>(power, outer)));
+        let weights = weights.map(|weight| factor * weight);
         totals = lanes::add(totals, weights);
         // SAFETY: as above.
         unsafe { rows.add(j * rows_apart(LANES)).write(weights) };
@@ -157,137 +244,175 @@ unsafe fn pull<M: Machine, const LANES: usize>(
     sums
 }
 
-/// Divides the sums in `next` by the totals; gives the largest squared shift of the thread's queries.
+/// Makes positions of the sums in `next`; gives the largest squared step of the thread's queries.
 ///
 /// # Safety
 /// The lanes from `first` on are this thread's alone, and lie in each of the d columns of `next` and
-/// `points`, `stride` apart.
+/// the queries; `next` has the sums.
 #[inline(always)]
-unsafe fn finish<const LANES: usize>(
-    points: &[f32],
-    next: &mut DisjointMut<f32>,
-    totals: [f32; LANES],
-    first: usize,
-    (n, d, stride): (usize, usize, usize),
+unsafe fn finish<K: Kind, const LANES: usize>(
+    arguments: &mut Arguments<'_>,
+    mut totals: [f32; LANES],
+    (first, active): (usize, usize),
+    d: usize,
+    sphere: f32,
 ) -> f32 {
+    let query_stride = arguments.query_stride as usize;
     let mut squared = [0.0; LANES];
+    let supports = totals;
+    if K::ANY_NORM && sphere > 0.0 {
+        // A mean divided by this, not by its total, has the sphere's radius. Opposite points have none.
+        let mut lengths = [0.0; LANES];
+        for c in 0..d {
+            // SAFETY: the caller's promise.
+            let sums = unsafe { lanes::read::<LANES>(&arguments.next, c * query_stride + first) };
+            for lane in 0..LANES {
+                lengths[lane] += sums[lane] * sums[lane];
+            }
+        }
+        for lane in 0..LANES {
+            totals[lane] = lengths[lane].sqrt() / sphere;
+        }
+    }
     for c in 0..d {
-        let at = c * stride + first;
+        let at = c * query_stride + first;
         // SAFETY: the caller's promise.
         unsafe {
-            let (query, mut mean) = (lanes::load::<LANES>(points, at), lanes::read::<LANES>(next, at));
+            let query = lanes::load::<LANES>(arguments.queries, at);
+            let mut moved = lanes::read::<LANES>(&arguments.next, at);
             for lane in 0..LANES {
-                mean[lane] /= totals[lane];
-                squared[lane] += (mean[lane] - query[lane]) * (mean[lane] - query[lane]);
+                let mean = moved[lane] / totals[lane];
+                // A NaN among the totals stays one.
+                let step = if totals[lane] > 0.0 { mean - query[lane] } else { 0.0 * totals[lane] };
+                squared[lane] += step * step;
+                // Without relaxation, the mean itself: points that have met stay together exactly.
+                let relaxed = query[lane] + arguments.relaxation * step;
+                moved[lane] = if arguments.relaxation == 1.0 && totals[lane] > 0.0 { mean } else { relaxed };
             }
-            lanes::write(next, at, mean);
+            lanes::write(&mut arguments.next, at, moved);
         }
     }
     let mut farthest = 0.0;
     for lane in 0..LANES {
-        // Written so that a NaN stays.
-        if first + lane < n {
+        if first + lane < active {
+            // SAFETY: the caller's promise.
+            unsafe {
+                arguments.sums.write(first + lane, supports[lane]);
+                arguments.sums.write(query_stride + first + lane, squared[lane]);
+            }
+            // Written so that a NaN stays.
             farthest = if squared[lane] <= farthest { farthest } else { squared[lane] };
         }
     }
     farthest
 }
 
-/// One step; arguments as in shift.rs, and `d`.
-#[kernel(
-    instances(
-        shift_gaussian_any<Gaussian>,
-        shift_triangular_any<Triangular>,
-        shift_flat_any<Flat>,
-    ),
-    block = THREADS as u32,
-    grid = n.div_ceil(THREADS * Machine::LANES),
-    shared = TILE * THREADS * Machine::LANES * 4,
-    require(
-        points.len() >= stride * d,
-        next.len() >= stride * d,
-        stride >= n,
-        stride.is_multiple_of(STRIDE),
-        moved.len() > iteration,
-    ),
-)]
-pub unsafe fn shift_any<W: Weight>(
-    points: &[f32],
-    mut next: DisjointMut<f32>,
-    moved: *mut u32,
-    n: u32,
-    d: u32,
-    stride: u32,
-    iteration: u32,
-    tolerance: f32,
+/// The powers of a tile's points, for some chunk of coordinates.
+///
+/// # Safety
+/// As for [`powers`]; `rows` are the thread's, which the chunks before have written.
+#[inline(always)]
+unsafe fn add_chunk<M: Machine, K: Kind, const LANES: usize>(
+    chunk: *const [f32; TILE],
+    rows: *mut [f32; LANES],
+    (c0, coordinates): (usize, usize),
+    queries: (*const f32, usize),
+    p: f32,
 ) {
-    const LANES: usize = Machine::LANES;
-    let chunk = shared_array![[f32; TILE]; CHUNK];
-    // SAFETY: the launch has checked the length of `moved`, and launches follow one another.
-    if unsafe { converged(moved, iteration, tolerance) } {
+    let mut g = 0;
+    while g < TILE {
+        let mut group = [[0.0; LANES]; GROUP];
+        // SAFETY: the caller's promise.
+        unsafe {
+            if c0 > 0 {
+                for k in 0..GROUP {
+                    group[k] = rows.add((g + k) * rows_apart(LANES)).read();
+                }
+            }
+            group = if !K::ANY_NORM || p == 2.0 {
+                powers::<M, 2, LANES>(chunk, coordinates, g, queries, p, group)
+            } else if p == 1.0 {
+                powers::<M, 1, LANES>(chunk, coordinates, g, queries, p, group)
+            } else {
+                powers::<M, 0, LANES>(chunk, coordinates, g, queries, p, group)
+            };
+            for k in 0..GROUP {
+                rows.add((g + k) * rows_apart(LANES)).write(group[k]);
+            }
+        }
+        g += GROUP;
+    }
+}
+
+/// One step. In the blurring form, ends the iteration too.
+///
+/// # Safety
+/// All threads of the launch call it with the same arguments, which are as [`Arguments`] says; `chunk`
+/// is shared memory for CHUNK coordinates of a tile, `block_rows` for THREADS * TILE rows.
+#[inline(always)]
+pub unsafe fn step<M: Machine, W: Weight, K: Kind, const LANES: usize>(
+    chunk: *mut [f32; TILE],
+    block_rows: *mut [f32; LANES],
+    d: u32,
+    Norm { p, outer, sphere }: Norm,
+    mut arguments: Arguments<'_>,
+) {
+    // SAFETY: the caller's promise; launches follow one another.
+    let active = unsafe { progress::active(arguments.state, arguments.limit) };
+    // Whole blocks leave: the others need all their threads for the tiles.
+    if thread::block_idx_x() * (THREADS * LANES) as u32 >= active {
         return;
     }
-    let (n, d, stride) = (n as usize, d as usize, stride as usize);
+    let (n, d, stride) = (arguments.n as usize, d as usize, arguments.stride as usize);
+    let query_stride = arguments.query_stride as usize;
     let t = thread::thread_idx_x() as usize;
     let first = thread::index_1d() * LANES;
-    // Threads behind the last point still share the work of the tiles, on the first points.
-    let active = first < n;
-    let load = if first < stride { first } else { 0 };
-    // SAFETY: the launch gave THREADS * TILE rows of LANES floats.
-    let rows =
-        unsafe { shared::dynamic_shared_mem::<[f32; LANES]>().add(if rows_apart(LANES) == 1 { t * TILE } else { t }) };
+    // Threads behind the last query still share the work of the tiles, on the first queries.
+    let moves = first < active as usize;
+    let load = if first < query_stride { first } else { 0 };
+    // SAFETY: the caller's promise.
+    let rows = unsafe { block_rows.add(if rows_apart(LANES) == 1 { t * TILE } else { t }) };
     let mut totals = [0.0; LANES];
     let mut j0 = 0;
     while j0 < n {
         let mut c0 = 0;
         while c0 < d {
-            // SAFETY: every thread of the block is here, with the same numbers.
-            unsafe { stage(points, chunk, (c0, d), (j0, n), stride) };
-            let coordinates = CHUNK.min(d - c0);
-            let mut g = 0;
-            while g < TILE {
-                let mut squared = [[0.0; LANES]; GROUP];
-                // SAFETY: the group's rows are this thread's, and hold what the chunk before left; the
-                // chunk was written before the barrier in `stage`, and is not until the next; the lanes
-                // lie in columns c0.. of `points`, which has `stride * d` elements.
-                unsafe {
-                    if c0 > 0 {
-                        for k in 0..GROUP {
-                            squared[k] = rows.add((g + k) * rows_apart(LANES)).read();
-                        }
-                    }
-                    let queries = points.as_ptr().add(c0 * stride + load);
-                    squared = distances::<Machine, LANES>(chunk, coordinates, g, queries, stride, squared);
-                    for k in 0..GROUP {
-                        rows.add((g + k) * rows_apart(LANES)).write(squared[k]);
-                    }
-                }
-                g += GROUP;
+            // SAFETY: every thread of the block is here, with the same numbers. The rows are this thread's;
+            // the chunk was written before the barrier in `stage`, and is not until the next; the lanes lie
+            // in columns c0.. of the queries, which have `query_stride * d` elements.
+            unsafe {
+                stage(arguments.points, chunk, (c0, d), (j0, n), stride);
+                let queries = arguments.queries.as_ptr().add(c0 * query_stride + load);
+                add_chunk::<M, K, LANES>(chunk, rows, (c0, CHUNK.min(d - c0)), (queries, query_stride), p);
             }
             c0 += CHUNK;
         }
-        // SAFETY: this thread's rows, all of them written above.
-        let tile_totals = unsafe { weigh::<Machine, W, LANES>(rows, TILE.min(n - j0)) };
+        // SAFETY: this thread's rows, all of them written above; marks of the points j0.. of n.
+        let tile_totals = unsafe {
+            let marks = if K::MARKED { arguments.marks.as_ptr().add(j0) } else { arguments.marks.as_ptr() };
+            weigh::<M, W, K, LANES>(rows, TILE.min(n - j0), (marks, stride), outer)
+        };
         totals = lanes::add(totals, tile_totals);
         let mut c0 = 0;
         while c0 < d {
             // With a single chunk the coordinates of the tile are still there.
             if d > CHUNK {
                 // SAFETY: as above.
-                unsafe { stage(points, chunk, (c0, d), (j0, n), stride) };
+                unsafe { stage(arguments.points, chunk, (c0, d), (j0, n), stride) };
             }
             let mut c = 0;
-            while c < CHUNK.min(d - c0) && active {
+            while c < CHUNK.min(d - c0) && moves {
                 // SAFETY: the group of coordinates is in the chunk, and the rows are this thread's.
-                let sums = unsafe { pull::<Machine, LANES>(chunk.add(c), rows) };
+                let sums = unsafe { pull::<M, LANES>(chunk.add(c), rows) };
                 for k in 0..GROUP {
                     if c0 + c + k < d {
-                        let at = (c0 + c + k) * stride + first;
+                        let at = (c0 + c + k) * query_stride + first;
                         // SAFETY: the lanes of this thread are the only ones with these queries, and lie
                         // in the column; the first tile wrote them.
                         unsafe {
-                            let before = if j0 == 0 { [0.0; LANES] } else { lanes::read(&next, at) };
-                            lanes::write(&mut next, at, lanes::add(before, sums[k]));
+                            let next = &mut arguments.next;
+                            let before = if j0 == 0 { [0.0; LANES] } else { lanes::read(next, at) };
+                            lanes::write(next, at, lanes::add(before, sums[k]));
                         }
                     }
                 }
@@ -297,11 +422,14 @@ pub unsafe fn shift_any<W: Weight>(
         }
         j0 += TILE;
     }
-    if active {
-        // SAFETY: this thread's queries, whose sums it wrote; the launch has checked the length of `moved`.
-        unsafe {
-            let farthest = finish::<LANES>(points, &mut next, totals, first, (n, d, stride));
-            record(moved, iteration, farthest);
-        }
+    let (state, tolerance) = (arguments.state, arguments.tolerance);
+    let mut farthest = 0.0;
+    if moves {
+        // SAFETY: this thread's queries, whose sums it wrote.
+        farthest = unsafe { finish::<K, LANES>(&mut arguments, totals, (first, active as usize), d, sphere) };
+    }
+    if tolerance >= 0.0 {
+        // SAFETY: every block of the launch is here, or none was active.
+        unsafe { end_blurring(state, farthest, tolerance, active) };
     }
 }

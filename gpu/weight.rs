@@ -5,6 +5,8 @@
 //! | Gaussian | exp(-(d/h)^2 / 2) | 1 / (h sqrt(2 pi)) |
 //! | triangular | max(1 - d/h, 0) | 1 / h |
 //! | flat | 1 if d <= h, else 0 | 1 |
+//! | Epanechnikov | max(1 - (d/h)^2, 0) | |
+//! | biweight | max(1 - (d/h)^2, 0)^2 | |
 //!
 //! The constant cancels in a mean shift. All of them are functions of a *scaled* squared distance
 //! (s d)^2 with s = [`SCALE`](Weight::SCALE) / h: points are scaled once, and a weight then costs no
@@ -29,6 +31,9 @@ pub trait Weight {
         }
         scaled_squared
     }
+    /// The weight at a distance over the bandwidth, u, as one writes it; what [`of`](Self::of) is compared with.
+    #[cfg(not(target_arch = "nvptx64"))]
+    fn oracle(u: f64) -> f64;
 }
 
 /// exp(-(d/h)^2 / 2)
@@ -39,6 +44,12 @@ pub enum Triangular {}
 
 /// 1 if d <= h, else 0
 pub enum Flat {}
+
+/// max(1 - (d/h)^2, 0)
+pub enum Epanechnikov {}
+
+/// max(1 - (d/h)^2, 0)^2
+pub enum Biweight {}
 
 impl Weight for Gaussian {
     /// sqrt(log2(e) / 2)
@@ -53,6 +64,11 @@ impl Weight for Gaussian {
     fn of_lanes<M: Machine, const N: usize>(scaled_squared: [f32; N]) -> [f32; N] {
         M::exp2_minus_lanes(scaled_squared)
     }
+
+    #[cfg(not(target_arch = "nvptx64"))]
+    fn oracle(u: f64) -> f64 {
+        (-0.5 * u * u).exp()
+    }
 }
 
 impl Weight for Triangular {
@@ -63,6 +79,11 @@ impl Weight for Triangular {
         let weight = 1.0 - M::sqrt(scaled_squared);
         if weight > 0.0 { weight } else { 0.0 }
     }
+
+    #[cfg(not(target_arch = "nvptx64"))]
+    fn oracle(u: f64) -> f64 {
+        (1.0 - u).max(0.0)
+    }
 }
 
 impl Weight for Flat {
@@ -72,6 +93,41 @@ impl Weight for Flat {
     fn of<M: Machine>(scaled_squared: f32) -> f32 {
         if scaled_squared <= 1.0 { 1.0 } else { 0.0 }
     }
+
+    #[cfg(not(target_arch = "nvptx64"))]
+    fn oracle(u: f64) -> f64 {
+        f64::from(u8::from(u <= 1.0))
+    }
+}
+
+impl Weight for Epanechnikov {
+    const SCALE: f64 = 1.0;
+
+    #[inline(always)]
+    fn of<M: Machine>(scaled_squared: f32) -> f32 {
+        let weight = 1.0 - scaled_squared;
+        if weight > 0.0 { weight } else { 0.0 }
+    }
+
+    #[cfg(not(target_arch = "nvptx64"))]
+    fn oracle(u: f64) -> f64 {
+        (1.0 - u * u).max(0.0)
+    }
+}
+
+impl Weight for Biweight {
+    const SCALE: f64 = 1.0;
+
+    #[inline(always)]
+    fn of<M: Machine>(scaled_squared: f32) -> f32 {
+        let root = Epanechnikov::of::<M>(scaled_squared);
+        root * root
+    }
+
+    #[cfg(not(target_arch = "nvptx64"))]
+    fn oracle(u: f64) -> f64 {
+        (1.0 - u * u).max(0.0).powi(2)
+    }
 }
 
 /// `values[i] = factor * w((scale * values[i])^2)`: distances in, weights out.   `LANES` elements a thread.
@@ -80,6 +136,8 @@ impl Weight for Flat {
         weight_gaussian<Gaussian>,
         weight_triangular<Triangular>,
         weight_flat<Flat>,
+        weight_epanechnikov<Epanechnikov>,
+        weight_biweight<Biweight>,
     ),
     threads = 32..=1024,
     grid = values.len().div_ceil(block.x * Machine::LANES),

@@ -44,6 +44,108 @@ pub enum Error {
         /// NaN or an infinity.
         value: f64,
     },
+    /// A row has another length than the first.
+    #[error("row {row} has {found} values, and the first has {expected}; all rows have the same length")]
+    RaggedRow {
+        /// The row, from 0.
+        row: usize,
+        /// Its values.
+        found: usize,
+        /// Those of the first row.
+        expected: usize,
+    },
+    /// Options that exclude each other.
+    #[error("{what} cannot be: {why}")]
+    Conflict {
+        /// Which.
+        what: &'static str,
+        /// Why, and what to do.
+        why: &'static str,
+    },
+    /// Weights of points that are not as many, or not weights.
+    #[error("{what}; give one finite number of at least 0 for each of the {points} points, not all 0")]
+    SampleWeights {
+        /// What is wrong.
+        what: String,
+        /// How many points there are.
+        points: usize,
+    },
+    /// Points of another dimension than those that were fitted, or seeds than the points.
+    #[error("{what} have {found} coordinates, and the points {expected}")]
+    Dimensions {
+        /// Which.
+        what: &'static str,
+        /// Their dimension.
+        found: usize,
+        /// The points'.
+        expected: usize,
+    },
+    /// A point without direction.
+    #[error("point {row} lies at the origin and has no direction; remove such points, or take another distance")]
+    NoDirection {
+        /// The point, from 0.
+        row: usize,
+    },
+    /// Something that is not defined for these options.
+    #[error("{what} is not defined {why}")]
+    Undefined {
+        /// What was asked for.
+        what: &'static str,
+        /// Why.
+        why: &'static str,
+    },
+    /// A list of bandwidths of the wrong length.
+    #[error("{given} bandwidths were given, one for each {each}, but there are {wanted}")]
+    BandwidthLength {
+        /// How many there are.
+        given: usize,
+        /// How many there must be.
+        wanted: usize,
+        /// What each is for.
+        each: &'static str,
+    },
+    /// A bandwidth in a list that makes no sense.
+    #[error("the bandwidth of {each} {at} is {value:e}, but must be between 1e-30 and 1e30")]
+    BandwidthValue {
+        /// What it is for.
+        each: &'static str,
+        /// Which of them, from 0.
+        at: usize,
+        /// Its value.
+        value: f64,
+    },
+    /// A neighbour that there is not.
+    #[error(
+        "the bandwidth asks for neighbour {k} of each point, but must for one from 1 to {points}, the points' number or weight"
+    )]
+    Neighbour {
+        /// Which neighbour.
+        k: usize,
+        /// How many points there are, or their weight.
+        points: f64,
+    },
+    /// An estimate that the kernels cannot compute with.
+    #[error("the bandwidth estimated ({how}) is {value:e}, but must be between 1e-30 and 1e30; scale the data first")]
+    BandwidthEstimate {
+        /// By which rule.
+        how: String,
+        /// The estimate.
+        value: f64,
+    },
+    /// Bandwidths of points that lie too far apart.
+    #[error(
+        "bandwidths of points from {smallest:e} to {largest:e} lie too far apart for {dimensions} dimensions: their ratios to {reference:e}, to the power of {dimensions} + 2, leave 1e-30..1e30; clamp them to a narrower range, or use one bandwidth"
+    )]
+    BandwidthRatio {
+        /// The smallest.
+        smallest: f64,
+        /// The largest.
+        largest: f64,
+        /// Their geometric mean.
+        reference: f64,
+        /// d.
+        dimensions: usize,
+    },
     /// Coordinates, in bandwidths, that f32 cannot hold.
     #[error(
         "the points extend over {extent:e}, which is too far for a bandwidth of {bandwidth:e}; use a larger bandwidth or remove outliers"
@@ -206,7 +308,15 @@ pub enum Error {
 impl Error {
     /// Whether the command was wrong rather than its execution: the program then exits with 2, not 1.
     pub fn is_usage(&self) -> bool {
-        matches!(self, Self::Option { .. } | Self::Launch(LaunchError::Block { .. } | LaunchError::FixedBlock { .. }))
+        matches!(
+            self,
+            Self::Option { .. }
+                | Self::Conflict { .. }
+                | Self::BandwidthLength { .. }
+                | Self::BandwidthValue { .. }
+                | Self::Neighbour { .. }
+                | Self::Launch(LaunchError::Block { .. } | LaunchError::FixedBlock { .. })
+        )
     }
 }
 

@@ -3,11 +3,11 @@
 //! A point set is uploaded once, iterated wholly on the device, and labelled:
 //!
 //! ```
-//! use modeseek::{Device, MeanShift, Points};
+//! use modeseek::{Bandwidth, MeanShift, Points};
 //!
 //! # fn main() -> Result<(), modeseek::Error> {
 //! let points = Points::from_rows(&[0.0_f32, 0.0, 0.1, 0.2, 9.0, 9.0, 9.1, 8.9], 2)?;
-//! let clustering = MeanShift::new(1.0).fit(&Device::auto()?, &points)?;
+//! let clustering = MeanShift::new().bandwidth(Bandwidth::Fixed(1.0)).fit(&points)?;
 //! assert_eq!(clustering.modes.len(), 2);
 //! assert_eq!(clustering.labels, [0, 0, 1, 1]);
 //! # Ok(())
@@ -35,8 +35,10 @@ pub mod reference;
 
 pub use error::{Error, Result};
 pub use executor::{Buffer, Device};
-pub use mean_shift::{Clustering, MeanShift, Method, WeightFunction};
-pub use points::Points;
+pub use mean_shift::{
+    Assignment, Bandwidth, Clustering, Distance, Form, Iteration, MeanShift, Merging, Method, Seeding, WeightFunction,
+};
+pub use points::{Points, ToPoints};
 
 /// The README's examples, compiled and run as documentation tests.
 #[cfg(doctest)]

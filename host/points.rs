@@ -1,5 +1,7 @@
 //! A point set: n points of d finite coordinates, held centred.
 
+use std::borrow::Cow;
+
 use nalgebra::DMatrix;
 
 use crate::error::{Error, Result};
@@ -91,6 +93,62 @@ impl Points {
     /// A centred row in the coordinates that the points were given in.
     pub fn uncentred(&self, row: &[f32]) -> Vec<f64> {
         row.iter().zip(&self.centre).map(|(&x, centre)| f64::from(x) + centre).collect()
+    }
+}
+
+/// What points can be made of: [`Points`] themselves; rows as arrays or vectors of f32 or f64; and nalgebra
+/// matrices, whose columns are points.
+pub trait ToPoints {
+    /// The points, borrowed where nothing has to be made.
+    ///
+    /// # Errors
+    /// As [`Points::from_rows`]; [`Error::RaggedRow`].
+    fn to_points(&self) -> Result<Cow<'_, Points>>;
+}
+
+impl ToPoints for Points {
+    fn to_points(&self) -> Result<Cow<'_, Points>> {
+        Ok(Cow::Borrowed(self))
+    }
+}
+
+impl<T: nalgebra::Scalar + Copy + Into<f64>> ToPoints for DMatrix<T> {
+    fn to_points(&self) -> Result<Cow<'_, Points>> {
+        Points::from_matrix(self).map(Cow::Owned)
+    }
+}
+
+impl<T: Copy + Into<f64>, const D: usize> ToPoints for [[T; D]] {
+    fn to_points(&self) -> Result<Cow<'_, Points>> {
+        Points::from_rows(self.as_flattened(), D).map(Cow::Owned)
+    }
+}
+
+impl<T: Copy + Into<f64>, const D: usize, const N: usize> ToPoints for [[T; D]; N] {
+    fn to_points(&self) -> Result<Cow<'_, Points>> {
+        self.as_slice().to_points()
+    }
+}
+
+impl<T: Copy + Into<f64>, const D: usize> ToPoints for Vec<[T; D]> {
+    fn to_points(&self) -> Result<Cow<'_, Points>> {
+        self.as_slice().to_points()
+    }
+}
+
+impl<T: Copy + Into<f64>> ToPoints for [Vec<T>] {
+    fn to_points(&self) -> Result<Cow<'_, Points>> {
+        let expected = self.first().ok_or(Error::NoPoints)?.len();
+        if let Some(row) = self.iter().position(|row| row.len() != expected) {
+            return Err(Error::RaggedRow { row, found: self[row].len(), expected });
+        }
+        Points::from_rows(&self.concat(), expected).map(Cow::Owned)
+    }
+}
+
+impl<T: Copy + Into<f64>> ToPoints for Vec<Vec<T>> {
+    fn to_points(&self) -> Result<Cow<'_, Points>> {
+        self.as_slice().to_points()
     }
 }
 

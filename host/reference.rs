@@ -21,6 +21,8 @@ pub enum Metric {
     L1,
     /// (sum |a - b|^p)^(1/p)
     Lp(f64),
+    /// 1 - cos of the angle between the points, seen from the origin.
+    Cosine,
 }
 
 impl Metric {
@@ -32,8 +34,19 @@ impl Metric {
             Self::L2 => Self::SquaredL2.distance(a, b).sqrt(),
             Self::L1 => differences.sum(),
             Self::Lp(p) => differences.map(|v| v.powf(p)).sum::<f64>().powf(1.0 / p),
+            // Half the squared distance of the directions; the cosine itself would round small angles away.
+            Self::Cosine => {
+                let (length_a, length_b) = (length(a), length(b));
+                let differences = a.iter().zip(b).map(|(a, b)| a / length_a - b / length_b);
+                differences.map(|v| v * v).sum::<f64>() / 2.0
+            }
         }
     }
+}
+
+/// sqrt(sum a^2)
+fn length(a: &[f64]) -> f64 {
+    a.iter().map(|a| a * a).sum::<f64>().sqrt()
 }
 
 /// The distances of all rows of A to all rows of B, both of d columns.
@@ -43,12 +56,7 @@ pub fn pairwise(a: &[f64], b: &[f64], d: usize, metric: Metric) -> Vec<f64> {
 
 /// The weight of a distance for a bandwidth, 1 at distance 0.
 pub fn weight(function: WeightFunction, distance: f64, bandwidth: f64) -> f64 {
-    let u = distance / bandwidth;
-    match function {
-        WeightFunction::Gaussian => (-0.5 * u * u).exp(),
-        WeightFunction::Triangular => (1.0 - u).max(0.0),
-        WeightFunction::Flat => f64::from(u8::from(u <= 1.0)),
-    }
+    function.weight(distance / bandwidth)
 }
 
 /// (W X) / rowsum(W), for W m x n and X n x d.
@@ -91,6 +99,72 @@ pub fn mean_shift(
     (points, most)
 }
 
+/// Points that pull queries, the j-th with the weight `factors[j] w(|q - x_j| / bandwidths[j])`.
+///
+/// With sample weights v and bandwidths h of the points' own, the factors are `v_j h_j^-(d+2)` (see gpu/marks.rs).
+#[derive(Clone, Copy, Debug)]
+pub struct Pull<'a> {
+    /// n x d.
+    pub points: &'a [f64],
+    /// d.
+    pub d: usize,
+    /// How far two points are apart.
+    pub metric: Metric,
+    /// w.
+    pub function: WeightFunction,
+    /// n.
+    pub factors: &'a [f64],
+    /// n.
+    pub bandwidths: &'a [f64],
+}
+
+impl Pull<'_> {
+    /// The weight of each point at q.
+    pub fn weights(&self, q: &[f64]) -> Vec<f64> {
+        let points = self.points.chunks(self.d).zip(self.factors).zip(self.bandwidths);
+        points.map(|((x, factor), h)| factor * weight(self.function, self.metric.distance(q, x), *h)).collect()
+    }
+
+    /// Where a query moves: to the weighted mean of the points, or nowhere if none has weight. With the cosine
+    /// distance the mean is put as far from the origin as the query is.
+    pub fn mean(&self, q: &[f64]) -> Vec<f64> {
+        let weights = self.weights(q);
+        if weights.iter().sum::<f64>() == 0.0 {
+            return q.to_vec();
+        }
+        let mean = reduce_weighted(&weights, self.points, weights.len(), self.d);
+        let stretch = if self.metric == Metric::Cosine { length(q) / length(&mean) } else { 1.0 };
+        mean.iter().map(|x| x * stretch).collect()
+    }
+
+    /// The blurring form: where the points are after so many steps, each of them a query.
+    pub fn blur(&self, steps: usize) -> Vec<f64> {
+        let step = |points: Vec<f64>| {
+            let moved = Pull { points: &points, ..*self };
+            points.chunks(self.d).flat_map(|q| moved.mean(q)).collect()
+        };
+        (0..steps).fold(self.points.to_vec(), |points, _| step(points))
+    }
+
+    /// The standard form: where each query ends, which goes `relaxation` times its steps until one is no longer
+    /// than `tolerance`, in 2-norm; and how many it took, `most` at most.
+    pub fn climb(&self, queries: &[f64], relaxation: f64, tolerance: f64, most: usize) -> Vec<(Vec<f64>, usize)> {
+        let climb = |q: &[f64]| {
+            let mut at = q.to_vec();
+            for step in 1..=most {
+                let mean = self.mean(&at);
+                let moved = Metric::L2.distance(&at, &mean);
+                at = at.iter().zip(&mean).map(|(x, mean)| x + relaxation * (mean - x)).collect();
+                if moved <= tolerance {
+                    return (at, step);
+                }
+            }
+            (at, most)
+        };
+        queries.chunks(self.d).map(climb).collect()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -109,6 +183,35 @@ mod tests {
         assert_eq!(weight(WeightFunction::Triangular, 5.0, 4.0), 0.0);
         assert_eq!(weight(WeightFunction::Flat, 4.0, 4.0), 1.0);
         assert_eq!(weight(WeightFunction::Flat, 4.1, 4.0), 0.0);
+    }
+
+    /// Values worked out by hand.
+    #[test]
+    fn pulls_are_right() {
+        let flat = |metric, points, d, factors, bandwidths| Pull {
+            points,
+            d,
+            metric,
+            function: WeightFunction::Flat,
+            factors,
+            bandwidths,
+        };
+        // Reached are the first two, of which the second counts thrice; from afar, none.
+        let line = flat(Metric::L1, &[0.0, 4.0, 9.0], 1, &[1.0, 3.0, 1.0], &[3.0, 3.0, 3.0]);
+        assert_eq!(line.mean(&[2.0]), [3.0]);
+        assert_eq!(line.mean(&[30.0]), [30.0]);
+        assert_eq!(line.climb(&[2.0, 30.0], 1.0, 0.0, 9), [(vec![3.0], 2), (vec![30.0], 1)]);
+        assert_eq!(line.climb(&[2.0], 1.5, 1.0, 9), [(vec![3.5], 1)]);
+        assert_eq!(line.blur(2), [0.0, 4.0, 9.0]);
+        // A bandwidth that reaches all.
+        let line = flat(Metric::L2, &[0.0, 4.0, 9.0], 1, &[1.0; 3], &[3.0, 3.0, 20.0]);
+        assert_eq!(line.blur(1), [4.5, 6.5, 9.0]);
+        // Directions at a right angle are 1 apart; between them lies the diagonal.
+        assert!((Metric::Cosine.distance(&[2.0, 0.0], &[0.0, 7.0]) - 1.0).abs() <= 1e-15);
+        assert!((Metric::Cosine.distance(&[2.0, 0.0], &[-1.0, 0.0]) - 2.0).abs() <= 1e-15);
+        let sphere = flat(Metric::Cosine, &[5.0, 0.0, 0.0, 5.0], 2, &[1.0; 2], &[1.5; 2]);
+        let mean = sphere.mean(&[5.0, 0.0]);
+        assert!(mean.iter().all(|x| (x - 12.5_f64.sqrt()).abs() <= 1e-12), "{mean:?}");
     }
 
     /// The lecture's value: a Gaussian of bandwidth 2.5 at distance 4 is about 0.044.

@@ -53,7 +53,12 @@ fn the_report_as_json() {
     assert_eq!(report["points"], 600);
     assert_eq!(report["seed"], 5);
     assert_eq!(report["converged"], true);
-    assert_eq!(report["uploads"], 1);
+    assert_eq!((&report["bandwidth"], &report["bandwidth_from"]), (&2.5.into(), &"given".into()));
+    assert_eq!(
+        (&report["queries"], &report["noise"], &report["notes"]),
+        (&600.into(), &0.into(), &serde_json::json!([]))
+    );
+    assert!(report["uploads"].as_u64().unwrap() > 0 && report["launches"].as_u64().unwrap() > 0);
     let sizes: u64 = report["clusters"].as_array().unwrap().iter().map(|c| c["size"].as_u64().unwrap()).sum();
     assert_eq!(sizes, 600);
     assert!(report["seconds"]["iterate"].as_f64().unwrap() > 0.0);
@@ -73,14 +78,111 @@ fn results_do_not_depend_on_processor_threads() {
 
 #[test]
 fn methods_and_kernels_can_be_chosen() {
-    for arguments in
-        ["--method composed --batch 100", "--kernel triangular --bandwidth 8", "--kernel flat --bandwidth 8"]
-    {
+    for arguments in [
+        "--method composed --batch 100",
+        "--kernel triangular --bandwidth 8",
+        "--kernel flat --bandwidth 8",
+        "--kernel epanechnikov --bandwidth 8",
+        "--kernel biweight --bandwidth 9",
+        "--distance l1 --bandwidth 3.5",
+        "--distance lp --norm 4 --bandwidth 2.5",
+        "--bandwidth 2.5,2.6",
+        "--form standard",
+        "--form standard --relaxation 1.5",
+        "--form standard --seeding random --seeds 50",
+        "--form standard --seeding bins --min-bin-frequency 2",
+        "--form standard --seeding bins --kernel flat --merging densest --bandwidth 6",
+        "--assign nearest --reach 5",
+    ] {
         let report = json(&format!("--points 600 --device cpu {arguments}"));
         assert_eq!(report["clusters"].as_array().unwrap().len(), 6, "{arguments}");
     }
     assert_eq!(json("--points 500 --dim 7 --bandwidth 6 --device cpu")["dimensions"], 7);
     assert_eq!(json("--points 500 --threads-per-block 64 --device cpu")["points"], 500);
+}
+
+#[test]
+fn bandwidths_can_be_estimated() {
+    for (rule, words) in [
+        ("quantile:0.1", "0.1-quantile of"),
+        ("third", "quantile of"),
+        ("neighbour:40", "neighbour"),
+        ("scott", "Scott"),
+        ("silverman", "Silverman"),
+        ("each-neighbour:40", "neighbour"),
+    ] {
+        let report = json(&format!("--points 600 --device cpu --bandwidth {rule}"));
+        assert!(report["bandwidth"].as_f64().unwrap() > 0.0, "{rule}");
+        assert!(report["bandwidth_from"].as_str().unwrap().contains(words), "{rule}: {report}");
+        let per_dimension = report["bandwidth_per_dimension"].as_array().map(Vec::len);
+        assert_eq!(per_dimension, ["scott", "silverman"].contains(&rule).then_some(2), "{rule}");
+    }
+    let output = modeseek("--points 600 --device cpu --bandwidth quantile:0.1");
+    assert!(text(&output.stdout).contains(" (0.1-quantile of "), "{}", text(&output.stdout));
+}
+
+#[test]
+fn noise_and_notes_are_told() {
+    let points = "--points 300 --device cpu --bandwidth 0.3";
+    let report = json(&format!("{points} --min-size 3"));
+    let noise = report["noise"].as_u64().unwrap();
+    assert!(noise > 0, "{report}");
+    let clusters = report["clusters"].as_array().unwrap();
+    let sizes: Vec<u64> = clusters.iter().map(|cluster| cluster["size"].as_u64().unwrap()).collect();
+    assert!(sizes.iter().all(|&size| size >= 3) && sizes.iter().sum::<u64>() + noise == 300, "{sizes:?}");
+    let output = modeseek(&format!("{points} --min-size 3"));
+    assert!(text(&output.stdout).contains(&format!("{noise} points are noise")));
+    let output = modeseek("--points 300 --device cpu --bandwidth 1000");
+    assert!(text(&output.stdout).contains("note        all points are one cluster"), "{}", text(&output.stdout));
+}
+
+#[test]
+fn progress_is_told_on_standard_error() {
+    let output = modeseek("--points 300 --device cpu --iterations 3 --tolerance 0 --progress");
+    assert!(output.status.success());
+    let lines: Vec<_> = text(&output.stderr).lines().collect();
+    assert_eq!(lines.len(), 3, "{lines:?}");
+    for (number, line) in lines.iter().enumerate() {
+        assert!(line.starts_with(&format!("iteration {}: moved ", number + 1)), "{line}");
+    }
+}
+
+#[test]
+fn options_that_exclude_each_other_are_wrong_usage() {
+    for (arguments, words) in [
+        ("--seeding random", ["the blurring form with seeds cannot be", "standard form"]),
+        ("--relaxation 1.5", ["over-relaxation here cannot be", "standard form"]),
+        ("--form standard --distance l1 --relaxation 1.5", ["over-relaxation here cannot be", "2-norm"]),
+        ("--reach 2", ["a reach with labels by basin cannot be", "nearest mode"]),
+        ("--method composed --form standard", ["the composed method here cannot be", "fused"]),
+        ("--method composed --distance l1", ["the composed method here cannot be", "fused"]),
+        ("--method composed --bandwidth each-neighbour:5", ["the composed method here cannot be", "fused"]),
+    ] {
+        refuses(arguments, 2, &words);
+    }
+}
+
+#[test]
+fn senseless_options_are_wrong_usage() {
+    for (arguments, words) in [
+        ("--distance lp --norm 0.5", "--norm is 0.5"),
+        ("--distance lp --norm NaN", "--norm is NaN"),
+        ("--form standard --relaxation 2", "--relaxation is 2"),
+        ("--form standard --relaxation 0", "--relaxation is 0"),
+        ("--merge-radius 0", "--merge-radius is 0"),
+        ("--merge-radius -1", "--merge-radius is -1"),
+        ("--assign nearest --reach 0", "--reach is 0"),
+        ("--min-size 0", "--min-size is 0"),
+        ("--form standard --seeding random --seeds 0", "--seeds is 0"),
+        ("--form standard --seeding bins --min-bin-frequency 0", "--min-bin-frequency is 0"),
+        ("--bandwidth quantile:0", "the bandwidth's quantile is 0"),
+        ("--bandwidth neighbour:0", "neighbour 0"),
+        ("--points 30 --bandwidth neighbour:31", "neighbour 31"),
+        ("--bandwidth 1,2,3", "3 bandwidths were given"),
+        ("--bandwidth 1,0", "the bandwidth of dimension 1 is 0"),
+    ] {
+        refuses(arguments, 2, &[words]);
+    }
 }
 
 #[test]

@@ -111,7 +111,7 @@ fn the_interpreter() {
         let device = interpreter(&[]).expect("an interpreter");
         assert_times(&device);
         assert_eq!(device.details().expect("details").compute_capability, Some((9, 0)));
-        assert!(device.load(&gpu::shift::shift_gaussian_2::KERNEL).expect("PTX") > Duration::ZERO);
+        assert!(device.load(&gpu::gaussian::shift_gaussian_2::KERNEL).expect("PTX") > Duration::ZERO);
         assert_eq!(axpy(&device).expect("it works"), [2.0, 4.0, 6.0]);
     }
 }
@@ -137,7 +137,7 @@ fn a_gpu() {
                 "free_bytes": 1 << 30,
             });
             assert_eq!(details, expected);
-            assert!(device.load(&gpu::shift::shift_gaussian_2::KERNEL).expect("PTX") > Duration::ZERO);
+            assert!(device.load(&gpu::gaussian::shift_gaussian_2::KERNEL).expect("PTX") > Duration::ZERO);
             assert_eq!(axpy(&device).expect("it works"), [2.0, 4.0, 6.0]);
         });
     }

@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use gpu::matmul::matmul_tiled;
-use modeseek::{Device, MeanShift, Points, reference};
+use modeseek::{Bandwidth, Device, Form, MeanShift, Points, WeightFunction, reference};
 use proptest::prelude::*;
 
 static DEVICE: LazyLock<Device> = LazyLock::new(|| Device::processor().unwrap());
@@ -16,6 +16,14 @@ fn point_sets() -> impl Strategy<Value = (Vec<f32>, usize)> {
     })
 }
 
+/// An estimator on the processor, of either form and any weight function.
+fn estimators() -> impl Strategy<Value = (MeanShift, Form, WeightFunction)> {
+    let form = prop_oneof![Just(Form::Blurring), Just(Form::Standard)];
+    let own = WeightFunction::Own(&gpu::cauchy::STEPS);
+    let weight = prop_oneof![proptest::sample::select(&WeightFunction::ALL[..]), Just(own)];
+    (form, weight).prop_map(|(form, weight)| (MeanShift::new().form(form).weight(weight).on(&DEVICE), form, weight))
+}
+
 fn wide(values: &[f32]) -> Vec<f64> {
     values.iter().copied().map(f64::from).collect()
 }
@@ -23,26 +31,30 @@ fn wide(values: &[f32]) -> Vec<f64> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// One step of the estimator is the oracle's, for any shape.
+    /// One step of the estimator is the oracle's, for any shape. At the step of the flat weight f32 and f64 may differ.
     #[test]
-    fn one_step_is_the_oracles((rows, d) in point_sets(), h in 0.5_f64..20.0) {
-        let found = MeanShift::new(h).max_iterations(1).fit(&DEVICE, &Points::from_rows(&rows, d)?)?;
-        let expected = reference::shift(&wide(&rows), d, modeseek::WeightFunction::Gaussian, h);
+    fn one_step_is_the_oracles((rows, d) in point_sets(), (estimator, _, weight) in estimators(), h in 0.5_f64..20.0) {
+        prop_assume!(weight != WeightFunction::Flat);
+        let estimator = estimator.bandwidth(Bandwidth::Fixed(h)).max_iterations(1);
+        let found = estimator.fit(&Points::from_rows(&rows, d)?)?;
+        // The first step is the same in both forms: the points are the queries.
+        let expected = reference::shift(&wide(&rows), d, weight, h);
         let moved = rows
             .chunks(d)
             .zip(expected.chunks(d))
             .map(|(a, b)| reference::Metric::L2.distance(&wide(a), b))
             .fold(0.0, f64::max);
-        let error = (found.last_shift - moved).abs();
-        prop_assert!(error <= 2e-5 * (1.0 + moved), "moved {}, not {moved}", found.last_shift);
+        let error = (found.last_shift() * h - moved).abs();
+        prop_assert!(error <= 2e-5 * (1.0 + moved), "moved {}, not {moved}", found.last_shift() * h);
     }
 
-    /// Blurring keeps every point within the bounding box of the set.
+    /// Means keep every point within the bounding box of the set.
     #[test]
-    fn modes_stay_within_the_bounds((rows, d) in point_sets(), h in 0.5_f64..20.0) {
-        let found = MeanShift::new(h).max_iterations(20).fit(&DEVICE, &Points::from_rows(&rows, d)?)?;
-        for mode in &found.modes {
-            for (c, x) in mode.position.iter().enumerate() {
+    fn modes_stay_within_the_bounds((rows, d) in point_sets(), (estimator, ..) in estimators(), h in 0.5_f64..20.0) {
+        let estimator = estimator.bandwidth(Bandwidth::Fixed(h)).max_iterations(20);
+        let found = estimator.fit(&Points::from_rows(&rows, d)?)?;
+        for position in found.modes.iter().flat_map(|mode| [&mode.position, &mode.centre]) {
+            for (c, x) in position.iter().enumerate() {
                 let column = rows.iter().skip(c).step_by(d).copied().map(f64::from);
                 let (low, high) = column.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), x| (l.min(x), h.max(x)));
                 prop_assert!(*x >= low - 1e-4 && *x <= high + 1e-4, "{x} outside [{low}, {high}]");
@@ -50,25 +62,47 @@ proptest! {
         }
     }
 
-    /// Labels count from 0, sizes add up, and the largest cluster comes first.
+    /// Labels count from 0, sizes add up, and the largest cluster comes first; what is below a size is noise.
     #[test]
-    fn labels_and_sizes_agree((rows, d) in point_sets(), h in 0.5_f64..20.0) {
-        let found = MeanShift::new(h).max_iterations(20).fit(&DEVICE, &Points::from_rows(&rows, d)?)?;
+    fn labels_and_sizes_agree(
+        (rows, d) in point_sets(), (estimator, ..) in estimators(), h in 0.5_f64..20.0, least in 1_usize..4,
+    ) {
+        let estimator = estimator.bandwidth(Bandwidth::Fixed(h)).max_iterations(20).minimum_size(least);
+        let found = estimator.fit(&Points::from_rows(&rows, d)?)?;
         let mut sizes = vec![0; found.modes.len()];
         for &label in &found.labels {
-            sizes[label as usize] += 1;
+            prop_assert!(label >= -1 && (least > 1 || label >= 0), "{label}");
+            if label >= 0 {
+                sizes[label as usize] += 1;
+            }
         }
         prop_assert_eq!(&sizes, &found.modes.iter().map(|mode| mode.size).collect::<Vec<_>>());
-        prop_assert!(sizes.is_sorted_by(|a, b| a >= b) && !sizes.contains(&0));
+        prop_assert!(sizes.is_sorted_by(|a, b| a >= b) && sizes.iter().all(|&size| size >= least));
     }
 
     /// Equal points have equal labels.
     #[test]
-    fn duplicates_stay_together((rows, d) in point_sets(), h in 0.5_f64..5.0) {
+    fn duplicates_stay_together((rows, d) in point_sets(), (estimator, ..) in estimators(), h in 0.5_f64..5.0) {
         let twice: Vec<f32> = rows.iter().chain(&rows).copied().collect();
-        let found = MeanShift::new(h).max_iterations(20).fit(&DEVICE, &Points::from_rows(&twice, d)?)?;
+        let estimator = estimator.bandwidth(Bandwidth::Fixed(h)).max_iterations(20);
+        let found = estimator.fit(&Points::from_rows(&twice, d)?)?;
         let (first, second) = found.labels.split_at(rows.len() / d);
         prop_assert_eq!(first, second);
+    }
+
+    /// A point of weight 2 is two points.
+    #[test]
+    fn weights_are_repetitions((rows, d) in point_sets(), (estimator, form, weight) in estimators(), h in 0.5_f64..20.0) {
+        prop_assume!(weight != WeightFunction::Flat);
+        let n = rows.len() / d;
+        let copies = |i: usize| rows[i * d..][..d].repeat(1 + i % 3);
+        let repeated: Vec<f32> = (0..n).flat_map(copies).collect();
+        let estimator = estimator.bandwidth(Bandwidth::Fixed(h)).max_iterations(1);
+        let many = estimator.fit(&Points::from_rows(&repeated, d)?)?;
+        let weights: Vec<f64> = (0..n).map(|i| (1 + i % 3) as f64).collect();
+        let weighted = estimator.sample_weights(weights).fit(&Points::from_rows(&rows, d)?)?;
+        let (many, weighted) = (many.last_shift() * h, weighted.last_shift() * h);
+        prop_assert!((many - weighted).abs() <= 2e-5 * (1.0 + many), "{form:?}: {many} or {weighted}");
     }
 
     /// The tiled product is the oracle's, for any shape.

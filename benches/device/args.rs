@@ -56,6 +56,18 @@ pub enum Command {
         #[arg(long)]
         tried: bool,
     },
+    /// Some of the program's own points, for other programs: points.f32 by rows, and labels.u32
+    Blobs {
+        /// How many
+        #[arg(long, value_name = "N")]
+        points: usize,
+        /// Coordinates of a point
+        #[arg(long, value_name = "D", default_value_t = 2)]
+        dim: usize,
+        /// The folder, which is made
+        #[arg(long, value_name = "FOLDER")]
+        out: PathBuf,
+    },
     /// Loads each family of kernels and prints how long that took: what `describe` runs in new processes
     #[command(hide = true)]
     Loads {

@@ -6,7 +6,11 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use cuda_std::launch::Kernel;
-use gpu::{ceilings, layout, matmul, pairwise, reduce, shift, shift_any, step, vector, weight};
+use gpu::{
+    assign, axes, bins, biweight, cauchy, ceilings, cells, components, epanechnikov, flat, gather, gaussian, layout,
+    marks, matmul, moments, neighbours, order, pairwise, reduce, retire, scan, sphere, step, suppress, tally,
+    triangular, vector, weight,
+};
 use modeseek::executor::DeviceChoice;
 use serde_json::{Value, json};
 
@@ -14,7 +18,7 @@ use super::opened::Opened;
 use super::{Outcome, caught};
 
 /// A kernel of each family, which is a module of the PTX.
-static FAMILIES: [(&str, &Kernel); 10] = [
+static FAMILIES: [(&str, &Kernel); 29] = [
     ("vector", &vector::axpy::KERNEL),
     ("layout", &layout::to_columns::KERNEL),
     ("matmul", &matmul::matmul_tiled::KERNEL),
@@ -22,8 +26,27 @@ static FAMILIES: [(&str, &Kernel); 10] = [
     ("weight", &weight::weight_gaussian::KERNEL),
     ("reduce", &reduce::reduce_weighted_2::KERNEL),
     ("step", &step::step_largest::KERNEL),
-    ("shift", &shift::shift_gaussian_2::KERNEL),
-    ("shift_any", &shift_any::shift_gaussian_any::KERNEL),
+    ("gaussian", &gaussian::shift_gaussian_2::KERNEL),
+    ("triangular", &triangular::shift_triangular_2::KERNEL),
+    ("flat", &flat::shift_flat_2::KERNEL),
+    ("epanechnikov", &epanechnikov::shift_epanechnikov_2::KERNEL),
+    ("biweight", &biweight::shift_biweight_2::KERNEL),
+    ("cauchy", &cauchy::shift_cauchy_2::KERNEL),
+    ("retire", &retire::retire::KERNEL),
+    ("sphere", &sphere::to_sphere::KERNEL),
+    ("marks", &marks::marks::KERNEL),
+    ("neighbours", &neighbours::kth_value_l2_2::KERNEL),
+    ("gather", &gather::gather::KERNEL),
+    ("moments", &moments::column_moments::KERNEL),
+    ("axes", &axes::column_extents::KERNEL),
+    ("cells", &cells::claim_cells::KERNEL),
+    ("components", &components::component_leaders::KERNEL),
+    ("scan", &scan::scan_block::KERNEL),
+    ("tally", &tally::tally_many::KERNEL),
+    ("order", &order::sort_runs::KERNEL),
+    ("assign", &assign::nearest_l2::KERNEL),
+    ("suppress", &suppress::suppress_l2::KERNEL),
+    ("bins", &bins::claim_bins::KERNEL),
     ("ceilings", &ceilings::ceiling_copy::KERNEL),
 ];
 

@@ -64,6 +64,20 @@ pub fn run(out: &Path, tried: bool) -> Outcome<()> {
     folder.put("index.json", (index + "\n").as_bytes())
 }
 
+/// Writes the points that the program generates where it is told no other seed, as they are, and their labels.
+pub fn blobs(points: usize, dimensions: usize, out: &Path) -> Outcome<()> {
+    let set = Blobs { points, clusters: 6, dimensions, seed: 14 }.generate()?;
+    std::fs::create_dir_all(out).map_err(|error| format!("{} cannot be made: {error}", out.display()))?;
+    let folder = Folder { path: out, index: Vec::new() };
+    folder.put("points.f32", &bytes(&set.rows))?;
+    folder.put("labels.u32", &bytes(&set.labels))
+}
+
+/// Values as a file has them.
+fn bytes<T: Copy + ToBytes>(values: &[T]) -> Vec<u8> {
+    values.iter().flat_map(|value| value.to_le()).collect()
+}
+
 impl Folder<'_> {
     fn export(&mut self, device: &Device, case: &Case, shape: Shape) -> Outcome<()> {
         let (name, mut files) = (case.name.as_str(), Map::new());
@@ -126,8 +140,7 @@ impl Folder<'_> {
             return Err(format!("{case}: {name} has {} values, not {shape:?}", values.len()).into());
         }
         let file = format!("{}-{name}.{kind}", case.replace('/', "-"));
-        let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le()).collect();
-        self.put(&file, &bytes)?;
+        self.put(&file, &bytes(values))?;
         files.insert(name.to_owned(), json!({"file": file, "shape": shape}));
         Ok(())
     }

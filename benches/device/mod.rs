@@ -50,8 +50,20 @@ fn caught<T>(work: impl FnOnce() -> Outcome<T>) -> Outcome<T> {
 /// Runs what was typed, or everything.
 pub fn main() -> ExitCode {
     let first = std::env::args().nth(1).unwrap_or_default();
-    let words =
-        ["describe", "ceilings", "kernels", "runs", "export", "loads", "help", "-h", "--help", "-V", "--version"];
+    let words = [
+        "describe",
+        "ceilings",
+        "kernels",
+        "runs",
+        "export",
+        "blobs",
+        "loads",
+        "help",
+        "-h",
+        "--help",
+        "-V",
+        "--version",
+    ];
     let outcome = if words.contains(&first.as_str()) { command(Typed::parse().command) } else { everything() };
     match outcome {
         Ok(true) => ExitCode::SUCCESS,
@@ -83,6 +95,7 @@ fn command(command: Command) -> Outcome<bool> {
         }
         Command::Runs { target, effort } => measured(&target, |opened, results| runs::run(opened, &effort, results)),
         Command::Export { out, tried } => export::run(&out, tried).map(|()| true),
+        Command::Blobs { points, dim, out } => export::blobs(points, dim, &out).map(|()| true),
         Command::Loads { device } => describe::print_loads(device).map(|()| true),
     }
 }

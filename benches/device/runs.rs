@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use modeseek::agreement::adjusted_rand_index;
 use modeseek::data::{Blobs, LabelledPoints};
 use modeseek::executor::DeviceChoice;
-use modeseek::{Clustering, Device, MeanShift, Points, WeightFunction};
+use modeseek::{Bandwidth, Clustering, Device, MeanShift, Points, WeightFunction};
 use serde_json::{Value, json};
 
 use super::args::Effort;
@@ -33,11 +33,31 @@ struct Job<'a> {
     estimator: MeanShift,
 }
 
+/// What one fit found, for comparison with others: a clustering would keep its points on the device.
+#[derive(Clone, Debug)]
+struct Found {
+    labels: Vec<i32>,
+    iterations: usize,
+    /// The bits of the modes' positions and centres.
+    modes: Vec<u64>,
+}
+
+impl Found {
+    fn of(clustering: &Clustering) -> Self {
+        let modes = clustering.modes.iter().flat_map(|mode| mode.position.iter().chain(&mode.centre));
+        Self {
+            labels: clustering.labels.clone(),
+            iterations: clustering.iterations,
+            modes: modes.map(|x| x.to_bits()).collect(),
+        }
+    }
+}
+
 /// Measures all runs, in passes.
 pub fn run(opened: &Opened, effort: &Effort, results: &mut Results) -> Outcome<()> {
     let runs = cases::runs(effort.tried)?;
     // What the first fit of each found, with which those after it are compared.
-    let mut first: Vec<Option<Clustering>> = vec![None; runs.len()];
+    let mut first: Vec<Option<Found>> = vec![None; runs.len()];
     for pass in 0..effort.passes {
         for (run, first) in runs.iter().zip(&mut first) {
             if !effort.wants(&run.name) {
@@ -59,7 +79,7 @@ impl<'a> Job<'a> {
     fn new(run: &'a Run) -> Outcome<Self> {
         let set = Blobs { points: run.n, clusters: 6, dimensions: run.d, seed: 14 }.generate()?;
         let points = Points::from_rows(&set.rows, run.d)?;
-        let estimator = MeanShift::new(bandwidth(run.d));
+        let estimator = MeanShift::new().bandwidth(Bandwidth::Fixed(bandwidth(run.d)));
         let estimator = match run.iterations {
             Some(iterations) => estimator.tolerance(0.0).max_iterations(iterations),
             None => estimator,
@@ -68,7 +88,7 @@ impl<'a> Job<'a> {
     }
 
     fn fit(&self, device: &Device) -> Outcome<Clustering> {
-        Ok(self.estimator.fit(device, &self.points)?)
+        Ok(self.estimator.clone().on(device).fit(&self.points)?)
     }
 }
 
@@ -77,7 +97,7 @@ fn measure(
     opened: &Opened,
     run: &Run,
     check: bool,
-    first: &mut Option<Clustering>,
+    first: &mut Option<Found>,
     effort: &Effort,
     row: &mut Row,
 ) -> Outcome<()> {
@@ -99,7 +119,7 @@ fn measure(
             let compared = compare_with_processor(&job, &found, effort)?;
             row.more.insert("processors_labels".to_owned(), compared.into());
         }
-        *first = Some(found);
+        *first = Some(Found::of(&found));
     }
     let first = first.as_ref().ok_or("there was no first fit")?;
     sample(opened, &job, first, effort, row)
@@ -152,14 +172,14 @@ fn compare_with_processor(job: &Job<'_>, found: &Clustering, effort: &Effort) ->
 }
 
 /// Fits until the time is over. Each must give the bits of the first one.
-fn sample(opened: &Opened, job: &Job<'_>, first: &Clustering, effort: &Effort, row: &mut Row) -> Outcome<()> {
+fn sample(opened: &Opened, job: &Job<'_>, first: &Found, effort: &Effort, row: &mut Row) -> Outcome<()> {
     let mut samples = Vec::new();
     let start = Instant::now();
     while samples.is_empty() || samples.len() < MOST_SAMPLES && start.elapsed().as_secs_f64() < effort.seconds {
         let begin = Instant::now();
         let found = job.fit(&opened.device)?;
         samples.push(begin.elapsed().as_secs_f64());
-        same_bits(first, &found)?;
+        same_bits(first, &Found::of(&found))?;
         note_phases(&found, row);
         if effort.tried {
             break;
@@ -170,15 +190,11 @@ fn sample(opened: &Opened, job: &Job<'_>, first: &Clustering, effort: &Effort, r
     Ok(())
 }
 
-fn same_bits(first: &Clustering, found: &Clustering) -> Outcome<()> {
-    let bits = |clustering: &Clustering| -> Vec<u64> {
-        let modes = clustering.modes.iter();
-        modes.flat_map(|mode| mode.position.iter().chain(&mode.centre).map(|x| x.to_bits())).collect()
-    };
+fn same_bits(first: &Found, found: &Found) -> Outcome<()> {
     if first.labels != found.labels {
         return Err("a second fit gave other labels".into());
     }
-    if first.iterations != found.iterations || bits(first) != bits(found) {
+    if first.iterations != found.iterations || first.modes != found.modes {
         return Err("a second fit gave modes of other bits".into());
     }
     Ok(())
@@ -194,8 +210,8 @@ fn note_phases(found: &Clustering, row: &mut Row) {
             seconds.push(took.as_secs_f64().into());
         }
     };
-    add("upload", found.phases.upload);
+    add("prepare", found.phases.prepare);
     add("iterate", found.phases.iterate);
-    add("download", found.phases.download);
     add("label", found.phases.label);
+    add("download", found.phases.download);
 }

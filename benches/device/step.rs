@@ -1,12 +1,11 @@
 //! One blurring step: the fused kernels, and their peers in C.
 
-use modeseek::{Buffer, Device, WeightFunction};
+use modeseek::{Device, WeightFunction};
 
-use super::memory::poisoned;
 use super::results::Check;
 use super::subject::Measured;
 use super::{Outcome, larger};
-use crate::families::shift::{self, Columns, Step as Launch};
+use crate::families::shift::{self, Blurring, Columns, Kernel};
 use crate::measure::spread;
 use crate::peers::{Files, Peer};
 
@@ -50,21 +49,15 @@ fn compare(columns: &Columns, moved: &[f32]) -> Outcome<Check> {
 pub struct Step {
     device: Device,
     columns: Columns,
-    launch: Launch,
-    from: Buffer<f32>,
-    to: Buffer<f32>,
-    moved: Buffer<u32>,
+    kernel: Kernel,
+    steps: Blurring,
 }
 
 impl Step {
     pub fn new(device: &Device, function: WeightFunction, n: usize, d: usize) -> Outcome<Self> {
-        let kernels = shift::SPECIALISED.iter().filter(|(_, of, _)| *of == function);
-        let general = || shift::GENERAL.iter().find(|(_, of, _)| *of == function);
-        let (.., launch) = *kernels.into_iter().nth(d - 1).or_else(general).ok_or("there is no kernel for it")?;
-        let columns = columns(function, n, d);
-        let (from, moved) = (device.upload(&columns.values)?, device.zeros(1)?);
-        let to = poisoned(device, columns.values.len())?;
-        Ok(Self { device: device.clone(), columns, launch, from, to, moved })
+        let (columns, kernel) = (columns(function, n, d), Kernel::new(function, d));
+        let steps = Blurring::new(device, &columns, kernel)?;
+        Ok(Self { device: device.clone(), columns, kernel, steps })
     }
 
     /// Whether the largest squared shift that the kernel noted is that of the points that it moved.
@@ -75,7 +68,7 @@ impl Step {
             shifts.map(|(from, to)| (f64::from(to[i]) - f64::from(from[i])).powi(2)).sum()
         };
         let expected = (0..*n).map(squared).fold(0.0, larger).sqrt();
-        let noted = f64::from(f32::from_bits(self.device.download(&self.moved)?[0])).sqrt();
+        let noted = f64::from(self.steps.noted()?).sqrt();
         // Where a point went is rounded, and so is the difference.
         let tolerance = 1e-5 * expected + self.columns.tolerance();
         if (noted - expected).abs() <= tolerance {
@@ -87,20 +80,19 @@ impl Step {
 
 impl Measured for Step {
     fn check(&mut self) -> Outcome<Check> {
-        self.to = poisoned(&self.device, self.columns.values.len())?;
-        self.moved = self.device.zeros(1)?;
-        let sizes = shift::sizes(&self.columns);
-        self.device.launch((self.launch)(&self.from, &mut self.to, &mut self.moved, sizes))?;
-        let moved = self.device.download(&self.to)?;
+        // Poisoned again, where it has been timed before.
+        self.steps = Blurring::new(&self.device, &self.columns, self.kernel)?;
+        self.steps.launch()?;
+        let moved = self.steps.moved()?;
         self.check_noted(&moved)?;
         compare(&self.columns, &moved)
     }
 
     fn time(&mut self, repeats: u32) -> Outcome<f64> {
-        let Self { device, columns, launch, from, to, moved } = self;
-        let sizes = shift::sizes(columns);
-        let took =
-            device.timed(|device| (0..repeats).try_for_each(|_| device.launch(launch(from, to, moved, sizes))))?;
+        // Before, so that no upload is timed.
+        self.steps.begin()?;
+        let Self { device, steps, .. } = self;
+        let took = device.timed(|_| (0..repeats).try_for_each(|_| steps.launch()))?;
         Ok(took.as_secs_f64())
     }
 }

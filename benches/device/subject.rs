@@ -79,7 +79,8 @@ pub fn work(shape: Shape) -> Work {
 pub fn bytes(shape: Shape) -> u128 {
     let of = |numbers: &[usize]| numbers.iter().map(|number| *number as u128).product::<u128>();
     4 * match shape {
-        Shape::Step { n, d } => 2 * of(&[n.next_multiple_of(gpu::layout::STRIDE), d]),
+        // Points before and after; sums of weights and squared shifts.
+        Shape::Step { n, d } => 2 * of(&[n.next_multiple_of(gpu::layout::STRIDE), d + 1]),
         Shape::Product { m, k, n } => of(&[m, k]) + of(&[k, n]) + of(&[m, n]),
         Shape::Pairwise { m, n, d } | Shape::Reduce { m, n, d } => of(&[m, n]) + of(&[n, d]) + of(&[m, d]),
     }

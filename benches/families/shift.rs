@@ -1,16 +1,16 @@
-//! The fused steps: shift_{gaussian,triangular,flat}_{1,2,3,4,any}. Work is counted in pairs, n^2.
+//! The fused steps of every weight function: shift_{weight}[_marked]_{1,2,3,4,any}. Work is counted in pairs, n^2.
 
 use criterion::{Criterion, Throughput};
-use cuda_std::launch::Launch;
 use cuda_std::machine::MachineKind;
 use gpu::layout::STRIDE;
-use gpu::weight::{Flat, Gaussian, Triangular, Weight};
-use gpu::{shift, shift_any as any};
+use gpu::progress::{ACTIVE, HISTORY};
+use gpu::shift_any::Norm;
+use gpu::steps::{Call, Sizes, Step};
 use modeseek::data::Blobs;
 use modeseek::reference::{self, Metric};
-use modeseek::{Buffer, Device, Points, WeightFunction};
+use modeseek::{Buffer, Device, Points, Result, WeightFunction};
 
-use crate::measure::{ROUNDING, Target, assert_close, poisoned, processors, sample, size, time, upload, wide};
+use crate::measure::{ROUNDING, Target, assert_close, processors, sample, size, time, wide};
 use crate::peers::{Peer, Peers};
 
 /// Points of the main case, the Gaussian step for d = 2.
@@ -54,11 +54,7 @@ impl Columns {
 
     fn scaled(points: &Points, function: WeightFunction, place: fn(f64) -> f64) -> Self {
         let (n, d) = (points.len(), points.dimensions());
-        let scaled_bandwidth = match function {
-            WeightFunction::Gaussian => Gaussian::SCALE,
-            WeightFunction::Triangular => Triangular::SCALE,
-            WeightFunction::Flat => Flat::SCALE,
-        };
+        let scaled_bandwidth = function.steps().scale;
         let scale = scaled_bandwidth / bandwidth(d);
         let stride = n.next_multiple_of(STRIDE);
         let mut values = vec![0.0; stride * d];
@@ -129,89 +125,140 @@ impl Columns {
     }
 }
 
-/// A kernel's launch for n, d and stride.
-pub type Step = for<'a> fn(&'a Buffer<f32>, &'a mut Buffer<f32>, &'a mut Buffer<u32>, [u32; 3]) -> Launch<'a>;
-
-macro_rules! steps {
-    ($($family:ident::$kernel:ident: $function:ident $(, $d:ident)?;)*) => {
-        [$((
-            stringify!($kernel),
-            WeightFunction::$function,
-            (|from, to, moved, [n, _d, stride]| {
-                $family::$kernel::launch(from, to, moved, n, $(steps!(@ $d _d),)? stride, 0, 0.0)
-            }) as Step,
-        )),*]
-    };
-    (@ d $d:ident) => { $d };
+/// A kernel of the family: what it computes, and for which points.
+#[derive(Clone, Copy)]
+pub struct Kernel {
+    pub function: WeightFunction,
+    pub d: usize,
+    /// Whether points have weights and bandwidths of their own: here all of them 1.
+    pub marked: bool,
 }
 
-/// Steps for 1, 2, 3, 4 dimensions, in that order for each weight.
-pub const SPECIALISED: [(&str, WeightFunction, Step); 12] = steps! {
-    shift::shift_gaussian_1: Gaussian;
-    shift::shift_gaussian_2: Gaussian;
-    shift::shift_gaussian_3: Gaussian;
-    shift::shift_gaussian_4: Gaussian;
-    shift::shift_triangular_1: Triangular;
-    shift::shift_triangular_2: Triangular;
-    shift::shift_triangular_3: Triangular;
-    shift::shift_triangular_4: Triangular;
-    shift::shift_flat_1: Flat;
-    shift::shift_flat_2: Flat;
-    shift::shift_flat_3: Flat;
-    shift::shift_flat_4: Flat;
-};
+impl Kernel {
+    pub fn new(function: WeightFunction, d: usize) -> Self {
+        Self { function, d, marked: false }
+    }
 
-pub const GENERAL: [(&str, WeightFunction, Step); 3] = steps! {
-    any::shift_gaussian_any: Gaussian, d;
-    any::shift_triangular_any: Triangular, d;
-    any::shift_flat_any: Flat, d;
-};
+    /// The kernel's name in the PTX.
+    pub fn name(self) -> String {
+        let weight = self.function.steps().name.to_lowercase();
+        let marked = if self.marked { "_marked" } else { "" };
+        if self.d <= 4 { format!("shift_{weight}{marked}_{}", self.d) } else { format!("shift_{weight}{marked}_any") }
+    }
 
-/// One step of these points, from the beginning.
-fn run(device: &Device, columns: &Columns, step: Step) -> Vec<f32> {
-    let from = upload(device, &columns.values);
-    let mut to = poisoned(device, columns.values.len());
-    let mut moved = device.zeros::<u32>(1).expect("there is enough memory");
-    device.launch(step(&from, &mut to, &mut moved, sizes(columns))).expect("the launch succeeds");
-    device.download(&to).expect("the launch succeeds")
+    fn step(self) -> Step {
+        self.function.steps().choose(self.d as u32, Norm::L2, self.marked)
+    }
 }
 
-/// n, d and stride as kernels take them.
-pub fn sizes(columns: &Columns) -> [u32; 3] {
-    [columns.n, columns.d, columns.stride].map(|size| size as u32)
+/// Blurring steps that can be repeated: always of the same points, from one buffer to another.
+pub struct Blurring {
+    device: Device,
+    step: Step,
+    sizes: Sizes,
+    from: Buffer<f32>,
+    marks: Buffer<f32>,
+    to: Buffer<f32>,
+    sums: Buffer<f32>,
+    state: Buffer<u32>,
+    /// Steps since the state was new.
+    made: u32,
+}
+
+impl Blurring {
+    /// Steps until the state must be made new; after them a kernel would return at once.
+    pub const LIMIT: u32 = 10_000;
+
+    /// Uploads the points. What the kernel is to write is poisoned.
+    pub fn new(device: &Device, columns: &Columns, kernel: Kernel) -> Result<Self> {
+        let [n, d, stride] = [columns.n, columns.d, columns.stride].map(|size| size as u32);
+        let poisoned = |len: usize| device.upload(&vec![f32::NAN; len]);
+        Ok(Self {
+            device: device.clone(),
+            step: kernel.step(),
+            sizes: Sizes { n, d, stride, query_stride: stride, most: n },
+            from: device.upload(&columns.values)?,
+            marks: device.upload(&vec![1.0; if kernel.marked { 2 * columns.stride } else { 0 }])?,
+            to: poisoned(columns.values.len())?,
+            sums: poisoned(2 * columns.stride)?,
+            state: begun(device, n, Self::LIMIT)?,
+            made: 0,
+        })
+    }
+
+    /// The state of a run that has made no step.
+    pub fn begin(&mut self) -> Result<()> {
+        self.state = begun(&self.device, self.sizes.n, Self::LIMIT)?;
+        self.made = 0;
+        Ok(())
+    }
+
+    /// One step of the points, as the estimator launches it. A tolerance of 0 ends no run of points that move.
+    pub fn launch(&mut self) -> Result<()> {
+        if self.made == Self::LIMIT {
+            self.begin()?;
+        }
+        self.made += 1;
+        let Self { device, step, sizes, from, marks, to, sums, state, .. } = self;
+        device.launch(step(Call {
+            queries: &*from,
+            points: &*from,
+            marks: &*marks,
+            next: to,
+            sums,
+            state,
+            sizes: *sizes,
+            limit: Self::LIMIT,
+            tolerance: 0.0,
+            relaxation: 1.0,
+            norm: Norm::L2,
+        }))
+    }
+
+    /// Where the last step moved the points, by columns.
+    pub fn moved(&self) -> Result<Vec<f32>> {
+        self.device.download(&self.to)
+    }
+
+    /// The largest squared shift that the first step since the state was new has noted.
+    pub fn noted(&self) -> Result<f32> {
+        Ok(f32::from_bits(self.device.download_first(&self.state, HISTORY + 1)?[HISTORY]))
+    }
+}
+
+/// The state of a run of n points that has made no iteration, and makes so many at most: see gpu/progress.rs.
+pub fn begun(device: &Device, n: u32, limit: u32) -> Result<Buffer<u32>> {
+    let mut cells = vec![0; HISTORY + limit as usize];
+    cells[ACTIVE] = n;
+    device.upload(&cells)
 }
 
 /// Checks a kernel at a small size and at this one, and times it.
-fn bench(
-    criterion: &mut Criterion,
-    target: &Target,
-    (kernel, function, step): (&str, WeightFunction, Step),
-    n: usize,
-    d: usize,
-) {
-    let device = &target.device;
-    let small = Columns::new(333, d, function);
-    small.check(&run(device, &small, step), kernel);
-    let columns = Columns::new(n, d, function);
-    columns.check(&run(device, &columns, step), kernel);
+fn bench(criterion: &mut Criterion, target: &Target, kernel: Kernel, n: usize) {
+    let (device, name, d) = (&target.device, kernel.name(), kernel.d);
+    let small = Columns::new(333, d, kernel.function);
+    let mut steps = Blurring::new(device, &small, kernel).expect("there is enough memory");
+    steps.launch().expect("the launch succeeds");
+    small.check(&steps.moved().expect("the launch succeeds"), &name);
+    let columns = Columns::new(n, d, kernel.function);
+    let mut steps = Blurring::new(device, &columns, kernel).expect("there is enough memory");
+    steps.launch().expect("the launch succeeds");
+    columns.check(&steps.moved().expect("the launch succeeds"), &name);
 
-    let from = upload(device, &columns.values);
-    let mut to = poisoned(device, columns.values.len());
-    let mut moved = device.zeros::<u32>(1).expect("there is enough memory");
     let pairs = Throughput::Elements((n * n) as u64);
-    time(criterion, target, kernel, &format!("n={n},d={d}"), pairs, |device| {
-        device.launch(step(&from, &mut to, &mut moved, sizes(&columns))).expect("the launch succeeds");
+    time(criterion, target, &name, &format!("n={n},d={d}"), pairs, |_| {
+        steps.launch().expect("the launch succeeds");
     });
 }
 
 /// The main case on every kind of processor, on one worker and on all, each beside its peer in C.
 pub fn beside_peers(criterion: &mut Criterion) {
-    let kernel = SPECIALISED[1];
+    let kernel = Kernel::new(WeightFunction::Gaussian, 2);
     let peers = Peers::compile();
     for target in processors() {
         // A tenth of the speed wants fewer points.
         let n = if target.device.machine() == MachineKind::Baseline { main_size() * 2 / 5 } else { main_size() };
-        bench(criterion, &target, kernel, n, 2);
+        bench(criterion, &target, kernel, n);
         if let Some(peer) = peers.of(&target.name) {
             bench_peer(criterion, peer, n);
         }
@@ -227,15 +274,18 @@ fn bench_peer(criterion: &mut Criterion, peer: &Peer, n: usize) {
     peer.bench_shift(criterion, &columns);
 }
 
-/// Every fused step.
+/// Every fused step: of each weight for 1, 2, 3, 4 and more dimensions, and of marked points with one weight.
 pub fn all(criterion: &mut Criterion, target: &Target) {
-    for (index, kernel) in SPECIALISED.into_iter().enumerate() {
-        let n = if index == 1 { main_size() } else { size(8_000, 300) };
-        bench(criterion, target, kernel, n, index % 4 + 1);
-    }
-    for kernel in GENERAL {
-        for d in [8, 32, 64] {
-            bench(criterion, target, kernel, size(4_000, 200), d);
+    for function in WeightFunction::ALL {
+        for d in 1..=4 {
+            let n = if (function, d) == (WeightFunction::Gaussian, 2) { main_size() } else { size(8_000, 300) };
+            bench(criterion, target, Kernel::new(function, d), n);
         }
+        for d in [8, 32, 64] {
+            bench(criterion, target, Kernel::new(function, d), size(4_000, 200));
+        }
+    }
+    for (d, n) in [(2, size(8_000, 300)), (32, size(4_000, 200))] {
+        bench(criterion, target, Kernel { marked: true, ..Kernel::new(WeightFunction::Gaussian, d) }, n);
     }
 }

@@ -3,10 +3,15 @@
 
 use criterion::{Criterion, Throughput};
 use gpu::layout::{STRIDE, to_columns, to_rows};
+use gpu::progress::HISTORY;
 use gpu::step::step_largest;
 use gpu::vector::axpy;
 
+use super::shift::begun;
 use crate::measure::{ROUNDING, Target, assert_close, poisoned, random, size, time, upload};
+
+/// Iterations that `step_largest` ends before its state is made new.
+const LIMIT: u32 = 10_000;
 
 /// `axpy` on one element, and on more than a cache holds.
 pub fn vector(criterion: &mut Criterion, target: &Target) {
@@ -37,36 +42,48 @@ pub fn layout(criterion: &mut Criterion, target: &Target) {
     let bytes = Throughput::Bytes(8 * (n * d) as u64);
     let shape = format!("n={n},d={d}");
 
+    let (factors, inverses) = (upload(device, &[4.0, 0.5]), upload(device, &[0.25, 2.0]));
     let mut columns = poisoned(device, stride * d);
-    device.launch(to_columns::launch(&on_rows, &mut columns, n32, d32, stride32, 4.0)).expect("the launch succeeds");
+    device
+        .launch(to_columns::launch(&on_rows, &factors, &mut columns, n32, d32, stride32))
+        .expect("the launch succeeds");
     let found = device.download(&columns).expect("the launch succeeds");
     for (c, column) in found.chunks(stride).enumerate() {
-        let expected: Vec<f64> = (0..n).map(|i| 4.0 * f64::from(rows[i * d + c])).collect();
+        let expected: Vec<f64> = (0..n).map(|i| [4.0, 0.5][c] * f64::from(rows[i * d + c])).collect();
         assert_close(&column[..n], &expected, 0.0, "to_columns");
     }
     let mut back = poisoned(device, n * d);
-    device.launch(to_rows::launch(&columns, &mut back, n32, d32, stride32, 0.25)).expect("the launch succeeds");
+    device.launch(to_rows::launch(&columns, &inverses, &mut back, n32, d32, stride32)).expect("the launch succeeds");
     assert_eq!(device.download(&back).expect("the launch succeeds"), rows);
 
     time(criterion, target, "to_columns", &shape, bytes.clone(), |device| {
-        let launch = to_columns::launch(&on_rows, &mut columns, n32, d32, stride32, 4.0);
+        let launch = to_columns::launch(&on_rows, &factors, &mut columns, n32, d32, stride32);
         device.launch(launch).expect("the launch succeeds");
     });
     time(criterion, target, "to_rows", &shape, bytes.clone(), |device| {
-        device.launch(to_rows::launch(&columns, &mut back, n32, d32, stride32, 0.25)).expect("the launch succeeds");
+        device
+            .launch(to_rows::launch(&columns, &inverses, &mut back, n32, d32, stride32))
+            .expect("the launch succeeds");
     });
 
     let on_others = upload(device, &others);
-    let mut moved = device.zeros::<u32>(1).expect("there is enough memory");
-    device.launch(step_largest::launch(&on_rows, &on_others, &mut moved, n32, d32, 0)).expect("the launch succeeds");
+    let mut state = begun(device, n32, LIMIT).expect("there is enough memory");
+    let launch = step_largest::launch(&on_rows, &on_others, &mut state, n32, d32, LIMIT, 0.0);
+    device.launch(launch).expect("the launch succeeds");
     let squared = |(a, b): (&[f32], &[f32])| -> f64 {
         a.iter().zip(b).map(|(a, b)| (f64::from(*a) - f64::from(*b)).powi(2)).sum()
     };
     let expected = rows.chunks(d).zip(others.chunks(d)).map(squared).fold(0.0, f64::max);
-    let noted = f32::from_bits(device.download(&moved).expect("the launch succeeds")[0]);
+    let noted = f32::from_bits(device.download(&state).expect("the launch succeeds")[HISTORY]);
     assert_close(&[noted], &[expected], 16.0 * ROUNDING * expected, "step_largest");
+    let mut made = 1;
     time(criterion, target, "step_largest", &shape, bytes, |device| {
-        let launch = step_largest::launch(&on_rows, &on_others, &mut moved, n32, d32, 0);
+        // Behind the last iteration the kernel would return at once.
+        if made == LIMIT {
+            (state, made) = (begun(device, n32, LIMIT).expect("there is enough memory"), 0);
+        }
+        made += 1;
+        let launch = step_largest::launch(&on_rows, &on_others, &mut state, n32, d32, LIMIT, 0.0);
         device.launch(launch).expect("the launch succeeds");
     });
 }

@@ -73,7 +73,7 @@ pub struct Build {
     pub compiler: Compiler,
     /// The architectures, in the order of the builder.
     pub archs: Vec<Arch>,
-    /// One for each architecture and family.
+    /// One for each family and architecture for which it differs from those before, if any.
     pub modules: Vec<Module>,
     /// What the kernels turned out to be on the first architecture.
     pub kernels: Vec<KernelInfo>,
@@ -214,7 +214,7 @@ impl CudaBuilder {
                 target_dir: &target_dir,
             };
             let (more, infos) = examine(arch, &device_build.run()?, &allowed)?;
-            modules.extend(more);
+            modules = with_new(modules, more);
             kernels = if kernels.is_empty() { infos } else { kernels };
         }
         let (archs, line_tables) = (self.archs(), self.line_tables);
@@ -285,6 +285,18 @@ fn default_target_dir(sources: &Sources) -> PathBuf {
     cargos.unwrap_or_else(|| sources.workspace().join("target")).join("cuda_builder")
 }
 
+/// Adds the modules of another architecture, but for those that an earlier one has with nothing different but
+/// their headers: a GPU takes the newest that it can run, and so finds these too.
+fn with_new(mut modules: Vec<Module>, more: Vec<Module>) -> Vec<Module> {
+    fn body(module: &Module) -> impl Iterator<Item = &str> {
+        module.text.lines().filter(|line| !line.starts_with(".version") && !line.starts_with(".target"))
+    }
+    let is_new = |module: &Module| !modules.iter().any(|old| old.family == module.family && body(old).eq(body(module)));
+    let new: Vec<_> = more.into_iter().filter(is_new).collect();
+    modules.extend(new);
+    modules
+}
+
 /// Checks the PTX of a whole crate and splits it.
 fn examine(arch: &Arch, text: &str, allowed: &Allowances) -> Result<(Vec<Module>, Vec<KernelInfo>), Error> {
     let unreadable = |reason| Error::Unreadable { arch: arch.clone(), reason };
@@ -340,6 +352,20 @@ mod tests {
         assert_eq!(compare(&old, &copy("1", "rustc 1.96.0", "other")), other);
         let newer = compare(&old, &copy("1", "rustc 1.97.0", "other"));
         assert!(matches!(newer, Comparison::OtherCompiler { .. }));
+    }
+
+    #[test]
+    fn a_module_that_an_older_architecture_has_is_left_out() {
+        let module = |target: &str, family: &str, body: &str| {
+            let text = format!(
+                "//\n// cuda_std.kernel k gpu::{family}\n.version 7.0\n.target {target}\n.visible .entry k() {{ {body} }}\n"
+            );
+            Module::read(&format!("{target}/{family}.ptx"), &text).unwrap()
+        };
+        let older = vec![module("sm_75", "a", "ret;"), module("sm_75", "b", "ret;")];
+        let newer = vec![module("sm_90", "a", "ret;"), module("sm_90", "b", "exit;")];
+        let paths: Vec<_> = with_new(older, newer).iter().map(Module::path).collect();
+        assert_eq!(paths, ["sm_75/a.ptx", "sm_75/b.ptx", "sm_90/b.ptx"]);
     }
 
     #[test]

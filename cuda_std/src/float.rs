@@ -36,6 +36,29 @@ pub trait GpuFloat: Sized {
     fn powf(self, p: Self) -> Self;
 }
 
+/// The function of `f64` that `core` lacks on a GPU, under the name of `std`: slow there, for the few
+/// numbers that need it.
+pub trait GpuDouble: Sized {
+    /// The square root, correctly rounded.
+    fn sqrt(self) -> Self;
+}
+
+#[cfg(target_arch = "nvptx64")]
+impl GpuDouble for f64 {
+    #[inline(always)]
+    fn sqrt(self) -> Self {
+        core::f64::math::sqrt(self)
+    }
+}
+
+#[cfg(not(target_arch = "nvptx64"))]
+impl GpuDouble for f64 {
+    #[inline(always)]
+    fn sqrt(self) -> Self {
+        f64::sqrt(self)
+    }
+}
+
 #[cfg(target_arch = "nvptx64")]
 impl GpuFloat for f32 {
     #[inline(always)]

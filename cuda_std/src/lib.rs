@@ -52,12 +52,12 @@ mod words {
 
 pub use cuda_std_macros::kernel;
 pub use disjoint::DisjointMut;
-pub use float::GpuFloat;
+pub use float::{GpuDouble, GpuFloat};
 pub use machine::Machine;
 
 /// What nearly every kernel needs: `use cuda_std::prelude::*;`.
 pub mod prelude {
-    pub use crate::{DisjointMut, GpuFloat, Machine, kernel, shared_array, thread};
+    pub use crate::{DisjointMut, GpuDouble, GpuFloat, Machine, kernel, shared_array, thread};
 }
 
 /// What `#[kernel]` and the macros expand to. Not for use by hand.

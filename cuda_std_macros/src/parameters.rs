@@ -60,10 +60,10 @@ impl Parameter {
         let (name, written) = (&self.name, &self.written);
         match &self.kind {
             Kind::Slice(element) | Kind::ConstPointer(element) => {
-                quote!(#name: &'launch impl ::cuda_std::launch::DeviceSlice<#element>)
+                quote!(#name: &'launch (impl ::cuda_std::launch::DeviceSlice<#element> + ?Sized))
             }
             Kind::DisjointMut(element) | Kind::MutPointer(element) => {
-                quote!(#name: &'launch mut impl ::cuda_std::launch::DeviceSliceMut<#element>)
+                quote!(#name: &'launch mut (impl ::cuda_std::launch::DeviceSliceMut<#element> + ?Sized))
             }
             Kind::Scalar => quote!(#name: #written),
         }

@@ -2,10 +2,10 @@
 
 use std::num::NonZero;
 
-use clap::{Parser, ValueEnum};
+use clap::Parser;
 
+use super::estimator::EstimatorArgs;
 use crate::executor::DeviceChoice;
-use crate::mean_shift::MeanShift;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -13,6 +13,9 @@ Examples:
   modeseek --points 1500 --iterations 5         the lecture's case
   modeseek --points 20000 --kernel flat --json  one line of JSON, for programs
   modeseek --points 5000 --dim 16 --bandwidth 8 --device cpu
+  modeseek --points 20000 --form standard --seeding bins --kernel flat --merging densest
+                                                as scikit-learn's MeanShift does it
+  modeseek --bandwidth third                    chooses the bandwidth by itself
 
 Exit codes: 0 done, 1 failed, 2 wrong usage.";
 
@@ -39,29 +42,9 @@ pub struct Args {
     #[arg(long, value_name = "SEED", default_value_t = 14, help_heading = "Data")]
     pub seed: u64,
 
-    /// Distance over which points attract each other, in units of the data
-    #[arg(long, value_name = "H", default_value_t = 2.5, allow_hyphen_values = true, help_heading = "Mean shift")]
-    pub bandwidth: f64,
-
-    /// Weight of a point as a function of its distance
-    #[arg(long, value_enum, default_value_t, help_heading = "Mean shift")]
-    pub kernel: KernelName,
-
-    /// Most iterations
-    #[arg(long, value_name = "MAX", allow_negative_numbers = true, default_value_t = MeanShift::MAX_ITERATIONS, help_heading = "Mean shift")]
-    pub iterations: usize,
-
-    /// Stop when no point moves more than this many bandwidths
-    #[arg(long, value_name = "TOL", default_value_t = MeanShift::TOLERANCE, allow_hyphen_values = true, help_heading = "Mean shift")]
-    pub tolerance: f64,
-
-    /// How an iteration is computed; the clusters are the same
-    #[arg(long, value_enum, default_value_t, help_heading = "Execution")]
-    pub method: MethodName,
-
-    /// Points at a time, for --method composed
-    #[arg(long, value_name = "B", allow_negative_numbers = true, default_value_t = 1024, help_heading = "Execution")]
-    pub batch: usize,
+    /// How to cluster
+    #[command(flatten)]
+    pub estimator: EstimatorArgs,
 
     /// auto, cpu, cuda, cuda:N (the GPU number N, from 0), or interpreter (the PTX, every access checked; slow)
     #[arg(long, value_name = "DEVICE", default_value = "auto", help_heading = "Execution")]
@@ -75,31 +58,13 @@ pub struct Args {
     #[arg(long, value_name = "W", help_heading = "Execution")]
     pub threads: Option<NonZero<usize>>,
 
+    /// Tell on standard error how far each iteration moved
+    #[arg(long, help_heading = "Output")]
+    pub progress: bool,
+
     /// Write the report as one line of JSON
     #[arg(long, help_heading = "Output")]
     pub json: bool,
-}
-
-/// Names of the weight functions.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum KernelName {
-    /// exp(-(d/h)^2 / 2)
-    #[default]
-    Gaussian,
-    /// max(1 - d/h, 0)
-    Triangular,
-    /// 1 up to h, 0 beyond
-    Flat,
-}
-
-/// Names of the methods.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum MethodName {
-    /// One kernel a step, which stores no distance
-    #[default]
-    Fused,
-    /// Distances, weights and a weighted mean, in batches
-    Composed,
 }
 
 #[cfg(test)]
@@ -107,6 +72,7 @@ mod tests {
     use clap::CommandFactory;
 
     use super::*;
+    use crate::mean_shift::Bandwidth;
 
     #[test]
     fn the_definition_is_sound() {
@@ -116,7 +82,8 @@ mod tests {
     #[test]
     fn negative_numbers_are_values_not_options() {
         let args = Args::try_parse_from(["modeseek", "--bandwidth", "-1", "--tolerance", "-0.5"]).unwrap();
-        assert_eq!((args.bandwidth, args.tolerance), (-1.0, -0.5));
+        assert_eq!(args.estimator.bandwidth.0, Bandwidth::Fixed(-1.0));
+        assert_eq!(args.estimator.tolerance, -0.5);
     }
 
     #[test]

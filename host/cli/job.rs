@@ -1,14 +1,15 @@
 //! What was meant, and doing it.
 
+use std::ops::ControlFlow;
 use std::time::Instant;
 
-use super::args::{Args, KernelName, MethodName};
+use super::args::Args;
 use super::report::Report;
 use crate::agreement::adjusted_rand_index;
 use crate::data::Blobs;
 use crate::error::{Bytes, Error, Result};
 use crate::executor::{CpuOptions, DeviceChoice, host_memory};
-use crate::mean_shift::{MeanShift, Method, WeightFunction};
+use crate::mean_shift::{Iteration, MeanShift};
 use crate::points::Points;
 
 /// A clustering job: which data, which estimator, which device.
@@ -16,7 +17,7 @@ use crate::points::Points;
 pub struct Job {
     blobs: Blobs,
     estimator: MeanShift,
-    bandwidth: f64,
+    progress: bool,
     device: DeviceChoice,
     cpu: CpuOptions,
 }
@@ -27,32 +28,18 @@ impl Job {
     /// # Errors
     /// [`Error::Option`] for what can be seen to be senseless before anything is done.
     pub fn from_args(args: &Args) -> Result<Self> {
-        let weight = match args.kernel {
-            KernelName::Gaussian => WeightFunction::Gaussian,
-            KernelName::Triangular => WeightFunction::Triangular,
-            KernelName::Flat => WeightFunction::Flat,
-        };
-        let method = match args.method {
-            MethodName::Fused => Method::Fused,
-            MethodName::Composed => Method::Composed { batch: args.batch },
-        };
         if let Some(threads) = args.threads_per_block
             && !(1..=1024).contains(&threads)
         {
             let (option, must) = ("--threads-per-block", "a multiple of 32 from 32 to 1024");
             return Err(Error::Option { option, value: threads.to_string(), must });
         }
-        let estimator = MeanShift::new(args.bandwidth)
-            .weight(weight)
-            .tolerance(args.tolerance)
-            .max_iterations(args.iterations)
-            .method(method)
-            .threads_per_block(args.threads_per_block);
-        estimator.check()?;
+        let estimator = args.estimator.estimator(args.seed)?.threads_per_block(args.threads_per_block);
+        args.estimator.bandwidth.0.check(args.points, args.dim)?;
         Ok(Self {
             blobs: Blobs { points: args.points, clusters: args.clusters, dimensions: args.dim, seed: args.seed },
             estimator,
-            bandwidth: args.bandwidth,
+            progress: args.progress,
             device: args.device,
             cpu: CpuOptions { workers: args.threads, machine: None },
         })
@@ -74,10 +61,18 @@ impl Job {
         let points = Points::from_rows(&data.rows, self.blobs.dimensions)?;
         let generate = start.elapsed();
 
-        let clustering = self.estimator.fit(&device, &points)?;
+        let clustering = self.estimator.clone().on(&device).fit_watched(&points, |iteration| self.tell(iteration))?;
         let agreement = adjusted_rand_index(&clustering.labels, &data.labels);
         let centroids = &data.centroids;
-        Ok(Report::new(&self.blobs, self.bandwidth, &device, [open, generate], &clustering, centroids, agreement))
+        Ok(Report::new(&self.blobs, &device, [open, generate], &clustering, centroids, agreement))
+    }
+
+    /// How far an iteration moved, if that is wanted.
+    fn tell(&self, Iteration { number, largest_shift }: Iteration) -> ControlFlow<()> {
+        if self.progress {
+            eprintln!("iteration {number}: moved {largest_shift:.3e} bandwidths at most");
+        }
+        ControlFlow::Continue(())
     }
 
     /// Checks that the host can hold the points, before it makes any.

@@ -1,6 +1,7 @@
 //! The program: what was typed, what was meant, what was done.
 
 mod args;
+mod estimator;
 mod job;
 mod report;
 
@@ -12,6 +13,10 @@ use clap::Parser;
 use crate::error::{Error, Result};
 
 pub use args::Args;
+pub use estimator::{
+    AssignmentName, BandwidthText, DistanceName, EstimatorArgs, FormName, KernelName, MergingName, MethodName,
+    SeedingName,
+};
 pub use job::Job;
 pub use report::Report;
 

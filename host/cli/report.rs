@@ -28,13 +28,18 @@ pub struct Report {
     seed: u64,
     true_clusters: usize,
     bandwidth: f64,
+    bandwidth_per_dimension: Option<Vec<f64>>,
+    bandwidth_from: String,
+    queries: usize,
     iterations: usize,
-    /// In units of the data.
+    /// In bandwidths.
     last_shift: f64,
     converged: bool,
     /// Points at a time, of the composed method.
     batch: Option<usize>,
     clusters: Vec<Cluster>,
+    noise: usize,
+    notes: Vec<String>,
     adjusted_rand_index: f64,
     /// Points times iterations, over the time of the iterations.
     points_per_second: f64,
@@ -60,17 +65,16 @@ struct Cluster {
 struct Seconds {
     open_device: f64,
     generate: f64,
-    upload: f64,
+    prepare: f64,
     iterate: f64,
-    download: f64,
     label: f64,
+    download: f64,
     total: f64,
 }
 
 impl Report {
     pub(super) fn new(
         blobs: &Blobs,
-        bandwidth: f64,
         device: &Device,
         [open, generate]: [Duration; 2],
         clustering: &Clustering,
@@ -78,9 +82,10 @@ impl Report {
         adjusted_rand_index: f64,
     ) -> Self {
         let phases = clustering.phases;
-        let total = open + generate + phases.upload + phases.iterate + phases.download + phases.label;
+        let total = open + generate + phases.prepare + phases.iterate + phases.label + phases.download;
         let iterate = phases.iterate.as_secs_f64();
-        let moved = blobs.points as f64 * clustering.iterations as f64;
+        // Queries that had come to rest did not move any more.
+        let moved: f64 = clustering.queries.iter().map(|query| f64::from(query.iterations)).sum();
         let Counts { launches, uploads, downloads } = clustering.counts;
         Self {
             version: env!("CARGO_PKG_VERSION"),
@@ -90,22 +95,27 @@ impl Report {
             dimensions: blobs.dimensions,
             seed: blobs.seed,
             true_clusters: blobs.clusters,
-            bandwidth,
+            bandwidth: clustering.bandwidth,
+            bandwidth_per_dimension: clustering.bandwidth_per_dimension.clone(),
+            bandwidth_from: clustering.bandwidth_from.clone(),
+            queries: clustering.queries.len(),
             iterations: clustering.iterations,
-            last_shift: clustering.last_shift,
+            last_shift: clustering.last_shift(),
             converged: clustering.converged,
             batch: clustering.batch,
             clusters: clustering.modes.iter().map(|mode| Cluster::new(mode, centroids)).collect(),
+            noise: clustering.labels.iter().filter(|&&label| label < 0).count(),
+            notes: clustering.notes.clone(),
             adjusted_rand_index,
             points_per_second: moved / iterate,
             pairs_per_second: moved * blobs.points as f64 / iterate,
             seconds: Seconds {
                 open_device: open.as_secs_f64(),
                 generate: generate.as_secs_f64(),
-                upload: phases.upload.as_secs_f64(),
+                prepare: phases.prepare.as_secs_f64(),
                 iterate,
-                download: phases.download.as_secs_f64(),
                 label: phases.label.as_secs_f64(),
+                download: phases.download.as_secs_f64(),
                 total: total.as_secs_f64(),
             },
             launches,
@@ -138,25 +148,44 @@ impl Report {
         let state = if self.converged { "converged" } else { "not converged: allow more --iterations" };
         writeln!(
             out,
-            "mean shift  bandwidth {}, {} iterations, the last moved {:.2e} at most ({state})",
-            self.bandwidth, self.iterations, self.last_shift
+            "mean shift  bandwidth {}, {} iterations, the last moved {:.2e} bandwidths at most ({state})",
+            self.bandwidth_text(),
+            self.iterations,
+            self.last_shift
         )?;
         if let Some(batch) = self.batch {
             writeln!(out, "batches     {batch} points at a time")?;
+        }
+        for note in &self.notes {
+            writeln!(out, "note        {note}")?;
         }
         self.write_times(out)?;
         self.write_clusters(out)
     }
 
+    /// The bandwidth, and where it comes from if it was not given.
+    fn bandwidth_text(&self) -> String {
+        let from = if self.bandwidth_from == "given" { String::new() } else { format!(" ({})", self.bandwidth_from) };
+        match &self.bandwidth_per_dimension {
+            Some(each) => {
+                let each: Vec<_> = each.iter().take(SHOWN_COORDINATES).map(|h| format!("{h:.4}")).collect();
+                format!("{}{from}", each.join(", "))
+            }
+            // Five digits are what a person reads; a given one is shown as typed.
+            None if from.is_empty() => self.bandwidth.to_string(),
+            None => format!("{:.4}{from}", self.bandwidth),
+        }
+    }
+
     fn write_times(&self, out: &mut impl Write) -> Result<()> {
-        let Seconds { open_device, generate, upload, iterate, download, label, total } = self.seconds;
+        let Seconds { open_device, generate, prepare, iterate, label, download, total } = self.seconds;
         let phases = [
             ("open device", open_device),
             ("generate", generate),
-            ("upload", upload),
+            ("prepare", prepare),
             ("iterate", iterate),
-            ("download", download),
             ("label", label),
+            ("download", download),
         ];
         let phases: Vec<_> = phases.iter().map(|(name, seconds)| format!("{name} {}", time(*seconds))).collect();
         writeln!(out, "time        {} in all: {}", time(total), phases.join(", "))?;
@@ -175,7 +204,8 @@ impl Report {
 
     fn write_clusters(&self, out: &mut impl Write) -> Result<()> {
         let found = self.clusters.len();
-        writeln!(out, "clusters    {found} found, adjusted Rand index {:.4}", self.adjusted_rand_index)?;
+        let noise = if self.noise > 0 { format!(", {} points are noise", self.noise) } else { String::new() };
+        writeln!(out, "clusters    {found} found{noise}, adjusted Rand index {:.4}", self.adjusted_rand_index)?;
         writeln!(out)?;
         let width = self.clusters.iter().map(|cluster| position(&cluster.mode).len()).max().unwrap_or(0);
         let (mode, centroid) = ("mode", "nearest true centroid");

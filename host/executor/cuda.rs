@@ -5,6 +5,7 @@
 
 mod driver;
 mod errors;
+mod graphs;
 mod modules;
 
 use std::ffi::c_void;
@@ -16,7 +17,7 @@ use cuda_std::machine::MachineKind;
 use cudarc::driver::sys::{self, CUdevice_attribute_enum as Attribute, CUevent_flags as EventFlags};
 use cudarc::driver::{CudaContext, CudaStream, DriverError, result};
 
-use super::{Details, Executor, ptx};
+use super::{Details, Executor, Recording, ptx};
 use crate::error::{Bytes, Error, Result};
 use errors::{no_gpu, refused};
 use modules::{Function, Loaded, Target};
@@ -42,6 +43,8 @@ pub(super) struct Cuda {
     driver_version: i32,
     compute: u32,
     limits: Limits,
+    /// Whether the driver records launches.
+    graphs: bool,
     loaded: Mutex<Loaded>,
 }
 
@@ -72,7 +75,8 @@ impl Cuda {
         };
         let context = CudaContext::new(number).map_err(refused("open the GPU"))?;
         let stream = context.new_stream().map_err(refused("make a stream"))?;
-        let cuda = Self { context, stream, name, driver_version, compute, limits, loaded: Mutex::default() };
+        let graphs = driver::require(&driver::GRAPHS).is_ok();
+        let cuda = Self { context, stream, name, driver_version, compute, limits, graphs, loaded: Mutex::default() };
         cuda.loaded().add_foreign(&modules)?;
         Ok(cuda)
     }
@@ -226,6 +230,10 @@ impl Executor for Cuda {
         end.record(&self.stream).map_err(refused())?;
         let milliseconds = start.elapsed_ms(&end).map_err(refused())?;
         Ok(Duration::try_from_secs_f64(f64::from(milliseconds) / 1e3).unwrap_or_default())
+    }
+
+    fn record<'a>(&'a self, work: Box<dyn FnOnce() -> Result<()> + '_>) -> Result<Option<Box<dyn Recording + 'a>>> {
+        graphs::record(self, work)
     }
 
     fn synchronize(&self) -> Result<()> {

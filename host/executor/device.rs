@@ -11,7 +11,7 @@ use cuda_std::machine::MachineKind;
 use super::cpu::{Cpu, CpuOptions};
 use super::cuda::{Cuda, CudaOptions};
 use super::interpreter::{Interpreter, InterpreterOptions};
-use super::{Buffer, Details, DeviceChoice, Executor};
+use super::{Buffer, Details, DeviceChoice, Executor, Recording};
 use crate::error::{Bytes, Error, Result};
 
 /// An executor with its memory, to be shared by cloning.
@@ -31,12 +31,24 @@ struct Shared {
 /// How often something crossed between host and device so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Kernels launched.
+    /// Kernels launched; a recording that is replayed counts as one.
     pub launches: u64,
     /// Copies from the host.
     pub uploads: u64,
     /// Copies to the host, each of which waits for the device.
     pub downloads: u64,
+}
+
+impl std::ops::Sub for Counts {
+    type Output = Self;
+
+    fn sub(self, before: Self) -> Self {
+        Self {
+            launches: self.launches - before.launches,
+            uploads: self.uploads - before.uploads,
+            downloads: self.downloads - before.downloads,
+        }
+    }
 }
 
 impl Device {
@@ -266,6 +278,25 @@ impl Device {
     /// The work's own, or if a launch failed.
     pub fn timed(&self, work: impl FnOnce(&Self) -> Result<()>) -> Result<Duration> {
         self.executor().timed(Box::new(|| work(self)))
+    }
+
+    /// Records what some work launches, without running it; `None`, and the work is not done, where nothing
+    /// would be gained. The work does nothing but launch kernels that were launched before.
+    pub(crate) fn record(&self, work: impl FnOnce() -> Result<()>) -> Result<Option<Box<dyn Recording + '_>>> {
+        let launches = self.0.launches.load(Relaxed);
+        let recording = self.executor().record(Box::new(work));
+        self.0.launches.store(launches, Relaxed);
+        recording
+    }
+
+    /// Runs what was recorded.
+    ///
+    /// # Safety
+    /// The buffers of the recorded launches still exist, and nothing borrows those that they write.
+    pub(crate) unsafe fn replay(&self, recording: &dyn Recording) -> Result<()> {
+        self.0.launches.fetch_add(1, Relaxed);
+        // SAFETY: the launches were checked when they were recorded; the rest is the caller's promise.
+        unsafe { recording.replay() }
     }
 
     /// Waits for everything that was launched.

@@ -109,6 +109,23 @@ pub trait Executor: Send + Sync {
         Ok(start.elapsed())
     }
 
+    /// Records what some work launches, so that a single call runs it again. `None`, and the work is not
+    /// done, where launches cost so little that there is nothing to gain.
+    ///
+    /// The work does nothing but launch kernels that were launched before.
+    fn record<'a>(&'a self, _work: Box<dyn FnOnce() -> Result<()> + '_>) -> Result<Option<Box<dyn Recording + 'a>>> {
+        Ok(None)
+    }
+
     /// Waits for everything that was launched.
     fn synchronize(&self) -> Result<()>;
+}
+
+/// Launches that an executor has recorded.
+pub trait Recording {
+    /// Runs them in their order, or begins to.
+    ///
+    /// # Safety
+    /// As for [`Executor::launch`], for each of them.
+    unsafe fn replay(&self) -> Result<()>;
 }

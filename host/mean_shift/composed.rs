@@ -3,117 +3,104 @@
 //! As the lecture writes it with matrices: for a batch of b points, the b x n distances, the b x n
 //! weights in their place, and (W X) / rowsum(W).
 
-use std::time::Instant;
-
+use gpu::layout::to_columns;
 use gpu::pairwise::pairwise_l2;
+use gpu::retire::begin;
 use gpu::step::step_largest;
 use gpu::{reduce, weight};
 
-use super::Moved;
-use super::options::{MeanShift, WeightFunction};
-use super::progress::Progress;
+use super::builder::MeanShift;
+use super::iterate::{Ends, Queries, Run, Watch};
+use super::options::WeightFunction;
 use crate::error::Result;
 use crate::executor::{Buffer, Device};
-use crate::points::Points;
 
-pub(super) fn run(options: &MeanShift, device: &Device, points: &Points, batch: usize) -> Result<Moved> {
-    let (n, d) = (points.len(), points.dimensions());
-    // The rows before and after a step, and the cells; then a row of distances for each point of a batch.
-    let fixed = (2 * n as u128 * d as u128 + options.max_iterations as u128) * 4;
-    let batch = fitting(batch.min(n), device.available()? as u128, fixed, n as u128 * 4);
-    let what = format!("the distances of {batch} points at a time to {n}");
-    device.reserve(fixed + batch as u128 * n as u128 * 4, &what, "use fewer points, or --method fused")?;
-
-    let start = Instant::now();
-    let mut rows = device.upload(points.centred_rows())?;
-    let upload = start.elapsed();
-
-    let start = Instant::now();
-    let mut next = device.zeros(n * d)?;
-    let mut distances = device.zeros(batch * n)?;
-    let mut progress = Progress::new(device, options.max_iterations, options.tolerance * options.bandwidth)?;
-    let last = loop_until(options.max_iterations, |iteration| {
-        for first in (0..n).step_by(batch) {
-            shift_batch(options, device, [n, d], first..(first + batch).min(n), &rows, &mut next, &mut distances)?;
-        }
-        let cells = &mut progress.cells;
-        device.launch(step_largest::launch(&rows, &next, cells, n as u32, d as u32, iteration as u32))?;
-        std::mem::swap(&mut rows, &mut next);
-        let last = progress.last(device, iteration + 1)?;
-        Ok((last.converged, last))
-    })?;
-    let iterate = start.elapsed();
-
-    let start = Instant::now();
-    let rows = device.download(&rows)?;
-    let download = start.elapsed();
-    let last_shift = f64::from(last.squared).sqrt();
-    Ok(Moved { rows, iterations: last.iterations, last_shift, batch: Some(batch), upload, iterate, download })
+/// Bytes that a batch takes beyond what every fit does.
+pub fn bytes(n: usize, d: usize, batch: usize) -> u128 {
+    (2 * n as u128 * d as u128 + batch.min(n) as u128 * n as u128) * 4
 }
 
-/// The most of `wanted` points at a time that fit the free memory, each with so many bytes, beside what is
-/// fixed; 1 at least. An eighth is left for the kernels' code, and for memory that is given in larger pieces.
-fn fitting(wanted: usize, free: u128, fixed: u128, each: u128) -> usize {
-    let room = (free - free / 8).saturating_sub(fixed);
-    usize::try_from(room / each).map_or(wanted, |most| wanted.min(most)).max(1)
+/// Points by rows, on the device, as this method moves them.
+pub struct Rows {
+    pub device: Device,
+    pub rows: Buffer<f32>,
+    pub n: usize,
+    pub d: usize,
+    /// From scaled coordinates to a weight's argument: the weight's scale over the bandwidth.
+    pub scale: f64,
+    pub batch: usize,
 }
 
-/// Calls `body` with 0, 1, … until it says that it is done, `most` times at most; its last value.
-fn loop_until<T>(most: usize, mut body: impl FnMut(usize) -> Result<(bool, T)>) -> Result<T> {
-    let mut index = 0;
-    loop {
-        let (done, value) = body(index)?;
-        index += 1;
-        if done || index >= most {
-            return Ok(value);
+impl Rows {
+    /// Moves the points until they rest; where they end, by columns, scaled.
+    pub fn blur(mut self, options: &MeanShift, watch: Watch<'_>) -> Result<Ends> {
+        let device = self.device.clone();
+        let (n, d) = (self.n, self.d);
+        let mut next = device.zeros(n * d)?;
+        let mut distances = device.zeros(self.batch * n)?;
+        let mut run = Run::new(&device, options, watch)?;
+        // These kernels compute in units of the data.
+        let per_bandwidth = self.scale / options.weight.scale();
+        run.scale = Box::new(move |squared| f64::from(squared).sqrt() * per_bandwidth);
+        device.launch(begin::launch(&mut device.zeros(n)?, &mut run.state, n as u32))?;
+        let tolerance = (options.tolerance / per_bandwidth).powi(2) as f32;
+        let limit = run.limit as u32;
+        for queued in 1.. {
+            for first in (0..n).step_by(self.batch) {
+                self.shift_batch(options, first..(first + self.batch).min(n), &mut next, &mut distances)?;
+            }
+            let call = step_largest::launch(&self.rows, &next, &mut run.state, n as u32, d as u32, limit, tolerance);
+            device.launch(call)?;
+            std::mem::swap(&mut self.rows, &mut next);
+            // Unlike the fused steps these do not know when they have nothing to do.
+            if !run.look(&device, queued)? {
+                break;
+            }
         }
+        let stride = Queries::stride_of(n);
+        let mut columns = device.zeros(d * stride)?;
+        let factors = device.upload(&vec![self.scale as f32; d])?;
+        device.launch(to_columns::launch(&self.rows, &factors, &mut columns, n as u32, d as u32, stride as u32))?;
+        let mut ends = run.ends(Queries::new(columns, n, stride), device.zeros(0)?);
+        // Of the last steps only the largest is known, which counts for all points. A point is always within its
+        // own reach.
+        let largest = (ends.history.last().copied().unwrap_or(0.0) * options.weight.scale()).powi(2) as f32;
+        let largest = if ends.converged { largest.min(options.scaled_tolerance()) } else { largest };
+        ends.details = device.upload(&[vec![1.0; stride], vec![largest; stride]].concat())?;
+        Ok(ends)
     }
-}
 
-/// Moves the points of a batch: three launches.
-fn shift_batch(
-    options: &MeanShift,
-    device: &Device,
-    [n, d]: [usize; 2],
-    batch: std::ops::Range<usize>,
-    rows: &Buffer<f32>,
-    next: &mut Buffer<f32>,
-    distances: &mut Buffer<f32>,
-) -> Result<()> {
-    let coordinates = batch.start * d..batch.end * d;
-    let (m, n32, d32) = (batch.len() as u32, n as u32, d as u32);
-    let queries = rows.slice(coordinates.clone());
-    device.launch(pairwise_l2::launch(&queries, rows, distances, m, n32, d32, 2.0))?;
+    /// Moves the points of a batch: three launches.
+    fn shift_batch(
+        &self,
+        options: &MeanShift,
+        batch: std::ops::Range<usize>,
+        next: &mut Buffer<f32>,
+        distances: &mut Buffer<f32>,
+    ) -> Result<()> {
+        let Self { device, rows, n, d, .. } = self;
+        let coordinates = batch.start * d..batch.end * d;
+        let (m, n32, d32) = (batch.len() as u32, *n as u32, *d as u32);
+        let queries = rows.slice(coordinates.clone());
+        device.launch(pairwise_l2::launch(&queries, rows, distances, m, n32, d32, 2.0))?;
 
-    let mut weights = distances.slice_mut(0..batch.len() * n);
-    let scale = (options.weight.scale() / options.bandwidth) as f32;
-    device.launch(options.in_blocks(match options.weight {
-        WeightFunction::Gaussian => weight::weight_gaussian::launch(&mut weights, scale, 1.0),
-        WeightFunction::Triangular => weight::weight_triangular::launch(&mut weights, scale, 1.0),
-        WeightFunction::Flat => weight::weight_flat::launch(&mut weights, scale, 1.0),
-    }))?;
+        let mut weights = distances.slice_mut(0..batch.len() * n);
+        let scale = self.scale as f32;
+        device.launch(options.in_blocks(match options.weight {
+            WeightFunction::Gaussian => weight::weight_gaussian::launch(&mut weights, scale, 1.0),
+            WeightFunction::Triangular => weight::weight_triangular::launch(&mut weights, scale, 1.0),
+            WeightFunction::Flat => weight::weight_flat::launch(&mut weights, scale, 1.0),
+            WeightFunction::Epanechnikov => weight::weight_epanechnikov::launch(&mut weights, scale, 1.0),
+            WeightFunction::Biweight => weight::weight_biweight::launch(&mut weights, scale, 1.0),
+            WeightFunction::Own(_) => unreachable!("refused by MeanShift::check"),
+        }))?;
 
-    let mut moved = next.slice_mut(coordinates);
-    device.launch(options.in_blocks(match d {
-        1 => reduce::reduce_weighted_1::launch(&*distances, rows, &mut moved, m, n32, d32),
-        2 => reduce::reduce_weighted_2::launch(&*distances, rows, &mut moved, m, n32, d32),
-        3 => reduce::reduce_weighted_3::launch(&*distances, rows, &mut moved, m, n32, d32),
-        _ => reduce::reduce_weighted_4::launch(&*distances, rows, &mut moved, m, n32, d32),
-    }))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn batches_shrink_to_what_fits() {
-        assert_eq!(fitting(1024, 1 << 30, 1000, 400), 1024);
-        // 7000 of 8000 bytes, of which 1000 are taken.
-        assert_eq!(fitting(1024, 8000, 1000, 400), 15);
-        assert_eq!(fitting(10, 8000, 1000, 400), 10);
-        assert_eq!(fitting(1024, 8000, 6500, 400), 1);
-        assert_eq!(fitting(1024, 100, 6500, 400), 1);
-        assert_eq!(fitting(7, u128::MAX, 0, 4), 7);
+        let mut moved = next.slice_mut(coordinates);
+        device.launch(options.in_blocks(match d {
+            1 => reduce::reduce_weighted_1::launch(&*distances, rows, &mut moved, m, n32, d32),
+            2 => reduce::reduce_weighted_2::launch(&*distances, rows, &mut moved, m, n32, d32),
+            3 => reduce::reduce_weighted_3::launch(&*distances, rows, &mut moved, m, n32, d32),
+            _ => reduce::reduce_weighted_4::launch(&*distances, rows, &mut moved, m, n32, d32),
+        }))
     }
 }

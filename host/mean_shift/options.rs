@@ -1,12 +1,12 @@
-//! What a user can say about a fit.
+//! What a user can choose from.
 
-use cuda_std::launch::Launch;
-use gpu::weight::{Flat, Gaussian, Triangular, Weight};
+use gpu::shift_any::Norm;
+use gpu::steps::Steps;
 
-use crate::error::{Error, Result};
+use crate::points::Points;
 
 /// The weight of a point as a function of its distance over the bandwidth, u.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default)]
 pub enum WeightFunction {
     /// exp(-u^2 / 2)
     #[default]
@@ -15,16 +15,160 @@ pub enum WeightFunction {
     Triangular,
     /// 1 for u <= 1, else 0
     Flat,
+    /// max(1 - u^2, 0)
+    Epanechnikov,
+    /// max(1 - u^2, 0)^2
+    Biweight,
+    /// One's own: the steps that [`gpu::fused_steps!`] makes of a [`gpu::weight::Weight`].
+    Own(&'static Steps),
+}
+
+impl PartialEq for WeightFunction {
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::eq(self.steps(), other.steps())
+    }
 }
 
 impl WeightFunction {
+    /// Those with a name.
+    pub const ALL: [Self; 5] = [Self::Gaussian, Self::Triangular, Self::Flat, Self::Epanechnikov, Self::Biweight];
+
+    /// Its kernels.
+    pub fn steps(self) -> &'static Steps {
+        match self {
+            Self::Gaussian => &gpu::gaussian::STEPS,
+            Self::Triangular => &gpu::triangular::STEPS,
+            Self::Flat => &gpu::flat::STEPS,
+            Self::Epanechnikov => &gpu::epanechnikov::STEPS,
+            Self::Biweight => &gpu::biweight::STEPS,
+            Self::Own(steps) => steps,
+        }
+    }
+
+    /// The weight at u, in f64.
+    pub fn weight(self, u: f64) -> f64 {
+        (self.steps().oracle)(u)
+    }
+
     /// Coordinates times this, over the bandwidth, are what the kernels compute with.
     pub(super) fn scale(self) -> f64 {
+        self.steps().scale
+    }
+}
+
+/// How far two points are apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum Distance {
+    /// sqrt(sum (x - y)^2)
+    #[default]
+    L2,
+    /// sum |x - y|
+    L1,
+    /// (sum |x - y|^p)^(1/p), for p >= 1
+    Lp(f64),
+    /// 1 - cos of the angle between the points, seen from the origin. Points become directions: modes
+    /// are unit vectors, and a point at the origin is an error.
+    Cosine,
+}
+
+impl Distance {
+    /// The exponent of the norm that measures it: on directions, the 2-norm.
+    pub(super) fn p(self) -> f32 {
         match self {
-            Self::Gaussian => Gaussian::SCALE,
-            Self::Triangular => Triangular::SCALE,
-            Self::Flat => Flat::SCALE,
+            Self::L2 | Self::Cosine => 2.0,
+            Self::L1 => 1.0,
+            Self::Lp(p) => p as f32,
         }
+    }
+
+    /// As the kernels take it, for a scale of the weight and a bandwidth.
+    pub(super) fn norm(self, scale: f64, bandwidth: f64) -> Norm {
+        match self {
+            Self::Cosine => Norm { p: 2.0, outer: 2.0, sphere: (scale / (2.0 * bandwidth)).sqrt() as f32 },
+            _ if self.p() == 2.0 => Norm::L2,
+            _ => Norm { p: self.p(), outer: 2.0 / self.p(), sphere: 0.0 },
+        }
+    }
+
+    /// A distance in bandwidths as the norm of scaled coordinates.
+    pub(super) fn scaled(self, bandwidths: f64, scale: f64) -> f64 {
+        match self {
+            // On the sphere the squared norm is twice the squared radius times 1 - cos: see `norm`.
+            Self::Cosine => (bandwidths * scale).sqrt(),
+            _ => bandwidths * scale,
+        }
+    }
+}
+
+/// Which points move.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Form {
+    /// The points themselves, all at once: the lecture's form, which converges in a few iterations.
+    #[default]
+    Blurring,
+    /// Queries, over points that stay: each climbs the density of the data.
+    Standard,
+}
+
+/// Where the queries of the standard form start.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Seeding {
+    /// At every point.
+    #[default]
+    EveryPoint,
+    /// At the occupied bins of a grid, as scikit-learn's `bin_seeding`: coordinates over the bandwidth are
+    /// rounded, and bins of at least so many points are seeds. Up to 20 dimensions: beyond, every point
+    /// has a bin of its own.
+    Bins {
+        /// Points that a bin must have.
+        min_frequency: u32,
+    },
+    /// At so many points, drawn without replacement.
+    Random {
+        /// How many.
+        count: usize,
+        /// Of the random numbers.
+        seed: u64,
+    },
+    /// At enough random points that each cluster that holds at least this share of the points has a seed
+    /// with this confidence, whatever the dimension: at most log((1 - confidence) share) / log(1 - share).
+    Share {
+        /// The smallest cluster's share of the points.
+        share: f64,
+        /// The probability that none is missed.
+        confidence: f64,
+        /// Of the random numbers.
+        seed: u64,
+    },
+    /// At these points.
+    At(Points),
+}
+
+/// Which mode a point belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Assignment {
+    /// The one to which it climbs.
+    Basin,
+    /// The nearest.
+    NearestMode,
+}
+
+/// Which ends are one mode.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Merging {
+    /// Chains of ends, each within so many bandwidths of the next.
+    Chains {
+        /// The radius, in bandwidths.
+        radius: f64,
+    },
+    /// scikit-learn's rule: the end with the most points within a bandwidth is a mode, and takes all ends
+    /// within a bandwidth with it; and so on.
+    Densest,
+}
+
+impl Default for Merging {
+    fn default() -> Self {
+        Self::Chains { radius: 0.5 }
     }
 }
 
@@ -35,132 +179,9 @@ pub enum Method {
     #[default]
     Fused,
     /// Pairwise distances, weights and a weighted reduction, for so many points at a time, as one
-    /// writes it with matrices. Memory O(batch n).
+    /// writes it with matrices. Memory O(batch n). Blurring, 2-norm, without weights of points.
     Composed {
-        /// Points at a time.
+        /// Points at a time; fewer if memory is short.
         batch: usize,
     },
-}
-
-/// Mean shift: how to cluster. [`fit`](Self::fit) does it.
-///
-/// ```
-/// use modeseek::{MeanShift, WeightFunction};
-///
-/// let estimator = MeanShift::new(2.5).weight(WeightFunction::Triangular).max_iterations(50);
-/// ```
-#[derive(Clone, Debug, PartialEq)]
-pub struct MeanShift {
-    pub(super) bandwidth: f64,
-    pub(super) weight: WeightFunction,
-    pub(super) tolerance: f64,
-    pub(super) max_iterations: usize,
-    pub(super) method: Method,
-    pub(super) threads_per_block: Option<u32>,
-}
-
-impl MeanShift {
-    /// The tolerance unless one is given, in bandwidths: scikit-learn's.
-    pub const TOLERANCE: f64 = 1e-3;
-
-    /// The most iterations unless a number is given: scikit-learn's.
-    pub const MAX_ITERATIONS: usize = 300;
-
-    /// Mean shift with a bandwidth, in units of the data; a good first one covers about a third of it.
-    pub fn new(bandwidth: f64) -> Self {
-        Self {
-            bandwidth,
-            weight: WeightFunction::default(),
-            tolerance: Self::TOLERANCE,
-            max_iterations: Self::MAX_ITERATIONS,
-            method: Method::default(),
-            threads_per_block: None,
-        }
-    }
-
-    /// The weight function.
-    pub fn weight(self, weight: WeightFunction) -> Self {
-        Self { weight, ..self }
-    }
-
-    /// Iterations end when no point moves more than this many bandwidths. 0: when none moves at all.
-    pub fn tolerance(self, tolerance: f64) -> Self {
-        Self { tolerance, ..self }
-    }
-
-    /// The most iterations.
-    pub fn max_iterations(self, max_iterations: usize) -> Self {
-        Self { max_iterations, ..self }
-    }
-
-    /// How an iteration is computed.
-    pub fn method(self, method: Method) -> Self {
-        Self { method, ..self }
-    }
-
-    /// Threads of a block, for kernels that can be launched with any number; `None` lets each kernel choose.
-    pub fn threads_per_block(self, threads: Option<u32>) -> Self {
-        Self { threads_per_block: threads, ..self }
-    }
-
-    /// A launch in blocks of the size that the user chose, if any.
-    pub(super) fn in_blocks<'a>(&self, launch: Launch<'a>) -> Launch<'a> {
-        match self.threads_per_block {
-            Some(threads) => launch.threads_per_block(threads),
-            None => launch,
-        }
-    }
-
-    /// Finds an option that makes no sense; [`fit`](Self::fit) does so first.
-    ///
-    /// # Errors
-    /// [`Error::Option`].
-    pub fn check(&self) -> Result<()> {
-        let wrong = |option, value: String, must| Err(Error::Option { option, value, must });
-        if !(self.bandwidth > 0.0 && self.bandwidth.is_finite()) {
-            return wrong("--bandwidth", self.bandwidth.to_string(), "a positive, finite number");
-        }
-        // Kernels compute with coordinates over the bandwidth in f32.
-        if !(1e-30..=1e30).contains(&self.bandwidth) {
-            return wrong(
-                "--bandwidth",
-                format!("{:e}", self.bandwidth),
-                "between 1e-30 and 1e30; scale the data first",
-            );
-        }
-        if !(self.tolerance >= 0.0 && self.tolerance.is_finite()) {
-            return wrong("--tolerance", self.tolerance.to_string(), "zero or a positive, finite number");
-        }
-        if self.max_iterations == 0 || self.max_iterations > 1_000_000 {
-            return wrong("--iterations", self.max_iterations.to_string(), "between 1 and 1000000");
-        }
-        if let Method::Composed { batch: 0 } = self.method {
-            return wrong("--batch", "0".to_owned(), "at least 1");
-        }
-        Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn senseless_options_are_refused() {
-        for bandwidth in [0.0, -1.0, f64::NAN, f64::INFINITY, 1e-31, 1e31] {
-            assert!(matches!(MeanShift::new(bandwidth).check(), Err(Error::Option { option: "--bandwidth", .. })));
-        }
-        let good = MeanShift::new(1.0);
-        assert!(good.check().is_ok());
-        for tolerance in [-1e-9, f64::NAN, f64::INFINITY] {
-            assert!(matches!(
-                good.clone().tolerance(tolerance).check(),
-                Err(Error::Option { option: "--tolerance", .. })
-            ));
-        }
-        assert!(good.clone().tolerance(0.0).check().is_ok());
-        assert!(matches!(good.clone().max_iterations(0).check(), Err(Error::Option { option: "--iterations", .. })));
-        let method = Method::Composed { batch: 0 };
-        assert!(matches!(good.method(method).check(), Err(Error::Option { option: "--batch", .. })));
-    }
 }

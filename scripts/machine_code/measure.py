@@ -14,7 +14,9 @@ from . import mix, resources, sass
 from .specification import PEERS, KernelSpec, LoopSpec, SpecificationError
 from .toolchain import Tools, ToolError, run
 
-# Each architecture, and the folder of the PTX that a driver takes for it.
+# Each architecture, and the folder of the PTX that a driver takes for it, where that folder has the family; else it
+# takes the oldest's, which is then no different.
+OLDEST = "sm_75"
 PTX_OF = {
     "sm_75": "sm_75",
     "sm_80": "sm_75",
@@ -75,9 +77,9 @@ def measure(tools: Tools, ptx: Path, kernels: dict[str, KernelSpec], archs: Iter
     jobs: list[tuple[str, str, Callable[[Path], dict[str, Kernel]]]] = []
     peers = sorted({spec.peer for spec in kernels.values() if spec.peer})
     for arch in archs:
-        modules = sorted((ptx / PTX_OF[arch]).glob("*.ptx"))
+        modules = modules_of(ptx, arch)
         if not modules:
-            raise ToolError(f"no PTX in {ptx / PTX_OF[arch]}; build it with `cargo run -p cuda_builder -- build gpu`")
+            raise ToolError(f"no PTX in {ptx / OLDEST}; build it with `cargo run -p cuda_builder -- build gpu`")
         for module in modules:
             jobs.append(("ours", arch, lambda out, m=module, a=arch: assemble(tools, m, a, kernels, out)))
         for peer in peers:
@@ -90,6 +92,12 @@ def measure(tools: Tools, ptx: Path, kernels: dict[str, KernelSpec], archs: Iter
             side.setdefault(arch, {}).update(future.result())
     _complete(results.ours, kernels)
     return results
+
+
+def modules_of(ptx: Path, arch: str) -> list[Path]:
+    """The modules that a driver takes for an architecture, by the names of their families."""
+    families = {module.name: module for folder in (OLDEST, PTX_OF[arch]) for module in (ptx / folder).glob("*.ptx")}
+    return [families[name] for name in sorted(families)]
 
 
 def _complete(ours: Measurements, kernels: dict[str, KernelSpec]) -> None:

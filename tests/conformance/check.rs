@@ -1,5 +1,6 @@
 //! Random inputs, and comparisons that fail on NaN.
 
+use modeseek::Device;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -15,6 +16,11 @@ pub fn random(len: usize, seed: u64) -> Vec<f32> {
 /// The same numbers in f64.
 pub fn wide(values: &[f32]) -> Vec<f64> {
     values.iter().copied().map(f64::from).collect()
+}
+
+/// The interpreter runs the same code a thousand times slower: it gets smaller sets.
+pub fn is_interpreted(device: &Device) -> bool {
+    device.describe().contains("interpreter")
 }
 
 /// Each found value is within its tolerance of what the oracle says.

@@ -3,12 +3,13 @@
 //! Tolerances follow from the arithmetic: a sum of n products in f32 is off by at most n roundings of
 //! the sum of their magnitudes, whatever the order.
 
-use gpu::layout::{STRIDE, to_columns, to_rows};
+use gpu::layout::{STRIDE, gather_columns, to_columns, to_rows};
 use gpu::matmul::{matmul_naive, matmul_tiled};
 use gpu::pairwise::{pairwise_l1, pairwise_l2, pairwise_lp, pairwise_squared_l2};
+use gpu::progress::{ACTIVE, HISTORY, ITERATION};
 use gpu::reduce::{reduce_weighted_1, reduce_weighted_2, reduce_weighted_3, reduce_weighted_4};
-use gpu::weight::{weight_flat, weight_gaussian, weight_triangular};
-use gpu::{shift, shift_any as any};
+use gpu::sphere::to_sphere;
+use gpu::weight::{weight_biweight, weight_epanechnikov, weight_flat, weight_gaussian, weight_triangular};
 use modeseek::reference::{self, Metric};
 use modeseek::{Buffer, Device, Error, WeightFunction};
 
@@ -17,7 +18,7 @@ use crate::check::{ROUNDING, assert_close, random, wide};
 /// What an output holds before a kernel writes it: a cell that it misses fails every comparison.
 const POISON: f32 = f32::NAN;
 
-fn poisoned(device: &Device, len: usize) -> Buffer<f32> {
+pub fn poisoned(device: &Device, len: usize) -> Buffer<f32> {
     device.upload(&vec![POISON; len]).unwrap()
 }
 
@@ -35,21 +36,75 @@ pub fn layout(device: &Device) {
     for (n, d) in [(1, 1), (1, 5), (31, 2), (33, 3), (1000, 7)] {
         let rows = random(n * d, 3);
         let stride = n.next_multiple_of(STRIDE);
-        let input = device.upload(&rows).unwrap();
+        // Powers of two, so that what is scaled comes back to the bit.
+        let factors: Vec<f32> = (0..d).map(|c| 2.0_f32.powi(c as i32 - 1)).collect();
+        let back: Vec<f32> = factors.iter().map(|factor| 1.0 / factor).collect();
+        let (input, scales) = (device.upload(&rows).unwrap(), device.upload(&factors).unwrap());
         let mut columns = poisoned(device, stride * d);
         let sizes = (n as u32, d as u32, stride as u32);
-        device.launch(to_columns::launch(&input, &mut columns, sizes.0, sizes.1, sizes.2, 4.0)).unwrap();
+        device.launch(to_columns::launch(&input, &scales, &mut columns, sizes.0, sizes.1, sizes.2)).unwrap();
         let found = device.download(&columns).unwrap();
         for c in 0..d {
             for i in 0..stride {
-                let expected = if i < n { 4.0 * rows[i * d + c] } else { 0.0 };
+                let expected = if i < n { factors[c] * rows[i * d + c] } else { 0.0 };
                 assert_eq!(found[c * stride + i], expected, "column {c}, point {i} of {n}");
             }
         }
-        let mut back = poisoned(device, n * d);
-        device.launch(to_rows::launch(&columns, &mut back, sizes.0, sizes.1, sizes.2, 0.25)).unwrap();
-        assert_eq!(device.download(&back).unwrap(), rows);
+        let (back, mut again) = (device.upload(&back).unwrap(), poisoned(device, n * d));
+        device.launch(to_rows::launch(&columns, &back, &mut again, sizes.0, sizes.1, sizes.2)).unwrap();
+        assert_eq!(device.download(&again).unwrap(), rows);
+
+        // Every third point, backwards, and the last of them twice.
+        let mut chosen: Vec<u32> = (0..n as u32).rev().step_by(3).collect();
+        chosen.push(*chosen.last().unwrap());
+        let to_stride = chosen.len().next_multiple_of(STRIDE);
+        let (drawn, mut some) = (device.upload(&chosen).unwrap(), poisoned(device, to_stride * d));
+        let (m, to) = (chosen.len() as u32, to_stride as u32);
+        device.launch(gather_columns::launch(&columns, &drawn, &mut some, m, sizes.1, sizes.2, to)).unwrap();
+        let some = device.download(&some).unwrap();
+        for (i, &point) in chosen.iter().enumerate() {
+            for c in 0..d {
+                assert_eq!(some[c * to_stride + i], found[c * stride + point as usize], "point {point}, column {c}");
+            }
+        }
     }
+}
+
+/// Directions, from points that are held about a centre far away.
+pub fn sphere(device: &Device) {
+    for (n, d, radius) in [(1, 1, 1.0), (33, 2, 1.0), (1000, 3, 0.7), (31, 70, 2.5)] {
+        let rows = random(n * d, 14);
+        let centre: Vec<f64> = (0..d).map(|c| 3.0 - c as f64 / 4.0).collect();
+        let stride = n.next_multiple_of(STRIDE);
+        let (input, middle) = (device.upload(&rows).unwrap(), device.upload(&centre).unwrap());
+        let (mut columns, mut zero) = (poisoned(device, stride * d), device.upload(&[u32::MAX]).unwrap());
+        let sizes = (n as u32, d as u32, stride as u32);
+        let launch =
+            |columns, zero| to_sphere::launch(&input, &middle, columns, zero, sizes.0, sizes.1, sizes.2, radius);
+        device.launch(launch(&mut columns, &mut zero)).unwrap();
+        assert_eq!(device.download(&zero).unwrap(), [u32::MAX]);
+        let found = device.download(&columns).unwrap();
+        for i in 0..stride {
+            let at = |c: usize| if i < n { f64::from(rows[i * d + c]) + centre[c] } else { 0.0 };
+            let length = (0..d).map(|c| at(c).powi(2)).sum::<f64>().sqrt();
+            for c in 0..d {
+                let expected = if i < n { radius * at(c) / length } else { 0.0 };
+                // Computed in f64, and rounded once.
+                let error = (f64::from(found[c * stride + i]) - expected).abs();
+                assert!(error <= 2.0 * ROUNDING * expected.abs(), "point {i} of {n}, column {c}: off by {error:e}");
+            }
+        }
+    }
+    // The first of the points that have no direction, wherever their threads are.
+    let mut rows = vec![1.0_f32; 2 * 3000];
+    for i in [2999, 1700, 900] {
+        rows[2 * i..][..2].fill(-0.5);
+    }
+    let (input, centre) = (device.upload(&rows).unwrap(), device.upload(&[0.5, 0.5]).unwrap());
+    let (mut columns, mut zero) = (poisoned(device, 2 * 3008), device.upload(&[u32::MAX]).unwrap());
+    device.launch(to_sphere::launch(&input, &centre, &mut columns, &mut zero, 3000, 2, 3008, 1.0)).unwrap();
+    assert_eq!(device.download(&zero).unwrap(), [900]);
+    assert_eq!(device.download(&columns).unwrap()[900], 0.0);
 }
 
 pub fn matmul(device: &Device) {
@@ -81,6 +136,7 @@ pub fn pairwise(device: &Device) {
                 Metric::L2 => pairwise_l2::launch(&a, &b, &mut out, m32, n32, d32, 1.0),
                 Metric::L1 => pairwise_l1::launch(&a, &b, &mut out, m32, n32, d32, 1.0),
                 Metric::Lp(p) => pairwise_lp::launch(&a, &b, &mut out, m32, n32, d32, p as f32),
+                Metric::Cosine => unreachable!("it has no kernel: points are put on a sphere"),
             };
             device.launch(launch).unwrap();
             let expected = reference::pairwise(&wide_a, &wide_b, d, metric);
@@ -100,14 +156,16 @@ pub fn weights(device: &Device) {
     for n in [1, 31, 130, 1000] {
         let distances: Vec<f32> = (0..n).map(|i| i as f32 * 12.0 / n as f32).collect();
         let (h, factor) = (2.5, 0.75);
-        for function in [WeightFunction::Gaussian, WeightFunction::Triangular, WeightFunction::Flat] {
+        for function in WeightFunction::ALL {
             let mut values = device.upload(&distances).unwrap();
+            let (scale, factor32) = ((function.steps().scale / h) as f32, factor as f32);
             let launch = match function {
-                WeightFunction::Gaussian => {
-                    weight_gaussian::launch(&mut values, (0.849_321_8 / h) as f32, factor as f32)
-                }
-                WeightFunction::Triangular => weight_triangular::launch(&mut values, (1.0 / h) as f32, factor as f32),
-                WeightFunction::Flat => weight_flat::launch(&mut values, (1.0 / h) as f32, factor as f32),
+                WeightFunction::Gaussian => weight_gaussian::launch(&mut values, scale, factor32),
+                WeightFunction::Triangular => weight_triangular::launch(&mut values, scale, factor32),
+                WeightFunction::Flat => weight_flat::launch(&mut values, scale, factor32),
+                WeightFunction::Epanechnikov => weight_epanechnikov::launch(&mut values, scale, factor32),
+                WeightFunction::Biweight => weight_biweight::launch(&mut values, scale, factor32),
+                WeightFunction::Own(_) => unreachable!("it has no name"),
             };
             device.launch(launch).unwrap();
             let expected: Vec<f64> =
@@ -141,140 +199,36 @@ pub fn reduce_weighted(device: &Device) {
     }
 }
 
-const FUNCTIONS: [WeightFunction; 3] = [WeightFunction::Gaussian, WeightFunction::Triangular, WeightFunction::Flat];
-
-/// Random points of n rows and d columns, as padded columns on the device, and the scale of the weight.
-fn columns_of(rows: &[f32], n: usize, d: usize) -> (Vec<f32>, usize) {
-    let stride = n.next_multiple_of(STRIDE);
-    let mut columns = vec![0.0; stride * d];
-    for (i, row) in rows.chunks(d).enumerate() {
-        for (c, x) in row.iter().enumerate() {
-            columns[c * stride + i] = *x;
-        }
-    }
-    (columns, stride)
-}
-
-/// Bandwidth in the kernel's scaled units: coordinates are scaled already.
-fn scaled_bandwidth(function: WeightFunction) -> f64 {
-    match function {
-        WeightFunction::Gaussian => 0.849_321_800_288_019_1,
-        WeightFunction::Triangular | WeightFunction::Flat => 1.0,
-    }
-}
-
-/// Rounds coordinates so that no distance is near the flat weight's step, where f32 and f64 may differ.
-fn off_the_step(rows: &mut [f32]) {
-    for x in rows {
-        *x = (*x * 64.0).round() / 64.0 * 1.003;
-    }
-}
-
-fn check_shift(device: &Device, function: WeightFunction, n: usize, d: usize, general: bool) {
-    let mut rows = random(n * d, (n * 10 + d) as u64);
-    rows.iter_mut().for_each(|x| *x *= 2.0);
-    off_the_step(&mut rows);
-    let expected = reference::shift(&wide(&rows), d, function, scaled_bandwidth(function));
-    let (columns, stride) = columns_of(&rows, n, d);
-    let from = device.upload(&columns).unwrap();
-    let mut to = poisoned(device, stride * d);
-    let mut moved = device.zeros::<u32>(1).unwrap();
-    let (n32, d32, stride32) = (n as u32, d as u32, stride as u32);
-    macro_rules! launch {
-        ($kernel:path) => {{
-            use $kernel as kernel;
-            device.launch(kernel::launch(&from, &mut to, &mut moved, n32, stride32, 0, 0.0)).unwrap()
-        }};
-        (any $kernel:path) => {{
-            use $kernel as kernel;
-            device.launch(kernel::launch(&from, &mut to, &mut moved, n32, d32, stride32, 0, 0.0)).unwrap()
-        }};
-    }
-    match (function, if general { 0 } else { d }) {
-        (WeightFunction::Gaussian, 1) => launch!(shift::shift_gaussian_1),
-        (WeightFunction::Gaussian, 2) => launch!(shift::shift_gaussian_2),
-        (WeightFunction::Gaussian, 3) => launch!(shift::shift_gaussian_3),
-        (WeightFunction::Gaussian, 4) => launch!(shift::shift_gaussian_4),
-        (WeightFunction::Triangular, 1) => launch!(shift::shift_triangular_1),
-        (WeightFunction::Triangular, 2) => launch!(shift::shift_triangular_2),
-        (WeightFunction::Triangular, 3) => launch!(shift::shift_triangular_3),
-        (WeightFunction::Triangular, 4) => launch!(shift::shift_triangular_4),
-        (WeightFunction::Flat, 1) => launch!(shift::shift_flat_1),
-        (WeightFunction::Flat, 2) => launch!(shift::shift_flat_2),
-        (WeightFunction::Flat, 3) => launch!(shift::shift_flat_3),
-        (WeightFunction::Flat, 4) => launch!(shift::shift_flat_4),
-        (WeightFunction::Gaussian, _) => launch!(any any::shift_gaussian_any),
-        (WeightFunction::Triangular, _) => launch!(any any::shift_triangular_any),
-        (WeightFunction::Flat, _) => launch!(any any::shift_flat_any),
-    }
-    let what = format!("{function:?} n = {n} d = {d} general: {general}");
-    let found = device.download(&to).unwrap();
-    let found: Vec<f32> = (0..n).flat_map(|i| (0..d).map(move |c| c * stride + i)).map(|at| found[at]).collect();
-    assert_close(&found, &expected, |_| 2e-6 * 2.0, &what);
-    // The triangular weight's square root makes small distances to themselves exact, too.
-    let farthest = rows
-        .chunks(d)
-        .zip(expected.chunks(d))
-        .map(|(a, b)| a.iter().zip(b).map(|(a, b)| (f64::from(*a) - b).powi(2)).sum::<f64>())
-        .fold(0.0, f64::max);
-    let noted = f32::from_bits(device.download(&moved).unwrap()[0]);
-    assert_close(&[noted], &[farthest], |_| 1e-5 * (1.0 + farthest), &what);
-}
-
-pub fn shift(device: &Device) {
-    for function in FUNCTIONS {
-        for d in 1..=4 {
-            for n in [1, 2, 31, 33, 500] {
-                check_shift(device, function, n, d, false);
-            }
-        }
-        // More than one tile, and more than one block on every machine.
-        check_shift(device, function, 2051, 2, false);
-    }
-}
-
-pub fn shift_any(device: &Device) {
-    for function in FUNCTIONS {
-        for (n, d) in [(1, 1), (2, 5), (33, 2), (65, 33), (130, 70), (1100, 3)] {
-            check_shift(device, function, n, d, true);
-        }
-    }
-}
-
+/// What an iteration of the composed method ends with; see progress.rs for the cells.
 pub fn step_largest(device: &Device) {
     for (n, d) in [(1, 1), (33, 3), (1000, 2)] {
         let (before, after) = (random(n * d, 10), random(n * d, 11));
-        let expected = before
-            .chunks(d)
-            .zip(after.chunks(d))
-            .map(|(a, b)| a.iter().zip(b).map(|(a, b)| f64::from(*a - *b).powi(2)).sum())
-            .fold(0.0, f64::max);
+        let (wide_before, wide_after) = (wide(&before), wide(&after));
+        let rows = wide_before.chunks(d).zip(wide_after.chunks(d));
+        let expected = rows.map(|(a, b)| Metric::SquaredL2.distance(a, b)).fold(0.0, f64::max);
         let (before, after) = (device.upload(&before).unwrap(), device.upload(&after).unwrap());
-        let mut moved = device.zeros::<u32>(3).unwrap();
-        device.launch(gpu::step::step_largest::launch(&before, &after, &mut moved, n as u32, d as u32, 1)).unwrap();
-        let cells = device.download(&moved).unwrap();
-        assert_eq!((cells[0], cells[2]), (0, 0));
-        assert_close(&[f32::from_bits(cells[1])], &[expected], |_| 4.0 * ROUNDING * (1.0 + expected), "step_largest");
+        // The second of three iterations; the points rest where the tolerance is what they moved.
+        for (tolerance, active) in [(0.0, n as u32), (expected as f32 * 1.001, 0)] {
+            let mut state = device.upload(&progress(n, 1, 3)).unwrap();
+            let (n32, d32) = (n as u32, d as u32);
+            device
+                .launch(gpu::step::step_largest::launch(&before, &after, &mut state, n32, d32, 3, tolerance))
+                .unwrap();
+            let mut cells = device.download(&state).unwrap();
+            let found = f32::from_bits(std::mem::take(&mut cells[HISTORY + 1]));
+            assert_close(&[found], &[expected], |_| 4.0 * ROUNDING * (1.0 + expected), "step_largest");
+            let mut left = progress(n, 2, 3);
+            left[ACTIVE] = active;
+            assert_eq!(cells, left);
+        }
     }
 }
 
-pub fn converged_steps_do_nothing(device: &Device) {
-    let (columns, stride) = columns_of(&random(200, 12), 100, 2);
-    let from = device.upload(&columns).unwrap();
-    let untouched = vec![7.0; stride * 2];
-    let mut to = device.upload(&untouched).unwrap();
-    let mut moved = device.upload(&[0.25_f32.to_bits(), 0]).unwrap();
-    let launch = shift::shift_gaussian_2::launch(&from, &mut to, &mut moved, 100, stride as u32, 1, 0.25);
-    device.launch(launch).unwrap();
-    assert_eq!(device.download(&to).unwrap(), untouched);
-    assert_eq!(device.download(&moved).unwrap(), [0.25_f32.to_bits(), 0]);
-    let launch = any::shift_gaussian_any::launch(&from, &mut to, &mut moved, 100, 2, stride as u32, 1, 0.25);
-    device.launch(launch).unwrap();
-    assert_eq!(device.download(&to).unwrap(), untouched);
-    // Had it moved a little farther, there would be something to do.
-    let launch = shift::shift_gaussian_2::launch(&from, &mut to, &mut moved, 100, stride as u32, 1, 0.249);
-    device.launch(launch).unwrap();
-    assert_ne!(device.download(&to).unwrap(), untouched);
+/// The cells of progress.rs before an iteration: so many queries that move, iterations made, and the most of them.
+pub fn progress(active: usize, iteration: usize, limit: usize) -> Vec<u32> {
+    let mut cells = vec![0; HISTORY + limit];
+    (cells[ACTIVE], cells[ITERATION]) = (active as u32, iteration as u32);
+    cells
 }
 
 pub fn relations_are_checked(device: &Device) {

@@ -2,10 +2,15 @@
 //!
 //! A machine that is not there is skipped by name, never passed in silence.
 
+mod bandwidth;
 mod ceilings;
 mod check;
+mod groups;
 mod kernels;
+mod labels;
+mod retiring;
 mod runs;
+mod steps;
 
 use cuda_std::machine::MachineKind;
 use modeseek::Device;
@@ -16,11 +21,18 @@ macro_rules! conformance {
     ($machine:ident, $open:expr) => {
         mod $machine {
             conformance!(@tests $open;
-                kernels: axpy, layout, matmul, pairwise, weights, reduce_weighted, shift, shift_any, step_largest,
-                    converged_steps_do_nothing, relations_are_checked;
+                kernels: axpy, layout, sphere, matmul, pairwise, weights, reduce_weighted, step_largest,
+                    relations_are_checked;
+                steps: shift, shift_any, shift_norms, places_do_not_matter, nan_is_not_lost, converged_steps_do_nothing;
+                retiring: retire_queries, retire_when_done, begin_runs;
                 ceilings: ceilings_copy, ceilings_fma, ceilings_ex2, ceilings_mma;
-                runs: lecture, against_the_oracle, methods_agree, far_from_the_origin, degenerate_sets,
-                    block_sizes_agree, same_bits_twice, traffic;
+                bandwidth: distances_to_neighbours, guessed_brackets, weights_are_repetitions, golden, samples, fallbacks,
+                    marks_of_points, senseless_bandwidths_are_refused, workers_agree;
+                labels: components_of_ends, components_at_the_radius, suppressed_centres;
+                groups: scan, tally_of_groups, means_of_spots, order_of_groups, order_by_weight, nearest_modes,
+                    counts_within, bins_of_points, bins_that_fail, bins_of_weights;
+                runs: lecture, blurring_is_the_oracles, standard_is_the_oracles, methods_agree, far_from_the_origin,
+                    degenerate_sets, block_sizes_agree, same_bits, labels_of_any_device, traffic;
             );
         }
     };
@@ -74,7 +86,8 @@ conformance!(cuda, modeseek::Device::cuda(0).map_err(|error| error.to_string()))
 /// What there is in CUDA C++ too.
 mod cuda_cpp {
     conformance!(@tests crate::cuda_cpp();
-        kernels: matmul, shift, converged_steps_do_nothing;
-        runs: lecture, against_the_oracle, block_sizes_agree, same_bits_twice;
+        kernels: matmul;
+        steps: shift, converged_steps_do_nothing;
+        runs: lecture, blurring_is_the_oracles, block_sizes_agree, same_bits;
     );
 }

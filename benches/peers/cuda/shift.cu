@@ -1,6 +1,7 @@
 // The fused mean-shift step in CUDA C++: the algorithm of gpu/shift.rs, for d = 1, 2, 3, 4 and the same
-// three weights, with the same names, parameters and shapes, so that it can be launched in the place of
-// ours. A slice is two parameters, its address and its length; the lengths are not looked at here.
+// five weights, with the same names, parameters and shapes, so that it can be launched in the place of
+// ours. A slice is two parameters, its address and its length; the lengths are not looked at here, nor are
+// marks: these are the kernels of points without any.
 //
 // A thread holds 4 queries in registers; the block's threads share tiles of 1024 points in shared
 // memory; the inner loop takes 4 points at a time. The two approximations are written out: the option
@@ -8,6 +9,9 @@
 
 constexpr int LANES = 4;
 constexpr unsigned TILE = 1024;
+
+// The cells of a run's state: gpu/progress.rs.
+enum : unsigned { ACTIVE, ITERATION, FARTHEST, ARRIVED, HISTORY = 8 };
 
 template <int D> struct Row;
 template <> struct Row<1> { float c[1]; };
@@ -35,6 +39,17 @@ struct Flat {
     static __device__ __forceinline__ float of(float squared) { return squared <= 1.0f ? 1.0f : 0.0f; }
 };
 
+struct Epanechnikov {
+    static __device__ __forceinline__ float of(float squared) { return fmaxf(1.0f - squared, 0.0f); }
+};
+
+struct Biweight {
+    static __device__ __forceinline__ float of(float squared) {
+        const float root = fmaxf(1.0f - squared, 0.0f);
+        return root * root;
+    }
+};
+
 // What a tile adds: sums[c] += sum_j w_j (x_jc - q_c), total += sum_j w_j.
 template <class W, int D>
 __device__ __forceinline__ void pull(const Row<D>* tile, unsigned len, const float (&queries)[D][LANES],
@@ -59,16 +74,39 @@ __device__ __forceinline__ void pull(const Row<D>* tile, unsigned len, const flo
     }
 }
 
+// Others change the cells meanwhile: a read must not be one that a race makes meaningless.
+__device__ __forceinline__ unsigned load(const unsigned* cell) { return *static_cast<const volatile unsigned*>(cell); }
+
+// Ends an iteration of the blurring form: the last block to come here notes its largest shift, and whether
+// there is another.
+__device__ __forceinline__ void end_blurring(unsigned* state, float farthest, float tolerance, unsigned active) {
+    if (load(state + FARTHEST) < __float_as_uint(farthest)) atomicMax(state + FARTHEST, __float_as_uint(farthest));
+    __syncthreads();
+    if (threadIdx.x != 0) return;
+    __threadfence();
+    if (atomicAdd(state + ARRIVED, 1) + 1 != gridDim.x) return;
+    __threadfence();
+    const unsigned largest = load(state + FARTHEST), iteration = load(state + ITERATION);
+    state[HISTORY + iteration] = largest;
+    state[ITERATION] = iteration + 1;
+    state[ACTIVE] = largest <= __float_as_uint(tolerance) ? 0 : active;
+    state[FARTHEST] = 0;
+    state[ARRIVED] = 0;
+}
+
 template <class W, int D>
-__device__ __forceinline__ void shift(const float* __restrict__ points, float* __restrict__ next, unsigned* moved,
-                                      unsigned n, unsigned stride, unsigned iteration, float tolerance) {
+__device__ __forceinline__ void shift(const float* __restrict__ all_queries, const float* __restrict__ points,
+                                      float* __restrict__ next, float* __restrict__ details, unsigned* state, unsigned n,
+                                      unsigned stride, unsigned query_stride, unsigned limit, float tolerance,
+                                      float relaxation) {
     __shared__ Row<D> tile[TILE];
-    if (iteration > 0 && moved[iteration - 1] <= __float_as_uint(tolerance)) return;
+    const unsigned active = load(state + ITERATION) < limit ? load(state + ACTIVE) : 0;
+    if (blockIdx.x * blockDim.x * LANES >= active) return;
     const unsigned first = (blockIdx.x * blockDim.x + threadIdx.x) * LANES;
-    const unsigned load = first < stride ? first : 0;
+    const unsigned from = first < query_stride ? first : 0;
     float queries[D][LANES], sums[D][LANES] = {}, totals[LANES] = {};
     for (int c = 0; c < D; ++c)
-        for (int lane = 0; lane < LANES; ++lane) queries[c][lane] = points[c * stride + load + lane];
+        for (int lane = 0; lane < LANES; ++lane) queries[c][lane] = all_queries[c * query_stride + from + lane];
     for (unsigned j0 = 0; j0 < n; j0 += TILE) {
         const unsigned len = min(TILE, n - j0);
         for (unsigned j = threadIdx.x; j < len; j += blockDim.x) {
@@ -87,27 +125,32 @@ __device__ __forceinline__ void shift(const float* __restrict__ points, float* _
     }
     float farthest = 0.0f;
     for (int lane = 0; lane < LANES; ++lane) {
-        if (first + lane >= n) continue;
+        if (first + lane >= active) continue;
         float squared = 0.0f;
         for (int c = 0; c < D; ++c) {
-            const float step = sums[c][lane] / totals[lane];
+            const float step = totals[lane] > 0.0f ? sums[c][lane] / totals[lane] : 0.0f * totals[lane];
             squared += step * step;
-            next[c * stride + first + lane] = queries[c][lane] + step;
+            next[c * query_stride + first + lane] = queries[c][lane] + relaxation * step;
         }
+        details[first + lane] = totals[lane];
+        details[query_stride + first + lane] = squared;
         farthest = squared <= farthest ? farthest : squared;
     }
-    // Others change the cell meanwhile: the read must not be one that a race makes meaningless.
-    const unsigned seen = *static_cast<volatile unsigned*>(moved + iteration);
-    if (seen < __float_as_uint(farthest)) atomicMax(moved + iteration, __float_as_uint(farthest));
+    // A negative tolerance stands for the standard form, whose iterations another kernel ends.
+    if (tolerance >= 0.0f) end_blurring(state, farthest, tolerance, active);
 }
 
-#define KERNEL(name, W, D)                                                                                        \
-    extern "C" __global__ void name##_##D(const float* points, size_t, float* next, size_t, unsigned* moved,      \
-                                          unsigned n, unsigned stride, unsigned iteration, float tolerance) {     \
-        shift<W, D>(points, next, moved, n, stride, iteration, tolerance);                                        \
+#define KERNEL(name, W, D)                                                                                         \
+    extern "C" __global__ void name##_##D(const float* queries, size_t, const float* points, size_t, const float*, \
+                                          size_t, float* next, size_t, float* sums, size_t, unsigned* state,       \
+                                          unsigned n, unsigned stride, unsigned query_stride, unsigned,            \
+                                          unsigned limit, float tolerance, float relaxation) {                     \
+        shift<W, D>(queries, points, next, sums, state, n, stride, query_stride, limit, tolerance, relaxation);    \
     }
 #define KERNELS(name, W) KERNEL(name, W, 1) KERNEL(name, W, 2) KERNEL(name, W, 3) KERNEL(name, W, 4)
 
 KERNELS(shift_gaussian, Gaussian)
 KERNELS(shift_triangular, Triangular)
 KERNELS(shift_flat, Flat)
+KERNELS(shift_epanechnikov, Epanechnikov)
+KERNELS(shift_biweight, Biweight)

@@ -44,6 +44,16 @@ const OTHERS: [&str; 26] = [
     "cuLaunchKernel",
 ];
 
+/// The functions that record launches, which came with CUDA 11.4; without them launches go one by one.
+pub(super) const GRAPHS: [&str; 6] = [
+    "cuStreamBeginCapture_v2",
+    "cuStreamEndCapture",
+    "cuGraphInstantiateWithFlags",
+    "cuGraphLaunch",
+    "cuGraphDestroy",
+    "cuGraphExecDestroy",
+];
+
 /// Starts the driver, checks that the GPU is there, and gives the driver's version.
 pub(super) fn start(number: usize) -> Result<i32> {
     // SAFETY: loading the driver's library runs its initialisers, which every CUDA program does.

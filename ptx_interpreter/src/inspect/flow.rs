@@ -127,7 +127,10 @@ pub(super) fn divergent_slots(code: &Code, function: &FunctionCode) -> BTreeSet<
             let Slots { d, e, a, b, c, .. } = inst.slots;
             match inst.action {
                 Action::Compute(_) if guarded || [a, b, c].iter().any(|slot| known.contains(slot)) => {
-                    known.extend([d, e]);
+                    // Unused operands name these two slots, which are the same for all.
+                    known.extend(
+                        [d, e].into_iter().filter(|slot| ![crate::code::SINK, crate::code::CARRY].contains(slot)),
+                    );
                 }
                 // What is loaded through an address of one's own is one's own.
                 Action::Load(op) if known.contains(&a) => match op.count {

@@ -29,8 +29,8 @@ pub(crate) enum Behaviour {
     Memory(usize),
     /// Every launch is refused.
     LaunchFails,
-    /// The first launch goes wrong, which comes out when the program waits for it.
-    KernelFails,
+    /// A launch goes wrong, which comes out when the program waits for it: the first, or `kernel-fails-3`, the third.
+    KernelFails(usize),
     /// The first launch goes wrong, which comes out with the very next call.
     KernelFailsSoon,
     /// The GPU is lost at a call, counted from 1 over those that need a context: that call and all that
@@ -58,7 +58,7 @@ const NAMED: [(&str, Behaviour); 13] = [
     ("refuses-ptx", Behaviour::RefusesPtx),
     ("out-of-memory", Behaviour::OutOfMemory),
     ("launch-fails", Behaviour::LaunchFails),
-    ("kernel-fails", Behaviour::KernelFails),
+    ("kernel-fails", Behaviour::KernelFails(1)),
     ("kernel-fails-soon", Behaviour::KernelFailsSoon),
 ];
 
@@ -70,7 +70,7 @@ impl Behaviour {
         let found = named.or_else(|| Self::with_numbers(&name));
         found.unwrap_or_else(|| {
             panic!(
-                "stand-in driver: STAND_IN_DRIVER is {name}, which is neither memory-N, lost-ERROR-N nor of {NAMED:?}"
+                "stand-in driver: STAND_IN_DRIVER is {name}, which is neither memory-N, kernel-fails-N, lost-ERROR-N nor of {NAMED:?}"
             )
         })
     }
@@ -78,6 +78,9 @@ impl Behaviour {
     fn with_numbers(name: &str) -> Option<Self> {
         if let Some(bytes) = name.strip_prefix("memory-") {
             return Some(Self::Memory(bytes.parse().ok()?));
+        }
+        if let Some(launch) = name.strip_prefix("kernel-fails-") {
+            return Some(Self::KernelFails(launch.parse().ok()?));
         }
         let (error, call) = name.strip_prefix("lost-")?.split_once('-')?;
         Some(Self::Lost(Lost { error: Status::named(error)?, call: call.parse().ok()? }))

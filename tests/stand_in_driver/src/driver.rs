@@ -9,6 +9,7 @@ use ptx_interpreter::{Gpu, Module};
 
 use crate::behaviour::{Behaviour, Lost};
 use crate::errors::{Answer, Status};
+use crate::graphs::Graphs;
 
 /// Everything that the driver knows.
 pub(crate) struct Driver {
@@ -31,11 +32,14 @@ pub(crate) struct Context {
     /// When each event was recorded last.
     pub(crate) events: HashMap<usize, Option<Instant>>,
     pub(crate) modules: HashMap<usize, Module>,
+    pub(crate) graphs: Graphs,
     /// The module and name of each function.
     pub(crate) functions: HashMap<usize, (usize, String)>,
     handles: usize,
     /// How many calls there were.
     calls: usize,
+    /// How many launches.
+    pub(crate) launches: usize,
     /// A failed launch that the program has not been told of.
     pub(crate) pending: Option<Status>,
     /// One that it has: every call says so from then on.
@@ -115,7 +119,11 @@ impl Context {
     /// Checks that the program made a stream, and did not destroy it.
     pub(crate) fn check_stream(&self, stream: usize) -> Answer {
         // Zero is the default stream.
-        if stream == 0 || self.streams.contains(&stream) { Ok(()) } else { Err(Status::INVALID_HANDLE) }
+        if stream != 0 && !self.streams.contains(&stream) {
+            return Err(Status::INVALID_HANDLE);
+        }
+        // Only launches are recorded here.
+        if self.graphs.records(stream) { Err(Status::STREAM_CAPTURE_UNSUPPORTED) } else { Ok(()) }
     }
 
     /// Says what the program should have given back before.
@@ -125,6 +133,7 @@ impl Context {
             ("streams", self.streams.len()),
             ("events", self.events.len()),
             ("modules", self.modules.len()),
+            ("graphs", self.graphs.left()),
         ];
         // What is left in a context that has failed cannot be freed.
         for (what, count) in left.into_iter().filter(|left| left.1 > 0 && self.failed.is_none()) {

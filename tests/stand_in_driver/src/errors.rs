@@ -70,6 +70,7 @@ statuses! {
     709 CONTEXT_IS_DESTROYED "context is destroyed";
     719 LAUNCH_FAILED "unspecified launch failure";
     803 SYSTEM_DRIVER_MISMATCH "system has unsupported display driver / cuda driver combination";
+    900 STREAM_CAPTURE_UNSUPPORTED "operation not permitted when stream is capturing";
     999 UNKNOWN "unknown error";
 }
 

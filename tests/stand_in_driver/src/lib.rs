@@ -24,5 +24,6 @@ mod devices;
 mod driver;
 mod errors;
 mod events;
+mod graphs;
 mod memory;
 mod modules;

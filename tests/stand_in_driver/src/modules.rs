@@ -132,6 +132,44 @@ extern "C" fn cuModuleUnload(module: usize) -> Status {
     })
 }
 
+/// A launch with its arguments, which are copied when it is made.
+#[derive(Clone)]
+pub(crate) struct Launch {
+    module: usize,
+    name: String,
+    grid: Grid,
+    arguments: Vec<u8>,
+}
+
+impl Context {
+    /// Runs a launch.
+    pub(crate) fn launch(&mut self, behaviour: Behaviour, launch: &Launch) -> Answer {
+        self.launches += 1;
+        match behaviour {
+            Behaviour::LaunchFails => return Err(Status::LAUNCH_OUT_OF_RESOURCES),
+            Behaviour::KernelFails(launch) if self.launches < launch => {}
+            Behaviour::KernelFails(_) | Behaviour::KernelFailsSoon => self.pending = Some(Status::ILLEGAL_ADDRESS),
+            _ => {}
+        }
+        if self.pending.is_some() {
+            return Ok(());
+        }
+        let module = self.modules.get(&launch.module).ok_or(Status::INVALID_HANDLE)?;
+        match self.gpu.launch_buffer(module, &launch.name, launch.grid, &launch.arguments) {
+            Ok(_) => Ok(()),
+            Err(LaunchError::Fault(fault)) => {
+                complain(fault);
+                self.pending = Some(Status::LAUNCH_FAILED);
+                Ok(())
+            }
+            Err(other) => {
+                complain(other);
+                Err(Status::INVALID_VALUE)
+            }
+        }
+    }
+}
+
 #[unsafe(no_mangle)]
 extern "C" fn cuLaunchKernel(
     function: usize,
@@ -147,19 +185,9 @@ extern "C" fn cuLaunchKernel(
     extra: *const *const c_void,
 ) -> Status {
     with_context(Notices::Perhaps, |behaviour, context| {
-        context.check_stream(stream)?;
-        let (module, name) = context.functions.get(&function).ok_or(Status::INVALID_HANDLE)?;
-        let module = context.modules[module].clone();
+        let (module, name) = context.functions.get(&function).ok_or(Status::INVALID_HANDLE)?.clone();
+        let kernel = context.modules[&module].kernel(&name).ok_or(Status::NOT_FOUND)?;
         let grid = Grid { grid: [grid_x, grid_y, grid_z], block: [block_x, block_y, block_z], dynamic_shared };
-        match behaviour {
-            Behaviour::LaunchFails => return Err(Status::LAUNCH_OUT_OF_RESOURCES),
-            Behaviour::KernelFails | Behaviour::KernelFailsSoon => context.pending = Some(Status::ILLEGAL_ADDRESS),
-            _ => {}
-        }
-        if context.pending.is_some() {
-            return Ok(());
-        }
-        let kernel = module.kernel(name).ok_or(Status::NOT_FOUND)?;
         let bytes = kernel.parameters().last().map_or(0, |last| (last.offset + last.size) as usize);
         if !extra.is_null() || parameters.is_null() && bytes > 0 {
             return Err(Status::INVALID_VALUE);
@@ -170,17 +198,12 @@ extern "C" fn cuLaunchKernel(
             // SAFETY: the caller gives a pointer for each of the kernel's parameters, to a value of its size.
             place.copy_from_slice(unsafe { slice::from_raw_parts((*parameters.add(index)).cast(), place.len()) });
         }
-        match context.gpu.launch_buffer(&module, name, grid, &arguments) {
-            Ok(_) => Ok(()),
-            Err(LaunchError::Fault(fault)) => {
-                complain(fault);
-                context.pending = Some(Status::LAUNCH_FAILED);
-                Ok(())
-            }
-            Err(other) => {
-                complain(other);
-                Err(Status::INVALID_VALUE)
-            }
+        let launch = Launch { module, name, grid, arguments };
+        if context.graphs.records(stream) {
+            context.graphs.push(launch);
+            return Ok(());
         }
+        context.check_stream(stream)?;
+        context.launch(behaviour, &launch)
     })
 }

@@ -1,0 +1,115 @@
+//! The extent of each coordinate, and the three that extend farthest.
+//!
+//! `extents` has 2 d words, zero before: bits that order as the floats do, so that an integer's
+//! maximum finds them: of the largest value of column c at 2 c, and the complement of the smallest
+//! value's at 2 c + 1.
+
+use cuda_std::{atomic, prelude::*};
+
+/// Values that a thread takes.
+const RUN: usize = 128;
+
+/// Bits that order as the floats do.
+#[inline(always)]
+fn ordered(x: f32) -> u32 {
+    let bits = x.to_bits();
+    if bits >> 31 == 0 { bits | 1 << 31 } else { !bits }
+}
+
+/// The float that [`ordered`] was given.
+#[inline(always)]
+fn restored(bits: u32) -> f32 {
+    f32::from_bits(if bits >> 31 == 1 { bits & !(1 << 31) } else { !bits })
+}
+
+/// Which values of a column a thread takes, as start, step and end: neighbours go to neighbouring
+/// threads of a GPU, and to one thread of a processor.
+#[inline(always)]
+fn share<M: Machine>(n: usize) -> (usize, usize, usize) {
+    let (t, threads) = (thread::thread_idx_x() as usize, thread::block_dim_x() as usize);
+    let first = thread::block_idx_x() as usize * threads * RUN;
+    if M::LANES > 4 {
+        (first + t * RUN, 1, n.min(first + (t + 1) * RUN))
+    } else {
+        (first + t, threads, n.min(first + threads * RUN))
+    }
+}
+
+/// The extents of columns c of d x stride, of n values each. Blocks along y are columns.
+#[kernel(
+    threads = 32..=1024,
+    grid = (n.div_ceil(RUN * block.x), d),
+    require(columns.len() >= stride * d, stride >= n, extents.len() >= 2 * d),
+)]
+pub unsafe fn column_extents(columns: &[f32], extents: *mut u32, n: u32, d: u32, stride: u32) {
+    let (n, _d, stride) = (n as usize, d as usize, stride as usize);
+    let c = thread::block_idx_y() as usize;
+    let column = &columns[c * stride..][..n];
+    let (start, step, end) = share::<Machine>(n);
+    if start >= end {
+        return;
+    }
+    let (mut low, mut high) = (f32::INFINITY, f32::NEG_INFINITY);
+    let mut i = start;
+    while i < end {
+        low = low.min(column[i]);
+        high = high.max(column[i]);
+        i += step;
+    }
+    // SAFETY: the launch has checked the length; only this kernel's maxima touch the words.
+    unsafe {
+        atomic::fetch_max(extents.add(2 * c), ordered(high));
+        atomic::fetch_max(extents.add(2 * c + 1), !ordered(low));
+    }
+}
+
+/// `axes[0..3]`: the columns of the largest extent, the first of equals first. For d >= 3. One thread.
+#[kernel(block = 32, grid = 1, require(extents.len() >= 2 * d, axes.len() >= 3, d >= 3))]
+pub unsafe fn widest_axes(extents: &[u32], mut axes: DisjointMut<u32>, d: u32) {
+    if thread::thread_idx_x() > 0 {
+        return;
+    }
+    let none = (f32::NEG_INFINITY, u32::MAX);
+    let (mut first, mut second, mut third) = (none, none, none);
+    for c in 0..d {
+        let low = restored(!extents[2 * c as usize + 1]);
+        let this = (restored(extents[2 * c as usize]) - low, c);
+        if this.0 > first.0 {
+            (first, second, third) = (this, first, second);
+        } else if this.0 > second.0 {
+            (second, third) = (this, second);
+        } else if this.0 > third.0 {
+            third = this;
+        }
+    }
+    // SAFETY: this thread alone writes.
+    unsafe {
+        axes.write(0, first.1);
+        axes.write(1, second.1);
+        axes.write(2, third.1);
+    }
+}
+
+/// Raises `bits[at]` to the bits of the largest magnitude in d columns of n values. Blocks along y are
+/// columns.
+#[kernel(
+    threads = 32..=1024,
+    grid = (n.div_ceil(RUN * block.x), d),
+    require(columns.len() >= stride * (d - 1) + n, stride >= n, bits.len() > at),
+)]
+pub unsafe fn largest_magnitude(columns: &[f32], bits: *mut u32, n: u32, d: u32, stride: u32, at: u32) {
+    let (n, _d, stride) = (n as usize, d as usize, stride as usize);
+    let column = &columns[thread::block_idx_y() as usize * stride..][..n];
+    let (start, step, end) = share::<Machine>(n);
+    if start >= end {
+        return;
+    }
+    let mut largest = 0.0_f32;
+    let mut i = start;
+    while i < end {
+        largest = largest.max(column[i].abs());
+        i += step;
+    }
+    // SAFETY: the launch has checked the length; only this kernel's maxima touch the word.
+    unsafe { atomic::fetch_max(bits.add(at as usize), largest.to_bits()) };
+}

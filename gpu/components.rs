@@ -1,0 +1,304 @@
+//! Connected components of the graph "within a radius r" over end positions, without n x n anything.
+//!
+//! 1. Ends in one small cell, whose corners are r / 8 apart, follow the first of them, their leader
+//!    (`claim_cells` in cells.rs, then [`component_leaders`]). Ends gather, so there are few leaders.
+//! 2. Leaders are put into a grid of larger cells, over all coordinates or, for d > 3, the three widest,
+//!    as linked lists ([`link_leaders`]).
+//! 3. Leaders of neighbouring cells within r of each other are united ([`unite`]), in a forest where
+//!    every parent is smaller than its child: whatever the order, the root of a set is its smallest.
+//! 4. Roots are numbered in order ([`component_roots`], a scan, [`component_numbers`]).
+//!
+//! For d <= 3 cells are so small that all of a cell is within r: it is one set, and two cells that are
+//! in one set already need no look at their members.
+
+use cuda_std::{atomic, prelude::*};
+
+use crate::cells::{cell_of, claim, find, mix};
+use crate::pairwise::{L1, Lp, Metric, SquaredL2};
+use crate::share::each;
+
+/// Coordinates of the grid.
+pub const AXES: usize = 3;
+
+/// Of an end that belongs to nothing.
+pub const NONE: u32 = u32::MAX;
+
+/// The root of a set, and shorter ways to it for those who come after.
+///
+/// # Safety
+/// `parents` has a parent, of its own size or smaller, for `item` and all of its ancestors, and is
+/// touched atomically only during the launch.
+#[inline(always)]
+unsafe fn root(parents: *mut u32, mut item: u32) -> u32 {
+    loop {
+        // SAFETY: the caller's promise. An ancestor in a parent's place leaves the sets as they are.
+        unsafe {
+            let parent = atomic::load(parents.add(item as usize));
+            if parent == item {
+                return item;
+            }
+            let above = atomic::load(parents.add(parent as usize));
+            if above != parent {
+                atomic::store(parents.add(item as usize), above);
+            }
+            item = above;
+        }
+    }
+}
+
+/// Unites two sets under the smaller of their roots.
+///
+/// # Safety
+/// As for [`root`].
+#[inline(always)]
+unsafe fn join(parents: *mut u32, mut a: u32, mut b: u32) {
+    loop {
+        // SAFETY: the caller's promise. Only what is a root still gets another parent.
+        unsafe {
+            (a, b) = (root(parents, a), root(parents, b));
+            if a == b {
+                return;
+            }
+            let (low, high) = if a < b { (a, b) } else { (b, a) };
+            if atomic::compare_exchange(parents.add(high as usize), high, low) == high {
+                return;
+            }
+        }
+    }
+}
+
+/// `leader_of[i]` and, to begin with, `parents[i]`: the smallest end of end i's cell, or [`NONE`].
+#[kernel(
+    threads = 32..=1024,
+    grid = n.div_ceil(block.x * Machine::LANES),
+    require(slot_of.len() >= n, leader_of.len() >= n, parents.len() >= n),
+)]
+pub unsafe fn component_leaders(
+    slot_of: &[u32],
+    firsts: &[u32],
+    mut leader_of: DisjointMut<u32>,
+    mut parents: DisjointMut<u32>,
+    n: u32,
+) {
+    each::<Machine>(n as usize, |i| {
+        let leader = if slot_of[i] == NONE { NONE } else { !firsts[slot_of[i] as usize] };
+        // SAFETY: cells i are those of an item of this thread.
+        unsafe {
+            leader_of.write(i, leader);
+            parents.write(i, leader);
+        }
+    });
+}
+
+/// The cell of an end in the grid; coordinates that there are not count as 0.
+#[inline(always)]
+fn grid_cell(columns: &[f32], axes: &[u32], (i, d, stride): (usize, usize, usize), inverse_side: f32) -> [f32; AXES] {
+    let mut cell = [0.0; AXES];
+    for k in 0..AXES {
+        if k < d {
+            let c = if d <= AXES { k } else { axes[k] as usize };
+            cell[k] = cell_of(columns[c * stride + i], inverse_side);
+        }
+    }
+    cell
+}
+
+#[inline(always)]
+fn hash_of(cell: [f32; AXES]) -> u32 {
+    mix(mix(mix(0, cell[0].to_bits()), cell[1].to_bits()), cell[2].to_bits())
+}
+
+/// Puts leaders into the grid: `heads[slot]` and `next[i]` are an end's number plus 1, or 0 for none.
+/// For d <= 3 all leaders of a cell become one set.
+#[kernel(
+    threads = 32..=1024,
+    grid = n.div_ceil(block.x * Machine::LANES),
+    require(
+        columns.len() >= stride * d,
+        stride >= n,
+        leader_of.len() >= n,
+        axes.len() >= AXES,
+        capacity.is_power_of_two(),
+        capacity > n,
+        slots.len() >= capacity,
+        heads.len() >= capacity,
+        next.len() >= n,
+        parents.len() >= n,
+    ),
+)]
+pub unsafe fn link_leaders(
+    columns: &[f32],
+    leader_of: &[u32],
+    axes: &[u32],
+    slots: *mut u32,
+    heads: *mut u32,
+    mut next: DisjointMut<u32>,
+    parents: *mut u32,
+    n: u32,
+    d: u32,
+    stride: u32,
+    capacity: u32,
+    inverse_side: f32,
+) {
+    let (n, d, stride) = (n as usize, d as usize, stride as usize);
+    each::<Machine>(n, |i| {
+        if leader_of[i] as usize != i {
+            return;
+        }
+        let cell = |item: usize| grid_cell(columns, axes, (item, d, stride), inverse_side);
+        let own = cell(i);
+        // SAFETY: the launch has checked the lengths; slots, heads and parents are changed atomically only.
+        unsafe {
+            let slot = claim(slots, capacity as usize, i, hash_of(own), |owner| cell(owner) == own);
+            next.write(i, atomic::exchange(heads.add(slot), i as u32 + 1));
+            if d <= AXES {
+                let owner = atomic::load(slots.add(slot)) - 1;
+                join(parents, owner, i as u32);
+            }
+        }
+    });
+}
+
+/// The sum over coordinates of the distance of two ends; no more of it than is over the limit.
+#[inline(always)]
+fn apart<M: Machine, T: Metric>(
+    columns: &[f32],
+    (i, j): (usize, usize),
+    (d, stride): (usize, usize),
+    (p, limit): (f32, f32),
+) -> f32 {
+    let mut sum = 0.0;
+    let mut c = 0;
+    while c < d && sum <= limit {
+        sum = T::add::<M>(sum, columns[c * stride + i] - columns[c * stride + j], p);
+        c += 1;
+    }
+    sum
+}
+
+/// Unites leaders within the radius, of which `limit` is the p-th power. Each looks into the cells
+/// behind its own, up to `reach` away, so that every pair of cells is looked at from one side.
+#[kernel(
+    instances(unite_l2<SquaredL2>, unite_l1<L1>, unite_lp<Lp>),
+    threads = 32..=1024,
+    grid = n.div_ceil(block.x * Machine::LANES),
+    require(
+        columns.len() >= stride * d,
+        stride >= n,
+        leader_of.len() >= n,
+        axes.len() >= AXES,
+        slots.len().is_power_of_two(),
+        heads.len() >= slots.len(),
+        next.len() >= n,
+        parents.len() >= n,
+    ),
+)]
+pub unsafe fn unite<T: Metric>(
+    columns: &[f32],
+    leader_of: &[u32],
+    axes: &[u32],
+    slots: &[u32],
+    heads: &[u32],
+    next: &[u32],
+    parents: *mut u32,
+    n: u32,
+    d: u32,
+    stride: u32,
+    reach: u32,
+    inverse_side: f32,
+    p: f32,
+    limit: f32,
+) {
+    let (n, d, stride) = (n as usize, d as usize, stride as usize);
+    each::<Machine>(n, |i| {
+        if leader_of[i] as usize != i {
+            return;
+        }
+        let whole = d <= AXES;
+        let used = if whole { d as u32 } else { AXES as u32 };
+        let width = 2 * reach + 1;
+        let mut cells = 1;
+        for k in 0..AXES as u32 {
+            cells *= if k < used { width } else { 1 };
+        }
+        let cell = |item: usize| grid_cell(columns, axes, (item, d, stride), inverse_side);
+        let own = cell(i);
+        // The middle cell is the own one, which is one set already if cells are whole.
+        let mut code = cells / 2 + u32::from(whole);
+        while code < cells {
+            let mut rest = code;
+            code += 1;
+            let (mut there, mut gap) = (own, 0.0);
+            for k in 0..AXES {
+                if (k as u32) < used {
+                    let step = (rest % width) as f32 - reach as f32;
+                    rest /= width;
+                    there[k] += step;
+                    let between = if step.abs() > 1.0 { (step.abs() - 1.0) / inverse_side } else { 0.0 };
+                    gap = T::add::<Machine>(gap, between, p);
+                }
+            }
+            // Nothing in it is near; the margin is for roundings.
+            if gap > limit * 1.001 {
+                continue;
+            }
+            let Some((slot, owner)) = find(slots, hash_of(there), |owner| cell(owner) == there) else { continue };
+            // SAFETY: the launch has checked the length of `parents`, which is touched atomically only.
+            unsafe {
+                if whole && root(parents, i as u32) == root(parents, owner as u32) {
+                    continue;
+                }
+                let mut at = heads[slot];
+                while at > 0 {
+                    let j = at as usize - 1;
+                    at = next[j];
+                    // In the own cell, too, each pair once.
+                    let skip = there == own && j >= i || !whole && root(parents, i as u32) == root(parents, j as u32);
+                    if !skip && apart::<Machine, T>(columns, (i, j), (d, stride), (p, limit)) <= limit {
+                        join(parents, i as u32, j as u32);
+                        if whole {
+                            break;
+                        }
+                    }
+                }
+            }
+        }
+    });
+}
+
+/// `root_of[i]`, or [`NONE`], and `flags[i]`: 1 for a root, else 0.
+#[kernel(
+    threads = 32..=1024,
+    grid = n.div_ceil(block.x * Machine::LANES),
+    require(parents.len() >= n, leader_of.len() >= n, root_of.len() >= n, flags.len() >= n),
+)]
+pub unsafe fn component_roots(
+    leader_of: &[u32],
+    parents: *mut u32,
+    mut root_of: DisjointMut<u32>,
+    mut flags: DisjointMut<u32>,
+    n: u32,
+) {
+    each::<Machine>(n as usize, |i| {
+        // SAFETY: cells i are those of an item of this thread; parents are touched atomically only.
+        unsafe {
+            let root = if leader_of[i] == NONE { NONE } else { root(parents, leader_of[i]) };
+            root_of.write(i, root);
+            flags.write(i, u32::from(root as usize == i));
+        }
+    });
+}
+
+/// `ids[i] = numbers[root_of[i]]`, or [`NONE`]. `numbers` are the scanned flags.
+#[kernel(
+    threads = 32..=1024,
+    grid = n.div_ceil(block.x * Machine::LANES),
+    require(root_of.len() >= n, numbers.len() >= n, ids.len() >= n),
+)]
+pub unsafe fn component_numbers(root_of: &[u32], numbers: &[u32], mut ids: DisjointMut<u32>, n: u32) {
+    each::<Machine>(n as usize, |i| {
+        let id = if root_of[i] == NONE { NONE } else { numbers[root_of[i] as usize] };
+        // SAFETY: cell i is that of an item of this thread.
+        unsafe { ids.write(i, id) };
+    });
+}

@@ -1,0 +1,13 @@
+//! The steps of the Gaussian weight, exp(-u^2 / 2). The algorithm: shift.rs, shift_any.rs.
+
+use cuda_std::prelude::*;
+
+use crate::weight::Gaussian;
+
+crate::fused_steps! {
+    /// The steps of the Gaussian weight, exp(-u^2 / 2).
+    Gaussian;
+    plain: shift_gaussian_1, shift_gaussian_2, shift_gaussian_3, shift_gaussian_4;
+    marked: shift_gaussian_marked_1, shift_gaussian_marked_2, shift_gaussian_marked_3, shift_gaussian_marked_4;
+    any: shift_gaussian_any, shift_gaussian_marked_any, shift_gaussian_norm_any;
+}

@@ -1,0 +1,97 @@
+//! What the steps of a run tell each other, and the host: a few cells of 32 bits in device memory.
+//!
+//! | cell | what |
+//! |---|---|
+//! | [`ACTIVE`] | queries that still move; 0 ends the run: every later step returns at once |
+//! | [`ITERATION`] | iterations that were made |
+//! | [`FARTHEST`] | the largest squared shift of this iteration so far, as bits |
+//! | [`ARRIVED`] | blocks of this launch that have done their part |
+//! | [`KEPT`] | queries that go on to the next iteration |
+//! | [`HISTORY`] … | the largest squared shift of each iteration, as bits |
+//!
+//! The bits of floats that are not negative order as the floats do, and a NaN counts as more than any
+//! number. So iterations may be queued, or recorded and replayed, without the host knowing how many
+//! will be needed; shifts are squared and scaled, as the steps compute them.
+
+use cuda_std::{atomic, prelude::*};
+
+/// The cell of the queries that still move.
+pub const ACTIVE: usize = 0;
+
+/// The cell of the iterations that were made.
+pub const ITERATION: usize = 1;
+
+/// The cell of the largest squared shift so far.
+pub const FARTHEST: usize = 2;
+
+/// The cell of the blocks that are done.
+pub const ARRIVED: usize = 3;
+
+/// The cell of the queries that go on.
+pub const KEPT: usize = 4;
+
+/// The first cell of the history.
+pub const HISTORY: usize = 8;
+
+/// Queries that this launch is to move: none behind the last iteration.
+///
+/// # Safety
+/// `state` has the cells, and only functions of this file touch them during the launch.
+#[inline(always)]
+pub unsafe fn active(state: *mut u32, limit: u32) -> u32 {
+    // SAFETY: the caller's promise.
+    unsafe { if atomic::load(state.add(ITERATION)) < limit { atomic::load(state.add(ACTIVE)) } else { 0 } }
+}
+
+/// Raises the largest squared shift to this one.
+///
+/// # Safety
+/// As for [`active`].
+#[inline(always)]
+pub unsafe fn record(state: *mut u32, squared: f32) {
+    // SAFETY: the caller's promise. The look before the atomic spares most threads the queue for it.
+    unsafe {
+        let cell = state.add(FARTHEST);
+        let bits = squared.to_bits();
+        if atomic::load(cell) < bits {
+            atomic::fetch_max(cell, bits);
+        }
+    }
+}
+
+/// Whether this block is the last of the launch to come here, and so sees what all have recorded.
+///
+/// # Safety
+/// As for [`active`]; one thread of every block calls it, once, behind a barrier that the block's other
+/// threads have reached with their part done.
+#[inline(always)]
+pub unsafe fn is_last_block(state: *mut u32) -> bool {
+    thread::device_fence();
+    // SAFETY: the caller's promise.
+    let arrived = unsafe { atomic::fetch_add(state.add(ARRIVED), 1) };
+    let last = arrived + 1 == thread::grid_dim_x();
+    if last {
+        thread::device_fence();
+    }
+    last
+}
+
+/// Ends the iteration: notes its largest shift, counts it, and says how many queries go on, given that
+/// shift's bits.
+///
+/// # Safety
+/// As for [`active`]; called by one thread of the last block alone.
+#[inline(always)]
+pub unsafe fn end_iteration(state: *mut u32, go_on: impl FnOnce(u32) -> u32) {
+    // SAFETY: the caller's promise: every other block has ended its part. The history has a cell for each
+    // iteration below the limit, which `active` has compared.
+    unsafe {
+        let farthest = atomic::load(state.add(FARTHEST));
+        let iteration = atomic::load(state.add(ITERATION));
+        atomic::store(state.add(HISTORY + iteration as usize), farthest);
+        atomic::store(state.add(ITERATION), iteration + 1);
+        atomic::store(state.add(ACTIVE), go_on(farthest));
+        atomic::store(state.add(FARTHEST), 0);
+        atomic::store(state.add(ARRIVED), 0);
+    }
+}

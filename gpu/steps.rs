@@ -1,0 +1,248 @@
+//! The steps of one weight function: a kernel for each kind of points, and what the host needs to
+//! choose and launch them.
+//!
+//! A weight function of one's own takes an `impl Weight` and one [`fused_steps!`](crate::fused_steps) in a
+//! file of this folder; cauchy.rs is the example.
+
+/// Makes the kernels of a weight function, and the [`Steps`] by which the estimator launches them.
+///
+/// The names are those of the kernels: for d = 1, 2, 3, 4, the same for marked points, and for any d:
+/// plain, marked, and marked with any norm.
+#[macro_export]
+macro_rules! fused_steps {
+    (
+        $(#[$doc:meta])* $weight:ident;
+        plain: $p1:ident, $p2:ident, $p3:ident, $p4:ident;
+        marked: $m1:ident, $m2:ident, $m3:ident, $m4:ident;
+        any: $any:ident, $any_marked:ident, $any_norm:ident;
+    ) => {
+        /// One step for d = 1, 2, 3, 4: see shift.rs. `most` is at least the number of active queries.
+        #[::cuda_std::kernel(
+            instances(
+                $p1<$crate::rows::Row1, 1>,
+                $p2<$crate::rows::Row2, 2>,
+                $p3<$crate::rows::Row3, 3>,
+                $p4<$crate::rows::Row4, 4>,
+                $m1<$crate::rows::Marked1, 1>,
+                $m2<$crate::rows::Marked2, 2>,
+                $m3<$crate::rows::Marked3, 3>,
+                $m4<$crate::rows::Marked4, 4>,
+            ),
+            threads = 32..=1024,
+            grid = most.div_ceil(block.x * Machine::LANES),
+            require(
+                queries.len() >= query_stride * D,
+                points.len() >= stride * D,
+                !<R as $crate::rows::Row<D>>::MARKED || marks.len() >= stride * 2,
+                next.len() >= query_stride * D,
+                sums.len() >= query_stride * 2,
+                state.len() >= $crate::progress::HISTORY + limit,
+                n >= 1,
+                stride >= n,
+                query_stride >= most,
+                stride.is_multiple_of($crate::layout::STRIDE),
+                query_stride.is_multiple_of($crate::layout::STRIDE),
+            ),
+        )]
+        pub unsafe fn shift<R: $crate::rows::Row<D>, const D: usize>(
+            queries: &[f32],
+            points: &[f32],
+            marks: &[f32],
+            next: DisjointMut<f32>,
+            sums: DisjointMut<f32>,
+            state: *mut u32,
+            n: u32,
+            stride: u32,
+            query_stride: u32,
+            most: u32,
+            limit: u32,
+            tolerance: f32,
+            relaxation: f32,
+        ) {
+            let tile = ::cuda_std::shared_array![R; $crate::shift::TILE];
+            let arguments = $crate::shift::Arguments {
+                queries, points, marks, next, sums, state, n, stride, query_stride, limit, tolerance, relaxation,
+            };
+            // SAFETY: the launch has checked the sizes, and all threads are here with the same arguments.
+            unsafe { $crate::shift::step::<Machine, $weight, R, D, { Machine::LANES }>(tile, arguments) }
+        }
+
+        /// One step for any d: see shift_any.rs. `most` is at least the number of active queries; `p`,
+        /// `outer` and `sphere` count for the last of the instances alone: see shift_any.rs.
+        #[::cuda_std::kernel(
+            instances(
+                $any<$crate::shift_any::Plain>,
+                $any_marked<$crate::shift_any::Marked>,
+                $any_norm<$crate::shift_any::AnyNorm>,
+            ),
+            block = $crate::shift_any::THREADS as u32,
+            grid = most.div_ceil($crate::shift_any::THREADS * Machine::LANES),
+            shared = $crate::shift_any::TILE * $crate::shift_any::THREADS * Machine::LANES * 4,
+            require(
+                queries.len() >= query_stride * d,
+                points.len() >= stride * d,
+                !<K as $crate::shift_any::Kind>::MARKED || marks.len() >= stride * 2,
+                next.len() >= query_stride * d,
+                sums.len() >= query_stride * 2,
+                state.len() >= $crate::progress::HISTORY + limit,
+                n >= 1,
+                stride >= n,
+                query_stride >= most,
+                stride.is_multiple_of($crate::layout::STRIDE),
+                query_stride.is_multiple_of($crate::layout::STRIDE),
+            ),
+        )]
+        pub unsafe fn shift_any<K: $crate::shift_any::Kind>(
+            queries: &[f32],
+            points: &[f32],
+            marks: &[f32],
+            next: DisjointMut<f32>,
+            sums: DisjointMut<f32>,
+            state: *mut u32,
+            n: u32,
+            d: u32,
+            stride: u32,
+            query_stride: u32,
+            most: u32,
+            limit: u32,
+            tolerance: f32,
+            relaxation: f32,
+            p: f32,
+            outer: f32,
+            sphere: f32,
+        ) {
+            use $crate::shift_any::{CHUNK, TILE};
+            let chunk = ::cuda_std::shared_array![[f32; TILE]; CHUNK];
+            let rows = ::cuda_std::shared::dynamic_shared_mem::<[f32; Machine::LANES]>();
+            let arguments = $crate::shift::Arguments {
+                queries, points, marks, next, sums, state, n, stride, query_stride, limit, tolerance, relaxation,
+            };
+            let norm = $crate::shift_any::Norm { p, outer, sphere };
+            // SAFETY: the launch has checked the sizes and given THREADS * TILE rows of LANES floats; all
+            // threads are here with the same arguments.
+            unsafe { $crate::shift_any::step::<Machine, $weight, K, { Machine::LANES }>(chunk, rows, d, norm, arguments) }
+        }
+
+        $(#[$doc])*
+        #[cfg(not(target_arch = "nvptx64"))]
+        pub static STEPS: $crate::steps::Steps = $crate::steps::Steps {
+            name: stringify!($weight),
+            scale: <$weight as $crate::weight::Weight>::SCALE,
+            oracle: <$weight as $crate::weight::Weight>::oracle,
+            plain: $crate::steps!(specialised $p1, $p2, $p3, $p4),
+            marked: $crate::steps!(specialised $m1, $m2, $m3, $m4),
+            any: $crate::steps!(any $any, $any_marked, $any_norm),
+        };
+    };
+}
+
+/// Launches of some kernels, as functions.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! steps {
+    (specialised $($kernel:ident),*) => { [$(
+        |$crate::steps::Call { queries, points, marks, next, sums, state, sizes, limit, tolerance, relaxation, .. }| {
+            $kernel::launch(
+                queries, points, marks, next, sums, state, sizes.n, sizes.stride, sizes.query_stride, sizes.most, limit,
+                tolerance, relaxation,
+            )
+        },
+    )*] };
+    (any $($kernel:ident),*) => { [$(
+        |$crate::steps::Call { queries, points, marks, next, sums, state, sizes, limit, tolerance, relaxation, norm }| {
+            $kernel::launch(
+                queries, points, marks, next, sums, state, sizes.n, sizes.d, sizes.stride, sizes.query_stride, sizes.most,
+                limit, tolerance, relaxation, norm.p, norm.outer, norm.sphere,
+            )
+        },
+    )*] };
+}
+
+#[cfg(not(target_arch = "nvptx64"))]
+mod host {
+    use cuda_std::launch::{DeviceSlice, DeviceSliceMut, Launch};
+
+    use crate::shift_any::Norm;
+
+    /// Sizes of a step, as kernels count them.
+    #[derive(Clone, Copy, Debug)]
+    pub struct Sizes {
+        /// Points.
+        pub n: u32,
+        /// Coordinates.
+        pub d: u32,
+        /// From a column of points to the next.
+        pub stride: u32,
+        /// From a column of queries to the next.
+        pub query_stride: u32,
+        /// At least the number of queries that are active.
+        pub most: u32,
+    }
+
+    /// The arguments of a step: see [`Arguments`](crate::shift::Arguments).
+    pub struct Call<'a> {
+        /// Queries.
+        pub queries: &'a dyn DeviceSlice<f32>,
+        /// Points.
+        pub points: &'a dyn DeviceSlice<f32>,
+        /// Marks of the points, if any.
+        pub marks: &'a dyn DeviceSlice<f32>,
+        /// Where the queries move.
+        pub next: &'a mut dyn DeviceSliceMut<f32>,
+        /// Sums of weights, and squared steps.
+        pub sums: &'a mut dyn DeviceSliceMut<f32>,
+        /// See progress.rs.
+        pub state: &'a mut dyn DeviceSliceMut<u32>,
+        /// Sizes.
+        pub sizes: Sizes,
+        /// The most iterations.
+        pub limit: u32,
+        /// Blurring: the tolerance, squared and scaled. Negative: the standard form.
+        pub tolerance: f32,
+        /// How far along its step a query goes.
+        pub relaxation: f32,
+        /// The norm, for any d.
+        pub norm: Norm,
+    }
+
+    /// A kernel's launch.
+    pub type Step = for<'a> fn(Call<'a>) -> Launch<'a>;
+
+    /// The kernels of a weight function.
+    #[derive(Debug)]
+    pub struct Steps {
+        /// The weight's name.
+        pub name: &'static str,
+        /// Coordinates times this, over the bandwidth, are scaled.
+        pub scale: f64,
+        /// The weight of a distance over the bandwidth, in f64: what the kernels are compared with.
+        pub oracle: fn(f64) -> f64,
+        /// For d = 1, 2, 3, 4.
+        pub plain: [Step; 4],
+        /// For marked points of d = 1, 2, 3, 4.
+        pub marked: [Step; 4],
+        /// For any d: plain, marked, and marked with any norm.
+        pub any: [Step; 3],
+    }
+
+    impl Steps {
+        /// The step for points of d coordinates, with a norm, marked or not.
+        pub fn choose(&self, d: u32, norm: Norm, marked: bool) -> Step {
+            match (norm == Norm::L2, marked, d) {
+                (false, ..) => self.any[2],
+                (true, false, 1..=4) => self.plain[d as usize - 1],
+                (true, true, 1..=4) => self.marked[d as usize - 1],
+                (true, false, _) => self.any[0],
+                (true, true, _) => self.any[1],
+            }
+        }
+
+        /// Whether [`choose`](Self::choose) gives a kernel that reads marks.
+        pub fn reads_marks(norm: Norm, marked: bool) -> bool {
+            marked || norm != Norm::L2
+        }
+    }
+}
+
+#[cfg(not(target_arch = "nvptx64"))]
+pub use host::{Call, Sizes, Step, Steps};

@@ -1,0 +1,239 @@
+//! Sizes, weights and means of groups of points, in numbers of fixed point: a sum of integers is the same
+//! in any order.
+//!
+//! ```text
+//! q_ic = trunc(w_i x_ic S)      S the largest power of two for which n max|w| max|x| S <= 2^62
+//! v_i  = trunc(w_i R)           R likewise, without x
+//! mean_gc = (sum_{i in g} q_ic / S) / (sum_{i in g} v_i / R)
+//! ```
+//!
+//! No sum can overflow; `room` is 2^62 / n, what one point may add. A product w x of two f32 is exact in f64. A mean is off by less than
+//! `n 2^-61 max|x| max|w| / (mean weight of its group)`, twice, and the rounding to f32: for a million
+//! points of equal weight 2^-40 of the largest coordinate. Points that lie on one spot, the smallest of
+//! whose coordinates is no less than n 2^-37 of the largest, have that spot as their mean exactly. A group
+//! whose weight is 0 has its first point as its mean.
+
+use cuda_std::{atomic, prelude::*, shared};
+
+use crate::cells::note_first;
+use crate::share::each;
+
+/// Points of a block of [`tally_few`].
+const POINTS: usize = 8192;
+
+/// Most cells of a block's own sums: (d + 2) for each group.
+pub const SHARED_CELLS: usize = 4096;
+
+/// The largest power of two with which a number up to `bound` stays within `room`.
+#[inline(always)]
+fn scale_within(room: f64, bound: f64) -> f64 {
+    const MOST: f64 = f64::from_bits((1023 + 1000) << 52);
+    let times = room / bound;
+    // Without its fraction it is a power of two. Where all is zero, any scale will do.
+    f64::from_bits((if times < MOST { times } else { MOST }).to_bits() & 0x7ff << 52)
+}
+
+/// S and R. `largest` has the bits of max|x| and of max|w|.
+#[inline(always)]
+fn scales(largest: &[u32], room: f64) -> (f64, f64) {
+    let (x, w) = (f64::from(f32::from_bits(largest[0])), f64::from(f32::from_bits(largest[1])));
+    (scale_within(room, w * x), scale_within(room, w))
+}
+
+/// Point i's weight: 1 where there are none.
+#[inline(always)]
+fn weight(weights: &[f32], i: usize) -> f64 {
+    if weights.is_empty() { 1.0 } else { f64::from(weights[i]) }
+}
+
+/// Adds to a sum that wraps around: two's complement is the same signed or not.
+///
+/// # Safety
+/// `cell` is valid, and touched atomically only.
+#[inline(always)]
+unsafe fn add(cell: *mut u64, value: f64) {
+    // SAFETY: the caller's promise.
+    unsafe { atomic::fetch_add(cell, value as i64 as u64) };
+}
+
+/// Adds points to the sums of their groups: `sums[g * (d + 1) + c]` gets q_ic, and c = d gets v_i;
+/// `sizes[g]` counts; `firsts[g]` is `!i` of the smallest point. All are zero before. For many groups.
+#[kernel(
+    threads = 32..=1024,
+    grid = n.div_ceil(block.x * Machine::LANES),
+    require(
+        ids.len() >= n,
+        columns.len() >= stride * (d - 1) + n,
+        stride >= n,
+        weights.len() == 0 || weights.len() >= n,
+        largest.len() >= 2,
+        sums.len() >= count * (d + 1),
+        sizes.len() >= count,
+        firsts.len() >= count,
+    ),
+)]
+pub unsafe fn tally_many(
+    ids: &[u32],
+    columns: &[f32],
+    weights: &[f32],
+    largest: &[u32],
+    sums: *mut u64,
+    sizes: *mut u32,
+    firsts: *mut u32,
+    count: u32,
+    n: u32,
+    d: u32,
+    stride: u32,
+    room: f64,
+) {
+    let (n, d, stride) = (n as usize, d as usize, stride as usize);
+    each::<Machine>(n, |i| {
+        if ids[i] >= count {
+            return;
+        }
+        let group = ids[i] as usize;
+        let (by_x, by_w) = scales(largest, room);
+        let w = weight(weights, i);
+        // SAFETY: the launch has checked the lengths, and the group is less than the count.
+        unsafe {
+            let sums = sums.add(group * (d + 1));
+            for c in 0..d {
+                add(sums.add(c), w * f64::from(columns[c * stride + i]) * by_x);
+            }
+            add(sums.add(d), w * by_w);
+            atomic::fetch_add(sizes.add(group), 1);
+            note_first(firsts.add(group), i);
+        }
+    });
+}
+
+/// [`tally_many`] for so few groups that a block has room for sums of its own, which it adds to the
+/// others' at the end. A block takes [`POINTS`] points.
+#[kernel(
+    threads = 32..=1024,
+    grid = n.div_ceil(POINTS),
+    shared = count * (d + 2) * 8,
+    require(
+        count * (d + 2) <= SHARED_CELLS,
+        ids.len() >= n,
+        columns.len() >= stride * (d - 1) + n,
+        stride >= n,
+        weights.len() == 0 || weights.len() >= n,
+        largest.len() >= 2,
+        sums.len() >= count * (d + 1),
+        sizes.len() >= count,
+        firsts.len() >= count,
+    ),
+)]
+pub unsafe fn tally_few(
+    ids: &[u32],
+    columns: &[f32],
+    weights: &[f32],
+    largest: &[u32],
+    sums: *mut u64,
+    sizes: *mut u32,
+    firsts: *mut u32,
+    count: u32,
+    n: u32,
+    d: u32,
+    stride: u32,
+    room: f64,
+) {
+    let own = shared::dynamic_shared_mem::<u64>();
+    let (n, d, stride, groups) = (n as usize, d as usize, stride as usize, count as usize);
+    let (t, threads) = (thread::thread_idx_x() as usize, thread::block_dim_x() as usize);
+    let cells = groups * (d + 2);
+    let mut k = t;
+    while k < cells {
+        // SAFETY: before the barrier the cell is this thread's.
+        unsafe { own.add(k).write(0) };
+        k += threads;
+    }
+    thread::sync_threads();
+    let (by_x, by_w) = scales(largest, room);
+    let first = thread::block_idx_x() as usize * POINTS;
+    let end = n.min(first + POINTS);
+    let mut i = first + t;
+    while i < end {
+        if ids[i] < count {
+            let group = ids[i] as usize;
+            let w = weight(weights, i);
+            // SAFETY: the block has (d + 2) cells for the group; between the barriers they are touched atomically only.
+            unsafe {
+                let own = own.add(group * (d + 2));
+                for c in 0..d {
+                    add(own.add(c), w * f64::from(columns[c * stride + i]) * by_x);
+                }
+                add(own.add(d), w * by_w);
+                atomic::fetch_add(own.add(d + 1), 1);
+                note_first(firsts.add(group), i);
+            }
+        }
+        i += threads;
+    }
+    thread::sync_threads();
+    let mut k = t;
+    while k < cells {
+        let (group, c) = (k / (d + 2), k % (d + 2));
+        // SAFETY: the launch has checked the lengths; nobody writes the block's cells after the barrier.
+        unsafe {
+            let value = own.add(k).read();
+            if value != 0 && c <= d {
+                atomic::fetch_add(sums.add(group * (d + 1) + c), value);
+            } else if value != 0 {
+                atomic::fetch_add(sizes.add(group), value as u32);
+            }
+        }
+        k += threads;
+    }
+}
+
+/// `means[g * d + c]`, by rows, and `totals[g]`, the sum of the group's weights. One thread a group.
+#[kernel(
+    threads = 32..=1024,
+    grid = count.div_ceil(block.x),
+    require(
+        columns.len() >= stride * (d - 1) + n,
+        largest.len() >= 2,
+        sums.len() >= count * (d + 1),
+        firsts.len() >= count,
+        means.len() >= count * d,
+        totals.len() >= count,
+    ),
+)]
+pub unsafe fn tally_means(
+    columns: &[f32],
+    largest: &[u32],
+    sums: &[u64],
+    firsts: &[u32],
+    mut means: DisjointMut<f32>,
+    mut totals: DisjointMut<f64>,
+    count: u32,
+    n: u32,
+    d: u32,
+    stride: u32,
+    room: f64,
+) {
+    let (d, stride) = (d as usize, stride as usize);
+    let group = thread::index_1d();
+    if group >= count as usize {
+        return;
+    }
+    let (by_x, by_w) = scales(largest, room);
+    let sums = &sums[group * (d + 1)..][..d + 1];
+    let total = sums[d] as f64 / by_w;
+    // SAFETY: row and cell `group` belong to the thread with that index.
+    unsafe {
+        totals.write(group, total);
+        for c in 0..d {
+            let mean = if total > 0.0 {
+                (sums[c] as i64 as f64 / by_x / total) as f32
+            } else if firsts[group] > 0 {
+                columns[c * stride + !firsts[group] as usize]
+            } else {
+                0.0
+            };
+            means.write(group * d + c, mean);
+        }
+    }
+}

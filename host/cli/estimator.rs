@@ -1,0 +1,289 @@
+//! The estimator's options, as typed and as meant.
+
+use std::str::FromStr;
+
+use clap::{Args, ValueEnum};
+
+use crate::error::Result;
+use crate::mean_shift::{Assignment, Bandwidth, Distance, Form, MeanShift, Merging, Method, Seeding, WeightFunction};
+
+/// How to cluster.
+#[derive(Clone, Debug, Args)]
+pub struct EstimatorArgs {
+    /// Distance over which points attract each other, in units of the data: a number; a number for each
+    /// dimension, as 2.5,1; or a rule: quantile[:Q], third, scott, silverman, neighbour:K (the mean distance
+    /// to the K-th), each-neighbour:K (one for each point)
+    #[arg(long, value_name = "H", default_value = "2.5", allow_hyphen_values = true, help_heading = "Mean shift")]
+    pub bandwidth: BandwidthText,
+
+    /// Weight of a point as a function of its distance
+    #[arg(long, value_enum, default_value_t, help_heading = "Mean shift")]
+    pub kernel: KernelName,
+
+    /// How far two points are apart
+    #[arg(long, value_enum, default_value_t, help_heading = "Mean shift")]
+    pub distance: DistanceName,
+
+    /// The exponent, for --distance lp
+    #[arg(long, value_name = "P", default_value_t = 3.0, allow_hyphen_values = true, help_heading = "Mean shift")]
+    pub norm: f64,
+
+    /// Which points move
+    #[arg(long, value_enum, default_value_t, help_heading = "Mean shift")]
+    pub form: FormName,
+
+    /// Where queries start, for --form standard
+    #[arg(long, value_enum, default_value_t, help_heading = "Mean shift")]
+    pub seeding: SeedingName,
+
+    /// How many seeds, for --seeding random
+    #[arg(long, value_name = "M", allow_negative_numbers = true, default_value_t = 500, help_heading = "Mean shift")]
+    pub seeds: usize,
+
+    /// Fewest points of a bin, for --seeding bins
+    #[arg(long, value_name = "F", allow_negative_numbers = true, default_value_t = 1, help_heading = "Mean shift")]
+    pub min_bin_frequency: u32,
+
+    /// How far along its step a query goes, for --form standard: above 1 it overshoots, below 2 safely
+    #[arg(long, value_name = "R", default_value_t = 1.0, allow_hyphen_values = true, help_heading = "Mean shift")]
+    pub relaxation: f64,
+
+    /// Most iterations
+    #[arg(long, value_name = "MAX", allow_negative_numbers = true, default_value_t = MeanShift::MAX_ITERATIONS, help_heading = "Mean shift")]
+    pub iterations: usize,
+
+    /// Stop when no point moves more than this many bandwidths
+    #[arg(long, value_name = "TOL", default_value_t = MeanShift::TOLERANCE, allow_hyphen_values = true, help_heading = "Mean shift")]
+    pub tolerance: f64,
+
+    /// Which ends are one mode
+    #[arg(long, value_enum, default_value_t, help_heading = "Labels")]
+    pub merging: MergingName,
+
+    /// How far apart neighbours of a chain may end, in bandwidths, for --merging chains
+    #[arg(long, value_name = "R", default_value_t = 0.5, allow_hyphen_values = true, help_heading = "Labels")]
+    pub merge_radius: f64,
+
+    /// Which mode a point belongs to; its basin's where every point moves, else the nearest, if not given
+    #[arg(long, value_enum, help_heading = "Labels")]
+    pub assign: Option<AssignmentName>,
+
+    /// Fewest points of a cluster; those of smaller ones are noise
+    #[arg(long, value_name = "S", allow_negative_numbers = true, default_value_t = 1, help_heading = "Labels")]
+    pub min_size: usize,
+
+    /// With --assign nearest: points farther than this many bandwidths from every mode are noise
+    #[arg(long, value_name = "R", allow_hyphen_values = true, help_heading = "Labels")]
+    pub reach: Option<f64>,
+
+    /// How an iteration is computed; the clusters are the same
+    #[arg(long, value_enum, default_value_t, help_heading = "Execution")]
+    pub method: MethodName,
+
+    /// Points at a time, for --method composed; fewer where memory is short
+    #[arg(long, value_name = "B", allow_negative_numbers = true, default_value_t = 1024, help_heading = "Execution")]
+    pub batch: usize,
+}
+
+/// A bandwidth, as typed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BandwidthText(pub Bandwidth);
+
+impl FromStr for BandwidthText {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let words = "give a number, a number for each dimension with commas between, or quantile[:Q], third, scott, \
+                     silverman, neighbour:K, each-neighbour:K";
+        let number = |text: &str| text.parse::<f64>().map_err(|_| words.to_owned());
+        let count = |text: Option<&str>| text.and_then(|k| k.parse().ok()).ok_or_else(|| words.to_owned());
+        let (rule, value) = match text.split_once(':') {
+            Some((rule, value)) => (rule, Some(value)),
+            None => (text, None),
+        };
+        let bandwidth = match (rule, value) {
+            ("quantile", Some(quantile)) => {
+                Bandwidth::Quantile { quantile: number(quantile)?, sample: Some(Bandwidth::SAMPLE), seed: 0 }
+            }
+            ("quantile", None) => Bandwidth::default(),
+            ("third", None) => Bandwidth::Third,
+            ("scott", None) => Bandwidth::Scott,
+            ("silverman", None) => Bandwidth::Silverman,
+            ("neighbour", k) => Bandwidth::MeanNeighbour { k: count(k)? },
+            ("each-neighbour", k) => Bandwidth::Neighbours { k: count(k)? },
+            (_, Some(_)) => return Err(words.to_owned()),
+            (text, None) if text.contains(',') => {
+                Bandwidth::PerDimension(text.split(',').map(number).collect::<Result<_, _>>()?)
+            }
+            (text, None) => Bandwidth::Fixed(number(text)?),
+        };
+        Ok(Self(bandwidth))
+    }
+}
+
+/// Names of the weight functions, for a distance over the bandwidth u.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum KernelName {
+    /// exp(-u^2 / 2)
+    #[default]
+    Gaussian,
+    /// max(1 - u, 0)
+    Triangular,
+    /// 1 up to h, 0 beyond
+    Flat,
+    /// max(1 - u^2, 0)
+    Epanechnikov,
+    /// max(1 - u^2, 0)^2
+    Biweight,
+}
+
+/// Names of the distances.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum DistanceName {
+    /// sqrt(sum (x - y)^2)
+    #[default]
+    L2,
+    /// sum |x - y|
+    L1,
+    /// (sum |x - y|^P)^(1/P), with --norm P
+    Lp,
+    /// 1 - cos of the angle, seen from the origin
+    Cosine,
+}
+
+/// Names of the forms.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum FormName {
+    /// The points themselves
+    #[default]
+    Blurring,
+    /// Queries, over points that stay
+    Standard,
+}
+
+/// Names of the ways to choose seeds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum SeedingName {
+    /// At every point
+    #[default]
+    EveryPoint,
+    /// At the occupied bins of a grid, of a bandwidth each
+    Bins,
+    /// At random points
+    Random,
+}
+
+/// Names of the ways to merge ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum MergingName {
+    /// Chains of near ends
+    #[default]
+    Chains,
+    /// scikit-learn's rule: the densest takes what is within a bandwidth
+    Densest,
+}
+
+/// Names of the ways to assign points.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum AssignmentName {
+    /// The mode that the point climbs to
+    Basin,
+    /// The nearest mode
+    Nearest,
+}
+
+/// Names of the methods.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum MethodName {
+    /// One kernel a step, which stores no distance
+    #[default]
+    Fused,
+    /// Distances, weights and a weighted mean, in batches
+    Composed,
+}
+
+impl EstimatorArgs {
+    /// What was meant.
+    ///
+    /// # Errors
+    /// As [`MeanShift::check`].
+    pub fn estimator(&self, seed: u64) -> Result<MeanShift> {
+        let weight = match self.kernel {
+            KernelName::Gaussian => WeightFunction::Gaussian,
+            KernelName::Triangular => WeightFunction::Triangular,
+            KernelName::Flat => WeightFunction::Flat,
+            KernelName::Epanechnikov => WeightFunction::Epanechnikov,
+            KernelName::Biweight => WeightFunction::Biweight,
+        };
+        let distance = match self.distance {
+            DistanceName::L2 => Distance::L2,
+            DistanceName::L1 => Distance::L1,
+            DistanceName::Lp => Distance::Lp(self.norm),
+            DistanceName::Cosine => Distance::Cosine,
+        };
+        let form = match self.form {
+            FormName::Blurring => Form::Blurring,
+            FormName::Standard => Form::Standard,
+        };
+        let seeding = match self.seeding {
+            SeedingName::EveryPoint => Seeding::EveryPoint,
+            SeedingName::Bins => Seeding::Bins { min_frequency: self.min_bin_frequency },
+            SeedingName::Random => Seeding::Random { count: self.seeds, seed },
+        };
+        let merging = match self.merging {
+            MergingName::Chains => Merging::Chains { radius: self.merge_radius },
+            MergingName::Densest => Merging::Densest,
+        };
+        let method = match self.method {
+            MethodName::Fused => Method::Fused,
+            MethodName::Composed => Method::Composed { batch: self.batch },
+        };
+        let mut estimator = MeanShift::new()
+            .bandwidth(self.bandwidth.0.clone())
+            .weight(weight)
+            .distance(distance)
+            .form(form)
+            .seeding(seeding)
+            .relaxation(self.relaxation)
+            .tolerance(self.tolerance)
+            .max_iterations(self.iterations)
+            .merging(merging)
+            .minimum_size(self.min_size)
+            .method(method);
+        match self.assign {
+            Some(AssignmentName::Basin) => estimator = estimator.assignment(Assignment::Basin),
+            Some(AssignmentName::Nearest) => estimator = estimator.assignment(Assignment::NearestMode),
+            None => {}
+        }
+        if let Some(reach) = self.reach {
+            estimator = estimator.reach(reach);
+        }
+        estimator.check()?;
+        Ok(estimator)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bandwidths_are_parsed() {
+        for (text, bandwidth) in [
+            ("2.5", Bandwidth::Fixed(2.5)),
+            ("1,2.5", Bandwidth::PerDimension(vec![1.0, 2.5])),
+            ("third", Bandwidth::Third),
+            ("scott", Bandwidth::Scott),
+            ("silverman", Bandwidth::Silverman),
+            ("neighbour:7", Bandwidth::MeanNeighbour { k: 7 }),
+            ("each-neighbour:7", Bandwidth::Neighbours { k: 7 }),
+            ("quantile", Bandwidth::default()),
+            ("quantile:0.1", Bandwidth::Quantile { quantile: 0.1, sample: Some(Bandwidth::SAMPLE), seed: 0 }),
+        ] {
+            assert_eq!(text.parse(), Ok(BandwidthText(bandwidth)), "{text}");
+        }
+        for text in ["", "wide", "1,", "neighbour", "neighbour:x", "quantile:", "scott:1", "third:2"] {
+            assert!(text.parse::<BandwidthText>().is_err(), "{text:?}");
+        }
+    }
+}

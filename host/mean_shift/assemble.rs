@@ -1,0 +1,122 @@
+//! From where queries ended to modes and labels, on the device.
+
+use super::builder::MeanShift;
+use super::iterate::{Ends, Queries, Watch};
+use super::labels::{
+    Columns, Components, Groups, Order, components, count_within, nearest, order, relabel, suppress, tally,
+};
+use super::options::{Merging, Seeding};
+use super::prepare::Prepared;
+use super::seeds::every_point;
+use crate::error::{Error, Result};
+use crate::executor::{Buffer, Device};
+
+/// A cluster.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Mode {
+    /// Where its queries gathered: the mean of their ends. With the cosine distance, a direction.
+    pub position: Vec<f64>,
+    /// The mean of its points where they were; the position if it has none.
+    pub centre: Vec<f64>,
+    /// How many points it has.
+    pub size: usize,
+    /// The sum of their weights.
+    pub weight: f64,
+}
+
+/// Modes and labels on the device.
+pub struct Assembled {
+    /// The label of each point.
+    pub labels: Buffer<u32>,
+    /// Sizes, weights and positions (scaled) of the modes, in their order.
+    pub groups: Groups,
+    /// The mean (scaled) of each mode's points.
+    pub centres: Buffer<f32>,
+    /// Whether every point came to rest that was moved to find its basin.
+    pub converged: bool,
+    /// Whether the callback stopped that.
+    pub cancelled: bool,
+}
+
+/// The ends as columns.
+fn columns_of(queries: &Queries, d: u32) -> Columns<'_> {
+    Columns { values: &queries.columns, n: queries.m as usize, d: d as usize, stride: queries.stride as usize }
+}
+
+impl MeanShift {
+    /// Finds the modes of the ends, and labels the points.
+    pub(super) fn assemble(
+        &self,
+        device: &Device,
+        prepared: &Prepared,
+        ends: &Ends,
+        watch: Watch<'_>,
+    ) -> Result<Assembled> {
+        let (d, p) = (prepared.field.d, self.distance.p());
+        let at_rest = columns_of(&ends.queries, d);
+        let weights = prepared.weights.as_ref();
+        let own = self.seeding == Seeding::EveryPoint;
+        let (modes, ids) = match self.merging {
+            Merging::Chains { radius } => {
+                let radius = self.distance.scaled(radius, self.weight.scale());
+                let Components { ids, count } = components(device, at_rest, p, Some(&ends.details), radius)?;
+                let weights = if own { weights } else { None };
+                (tally(device, &ids, count, at_rest, weights)?, ids)
+            }
+            Merging::Densest => (self.densest(device, prepared, at_rest)?, device.zeros(0)?),
+        };
+        if modes.count == 0 {
+            let (what, why) = ("a mode", "where no seed has a point within its reach; use a larger bandwidth");
+            return Err(Error::Undefined { what, why });
+        }
+        let points = prepared.columns();
+        let (mut converged, mut cancelled) = (true, false);
+        let groups = if self.basin() && own && self.merging != Merging::Densest {
+            (modes, ids)
+        } else {
+            let ids = if self.basin() {
+                let moved = prepared.field.climb(self, every_point(device, prepared)?, watch)?;
+                (converged, cancelled) = (moved.converged, moved.cancelled);
+                nearest(device, columns_of(&moved.queries, d), &modes.means, modes.count, p, None)?.0
+            } else {
+                let reach = self.reach.map(|reach| self.distance.scaled(reach, self.weight.scale()));
+                nearest(device, points, &modes.means, modes.count, p, reach)?.0
+            };
+            let of_points = tally(device, &ids, modes.count, points, weights)?;
+            (Groups { means: modes.means, ..of_points }, ids)
+        };
+        let Order { groups: kept, label_of } = order(device, &groups.0, self.minimum_size)?;
+        let labels = relabel(device, &groups.1, &label_of)?;
+        let centres = tally(device, &labels, kept.count, points, weights)?.means;
+        Ok(Assembled { labels, groups: kept, centres, converged, cancelled })
+    }
+
+    /// scikit-learn's modes, which have no points yet.
+    fn densest(&self, device: &Device, prepared: &Prepared, ends: Columns<'_>) -> Result<Groups> {
+        let p = self.distance.p();
+        let radius = self.distance.scaled(1.0, self.weight.scale());
+        let masses = self.masses(device, prepared)?;
+        let counts = count_within(device, ends, prepared.columns(), masses.as_ref(), p, radius)?;
+        let kept = suppress(device, ends, &counts, p, radius)?;
+        let totals = device.zeros(kept.count)?;
+        Ok(Groups { count: kept.count, d: ends.d, sizes: kept.about, totals, means: kept.centres })
+    }
+}
+
+impl Assembled {
+    /// The modes, in the coordinates of the data.
+    pub fn modes(&self, device: &Device, prepared: &Prepared) -> Result<Vec<Mode>> {
+        let d = self.groups.d;
+        let sizes = device.download(&self.groups.sizes)?;
+        let totals = device.download(&self.groups.totals)?;
+        let positions = device.download(&self.groups.means)?;
+        let centres = device.download(&self.centres)?;
+        let scaling = &prepared.scaling;
+        let mode = |k: usize| {
+            let position = scaling.unscaled(&positions[k * d..][..d]);
+            let centre = if sizes[k] > 0 { scaling.unscaled(&centres[k * d..][..d]) } else { position.clone() };
+            Mode { position, centre, size: sizes[k] as usize, weight: totals[k] }
+        };
+        Ok((0..sizes.len()).map(mode).collect())
+    }
+}

@@ -1,0 +1,189 @@
+//! The estimator's options, and how they are set.
+
+use cuda_std::launch::Launch;
+use gpu::shift_any::Norm;
+
+use super::bandwidth::Bandwidth;
+use super::options::{Assignment, Distance, Form, Merging, Method, Seeding, WeightFunction};
+use crate::executor::Device;
+
+/// Mean shift: how to cluster. [`fit`](Self::fit) does it.
+///
+/// ```
+/// use modeseek::{Bandwidth, MeanShift, WeightFunction};
+///
+/// let points = [[0.0, 0.0], [0.1, 0.2], [9.0, 9.0], [9.1, 8.9]];
+/// let estimator = MeanShift::new().bandwidth(Bandwidth::Fixed(1.0)).weight(WeightFunction::Epanechnikov);
+/// assert_eq!(estimator.fit(&points)?.labels, [0, 0, 1, 1]);
+/// # Ok::<(), modeseek::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct MeanShift {
+    pub(super) bandwidth: Bandwidth,
+    pub(super) weight: WeightFunction,
+    pub(super) distance: Distance,
+    pub(super) form: Form,
+    pub(super) seeding: Seeding,
+    pub(super) sample_weights: Option<Vec<f64>>,
+    pub(super) tolerance: f64,
+    pub(super) max_iterations: usize,
+    pub(super) relaxation: f64,
+    pub(super) merging: Merging,
+    pub(super) assignment: Option<Assignment>,
+    pub(super) minimum_size: usize,
+    pub(super) reach: Option<f64>,
+    pub(super) method: Method,
+    pub(super) threads_per_block: Option<u32>,
+    pub(super) device: Option<Device>,
+}
+
+impl Default for MeanShift {
+    fn default() -> Self {
+        Self {
+            bandwidth: Bandwidth::default(),
+            weight: WeightFunction::default(),
+            distance: Distance::default(),
+            form: Form::default(),
+            seeding: Seeding::default(),
+            sample_weights: None,
+            tolerance: Self::TOLERANCE,
+            max_iterations: Self::MAX_ITERATIONS,
+            relaxation: 1.0,
+            merging: Merging::default(),
+            assignment: None,
+            minimum_size: 1,
+            reach: None,
+            method: Method::default(),
+            threads_per_block: None,
+            device: None,
+        }
+    }
+}
+
+impl MeanShift {
+    /// The tolerance unless one is given, in bandwidths: scikit-learn's.
+    pub const TOLERANCE: f64 = 1e-3;
+
+    /// The most iterations unless a number is given: scikit-learn's.
+    pub const MAX_ITERATIONS: usize = 300;
+
+    /// The most dimensions in which bins make sense as seeds.
+    pub const MOST_BIN_DIMENSIONS: usize = 20;
+
+    /// Mean shift that chooses its bandwidth by itself: blurring, Gaussian, 2-norm.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The bandwidth.
+    pub fn bandwidth(self, bandwidth: Bandwidth) -> Self {
+        Self { bandwidth, ..self }
+    }
+
+    /// The weight function.
+    pub fn weight(self, weight: WeightFunction) -> Self {
+        Self { weight, ..self }
+    }
+
+    /// How far two points are apart, also where modes are merged.
+    pub fn distance(self, distance: Distance) -> Self {
+        Self { distance, ..self }
+    }
+
+    /// Which points move.
+    pub fn form(self, form: Form) -> Self {
+        Self { form, ..self }
+    }
+
+    /// Where the queries of the standard form start.
+    pub fn seeding(self, seeding: Seeding) -> Self {
+        Self { seeding, ..self }
+    }
+
+    /// How much each point counts, from 0 on: in the bandwidth's estimate, in every mean, in the modes'
+    /// order and centres. A point of weight 2 counts as two points.
+    pub fn sample_weights(self, weights: impl Into<Vec<f64>>) -> Self {
+        Self { sample_weights: Some(weights.into()), ..self }
+    }
+
+    /// Iterations end when no point moves more than this many bandwidths; in the standard form, each
+    /// query's own. 0: when none moves at all.
+    pub fn tolerance(self, tolerance: f64) -> Self {
+        Self { tolerance, ..self }
+    }
+
+    /// The most iterations.
+    pub fn max_iterations(self, max_iterations: usize) -> Self {
+        Self { max_iterations, ..self }
+    }
+
+    /// How far along its step a query goes: above 1 it overshoots, and often arrives earlier. In (0, 2) the
+    /// density still never falls, since a step maximises a quadratic that touches it from below; so for
+    /// the standard form with the 2-norm alone.
+    pub fn relaxation(self, relaxation: f64) -> Self {
+        Self { relaxation, ..self }
+    }
+
+    /// Which ends are one mode.
+    pub fn merging(self, merging: Merging) -> Self {
+        Self { merging, ..self }
+    }
+
+    /// Which mode a point belongs to. If not said: its basin's where every point moves, else the nearest.
+    pub fn assignment(self, assignment: Assignment) -> Self {
+        Self { assignment: Some(assignment), ..self }
+    }
+
+    /// The fewest points of a cluster; those of smaller ones are noise, labelled -1.
+    pub fn minimum_size(self, minimum_size: usize) -> Self {
+        Self { minimum_size, ..self }
+    }
+
+    /// With the nearest mode's labels: points farther than this many bandwidths from every mode are noise.
+    /// 1 is scikit-learn's `cluster_all=False`.
+    pub fn reach(self, bandwidths: f64) -> Self {
+        Self { reach: Some(bandwidths), ..self }
+    }
+
+    /// How an iteration is computed.
+    pub fn method(self, method: Method) -> Self {
+        Self { method, ..self }
+    }
+
+    /// Threads of a block, for kernels that can be launched with any number; `None` lets each kernel choose.
+    pub fn threads_per_block(self, threads: Option<u32>) -> Self {
+        Self { threads_per_block: threads, ..self }
+    }
+
+    /// The device. If not said: a GPU if there is one that works, else the processor.
+    pub fn on(self, device: &Device) -> Self {
+        Self { device: Some(device.clone()), ..self }
+    }
+
+    /// A launch in blocks of the size that the user chose, if any.
+    pub(super) fn in_blocks<'a>(&self, launch: Launch<'a>) -> Launch<'a> {
+        match self.threads_per_block {
+            Some(threads) => launch.threads_per_block(threads),
+            None => launch,
+        }
+    }
+
+    /// A step's launch, in blocks of the size that the user chose if the kernel takes any.
+    pub(super) fn in_own_blocks<'a>(&self, d: u32, norm: Norm, step: Launch<'a>) -> Launch<'a> {
+        if d <= 4 && norm == Norm::L2 { self.in_blocks(step) } else { step }
+    }
+
+    /// From a squared step in scaled coordinates to bandwidths.
+    pub(super) fn unscaled(&self) -> Box<dyn Fn(f32) -> f64> {
+        let (scale, cosine) = (self.weight.scale(), self.distance == Distance::Cosine);
+        Box::new(move |squared| {
+            let squared = f64::from(squared);
+            if cosine { squared / scale } else { squared.sqrt() / scale }
+        })
+    }
+
+    /// The tolerance as kernels compare it: a squared step in scaled coordinates.
+    pub(super) fn scaled_tolerance(&self) -> f32 {
+        self.distance.scaled(self.tolerance, self.weight.scale()).powi(2) as f32
+    }
+}

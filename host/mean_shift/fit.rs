@@ -1,0 +1,202 @@
+//! A fit: from points to labels.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::assemble::Mode;
+use super::builder::MeanShift;
+use super::composed;
+use super::fitted::Fitted;
+use super::iterate::{Ends, Iteration, Watch};
+use super::memory;
+use super::options::{Form, Method};
+use super::prepare::Prepared;
+use crate::error::{Bytes, Result};
+use crate::executor::{Counts, Device};
+use crate::points::{Points, ToPoints};
+
+/// What a fit found.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Clustering {
+    /// The cluster of each point: an index into `modes`, or -1 for noise.
+    pub labels: Vec<i32>,
+    /// The clusters, those of the largest weight first; ties in the order of their positions.
+    pub modes: Vec<Mode>,
+    /// Iterations that were made.
+    pub iterations: usize,
+    /// The largest step of each iteration, in bandwidths.
+    pub shifts: Vec<f64>,
+    /// Whether every query came to rest within the tolerance.
+    pub converged: bool,
+    /// Whether the callback stopped the fit.
+    pub cancelled: bool,
+    /// What became of each query, in their order: the points, or the seeds.
+    pub queries: Vec<Query>,
+    /// The bandwidth, in units of the data: of all points, or the geometric mean of several.
+    pub bandwidth: f64,
+    /// The bandwidth of each dimension, where each has one.
+    pub bandwidth_per_dimension: Option<Vec<f64>>,
+    /// Where the bandwidth comes from.
+    pub bandwidth_from: String,
+    /// Points at a time, if the composed method was used.
+    pub batch: Option<usize>,
+    /// What a user should know: fallbacks, and results that say little.
+    pub notes: Vec<String>,
+    /// Where the time went.
+    pub phases: Phases,
+    /// What crossed between host and device.
+    pub counts: Counts,
+    /// Device memory that the fit was predicted to take at most.
+    pub memory: Bytes,
+    pub(super) fitted: Arc<Fitted>,
+}
+
+/// What became of a query.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Query {
+    /// Iterations until it came to rest, or until there were no more.
+    pub iterations: u32,
+    /// Its last step, in bandwidths; with the composed method the largest of all points' last steps.
+    pub last_shift: f64,
+    /// Whether that was within the tolerance.
+    pub converged: bool,
+}
+
+/// The time of each phase of a fit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Phases {
+    /// Points to the device, the bandwidth, and scaling.
+    pub prepare: Duration,
+    /// Iterations, from the first launch until the device has ended the last.
+    pub iterate: Duration,
+    /// Modes and labels.
+    pub label: Duration,
+    /// The result back to the host.
+    pub download: Duration,
+}
+
+impl Clustering {
+    /// The largest step of the last iteration, in bandwidths.
+    pub fn last_shift(&self) -> f64 {
+        self.shifts.last().copied().unwrap_or(0.0)
+    }
+}
+
+impl MeanShift {
+    /// Clusters points: [`Points`], rows of numbers, or the columns of a matrix.
+    ///
+    /// # Errors
+    /// An option that makes no sense; too little memory; whatever the device reports.
+    ///
+    /// # Precision
+    /// Positions are f32 about the centre of the points: a coordinate is off by some 2^-22 of the
+    /// points' extent at most, on every device, against the same iterations in f64.
+    pub fn fit(&self, points: &(impl ToPoints + ?Sized)) -> Result<Clustering> {
+        self.fit_watched(points, |_| ControlFlow::Continue(()))
+    }
+
+    /// [`fit`](Self::fit), with a function that is told how far each iteration moved, and may stop: then
+    /// the result is what had been reached, marked as not converged. No point is read back for it.
+    ///
+    /// # Errors
+    /// As [`fit`](Self::fit).
+    pub fn fit_watched(
+        &self,
+        points: &(impl ToPoints + ?Sized),
+        mut watch: impl FnMut(Iteration) -> ControlFlow<()>,
+    ) -> Result<Clustering> {
+        self.check()?;
+        let points = points.to_points()?;
+        let device = match &self.device {
+            Some(device) => device.clone(),
+            None => Device::auto()?,
+        };
+        self.run(&device, &points, &mut watch)
+    }
+
+    fn run(&self, device: &Device, points: &Points, watch: Watch<'_>) -> Result<Clustering> {
+        let (n, d) = (points.len(), points.dimensions());
+        self.bandwidth.check(n, d)?;
+        let before = device.counts();
+        let (memory, batch) = memory::reserve(self, device, n, d)?;
+        let start = Instant::now();
+        let mut prepared = self.prepare(device, points)?;
+        let prepare = start.elapsed();
+
+        let start = Instant::now();
+        let ends = self.move_queries(device, &mut prepared, batch, watch)?;
+        device.synchronize()?;
+        let iterate = start.elapsed();
+
+        let start = Instant::now();
+        let assembled = self.assemble(device, &prepared, &ends, watch)?;
+        device.synchronize()?;
+        let label = start.elapsed();
+
+        let start = Instant::now();
+        let labels = device.download(&assembled.labels)?.into_iter().map(u32::cast_signed).collect();
+        let modes = assembled.modes(device, &prepared)?;
+        let queries = self.queries(device, &ends)?;
+        let phases = Phases { prepare, iterate, label, download: start.elapsed() };
+        let mut notes = prepared.notes.clone();
+        if modes.len() == n && n > 1 {
+            notes.push("every point is a cluster of its own: the bandwidth is small".to_owned());
+        } else if modes.len() == 1 && n > 1 {
+            notes.push("all points are one cluster: the bandwidth is large".to_owned());
+        }
+        Ok(Clustering {
+            labels,
+            modes,
+            iterations: ends.history.len(),
+            shifts: ends.history,
+            converged: ends.converged && assembled.converged,
+            cancelled: ends.cancelled || assembled.cancelled,
+            queries,
+            bandwidth: prepared.h,
+            bandwidth_per_dimension: prepared.per_dimension.clone(),
+            bandwidth_from: prepared.how.clone(),
+            batch,
+            notes,
+            phases,
+            counts: device.counts() - before,
+            memory,
+            fitted: Arc::new(Fitted::new(self.clone(), prepared, assembled.groups)),
+        })
+    }
+
+    fn move_queries(
+        &self,
+        device: &Device,
+        prepared: &mut Prepared,
+        batch: Option<usize>,
+        watch: Watch<'_>,
+    ) -> Result<Ends> {
+        let n = prepared.field.n as usize;
+        if let (Method::Composed { .. }, Some(batch)) = (self.method, batch) {
+            let rows = std::mem::replace(&mut prepared.rows, device.zeros(0)?);
+            let (d, scale) = (prepared.field.d as usize, prepared.scaling.factors[0]);
+            return composed::Rows { device: device.clone(), rows, n, d, scale, batch }.blur(self, watch);
+        }
+        let queries = self.seeds(device, prepared)?;
+        match self.form {
+            Form::Blurring => prepared.field.blur(self, queries.columns, watch),
+            Form::Standard => prepared.field.climb(self, queries, watch),
+        }
+    }
+
+    /// What became of each query.
+    fn queries(&self, device: &Device, ends: &Ends) -> Result<Vec<Query>> {
+        let (m, stride) = (ends.queries.m as usize, ends.queries.stride as usize);
+        let details = device.download(&ends.details)?;
+        let (unscaled, tolerance) = (self.unscaled(), self.scaled_tolerance());
+        let all = ends.history.len() as u32;
+        let query = |i: usize| {
+            let squared = details[stride + i];
+            let iterations = if self.form == Form::Standard { details[2 * stride + i].to_bits() } else { all };
+            Query { iterations, last_shift: unscaled(squared), converged: squared <= tolerance }
+        };
+        Ok((0..m).map(query).collect())
+    }
+}

@@ -1,0 +1,222 @@
+//! What a clustering can say of other points.
+
+use std::fmt;
+use std::ops::ControlFlow;
+
+use gpu::pairwise::{pairwise_l1, pairwise_l2, pairwise_lp};
+use gpu::steps::{Call, Sizes};
+
+use super::builder::MeanShift;
+use super::fit::Clustering;
+use super::iterate::{Queries, Run};
+use super::labels::{Columns, Groups, nearest};
+use super::options::{Assignment, Distance, WeightFunction};
+use super::prepare::Prepared;
+use crate::error::{Error, Result};
+use crate::points::ToPoints;
+
+/// The fit's points and modes, still on its device.
+pub struct Fitted {
+    options: MeanShift,
+    prepared: Prepared,
+    groups: Groups,
+}
+
+impl Fitted {
+    pub fn new(options: MeanShift, prepared: Prepared, groups: Groups) -> Self {
+        Self { options, prepared, groups }
+    }
+}
+
+impl fmt::Debug for Fitted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Fitted({} modes on {:?})", self.groups.count, self.prepared.field.device)
+    }
+}
+
+impl Clustering {
+    fn queries(&self, points: &(impl ToPoints + ?Sized)) -> Result<Queries> {
+        let Prepared { field, scaling, .. } = &self.fitted.prepared;
+        scaling.queries(&field.device, &*points.to_points()?, "the new points")
+    }
+
+    /// The labels of new points: of the mode to whose basin each belongs, found by really moving it over
+    /// the fit's points, and -1 where it has none of them in reach; or of the nearest mode, and -1 beyond the
+    /// fit's reach, if it has one.
+    ///
+    /// # Errors
+    /// [`Error::Dimensions`]; whatever the device reports.
+    pub fn predict(&self, points: &(impl ToPoints + ?Sized), assignment: Assignment) -> Result<Vec<i32>> {
+        let Fitted { options, prepared, groups } = &*self.fitted;
+        let device = &prepared.field.device;
+        let mut queries = self.queries(points)?;
+        if groups.count == 0 {
+            // All clusters were too small.
+            return Ok(vec![-1; queries.m as usize]);
+        }
+        let mut supports = Vec::new();
+        if assignment == Assignment::Basin {
+            let ends = prepared.field.climb(options, queries, &mut |_| ControlFlow::Continue(()))?;
+            supports = device.download_first(&ends.details, ends.queries.m as usize)?;
+            queries = ends.queries;
+        }
+        let places = Columns {
+            values: &queries.columns,
+            n: queries.m as usize,
+            d: prepared.field.d as usize,
+            stride: queries.stride as usize,
+        };
+        let reach = options.reach.map(|reach| options.distance.scaled(reach, options.weight.scale()));
+        let limit = if assignment == Assignment::Basin { None } else { reach };
+        let (ids, _) = nearest(device, places, &groups.means, groups.count, options.distance.p(), limit)?;
+        let mut labels: Vec<i32> = device.download(&ids)?.into_iter().map(u32::cast_signed).collect();
+        // What had nothing in reach did not climb at all.
+        for (label, _) in labels.iter_mut().zip(supports).filter(|(_, support)| *support == 0.0) {
+            *label = -1;
+        }
+        Ok(labels)
+    }
+
+    /// The distances of new points to the modes, a row a point, in units of the data: with the cosine
+    /// distance 1 - cos; with a bandwidth for each dimension, of coordinates over these.
+    ///
+    /// # Errors
+    /// As [`predict`](Self::predict); too little memory for points x modes.
+    pub fn transform(&self, points: &(impl ToPoints + ?Sized)) -> Result<Vec<Vec<f64>>> {
+        let Fitted { options, prepared, groups } = &*self.fitted;
+        let device = &prepared.field.device;
+        let queries = self.queries(points)?;
+        let (m, k, d) = (queries.m as usize, groups.count, prepared.field.d);
+        if k == 0 {
+            return Ok(vec![Vec::new(); m]);
+        }
+        device.reserve(
+            (m * (k + d as usize)) as u128 * 4,
+            "the distances to all modes",
+            "take fewer points at a time",
+        )?;
+        let ones = device.upload(&vec![1.0_f32; d as usize])?;
+        let mut rows = device.zeros(m * d as usize)?;
+        device.launch(gpu::layout::to_rows::launch(
+            &queries.columns,
+            &ones,
+            &mut rows,
+            queries.m,
+            d,
+            queries.stride,
+        ))?;
+        let mut distances = device.zeros(m * k)?;
+        let (a, b, out, p) = (&rows, &groups.means, &mut distances, options.distance.p());
+        device.launch(match p {
+            2.0 => pairwise_l2::launch(a, b, out, queries.m, k as u32, d, p),
+            1.0 => pairwise_l1::launch(a, b, out, queries.m, k as u32, d, p),
+            _ => pairwise_lp::launch(a, b, out, queries.m, k as u32, d, p),
+        })?;
+        let unscaled: Box<dyn Fn(f32) -> f64> = match prepared.scaling.sphere {
+            Some(radius) => Box::new(move |x| (f64::from(x) / radius).powi(2) / 2.0),
+            None if prepared.per_dimension.is_some() => {
+                let scale = options.weight.scale();
+                Box::new(move |x| f64::from(x) / scale)
+            }
+            None => {
+                let factor = prepared.scaling.factors[0];
+                Box::new(move |x| f64::from(x) / factor)
+            }
+        };
+        let distances = device.download(&distances)?;
+        Ok(distances.chunks(k).map(|row| row.iter().map(|&x| unscaled(x)).collect()).collect())
+    }
+
+    /// The density of the fit's points at others, estimated with the fit's weight function and bandwidth:
+    /// `sum_j v_j w(|q - x_j| / h) / (sum_j v_j h^d c)`, where c is the integral of w over the space, so that
+    /// the density integrates to 1.
+    ///
+    /// # Errors
+    /// [`Error::Undefined`] for a weight of one's own, a distance that is not the 2-norm, and bandwidths of
+    /// points; as [`predict`](Self::predict).
+    pub fn density(&self, points: &(impl ToPoints + ?Sized)) -> Result<Vec<f64>> {
+        let Fitted { options, prepared, .. } = &*self.fitted;
+        let undefined = |why| Err(Error::Undefined { what: "a density", why });
+        if options.distance != Distance::L2 {
+            return undefined("for another distance than the 2-norm");
+        }
+        if options.bandwidth.is_of_points() {
+            return undefined("for bandwidths of points");
+        }
+        let d = prepared.field.d as usize;
+        let Some(integral) = integral(options.weight, d) else {
+            return undefined("for a weight function of one's own, whose integral is not known");
+        };
+        let volume: f64 = match &prepared.per_dimension {
+            Some(each) => each.iter().product(),
+            None => prepared.h.powi(d as i32),
+        };
+        let total = options.sample_weights.as_ref().map_or(prepared.field.n as f64, |weights| weights.iter().sum());
+        let sums = self.sums(self.queries(points)?)?;
+        Ok(sums.into_iter().map(|sum| f64::from(sum) / (total * volume * integral)).collect())
+    }
+
+    /// sum_j v_j w(|q - x_j| / h) for each query, by one step that goes nowhere.
+    fn sums(&self, queries: Queries) -> Result<Vec<f32>> {
+        let Fitted { options, prepared, .. } = &*self.fitted;
+        let (field, device) = (&prepared.field, &prepared.field.device);
+        let Queries { columns, m, stride } = queries;
+        let watch = &mut |_| ControlFlow::Continue(());
+        let one = options.clone().max_iterations(1);
+        let mut run = Run::new(device, &one, watch)?;
+        device.launch(gpu::retire::begin::launch(&mut device.zeros(m as usize)?, &mut run.state, m))?;
+        let mut next = device.zeros(columns.len())?;
+        let mut sums = device.zeros(2 * stride as usize)?;
+        device.launch((field.step)(Call {
+            queries: &columns,
+            points: &field.columns,
+            marks: &field.marks,
+            next: &mut next,
+            sums: &mut sums,
+            state: &mut run.state,
+            sizes: Sizes { n: field.n, d: field.d, stride: field.stride, query_stride: stride, most: m },
+            limit: 1,
+            tolerance: -1.0,
+            relaxation: 1.0,
+            norm: field.norm,
+        }))?;
+        device.download_first(&sums, m as usize)
+    }
+}
+
+/// The integral of a weight over d-dimensional space, for h = 1: the volume of the unit ball, times
+/// integral_0^1 w(u) d u^(d-1) du for those that end at 1.
+fn integral(weight: WeightFunction, d: usize) -> Option<f64> {
+    use std::f64::consts::PI;
+    let dimensions = d as f64;
+    // V_0 = 1, V_1 = 2, V_d = V_(d-2) 2 pi / d.
+    let ball = (1..=d).rev().step_by(2).map(|k| if k == 1 { 2.0 } else { 2.0 * PI / k as f64 }).product::<f64>();
+    match weight {
+        WeightFunction::Gaussian => Some((2.0 * PI).powf(dimensions / 2.0)),
+        WeightFunction::Flat => Some(ball),
+        WeightFunction::Triangular => Some(ball / (dimensions + 1.0)),
+        WeightFunction::Epanechnikov => Some(ball * 2.0 / (dimensions + 2.0)),
+        WeightFunction::Biweight => Some(ball * 8.0 / ((dimensions + 2.0) * (dimensions + 4.0))),
+        WeightFunction::Own(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// By sums over shells.
+    #[test]
+    fn integrals_are_right() {
+        for weight in WeightFunction::ALL {
+            for (d, surface) in [(1, 2.0), (2, 2.0 * std::f64::consts::PI), (3, 4.0 * std::f64::consts::PI)] {
+                let step = 1e-4;
+                let shell = |i: u32| (f64::from(i) + 0.5) * step;
+                let sum: f64 =
+                    (0..120_000).map(|i| weight.weight(shell(i)) * surface * shell(i).powi(d - 1) * step).sum();
+                let exact = integral(weight, d as usize).unwrap();
+                assert!((sum / exact - 1.0).abs() <= 1e-4, "{weight:?} {d}: {sum}, not {exact}");
+            }
+        }
+    }
+}

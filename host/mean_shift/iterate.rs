@@ -1,0 +1,302 @@
+//! Iterations of the fused kernels, in both forms.
+//!
+//! Steps are queued ahead: the device knows by itself when there is nothing left to do
+//! (gpu/progress.rs), and the host looks at a few cells now and then. On a GPU the rounds of steps behind
+//! the first are a recording that is replayed.
+
+use std::ops::ControlFlow;
+
+use cuda_std::machine::MachineKind;
+use gpu::layout::STRIDE;
+use gpu::progress::{ACTIVE, HISTORY, ITERATION};
+use gpu::retire::{begin, retire};
+use gpu::shift_any::Norm;
+use gpu::steps::{Call, Sizes, Step};
+
+use super::builder::MeanShift;
+use crate::error::{Error, Result};
+use crate::executor::{Buffer, Device, Recording};
+
+/// Steps that are queued before the host looks, on a device that runs them while the host goes on. Even, so
+/// that each round begins with the same buffers.
+const QUEUE: usize = 8;
+
+/// What a callback is told after each iteration.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Iteration {
+    /// Which, from 1.
+    pub number: usize,
+    /// The largest step of a query, in bandwidths.
+    pub largest_shift: f64,
+}
+
+/// What is called after each iteration, and may stop the fit.
+pub type Watch<'a> = &'a mut dyn FnMut(Iteration) -> ControlFlow<()>;
+
+/// Points as the steps take them, and everything about a step that stays the same.
+pub struct Field {
+    pub device: Device,
+    /// d x stride, scaled.
+    pub columns: Buffer<f32>,
+    /// 2 x stride, or empty.
+    pub marks: Buffer<f32>,
+    pub n: u32,
+    pub d: u32,
+    pub stride: u32,
+    pub norm: Norm,
+    pub step: Step,
+}
+
+/// Queries as the steps take them: d x stride, scaled.
+pub struct Queries {
+    pub columns: Buffer<f32>,
+    pub m: u32,
+    pub stride: u32,
+}
+
+impl Queries {
+    pub fn new(columns: Buffer<f32>, m: usize, stride: usize) -> Self {
+        Self { columns, m: m as u32, stride: stride as u32 }
+    }
+
+    /// The stride of m columns.
+    pub fn stride_of(m: usize) -> usize {
+        m.next_multiple_of(STRIDE)
+    }
+}
+
+/// Where queries ended.
+pub struct Ends {
+    pub queries: Queries,
+    /// Rows of the queries' stride: sums of weights at the last step, squared scaled last steps, and in the
+    /// standard form iterations as bits.
+    pub details: Buffer<f32>,
+    /// What each iteration moved at most, in bandwidths.
+    pub history: Vec<f64>,
+    /// Whether every query came to rest.
+    pub converged: bool,
+    /// Whether the callback stopped the fit.
+    pub cancelled: bool,
+}
+
+/// A run's few cells, and what the host has seen of them.
+pub(super) struct Run<'a> {
+    pub state: Buffer<u32>,
+    pub limit: usize,
+    /// From a squared step, as the kernels know it, to bandwidths.
+    pub scale: Box<dyn Fn(f32) -> f64>,
+    /// Iterations that the device has made.
+    done: usize,
+    history: Vec<f64>,
+    active: u32,
+    cancelled: bool,
+    watch: Watch<'a>,
+}
+
+impl<'a> Run<'a> {
+    pub fn new(device: &Device, options: &MeanShift, watch: Watch<'a>) -> Result<Self> {
+        let limit = options.max_iterations;
+        Ok(Self {
+            state: device.zeros(HISTORY + limit)?,
+            limit,
+            scale: options.unscaled(),
+            done: 0,
+            history: Vec::new(),
+            active: 0,
+            cancelled: false,
+            watch,
+        })
+    }
+
+    /// Reads how far the device is after `queued` steps, and tells whoever watches; whether to go on.
+    pub fn look(&mut self, device: &Device, queued: usize) -> Result<bool> {
+        let cells = device.download_first(&self.state, HISTORY + queued.min(self.limit))?;
+        (self.done, self.active) = (cells[ITERATION] as usize, cells[ACTIVE]);
+        for bits in &cells[HISTORY..][self.history.len()..self.done] {
+            let (squared, number) = (f32::from_bits(*bits), self.history.len() + 1);
+            if squared.is_nan() {
+                return Err(Error::Diverged { iteration: number });
+            }
+            let largest_shift = (self.scale)(squared);
+            self.history.push(largest_shift);
+            if !self.cancelled && (self.watch)(Iteration { number, largest_shift }).is_break() {
+                // What the device has done beyond is part of the result all the same.
+                self.cancelled = true;
+            }
+        }
+        Ok(!self.cancelled && self.active > 0 && self.done < self.limit)
+    }
+
+    /// What the run came to.
+    pub fn ends(self, queries: Queries, details: Buffer<f32>) -> Ends {
+        Ends { queries, details, history: self.history, converged: self.active == 0, cancelled: self.cancelled }
+    }
+}
+
+/// Rounds of steps, all of the same launches.
+struct Rounds<'a> {
+    device: &'a Device,
+    first: bool,
+    recording: Option<Box<dyn Recording + 'a>>,
+}
+
+impl<'a> Rounds<'a> {
+    fn new(device: &'a Device) -> Self {
+        Self { device, first: true, recording: None }
+    }
+
+    /// Queues a round: the first as it is, which also loads the kernels; later ones by a recording, where the
+    /// device makes one.
+    ///
+    /// # Safety
+    /// Every round launches the same, until [`forget`](Self::forget) is called, and its buffers still exist.
+    unsafe fn queue(&mut self, mut round: impl FnMut() -> Result<()>) -> Result<()> {
+        if self.first {
+            self.first = false;
+            return round();
+        }
+        if self.recording.is_none() {
+            self.recording = self.device.record(&mut round)?;
+        }
+        match &self.recording {
+            // SAFETY: the caller's promise; `round` borrows what its launches write.
+            Some(recording) => unsafe { self.device.replay(&**recording) },
+            None => round(),
+        }
+    }
+
+    fn is_recorded(&self) -> bool {
+        self.recording.is_some()
+    }
+
+    /// Rounds will be others from now on.
+    fn forget(&mut self) {
+        self.recording = None;
+    }
+}
+
+impl Field {
+    /// How many steps to queue: a processor has run them when the call returns.
+    fn queue(&self) -> usize {
+        if self.device.machine() == MachineKind::Gpu { QUEUE } else { 1 }
+    }
+
+    /// Moves a copy of the points until they rest; where they end, by columns.
+    pub fn blur(&self, options: &MeanShift, mut even: Buffer<f32>, watch: Watch<'_>) -> Result<Ends> {
+        let (n, d, stride) = (self.n as usize, self.d as usize, self.stride as usize);
+        let device = &self.device;
+        let mut odd = device.zeros(d * stride)?;
+        let mut sums = device.zeros(2 * stride)?;
+        let mut run = Run::new(device, options, watch)?;
+        device.launch(begin::launch(&mut device.zeros(n)?, &mut run.state, self.n))?;
+        let sizes = Sizes { n: self.n, d: self.d, stride: self.stride, query_stride: self.stride, most: self.n };
+        let (mut rounds, mut queued) = (Rounds::new(device), 0);
+        loop {
+            let round = || {
+                (queued..queued + self.queue()).try_for_each(|step| {
+                    let [from, to] = if step % 2 == 0 { [&mut even, &mut odd] } else { [&mut odd, &mut even] };
+                    device.launch(options.in_own_blocks(
+                        self.d,
+                        self.norm,
+                        (self.step)(Call {
+                            queries: &*from,
+                            points: &*from,
+                            marks: &self.marks,
+                            next: to,
+                            sums: &mut sums,
+                            state: &mut run.state,
+                            sizes,
+                            limit: run.limit as u32,
+                            tolerance: options.scaled_tolerance(),
+                            relaxation: 1.0,
+                            norm: self.norm,
+                        }),
+                    ))
+                })
+            };
+            // SAFETY: a recorded round has an even number of steps, and so the same buffers, which live as
+            // long as the loop.
+            unsafe { rounds.queue(round) }?;
+            queued += self.queue();
+            if !run.look(device, queued)? {
+                break;
+            }
+        }
+        // Steps behind the last iteration left everything as it was.
+        let columns = if run.done.is_multiple_of(2) { even } else { odd };
+        let queries = Queries { columns, m: self.n, stride: self.stride };
+        Ok(run.ends(queries, sums))
+    }
+
+    /// Moves queries over the points until each rests.
+    pub fn climb(&self, options: &MeanShift, mut queries: Queries, watch: Watch<'_>) -> Result<Ends> {
+        let device = &self.device;
+        let (m, d, stride) = (queries.m as usize, self.d as usize, queries.stride as usize);
+        let mut next = device.zeros(d * stride)?;
+        let mut sums = device.zeros(2 * stride)?;
+        let mut ends = device.zeros(d * stride)?;
+        let mut details = device.zeros(3 * stride)?;
+        let mut ids = [device.zeros(m)?, device.zeros(m)?];
+        let mut run = Run::new(device, options, watch)?;
+        device.launch(begin::launch(&mut ids[0], &mut run.state, queries.m))?;
+        let (mut rounds, mut queued, mut most) = (Rounds::new(device), 0, queries.m);
+        let limit = run.limit as u32;
+        loop {
+            let round = || {
+                (queued..queued + self.queue()).try_for_each(|step| {
+                    let query_stride = queries.stride;
+                    device.launch(options.in_own_blocks(
+                        self.d,
+                        self.norm,
+                        (self.step)(Call {
+                            queries: &queries.columns,
+                            points: &self.columns,
+                            marks: &self.marks,
+                            next: &mut next,
+                            sums: &mut sums,
+                            state: &mut run.state,
+                            sizes: Sizes { n: self.n, d: self.d, stride: self.stride, query_stride, most },
+                            limit,
+                            // Iterations of this form are ended by the other kernel.
+                            tolerance: -1.0,
+                            relaxation: options.relaxation as f32,
+                            norm: self.norm,
+                        }),
+                    ))?;
+                    let [a, b] = &mut ids;
+                    let (from, to) = if step % 2 == 0 { (a, b) } else { (b, a) };
+                    let (state, tolerance) = (&mut run.state, options.scaled_tolerance());
+                    device.launch(retire::launch(
+                        &next,
+                        &sums,
+                        from,
+                        &mut queries.columns,
+                        to,
+                        &mut ends,
+                        &mut details,
+                        state,
+                        self.d,
+                        query_stride,
+                        query_stride,
+                        most,
+                        limit,
+                        tolerance,
+                    ))
+                })
+            };
+            // SAFETY: as in `blur`; a change of `most` is followed by `forget`.
+            unsafe { rounds.queue(round) }?;
+            queued += self.queue();
+            if !run.look(device, queued)? {
+                break;
+            }
+            // The others have left, and fewer blocks are needed; a few too many are worth no new recording.
+            if !rounds.is_recorded() || run.active <= most / 2 {
+                most = run.active;
+                rounds.forget();
+            }
+        }
+        let queries = Queries { columns: ends, m: queries.m, stride: queries.stride };
+        Ok(run.ends(queries, details))
+    }
+}

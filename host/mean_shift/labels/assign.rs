@@ -1,0 +1,68 @@
+//! The nearest mode, and how many points are about a place.
+
+use gpu::assign::{count_within_l1, count_within_l2, count_within_lp, nearest_l1, nearest_l2, nearest_lp};
+
+use super::{Columns, Sizes, count, launch_by_norm, power};
+use crate::error::{Error, Result};
+use crate::executor::{Buffer, Device};
+use crate::mean_shift::masses::Masses;
+
+/// For each query the nearest of `k` modes, by rows, in the p-norm, the first of equals; and the p-th power
+/// of the distance to it (squared, for p = 2). A query farther than `limit` from all gets
+/// [`NOISE`](super::NOISE).
+///
+/// # Errors
+/// No modes; too little memory; whatever the device reports.
+pub fn nearest(
+    device: &Device,
+    queries: Columns<'_>,
+    modes: &Buffer<f32>,
+    k: usize,
+    p: f32,
+    limit: Option<f64>,
+) -> Result<(Buffer<u32>, Buffer<f32>)> {
+    let Sizes { n: m, d, stride } = queries.sizes()?;
+    let modes_count = count(k, "modes")?;
+    if k == 0 {
+        return Err(Error::NoPoints);
+    }
+    let mut ids = device.zeros(queries.n)?;
+    let mut distances = device.zeros(queries.n)?;
+    let limit = limit.map_or(f32::INFINITY, |limit| power(limit, p));
+    launch_by_norm!(
+        device,
+        p,
+        [nearest_l2, nearest_l1, nearest_lp],
+        (queries.values, modes, &mut ids, &mut distances, m, modes_count, d, stride, p, limit)
+    )?;
+    Ok((ids, distances))
+}
+
+/// For each query the number of points no farther than `radius` in the p-norm, or the sum of their masses.
+///
+/// # Errors
+/// Too little memory; whatever the device reports.
+///
+/// # Panics
+/// If the dimensions differ.
+pub fn count_within(
+    device: &Device,
+    queries: Columns<'_>,
+    points: Columns<'_>,
+    masses: Option<&Masses>,
+    p: f32,
+    radius: f64,
+) -> Result<Buffer<u32>> {
+    assert_eq!(queries.d, points.d, "queries and points have the same dimensions");
+    let (Sizes { n: m, d, stride: query_stride }, Sizes { n, stride, .. }) = (queries.sizes()?, points.sizes()?);
+    let mut counts = device.zeros(queries.n)?;
+    let ones = device.zeros(0)?;
+    let masses = masses.map_or(&ones, |masses| &masses.values);
+    launch_by_norm!(
+        device,
+        p,
+        [count_within_l2, count_within_l1, count_within_lp],
+        (queries.values, points.values, masses, &mut counts, m, n, d, query_stride, stride, p, power(radius, p))
+    )?;
+    Ok(counts)
+}

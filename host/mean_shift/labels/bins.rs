@@ -1,0 +1,93 @@
+//! Occupied bins as seeds.
+
+use gpu::bins::{claim_bins, flag_bins, write_bins};
+use gpu::layout::STRIDE;
+
+use super::{Columns, Sizes, capacity, scan};
+use crate::error::{Error, Result};
+use crate::executor::{Buffer, Device};
+use crate::mean_shift::masses::Masses;
+
+/// Seeds at the middle of bins.
+#[derive(Debug)]
+pub struct Bins {
+    /// The seeds by columns, centred and scaled as the points are.
+    pub columns: Buffer<f32>,
+    /// How many.
+    pub count: usize,
+    /// The length of a column.
+    pub stride: usize,
+}
+
+/// The bins of at least `minimum` points, in the order of their first points: scikit-learn's
+/// `get_bin_seeds`. `None` if there are as many as points: the points are then the seeds. There may be none.
+/// With masses a point counts as many points as its weight is.
+///
+/// The points' own coordinates are `columns / factor + centre`, for the centre's d numbers, in f64; a bin is
+/// that over `size`, rounded to the nearest whole number, halves to even ones.
+///
+/// # Errors
+/// A size that is not positive; too little memory; whatever the device reports.
+pub fn occupied_bins(
+    device: &Device,
+    points: Columns<'_>,
+    masses: Option<&Masses>,
+    factor: f64,
+    centre: &Buffer<f64>,
+    size: f64,
+    minimum: usize,
+) -> Result<Option<Bins>> {
+    let Sizes { n, d, stride } = points.sizes()?;
+    if !(size > 0.0 && size.is_finite()) {
+        return Err(Error::Option { option: "the size of bins", value: size.to_string(), must: "positive" });
+    }
+    let ones = Masses::alike(device, points.n)?;
+    let masses = masses.unwrap_or(&ones);
+    let minimum = masses.mass(minimum as f64);
+    let capacity = capacity(points.n);
+    let mut slots = device.zeros(capacity)?;
+    let mut counts = device.zeros(capacity)?;
+    let mut firsts = device.zeros(capacity)?;
+    let mut slot_of = device.zeros(points.n)?;
+    device.launch(claim_bins::launch(
+        points.values,
+        centre,
+        &masses.values,
+        &mut slots,
+        &mut counts,
+        &mut firsts,
+        &mut slot_of,
+        n,
+        d,
+        stride,
+        capacity as u32,
+        factor,
+        size,
+    ))?;
+    let mut numbers = device.zeros(points.n)?;
+    device.launch(flag_bins::launch(&slot_of, &counts, &firsts, &mut numbers, n, minimum))?;
+    let total = scan(device, &mut numbers)?;
+    let count = device.download(&total)?[0] as usize;
+    if count as f64 * masses.factor == f64::from(masses.total) {
+        return Ok(None);
+    }
+    let seed_stride = count.next_multiple_of(STRIDE);
+    let mut columns = device.zeros(seed_stride * points.d)?;
+    device.launch(write_bins::launch(
+        points.values,
+        centre,
+        &slot_of,
+        &counts,
+        &firsts,
+        &numbers,
+        &mut columns,
+        n,
+        d,
+        stride,
+        seed_stride as u32,
+        minimum,
+        factor,
+        size,
+    ))?;
+    Ok(Some(Bins { columns, count, stride: seed_stride }))
+}

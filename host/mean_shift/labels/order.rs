@@ -1,0 +1,92 @@
+//! The order of groups, and labels to match.
+
+use gpu::order::{RUN, group_keys, label_groups, merge_runs, permute_groups, sort_runs};
+
+use super::{Groups, count};
+use crate::error::Result;
+use crate::executor::{Buffer, Device};
+
+/// Groups in order.
+#[derive(Debug)]
+pub struct Order {
+    /// The groups that are kept, in order.
+    pub groups: Groups,
+    /// The place of each group in that order, for [`relabel`]; [`NOISE`](super::NOISE) for small ones.
+    pub label_of: Buffer<u32>,
+}
+
+/// What items are ordered by: keys, the largest first; then positions, of d coordinates, `steps` apart from
+/// item to item and from coordinate to coordinate; then their numbers.
+pub(super) struct Ordered<'a> {
+    pub keys: &'a Buffer<u64>,
+    pub positions: &'a Buffer<f32>,
+    pub d: u32,
+    pub steps: (u32, u32),
+    /// Whether of equal keys the largest position comes first, else the smallest.
+    pub descending: bool,
+}
+
+/// The first `n` > 0 items in order.
+pub(super) fn sort(device: &Device, n: u32, by: &Ordered<'_>) -> Result<Buffer<u32>> {
+    let &Ordered { keys, positions, d, steps: (item, coordinate), descending } = by;
+    let descending = u32::from(descending);
+    let mut order = device.zeros(n as usize)?;
+    device.launch(sort_runs::launch(keys, positions, &mut order, n, d, item, coordinate, descending))?;
+    let mut run = RUN as u32;
+    if run < n {
+        let mut merged = device.zeros(n as usize)?;
+        while run < n {
+            let (from, to) = (&order, &mut merged);
+            device.launch(merge_runs::launch(keys, positions, from, to, n, d, item, coordinate, descending, run))?;
+            std::mem::swap(&mut order, &mut merged);
+            run *= 2;
+        }
+    }
+    Ok(order)
+}
+
+/// Groups by their weight, largest first; ties by position, coordinate by coordinate, smallest first; then
+/// by number. Groups of fewer points than `minimum_size` are left out.
+///
+/// # Errors
+/// Too little memory; whatever the device reports.
+pub fn order(device: &Device, groups: &Groups, minimum_size: usize) -> Result<Order> {
+    let d = groups.d;
+    let n = count(groups.count, "groups")?;
+    let mut label_of = device.zeros(groups.count)?;
+    if n == 0 {
+        return Ok(Order { groups: Groups::zeros(device, 0, d)?, label_of });
+    }
+    let minimum = u32::try_from(minimum_size).unwrap_or(u32::MAX);
+    let mut keys = device.zeros(groups.count)?;
+    let mut kept = device.zeros(1)?;
+    device.launch(group_keys::launch(&groups.totals, &groups.sizes, &mut keys, &mut kept, n, minimum))?;
+    let by = Ordered { keys: &keys, positions: &groups.means, d: d as u32, steps: (d as u32, 1), descending: false };
+    let sequence = sort(device, n, &by)?;
+    device.launch(label_groups::launch(&sequence, &kept, &mut label_of, n))?;
+    // Every group has a point at least.
+    let kept = if minimum <= 1 { groups.count } else { device.download(&kept)?[0] as usize };
+    let mut ordered = Groups::zeros(device, kept, d)?;
+    device.launch(permute_groups::launch(
+        &sequence,
+        &groups.sizes,
+        &groups.totals,
+        &groups.means,
+        &mut ordered.sizes,
+        &mut ordered.totals,
+        &mut ordered.means,
+        kept as u32,
+        d as u32,
+    ))?;
+    Ok(Order { groups: ordered, label_of })
+}
+
+/// The label of each point, from its group; [`NOISE`](super::NOISE) for points of no group, or of a small one.
+///
+/// # Errors
+/// Too little memory; whatever the device reports.
+pub fn relabel(device: &Device, ids: &Buffer<u32>, label_of: &Buffer<u32>) -> Result<Buffer<u32>> {
+    let mut labels = device.zeros(ids.len())?;
+    device.launch(gpu::order::relabel::launch(ids, label_of, &mut labels, count(ids.len(), "points")?))?;
+    Ok(labels)
+}

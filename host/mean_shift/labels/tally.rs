@@ -1,0 +1,86 @@
+//! Sizes, weights and means of groups.
+
+use gpu::axes::largest_magnitude;
+use gpu::tally::{SHARED_CELLS, tally_few, tally_many, tally_means};
+
+use super::{Columns, Sizes, count};
+use crate::error::Result;
+use crate::executor::{Buffer, Device};
+
+/// What there is to say of groups of points, group by group.
+#[derive(Debug)]
+pub struct Groups {
+    /// How many groups.
+    pub count: usize,
+    /// Dimensions.
+    pub d: usize,
+    /// How many points a group has.
+    pub sizes: Buffer<u32>,
+    /// The sum of their weights.
+    pub totals: Buffer<f64>,
+    /// Their weighted means, by rows.
+    pub means: Buffer<f32>,
+}
+
+impl Groups {
+    /// Memory for so many groups.
+    ///
+    /// # Errors
+    /// If there is too little.
+    pub(super) fn zeros(device: &Device, count: usize, d: usize) -> Result<Self> {
+        let (sizes, totals) = (device.zeros(count)?, device.zeros(count)?);
+        Ok(Self { count, d, sizes, totals, means: device.zeros(count * d)? })
+    }
+}
+
+/// Sizes, weights and means of `count` groups. `ids` has the group of each point; a point whose id is not
+/// less than `count` is in none. Without `weights` every point weighs 1.
+///
+/// # Precision
+/// Sums are of fixed point, which cannot overflow, so that they do not depend on an order. A mean is off
+/// by less than n 2^-60 max|x| max|w| / (mean weight of its group), and the rounding to f32; see
+/// `gpu/tally.rs`. Points on one spot have that spot as their mean. A group whose weight is 0 has its
+/// first point.
+///
+/// # Errors
+/// Too little memory; whatever the device reports.
+///
+/// # Panics
+/// If `ids` or `weights` are shorter than the points.
+pub fn tally(
+    device: &Device,
+    ids: &Buffer<u32>,
+    count_of_groups: usize,
+    points: Columns<'_>,
+    weights: Option<&Buffer<f32>>,
+) -> Result<Groups> {
+    let Sizes { n, d, stride } = points.sizes()?;
+    let groups = count(count_of_groups, "groups")?;
+    let mut found = Groups::zeros(device, count_of_groups, points.d)?;
+    if groups == 0 {
+        return Ok(found);
+    }
+    let ones = device.zeros(0)?;
+    let mut largest = match weights {
+        Some(_) => device.zeros(2)?,
+        None => device.upload(&[0, 1.0_f32.to_bits()])?,
+    };
+    device.launch(largest_magnitude::launch(points.values, &mut largest, n, d, stride, 0))?;
+    if let Some(weights) = weights {
+        device.launch(largest_magnitude::launch(weights, &mut largest, n, 1, n, 1))?;
+    }
+    let weights = weights.unwrap_or(&ones);
+    let mut sums = device.zeros(count_of_groups * (points.d + 1))?;
+    let mut firsts = device.zeros(count_of_groups)?;
+    // What a point may add to a sum of 63 bits.
+    let room = (1_u64 << 62) as f64 / points.n as f64;
+    let (values, sizes) = (points.values, &mut found.sizes);
+    device.launch(if count_of_groups * (points.d + 2) <= SHARED_CELLS {
+        tally_few::launch(ids, values, weights, &largest, &mut sums, sizes, &mut firsts, groups, n, d, stride, room)
+    } else {
+        tally_many::launch(ids, values, weights, &largest, &mut sums, sizes, &mut firsts, groups, n, d, stride, room)
+    })?;
+    let (means, totals) = (&mut found.means, &mut found.totals);
+    device.launch(tally_means::launch(values, &largest, &sums, &firsts, means, totals, groups, n, d, stride, room))?;
+    Ok(found)
+}

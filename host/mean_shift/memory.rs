@@ -1,0 +1,79 @@
+//! How much device memory a fit takes, before it takes any.
+
+use super::builder::MeanShift;
+use super::composed;
+use super::iterate::Queries;
+use super::options::{Form, Method, Seeding};
+use super::seeds::enough;
+use crate::error::{Bytes, Result};
+use crate::executor::Device;
+
+/// The most bytes that a fit of n points of d dimensions holds on the device at a time, without a batch's
+/// distances: O(n d).
+///
+/// The points by rows and by columns and their marks; in the blurring form two buffers of queries, in the
+/// standard form three (queries, next, ends); then labels: the hash tables of `labels` (two of 2 n slots
+/// rounded up to a power of two, in turn), some numbers a query and a point; and what an estimate of the
+/// bandwidth takes.
+pub fn bytes(options: &MeanShift, n: usize, d: usize) -> u128 {
+    let stride = Queries::stride_of(n) as u128;
+    let seeds = match &options.seeding {
+        // Labels by basin move every point in the end, whatever the seeds.
+        _ if options.form == Form::Blurring || options.basin() => n,
+        Seeding::At(points) => points.len(),
+        &Seeding::Random { count, .. } => count.min(n),
+        &Seeding::Share { share, confidence, .. } => enough(share, confidence).min(n),
+        Seeding::EveryPoint | Seeding::Bins { .. } => n,
+    };
+    let m = Queries::stride_of(seeds) as u128;
+    let d = d as u128;
+    let field = stride * d * 2 + stride * 4;
+    let queries = match options.form {
+        Form::Blurring => m * d * 2 + m * 3,
+        Form::Standard => m * d * 3 + m * 7,
+    };
+    let table = (2 * m).next_power_of_two().max(32);
+    let labels = table * 4 + m * 8 + m * (d + 6) * 3 + stride * 4;
+    let estimate = stride * (d + 4);
+    (field + queries + labels + estimate + options.max_iterations as u128) * 4
+}
+
+/// Checks that a fit's memory is there; what it is, and the composed method's batch, which is made smaller
+/// where memory is short.
+///
+/// # Errors
+/// [`Error::Memory`](crate::Error::Memory).
+pub fn reserve(options: &MeanShift, device: &Device, n: usize, d: usize) -> Result<(Bytes, Option<usize>)> {
+    let fixed = bytes(options, n, d);
+    let what = format!("{n} points of {d} dimensions");
+    let Method::Composed { batch } = options.method else {
+        device.reserve(fixed, &what, "use fewer points")?;
+        return Ok((Bytes(fixed), None));
+    };
+    device.reserve(fixed + composed::bytes(n, d, 1), &what, "use fewer points, or --method fused")?;
+    let batch = fitting(batch.min(n), device.available()? as u128, fixed + composed::bytes(n, d, 0), n as u128 * 4);
+    Ok((Bytes(fixed + composed::bytes(n, d, batch)), Some(batch)))
+}
+
+/// The most of `wanted` points at a time that fit the free memory, each with so many bytes, beside what is
+/// fixed; 1 at least. An eighth is left for the kernels' code, and for memory that is given in larger pieces.
+fn fitting(wanted: usize, free: u128, fixed: u128, each: u128) -> usize {
+    let room = (free - free / 8).saturating_sub(fixed);
+    usize::try_from(room / each).map_or(wanted, |most| wanted.min(most)).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn batches_shrink_to_what_fits() {
+        assert_eq!(fitting(1024, 1 << 30, 1000, 400), 1024);
+        // 7000 of 8000 bytes, of which 1000 are taken.
+        assert_eq!(fitting(1024, 8000, 1000, 400), 15);
+        assert_eq!(fitting(10, 8000, 1000, 400), 10);
+        assert_eq!(fitting(1024, 8000, 6500, 400), 1);
+        assert_eq!(fitting(1024, 100, 6500, 400), 1);
+        assert_eq!(fitting(7, u128::MAX, 0, 4), 7);
+    }
+}

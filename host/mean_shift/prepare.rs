@@ -1,0 +1,242 @@
+//! From points to a field that queries move over: upload, bandwidth, scaling.
+
+use gpu::layout::{to_columns, to_rows};
+use gpu::sphere::to_sphere;
+use gpu::steps::Steps;
+
+use super::bandwidth::{Marks, Resolved, Sample, Values, marks};
+use super::builder::MeanShift;
+use super::iterate::{Field, Queries};
+use super::labels::Columns;
+use super::masses::Masses;
+use super::options::Distance;
+use crate::error::{Error, Result};
+use crate::executor::{Buffer, Device};
+use crate::points::Points;
+
+/// How coordinates are scaled: `scaled_c = factors_c (x_c - centre_c)`, or put on a sphere.
+#[derive(Clone, Debug)]
+pub struct Scaling {
+    /// The points' centre, from which their coordinates count.
+    pub centre: Vec<f64>,
+    /// What the coordinates are multiplied by, for the step's weight; 1 on a sphere.
+    pub factors: Vec<f64>,
+    /// The sphere's radius, for the cosine distance.
+    pub sphere: Option<f64>,
+}
+
+impl Scaling {
+    /// The columns of rows that are centred about `centre`.
+    ///
+    /// # Errors
+    /// [`Error::NoDirection`]; whatever the device reports.
+    pub fn columns(&self, device: &Device, rows: &Buffer<f32>, centre: &[f64], n: usize) -> Result<Buffer<f32>> {
+        let (d, stride) = (self.factors.len(), Queries::stride_of(n));
+        let (n32, d32, stride32) = (n as u32, d as u32, stride as u32);
+        let mut columns = device.zeros(stride * d)?;
+        match self.sphere {
+            Some(radius) => {
+                let centre = device.upload(centre)?;
+                let mut first_zero = device.upload(&[u32::MAX])?;
+                let zero = &mut first_zero;
+                device.launch(to_sphere::launch(rows, &centre, &mut columns, zero, n32, d32, stride32, radius))?;
+                match device.download(&first_zero)?[0] {
+                    u32::MAX => {}
+                    row => return Err(Error::NoDirection { row: row as usize }),
+                }
+            }
+            None => {
+                let factors: Vec<f32> = self.factors.iter().map(|&factor| factor as f32).collect();
+                let factors = device.upload(&factors)?;
+                device.launch(to_columns::launch(rows, &factors, &mut columns, n32, d32, stride32))?;
+            }
+        }
+        Ok(columns)
+    }
+
+    /// Other points than those of the fit, in its coordinates.
+    ///
+    /// # Errors
+    /// [`Error::Dimensions`]; as [`columns`](Self::columns).
+    pub fn queries(&self, device: &Device, points: &Points, what: &'static str) -> Result<Queries> {
+        let (n, d) = (points.len(), self.factors.len());
+        if points.dimensions() != d {
+            return Err(Error::Dimensions { what, found: points.dimensions(), expected: d });
+        }
+        // Points are centred about their own middle: move them about the fit's, in f64.
+        let rows: Vec<f32> = match self.sphere {
+            Some(_) => points.centred_rows().to_vec(),
+            None => {
+                let moved: Vec<f64> = points.centre().iter().zip(&self.centre).map(|(own, fit)| own - fit).collect();
+                let centred = points.centred_rows().iter().enumerate();
+                centred.map(|(at, &x)| (f64::from(x) + moved[at % d]) as f32).collect()
+            }
+        };
+        let rows = device.upload(&rows)?;
+        let columns = self.columns(device, &rows, points.centre(), n)?;
+        Ok(Queries::new(columns, n, Queries::stride_of(n)))
+    }
+
+    /// A row of scaled coordinates in those of the data; a direction on a sphere.
+    pub fn unscaled(&self, row: &[f32]) -> Vec<f64> {
+        match self.sphere {
+            Some(_) => {
+                let length = row.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>().sqrt();
+                row.iter().map(|&x| f64::from(x) / length).collect()
+            }
+            None => {
+                let parts = row.iter().zip(&self.factors).zip(&self.centre);
+                parts.map(|((&x, factor), centre)| f64::from(x) / factor + centre).collect()
+            }
+        }
+    }
+}
+
+/// Points on a device, ready to be moved or moved over.
+pub struct Prepared {
+    pub field: Field,
+    pub scaling: Scaling,
+    /// The points as uploaded: n x d by rows, centred.
+    pub rows: Buffer<f32>,
+    pub weights: Option<Buffer<f32>>,
+    /// The bandwidth: of all points, or a mean of those of each dimension or point.
+    pub h: f64,
+    /// The bandwidth of each dimension, where there is one.
+    pub per_dimension: Option<Vec<f64>>,
+    pub how: String,
+    pub notes: Vec<String>,
+}
+
+impl Prepared {
+    /// The points by columns, scaled.
+    pub fn columns(&self) -> Columns<'_> {
+        let Field { n, d, stride, .. } = self.field;
+        Columns { values: &self.field.columns, n: n as usize, d: d as usize, stride: stride as usize }
+    }
+}
+
+impl MeanShift {
+    /// Uploads points, finds the bandwidth, and scales.
+    pub(super) fn prepare(&self, device: &Device, points: &Points) -> Result<Prepared> {
+        let (n, d) = (points.len(), points.dimensions());
+        let weights = self.weights_of(n)?.map(|weights| device.upload(&weights)).transpose()?;
+        let rows = device.upload(points.centred_rows())?;
+        let resolved = self.resolve(device, points, &rows, weights.as_ref())?;
+        let Resolved { values, how, mut notes } = resolved;
+        let stride = Queries::stride_of(n);
+        let (h, per_dimension, own) = match values {
+            Values::Scalar(h) => (h, None, None),
+            Values::PerDimension(each) => {
+                let mean = (each.iter().map(|h| h.ln()).sum::<f64>() / d as f64).exp();
+                (mean, Some(each), None)
+            }
+            Values::PerPoint(each) => {
+                let Marks { columns, h_ref } = marks(device, &each, weights.as_ref(), (n, d), stride)?;
+                (h_ref, None, Some(columns))
+            }
+        };
+        // A position must be known to well below a bandwidth: 2^-24 of the extent, against h / 8.
+        let least = per_dimension.as_ref().map_or(h, |each| each.iter().copied().fold(f64::INFINITY, f64::min));
+        if self.distance != Distance::Cosine && points.extent() / least > f64::from(1 << 21) {
+            return Err(Error::Extent { extent: points.extent(), bandwidth: least });
+        }
+        let norm = self.distance.norm(self.weight.scale(), h);
+        let factors = match (&per_dimension, norm.sphere > 0.0) {
+            (_, true) => vec![1.0; d],
+            (Some(each), _) => each.iter().map(|h| self.weight.scale() / h).collect(),
+            (None, _) => vec![self.weight.scale() / h; d],
+        };
+        let sphere = (norm.sphere > 0.0).then_some(f64::from(norm.sphere));
+        let scaling = Scaling { centre: points.centre().to_vec(), factors, sphere };
+        let columns = scaling.columns(device, &rows, points.centre(), n)?;
+        let marked = own.is_some() || weights.is_some();
+        let marks = match own {
+            Some(own) => own,
+            None if Steps::reads_marks(norm, marked) => self.plain_marks(device, weights.as_ref(), n, d)?,
+            None => device.zeros(0)?,
+        };
+        if h < points.extent() * 1e-6 {
+            notes.push("the bandwidth is tiny against the extent of the points".to_owned());
+        }
+        let step = self.weight.steps().choose(d as u32, norm, marked);
+        let field = Field {
+            device: device.clone(),
+            columns,
+            marks,
+            n: n as u32,
+            d: d as u32,
+            stride: stride as u32,
+            norm,
+            step,
+        };
+        Ok(Prepared { field, scaling, rows, weights, h, per_dimension, how, notes })
+    }
+
+    /// Marks of points that all have the one bandwidth.
+    fn plain_marks(&self, device: &Device, weights: Option<&Buffer<f32>>, n: usize, d: usize) -> Result<Buffer<f32>> {
+        let stride = Queries::stride_of(n);
+        let (none, mut columns) = (device.zeros(0)?, device.zeros(2 * stride)?);
+        let weights = weights.unwrap_or(&none);
+        let sizes = (n as u32, d as u32, stride as u32);
+        device.launch(gpu::marks::marks::launch(&none, weights, &mut columns, sizes.0, sizes.1, sizes.2, 1.0))?;
+        Ok(columns)
+    }
+
+    /// The bandwidth, for the distance.
+    fn resolve(
+        &self,
+        device: &Device,
+        points: &Points,
+        rows: &Buffer<f32>,
+        weights: Option<&Buffer<f32>>,
+    ) -> Result<Resolved> {
+        let (n, d) = (points.len(), points.dimensions());
+        let sample = Sample { rows, n, d, p: self.distance.p(), weights };
+        if self.distance != Distance::Cosine {
+            return self.bandwidth.resolve(device, &sample);
+        }
+        // Estimates are made of directions.
+        let sphere = Scaling { centre: points.centre().to_vec(), factors: vec![1.0; d], sphere: Some(1.0) };
+        let columns = sphere.columns(device, rows, points.centre(), n)?;
+        let (ones, mut directions) = (device.upload(&vec![1.0_f32; d])?, device.zeros(n * d)?);
+        let stride = Queries::stride_of(n) as u32;
+        device.launch(to_rows::launch(&columns, &ones, &mut directions, n as u32, d as u32, stride))?;
+        let mut resolved = self.bandwidth.resolve(device, &Sample { rows: &directions, ..sample })?;
+        resolved.values = match resolved.values {
+            Values::Scalar(h) if self.bandwidth.is_estimate() => {
+                resolved.how += ", as half its square";
+                Values::Scalar(h * h / 2.0)
+            }
+            Values::Scalar(h) => Values::Scalar(h),
+            _ => {
+                let (what, why) = ("several bandwidths with the cosine distance", "it needs a single one");
+                return Err(Error::Conflict { what, why });
+            }
+        };
+        Ok(resolved)
+    }
+
+    /// What points count where they are counted, if not one each.
+    pub(super) fn masses(&self, device: &Device, prepared: &Prepared) -> Result<Option<Masses>> {
+        let (Some(weights), Some(given)) = (&prepared.weights, &self.sample_weights) else { return Ok(None) };
+        let sum = given.iter().map(|&weight| f64::from(weight as f32)).sum();
+        Masses::of(device, weights, sum).map(Some)
+    }
+
+    /// The sample weights, checked.
+    fn weights_of(&self, n: usize) -> Result<Option<Vec<f32>>> {
+        let Some(weights) = &self.sample_weights else { return Ok(None) };
+        let wrong = |what| Err(Error::SampleWeights { what, points: n });
+        if weights.len() != n {
+            return wrong(format!("there are {} sample weights", weights.len()));
+        }
+        if let Some(at) = weights.iter().position(|&w| !(w >= 0.0 && w <= f64::from(f32::MAX))) {
+            return wrong(format!("sample weight {at} is {}", weights[at]));
+        }
+        let largest = weights.iter().copied().fold(0.0, f64::max);
+        if largest == 0.0 {
+            return wrong("all sample weights are 0".to_owned());
+        }
+        Ok(Some(weights.iter().map(|&w| w as f32).collect()))
+    }
+}

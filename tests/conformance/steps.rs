@@ -1,0 +1,229 @@
+//! The fused steps of every weight function, one of them a user's own, against the oracle: plain and marked points,
+//! every norm, both forms.
+//!
+//! Columns are padded with NaN, of which nothing may come out.
+
+mod set;
+
+use gpu::progress::{ACTIVE, HISTORY, ITERATION};
+use gpu::shift_any::Norm;
+use gpu::steps::{Call, Sizes};
+use modeseek::reference::{Metric, Pull};
+use modeseek::{Device, WeightFunction};
+
+use self::set::{Kernel, LIMIT, RADIUS, SMALL, Set, Stepped, columns_of, run};
+use crate::check::{ROUNDING, is_interpreted, random, wide};
+use crate::kernels::progress;
+
+/// Those with a name, and one as a user would add it.
+pub const FUNCTIONS: [WeightFunction; 6] = {
+    let [a, b, c, d, e] = WeightFunction::ALL;
+    [a, b, c, d, e, WeightFunction::Own(&gpu::cauchy::STEPS)]
+};
+
+/// What the oracle says, and how far off f32 may be.
+struct Expected {
+    mean: Vec<f64>,
+    total: f64,
+    tolerance: f64,
+    total_tolerance: f64,
+}
+
+/// The oracle for one query.
+fn expected(set: &Set, pull: &Pull<'_>, q: &[f64]) -> Expected {
+    let (n, d) = (set.n() as f64, set.d as f64);
+    // Roundings of a squared distance and its weight; sums round at random, by the root of their length.
+    let roundings = d + 8.0 + set.kernel.powers() + n.sqrt();
+    let weights = pull.weights(q);
+    // What a weight is off by: of itself, and what an argument that is off makes of it.
+    let mut slack = 0.0;
+    for (j, x) in pull.points.chunks(set.d).enumerate() {
+        let u = pull.metric.distance(q, x) / pull.bandwidths[j];
+        let near = [-1e-5, 1e-5].map(|part| set.function.weight(u * (1.0 + part)));
+        if set.function == WeightFunction::Flat {
+            // A set whose distances lie on the step would tell nothing.
+            assert!(pull.factors[j] == 0.0 || near[0] == near[1], "{}: a distance of {u}", set.what());
+        }
+        slack += weights[j] + pull.factors[j] * (near[0] - near[1]).abs() / 2e-5;
+    }
+    let total: f64 = weights.iter().sum();
+    let total_tolerance = roundings * ROUNDING * slack;
+    // A mean is off by its weights' errors, each times how far its point is: coordinates are within 2 of the origin.
+    let tolerance = 4.0 * ROUNDING + if total > 0.0 { 4.0 * total_tolerance / total } else { 0.0 };
+    Expected { mean: pull.mean(q), total, tolerance, total_tolerance }
+}
+
+/// Compares a step with the oracle.
+fn check(device: &Device, set: &Set, relaxation: f32, threads: Option<u32>) {
+    let (what, d) = (set.what(), set.d);
+    let standard = set.queries.is_some();
+    let found = run(device, set, if standard { -1.0 } else { 0.25 }, relaxation, threads);
+
+    let scale = set.function.steps().scale;
+    // The weight's argument is the distance over this; on the sphere, (2 radius^2 (1 - cos))^2 is the squared one.
+    let h = match set.kernel.metric() {
+        Metric::Cosine => scale / (2.0 * RADIUS * RADIUS),
+        _ => scale,
+    };
+    let bandwidths: Vec<f64> = set.scales.iter().map(|&scale| h / f64::from(scale).sqrt()).collect();
+    let (points, factors) = (wide(&set.points), wide(&set.factors));
+    let (metric, function) = (set.kernel.metric(), set.function);
+    let pull = Pull { points: &points, d, metric, function, factors: &factors, bandwidths: &bandwidths };
+    let mut farthest: f32 = 0.0;
+    for (i, q) in wide(set.queries()).chunks(d).enumerate() {
+        let Expected { mean, total, tolerance, total_tolerance } = expected(set, &pull, q);
+        let (row, squared) = (&found.rows[i * d..][..d], found.squared[i]);
+        let far = f64::from(relaxation);
+        for c in 0..d {
+            let (x, expected) = (f64::from(row[c]), q[c] + far * (mean[c] - q[c]));
+            let error = (x - expected).abs();
+            assert!(error <= far * tolerance, "{what}: [{i}, {c}] is {x}, not {expected}: {error:e} > {tolerance:e}");
+        }
+        let error = (f64::from(found.totals[i]) - total).abs();
+        assert!(error <= total_tolerance, "{what}: the weights of {i} are {}, not {total}", found.totals[i]);
+        // The step is noted before relaxation, and its error is that of d coordinates.
+        let step = Metric::L2.distance(q, &mean);
+        let error = (f64::from(squared).sqrt() - step).abs();
+        assert!(error <= tolerance * (d as f64).sqrt(), "{what}: {i} moved {}, not {step}", squared.sqrt());
+        farthest = farthest.max(squared);
+    }
+    let mut state = progress(set.m(), 1, LIMIT);
+    if !standard {
+        // The iteration is over, and so is the run if nothing moved more than the tolerance.
+        state[HISTORY + 1] = farthest.to_bits();
+        state[ITERATION] = 2;
+        state[ACTIVE] = if farthest <= 0.25 { 0 } else { set.m() as u32 };
+    }
+    assert_eq!(found.state, state, "{what}");
+}
+
+/// Both forms for d = 1 to 4. What is large has more than a tile of points, or more than a block of queries.
+pub fn shift(device: &Device) {
+    let (sizes, large): (&[_], _) = match is_interpreted(device) {
+        true => (&[1, 33, 150], [(150, None), (1100, Some(40)), (40, Some(600))]),
+        false => (&[1, 2, 31, 500], [(1100, None), (2051, Some(70)), (300, Some(1100))]),
+    };
+    for function in FUNCTIONS {
+        for kernel in [Kernel::Plain, Kernel::Marked] {
+            for d in 1..=4 {
+                for &n in sizes {
+                    check(device, &Set::new(function, kernel, (n, None, d)), 1.0, SMALL);
+                }
+                check(device, &Set::new(function, kernel, (70, Some(33), d)), 1.0, SMALL);
+                check(device, &Set::new(function, kernel, (33, Some(70), d)), 1.5, SMALL);
+            }
+            for (n, m) in large {
+                check(device, &Set::new(function, kernel, (n, m, 2)), 1.0, None);
+            }
+        }
+    }
+}
+
+/// Any d: around tiles of 64 points and chunks of 32 coordinates.
+pub fn shift_any(device: &Device) {
+    let sizes: &[_] = match is_interpreted(device) {
+        true => &[(1, None, 1), (33, None, 5), (65, Some(20), 33), (20, Some(140), 2)],
+        false => &[
+            (1, None, 1),
+            (2, None, 5),
+            (33, None, 2),
+            (65, None, 33),
+            (130, None, 70),
+            (1100, None, 3),
+            (200, Some(33), 64),
+            (65, Some(1100), 5),
+        ],
+    };
+    for function in FUNCTIONS {
+        for kernel in [Kernel::Any, Kernel::AnyMarked] {
+            for &sizes in sizes {
+                check(device, &Set::new(function, kernel, sizes), 1.0, None);
+            }
+            check(device, &Set::new(function, kernel, (40, Some(33), 6)), 1.5, None);
+        }
+    }
+}
+
+/// Every norm, and directions on a sphere.
+pub fn shift_norms(device: &Device) {
+    let sizes: &[_] = match is_interpreted(device) {
+        true => &[(33, None, 3), (65, Some(20), 5)],
+        false => &[(1, None, 2), (33, None, 3), (65, None, 33), (150, Some(33), 2), (65, Some(1100), 5)],
+    };
+    for function in FUNCTIONS {
+        for metric in [Metric::L1, Metric::L2, Metric::Lp(3.0), Metric::Lp(1.5), Metric::Cosine] {
+            for &sizes in sizes {
+                check(device, &Set::new(function, Kernel::Norm(metric), sizes), 1.0, None);
+            }
+        }
+    }
+}
+
+/// A query's step does not depend on its place among the others, not in a bit: retire.rs moves them about.
+pub fn places_do_not_matter(device: &Device) {
+    let kernels = [
+        (Kernel::Plain, 3),
+        (Kernel::Marked, 2),
+        (Kernel::Any, 5),
+        (Kernel::AnyMarked, 5),
+        (Kernel::Norm(Metric::L1), 3),
+        (Kernel::Norm(Metric::Cosine), 3),
+    ];
+    for (kernel, d) in kernels {
+        let set = Set::new(WeightFunction::Gaussian, kernel, (90, Some(75), d));
+        let first = run(device, &set, -1.0, 1.0, SMALL);
+        let mut turned = Set::new(WeightFunction::Gaussian, kernel, (90, Some(75), d));
+        let backwards = set.queries().chunks(d).rev().flatten().copied().collect();
+        turned.queries = Some(backwards);
+        let second = run(device, &turned, -1.0, 1.0, SMALL);
+        let again: Vec<f32> = second.rows.chunks(d).rev().flatten().copied().collect();
+        assert_eq!(first.rows, again, "{}", set.what());
+        assert_eq!(first.totals, second.totals.iter().rev().copied().collect::<Vec<_>>(), "{}", set.what());
+        assert_eq!(first.squared, second.squared.iter().rev().copied().collect::<Vec<_>>(), "{}", set.what());
+    }
+}
+
+/// What is no number is noted as such, and not as having come to rest.
+pub fn nan_is_not_lost(device: &Device) {
+    for (kernel, d) in [(Kernel::Plain, 2), (Kernel::Marked, 4), (Kernel::Any, 5), (Kernel::Norm(Metric::Lp(3.0)), 2)] {
+        let mut set = Set::new(WeightFunction::Gaussian, kernel, (70, None, d));
+        set.points[17 * d] = f32::NAN;
+        let Stepped { state, .. } = run(device, &set, 1e30, 1.0, SMALL);
+        assert!(f32::from_bits(state[HISTORY + 1]).is_nan() && state[ACTIVE] == 70, "{}", set.what());
+    }
+}
+
+/// Behind the end of a run, and behind its last iteration, steps change nothing.
+pub fn converged_steps_do_nothing(device: &Device) {
+    let (columns, stride) = columns_of(device, &random(200, 12), 2);
+    let marks = device.upload(&vec![1.0; 2 * stride]).unwrap();
+    let untouched = vec![7.0; stride * 2];
+    let steps = WeightFunction::Gaussian.steps();
+    let all = [steps.plain[1], steps.marked[1], steps.any[0], steps.any[1], steps.any[2]];
+    for (active, iteration) in [(0, 1), (100, 3), (100, 2)] {
+        let before = progress(active, iteration, 3);
+        let moves = active > 0 && iteration < 3;
+        for (which, step) in all.iter().enumerate() {
+            let (mut next, mut sums) = (device.upload(&untouched).unwrap(), device.upload(&untouched).unwrap());
+            let mut state = device.upload(&before).unwrap();
+            let stride = stride as u32;
+            let call = step(Call {
+                queries: &columns,
+                points: &columns,
+                marks: &marks,
+                next: &mut next,
+                sums: &mut sums,
+                state: &mut state,
+                sizes: Sizes { n: 100, d: 2, stride, query_stride: stride, most: 100 },
+                limit: 3,
+                tolerance: 0.0,
+                relaxation: 1.0,
+                norm: Norm::L2,
+            });
+            device.launch(call).unwrap();
+            let same = [&next, &sums].map(|buffer| device.download(buffer).unwrap() == untouched);
+            assert_eq!(same, [!moves; 2], "kernel {which}, {active} active, iteration {iteration}");
+            assert_eq!(device.download(&state).unwrap() == before, !moves);
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! Legal, and worth a word: duplicates, constant columns, bandwidths that are too small or too large.
+
+use modeseek::{Bandwidth, Clustering, Form, MeanShift, Merging};
+
+use crate::{DEVICE, fixed, flat};
+
+#[track_caller]
+fn noted(found: &Clustering, words: &[&str]) {
+    for word in words {
+        assert!(found.notes.iter().any(|note| note.contains(word)), "{word:?} is in none of {:?}", found.notes);
+    }
+}
+
+fn rules() -> [Bandwidth; 7] {
+    [
+        Bandwidth::default(),
+        Bandwidth::Third,
+        Bandwidth::Quantile { quantile: 0.01, sample: None, seed: 0 },
+        Bandwidth::MeanNeighbour { k: 2 },
+        Bandwidth::Neighbours { k: 2 },
+        Bandwidth::Scott,
+        Bandwidth::Silverman,
+    ]
+}
+
+fn with(bandwidth: Bandwidth) -> MeanShift {
+    MeanShift::new().on(&DEVICE).bandwidth(bandwidth)
+}
+
+/// No rule finds a bandwidth then; 1 is as good as any, and is said.
+#[test]
+fn equal_points_are_one_cluster_of_bandwidth_one() {
+    for n in [2, 40] {
+        for rule in rules() {
+            for form in [Form::Blurring, Form::Standard] {
+                let found = with(rule.clone()).form(form).fit(&vec![[3.0, -7.5]; n]).unwrap();
+                assert_eq!((found.labels.clone(), found.bandwidth), (vec![0; n], 1.0), "{rule:?}");
+                assert_eq!(found.modes[0].position, [3.0, -7.5]);
+                assert_eq!((found.modes[0].size, found.converged), (n, true));
+                noted(&found, &["all points are equal, so that any bandwidth gives one cluster: 1 is used"]);
+            }
+        }
+    }
+}
+
+/// One point is one cluster, of which there is nothing to note but where the bandwidth came from.
+#[test]
+fn one_point_is_one_cluster() {
+    for form in [Form::Blurring, Form::Standard] {
+        let found = fixed(1.0).form(form).fit(&[[5.0, 1e6, -3.0]]).unwrap();
+        assert_eq!((found.labels.as_slice(), found.modes.len()), (&[0][..], 1));
+        assert_eq!(found.modes[0].position, [5.0, 1e6, -3.0]);
+        assert!(found.converged && found.notes.is_empty(), "{:?}", found.notes);
+        let found = MeanShift::new().on(&DEVICE).form(form).fit(&[[5.0, 1e6, -3.0]]).unwrap();
+        noted(&found, &["all points are equal"]);
+    }
+}
+
+/// So many duplicates that the nearest neighbours are at distance 0: farther ones are taken, and that is said.
+#[test]
+fn duplicates_are_looked_beyond() {
+    let points: Vec<[f64; 2]> = [[0.0, 0.0], [1.0, 0.0], [20.0, 0.0], [21.0, 0.0]].repeat(10);
+    for rule in [Bandwidth::Quantile { quantile: 0.1, sample: None, seed: 0 }, Bandwidth::MeanNeighbour { k: 3 }] {
+        let found = with(rule).fit(&points).unwrap();
+        // Neighbours up to the tenth are the point itself; then comes the one at distance 1.
+        assert_eq!(found.bandwidth, 1.0);
+        noted(&found, &["is 0 for every point, since that many are equal; neighbour 1"]);
+        assert_eq!(found.labels, [0, 0, 1, 1].repeat(10));
+    }
+    // One that has no duplicate tells how far it is for the others.
+    let found = with(Bandwidth::Neighbours { k: 2 }).fit(&[[0.0], [0.0], [5.0]]).unwrap();
+    noted(&found, &["2 points are at distance 0 from that neighbour", "smallest bandwidth of the others, 5"]);
+}
+
+#[test]
+fn constant_columns_take_the_others_bandwidth() {
+    let points: Vec<[f64; 3]> = (0..60).map(|i| [f64::from(i % 30), 4.0, f64::from(i / 30) * 100.0]).collect();
+    for rule in [Bandwidth::Scott, Bandwidth::Silverman] {
+        let found = with(rule).fit(&points).unwrap();
+        let h = found.bandwidth_per_dimension.clone().unwrap();
+        assert!(h[0] > 0.0 && h[1] == (h[0] + h[2]) / 2.0, "{h:?}");
+        noted(&found, &["1 of 3 columns are constant; they take the mean bandwidth of the others"]);
+    }
+    // Rules by distances need no fallback.
+    for rule in [Bandwidth::default(), Bandwidth::MeanNeighbour { k: 5 }] {
+        let found = with(rule).fit(&points).unwrap();
+        assert!(found.bandwidth > 0.0 && found.notes.is_empty(), "{:?}", found.notes);
+    }
+}
+
+#[test]
+fn too_small_a_bandwidth_makes_every_point_a_cluster() {
+    let points: Vec<[f64; 2]> = (0..30).map(|i| [f64::from(i), f64::from(i * i % 7)]).collect();
+    for estimator in [fixed(1e-3), flat(1e-3), flat(1e-3).merging(Merging::Densest)] {
+        let found = estimator.fit(&points).unwrap();
+        assert_eq!(found.modes.len(), 30);
+        assert!(found.modes.iter().all(|mode| mode.size == 1) && found.converged);
+        noted(&found, &["every point is a cluster of its own: the bandwidth is small"]);
+        // Equal weights: the order is that of positions.
+        assert!(found.modes.is_sorted_by(|a, b| a.position < b.position));
+        assert_eq!(found.labels, (0..30).collect::<Vec<_>>());
+    }
+    let found = fixed(1e-5).fit(&points).unwrap();
+    noted(&found, &["tiny against the extent", "every point is a cluster of its own"]);
+}
+
+#[test]
+fn too_large_a_bandwidth_makes_one_cluster() {
+    let points: Vec<[f64; 2]> = (0..30).map(|i| [f64::from(i), f64::from(i * i % 7)]).collect();
+    let mean = [14.5, points.iter().map(|point| point[1]).sum::<f64>() / 30.0];
+    for estimator in [fixed(1e6), flat(1e6), flat(1e6).merging(Merging::Densest)] {
+        let found = estimator.fit(&points).unwrap();
+        assert_eq!((found.modes.len(), found.modes[0].size), (1, 30));
+        noted(&found, &["all points are one cluster: the bandwidth is large"]);
+        for (found, mean) in found.modes[0].position.iter().zip(mean) {
+            crate::near(*found, mean, 1e-4);
+        }
+    }
+}

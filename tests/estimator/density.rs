@@ -1,0 +1,91 @@
+//! The density estimate that goes with a fit.
+
+use std::f64::consts::PI;
+
+use modeseek::{Bandwidth, MeanShift, Merging, WeightFunction};
+
+use crate::{DEVICE, fixed, near};
+
+/// Worked out by hand.
+#[test]
+fn densities_by_hand() {
+    // Of four points on a line, two within 2 of 0.5: 2 / (4 * 2 * 2).
+    let line = [[0.0], [1.0], [10.0], [11.0]];
+    let found = fixed(2.0).weight(WeightFunction::Flat).fit(&line).unwrap();
+    assert_eq!(found.density(&[[0.5], [5.5], [11.9], [13.5]]).unwrap(), [0.125, 0.0, 0.125, 0.0]);
+    // A single point at its peak: 1 / (sqrt(2 pi) h)^d; and a bandwidth away, exp(-1/2) of that.
+    let found = fixed(3.0).fit(&[[1.0, 2.0]]).unwrap();
+    let density = found.density(&[[1.0, 2.0], [4.0, 2.0]]).unwrap();
+    near(density[0], 1.0 / (2.0 * PI * 9.0), 1e-8);
+    near(density[1], (-0.5_f64).exp() / (2.0 * PI * 9.0), 1e-8);
+    // The lecture's triangle, 1 / h at the point.
+    let found = fixed(4.0).weight(WeightFunction::Triangular).fit(&[[0.0]]).unwrap();
+    for (at, expected) in [(0.0, 0.25), (1.0, 0.1875), (4.0, 0.0), (5.0, 0.0)] {
+        near(found.density(&[[at]]).unwrap()[0], expected, 1e-7);
+    }
+    // 3/4 (1 - u^2) / h and 15/16 (1 - u^2)^2 / h, as textbooks have them.
+    for (weight, peak) in [(WeightFunction::Epanechnikov, 0.75), (WeightFunction::Biweight, 15.0 / 16.0)] {
+        let found = fixed(2.0).weight(weight).fit(&[[0.0]]).unwrap();
+        near(found.density(&[[0.0]]).unwrap()[0], peak / 2.0, 1e-7);
+    }
+}
+
+/// The sum over a fine grid that covers everything, times the cells' size, is 1: for every weight, with bandwidths for
+/// each dimension, with weights of points.
+#[test]
+fn densities_integrate_to_one() {
+    let points = [[0.0, 0.0], [1.0, 0.5], [3.0, 10.0], [2.0, 12.0], [0.5, 8.0]];
+    let bandwidths = [Bandwidth::Fixed(1.5), Bandwidth::PerDimension(vec![0.75, 3.0]), Bandwidth::Scott];
+    let grid: Vec<[f64; 2]> = (0..240)
+        .flat_map(|i| (0..240).map(move |j| [f64::from(i) * 0.125 - 14.03, f64::from(j) * 0.25 - 24.07]))
+        .collect();
+    for weight in WeightFunction::ALL {
+        for bandwidth in &bandwidths {
+            for weights in [None, Some(vec![1.0, 0.0, 2.5, 4.0, 0.5])] {
+                let mut estimator = MeanShift::new().on(&DEVICE).weight(weight).bandwidth(bandwidth.clone());
+                if let Some(weights) = &weights {
+                    estimator = estimator.sample_weights(weights.clone());
+                }
+                let density = estimator.fit(&points).unwrap().density(&grid).unwrap();
+                let integral = density.iter().sum::<f64>() * 0.125 * 0.25;
+                // The flat weight's edge cuts cells.
+                let apart = if weight == WeightFunction::Flat { 0.02 } else { 2e-3 };
+                assert!((integral - 1.0).abs() <= apart, "{weight:?}, {bandwidth:?}, {weights:?}: {integral}");
+            }
+        }
+    }
+}
+
+/// By the definition, in dimensions that have kernels of their own and in others.
+#[test]
+fn densities_are_the_sums() {
+    for d in [1, 3, 4, 6] {
+        let value = |i: usize| ((i * 37 + i * i) % 101) as f64 / 25.0;
+        let rows: Vec<Vec<f64>> = (0..50).map(|i| (0..d).map(|c| value(i * d + c)).collect()).collect();
+        let h = 1.5 * (d as f64).sqrt();
+        let weights: Vec<f64> = (0..50).map(|i| 0.5 + (i % 3) as f64).collect();
+        let total: f64 = weights.iter().sum();
+        // The volume of the unit ball, times 2 / (d + 2).
+        let ball = match d {
+            1 => 2.0,
+            3 => 4.0 * PI / 3.0,
+            4 => PI * PI / 2.0,
+            _ => PI.powi(3) / 6.0,
+        };
+        let estimator = fixed(h).weight(WeightFunction::Epanechnikov).sample_weights(weights.clone());
+        let found = estimator.merging(Merging::Chains { radius: 0.1 }).fit(&rows).unwrap();
+        let new: Vec<Vec<f64>> = (0..20).map(|i| (0..d).map(|c| value(7 * i + 3 * c) - 0.5).collect()).collect();
+        for (place, found) in new.iter().zip(found.density(&new).unwrap()) {
+            let sum: f64 = rows
+                .iter()
+                .zip(&weights)
+                .map(|(row, weight)| {
+                    let squared: f64 = row.iter().zip(place).map(|(x, y)| ((x - y) / h).powi(2)).sum();
+                    weight * (1.0 - squared).max(0.0)
+                })
+                .sum();
+            let expected = sum / (total * h.powi(d as i32) * ball * 2.0 / (d as f64 + 2.0));
+            assert!((found - expected).abs() <= 1e-5 * expected + 1e-9, "d = {d}: {found}, not {expected}");
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! The same points, given in every way that there is.
+
+use modeseek::{Clustering, MeanShift, Points, ToPoints};
+use nalgebra::DMatrix;
+
+use crate::fixed;
+
+/// Multiples of 1/8, which f32 holds.
+const ROWS: [[f64; 3]; 6] =
+    [[0.0, 1.0, 0.125], [0.5, 1.0, 0.25], [9.0, -4.0, 3.0], [9.5, -4.25, 3.0], [0.25, 1.5, 0.0], [40.0, 40.0, 40.0]];
+
+fn estimator() -> MeanShift {
+    fixed(1.5)
+}
+
+#[track_caller]
+fn same(points: &(impl ToPoints + ?Sized), expected: &Clustering) {
+    let found = estimator().fit(points).unwrap();
+    assert_eq!((&found.labels, &found.modes, &found.shifts), (&expected.labels, &expected.modes, &expected.shifts));
+}
+
+#[test]
+fn every_way_to_give_points_is_the_same() {
+    let expected = estimator().fit(&Points::from_rows(ROWS.as_flattened(), 3).unwrap()).unwrap();
+    assert_eq!(expected.labels, [0, 0, 1, 1, 0, 2]);
+    let narrow = ROWS.map(|row| row.map(|x| x as f32));
+    // f64: an array, a slice, vectors of arrays and of vectors, a slice of vectors, a matrix whose columns are points.
+    let vectors: Vec<Vec<f64>> = ROWS.iter().map(|row| row.to_vec()).collect();
+    same(&ROWS, &expected);
+    same(&ROWS[..], &expected);
+    same(&ROWS.to_vec(), &expected);
+    same(&vectors, &expected);
+    same(&vectors[..], &expected);
+    same(&DMatrix::from_column_slice(3, 6, ROWS.as_flattened()), &expected);
+    // The same in f32.
+    let vectors: Vec<Vec<f32>> = narrow.iter().map(|row| row.to_vec()).collect();
+    same(&Points::from_rows(narrow.as_flattened(), 3).unwrap(), &expected);
+    same(&narrow, &expected);
+    same(&narrow[..], &expected);
+    same(&narrow.to_vec(), &expected);
+    same(&vectors, &expected);
+    same(&vectors[..], &expected);
+    same(&DMatrix::from_column_slice(3, 6, narrow.as_flattened()), &expected);
+    // A matrix of rows, transposed.
+    same(&DMatrix::from_row_slice(6, 3, ROWS.as_flattened()).transpose(), &expected);
+}
+
+/// A matrix that was not transposed is another set: three points of six coordinates.
+#[test]
+fn columns_are_points_and_not_rows() {
+    let found = fixed(100.0).fit(&DMatrix::from_row_slice(6, 3, ROWS.as_flattened())).unwrap();
+    assert_eq!((found.labels.len(), found.modes[0].position.len()), (3, 6));
+}
+
+/// f64 keeps what f32 would lose: points far from the origin, whose differences are small.
+#[test]
+fn f64_far_from_the_origin_keeps_its_digits() {
+    let far = ROWS.map(|row| row.map(|x| 1e9 + x / 64.0));
+    let found = fixed(1.5 / 64.0).fit(&far).unwrap();
+    assert_eq!(found.labels, [0, 0, 1, 1, 0, 2]);
+    assert!((found.modes[2].position[0] - (1e9 + 40.0 / 64.0)).abs() <= 1e-6);
+    assert!(fixed(1.5 / 64.0).fit(&far.map(|row| row.map(|x| x as f32))).unwrap().modes.len() < 3, "f32 holds no such");
+}
+
+/// New points are taken as points are, and counted from the fit's centre, not from their own.
+#[test]
+fn new_points_may_be_given_in_another_way() {
+    let found = estimator().fit(&ROWS).unwrap();
+    let one_by_one: Vec<f64> = ROWS.iter().flat_map(|row| found.transform(&[*row]).unwrap().remove(0)).collect();
+    let together = found.transform(&ROWS.map(|row| row.map(|x| x as f32)).to_vec()).unwrap().concat();
+    for (one, other) in one_by_one.iter().zip(&together) {
+        crate::near(*one, *other, 1e-5);
+    }
+}

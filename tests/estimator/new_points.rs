@@ -1,0 +1,95 @@
+//! What a fit says of points that it has not seen.
+
+use modeseek::{Assignment, Bandwidth, Clustering, Distance, Form, Merging, WeightFunction};
+
+use crate::{fixed, flat, near};
+
+const PAIRS: [[f64; 2]; 4] = [[0.0, 0.0], [0.0, 2.0], [10.0, 0.0], [10.0, 2.0]];
+
+#[track_caller]
+fn distances(found: &Clustering, point: [f64; 2], expected: [f64; 2]) {
+    let row = &found.transform(&[point]).unwrap()[0];
+    assert_eq!(row.len(), 2);
+    near(row[0], expected[0], 1e-5);
+    near(row[1], expected[1], 1e-5);
+}
+
+/// Modes at (0, 1) and (10, 1); the point is 3 and 4 away from the first, 7 and 4 from the second.
+#[test]
+fn distances_to_modes_by_hand() {
+    let point = [3.0, 5.0];
+    let fit = |distance| flat(4.0).distance(distance).fit(&PAIRS).unwrap();
+    distances(&fit(Distance::L2), point, [5.0, 65.0_f64.sqrt()]);
+    distances(&fit(Distance::L1), point, [7.0, 11.0]);
+    distances(&fit(Distance::Lp(3.0)), point, [91.0_f64.cbrt(), 407.0_f64.cbrt()]);
+    // The Gaussian's coordinates have another scale inside.
+    distances(&fixed(1.5).fit(&PAIRS).unwrap(), point, [5.0, 65.0_f64.sqrt()]);
+    // Over bandwidths of dimensions: (3 / 2, 4 / 4) and (7 / 2, 4 / 4).
+    let each = flat(1.0).bandwidth(Bandwidth::PerDimension(vec![2.0, 4.0])).fit(&PAIRS).unwrap();
+    distances(&each, point, [3.25_f64.sqrt(), 13.25_f64.sqrt()]);
+    let each = fixed(1.0).bandwidth(Bandwidth::PerDimension(vec![1.0, 2.0])).fit(&PAIRS).unwrap();
+    distances(&each, point, [13.0_f64.sqrt(), 53.0_f64.sqrt()]);
+    // 1 - cos: modes along both axes; the point is at the angle whose cosine is 3/5 from the first.
+    let rays = [[1.0, 0.0], [7.0, 0.0], [0.0, 2.0], [0.0, 3.0]];
+    let cosine = fixed(0.1).distance(Distance::Cosine).fit(&rays).unwrap();
+    let place = |k: usize| cosine.modes[k].position.clone();
+    assert_eq!((place(0), place(1)), (vec![0.0, 1.0], vec![1.0, 0.0]));
+    distances(&cosine, [3.0, 4.0], [0.2, 0.4]);
+    distances(&cosine, [-30.0, -40.0], [1.8, 1.6]);
+}
+
+#[test]
+fn the_nearest_mode_by_hand() {
+    for estimator in [fixed(2.0), flat(4.0), flat(4.0).merging(Merging::Densest)] {
+        let found = estimator.fit(&PAIRS).unwrap();
+        let new = [[4.9, 1.0], [5.1, 1.0], [4.9, -1000.0], [1e6, 0.0]];
+        assert_eq!(found.predict(&new, Assignment::NearestMode).unwrap(), [0, 1, 0, 1]);
+    }
+}
+
+/// A new point goes where it climbs, which need not be the nearest mode; one with nothing in reach goes nowhere.
+#[test]
+fn the_basin_by_hand() {
+    let line = [[-0.5], [0.0], [0.5], [1.0], [6.0], [6.0]];
+    let found = flat(3.0).fit(&line).unwrap();
+    assert_eq!(found.labels, [0, 0, 0, 0, 1, 1]);
+    let new = [[3.2], [3.9], [-3.4], [8.9], [9.1], [-100.0]];
+    // From 3.2 go 0.5, 1 and both at 6, within 3 of it, to 3.375, which sees the same: a mode to which no point of the
+    // data climbs, and which is nearer to 6 than to 0.25. From 3.9 go 1 and both at 6 to 4.33, which sees 6 alone.
+    assert_eq!(found.predict(&new, Assignment::Basin).unwrap(), [1, 1, 0, 1, -1, -1]);
+    assert_eq!(found.predict(&new, Assignment::NearestMode).unwrap(), [1, 1, 0, 1, 1, 0]);
+}
+
+/// The points themselves, as new ones, are labelled as they were.
+#[test]
+fn points_are_predicted_as_they_were_labelled() {
+    let blobs = modeseek::data::Blobs { points: 300, clusters: 4, dimensions: 3, seed: 5 };
+    let rows = blobs.generate().unwrap().rows;
+    let points = modeseek::Points::from_rows(&rows, 3).unwrap();
+    for weight in WeightFunction::ALL {
+        let h = if weight == WeightFunction::Gaussian { 2.5 } else { 6.0 };
+        for distance in [Distance::L2, Distance::L1] {
+            let estimator = fixed(h).weight(weight).distance(distance).form(Form::Standard);
+            let found = estimator.fit(&points).unwrap();
+            assert_eq!(found.predict(&points, Assignment::Basin).unwrap(), found.labels, "{weight:?} {distance:?}");
+            let found = estimator.merging(Merging::Densest).fit(&points).unwrap();
+            let predicted = found.predict(&points, Assignment::NearestMode).unwrap();
+            assert_eq!(predicted, found.labels, "{weight:?} {distance:?}");
+        }
+    }
+}
+
+/// A clustering that is cloned, or asked twice, says the same.
+#[test]
+fn asking_changes_nothing() {
+    let found = fixed(2.0).form(Form::Standard).fit(&PAIRS).unwrap();
+    let copy = found.clone();
+    let ask = |found: &Clustering| {
+        let basins = found.predict(&PAIRS, Assignment::Basin).unwrap();
+        (basins, found.transform(&PAIRS).unwrap(), found.density(&PAIRS).unwrap())
+    };
+    let first = ask(&found);
+    assert_eq!(first, ask(&copy));
+    drop(found);
+    assert_eq!(first, ask(&copy));
+}
