@@ -1,7 +1,7 @@
 //! Queries against few or many others, without a matrix of distances: the nearest of some modes, and the
 //! number of points within a radius, or their weight.
 //!
-//! A thread holds `LANES` neighbouring queries, by columns, and takes [`HELD`] of the others at a time,
+//! A thread holds `LANES` neighbouring queries, by columns, and takes `HELD` of the others at a time,
 //! so that a query's coordinate is fetched once for all of them. Distances are sums over coordinates:
 //! squared for p = 2, the p-th power of the distance in general.
 

@@ -4,7 +4,7 @@
 //!    (`claim_cells` in cells.rs, then [`component_leaders`]). Ends gather, so there are few leaders.
 //! 2. Leaders are put into a grid of larger cells, over all coordinates or, for d > 3, the three widest,
 //!    as linked lists ([`link_leaders`]).
-//! 3. Leaders of neighbouring cells within r of each other are united ([`unite`]), in a forest where
+//! 3. Leaders of neighbouring cells within r of each other are united (`unite`), in a forest where
 //!    every parent is smaller than its child: whatever the order, the root of a set is its smallest.
 //! 4. Roots are numbered in order ([`component_roots`], a scan, [`component_numbers`]).
 //!

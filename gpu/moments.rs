@@ -165,7 +165,7 @@ pub unsafe fn summary(values: &[f32], weights: &[f32], mut out: DisjointMut<f64>
     }
 }
 
-/// The product of positive values as mantissa and exponent, `out[0] * 2^out[1]` with 1 <= out[0] < 2: their
+/// The product of positive values as mantissa and exponent, `out[0] * 2^out[1]` with `1 <= out[0] < 2`: their
 /// geometric mean needs no logarithm. One block.
 #[kernel(block = THREADS as u32, grid = 1_usize, require(values.len() > 0, out.len() >= 2))]
 pub unsafe fn product(values: &[f32], mut out: DisjointMut<f64>) {

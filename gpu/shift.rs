@@ -32,7 +32,7 @@ use crate::progress;
 use crate::rows::Row;
 use crate::weight::Weight;
 
-/// Points of a tile. A multiple of [`UNROLL`].
+/// Points of a tile. A multiple of `UNROLL`.
 pub const TILE: usize = 1024;
 
 /// Points that a GPU's inner loop takes at a time.

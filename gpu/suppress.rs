@@ -3,7 +3,7 @@
 //! the bandwidth of it, and so on.
 //!
 //! The candidates are sorted (order.rs) and copied in that order ([`ranked`]); one block then goes through
-//! them ([`suppress`]): each pass drops what is near the candidate kept last, and finds the first that is
+//! them (`suppress`): each pass drops what is near the candidate kept last, and finds the first that is
 //! left. That is O(n d) for each that is kept.
 
 use cuda_std::prelude::*;

@@ -108,7 +108,7 @@ pub unsafe fn tally_many(
 }
 
 /// [`tally_many`] for so few groups that a block has room for sums of its own, which it adds to the
-/// others' at the end. A block takes [`POINTS`] points.
+/// others' at the end. A block takes `POINTS` points.
 #[kernel(
     threads = 32..=1024,
     grid = n.div_ceil(POINTS),

@@ -11,7 +11,7 @@ use crate::mean_shift::{Assignment, Bandwidth, Distance, Form, MeanShift, Mergin
 #[derive(Clone, Debug, Args)]
 pub struct EstimatorArgs {
     /// Distance over which points attract each other, in units of the data: a number; a number for each
-    /// dimension, as 2.5,1; or a rule: quantile[:Q], third, scott, silverman, neighbour:K (the mean distance
+    /// dimension, as 2.5,1; or a rule: quantile or quantile:Q, third, scott, silverman, neighbour:K (the mean distance
     /// to the K-th), each-neighbour:K (one for each point)
     #[arg(long, value_name = "H", default_value = "2.5", allow_hyphen_values = true, help_heading = "Mean shift")]
     pub bandwidth: BandwidthText,

@@ -137,8 +137,8 @@ def describe(
     return {
         "format": FORMAT, "date": environment.now(), "command": shlex.join(["scripts/beside-scikit-learn", *given]),
         "host": environment.host(), "python": platform.python_version(), "scikit_learn": theirs[0].version,
-        "n_jobs": [side.jobs for side in theirs], "threads": options.jobs, "device": options.device, "tried": options.tried,
-        "origin": {} if options.bin_dir else kit.origin_of(root),
+        "n_jobs": [side.jobs for side in theirs], "threads": options.jobs, "device": options.device,
+        "tried": options.tried, "origin": {} if options.bin_dir else kit.origin_of(root),
         "load_average_before": environment.load_average(),
     }
 

@@ -7,12 +7,13 @@ from typing import Any, Dict, List
 from gpu_check.spelling import digits, duration, table
 
 LEGEND = """\
-Seconds are of one fit, from points in memory to labels in memory: modeseek's prepare, iterate, label and download; the
-call of MeanShift.fit. They are medians, and the least and the most, of fits by turns, after one of each that does not
-count. Both have the flat kernel of the same bandwidth, the same seeds, tolerance (1e-3 bandwidths) and rule of merging;
-modeseek computes in f32, scikit-learn in f64. Ratio: the faster median of scikit-learn's over modeseek's, over 1 where
-modeseek is faster: with more jobs a fit need not be faster, least of all a small one. ARI: the adjusted Rand index with the clusters from which the points were drawn. Apart: the largest distance
-from a centre of scikit-learn's to the nearest mode of modeseek's, in bandwidths."""
+Seconds are of one fit, from points in memory to labels in memory: modeseek's prepare, iterate, label and download;
+the call of MeanShift.fit. They are medians, and the least and the most, of fits by turns, after one of each that does
+not count. Both have the flat kernel of the same bandwidth, the same seeds, tolerance (1e-3 bandwidths) and rule of
+merging; modeseek computes in f32, scikit-learn in f64. Ratio: the faster median of scikit-learn's over modeseek's,
+over 1 where modeseek is faster: with more jobs a fit need not be faster, least of all a small one. ARI: the adjusted
+Rand index with the clusters from which the points were drawn. Apart: the largest distance from a centre of
+scikit-learn's to the nearest mode of modeseek's, in bandwidths."""
 
 # Around the columns of scikit-learn's ways.
 HEAD = ["case", "points:", "seeds", "modeseek:"]
@@ -22,7 +23,7 @@ REST = ["ratio:", "clusters, ours / its", "ARI, ours / its", "apart:"]
 def page(record: Dict[str, Any]) -> str:
     """The whole page."""
     host = record["host"]
-    ways = [f"n_jobs={jobs}" for jobs in record["n_jobs"]]
+    head = [*HEAD, *(f"scikit-learn, n_jobs={jobs}:" for jobs in record["n_jobs"]), *REST]
     lines = [f"# Beside scikit-learn, {str(record['date'])[:10]} on {host['cpu']}", ""]
     if record.get("tried"):
         lines += ["**Sizes are tried ones, too small to time: this shows that everything runs, and nothing else.**", ""]
@@ -31,8 +32,7 @@ def page(record: Dict[str, Any]) -> str:
         f"modeseek on `{record['device']}`, {record['threads']} threads; Python {record['python']}.",
         f"{_origin(record['origin'])} `{record['command']}`.",
         f"Load average before: {_load(record['load_average_before'])}; after: {_load(record['load_average_after'])}.",
-        "", *table([*HEAD, *(f"scikit-learn, {way}:" for way in ways), *REST], [_row(case) for case in record["cases"]]),
-        "", LEGEND,
+        "", *table(head, [_row(case) for case in record["cases"]]), "", LEGEND,
     ]
     return "\n".join(lines) + "\n"
 

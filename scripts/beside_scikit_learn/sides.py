@@ -88,8 +88,8 @@ class Theirs:
             from sklearn.metrics import adjusted_rand_score
         except ImportError as error:
             raise Refused(
-                f"scikit-learn is needed, and {sys.executable} does not have it ({one_line(str(error))}); run this with "
-                "a Python that has benches/peers/python/requirements.txt"
+                f"scikit-learn is needed, and {sys.executable} does not have it ({one_line(str(error))}); run this "
+                "with a Python that has benches/peers/python/requirements.txt"
             ) from error
         self._numpy, self._estimator, self._agreement = numpy, MeanShift, adjusted_rand_score
         self.version = str(sklearn.__version__)

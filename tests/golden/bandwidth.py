@@ -34,8 +34,9 @@ def case(name, points):
     rules = {}
     if n > d and n > 2:
         weights = 1 + np.arange(n) % 3
-        for key, given in [("unweighted", None), ("weighted", weights)]:
-            kde = gaussian_kde(points.T, weights=given)
+        # A point of weight 2 is two points, which is not what scipy makes of weights.
+        for key, given in [("unweighted", points), ("weighted", np.repeat(points, weights, axis=0))]:
+            kde = gaussian_kde(given.T)
             deviations = np.sqrt(np.atleast_1d(np.diag(kde._data_covariance)))
             rules[key] = {
                 "scott": (deviations * kde.scotts_factor()).tolist(),

@@ -55,6 +55,8 @@ fn weights_are_repetitions() {
                 ("basin", standard.clone().seeding(bins(2)).assignment(Assignment::Basin)),
                 ("quantile", standard.clone().bandwidth(quantile.clone())),
                 ("neighbour", standard.clone().bandwidth(Bandwidth::MeanNeighbour { k: 25 })),
+                ("Scott", standard.clone().bandwidth(Bandwidth::Scott)),
+                ("Silverman", scalar(h).weight(weight).bandwidth(Bandwidth::Silverman)),
                 ("neighbours", standard.bandwidth(Bandwidth::Neighbours { k: 60 })),
             ];
             for (what, estimator) in estimators {

@@ -74,8 +74,9 @@ __device__ __forceinline__ void pull(const Row<D>* tile, unsigned len, const flo
     }
 }
 
-// Others change the cells meanwhile: a read must not be one that a race makes meaningless.
+// Other blocks touch the cells in the same launch: accesses must not be ones that a race makes meaningless.
 __device__ __forceinline__ unsigned load(const unsigned* cell) { return *static_cast<const volatile unsigned*>(cell); }
+__device__ __forceinline__ void store(unsigned* cell, unsigned value) { *static_cast<volatile unsigned*>(cell) = value; }
 
 // Ends an iteration of the blurring form: the last block to come here notes its largest shift, and whether
 // there is another.
@@ -87,11 +88,11 @@ __device__ __forceinline__ void end_blurring(unsigned* state, float farthest, fl
     if (atomicAdd(state + ARRIVED, 1) + 1 != gridDim.x) return;
     __threadfence();
     const unsigned largest = load(state + FARTHEST), iteration = load(state + ITERATION);
-    state[HISTORY + iteration] = largest;
-    state[ITERATION] = iteration + 1;
-    state[ACTIVE] = largest <= __float_as_uint(tolerance) ? 0 : active;
-    state[FARTHEST] = 0;
-    state[ARRIVED] = 0;
+    store(state + HISTORY + iteration, largest);
+    store(state + ITERATION, iteration + 1);
+    store(state + ACTIVE, largest <= __float_as_uint(tolerance) ? 0 : active);
+    store(state + FARTHEST, 0);
+    store(state + ARRIVED, 0);
 }
 
 template <class W, int D>

@@ -46,8 +46,8 @@ pub enum Bandwidth {
     /// [`SAMPLE`](Self::SAMPLE) points if there are more.
     Third,
     /// One for each dimension: h_c = sigma_c n^(-1/(d+4)) (Scott, Multivariate density estimation, 1992),
-    /// sigma_c the standard deviation and n the effective number, (sum w)^2 / sum w^2: as scipy's
-    /// `gaussian_kde`. Made for one normal cluster: among several it is too wide.
+    /// sigma_c the standard deviation, as scipy's `gaussian_kde`. With sample weights n is their sum, or the
+    /// effective number (sum w)^2 / sum w^2 where that is more, as for fractions. Made for one normal cluster: among several it is too wide.
     ///
     /// A constant column takes the mean of the others' bandwidths.
     Scott,

@@ -15,7 +15,7 @@ pub(super) enum Rule {
 }
 
 impl Rule {
-    /// The factor for an effective number of points in d dimensions.
+    /// The factor for a number of points in d dimensions.
     fn factor(self, n: f64, d: usize) -> f64 {
         let d = d as f64;
         let scott = n.powf(-1.0 / (d + 4.0));
@@ -53,7 +53,9 @@ pub(super) fn rule(device: &Device, sample: &Sample<'_>, rule: Rule) -> Result<R
 }
 
 /// The standard deviation of each column (divided by n - 1, or what takes its place with weights), and
-/// the effective number of points, (sum w)^2 / sum w^2.
+/// the number of points: with weights their sum, or the effective number, (sum w)^2 / sum w^2, if that is
+/// more. For whole numbers it never is, so that a weight of 2 is two points; for weights that sum to 1 the sum
+/// is no number of points.
 pub(super) fn deviations(device: &Device, sample: &Sample<'_>) -> Result<(Vec<f64>, f64)> {
     let Sample { n, d, weights, .. } = *sample;
     let Some((factor, back)) = unit(device, sample.rows)? else {
@@ -74,7 +76,7 @@ pub(super) fn deviations(device: &Device, sample: &Sample<'_>) -> Result<(Vec<f6
     let effective = match weights {
         Some(weights) => {
             let Summary { weight, weight_squared, .. } = Summary::of(device, weights, Some(weights))?;
-            weight * weight / weight_squared
+            weight.max(weight * weight / weight_squared)
         }
         None => n as f64,
     };
