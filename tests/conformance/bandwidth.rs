@@ -8,7 +8,7 @@ use modeseek::reference::{Metric, pairwise};
 use modeseek::{Buffer, Device, Error, Points};
 use serde::Deserialize;
 
-use crate::check::{ROUNDING, random, wide};
+use crate::check::{ROUNDING, is_interpreted, random, wide};
 
 /// A set of points and weights, where the estimator has them.
 struct Set {
@@ -125,7 +125,7 @@ fn quantile(quantile: f64) -> Bandwidth {
 
 /// Sizes that an executor has the patience for; the last ones fill more than a tile and a block.
 fn sizes(device: &Device) -> &'static [(usize, usize)] {
-    match device.describe().contains("interpreter") {
+    match is_interpreted(device) {
         true => &[(2, 1), (37, 2), (130, 3), (40, 5), (33, 20), (12, 70)],
         false => &[(2, 1), (37, 1), (150, 2), (1300, 2), (130, 3), (90, 4), (300, 5), (200, 20), (150, 70)],
     }
@@ -152,7 +152,7 @@ pub fn distances_to_neighbours(device: &Device) {
 
 /// From so many points on, searches begin from guesses; ties, and points in order, mislead those.
 pub fn guessed_brackets(device: &Device) {
-    if device.describe().contains("interpreter") {
+    if is_interpreted(device) {
         return;
     }
     let n = 4100;
@@ -244,7 +244,7 @@ pub fn golden(device: &Device) {
 }
 
 pub fn samples(device: &Device) {
-    let n = if device.describe().contains("interpreter") { 300 } else { 3000 };
+    let n = if is_interpreted(device) { 300 } else { 3000 };
     let set = Set::random(n, 2, 2.0);
     let sampled = |sample, seed| Bandwidth::Quantile { quantile: 0.2, sample: Some(sample), seed };
     let all = set.scalar(device, &quantile(0.2));
@@ -362,7 +362,7 @@ pub fn senseless_bandwidths_are_refused(device: &Device) {
 
 /// The same bits for one worker as for all, and twice.
 pub fn workers_agree(device: &Device) {
-    let interpreted = device.describe().contains("interpreter");
+    let interpreted = is_interpreted(device);
     let n = if interpreted { 150 } else { 4500 };
     let mut set = Set::random(n, 2, 2.0);
     let mut others = vec![device.clone()];
