@@ -22,6 +22,12 @@ fn restored(bits: u32) -> f32 {
     f32::from_bits(if bits >> 31 == 1 { bits & !(1 << 31) } else { !bits })
 }
 
+/// The smallest and the largest value of a column whose words of `extents` are these.
+#[inline(always)]
+pub fn extent([high, low]: [u32; 2]) -> (f32, f32) {
+    (restored(!low), restored(high))
+}
+
 /// Which values of a column a thread takes, as start, step and end: neighbours go to neighbouring
 /// threads of a GPU, and to one thread of a processor.
 #[inline(always)]
@@ -72,8 +78,8 @@ pub unsafe fn widest_axes(extents: &[u32], mut axes: DisjointMut<u32>, d: u32) {
     let none = (f32::NEG_INFINITY, u32::MAX);
     let (mut first, mut second, mut third) = (none, none, none);
     for c in 0..d {
-        let low = restored(!extents[2 * c as usize + 1]);
-        let this = (restored(extents[2 * c as usize]) - low, c);
+        let (low, high) = extent([extents[2 * c as usize], extents[2 * c as usize + 1]]);
+        let this = (high - low, c);
         if this.0 > first.0 {
             (first, second, third) = (this, first, second);
         } else if this.0 > second.0 {

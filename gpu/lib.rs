@@ -22,6 +22,9 @@
 //! | `kth_value_{l2_{1,2,3,4},{l2,l1,lp}_any}`, `roots` | `neighbours.rs` | distances to k-th neighbours | `d x stride`, `d x query_stride` |
 //! | `gather`, `masses` | `gather.rs` | some rows as columns; weights as integers | `n x d`, `d x stride` |
 //! | `column_moments`, `summary`, `product`, `replace_zeros` | `moments.rs` | means, variances, sums in f64 | `d x stride`; `n` |
+//! | `spread_{1,2,3}`, `settle` | `spread.rs` | points onto the nodes of a grid, in fixed point | `d x stride`, `nodes x 4` |
+//! | `smooth_{1,2,3}_{x,y,z}` | `smooth.rs` | the convolution of a binned field, an axis a pass | planes of nodes |
+//! | `climb_{1,2,3}`, `blur_{1,2,3}` | `binned.rs` | mean-shift steps read from a binned field | `nodes x 4`, `d x stride` |
 //! | `marks` | `marks.rs` | factors and scales of points with bandwidths of their own | `2 x stride` |
 //! | `ceiling_{copy,fma,ex2,mma}` | `ceilings.rs` | a machine's own limits, for benchmarks | any length |
 //!
@@ -39,6 +42,7 @@
 
 pub mod assign;
 pub mod axes;
+pub mod binned;
 pub mod bins;
 pub mod biweight;
 mod brackets;
@@ -66,7 +70,10 @@ pub mod scan;
 mod share;
 pub mod shift;
 pub mod shift_any;
+pub mod smooth;
 pub mod sphere;
+mod spline;
+pub mod spread;
 pub mod step;
 pub mod steps;
 pub mod suppress;

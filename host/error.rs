@@ -292,6 +292,25 @@ pub enum Error {
         /// The buffer's.
         wanted: usize,
     },
+    /// A binned field over points too far apart.
+    #[error("the field would have {nodes} nodes, and can have {most}: use a larger bandwidth, or remove far points")]
+    FieldTooLarge {
+        /// Nodes that it would have.
+        nodes: u128,
+        /// The most that it can have.
+        most: u128,
+    },
+    /// Fields that do not lie over the same grid.
+    #[error("a field with {theirs} cannot be merged into one with {ours}")]
+    OtherField {
+        /// This one's grid.
+        ours: String,
+        /// The other's.
+        theirs: String,
+    },
+    /// A saved field that cannot be read.
+    #[error("this is no field that can be read: {0}")]
+    UnreadableField(String),
     /// An iteration gave a position that is not a number.
     #[error(
         "iteration {iteration} moved a point to a position that is not a number; this is a defect, please report it"

@@ -36,7 +36,8 @@ pub mod reference;
 pub use error::{Error, Result};
 pub use executor::{Buffer, Device};
 pub use mean_shift::{
-    Assignment, Bandwidth, Clustering, Distance, Form, Iteration, MeanShift, Merging, Method, Seeding, WeightFunction,
+    Assignment, Bandwidth, Clustering, DensityField, Distance, FieldMode, FieldModes, Form, Iteration, MeanShift,
+    Merging, Method, Path, Seeding, WeightFunction,
 };
 pub use points::{Points, ToPoints};
 

@@ -80,6 +80,10 @@ pub struct EstimatorArgs {
     #[arg(long, value_enum, default_value_t, help_heading = "Execution")]
     pub method: MethodName,
 
+    /// How far a step may be from the exact one, in bandwidths, where that is quicker; or exact
+    #[arg(long, value_name = "A", default_value = "1e-4", allow_hyphen_values = true, help_heading = "Execution")]
+    pub accuracy: AccuracyText,
+
     /// Points at a time, for --method composed; fewer where memory is short
     #[arg(long, value_name = "B", allow_negative_numbers = true, default_value_t = 1024, help_heading = "Execution")]
     pub batch: usize,
@@ -192,12 +196,33 @@ pub enum AssignmentName {
     Nearest,
 }
 
+/// An accuracy, as typed: 0 is exact.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AccuracyText(pub f64);
+
+impl FromStr for AccuracyText {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.parse() {
+            _ if text == "exact" => Ok(Self(0.0)),
+            // Nobody means exact who types a number.
+            Ok(accuracy) => Ok(Self(if accuracy == 0.0 { f64::MIN_POSITIVE } else { accuracy })),
+            Err(_) => Err("give a number of bandwidths, or exact".to_owned()),
+        }
+    }
+}
+
 /// Names of the methods.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum MethodName {
-    /// One kernel a step, which stores no distance
+    /// What serves and takes least time; the report says what and why
     #[default]
+    Auto,
+    /// All pairs, by one kernel a step, which stores no distance
     Fused,
+    /// A binned field, in time that grows with the points and not with their square
+    Field,
     /// Distances, weights and a weighted mean, in batches
     Composed,
 }
@@ -235,7 +260,9 @@ impl EstimatorArgs {
             MergingName::Densest => Merging::Densest,
         };
         let method = match self.method {
+            MethodName::Auto => Method::Auto,
             MethodName::Fused => Method::Fused,
+            MethodName::Field => Method::Field,
             MethodName::Composed => Method::Composed { batch: self.batch },
         };
         let mut estimator = MeanShift::new()
@@ -249,7 +276,8 @@ impl EstimatorArgs {
             .max_iterations(self.iterations)
             .merging(merging)
             .minimum_size(self.min_size)
-            .method(method);
+            .method(method)
+            .accuracy(self.accuracy.0);
         match self.assign {
             Some(AssignmentName::Basin) => estimator = estimator.assignment(Assignment::Basin),
             Some(AssignmentName::Nearest) => estimator = estimator.assignment(Assignment::NearestMode),

@@ -14,8 +14,8 @@ use crate::error::{Error, Result};
 
 pub use args::Args;
 pub use estimator::{
-    AssignmentName, BandwidthText, DistanceName, EstimatorArgs, FormName, KernelName, MergingName, MethodName,
-    SeedingName,
+    AccuracyText, AssignmentName, BandwidthText, DistanceName, EstimatorArgs, FormName, KernelName, MergingName,
+    MethodName, SeedingName,
 };
 pub use job::Job;
 pub use report::Report;

@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::data::Blobs;
 use crate::error::Result;
 use crate::executor::{Counts, Device};
-use crate::mean_shift::Clustering;
+use crate::mean_shift::{Clustering, Path};
 
 /// Clusters that the text shows.
 const SHOWN: usize = 12;
@@ -35,6 +35,8 @@ pub struct Report {
     /// In bandwidths.
     last_shift: f64,
     converged: bool,
+    /// How iterations were computed, and why so.
+    path: Path,
     /// Points at a time, of the composed method.
     batch: Option<usize>,
     clusters: Vec<Cluster>,
@@ -102,6 +104,7 @@ impl Report {
             iterations: clustering.iterations,
             last_shift: clustering.last_shift(),
             converged: clustering.converged,
+            path: clustering.path.clone(),
             batch: clustering.batch,
             clusters: clustering.modes.iter().map(|mode| Cluster::new(mode, centroids)).collect(),
             noise: clustering.labels.iter().filter(|&&label| label < 0).count(),
@@ -153,6 +156,7 @@ impl Report {
             self.iterations,
             self.last_shift
         )?;
+        writeln!(out, "path        {}", self.path_text())?;
         if let Some(batch) = self.batch {
             writeln!(out, "batches     {batch} points at a time")?;
         }
@@ -161,6 +165,19 @@ impl Report {
         }
         self.write_times(out)?;
         self.write_clusters(out)
+    }
+
+    /// How iterations were computed, why so, and how far steps were off.
+    fn path_text(&self) -> String {
+        let Path { name, reason, bound, sampled_error, nodes, .. } = &self.path;
+        let nodes = nodes.map(|nodes| format!(" of {nodes} nodes")).unwrap_or_default();
+        let error = match (bound, sampled_error) {
+            (Some(bound), Some(sampled)) => {
+                format!("; steps off by {sampled:.1e} bandwidths in a sample, {bound:.1e} expected at most")
+            }
+            _ => String::new(),
+        };
+        format!("{name}{nodes}: {reason}{error}")
     }
 
     /// The bandwidth, and where it comes from if it was not given.

@@ -39,6 +39,11 @@ impl<T: DeviceCopy> Buffer<T> {
         Ok(Self { device: device.clone(), address, len, _values: PhantomData })
     }
 
+    /// Whose memory it is.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
     /// How many values.
     pub fn len(&self) -> usize {
         self.len

@@ -33,6 +33,7 @@ pub struct MeanShift {
     pub(super) minimum_size: usize,
     pub(super) reach: Option<f64>,
     pub(super) method: Method,
+    pub(super) accuracy: f64,
     pub(super) threads_per_block: Option<u32>,
     pub(super) device: Option<Device>,
 }
@@ -54,6 +55,7 @@ impl Default for MeanShift {
             minimum_size: 1,
             reach: None,
             method: Method::default(),
+            accuracy: Self::ACCURACY,
             threads_per_block: None,
             device: None,
         }
@@ -66,6 +68,9 @@ impl MeanShift {
 
     /// The most iterations unless a number is given: scikit-learn's.
     pub const MAX_ITERATIONS: usize = 300;
+
+    /// The accuracy unless one is given, in bandwidths.
+    pub const ACCURACY: f64 = 1e-4;
 
     /// The most dimensions in which bins make sense as seeds.
     pub const MOST_BIN_DIMENSIONS: usize = 20;
@@ -148,6 +153,12 @@ impl MeanShift {
     /// How an iteration is computed.
     pub fn method(self, method: Method) -> Self {
         Self { method, ..self }
+    }
+
+    /// How far a step may be from the exact one, in bandwidths, where it is quicker to be off: from 1e-5 to 0.01, or
+    /// 0 for exact steps alone. See [`Method`].
+    pub fn accuracy(self, bandwidths: f64) -> Self {
+        Self { accuracy: bandwidths, ..self }
     }
 
     /// Threads of a block, for kernels that can be launched with any number; `None` lets each kernel choose.

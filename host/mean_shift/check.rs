@@ -38,6 +38,15 @@ impl MeanShift {
         if self.minimum_size == 0 {
             return wrong("--min-size", "0".to_owned(), "at least 1");
         }
+        if self.accuracy != 0.0 && !(1e-5..=0.01).contains(&self.accuracy) {
+            return wrong("--accuracy", self.accuracy.to_string(), "from 1e-5 to 0.01 bandwidths, or exact");
+        }
+        if self.accuracy == 0.0 && self.method == Method::Field {
+            return Err(Error::Conflict {
+                what: "exact steps of a binned field",
+                why: "it is approximate; use --method fused",
+            });
+        }
         if let Method::Composed { batch: 0 } = self.method {
             return wrong("--batch", "0".to_owned(), "at least 1");
         }

@@ -11,6 +11,7 @@ use super::fitted::Fitted;
 use super::iterate::{Ends, Iteration, Watch};
 use super::memory;
 use super::options::{Form, Method};
+use super::path::{Path, Way};
 use super::prepare::Prepared;
 use crate::error::{Bytes, Result};
 use crate::executor::{Counts, Device};
@@ -40,6 +41,8 @@ pub struct Clustering {
     pub bandwidth_per_dimension: Option<Vec<f64>>,
     /// Where the bandwidth comes from.
     pub bandwidth_from: String,
+    /// How iterations were computed, and why so.
+    pub path: Path,
     /// Points at a time, if the composed method was used.
     pub batch: Option<usize>,
     /// What a user should know: fallbacks, and results that say little.
@@ -120,13 +123,14 @@ impl MeanShift {
         let (n, d) = (points.len(), points.dimensions());
         self.bandwidth.check(n, d)?;
         let before = device.counts();
-        let (memory, batch) = memory::reserve(self, device, n, d)?;
+        let (mut memory, batch) = memory::reserve(self, device, n, d)?;
         let start = Instant::now();
         let mut prepared = self.prepare(device, points)?;
         let prepare = start.elapsed();
 
         let start = Instant::now();
-        let ends = self.move_queries(device, &mut prepared, batch, watch)?;
+        let (ends, path) = self.move_queries(device, &mut prepared, batch, watch)?;
+        memory.0 += path.memory;
         device.synchronize()?;
         let iterate = start.elapsed();
 
@@ -157,6 +161,7 @@ impl MeanShift {
             bandwidth: prepared.h,
             bandwidth_per_dimension: prepared.per_dimension.clone(),
             bandwidth_from: prepared.how.clone(),
+            path,
             batch,
             notes,
             phases,
@@ -172,18 +177,28 @@ impl MeanShift {
         prepared: &mut Prepared,
         batch: Option<usize>,
         watch: Watch<'_>,
-    ) -> Result<Ends> {
+    ) -> Result<(Ends, Path)> {
         let n = prepared.field.n as usize;
         if let (Method::Composed { .. }, Some(batch)) = (self.method, batch) {
             let rows = std::mem::replace(&mut prepared.rows, device.zeros(0)?);
             let (d, scale) = (prepared.field.d as usize, prepared.scaling.factors[0]);
-            return composed::Rows { device: device.clone(), rows, n, d, scale, batch }.blur(self, watch);
+            let ends = composed::Rows { device: device.clone(), rows, n, d, scale, batch }.blur(self, watch)?;
+            return Ok((ends, Path::exact("composed", "asked for")));
         }
         let queries = self.seeds(device, prepared)?;
-        match self.form {
-            Form::Blurring => prepared.field.blur(self, queries.columns, watch),
-            Form::Standard => prepared.field.climb(self, queries, watch),
-        }
+        Ok(match self.choose(device, prepared, &queries)? {
+            Way::Field(mut binned, why) => {
+                let ends = binned.move_queries(device, self, prepared, queries, watch)?;
+                (ends, binned.path(why))
+            }
+            Way::AllPairs(why) => {
+                let ends = match self.form {
+                    Form::Blurring => prepared.field.blur(self, queries.columns, watch),
+                    Form::Standard => prepared.field.climb(self, queries, watch),
+                };
+                (ends?, Path::exact("all pairs", why))
+            }
+        })
     }
 
     /// What became of each query.

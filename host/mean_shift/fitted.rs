@@ -4,11 +4,10 @@ use std::fmt;
 use std::ops::ControlFlow;
 
 use gpu::pairwise::{pairwise_l1, pairwise_l2, pairwise_lp};
-use gpu::steps::{Call, Sizes};
 
 use super::builder::MeanShift;
 use super::fit::Clustering;
-use super::iterate::{Queries, Run};
+use super::iterate::Queries;
 use super::labels::{Columns, Groups, nearest};
 use super::options::{Assignment, Distance, WeightFunction};
 use super::prepare::Prepared;
@@ -56,7 +55,7 @@ impl Clustering {
         }
         let mut supports = Vec::new();
         if assignment == Assignment::Basin {
-            let ends = prepared.field.climb(options, queries, &mut |_| ControlFlow::Continue(()))?;
+            let ends = options.climb(device, prepared, queries, &mut |_| ControlFlow::Continue(()))?;
             supports = device.download_first(&ends.details, ends.queries.m as usize)?;
             queries = ends.queries;
         }
@@ -158,29 +157,9 @@ impl Clustering {
 
     /// sum_j v_j w(|q - x_j| / h) for each query, by one step that goes nowhere.
     fn sums(&self, queries: Queries) -> Result<Vec<f32>> {
-        let Fitted { options, prepared, .. } = &*self.fitted;
-        let (field, device) = (&prepared.field, &prepared.field.device);
-        let Queries { columns, m, stride } = queries;
-        let watch = &mut |_| ControlFlow::Continue(());
-        let one = options.clone().max_iterations(1);
-        let mut run = Run::new(device, &one, watch)?;
-        device.launch(gpu::retire::begin::launch(&mut device.zeros(m as usize)?, &mut run.state, m))?;
-        let mut next = device.zeros(columns.len())?;
-        let mut sums = device.zeros(2 * stride as usize)?;
-        device.launch((field.step)(Call {
-            queries: &columns,
-            points: &field.columns,
-            marks: &field.marks,
-            next: &mut next,
-            sums: &mut sums,
-            state: &mut run.state,
-            sizes: Sizes { n: field.n, d: field.d, stride: field.stride, query_stride: stride, most: m },
-            limit: 1,
-            tolerance: -1.0,
-            relaxation: 1.0,
-            norm: field.norm,
-        }))?;
-        device.download_first(&sums, m as usize)
+        let Prepared { field, .. } = &self.fitted.prepared;
+        let sums = field.step_once(&field.columns, &queries)?.sums;
+        field.device.download_first(&sums, queries.m as usize)
     }
 }
 

@@ -19,7 +19,7 @@ use crate::executor::{Buffer, Device, Recording};
 
 /// Steps that are queued before the host looks, on a device that runs them while the host goes on. Even, so
 /// that each round begins with the same buffers.
-const QUEUE: usize = 8;
+pub(super) const QUEUE: usize = 8;
 
 /// What a callback is told after each iteration.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -45,6 +45,12 @@ pub struct Field {
     pub stride: u32,
     pub norm: Norm,
     pub step: Step,
+}
+
+/// Where one step goes: d x stride, scaled; and the sums of weights and squared steps, 2 x stride.
+pub struct Stepped {
+    pub next: Buffer<f32>,
+    pub sums: Buffer<f32>,
 }
 
 /// Queries as the steps take them: d x stride, scaled.
@@ -134,14 +140,14 @@ impl<'a> Run<'a> {
 }
 
 /// Rounds of steps, all of the same launches.
-struct Rounds<'a> {
+pub(super) struct Rounds<'a> {
     device: &'a Device,
     first: bool,
     recording: Option<Box<dyn Recording + 'a>>,
 }
 
 impl<'a> Rounds<'a> {
-    fn new(device: &'a Device) -> Self {
+    pub fn new(device: &'a Device) -> Self {
         Self { device, first: true, recording: None }
     }
 
@@ -150,7 +156,7 @@ impl<'a> Rounds<'a> {
     ///
     /// # Safety
     /// Every round launches the same, until [`forget`](Self::forget) is called, and its buffers still exist.
-    unsafe fn queue(&mut self, mut round: impl FnMut() -> Result<()>) -> Result<()> {
+    pub unsafe fn queue(&mut self, mut round: impl FnMut() -> Result<()>) -> Result<()> {
         if self.first {
             self.first = false;
             return round();
@@ -179,6 +185,34 @@ impl Field {
     /// How many steps to queue: a processor has run them when the call returns.
     fn queue(&self) -> usize {
         if self.device.machine() == MachineKind::Gpu { QUEUE } else { 1 }
+    }
+
+    /// The state of a run of one iteration, for m queries.
+    pub fn one_step(&self, m: u32) -> Result<Buffer<u32>> {
+        let mut state = self.device.zeros(HISTORY + 1)?;
+        self.device.launch(begin::launch(&mut self.device.zeros(m as usize)?, &mut state, m))?;
+        Ok(state)
+    }
+
+    /// Where one step over `points`, which are as many as the field's, takes queries.
+    pub fn step_once(&self, points: &Buffer<f32>, queries: &Queries) -> Result<Stepped> {
+        let Queries { columns, m, stride } = queries;
+        let mut next = self.device.zeros(columns.len())?;
+        let mut sums = self.device.zeros(2 * *stride as usize)?;
+        self.device.launch((self.step)(Call {
+            queries: columns,
+            points,
+            marks: &self.marks,
+            next: &mut next,
+            sums: &mut sums,
+            state: &mut self.one_step(*m)?,
+            sizes: Sizes { n: self.n, d: self.d, stride: self.stride, query_stride: *stride, most: *m },
+            limit: 1,
+            tolerance: -1.0,
+            relaxation: 1.0,
+            norm: self.norm,
+        }))?;
+        Ok(Stepped { next, sums })
     }
 
     /// Moves a copy of the points until they rest; where they end, by columns.

@@ -16,6 +16,7 @@
 
 mod assemble;
 pub mod bandwidth;
+mod binned;
 mod builder;
 mod check;
 mod composed;
@@ -26,13 +27,16 @@ pub mod labels;
 mod masses;
 mod memory;
 mod options;
+mod path;
 mod prepare;
 mod seeds;
 
 pub use assemble::Mode;
 pub use bandwidth::Bandwidth;
+pub use binned::{DensityField, FieldMode, FieldModes};
 pub use builder::MeanShift;
 pub use fit::{Clustering, Phases, Query};
 pub use iterate::{Iteration, Watch};
 pub use masses::Masses;
 pub use options::{Assignment, Distance, Form, Merging, Method, Seeding, WeightFunction};
+pub use path::Path;

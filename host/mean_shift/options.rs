@@ -172,12 +172,18 @@ impl Default for Merging {
     }
 }
 
-/// How an iteration is computed. Both give the same clusters.
+/// How an iteration is computed. All give the same clusters, but for points on a border.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Method {
-    /// One kernel a step, which stores no distance. Memory O(n d).
+    /// A field where it serves and pays, else all pairs. What was chosen and why is in the result.
     #[default]
+    Auto,
+    /// All pairs, by one kernel a step, which stores no distance. Memory O(n d).
     Fused,
+    /// A binned field: time and memory grow with n and with the nodes of a grid over the points, not with the
+    /// square of n. For the Gaussian, the 2-norm and d <= 3, to a stated accuracy. Where the grid would be too
+    /// large, all pairs after all.
+    Field,
     /// Pairwise distances, weights and a weighted reduction, for so many points at a time, as one
     /// writes it with matrices. Memory O(batch n). Blurring, 2-norm, without weights of points.
     Composed {

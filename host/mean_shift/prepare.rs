@@ -77,6 +77,38 @@ impl Scaling {
         Ok(Queries::new(columns, n, Queries::stride_of(n)))
     }
 
+    /// Rows of numbers, as queries: what becomes of a row does not depend on the others. `None` for no rows.
+    ///
+    /// # Errors
+    /// Rows that are incomplete, not finite, or too far from the centre for f32; whatever the device reports.
+    pub fn columns_of_rows<T: Copy + Into<f64>>(&self, device: &Device, rows: &[T]) -> Result<Option<Queries>> {
+        let d = self.factors.len();
+        if rows.is_empty() {
+            return Ok(None);
+        }
+        if !rows.len().is_multiple_of(d) {
+            return Err(Error::IncompleteRow { values: rows.len(), dimensions: d });
+        }
+        let mut about = Vec::with_capacity(rows.len());
+        for (at, &value) in rows.iter().enumerate() {
+            let (value, row, column) = (value.into(), at / d, at % d);
+            if !value.is_finite() {
+                return Err(Error::NotFinite { row, column, value });
+            }
+            let scaled = (value - self.centre[column]) * self.factors[column];
+            if scaled.abs() > f64::from(1 << 21) {
+                return Err(Error::Extent { extent: value.abs(), bandwidth: 1.0 / self.factors[column] });
+            }
+            about.push(scaled as f32);
+        }
+        let (n, ones) = (rows.len() / d, vec![1.0_f32; d]);
+        let stride = Queries::stride_of(n);
+        let mut columns = device.zeros(stride * d)?;
+        let (about, ones) = (device.upload(&about)?, device.upload(&ones)?);
+        device.launch(to_columns::launch(&about, &ones, &mut columns, n as u32, d as u32, stride as u32))?;
+        Ok(Some(Queries::new(columns, n, stride)))
+    }
+
     /// A row of scaled coordinates in those of the data; a direction on a sphere.
     pub fn unscaled(&self, row: &[f32]) -> Vec<f64> {
         match self.sphere {

@@ -17,6 +17,7 @@
 mod assign;
 mod bins;
 mod components;
+mod extents;
 mod order;
 mod scan;
 mod suppress;
@@ -25,6 +26,7 @@ mod tally;
 pub use assign::{count_within, nearest};
 pub use bins::{Bins, occupied_bins};
 pub use components::{Components, components};
+pub use extents::extents;
 pub use order::{Order, order, relabel};
 pub use scan::scan;
 pub use suppress::{Kept, suppress};

@@ -1,0 +1,217 @@
+//! Points onto the nodes of a grid, in numbers of fixed point: the first step of a binned field.
+//!
+//! For every node g, whose place is g too:
+//!
+//! ```text
+//! mass(g)     = sum_j v_j B(x_j - g)
+//! moment_c(g) = sum_j v_j B(x_j - g) (x_j - g)_c          in spacings
+//! ```
+//!
+//! with B the product of the splines of spline.rs and v_j the points' factors, 1 without. Moments count from
+//! the node, so that f32 suffices far from the origin. Sums are of integers, `round(v S)` with S = `scale`
+//! a power of two: so they do not depend on the order of points, nor on how they are divided into launches,
+//! and arrays of them may be added. The host chooses S so that no sum overflows and that what a point adds
+//! is below 2^50.
+//!
+//! `sums` has 4 words for each node and copy: the mass, and three moments of which D are used. A node is at
+//! `x + nodes_x (y + nodes_y z)`. On a GPU points add by atomics. A thread of a processor adds to a copy of its
+//! own, which takes a twentieth of the time; [`settle`] adds the copies.
+//!
+//! Operations for a point, d = 2: 16 nodes with 3 products, conversions and additions of 64 bits each.
+
+use cuda_std::machine::MachineKind;
+use cuda_std::{atomic, prelude::*};
+
+use crate::progress;
+use crate::share::each;
+use crate::spline::{TAPS, locate, offsets, pick, weights};
+
+/// Words of a node.
+pub const WORDS: usize = 4;
+
+/// The nearest integer, of a number below 2^51, in two's complement.
+#[inline(always)]
+fn rounded(x: f32) -> u64 {
+    // In a sum with this number the unit is the last bit; the difference of the bits is the integer.
+    const UNIT: f64 = 6_755_399_441_055_744.0;
+    (f64::from(x) + UNIT).to_bits().wrapping_sub(UNIT.to_bits())
+}
+
+/// Adds a value, rounded, to a cell.
+///
+/// # Safety
+/// The cell is valid; nobody else touches it, or all do so atomically.
+#[inline(always)]
+unsafe fn add(cell: *mut u64, value: f32, alone: bool) {
+    let value = rounded(value);
+    // SAFETY: the caller's promise.
+    unsafe {
+        if alone {
+            cell.write(cell.read().wrapping_add(value));
+        } else {
+            atomic::fetch_add(cell, value);
+        }
+    }
+}
+
+/// Where a run stands, which a field without one need not ask.
+///
+/// # Safety
+/// `state` has the cells of progress.rs, or the limit is 0.
+#[inline(always)]
+unsafe fn is_over(state: *mut u32, limit: u32) -> bool {
+    // SAFETY: the caller's promise.
+    limit > 0 && unsafe { progress::active(state, limit) } == 0
+}
+
+/// Adds points to the sums. `limit` is 0, or that of the run whose `state` says whether it is over.
+#[kernel(
+    instances(spread_1<1>, spread_2<2>, spread_3<3>),
+    block = if Machine::LANES > 4 { 1 } else { 128 },
+    grid = if Machine::LANES > 4 { copies } else { n.div_ceil(128) },
+    require(
+        columns.len() >= stride * (D - 1) + n,
+        factors.len() == 0 || factors.len() >= n,
+        sums.len() >= copies * nodes_x * nodes_y * nodes_z * WORDS,
+        state.len() >= progress::HISTORY,
+        copies >= 1,
+        nodes_x >= 4,
+        D < 2 || nodes_y >= 4,
+        D < 3 || nodes_z >= 4,
+    ),
+)]
+#[allow(clippy::too_many_arguments)]
+pub unsafe fn spread<const D: usize>(
+    columns: &[f32],
+    factors: &[f32],
+    sums: *mut u64,
+    state: *mut u32,
+    limit: u32,
+    n: u32,
+    stride: u32,
+    copies: u32,
+    nodes_x: u32,
+    nodes_y: u32,
+    nodes_z: u32,
+    inverse: f64,
+    low_x: f64,
+    low_y: f64,
+    low_z: f64,
+    scale: f32,
+) {
+    // SAFETY: the launch has checked the length.
+    if unsafe { is_over(state, limit) } {
+        return;
+    }
+    let (n, stride, copies) = (n as usize, stride as usize, copies as usize);
+    let (nodes, low) = ([nodes_x, nodes_y, nodes_z], [low_x, low_y, low_z]);
+    let (row, plane) = (nodes_x as usize, nodes_x as usize * nodes_y as usize);
+    let block = thread::block_idx_x() as usize;
+    let alone = Machine::KIND != MachineKind::Gpu;
+    // SAFETY: the copy lies within the sums, whose length the launch has checked.
+    let sums = unsafe { sums.add(block % copies * plane * nodes_z as usize * WORDS) };
+    let (start, end) = if alone {
+        (block * n / copies, (block + 1) * n / copies)
+    } else {
+        let i = thread::index_1d();
+        (i, n.min(i + 1))
+    };
+    for i in start..end {
+        let factor = scale * if factors.is_empty() { 1.0 } else { factors[i] };
+        let (mut first, mut along, mut from) = ([0; 3], [[0.0; TAPS]; 3], [[0.0; TAPS]; 3]);
+        for c in 0..D {
+            let (node, s) = locate(columns[c * stride + i], inverse, low[c], nodes[c]);
+            first[c] = node as usize;
+            along[c] = weights::<Machine>(s);
+            from[c] = offsets(s);
+        }
+        for z in 0..if D > 2 { TAPS } else { 1 } {
+            for y in 0..if D > 1 { TAPS } else { 1 } {
+                let mut weight = factor;
+                if D > 1 {
+                    weight *= pick(along[1], y);
+                }
+                if D > 2 {
+                    weight *= pick(along[2], z);
+                }
+                let (from_y, from_z) = (pick(from[1], y), pick(from[2], z));
+                let node = first[0] + row * (first[1] + y) + plane * (first[2] + z);
+                // SAFETY: `locate` gives nodes of the grid with three more behind them.
+                let cells = unsafe { sums.add(node * WORDS) };
+                for x in 0..TAPS {
+                    let mass = weight * along[0][x];
+                    // SAFETY: as above; a processor's thread has its copy to itself.
+                    unsafe {
+                        let cell = cells.add(x * WORDS);
+                        add(cell, mass, alone);
+                        add(cell.add(1), -mass * from[0][x], alone);
+                        if D > 1 {
+                            add(cell.add(2), -mass * from_y, alone);
+                        }
+                        if D > 2 {
+                            add(cell.add(3), -mass * from_z, alone);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The sums as f32, in planes of masses and moments, and zeros in the sums' place unless they are to be `kept`.
+///
+/// A plane has `lead` cells, then for each row of nodes `row` cells, of which the first `nodes_x` are nodes,
+/// and `lead` more cells: what is not a node is zero before and stays so (smooth.rs reads beyond ends of rows).
+#[kernel(
+    threads = 32..=1024,
+    grid = (nodes_x * rows).div_ceil(block.x * Machine::LANES),
+    require(
+        sums.len() >= copies * nodes_x * rows * WORDS,
+        planes.len() >= (d + 1) * plane,
+        plane >= 2 * lead + row * rows,
+        row >= nodes_x,
+        d <= 3,
+        state.len() >= progress::HISTORY,
+    ),
+)]
+#[allow(clippy::too_many_arguments)]
+pub unsafe fn settle(
+    mut sums: DisjointMut<u64>,
+    mut planes: DisjointMut<f32>,
+    state: *mut u32,
+    limit: u32,
+    copies: u32,
+    kept: u32,
+    d: u32,
+    nodes_x: u32,
+    rows: u32,
+    row: u32,
+    lead: u32,
+    plane: u32,
+    unit: f32,
+) {
+    // SAFETY: the launch has checked the length.
+    if unsafe { is_over(state, limit) } {
+        return;
+    }
+    let (nodes_x, row, lead, plane) = (nodes_x as usize, row as usize, lead as usize, plane as usize);
+    let nodes = nodes_x * rows as usize;
+    each::<Machine>(nodes, |node| {
+        for word in 0..=d as usize {
+            let mut sum = 0_u64;
+            for copy in 0..copies as usize {
+                let at = (copy * nodes + node) * WORDS + word;
+                // SAFETY: the node's words are those of an item of this thread.
+                unsafe {
+                    sum = sum.wrapping_add(sums.read(at));
+                    if kept == 0 {
+                        sums.write(at, 0);
+                    }
+                }
+            }
+            let at = word * plane + lead + node / nodes_x * row + node % nodes_x;
+            // SAFETY: as above.
+            unsafe { planes.write(at, sum as i64 as f32 * unit) };
+        }
+    });
+}

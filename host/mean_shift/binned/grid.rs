@@ -1,0 +1,173 @@
+//! Where the nodes of a binned field lie.
+
+use cuda_std::machine::MachineKind;
+use gpu::layout::STRIDE;
+use gpu::spread::WORDS;
+
+use super::taps::radius;
+
+/// The most dimensions of a field.
+pub const MOST_DIMENSIONS: usize = 3;
+
+/// The most nodes: their numbers, times the words of each, are counted in 32 bits on a GPU.
+pub const MOST_NODES: u128 = 1 << 28;
+
+/// A regular grid over scaled coordinates, whose nodes are at whole multiples of the spacing.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Grid {
+    /// Dimensions, 1 to 3.
+    pub d: usize,
+    /// Nodes a bandwidth.
+    pub per_bandwidth: f64,
+    /// Between nodes, in scaled coordinates.
+    pub spacing: f64,
+    /// The first node of each axis, in spacings.
+    pub low: [i64; MOST_DIMENSIONS],
+    /// Nodes along each axis; 1 beyond d.
+    pub nodes: [u32; MOST_DIMENSIONS],
+    /// How many nodes the kernel reaches.
+    pub reach: u32,
+}
+
+impl Grid {
+    /// The grid over the extents, `(low, high)` of each dimension in scaled coordinates, in which a bandwidth is
+    /// `scale`; or how many nodes it would have, where these are too many.
+    pub fn over(
+        extents: &[(f64, f64)],
+        scale: f64,
+        per_bandwidth: f64,
+        (points, accuracy): (f64, f64),
+    ) -> Result<Self, u128> {
+        let spacing = scale / per_bandwidth;
+        let (mut low, mut nodes, mut count) = ([0; MOST_DIMENSIONS], [1; MOST_DIMENSIONS], 1_u128);
+        for (c, extent) in extents.iter().enumerate() {
+            // A point touches the node below it, and three more; rounding may put it into the next cell.
+            let (first, last) = ((extent.0 / spacing).floor() - 1.0, (extent.1 / spacing).floor() + 3.0);
+            count = count.saturating_mul((last - first + 1.0) as u128);
+            (low[c], nodes[c]) = (first as i64, (last - first + 1.0) as u32);
+        }
+        if count > MOST_NODES {
+            return Err(count);
+        }
+        let reach = (radius(points, accuracy) * per_bandwidth).ceil() as u32 + 2;
+        Ok(Self { d: extents.len(), per_bandwidth, spacing, low, nodes, reach })
+    }
+
+    /// Whether all of the other's nodes are nodes of this one.
+    pub fn covers(&self, other: &Self) -> bool {
+        self.axes().zip(other.axes()).all(|((low, high), (from, to))| low <= from && to <= high)
+    }
+
+    /// First and last node of each axis.
+    fn axes(&self) -> impl Iterator<Item = (i64, i64)> {
+        let Self { low, nodes, .. } = *self;
+        (0..self.d).map(move |c| (low[c], low[c] + i64::from(nodes[c]) - 1))
+    }
+
+    /// The same grid with other first and last nodes; or how many nodes that has, where these are too many.
+    fn with_axes(&self, axes: impl Iterator<Item = (i64, i64)>) -> Result<Self, u128> {
+        let (mut grid, mut count) = (*self, 1_u128);
+        for (c, (first, last)) in axes.enumerate() {
+            count = count.saturating_mul((last - first + 1) as u128);
+            (grid.low[c], grid.nodes[c]) = (first, (last - first + 1) as u32);
+        }
+        if count > MOST_NODES { Err(count) } else { Ok(grid) }
+    }
+
+    /// The grid over both; or how many nodes it would have.
+    pub fn united(&self, other: &Self) -> Result<Self, u128> {
+        self.with_axes(self.axes().zip(other.axes()).map(|(a, b)| (a.0.min(b.0), a.1.max(b.1))))
+    }
+
+    /// Whether a scaled coordinate lies within axis c.
+    pub fn has(&self, c: usize, x: f64) -> bool {
+        let t = x / self.spacing - self.low[c] as f64;
+        t >= 1.0 && t < f64::from(self.nodes[c]) - 2.0
+    }
+
+    /// The grid with more nodes on either side of each axis, given how many it has; if that is not too much.
+    pub fn widened(&self, more: impl Fn(i64) -> i64) -> Option<Self> {
+        let wider = |(first, last): (i64, i64)| {
+            let more = more(last - first);
+            (first - more, last + more)
+        };
+        self.with_axes(self.axes().map(wider)).ok()
+    }
+
+    /// Adds the words of the nodes of another grid, which this one covers.
+    pub fn copy_from(&self, other: &Self, from: &[u64], to: &mut [u64]) {
+        let shift = |c: usize| (other.low[c] - self.low[c]) as usize;
+        let (row, plane) = (self.nodes[0] as usize, self.nodes[0] as usize * self.nodes[1] as usize);
+        let rows = from.chunks(other.nodes[0] as usize * WORDS);
+        for (line, words) in rows.enumerate() {
+            let (y, z) = (line % other.nodes[1] as usize, line / other.nodes[1] as usize);
+            let first = shift(0) + row * (shift(1) + y) + plane * (shift(2) + z);
+            for (sum, word) in to[first * WORDS..].iter_mut().zip(words) {
+                *sum = sum.wrapping_add(*word);
+            }
+        }
+    }
+
+    /// All nodes.
+    pub fn count(&self) -> usize {
+        self.nodes.iter().map(|&nodes| nodes as usize).product()
+    }
+
+    /// Rows of nodes along the first axis.
+    pub fn rows(&self) -> u32 {
+        self.nodes[1] * self.nodes[2]
+    }
+
+    /// Cells of a row of a plane: nodes, and zeros that the kernel reaches behind them.
+    pub fn row(&self) -> u32 {
+        (self.nodes[0] + self.reach).next_multiple_of(STRIDE as u32)
+    }
+
+    /// Zeros in front of a plane, and behind it.
+    pub fn lead(&self) -> u32 {
+        (self.reach + STRIDE as u32).next_multiple_of(STRIDE as u32)
+    }
+
+    /// Cells of a plane.
+    pub fn plane(&self) -> usize {
+        2 * self.lead() as usize + self.row() as usize * self.rows() as usize
+    }
+
+    /// Copies of the sums, for n points: a thread of a processor has one to itself, which is worth its zeros and its
+    /// sum where it takes several times as many additions. On a GPU, a few where many points meet on few nodes.
+    pub fn copies(&self, machine: MachineKind, n: usize) -> u32 {
+        // Nodes whose sums take 64 MiB.
+        const ROOM: usize = (64 << 20) / (WORDS * 8);
+        let (worth, most) = match machine {
+            MachineKind::Gpu => (n / (64 * self.count()), 8),
+            _ => ((n << (2 * self.d)) / (8 * self.count()), 64),
+        };
+        worth.min(ROOM / self.count()).clamp(1, most) as u32
+    }
+
+    /// Bytes of a field on this grid with so many copies of its sums.
+    pub fn bytes(&self, copies: u32) -> u128 {
+        let sums = self.count() as u128 * copies as u128 * (WORDS * 8) as u128;
+        let planes = 2 * (self.d as u128 + 1) * self.plane() as u128 * 4;
+        sums + planes + self.count() as u128 * 16 + 8 * (2 * self.reach as u128 + 1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_grid_covers_its_extents() {
+        let grid = Grid::over(&[(-1.0, 1.0), (3.0, 3.0)], 0.5, 2.0, (10.0, 1e-3)).unwrap();
+        assert_eq!((grid.spacing, grid.low, grid.nodes), (0.25, [-5, 11, 0], [13, 5, 1]));
+        assert!(grid.row() >= grid.nodes[0] + grid.reach && grid.lead() >= grid.reach + 32);
+        assert_eq!(grid.count(), 65);
+    }
+
+    #[test]
+    fn too_many_nodes_are_counted() {
+        let extents = [(0.0, 1e6), (0.0, 1e6), (0.0, 1e6)];
+        assert!(Grid::over(&extents, 1.0, 2.0, (10.0, 1e-3)).unwrap_err() > 8_000_000_000_000_000_000);
+    }
+}

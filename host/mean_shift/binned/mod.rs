@@ -1,0 +1,209 @@
+//! Mean shift in time that grows with n and not with its square: a binned field, for d = 1, 2, 3.
+//!
+//! Points are spread onto the nodes of a grid (gpu/spread.rs), which are convolved with the Gaussian, an axis at a
+//! time (gpu/smooth.rs); then a step of a query is read from a few nodes (gpu/binned.rs). In the
+//! standard form that field is built once, and in the blurring form for each iteration.
+//!
+//! Spreading and reading are by cubic B-splines, whose smoothing the kernel undoes, rather than by linear weights
+//! with a narrower Gaussian: with c nodes a bandwidth a step's error then goes as c^-4 instead of c^-2,
+//! which for 1e-4 bandwidths takes 3 nodes a bandwidth instead of 16 and more, and in 3 dimensions a
+//! hundredth of the memory. docs/clustering.md has the measurements.
+//!
+//! Source of the idea: Silverman, Kernel density estimation using the fast Fourier transform (1982); spreading
+//! by splines: Essmann et al., A smooth particle mesh Ewald method (1995).
+
+mod field;
+mod grid;
+mod moves;
+mod taps;
+mod value;
+mod verify;
+
+use super::builder::MeanShift;
+use super::iterate::{Ends, Queries, Watch};
+use super::labels::extents;
+use super::options::{Distance, Form, Method, WeightFunction};
+use super::path::Path;
+use super::prepare::Prepared;
+use crate::error::Result;
+use crate::executor::{Buffer, Device};
+pub use value::{DensityField, FieldMode, FieldModes};
+
+use field::{Field, exponent, no_run};
+use grid::{Grid, MOST_DIMENSIONS};
+
+/// A field that serves for the accuracy, and what is known of its error.
+#[derive(Debug)]
+pub struct Binned {
+    field: Field,
+    /// The error of a step that is to be expected at most, in bandwidths.
+    pub bound: f64,
+    /// The largest error of a sample, in bandwidths.
+    pub sampled: f64,
+}
+
+/// Why there is no field.
+pub type Why = String;
+
+/// Whether a field can give what the options ask for, wherever the points are; else why not.
+pub fn applies(options: &MeanShift, d: usize) -> Result<(), &'static str> {
+    if d > MOST_DIMENSIONS {
+        return Err("a binned field has at most 3 dimensions");
+    }
+    if options.weight != WeightFunction::Gaussian {
+        return Err("a binned field needs the Gaussian, the one weight that is a product over dimensions and smooth");
+    }
+    if options.distance != Distance::L2 {
+        return Err("a binned field needs the 2-norm");
+    }
+    if options.bandwidth.is_of_points() {
+        return Err("a binned field needs one bandwidth for all points");
+    }
+    if options.relaxation != 1.0 {
+        return Err("over-relaxed queries may leave the grid of a binned field");
+    }
+    Ok(())
+}
+
+/// About how many operations the nodes take for each build.
+fn operations(grid: &Grid) -> f64 {
+    let taps = f64::from(2 * grid.reach + 1);
+    grid.count() as f64 * taps * (grid.d * (grid.d + 2)) as f64
+}
+
+impl MeanShift {
+    /// Total and largest factor of the points.
+    fn masses_of(&self, n: usize) -> (f64, f64, f64) {
+        match &self.sample_weights {
+            None => (n as f64, 1.0, 1.0),
+            Some(weights) => {
+                let positive = weights.iter().copied().filter(|&weight| weight > 0.0);
+                let (least, largest) =
+                    positive.clone().fold((f64::INFINITY, 0.0_f64), |(a, b), x| (a.min(x), b.max(x)));
+                (positive.sum(), least, largest)
+            }
+        }
+    }
+
+    /// A field over the fit's points for these queries, which need not be points; or why there is none.
+    pub(super) fn binned(
+        &self,
+        device: &Device,
+        prepared: &Prepared,
+        queries: &Queries,
+    ) -> Result<Result<Binned, Why>> {
+        let (n, d) = (prepared.field.n as usize, prepared.field.d as usize);
+        let points = prepared.columns();
+        let beside = extents_of_both(&extents(device, points)?, &extents(device, queries.as_columns(d as u32))?);
+        let (total, least, largest) = self.masses_of(n);
+        let scale = self.weight.scale();
+        let mut per_bandwidth = taps::nodes_for(d, self.accuracy);
+        for _ in 0..3 {
+            let grid = match Grid::over(&beside, scale, per_bandwidth, (total / least, self.accuracy)) {
+                Ok(grid) => grid,
+                Err(nodes) => {
+                    return Ok(Err(format!(
+                        "the bandwidth is small against the extent of the points: a field would have {:.2e} nodes",
+                        nodes as f64
+                    )));
+                }
+            };
+            let pairs = n as f64 * f64::from(queries.m);
+            if self.method == Method::Auto && operations(&grid) > 2.0 * pairs {
+                return Ok(Err(format!("a field's {} nodes take longer than all pairs", grid.count())));
+            }
+            if grid.bytes(1) > device.available()? as u128 / 2 {
+                return Ok(Err(format!("a field's {} nodes do not fit the memory", grid.count())));
+            }
+            let mut field = Field::new(device, grid, exponent(total, largest), n)?;
+            let mut state = no_run(device)?;
+            field.add(device, points, self.factors(prepared), (&mut state, 0))?;
+            field.smooth(device, false, (&mut state, 0))?;
+            let exact = (&prepared.field, &prepared.field.columns);
+            let sampled = verify::sampled_error(device, self, &field, exact, queries)?;
+            if sampled <= self.accuracy {
+                let bound = taps::error_bound(d, per_bandwidth);
+                return Ok(Ok(Binned { field, bound, sampled }));
+            }
+            // The error goes as the fourth power.
+            let finer = per_bandwidth * (sampled / self.accuracy).powf(0.25) * 1.2;
+            if per_bandwidth >= taps::MOST {
+                break;
+            }
+            per_bandwidth = finer.min(taps::MOST);
+        }
+        Ok(Err(format!(
+            "a field's steps were off by more than {:.0e} bandwidths, by a sample of queries",
+            self.accuracy
+        )))
+    }
+
+    /// The factors of the points, or an empty buffer.
+    fn factors<'a>(&self, prepared: &'a Prepared) -> &'a Buffer<f32> {
+        &prepared.field.marks
+    }
+}
+
+impl Binned {
+    /// Nodes of the grid.
+    pub fn nodes(&self) -> usize {
+        self.field.grid.count()
+    }
+
+    /// Nodes a bandwidth.
+    pub fn per_bandwidth(&self) -> f64 {
+        self.field.grid.per_bandwidth
+    }
+
+    /// Moves queries, or in the blurring form the points themselves, until they rest.
+    pub fn move_queries(
+        &mut self,
+        device: &Device,
+        options: &MeanShift,
+        prepared: &Prepared,
+        queries: Queries,
+        watch: Watch<'_>,
+    ) -> Result<Ends> {
+        let exact = &prepared.field;
+        let factors = options.factors(prepared);
+        let ends = match options.form {
+            Form::Standard => self.field.climb_all(device, options, queries, watch)?,
+            Form::Blurring => self.field.blur_all(device, options, (queries, exact.d), factors, watch)?,
+        };
+        // In the blurring form the ends are the points now, over which a step would go on.
+        let points = if options.form == Form::Standard {
+            &exact.columns
+        } else {
+            let mut state = no_run(device)?;
+            self.field.add(device, ends.queries.as_columns(exact.d), factors, (&mut state, 0))?;
+            self.field.smooth(device, false, (&mut state, 0))?;
+            &ends.queries.columns
+        };
+        let sampled = verify::sampled_error(device, options, &self.field, (exact, points), &ends.queries)?;
+        self.sampled = if sampled <= self.sampled { self.sampled } else { sampled };
+        Ok(ends)
+    }
+
+    /// Moves other queries of the standard form over the same field.
+    pub fn climb(&self, device: &Device, options: &MeanShift, queries: Queries, watch: Watch<'_>) -> Result<Ends> {
+        self.field.climb_all(device, options, queries, watch)
+    }
+
+    /// What to tell.
+    pub fn path(&self, reason: String) -> Path {
+        Path {
+            name: "field",
+            reason,
+            bound: Some(self.bound),
+            sampled_error: Some(self.sampled),
+            memory: self.field.bytes(),
+            nodes: Some(self.nodes()),
+            nodes_per_bandwidth: Some(self.per_bandwidth()),
+        }
+    }
+}
+
+/// The extents of two sets.
+fn extents_of_both(a: &[(f64, f64)], b: &[(f64, f64)]) -> Vec<(f64, f64)> {
+    a.iter().zip(b).map(|(a, b)| (a.0.min(b.0), a.1.max(b.1))).collect()
+}

@@ -1,0 +1,136 @@
+//! Iterations over a binned field.
+
+use cuda_std::machine::MachineKind;
+use gpu::binned::{blur_1, blur_2, blur_3, climb_1, climb_2, climb_3};
+use gpu::retire::begin;
+
+use super::field::Field;
+use super::grid::Grid;
+use crate::error::Result;
+use crate::executor::{Buffer, Device};
+use crate::mean_shift::MeanShift;
+use crate::mean_shift::iterate::{Ends, QUEUE, Queries, Rounds, Run, Watch};
+use crate::mean_shift::labels::Columns;
+
+/// Iterations of a query in one launch, between which nobody is told of them.
+const AT_ONCE: u32 = 16;
+
+impl Field {
+    /// One launch of up to `rounds` iterations of each query that has not come to rest, up to `limit` in all.
+    pub fn climb(
+        &self,
+        device: &Device,
+        queries: &mut Queries,
+        details: &mut Buffer<f32>,
+        state: &mut Buffer<u32>,
+        (rounds, limit, tolerance): (u32, u32, f32),
+    ) -> Result<()> {
+        let Grid { d, nodes: [x, y, z], low, spacing, .. } = self.grid;
+        let (inverse, low) = (1.0 / spacing, low.map(|low| low as f64));
+        let (nodes, Queries { columns, m, stride }) = (&self.nodes, queries);
+        let (m, stride) = (*m, *stride);
+        macro_rules! climb {
+            ($kernel:ident) => {
+                $kernel::launch(
+                    nodes, columns, details, state, m, stride, rounds, limit, tolerance, x, y, z, inverse, low[0],
+                    low[1], low[2],
+                )
+            };
+        }
+        device.launch(match d {
+            1 => climb!(climb_1),
+            2 => climb!(climb_2),
+            _ => climb!(climb_3),
+        })
+    }
+
+    /// Moves queries over the field until each rests.
+    pub fn climb_all(
+        &self,
+        device: &Device,
+        options: &MeanShift,
+        mut queries: Queries,
+        watch: Watch<'_>,
+    ) -> Result<Ends> {
+        let mut details = device.zeros(3 * queries.stride as usize)?;
+        let mut run = Run::new(device, options, watch)?;
+        device.launch(begin::launch(&mut device.zeros(queries.m as usize)?, &mut run.state, queries.m))?;
+        let limit = run.limit as u32;
+        for round in 1.. {
+            let iterations = (AT_ONCE, limit, options.scaled_tolerance());
+            self.climb(device, &mut queries, &mut details, &mut run.state, iterations)?;
+            if !run.look(device, round * AT_ONCE as usize)? {
+                break;
+            }
+        }
+        Ok(run.ends(queries, details))
+    }
+
+    /// Moves points over the field that is built of them, again and again, until they rest.
+    pub fn blur_all(
+        &mut self,
+        device: &Device,
+        options: &MeanShift,
+        (mut points, d): (Queries, u32),
+        factors: &Buffer<f32>,
+        watch: Watch<'_>,
+    ) -> Result<Ends> {
+        let mut sums = device.zeros(2 * points.stride as usize)?;
+        let mut run = Run::new(device, options, watch)?;
+        device.launch(begin::launch(&mut device.zeros(points.m as usize)?, &mut run.state, points.m))?;
+        let limit = run.limit as u32;
+        let at_once = if device.machine() == MachineKind::Gpu { QUEUE } else { 1 };
+        let (mut rounds, mut queued) = (Rounds::new(device), 0);
+        loop {
+            let round = || {
+                (0..at_once).try_for_each(|_| {
+                    let state = &mut run.state;
+                    self.add(device, points.as_columns(d), factors, (&mut *state, limit))?;
+                    self.smooth(device, false, (&mut *state, limit))?;
+                    self.blur(device, &mut points, &mut sums, (&mut *state, limit), options.scaled_tolerance())
+                })
+            };
+            // SAFETY: every round is the same, of buffers that live as long as the loop.
+            unsafe { rounds.queue(round) }?;
+            queued += at_once;
+            if !run.look(device, queued)? {
+                break;
+            }
+        }
+        Ok(run.ends(points, sums))
+    }
+
+    /// One iteration of the blurring form.
+    fn blur(
+        &self,
+        device: &Device,
+        points: &mut Queries,
+        sums: &mut Buffer<f32>,
+        (state, limit): (&mut Buffer<u32>, u32),
+        tolerance: f32,
+    ) -> Result<()> {
+        let Grid { d, nodes: [x, y, z], low, spacing, .. } = self.grid;
+        let (inverse, low) = (1.0 / spacing, low.map(|low| low as f64));
+        let (nodes, Queries { columns, m, stride }) = (&self.nodes, points);
+        let (m, stride) = (*m, *stride);
+        macro_rules! blur {
+            ($kernel:ident) => {
+                $kernel::launch(
+                    nodes, columns, sums, state, m, stride, limit, tolerance, x, y, z, inverse, low[0], low[1], low[2],
+                )
+            };
+        }
+        device.launch(match d {
+            1 => blur!(blur_1),
+            2 => blur!(blur_2),
+            _ => blur!(blur_3),
+        })
+    }
+}
+
+impl Queries {
+    /// As labels take them.
+    pub fn as_columns(&self, d: u32) -> Columns<'_> {
+        Columns { values: &self.columns, n: self.m as usize, d: d as usize, stride: self.stride as usize }
+    }
+}

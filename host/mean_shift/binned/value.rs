@@ -1,0 +1,402 @@
+//! A field as a value: built from chunks of points, merged, saved, loaded; then its modes, and points' labels.
+
+use std::ops::ControlFlow;
+
+use super::field::{Field, no_run};
+use super::grid::{Grid, MOST_DIMENSIONS};
+use super::taps;
+use crate::error::{Error, Result};
+use crate::executor::Device;
+use crate::mean_shift::bandwidth::Bandwidth;
+use crate::mean_shift::iterate::Queries;
+use crate::mean_shift::labels::{Columns, components, extents, nearest, order, tally};
+use crate::mean_shift::options::{Merging, WeightFunction};
+use crate::mean_shift::prepare::Scaling;
+use crate::mean_shift::{MeanShift, binned};
+
+/// Sums are multiples of 2^-29, whatever the points: fields can be merged bit by bit.
+pub(super) const EXPONENT: i32 = 29;
+
+/// The most that weights may sum to: a sum has 60 bits.
+const MOST_WEIGHT: f64 = (1_u64 << 31) as f64;
+
+/// The heaviest point: it adds less than 2^50.
+const HEAVIEST: f64 = (1_u64 << 20) as f64;
+
+/// Cells that are added around when the grid has to grow, in parts of what it has.
+const MARGIN: f64 = 0.25;
+
+/// The density of points, and where they pull, on the nodes of a grid: what is left of any number of points, to
+/// be added to, merged with others, and kept. [`MeanShift::field`] makes one.
+///
+/// Sums are integers: the order of points, chunks and fields, and how points are divided among them, change no bit.
+///
+/// ```
+/// use modeseek::{Bandwidth, MeanShift};
+///
+/// let estimator = MeanShift::new().bandwidth(Bandwidth::Fixed(1.0));
+/// let (mut here, mut there) = (estimator.field(2)?, estimator.field(2)?);
+/// here.add(&[0.0, 0.0, 9.0, 9.0])?;
+/// there.add(&[0.1, 0.2, 9.1, 8.9])?;
+/// here.merge(&there)?;
+/// let modes = here.modes()?;
+/// assert_eq!(modes.predict(&[0.2, 0.1, 8.8, 9.0])?, [0, 1]);
+/// # Ok::<(), modeseek::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct DensityField {
+    pub(super) device: Device,
+    pub(super) options: MeanShift,
+    /// The bandwidth of each dimension.
+    pub(super) bandwidths: Vec<f64>,
+    pub(super) grid: Option<Grid>,
+    /// The words of each node.
+    pub(super) sums: Vec<u64>,
+    /// Points that were added.
+    pub(super) points: u64,
+    /// The sum of their weights.
+    pub(super) weight: f64,
+    /// What the next points are added to, until it is read.
+    adding: Option<Field>,
+}
+
+impl MeanShift {
+    /// A field without points, of these dimensions, for this estimator's bandwidth, accuracy, device, tolerance
+    /// and rule of merging.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] where a field does not serve, and for a bandwidth that has to be estimated; as
+    /// [`check`](Self::check).
+    pub fn field(&self, dimensions: usize) -> Result<DensityField> {
+        self.check()?;
+        let what = "a binned field here";
+        binned::applies(self, dimensions).map_err(|why| Error::Conflict { what, why })?;
+        if self.accuracy == 0.0 {
+            return Err(Error::Conflict { what, why: "it is approximate; give an accuracy" });
+        }
+        let bandwidths = match &self.bandwidth {
+            Bandwidth::Fixed(h) => vec![*h; dimensions],
+            Bandwidth::PerDimension(each) => each.clone(),
+            _ => {
+                return Err(Error::Conflict { what, why: "its bandwidth must be given, since points are yet to come" });
+            }
+        };
+        self.bandwidth.check(1, dimensions)?;
+        let device = self.device.clone().map_or_else(Device::auto, Ok)?;
+        let (options, sums) = (self.clone(), Vec::new());
+        Ok(DensityField { device, options, bandwidths, grid: None, sums, points: 0, weight: 0.0, adding: None })
+    }
+}
+
+impl DensityField {
+    /// Dimensions.
+    pub fn dimensions(&self) -> usize {
+        self.bandwidths.len()
+    }
+
+    /// Points that were added, here or to fields that were merged.
+    pub fn points(&self) -> u64 {
+        self.points
+    }
+
+    /// The sum of their weights.
+    pub fn weight(&self) -> f64 {
+        self.weight
+    }
+
+    /// Nodes of the grid.
+    pub fn nodes(&self) -> usize {
+        self.grid.map_or(0, |grid| grid.count())
+    }
+
+    /// The error of a step that is to be expected at most, in bandwidths.
+    pub fn error_bound(&self) -> f64 {
+        taps::error_bound(self.dimensions(), self.per_bandwidth())
+    }
+
+    /// Adds points by rows.
+    ///
+    /// # Precision
+    /// Coordinates are rounded to f32 after they were divided by the bandwidth, about the origin: to 2^-24 of
+    /// themselves.
+    ///
+    /// # Errors
+    /// Rows that are incomplete or not finite; [`Error::Extent`] and [`Error::FieldTooLarge`] for points too far
+    /// apart, after which the field is as it was before; whatever the device reports.
+    pub fn add<T: Copy + Into<f64>>(&mut self, rows: &[T]) -> Result<()> {
+        self.add_weighted(rows, &[])
+    }
+
+    /// Adds points by rows with a weight for each, which should be about 1: it is kept to 2^-29.
+    ///
+    /// # Errors
+    /// As [`add`](Self::add); [`Error::SampleWeights`].
+    pub fn add_weighted<T: Copy + Into<f64>>(&mut self, rows: &[T], weights: &[f64]) -> Result<()> {
+        let queries = self.scaled(rows)?;
+        let Some(queries) = queries else { return Ok(()) };
+        let n = queries.m as usize;
+        let wrong = |what| Err(Error::SampleWeights { what, points: n });
+        if !weights.is_empty() && weights.len() != n {
+            return wrong(format!("there are {} sample weights", weights.len()));
+        }
+        if let Some(at) = weights.iter().position(|&w| !(0.0..=HEAVIEST).contains(&w)) {
+            return wrong(format!("sample weight {at} is {}, and a field takes {HEAVIEST} at most", weights[at]));
+        }
+        let weight = if weights.is_empty() { n as f64 } else { weights.iter().sum() };
+        if self.weight + weight > MOST_WEIGHT {
+            return wrong(format!("the weights of a field would sum to more than {MOST_WEIGHT}"));
+        }
+        let factors = self.device.upload(&weights.iter().map(|&weight| weight as f32).collect::<Vec<_>>())?;
+        let points = queries.as_columns(self.dimensions() as u32);
+        self.cover(&extents(&self.device, points)?, n)?;
+        let mut state = no_run(&self.device)?;
+        let field = self.adding.as_mut().expect("made by `cover`");
+        field.add(&self.device, points, &factors, (&mut state, 0))?;
+        self.points += n as u64;
+        self.weight += weight;
+        Ok(())
+    }
+
+    /// Adds another field's points.
+    ///
+    /// # Errors
+    /// [`Error::OtherField`] if it has another bandwidth or accuracy; as [`add`](Self::add).
+    pub fn merge(&mut self, other: &Self) -> Result<()> {
+        if self.bandwidths != other.bandwidths || self.per_bandwidth() != other.per_bandwidth() {
+            let ours = format!("bandwidths {:?}, {} nodes each", self.bandwidths, self.per_bandwidth());
+            let theirs = format!("bandwidths {:?}, {} nodes each", other.bandwidths, other.per_bandwidth());
+            return Err(Error::OtherField { ours, theirs });
+        }
+        if self.weight + other.weight > MOST_WEIGHT {
+            let what = format!("the weights of a field would sum to more than {MOST_WEIGHT}");
+            return Err(Error::SampleWeights { what, points: other.points as usize });
+        }
+        let (Some(grid), sums) = (other.grid, other.total_sums()?) else { return Ok(()) };
+        self.settle()?;
+        let whole = self.grid.map_or(Ok(grid), |own| own.united(&grid)).map_err(|nodes| self.too_large(nodes))?;
+        let mut united = vec![0; whole.count() * gpu::spread::WORDS];
+        if let Some(own) = self.grid {
+            whole.copy_from(&own, &self.sums, &mut united);
+        }
+        whole.copy_from(&grid, &sums, &mut united);
+        (self.grid, self.sums) = (Some(whole), united);
+        self.points += other.points;
+        self.weight += other.weight;
+        Ok(())
+    }
+
+    /// The modes of the density: from every node near a point a query climbs to one.
+    ///
+    /// # Errors
+    /// [`Error::NoPoints`]; whatever the device reports.
+    pub fn modes(&self) -> Result<FieldModes> {
+        let (Some(grid), sums) = (self.grid, self.total_sums()?) else { return Err(Error::NoPoints) };
+        let (device, d) = (&self.device, self.dimensions());
+        let (seeds, masses) = self.seeds(grid, &sums)?;
+        // As far as a point reaches, so that queries beyond are beyond all points.
+        let reach = i64::from(grid.reach);
+        let wide = grid.widened(|_| reach).unwrap_or(grid);
+        let mut field = self.on_device(wide, &self.moved_to(&wide, &sums), 1)?;
+        field.smooth(device, true, (&mut no_run(device)?, 0))?;
+        let ends = field.climb_all(device, &self.options, seeds, &mut |_| ControlFlow::Continue(()))?;
+        let at_rest = ends.queries.as_columns(d as u32);
+        let radius = match self.options.merging {
+            Merging::Chains { radius } => radius,
+            Merging::Densest => {
+                return Err(Error::Conflict {
+                    what: "scikit-learn's rule of merging here",
+                    why: "it needs the points",
+                });
+            }
+        };
+        let radius = radius * WeightFunction::Gaussian.scale();
+        let found = components(device, at_rest, 2.0, None, radius)?;
+        let groups = tally(device, &found.ids, found.count, at_rest, Some(&masses))?;
+        let groups = order(device, &groups, 1)?.groups;
+        let (positions, weights) = (device.download(&groups.means)?, device.download(&groups.totals)?);
+        let scaling = self.scaling();
+        let modes = positions.chunks(d).zip(weights).map(|(position, weight)| FieldMode {
+            position: scaling.unscaled(position),
+            // A point lies between nodes, whose masses are parts of its weight.
+            weight,
+        });
+        Ok(FieldModes {
+            modes: modes.collect(),
+            converged: ends.converged,
+            means: groups.means,
+            field,
+            scaling,
+            of: self.options.clone(),
+        })
+    }
+
+    /// The step that mean shift makes from places, by rows, in units of the data.
+    ///
+    /// # Errors
+    /// As [`add`](Self::add); [`Error::NoPoints`] if the field has none.
+    pub fn shifts<T: Copy + Into<f64>>(&self, rows: &[T]) -> Result<Vec<Vec<f64>>> {
+        let (Some(grid), sums) = (self.grid, self.total_sums()?) else { return Err(Error::NoPoints) };
+        let Some(mut queries) = self.scaled(rows)? else { return Ok(Vec::new()) };
+        let (device, d) = (&self.device, self.dimensions());
+        let beside = extents(device, queries.as_columns(d as u32))?;
+        let grid = self.around(Some(grid), &beside, 0.0)?;
+        let whole = self.moved_to(&grid, &sums);
+        let mut field = self.on_device(grid, &whole, 1)?;
+        field.smooth(device, true, (&mut no_run(device)?, 0))?;
+        let before = device.download(&queries.columns)?;
+        let mut details = device.zeros(3 * queries.stride as usize)?;
+        let mut state = device.zeros(gpu::progress::HISTORY + 1)?;
+        field.climb(device, &mut queries, &mut details, &mut state, (1, 1, 0.0))?;
+        let after = device.download(&queries.columns)?;
+        let (factors, stride) = (self.scaling().factors, queries.stride as usize);
+        let step = |i: usize, c: usize| f64::from(after[c * stride + i] - before[c * stride + i]) / factors[c];
+        Ok((0..queries.m as usize).map(|i| (0..d).map(|c| step(i, c)).collect()).collect())
+    }
+
+    pub(super) fn per_bandwidth(&self) -> f64 {
+        taps::nodes_for(self.dimensions(), self.options.accuracy)
+    }
+
+    /// All points' sums, of which some may still be on the device.
+    pub(super) fn total_sums(&self) -> Result<Vec<u64>> {
+        match &self.adding {
+            None => Ok(self.sums.clone()),
+            Some(field) => field.totals(&self.device),
+        }
+    }
+
+    /// Takes the sums from the device.
+    fn settle(&mut self) -> Result<()> {
+        self.sums = self.total_sums()?;
+        self.adding = None;
+        Ok(())
+    }
+
+    fn scaling(&self) -> Scaling {
+        let scale = WeightFunction::Gaussian.scale();
+        let factors = self.bandwidths.iter().map(|h| scale / h).collect();
+        Scaling { centre: vec![0.0; self.dimensions()], factors, sphere: None }
+    }
+
+    /// Rows as queries, scaled: what becomes of a row depends on nothing else.
+    fn scaled<T: Copy + Into<f64>>(&self, rows: &[T]) -> Result<Option<Queries>> {
+        self.scaling().columns_of_rows(&self.device, rows)
+    }
+
+    fn too_large(&self, nodes: u128) -> Error {
+        Error::FieldTooLarge { nodes, most: super::grid::MOST_NODES }
+    }
+
+    /// The grid, or one that also covers the extents.
+    fn around(&self, grid: Option<Grid>, extents: &[(f64, f64)], margin: f64) -> Result<Grid> {
+        let scale = WeightFunction::Gaussian.scale();
+        let rule = (MOST_WEIGHT, self.options.accuracy);
+        let needed = Grid::over(extents, scale, self.per_bandwidth(), rule).map_err(|nodes| self.too_large(nodes))?;
+        let Some(grid) = grid else { return Ok(needed) };
+        if grid.covers(&needed) {
+            return Ok(grid);
+        }
+        let whole = grid.united(&needed).map_err(|nodes| self.too_large(nodes))?;
+        Ok(whole.widened(|nodes| (nodes as f64 * margin) as i64).unwrap_or(whole))
+    }
+
+    /// A field on the device for the points so far and n more within the extents.
+    fn cover(&mut self, extents: &[(f64, f64)], n: usize) -> Result<()> {
+        let grid = self.around(self.grid, extents, MARGIN)?;
+        if self.grid == Some(grid) && self.adding.is_some() {
+            return Ok(());
+        }
+        let sums = self.moved_to(&grid, &self.total_sums()?);
+        let field = self.on_device(grid, &sums, n)?;
+        (self.grid, self.sums, self.adding) = (Some(grid), Vec::new(), Some(field));
+        Ok(())
+    }
+
+    /// The sums on a larger grid.
+    fn moved_to(&self, grid: &Grid, sums: &[u64]) -> Vec<u64> {
+        let mut moved = vec![0; grid.count() * gpu::spread::WORDS];
+        if let Some(own) = &self.grid {
+            grid.copy_from(own, sums, &mut moved);
+        }
+        moved
+    }
+
+    fn on_device(&self, grid: Grid, sums: &[u64], n: usize) -> Result<Field> {
+        Field::with_sums(&self.device, grid, EXPONENT, n, sums)
+    }
+
+    /// A query for every node that has mass, at its mean; and the masses.
+    fn seeds(&self, grid: Grid, sums: &[u64]) -> Result<(Queries, crate::Buffer<f32>)> {
+        let unit = 2_f64.powi(-EXPONENT);
+        let d = self.dimensions();
+        let (mut places, mut masses) = (Vec::new(), Vec::new());
+        for (node, words) in sums.chunks(gpu::spread::WORDS).enumerate() {
+            let mass = words[0] as i64 as f64;
+            if mass > 0.0 {
+                let mut step = 1;
+                let mut place = [0.0; MOST_DIMENSIONS];
+                for c in 0..d {
+                    let at = (node / step % grid.nodes[c] as usize) as f64 + grid.low[c] as f64;
+                    place[c] = (at + words[1 + c] as i64 as f64 / mass) * grid.spacing;
+                    step *= grid.nodes[c] as usize;
+                }
+                places.push(place);
+                masses.push((mass * unit) as f32);
+            }
+        }
+        let stride = Queries::stride_of(places.len());
+        let mut columns = vec![0.0_f32; d * stride];
+        for (i, place) in places.iter().enumerate() {
+            for c in 0..d {
+                columns[c * stride + i] = place[c] as f32;
+            }
+        }
+        Ok((Queries::new(self.device.upload(&columns)?, places.len(), stride), self.device.upload(&masses)?))
+    }
+}
+
+/// A mode of a field.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FieldMode {
+    /// Where it is.
+    pub position: Vec<f64>,
+    /// About the weight of the points that climb to it: of the nodes near it, which on a border belong to both sides.
+    pub weight: f64,
+}
+
+/// The modes of a field, and the field, ready to label points.
+#[derive(Debug)]
+pub struct FieldModes {
+    /// The modes, the heaviest first.
+    pub modes: Vec<FieldMode>,
+    /// Whether every query came to rest.
+    pub converged: bool,
+    means: crate::Buffer<f32>,
+    field: Field,
+    scaling: Scaling,
+    of: MeanShift,
+}
+
+impl FieldModes {
+    /// The labels of points by rows: the mode that each climbs to; -1 for points beyond the field, none of whose
+    /// points is near them.
+    ///
+    /// # Errors
+    /// As [`DensityField::add`].
+    pub fn predict<T: Copy + Into<f64>>(&self, rows: &[T]) -> Result<Vec<i32>> {
+        let Self { field, scaling, of, means, modes, .. } = self;
+        let device = means.device();
+        let d = scaling.factors.len();
+        let Some(queries) = scaling.columns_of_rows(device, rows)? else { return Ok(Vec::new()) };
+        let ends = field.climb_all(device, of, queries, &mut |_| ControlFlow::Continue(()))?;
+        let (m, stride) = (ends.queries.m as usize, ends.queries.stride as usize);
+        let places = Columns { values: &ends.queries.columns, n: m, d, stride };
+        let (ids, _) = nearest(device, places, means, modes.len(), 2.0, None)?;
+        let supports = device.download_first(&ends.details, m)?;
+        let inside = rows.chunks(d).map(|row| {
+            row.iter().enumerate().all(|(c, &x)| field.grid.has(c, (x.into() - scaling.centre[c]) * scaling.factors[c]))
+        });
+        let labels = device.download(&ids)?.into_iter().zip(supports).zip(inside);
+        Ok(labels.map(|((id, support), inside)| if inside && support > 0.0 { id.cast_signed() } else { -1 }).collect())
+    }
+}

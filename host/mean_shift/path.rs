@@ -1,0 +1,100 @@
+//! Which way iterations are computed, and why.
+
+use serde::Serialize;
+
+use super::binned::{self, Binned};
+use super::builder::MeanShift;
+use super::iterate::{Ends, Queries, Watch};
+use super::options::Method;
+use super::prepare::Prepared;
+use crate::error::{Error, Result};
+use crate::executor::Device;
+
+/// Pairs of a query and a point below which an iteration over all of them takes no longer than to find a better
+/// way.
+const FEW_PAIRS: f64 = (1_u64 << 24) as f64;
+
+/// How iterations were computed, and why so.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Path {
+    /// `all pairs`, `composed` or `field`.
+    pub name: &'static str,
+    /// Why this one and no other.
+    pub reason: String,
+    /// The error of a step that is to be expected at most, in bandwidths, where steps are approximate.
+    pub bound: Option<f64>,
+    /// The largest error among a sample of queries, at the start and at the end, in bandwidths.
+    pub sampled_error: Option<f64>,
+    /// Bytes of device memory that it took beside the fit's own.
+    #[serde(skip)]
+    pub(super) memory: u128,
+    /// Nodes of the field.
+    pub nodes: Option<usize>,
+    /// Nodes a bandwidth, along each axis.
+    pub nodes_per_bandwidth: Option<f64>,
+}
+
+impl Path {
+    pub(super) fn exact(name: &'static str, reason: impl Into<String>) -> Self {
+        let reason = reason.into();
+        Self { name, reason, bound: None, sampled_error: None, memory: 0, nodes: None, nodes_per_bandwidth: None }
+    }
+}
+
+/// A way that was chosen.
+pub(super) enum Way {
+    /// All pairs, and why.
+    AllPairs(String),
+    /// A field, and why.
+    Field(Box<Binned>, String),
+}
+
+impl MeanShift {
+    /// The way for these queries over the fit's points.
+    pub(super) fn choose(&self, device: &Device, prepared: &Prepared, queries: &Queries) -> Result<Way> {
+        let d = prepared.field.d as usize;
+        let pairs = f64::from(prepared.field.n) * f64::from(queries.m);
+        let all = |why: &str| Ok(Way::AllPairs(why.to_owned()));
+        match self.method {
+            Method::Fused | Method::Composed { .. } => return all("asked for"),
+            Method::Field => {
+                binned::applies(self, d).map_err(|why| Error::Conflict { what: "a binned field here", why })?;
+            }
+            Method::Auto => {
+                if self.accuracy == 0.0 {
+                    return all("exact steps were asked for");
+                }
+                if pairs < FEW_PAIRS {
+                    return all("there are few pairs");
+                }
+                if let Err(why) = binned::applies(self, d) {
+                    return all(why);
+                }
+            }
+        }
+        Ok(match self.binned(device, prepared, queries)? {
+            Ok(field) if self.method == Method::Field => Way::Field(Box::new(field), "asked for".to_owned()),
+            Ok(field) => {
+                let (d, per) =
+                    (if d == 1 { "1 dimension".to_owned() } else { format!("{d} dimensions") }, field.per_bandwidth());
+                Way::Field(Box::new(field), format!("the Gaussian in {d}, with {per:.1} nodes a bandwidth"))
+            }
+            Err(why) => Way::AllPairs(why),
+        })
+    }
+
+    /// Moves queries of the standard form over the fit's points until they rest.
+    pub(super) fn climb(
+        &self,
+        device: &Device,
+        prepared: &Prepared,
+        queries: Queries,
+        watch: Watch<'_>,
+    ) -> Result<Ends> {
+        match self.choose(device, prepared, &queries)? {
+            Way::AllPairs(_) => prepared.field.climb(self, queries, watch),
+            Way::Field(binned, _) => binned.climb(device, self, queries, watch),
+        }
+    }
+}

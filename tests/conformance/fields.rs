@@ -1,0 +1,154 @@
+//! Fits and steps over a binned field against all pairs.
+
+use modeseek::agreement::adjusted_rand_index;
+use modeseek::data::Blobs;
+use modeseek::reference::{Metric, Pull};
+use modeseek::{Bandwidth, Clustering, Device, Error, Form, MeanShift, Method, Points, WeightFunction};
+
+use crate::check::{is_interpreted, random, wide};
+
+/// Sets that are awkward for a grid, of about n points in d dimensions, at bandwidth 1.
+fn sets(n: usize, d: usize) -> Vec<(&'static str, Vec<f32>)> {
+    let noise = random(n * d, 81);
+    let along = |i: usize| i as f32 / n as f32;
+    let each = |place: &dyn Fn(usize, usize) -> f32| (0..n * d).map(|at| place(at / d, at % d)).collect::<Vec<_>>();
+    vec![
+        ("uniform noise", noise.iter().map(|x| 6.0 * x).collect()),
+        ("all equal", each(&|_, c| 0.3 + c as f32)),
+        ("two places", each(&|i, _| (i % 2) as f32 * 0.77)),
+        ("on borders of cells", each(&|i, c| ((i * (c + 3)) % 11) as f32 * 0.25)),
+        ("a line", each(&|i, c| 9.0 * along(i) * (c + 1) as f32)),
+        (
+            "a ring",
+            each(&|i, c| {
+                let angle = std::f32::consts::TAU * along(i);
+                [4.0 * angle.cos(), 4.0 * angle.sin(), 0.0][c]
+            }),
+        ),
+        ("heavy tails", noise.iter().map(|x| x / (1.02 - x.abs())).map(|x| x.clamp(-12.0, 12.0)).collect()),
+        ("an outlier", each(&|i, c| if i == 0 { 11.0 } else { noise[i * d + c] })),
+    ]
+}
+
+fn estimator(device: &Device, accuracy: f64) -> MeanShift {
+    MeanShift::new().bandwidth(Bandwidth::Fixed(1.0)).accuracy(accuracy).method(Method::Field).on(device)
+}
+
+/// The step of every point, as the field has it and in f64.
+pub fn field_steps_are_accurate(device: &Device) {
+    let n = if is_interpreted(device) { 40 } else { 300 };
+    for d in 1..=if is_interpreted(device) { 2 } else { 3 } {
+        for accuracy in [1e-2, 1e-3, 1e-4] {
+            for (name, rows) in sets(n, d) {
+                let mut field = estimator(device, accuracy).field(d).unwrap();
+                field.add(&rows).unwrap();
+                let wide = wide(&rows);
+                let ones = vec![1.0; n];
+                let bandwidths = vec![1.0; n];
+                let pull = Pull {
+                    points: &wide,
+                    d,
+                    metric: Metric::L2,
+                    function: WeightFunction::Gaussian,
+                    bandwidths: &bandwidths,
+                    factors: &ones,
+                };
+                let steps = field.shifts(&rows).unwrap();
+                for (q, step) in wide.chunks(d).zip(&steps) {
+                    let mean = pull.mean(q);
+                    let error = (0..d).map(|c| (mean[c] - q[c] - step[c]).powi(2)).sum::<f64>().sqrt();
+                    assert!(
+                        error <= accuracy,
+                        "{name}, d = {d}: the step from {q:?} is {error:e} off, not {accuracy:e}"
+                    );
+                }
+                assert!(field.error_bound() <= accuracy * 1.001);
+            }
+        }
+    }
+}
+
+fn blobs(device: &Device, d: usize) -> (Points, Vec<f32>) {
+    let n = if is_interpreted(device) { 80 } else { 2000 };
+    let found = Blobs { points: n, clusters: 4, dimensions: d, seed: 14 }.generate().unwrap();
+    (Points::from_rows(&found.rows, d).unwrap(), found.rows)
+}
+
+/// Both have the same clusters, and modes that are no farther apart than steps and tolerance say.
+#[track_caller]
+fn assert_same(field: &Clustering, exact: &Clustering, what: &str) {
+    assert_eq!(field.path.name, "field", "{what}: {}", field.path.reason);
+    assert_eq!(exact.path.name, "all pairs", "{what}");
+    assert_eq!(adjusted_rand_index(&field.labels, &exact.labels), 1.0, "{what}");
+    assert_eq!(field.modes.len(), exact.modes.len(), "{what}");
+    let sampled = field.path.sampled_error.unwrap();
+    assert!(sampled <= 1e-3, "{what}: {sampled}");
+    for (a, b) in field.modes.iter().zip(&exact.modes) {
+        assert_eq!((a.size, a.weight), (b.size, b.weight), "{what}");
+        let apart = a.position.iter().zip(&b.position).map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt();
+        assert!(apart <= 0.01 * exact.bandwidth, "{what}: modes are {apart} apart");
+    }
+}
+
+/// Both forms, with and without weights, one bandwidth or one for each dimension: what all pairs give.
+pub fn field_fits_are_those_of_all_pairs(device: &Device) {
+    // The nodes of three dimensions take an interpreter minutes; its kernels are compared in binned.rs.
+    for d in 1..=if is_interpreted(device) { 2 } else { 3 } {
+        let (points, _) = blobs(device, d);
+        let weights: Vec<f64> = (0..points.len()).map(|i| [1.0, 2.5, 0.5][i % 3]).collect();
+        for form in [Form::Blurring, Form::Standard] {
+            for weighted in [false, true] {
+                let mut exact = MeanShift::new().bandwidth(Bandwidth::Fixed(2.5)).form(form).on(device);
+                if weighted {
+                    exact = exact
+                        .sample_weights(weights.clone())
+                        .bandwidth(Bandwidth::PerDimension((0..d).map(|c| 2.5 + 0.25 * c as f64).collect()));
+                }
+                let exact = exact.method(Method::Fused);
+                let field = exact.clone().method(Method::Field).accuracy(1e-3);
+                let what = format!("d = {d}, {form:?}, weighted: {weighted}");
+                assert_same(&field.fit(&points).unwrap(), &exact.fit(&points).unwrap(), &what);
+            }
+        }
+    }
+}
+
+/// The order of points, and how they are divided into chunks and fields, change no bit.
+pub fn fields_have_no_order(device: &Device) {
+    let (points, rows) = blobs(device, 2);
+    let estimator = estimator(device, 1e-3).bandwidth(Bandwidth::Fixed(2.5));
+    let saved = |chunks: &[&[f32]]| {
+        let mut field = estimator.field(2).unwrap();
+        for chunk in chunks {
+            field.add(chunk).unwrap();
+        }
+        field
+    };
+    let half = rows.len() / 4 * 2;
+    let whole = saved(&[&rows]);
+    let swapped = saved(&[&rows[half..], &rows[..half]]);
+    let mut merged = saved(&[&rows[..10]]);
+    merged.merge(&saved(&[&rows[half..]])).unwrap();
+    merged.merge(&saved(&[&rows[10..half]])).unwrap();
+    let modes = whole.modes().unwrap();
+    assert_eq!(modes.modes.len(), 4);
+    for other in [swapped, merged] {
+        assert_eq!((other.points(), other.weight()), (whole.points(), whole.weight()));
+        assert_eq!(other.shifts(&rows).unwrap(), whole.shifts(&rows).unwrap());
+        assert_eq!(other.modes().unwrap().modes, modes.modes);
+    }
+    let labels = modes.predict(&rows).unwrap();
+    let exact = estimator.clone().method(Method::Fused).form(Form::Standard).fit(&points).unwrap();
+    assert_eq!(adjusted_rand_index(&labels, &exact.labels), 1.0);
+    assert_eq!(modes.predict(&[1e4, 0.0, rows[0], rows[1]]).unwrap(), [-1, labels[0]]);
+}
+
+/// Where a field would be too large, the report says how large, and all pairs are taken.
+pub fn fields_that_do_not_fit(device: &Device) {
+    let rows: Vec<f64> = (0..60).map(|at| (at / 2 % 2) as f64 * 1e6 + f64::from(at) * 0.001).collect();
+    let found = estimator(device, 1e-3).fit(&Points::from_rows(&rows, 2).unwrap()).unwrap();
+    assert_eq!((found.path.name, found.modes.len()), ("all pairs", 2));
+    assert!(found.path.reason.contains("nodes"), "{}", found.path.reason);
+    let error = estimator(device, 1e-3).field(2).unwrap().add(&rows).unwrap_err();
+    assert!(matches!(error, Error::FieldTooLarge { nodes, .. } if nodes > 1_000_000_000_000), "{error}");
+}
