@@ -5,7 +5,7 @@
 //! ```text
 //! w_ij   = factor_j W(scale_j |x_j - q_i|^2)        scaled coordinates, see weight.rs
 //! s_i    = sum_j w_ij
-//! step_i = sum_j w_ij (x_j - q_i) / s_i             none where s_i = 0
+//! step_i = sum_j w_ij (x_j - q_i) / s_i             none where s_i <= LEAST: no support, and s_i counts as 0
 //! q'_i   = q_i + relaxation step_i
 //! ```
 //!
@@ -182,13 +182,22 @@ unsafe fn stage<R: Row<D>, const D: usize>(arguments: &Arguments<'_>, tile: *mut
     }
 }
 
+/// Sums of weights, or 0 where they are no support. A NaN stays.
+#[inline(always)]
+pub fn supports<W: Weight, const LANES: usize>(mut totals: [f32; LANES]) -> [f32; LANES] {
+    for lane in 0..LANES {
+        totals[lane] = if totals[lane] <= W::LEAST { 0.0 } else { totals[lane] };
+    }
+    totals
+}
+
 /// Writes where a thread's queries move; gives the largest squared step of those among the first
 /// `active`.
 ///
 /// # Safety
 /// The slices are as [`Arguments`] says, and the lanes from `first` on are this thread's alone.
 #[inline(always)]
-unsafe fn finish<const D: usize, const LANES: usize>(
+unsafe fn finish<W: Weight, const D: usize, const LANES: usize>(
     arguments: &mut Arguments<'_>,
     queries: &[[f32; LANES]; D],
     (sums, totals): &Sums<D, LANES>,
@@ -199,7 +208,7 @@ unsafe fn finish<const D: usize, const LANES: usize>(
     let mut squared = [0.0; LANES];
     for c in 0..D {
         for lane in 0..LANES {
-            let step = if totals[lane] > 0.0 { sums[c][lane] / totals[lane] } else { 0.0 * totals[lane] };
+            let step = if totals[lane] > W::LEAST { sums[c][lane] / totals[lane] } else { 0.0 * totals[lane] };
             squared[lane] += step * step;
             moved[c][lane] = queries[c][lane] + arguments.relaxation * step;
         }
@@ -211,7 +220,7 @@ unsafe fn finish<const D: usize, const LANES: usize>(
     }
     // SAFETY: as above.
     unsafe {
-        lanes::write_some(&mut arguments.sums, at, *totals, count);
+        lanes::write_some(&mut arguments.sums, at, supports::<W, LANES>(*totals), count);
         lanes::write_some(&mut arguments.sums, query_stride + at, squared, count);
     }
     let mut farthest = 0.0;
@@ -267,7 +276,7 @@ pub unsafe fn step<M: Machine, W: Weight, R: Row<D>, const D: usize, const LANES
     }
     let (state, tolerance) = (arguments.state, arguments.tolerance);
     // SAFETY: the caller's promise; the lanes are this thread's.
-    let farthest = unsafe { finish(&mut arguments, &queries, &(sums, totals), (first, active)) };
+    let farthest = unsafe { finish::<W, D, LANES>(&mut arguments, &queries, &(sums, totals), (first, active)) };
     if tolerance >= 0.0 {
         // SAFETY: every block of the launch is here, or none was active.
         unsafe { end_blurring(state, farthest, tolerance, active) };

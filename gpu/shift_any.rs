@@ -24,7 +24,7 @@ use cuda_std::prelude::*;
 use crate::lanes;
 use crate::layout::STRIDE;
 use crate::progress;
-use crate::shift::{Arguments, end_blurring};
+use crate::shift::{Arguments, end_blurring, supports};
 use crate::weight::Weight;
 
 /// Threads of a block.
@@ -250,16 +250,17 @@ unsafe fn pull<M: Machine, const LANES: usize>(
 /// The lanes from `first` on are this thread's alone, and lie in each of the d columns of `next` and
 /// the queries; `next` has the sums.
 #[inline(always)]
-unsafe fn finish<K: Kind, const LANES: usize>(
+unsafe fn finish<W: Weight, K: Kind, const LANES: usize>(
     arguments: &mut Arguments<'_>,
-    mut totals: [f32; LANES],
+    totals: [f32; LANES],
     (first, active): (usize, usize),
     d: usize,
     sphere: f32,
 ) -> f32 {
     let query_stride = arguments.query_stride as usize;
     let mut squared = [0.0; LANES];
-    let supports = totals;
+    let supports = supports::<W, LANES>(totals);
+    let mut totals = supports;
     if K::ANY_NORM && sphere > 0.0 {
         // A mean divided by this, not by its total, has the sphere's radius. Opposite points have none.
         let mut lengths = [0.0; LANES];
@@ -271,7 +272,7 @@ unsafe fn finish<K: Kind, const LANES: usize>(
             }
         }
         for lane in 0..LANES {
-            totals[lane] = lengths[lane].sqrt() / sphere;
+            totals[lane] = if supports[lane] == 0.0 { 0.0 } else { lengths[lane].sqrt() / sphere };
         }
     }
     for c in 0..d {
@@ -426,7 +427,7 @@ pub unsafe fn step<M: Machine, W: Weight, K: Kind, const LANES: usize>(
     let mut farthest = 0.0;
     if moves {
         // SAFETY: this thread's queries, whose sums it wrote.
-        farthest = unsafe { finish::<K, LANES>(&mut arguments, totals, (first, active as usize), d, sphere) };
+        farthest = unsafe { finish::<W, K, LANES>(&mut arguments, totals, (first, active as usize), d, sphere) };
     }
     if tolerance >= 0.0 {
         // SAFETY: every block of the launch is here, or none was active.
