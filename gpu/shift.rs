@@ -250,8 +250,9 @@ pub unsafe fn step<M: Machine, W: Weight, R: Row<D>, const D: usize, const LANES
     }
     let first = thread::index_1d() as u32 * LANES as u32;
     let (n, query_stride) = (arguments.n, arguments.query_stride);
-    // Threads behind the last query still share the work of the tiles, on the first queries.
-    let load = if first < query_stride { first } else { 0 } as usize;
+    // Threads behind the last active query still share the work of the tiles, and do no more.
+    let moves = first < active;
+    let load = if moves { first } else { 0 } as usize;
     let mut queries = [[0.0; LANES]; D];
     for c in 0..D {
         // SAFETY: a column has a multiple of the lanes of any machine (layout.rs).
@@ -264,12 +265,14 @@ pub unsafe fn step<M: Machine, W: Weight, R: Row<D>, const D: usize, const LANES
         // SAFETY: nobody reads the tile between the barriers below and above.
         unsafe { stage::<R, D>(&arguments, tile, j0, len) };
         thread::sync_threads();
-        // SAFETY: `len` points were written before the barrier, and are not touched until the next.
-        let rows = unsafe { core::slice::from_raw_parts(tile, len as usize) };
-        let (tile_sums, tile_totals) = pull::<M, W, R, D, LANES>(rows, &queries);
-        totals = lanes::add(totals, tile_totals);
-        for c in 0..D {
-            sums[c] = lanes::add(sums[c], tile_sums[c]);
+        if moves {
+            // SAFETY: `len` points were written before the barrier, and are not touched until the next.
+            let rows = unsafe { core::slice::from_raw_parts(tile, len as usize) };
+            let (tile_sums, tile_totals) = pull::<M, W, R, D, LANES>(rows, &queries);
+            totals = lanes::add(totals, tile_totals);
+            for c in 0..D {
+                sums[c] = lanes::add(sums[c], tile_sums[c]);
+            }
         }
         thread::sync_threads();
         j0 += TILE as u32;

@@ -368,9 +368,9 @@ pub unsafe fn step<M: Machine, W: Weight, K: Kind, const LANES: usize>(
     let query_stride = arguments.query_stride as usize;
     let t = thread::thread_idx_x() as usize;
     let first = thread::index_1d() * LANES;
-    // Threads behind the last query still share the work of the tiles, on the first queries.
+    // Threads behind the last active query still share the work of the tiles, and do no more.
     let moves = first < active as usize;
-    let load = if first < query_stride { first } else { 0 };
+    let load = if moves { first } else { 0 };
     // SAFETY: the caller's promise.
     let rows = unsafe { block_rows.add(if rows_apart(LANES) == 1 { t * TILE } else { t }) };
     let mut totals = [0.0; LANES];
@@ -383,17 +383,21 @@ pub unsafe fn step<M: Machine, W: Weight, K: Kind, const LANES: usize>(
             // in columns c0.. of the queries, which have `query_stride * d` elements.
             unsafe {
                 stage(arguments.points, chunk, (c0, d), (j0, n), stride);
-                let queries = arguments.queries.as_ptr().add(c0 * query_stride + load);
-                add_chunk::<M, K, LANES>(chunk, rows, (c0, CHUNK.min(d - c0)), (queries, query_stride), p);
+                if moves {
+                    let queries = arguments.queries.as_ptr().add(c0 * query_stride + load);
+                    add_chunk::<M, K, LANES>(chunk, rows, (c0, CHUNK.min(d - c0)), (queries, query_stride), p);
+                }
             }
             c0 += CHUNK;
         }
-        // SAFETY: this thread's rows, all of them written above; marks of the points j0.. of n.
-        let tile_totals = unsafe {
-            let marks = if K::MARKED { arguments.marks.as_ptr().add(j0) } else { arguments.marks.as_ptr() };
-            weigh::<M, W, K, LANES>(rows, TILE.min(n - j0), (marks, stride), outer)
-        };
-        totals = lanes::add(totals, tile_totals);
+        if moves {
+            // SAFETY: this thread's rows, all of them written above; marks of the points j0.. of n.
+            let tile_totals = unsafe {
+                let marks = if K::MARKED { arguments.marks.as_ptr().add(j0) } else { arguments.marks.as_ptr() };
+                weigh::<M, W, K, LANES>(rows, TILE.min(n - j0), (marks, stride), outer)
+            };
+            totals = lanes::add(totals, tile_totals);
+        }
         let mut c0 = 0;
         while c0 < d {
             // With a single chunk the coordinates of the tile are still there.
