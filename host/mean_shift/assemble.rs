@@ -115,7 +115,7 @@ impl Assembled {
         let mode = |k: usize| {
             let position = scaling.unscaled(&positions[k * d..][..d]);
             let centre = if sizes[k] > 0 { scaling.unscaled(&centres[k * d..][..d]) } else { position.clone() };
-            Mode { position, centre, size: sizes[k] as usize, weight: totals[k] }
+            Mode { position, centre, size: sizes[k] as usize, weight: totals[k] * prepared.unit }
         };
         Ok((0..sizes.len()).map(mode).collect())
     }

@@ -151,7 +151,10 @@ impl Clustering {
             Some(each) => each.iter().product(),
             None => prepared.h.powi(d as i32),
         };
-        let total = options.sample_weights.as_ref().map_or(prepared.field.n as f64, |weights| weights.iter().sum());
+        // Over the unit, as the sums are.
+        let total = options
+            .weights_in(prepared.unit)
+            .map_or(prepared.field.n as f64, |weights| weights.into_iter().map(f64::from).sum());
         let sums = self.sums(self.queries(points)?)?;
         Ok(sums.into_iter().map(|sum| f64::from(sum) / (total * volume * integral)).collect())
     }

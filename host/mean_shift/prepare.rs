@@ -98,7 +98,10 @@ pub struct Prepared {
     pub scaling: Scaling,
     /// The points as uploaded: n x d by rows, centred.
     pub rows: Buffer<f32>,
+    /// Sample weights over `unit`.
     pub weights: Option<Buffer<f32>>,
+    /// What a weight of 1 on the device stands for: a power of two.
+    pub unit: f64,
     /// The bandwidth: of all points, or a mean of those of each dimension or point.
     pub h: f64,
     /// The bandwidth of each dimension, where there is one.
@@ -119,9 +122,10 @@ impl MeanShift {
     /// Uploads points, finds the bandwidth, and scales.
     pub(super) fn prepare(&self, device: &Device, points: &Points) -> Result<Prepared> {
         let (n, d) = (points.len(), points.dimensions());
-        let weights = self.weights_of(n)?.map(|weights| device.upload(&weights)).transpose()?;
+        let unit = self.weight_unit(n)?;
+        let weights = self.weights_in(unit).map(|weights| device.upload(&weights)).transpose()?;
         let rows = device.upload(points.centred_rows())?;
-        let resolved = self.resolve(device, points, &rows, weights.as_ref())?;
+        let resolved = self.resolve(device, points, &rows, weights.as_ref().map(|weights| (weights, unit)))?;
         let Resolved { values, how, mut notes } = resolved;
         let stride = Queries::stride_of(n);
         let (h, per_dimension, own) = match values {
@@ -169,7 +173,7 @@ impl MeanShift {
             norm,
             step,
         };
-        Ok(Prepared { field, scaling, rows, weights, h, per_dimension, how, notes })
+        Ok(Prepared { field, scaling, rows, weights, unit, h, per_dimension, how, notes })
     }
 
     /// Marks of points that all have the one bandwidth.
@@ -188,7 +192,7 @@ impl MeanShift {
         device: &Device,
         points: &Points,
         rows: &Buffer<f32>,
-        weights: Option<&Buffer<f32>>,
+        weights: Option<(&Buffer<f32>, f64)>,
     ) -> Result<Resolved> {
         let (n, d) = (points.len(), points.dimensions());
         let sample = Sample { rows, n, d, p: self.distance.p(), weights };
@@ -218,25 +222,32 @@ impl MeanShift {
 
     /// What points count where they are counted, if not one each.
     pub(super) fn masses(&self, device: &Device, prepared: &Prepared) -> Result<Option<Masses>> {
-        let (Some(weights), Some(given)) = (&prepared.weights, &self.sample_weights) else { return Ok(None) };
-        let sum = given.iter().map(|&weight| f64::from(weight as f32)).sum();
-        Masses::of(device, weights, sum).map(Some)
+        let (Some(weights), Some(held)) = (&prepared.weights, self.weights_in(prepared.unit)) else { return Ok(None) };
+        let sum = held.into_iter().map(f64::from).sum();
+        let masses = Masses::of(device, weights, sum)?;
+        Ok(Some(Masses { factor: masses.factor / prepared.unit, ..masses }))
     }
 
-    /// The sample weights, checked.
-    fn weights_of(&self, n: usize) -> Result<Option<Vec<f32>>> {
-        let Some(weights) = &self.sample_weights else { return Ok(None) };
+    /// The sample weights as the device holds them: over this unit.
+    pub(super) fn weights_in(&self, unit: f64) -> Option<Vec<f32>> {
+        self.sample_weights.as_ref().map(|weights| weights.iter().map(|weight| (weight / unit) as f32).collect())
+    }
+
+    /// The power of two over which the largest sample weight is about 1, so that sums of weights and of weighted
+    /// coordinates stay within f32; the weights are checked.
+    fn weight_unit(&self, n: usize) -> Result<f64> {
+        let Some(weights) = &self.sample_weights else { return Ok(1.0) };
         let wrong = |what| Err(Error::SampleWeights { what, points: n });
         if weights.len() != n {
             return wrong(format!("there are {} sample weights", weights.len()));
         }
-        if let Some(at) = weights.iter().position(|&w| !(w >= 0.0 && w <= f64::from(f32::MAX))) {
+        if let Some(at) = weights.iter().position(|&w| !(w >= 0.0 && w.is_finite())) {
             return wrong(format!("sample weight {at} is {}", weights[at]));
         }
         let largest = weights.iter().copied().fold(0.0, f64::max);
         if largest == 0.0 {
             return wrong("all sample weights are 0".to_owned());
         }
-        Ok(Some(weights.iter().map(|&w| w as f32).collect()))
+        Ok(largest.log2().floor().exp2())
     }
 }

@@ -98,7 +98,6 @@ fn sample_weights_that_are_none_are_named() {
         (vec![1.0, 2.0, -0.5, 1.0], "sample weight 2 is -0.5"),
         (vec![f64::NAN, 1.0, 1.0, 1.0], "sample weight 0 is NaN"),
         (vec![1.0, 1.0, 1.0, f64::INFINITY], "sample weight 3 is inf"),
-        (vec![1.0, 1e39, 1.0, 1.0], "sample weight 1 is 1"),
         (vec![0.0; 4], "all sample weights are 0"),
         (vec![1.0; 3], "there are 3 sample weights"),
         (vec![1.0; 5], "there are 5 sample weights"),

@@ -5,6 +5,7 @@ mod cancelling;
 mod conflicts;
 mod degenerate;
 mod density;
+mod extremes;
 mod inputs;
 mod labelling;
 mod new_points;

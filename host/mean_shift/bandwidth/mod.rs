@@ -101,8 +101,8 @@ pub struct Sample<'a> {
     pub d: usize,
     /// The distance's exponent: 1, 2, or another number >= 1.
     pub p: f32,
-    /// A weight >= 0 for each point, not all zero.
-    pub weights: Option<&'a Buffer<f32>>,
+    /// A weight >= 0 for each point, not all zero, and the power of two that is to be multiplied to them.
+    pub weights: Option<(&'a Buffer<f32>, f64)>,
 }
 
 /// Bandwidths that f32 kernels can compute with, as squares too.

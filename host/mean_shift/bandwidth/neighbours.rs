@@ -18,6 +18,9 @@ const GUESS_FROM: usize = 4096;
 /// From how many.
 const GUESS: usize = 512;
 
+/// The largest power of two that weights are multiplied with: their sum stays within f32.
+const MOST_UNIT: f64 = (1_u64 << 60) as f64;
+
 /// How much of the points a distance must cover.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Mass {
@@ -55,8 +58,10 @@ impl Set {
             weights: None,
             points,
         };
-        if let Some(weights) = sample.weights {
-            let weights = Scaled::gather(device, weights, (sample.n, 1), rows(), 1.0)?.columns;
+        if let Some((weights, unit)) = sample.weights {
+            // Numbers of points are counted in weights as given, as far as f32 can: beyond, they are no numbers of points.
+            let unit = unit.clamp(1.0 / MOST_UNIT, MOST_UNIT) as f32;
+            let weights = Scaled::gather(device, weights, (sample.n, 1), rows(), unit)?.columns;
             let Summary { weight, whole, .. } = Summary::of(device, &weights, Some(&weights))?;
             if weight == 0.0 {
                 return Ok(None);
