@@ -81,7 +81,9 @@ pub enum Error {
         expected: usize,
     },
     /// A point without direction.
-    #[error("point {row} lies at the origin and has no direction; remove such points, or take another distance")]
+    #[error(
+        "point {row} lies at the origin, to the precision of the points, and has no direction; remove such points, or take another distance"
+    )]
     NoDirection {
         /// The point, from 0.
         row: usize,
