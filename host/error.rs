@@ -150,12 +150,14 @@ pub enum Error {
     },
     /// Coordinates, in bandwidths, that f32 cannot hold.
     #[error(
-        "the points extend over {extent:e}, which is too far for a bandwidth of {bandwidth:e}; use a larger bandwidth or remove outliers"
+        "the points extend over {extent:e} in column {column}, which is too far for a bandwidth of {bandwidth:e}; use a larger bandwidth or remove outliers"
     )]
     Extent {
-        /// The largest distance of a coordinate from the centre.
+        /// The coordinate, from 0.
+        column: usize,
+        /// Its largest distance from the centre.
         extent: f64,
-        /// The bandwidth.
+        /// Its bandwidth.
         bandwidth: f64,
     },
     /// More points or dimensions than 32-bit sizes count.

@@ -21,7 +21,7 @@ pub struct Points {
     rows: Vec<f32>,
     dimensions: usize,
     centre: Vec<f64>,
-    extent: f64,
+    extents: Vec<f64>,
 }
 
 impl Points {
@@ -49,10 +49,10 @@ impl Points {
             let value = rows[at].into();
             return Err(Error::NotFinite { row: at / dimensions, column: at % dimensions, value });
         }
-        let (centre, extent) = bounds(rows, dimensions);
+        let (centre, extents) = bounds(rows, dimensions);
         let centred = |(at, &value): (usize, &T)| (value.into() - centre[at % dimensions]) as f32;
         let rows = rows.iter().enumerate().map(centred).collect();
-        Ok(Self { rows, dimensions, centre, extent })
+        Ok(Self { rows, dimensions, centre, extents })
     }
 
     /// Points from the columns of a matrix, d x n as nalgebra stores points.
@@ -87,7 +87,12 @@ impl Points {
 
     /// The largest distance of a coordinate from the centre.
     pub fn extent(&self) -> f64 {
-        self.extent
+        self.extents.iter().copied().fold(0.0, f64::max)
+    }
+
+    /// The largest distance of each coordinate from the centre's.
+    pub fn extents(&self) -> &[f64] {
+        &self.extents
     }
 
     /// A centred row in the coordinates that the points were given in.
@@ -152,8 +157,8 @@ impl<T: Copy + Into<f64>> ToPoints for Vec<Vec<T>> {
     }
 }
 
-/// The middle of the bounding box, and the largest distance of a coordinate from it.
-fn bounds<T: Copy + Into<f64>>(rows: &[T], dimensions: usize) -> (Vec<f64>, f64) {
+/// The middle of the bounding box, and the largest distance of each coordinate from it.
+fn bounds<T: Copy + Into<f64>>(rows: &[T], dimensions: usize) -> (Vec<f64>, Vec<f64>) {
     let mut low = vec![f64::INFINITY; dimensions];
     let mut high = vec![f64::NEG_INFINITY; dimensions];
     for row in rows.chunks_exact(dimensions) {
@@ -164,8 +169,8 @@ fn bounds<T: Copy + Into<f64>>(rows: &[T], dimensions: usize) -> (Vec<f64>, f64)
     }
     // Halved first: the sum of two finite numbers may be infinite.
     let centre: Vec<f64> = low.iter().zip(&high).map(|(low, high)| low / 2.0 + high / 2.0).collect();
-    let extent = high.iter().zip(&centre).map(|(high, centre)| high - centre).fold(0.0, f64::max);
-    (centre, extent)
+    let extents = high.iter().zip(&centre).map(|(high, centre)| high - centre).collect();
+    (centre, extents)
 }
 
 #[cfg(test)]

@@ -118,6 +118,21 @@ impl Prepared {
     }
 }
 
+/// Checks that f32 can tell positions well below a bandwidth, column by column: it holds them to 2^-24 of the extent,
+/// against h / 8. What to note where that is near.
+fn resolvable(points: &Points, h: f64, per_dimension: Option<&[f64]>) -> Result<Option<String>> {
+    let bandwidth = |column: usize| per_dimension.map_or(h, |each| each[column]);
+    let extents = points.extents().iter().copied().enumerate().map(|(column, extent)| (column, extent, bandwidth(column)));
+    // The first of the worst; a column of one value has no extent.
+    let worst = extents.reduce(|a, b| if b.1 / b.2 > a.1 / a.2 { b } else { a });
+    let (column, extent, bandwidth) = worst.expect("points have a coordinate at least");
+    if extent / bandwidth > f64::from(1 << 21) {
+        return Err(Error::Extent { column, extent, bandwidth });
+    }
+    let tiny = || format!("the bandwidth is tiny against the extent of the points in column {column}");
+    Ok((bandwidth < extent * 1e-6).then(tiny))
+}
+
 impl MeanShift {
     /// Uploads points, finds the bandwidth, and scales.
     pub(super) fn prepare(&self, device: &Device, points: &Points) -> Result<Prepared> {
@@ -139,10 +154,8 @@ impl MeanShift {
                 (h_ref, None, Some(columns))
             }
         };
-        // A position must be known to well below a bandwidth: 2^-24 of the extent, against h / 8.
-        let least = per_dimension.as_ref().map_or(h, |each| each.iter().copied().fold(f64::INFINITY, f64::min));
-        if self.distance != Distance::Cosine && points.extent() / least > f64::from(1 << 21) {
-            return Err(Error::Extent { extent: points.extent(), bandwidth: least });
+        if self.distance != Distance::Cosine {
+            notes.extend(resolvable(points, h, per_dimension.as_deref())?);
         }
         let norm = self.distance.norm(self.weight.scale(), h);
         let factors = match (&per_dimension, norm.sphere > 0.0) {
@@ -159,9 +172,6 @@ impl MeanShift {
             None if Steps::reads_marks(norm, marked) => self.plain_marks(device, weights.as_ref(), n, d)?,
             None => device.zeros(0)?,
         };
-        if h < points.extent() * 1e-6 {
-            notes.push("the bandwidth is tiny against the extent of the points".to_owned());
-        }
         let step = self.weight.steps().choose(d as u32, norm, marked);
         let field = Field {
             device: device.clone(),

@@ -1,8 +1,8 @@
 //! Numbers of every size: weights, columns and distances that f32 would not hold as they are.
 
-use modeseek::{Assignment, Bandwidth, Form, Merging, Seeding};
+use modeseek::{Assignment, Bandwidth, Error, Form, MeanShift, Merging, Seeding};
 
-use crate::{fixed, flat, near};
+use crate::{DEVICE, fixed, flat, near, refused};
 
 /// Only ratios of sample weights count, whatever their size.
 #[test]
@@ -39,5 +39,26 @@ fn weights_of_any_size_are_weights() {
                 near(found[1], plain[1], 1e-6);
             }
         }
+    }
+}
+
+/// A column is wide or narrow beside its own bandwidth, not beside another's.
+#[test]
+fn columns_may_be_of_any_scale() {
+    for far in [1e7, 1e12] {
+        let points: Vec<[f64; 2]> = (0..40)
+            .map(|i| [f64::from(i / 20) * 10.0 + f64::from(i * 7 % 20) * 0.05, f64::from(i * 3 % 20) * 0.05 * far])
+            .collect();
+        let found = MeanShift::new().on(&DEVICE).bandwidth(Bandwidth::Scott).fit(&points).unwrap();
+        let h = found.bandwidth_per_dimension.clone().unwrap();
+        assert!(h[1] / h[0] > far * 1e-3, "{h:?}");
+        assert!(found.notes.iter().all(|note| !note.contains("tiny")), "{:?}", found.notes);
+        // The first column by itself, as it were, and then too narrow a bandwidth for the second alone.
+        let each = |h| MeanShift::new().on(&DEVICE).bandwidth(Bandwidth::PerDimension(h)).fit(&points);
+        assert_eq!(each(vec![1.0, far]).unwrap().modes.len(), 2);
+        let error = refused(each(vec![1.0, far * 1e-8]), &["in column 1, which is too far for a bandwidth of 1e"]);
+        assert!(matches!(error, Error::Extent { column: 1, .. }));
+        let tiny = each(vec![1.0, far * 4e-7]).unwrap();
+        assert!(tiny.notes.iter().any(|note| note.ends_with("tiny against the extent of the points in column 1")));
     }
 }
