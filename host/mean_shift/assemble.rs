@@ -74,7 +74,8 @@ impl MeanShift {
         let groups = if self.basin() && own && self.merging != Merging::Densest {
             (modes, ids)
         } else {
-            let ids = if self.basin() {
+            // A fit that was cancelled does not begin to move every point.
+            let ids = if self.basin() && !ends.cancelled {
                 let moved = prepared.field.climb(self, every_point(device, prepared)?, watch)?;
                 (converged, cancelled) = (moved.converged, moved.cancelled);
                 nearest(device, columns_of(&moved.queries, d), &modes.means, modes.count, p, None)?.0

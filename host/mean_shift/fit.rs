@@ -30,7 +30,8 @@ pub struct Clustering {
     pub shifts: Vec<f64>,
     /// Whether every query came to rest within the tolerance.
     pub converged: bool,
-    /// Whether the callback stopped the fit.
+    /// Whether the callback stopped the fit. Labels by basin are then those of the nearest mode, unless every point
+    /// was on its way there.
     pub cancelled: bool,
     /// What became of each query, in their order: the points, or the seeds.
     pub queries: Vec<Query>,
@@ -146,13 +147,14 @@ impl MeanShift {
         } else if modes.len() == 1 && n > 1 {
             notes.push("all points are one cluster: the bandwidth is large".to_owned());
         }
+        let cancelled = ends.cancelled || assembled.cancelled;
         Ok(Clustering {
             labels,
             modes,
             iterations: ends.history.len(),
             shifts: ends.history,
-            converged: ends.converged && assembled.converged,
-            cancelled: ends.cancelled || assembled.cancelled,
+            converged: ends.converged && assembled.converged && !cancelled,
+            cancelled,
             queries,
             bandwidth: prepared.h,
             bandwidth_per_dimension: prepared.per_dimension.clone(),

@@ -56,7 +56,7 @@ fn columns_may_be_of_any_scale() {
         // The first column by itself, as it were, and then too narrow a bandwidth for the second alone.
         let each = |h| MeanShift::new().on(&DEVICE).bandwidth(Bandwidth::PerDimension(h)).fit(&points);
         assert_eq!(each(vec![1.0, far]).unwrap().modes.len(), 2);
-        let error = refused(each(vec![1.0, far * 1e-8]), &["in column 1, which is too far for a bandwidth of 1e"]);
+        let error = refused(each(vec![1.0, far * 1e-8]), &["in column 1, which is too far for a bandwidth of"]);
         assert!(matches!(error, Error::Extent { column: 1, .. }));
         let tiny = each(vec![1.0, far * 4e-7]).unwrap();
         assert!(tiny.notes.iter().any(|note| note.ends_with("tiny against the extent of the points in column 1")));
