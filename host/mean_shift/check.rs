@@ -12,9 +12,9 @@ impl MeanShift {
     pub fn check(&self) -> Result<()> {
         let wrong = |option, value: String, must| Err(Error::Option { option, value, must });
         if let Distance::Lp(p) = self.distance
-            && !(1.0..=64.0).contains(&p)
+            && !(1.0..=Distance::MOST_NORM).contains(&p)
         {
-            return wrong("--norm", p.to_string(), "from 1 to 64");
+            return wrong("--norm", p.to_string(), "from 1 to 5");
         }
         if !(self.tolerance >= 0.0 && self.tolerance.is_finite()) {
             return wrong("--tolerance", self.tolerance.to_string(), "zero or a positive, finite number");

@@ -1,6 +1,6 @@
 //! Numbers of every size: weights, columns and distances that f32 would not hold as they are.
 
-use modeseek::{Assignment, Bandwidth, Error, Form, MeanShift, Merging, Seeding};
+use modeseek::{Assignment, Bandwidth, Distance, Error, Form, MeanShift, Merging, Seeding};
 
 use crate::{DEVICE, fixed, flat, near, refused};
 
@@ -60,5 +60,27 @@ fn columns_may_be_of_any_scale() {
         assert!(matches!(error, Error::Extent { column: 1, .. }));
         let tiny = each(vec![1.0, far * 4e-7]).unwrap();
         assert!(tiny.notes.iter().any(|note| note.ends_with("tiny against the extent of the points in column 1")));
+    }
+}
+
+/// The largest norm, over the largest extent: no power overflows, and the nearest mode is the nearest.
+#[test]
+fn norms_hold_over_the_whole_extent() {
+    let far = 2e6;
+    let line = [[0.0, 0.0], [0.25, 0.0], [far, 0.0], [far, 0.25], [0.0, far], [0.25, far]];
+    for p in [1.5, 3.0, Distance::MOST_NORM] {
+        for estimator in [fixed(1.0), flat(1.0), flat(1.0).merging(Merging::Densest)] {
+            let found = estimator.distance(Distance::Lp(p)).fit(&line).unwrap();
+            let what = format!("{p}: {found:?}");
+            assert_eq!(found.modes.len(), 3, "{what}");
+            let label = |i: usize| found.labels[i];
+            assert!(label(0) == label(1) && label(2) == label(3) && label(4) == label(5), "{what}");
+            let new = [[0.3, far * 0.4], [far * 0.6, 1.0], [1.0, far * 0.9]];
+            assert_eq!(found.predict(&new, Assignment::NearestMode).unwrap(), [label(0), label(2), label(4)], "{what}");
+            let distances = found.transform(&new[..1]).unwrap();
+            assert!((distances[0][label(0) as usize] / (far * 0.4) - 1.0).abs() <= 1e-5, "{what}: {distances:?}");
+            // So far that f32 holds no power of it: no mode, where the first was said to be the nearest.
+            assert_eq!(found.predict(&[[1e30, 0.0]], Assignment::NearestMode).unwrap(), [-1], "{what}");
+        }
     }
 }
