@@ -118,7 +118,7 @@ pub enum Error {
     },
     /// A neighbour that there is not.
     #[error(
-        "the bandwidth asks for neighbour {k} of each point, but must for one from 1 to {points}, the points' number or weight"
+        "the bandwidth asks for neighbour {k} of each point, but must ask for one from 1 to {points}, the points' number or weight"
     )]
     Neighbour {
         /// Which neighbour.

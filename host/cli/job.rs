@@ -35,7 +35,7 @@ impl Job {
             return Err(Error::Option { option, value: threads.to_string(), must });
         }
         let estimator = args.estimator.estimator(args.seed)?.threads_per_block(args.threads_per_block);
-        args.estimator.bandwidth.0.check(args.points, args.dim)?;
+        args.estimator.bandwidth.0.check(args.points, args.dim, false)?;
         Ok(Self {
             blobs: Blobs { points: args.points, clusters: args.clusters, dimensions: args.dim, seed: args.seed },
             estimator,

@@ -119,7 +119,7 @@ impl MeanShift {
 
     fn run(&self, device: &Device, points: &Points, watch: Watch<'_>) -> Result<Clustering> {
         let (n, d) = (points.len(), points.dimensions());
-        self.bandwidth.check(n, d)?;
+        self.bandwidth.check(n, d, self.sample_weights.is_some())?;
         let before = device.counts();
         let (memory, batch) = memory::reserve(self, device, n, d)?;
         let start = Instant::now();

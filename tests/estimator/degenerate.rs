@@ -117,3 +117,23 @@ fn too_large_a_bandwidth_makes_one_cluster() {
         }
     }
 }
+
+/// With sample weights a neighbour is so much weight: of four points of weight 3 the fifth is among the next.
+#[test]
+fn neighbours_are_counted_by_weight() {
+    let points = [[0.0], [1.0], [2.0], [3.0]];
+    let weighted = |bandwidth, weight: f64| with(bandwidth).sample_weights(vec![weight; 4]).fit(&points);
+    let repeated: Vec<[f64; 1]> = points.iter().flat_map(|point| [*point; 3]).collect();
+    for k in [5, 9] {
+        let found = weighted(Bandwidth::MeanNeighbour { k }, 3.0).unwrap();
+        let expected = with(Bandwidth::MeanNeighbour { k }).fit(&repeated).unwrap();
+        assert_eq!(found.bandwidth, expected.bandwidth, "{k}");
+        assert_eq!(weighted(Bandwidth::Neighbours { k }, 3.0).unwrap().labels.len(), 4);
+    }
+    for bandwidth in [Bandwidth::Neighbours { k: 13 }, Bandwidth::MeanNeighbour { k: 13 }] {
+        let words = ["asks for neighbour 13 of each point, but must ask for one from 1 to 12"];
+        crate::refused(weighted(bandwidth.clone(), 3.0), &words);
+        assert!(weighted(bandwidth, 4.0).is_ok());
+    }
+    crate::refused(weighted(Bandwidth::MeanNeighbour { k: 3 }, 0.5), &["neighbour 3", "from 1 to 2"]);
+}
