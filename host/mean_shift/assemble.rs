@@ -3,7 +3,8 @@
 use super::builder::MeanShift;
 use super::iterate::{Ends, Queries, Watch};
 use super::labels::{
-    Columns, Components, Groups, Order, components, count_within, nearest, order, relabel, suppress, tally,
+    Columns, Components, Groups, Order, components, count_within, nearest, nearest_of_supported, order, relabel, suppress,
+    tally,
 };
 use super::options::{Merging, Seeding};
 use super::prepare::Prepared;
@@ -78,7 +79,8 @@ impl MeanShift {
             let ids = if self.basin() && !ends.cancelled {
                 let moved = prepared.field.climb(self, every_point(device, prepared)?, watch)?;
                 (converged, cancelled) = (moved.converged, moved.cancelled);
-                nearest(device, columns_of(&moved.queries, d), &modes.means, modes.count, p, None)?.0
+                let (places, supports) = (columns_of(&moved.queries, d), &moved.details);
+                nearest_of_supported(device, places, supports, &modes.means, modes.count, p, None)?.0
             } else {
                 let reach = self.reach.map(|reach| self.distance.scaled(reach, self.weight.scale()));
                 nearest(device, points, &modes.means, modes.count, p, reach)?.0
