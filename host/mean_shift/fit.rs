@@ -144,7 +144,7 @@ impl MeanShift {
         let mut notes = prepared.notes.clone();
         if modes.len() == n && n > 1 {
             notes.push("every point is a cluster of its own: the bandwidth is small".to_owned());
-        } else if modes.len() == 1 && n > 1 {
+        } else if modes.len() == 1 && modes[0].size == n && n > 1 && ends.queries.m > 1 {
             notes.push("all points are one cluster: the bandwidth is large".to_owned());
         }
         let cancelled = ends.cancelled || assembled.cancelled;
