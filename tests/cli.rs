@@ -101,6 +101,24 @@ fn methods_and_kernels_can_be_chosen() {
     assert_eq!(json("--points 500 --threads-per-block 64 --device cpu")["points"], 500);
 }
 
+/// Centroids and modes are compared as directions where they are such.
+#[test]
+fn directions_are_compared_as_directions() {
+    let report = json("--points 600 --dim 5 --device cpu --distance cosine --bandwidth 0.03");
+    let clusters = report["clusters"].as_array().unwrap();
+    let numbers = |value: &serde_json::Value| -> Vec<f64> {
+        value.as_array().unwrap().iter().map(|x| x.as_f64().unwrap()).collect()
+    };
+    let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+    assert!(!clusters.is_empty());
+    for cluster in clusters {
+        let [mode, centroid] = ["mode", "centroid"].map(|name| numbers(&cluster[name]));
+        assert!((dot(&centroid, &centroid) - 1.0).abs() <= 1e-12, "{cluster}");
+        let distance = cluster["distance"].as_f64().unwrap();
+        assert!((distance - (1.0 - dot(&mode, &centroid))).abs() <= 1e-6 && distance <= 0.05, "{cluster}");
+    }
+}
+
 #[test]
 fn bandwidths_can_be_estimated() {
     for (rule, words) in [

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::time::Instant;
 
 use super::args::Args;
-use super::report::Report;
+use super::report::{Centroids, Report};
 use crate::agreement::adjusted_rand_index;
 use crate::data::Blobs;
 use crate::error::{Bytes, Error, Result};
@@ -63,7 +63,7 @@ impl Job {
 
         let clustering = self.estimator.clone().on(&device).fit_watched(&points, |iteration| self.tell(iteration))?;
         let agreement = adjusted_rand_index(&clustering.labels, &data.labels);
-        let centroids = &data.centroids;
+        let centroids = Centroids { positions: &data.centroids, directions: self.estimator.is_of_directions() };
         Ok(Report::new(&self.blobs, &device, [open, generate], &clustering, centroids, agreement))
     }
 

@@ -155,6 +155,11 @@ impl MeanShift {
         Self { threads_per_block: threads, ..self }
     }
 
+    /// Whether modes are directions.
+    pub(crate) fn is_of_directions(&self) -> bool {
+        self.distance == Distance::Cosine
+    }
+
     /// The device. If not said: a GPU if there is one that works, else the processor.
     pub fn on(self, device: &Device) -> Self {
         Self { device: Some(device.clone()), ..self }
