@@ -60,11 +60,8 @@ pub unsafe fn to_sphere(
         }
     }
     for c in 0..d {
-        let on_sphere = if directed {
-            (radius * (f64::from(rows[i * d + c]) + centre[c]) / squared.sqrt()) as f32
-        } else {
-            0.0
-        };
+        let on_sphere =
+            if directed { (radius * (f64::from(rows[i * d + c]) + centre[c]) / squared.sqrt()) as f32 } else { 0.0 };
         // SAFETY: column position i belongs to the thread with that index.
         unsafe { columns.write(c * stride + i, on_sphere) };
     }

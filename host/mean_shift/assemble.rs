@@ -3,8 +3,8 @@
 use super::builder::MeanShift;
 use super::iterate::{Ends, Queries, Watch};
 use super::labels::{
-    Columns, Components, Groups, Order, components, count_within, nearest, nearest_of_supported, order, relabel, suppress,
-    tally,
+    Columns, Components, Groups, Order, components, count_within, nearest, nearest_of_supported, order, relabel,
+    suppress, tally,
 };
 use super::options::{Merging, Seeding};
 use super::prepare::Prepared;

@@ -122,7 +122,8 @@ impl Prepared {
 /// against h / 8. What to note where that is near.
 fn resolvable(points: &Points, h: f64, per_dimension: Option<&[f64]>) -> Result<Option<String>> {
     let bandwidth = |column: usize| per_dimension.map_or(h, |each| each[column]);
-    let extents = points.extents().iter().copied().enumerate().map(|(column, extent)| (column, extent, bandwidth(column)));
+    let extents =
+        points.extents().iter().copied().enumerate().map(|(column, extent)| (column, extent, bandwidth(column)));
     // The first of the worst; a column of one value has no extent.
     let worst = extents.reduce(|a, b| if b.1 / b.2 > a.1 / a.2 { b } else { a });
     let (column, extent, bandwidth) = worst.expect("points have a coordinate at least");

@@ -179,7 +179,10 @@ fn points_without_direction_are_named() {
         assert!(estimator.fit(&[[2e3 + offset, offset], [3.0, offset], [offset, 0.0]]).is_ok());
     }
     for h in [1e-14, 1e-20] {
-        let error = refused(estimator.clone().bandwidth(Bandwidth::Fixed(h)).fit(&points[..2]), &["--bandwidth is 1e-", "1.2e-13"]);
+        let error = refused(
+            estimator.clone().bandwidth(Bandwidth::Fixed(h)).fit(&points[..2]),
+            &["--bandwidth is 1e-", "1.2e-13"],
+        );
         assert!(error.is_usage());
     }
     assert!(estimator.bandwidth(Bandwidth::Fixed(1.2e-13)).fit(&points[..2]).is_ok());

@@ -96,7 +96,8 @@ fn a_cancelled_fit_moves_no_more_points() {
         let found = found.unwrap();
         assert_eq!((told, found.iterations), (stop, stop));
         assert!(found.cancelled && !found.converged);
-        let nearest = estimator.clone().assignment(Assignment::NearestMode).max_iterations(stop).fit(&points()).unwrap();
+        let nearest =
+            estimator.clone().assignment(Assignment::NearestMode).max_iterations(stop).fit(&points()).unwrap();
         assert_eq!(found.labels, nearest.labels);
     }
 }

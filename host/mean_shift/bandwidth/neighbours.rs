@@ -283,11 +283,7 @@ pub(super) fn each(device: &Device, sample: &Sample<'_>, k: usize) -> Result<Res
 fn doubled(set: &Set, first: u32, k: u32) -> String {
     let points = |k: u32| f64::from(k) / set.masses.factor;
     let why = if points(first) <= 1.0 { "which is the point itself" } else { "since that many are equal" };
-    format!(
-        "the distance to neighbour {} is 0 for every point, {why}; neighbour {} is taken",
-        points(first),
-        points(k)
-    )
+    format!("the distance to neighbour {} is 0 for every point, {why}; neighbour {} is taken", points(first), points(k))
 }
 
 /// One for each of n equal points.
