@@ -181,6 +181,21 @@ fn options_that_exclude_each_other_are_wrong_usage() {
 }
 
 #[test]
+fn options_without_effect_are_wrong_usage() {
+    for (arguments, words) in [
+        ("--norm 3", ["--norm without --distance lp cannot be", "exponent of that distance"]),
+        ("--distance l1 --norm 3", ["--norm without --distance lp cannot be", "exponent"]),
+        ("--seeds 500", ["--seeds without --seeding random cannot be", "their number"]),
+        ("--form standard --seeding bins --seeds 9", ["--seeds without --seeding random cannot be", "number"]),
+        ("--form standard --min-bin-frequency 1", ["--min-bin-frequency without --seeding bins cannot be", "a bin"]),
+        ("--merging densest --merge-radius 0.5", ["--merge-radius with --merging densest cannot be", "chains"]),
+        ("--batch 1024", ["--batch without --method composed cannot be", "no batches"]),
+    ] {
+        refuses(arguments, 2, &words);
+    }
+}
+
+#[test]
 fn senseless_options_are_wrong_usage() {
     for (arguments, words) in [
         ("--distance lp --norm 0.5", "--norm is 0.5"),

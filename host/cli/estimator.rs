@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::mean_shift::{Assignment, Bandwidth, Distance, Form, MeanShift, Merging, Method, Seeding, WeightFunction};
 
 /// How to cluster.
@@ -24,9 +24,9 @@ pub struct EstimatorArgs {
     #[arg(long, value_enum, default_value_t, help_heading = "Mean shift")]
     pub distance: DistanceName,
 
-    /// The exponent, for --distance lp
-    #[arg(long, value_name = "P", default_value_t = 3.0, allow_hyphen_values = true, help_heading = "Mean shift")]
-    pub norm: f64,
+    /// The exponent, for --distance lp, from 1 to 5; 3 if not given
+    #[arg(long, value_name = "P", allow_hyphen_values = true, help_heading = "Mean shift")]
+    pub norm: Option<f64>,
 
     /// Which points move
     #[arg(long, value_enum, default_value_t, help_heading = "Mean shift")]
@@ -36,13 +36,13 @@ pub struct EstimatorArgs {
     #[arg(long, value_enum, default_value_t, help_heading = "Mean shift")]
     pub seeding: SeedingName,
 
-    /// How many seeds, for --seeding random
-    #[arg(long, value_name = "M", allow_negative_numbers = true, default_value_t = 500, help_heading = "Mean shift")]
-    pub seeds: usize,
+    /// How many seeds, for --seeding random; 500 if not given
+    #[arg(long, value_name = "M", allow_negative_numbers = true, help_heading = "Mean shift")]
+    pub seeds: Option<usize>,
 
-    /// Fewest points of a bin, for --seeding bins
-    #[arg(long, value_name = "F", allow_negative_numbers = true, default_value_t = 1, help_heading = "Mean shift")]
-    pub min_bin_frequency: u32,
+    /// Fewest points of a bin, for --seeding bins; 1 if not given
+    #[arg(long, value_name = "F", allow_negative_numbers = true, help_heading = "Mean shift")]
+    pub min_bin_frequency: Option<u32>,
 
     /// How far along its step a query goes, for --form standard: above 1 it overshoots, below 2 safely
     #[arg(long, value_name = "R", default_value_t = 1.0, allow_hyphen_values = true, help_heading = "Mean shift")]
@@ -60,9 +60,9 @@ pub struct EstimatorArgs {
     #[arg(long, value_enum, default_value_t, help_heading = "Labels")]
     pub merging: MergingName,
 
-    /// How far apart neighbours of a chain may end, in bandwidths, for --merging chains
-    #[arg(long, value_name = "R", default_value_t = 0.5, allow_hyphen_values = true, help_heading = "Labels")]
-    pub merge_radius: f64,
+    /// How far apart neighbours of a chain may end, in bandwidths, for --merging chains; 0.5 if not given
+    #[arg(long, value_name = "R", allow_hyphen_values = true, help_heading = "Labels")]
+    pub merge_radius: Option<f64>,
 
     /// Which mode a point belongs to; its basin's where every point moves, else the nearest, if not given
     #[arg(long, value_enum, help_heading = "Labels")]
@@ -80,9 +80,9 @@ pub struct EstimatorArgs {
     #[arg(long, value_enum, default_value_t, help_heading = "Execution")]
     pub method: MethodName,
 
-    /// Points at a time, for --method composed; fewer where memory is short
-    #[arg(long, value_name = "B", allow_negative_numbers = true, default_value_t = 1024, help_heading = "Execution")]
-    pub batch: usize,
+    /// Points at a time, for --method composed; 1024 if not given, fewer where memory is short
+    #[arg(long, value_name = "B", allow_negative_numbers = true, help_heading = "Execution")]
+    pub batch: Option<usize>,
 }
 
 /// A bandwidth, as typed.
@@ -203,11 +203,39 @@ pub enum MethodName {
 }
 
 impl EstimatorArgs {
+    /// Finds an option that another one leaves without effect: who gave it means something else.
+    fn check_effects(&self) -> Result<()> {
+        let (lp, random) = (self.distance == DistanceName::Lp, self.seeding == SeedingName::Random);
+        let (bins, densest) = (self.seeding == SeedingName::Bins, self.merging == MergingName::Densest);
+        let composed = self.method == MethodName::Composed;
+        for (without_effect, what, why) in [
+            (self.norm.is_some() && !lp, "--norm without --distance lp", "it is the exponent of that distance"),
+            (self.seeds.is_some() && !random, "--seeds without --seeding random", "it is their number"),
+            (
+                self.min_bin_frequency.is_some() && !bins,
+                "--min-bin-frequency without --seeding bins",
+                "it is how many points a bin must have",
+            ),
+            (
+                self.merge_radius.is_some() && densest,
+                "--merge-radius with --merging densest",
+                "that rule merges within a bandwidth; use --merging chains",
+            ),
+            (self.batch.is_some() && !composed, "--batch without --method composed", "other methods have no batches"),
+        ] {
+            if without_effect {
+                return Err(Error::Conflict { what, why });
+            }
+        }
+        Ok(())
+    }
+
     /// What was meant.
     ///
     /// # Errors
-    /// As [`MeanShift::check`].
+    /// As [`MeanShift::check`]; [`Error::Conflict`] for an option without effect.
     pub fn estimator(&self, seed: u64) -> Result<MeanShift> {
+        self.check_effects()?;
         let weight = match self.kernel {
             KernelName::Gaussian => WeightFunction::Gaussian,
             KernelName::Triangular => WeightFunction::Triangular,
@@ -218,7 +246,7 @@ impl EstimatorArgs {
         let distance = match self.distance {
             DistanceName::L2 => Distance::L2,
             DistanceName::L1 => Distance::L1,
-            DistanceName::Lp => Distance::Lp(self.norm),
+            DistanceName::Lp => Distance::Lp(self.norm.unwrap_or(3.0)),
             DistanceName::Cosine => Distance::Cosine,
         };
         let form = match self.form {
@@ -227,16 +255,16 @@ impl EstimatorArgs {
         };
         let seeding = match self.seeding {
             SeedingName::EveryPoint => Seeding::EveryPoint,
-            SeedingName::Bins => Seeding::Bins { min_frequency: self.min_bin_frequency },
-            SeedingName::Random => Seeding::Random { count: self.seeds, seed },
+            SeedingName::Bins => Seeding::Bins { min_frequency: self.min_bin_frequency.unwrap_or(1) },
+            SeedingName::Random => Seeding::Random { count: self.seeds.unwrap_or(500), seed },
         };
         let merging = match self.merging {
-            MergingName::Chains => Merging::Chains { radius: self.merge_radius },
+            MergingName::Chains => self.merge_radius.map_or(Merging::default(), |radius| Merging::Chains { radius }),
             MergingName::Densest => Merging::Densest,
         };
         let method = match self.method {
             MethodName::Fused => Method::Fused,
-            MethodName::Composed => Method::Composed { batch: self.batch },
+            MethodName::Composed => Method::Composed { batch: self.batch.unwrap_or(1024) },
         };
         let mut estimator = MeanShift::new()
             .bandwidth(self.bandwidth.0.clone())
