@@ -11,8 +11,8 @@ use crate::mean_shift::{Assignment, Bandwidth, Distance, Form, MeanShift, Mergin
 #[derive(Clone, Debug, Args)]
 pub struct EstimatorArgs {
     /// Distance over which points attract each other, in units of the data: a number; a number for each
-    /// dimension, as 2.5,1; or a rule: quantile or quantile:Q, third, scott, silverman, neighbour:K (the mean distance
-    /// to the K-th), each-neighbour:K (one for each point)
+    /// dimension, as 2.5,1; or a rule: quantile or quantile:Q, of 2000 points (quantile:Q:N of N, quantile:Q:all of all),
+    /// third, scott, silverman, neighbour:K (the mean distance to the K-th), each-neighbour:K (one for each point)
     #[arg(long, value_name = "H", default_value = "2.5", allow_hyphen_values = true, help_heading = "Mean shift")]
     pub bandwidth: BandwidthText,
 
@@ -43,6 +43,14 @@ pub struct EstimatorArgs {
     /// Fewest points of a bin, for --seeding bins; 1 if not given
     #[arg(long, value_name = "F", allow_negative_numbers = true, help_heading = "Mean shift")]
     pub min_bin_frequency: Option<u32>,
+
+    /// The smallest cluster's share of the points, for --seeding share; 0.01 if not given
+    #[arg(long, value_name = "S", allow_hyphen_values = true, help_heading = "Mean shift")]
+    pub share: Option<f64>,
+
+    /// The probability that no such cluster is missed, for --seeding share; 0.99 if not given
+    #[arg(long, value_name = "C", allow_hyphen_values = true, help_heading = "Mean shift")]
+    pub confidence: Option<f64>,
 
     /// How far along its step a query goes, for --form standard: above 1 it overshoots, below 2 safely
     #[arg(long, value_name = "R", default_value_t = 1.0, allow_hyphen_values = true, help_heading = "Mean shift")]
@@ -93,8 +101,8 @@ impl FromStr for BandwidthText {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let words = "give a number, a number for each dimension with commas between, or quantile[:Q], third, scott, \
-                     silverman, neighbour:K, each-neighbour:K";
+        let words = "give a number, a number for each dimension with commas between, or quantile[:Q[:N|:all]], third, \
+                     scott, silverman, neighbour:K, each-neighbour:K";
         let number = |text: &str| text.parse::<f64>().map_err(|_| words.to_owned());
         let count = |text: Option<&str>| text.and_then(|k| k.parse().ok()).ok_or_else(|| words.to_owned());
         let (rule, value) = match text.split_once(':') {
@@ -103,7 +111,12 @@ impl FromStr for BandwidthText {
         };
         let bandwidth = match (rule, value) {
             ("quantile", Some(quantile)) => {
-                Bandwidth::Quantile { quantile: number(quantile)?, sample: Some(Bandwidth::SAMPLE), seed: 0 }
+                let (quantile, sample) = match quantile.split_once(':') {
+                    Some((quantile, "all")) => (quantile, None),
+                    Some((quantile, points)) => (quantile, Some(count(Some(points))?)),
+                    None => (quantile, Some(Bandwidth::SAMPLE)),
+                };
+                Bandwidth::Quantile { quantile: number(quantile)?, sample, seed: 0 }
             }
             ("quantile", None) => Bandwidth::default(),
             ("third", None) => Bandwidth::Third,
@@ -171,6 +184,8 @@ pub enum SeedingName {
     Bins,
     /// At random points
     Random,
+    /// At as many random points as clusters of a share of the points need
+    Share,
 }
 
 /// Names of the ways to merge ends.
@@ -206,11 +221,14 @@ impl EstimatorArgs {
     /// Finds an option that another one leaves without effect: who gave it means something else.
     fn check_effects(&self) -> Result<()> {
         let (lp, random) = (self.distance == DistanceName::Lp, self.seeding == SeedingName::Random);
+        let share = self.seeding == SeedingName::Share;
         let (bins, densest) = (self.seeding == SeedingName::Bins, self.merging == MergingName::Densest);
         let composed = self.method == MethodName::Composed;
         for (without_effect, what, why) in [
             (self.norm.is_some() && !lp, "--norm without --distance lp", "it is the exponent of that distance"),
             (self.seeds.is_some() && !random, "--seeds without --seeding random", "it is their number"),
+            (self.share.is_some() && !share, "--share without --seeding share", "it says how many these are"),
+            (self.confidence.is_some() && !share, "--confidence without --seeding share", "it says how many these are"),
             (
                 self.min_bin_frequency.is_some() && !bins,
                 "--min-bin-frequency without --seeding bins",
@@ -256,6 +274,10 @@ impl EstimatorArgs {
         let seeding = match self.seeding {
             SeedingName::EveryPoint => Seeding::EveryPoint,
             SeedingName::Bins => Seeding::Bins { min_frequency: self.min_bin_frequency.unwrap_or(1) },
+            SeedingName::Share => {
+                let (share, confidence) = (self.share.unwrap_or(0.01), self.confidence.unwrap_or(0.99));
+                Seeding::Share { share, confidence, seed }
+            }
             SeedingName::Random => Seeding::Random { count: self.seeds.unwrap_or(500), seed },
         };
         let merging = match self.merging {
@@ -307,10 +329,12 @@ mod tests {
             ("each-neighbour:7", Bandwidth::Neighbours { k: 7 }),
             ("quantile", Bandwidth::default()),
             ("quantile:0.1", Bandwidth::Quantile { quantile: 0.1, sample: Some(Bandwidth::SAMPLE), seed: 0 }),
+            ("quantile:0.3:all", Bandwidth::Quantile { quantile: 0.3, sample: None, seed: 0 }),
+            ("quantile:0.3:5000", Bandwidth::Quantile { quantile: 0.3, sample: Some(5000), seed: 0 }),
         ] {
             assert_eq!(text.parse(), Ok(BandwidthText(bandwidth)), "{text}");
         }
-        for text in ["", "wide", "1,", "neighbour", "neighbour:x", "quantile:", "scott:1", "third:2"] {
+        for text in ["", "wide", "1,", "neighbour", "neighbour:x", "quantile:", "quantile:0.3:", "quantile:0.3:some", "quantile::all", "scott:1", "third:2"] {
             assert!(text.parse::<BandwidthText>().is_err(), "{text:?}");
         }
     }

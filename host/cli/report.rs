@@ -54,6 +54,7 @@ pub struct Report {
 #[derive(Clone, Debug, Serialize)]
 struct Cluster {
     size: usize,
+    weight: f64,
     mode: Vec<f64>,
     centre: Vec<f64>,
     /// The true centroid that is nearest to the mode, and how far it is; with the cosine distance its direction, and
@@ -247,6 +248,7 @@ impl Cluster {
             .expect("there is at least one cluster");
         Self {
             size: mode.size,
+            weight: mode.weight,
             mode: mode.position.clone(),
             centre: mode.centre.clone(),
             centroid: centroid.iter().copied().collect(),

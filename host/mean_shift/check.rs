@@ -51,10 +51,10 @@ impl MeanShift {
             Seeding::Bins { min_frequency: 0 } => wrong("--min-bin-frequency", "0".to_owned(), "at least 1"),
             Seeding::Random { count: 0, .. } => wrong("--seeds", "0".to_owned(), "at least 1"),
             Seeding::Share { share, .. } if !(share > 0.0 && share < 1.0) => {
-                wrong("share", share.to_string(), "above 0 and below 1")
+                wrong("--share", share.to_string(), "above 0 and below 1")
             }
             Seeding::Share { confidence, .. } if !(confidence > 0.0 && confidence < 1.0) => {
-                wrong("confidence", confidence.to_string(), "above 0 and below 1")
+                wrong("--confidence", confidence.to_string(), "above 0 and below 1")
             }
             _ => Ok(()),
         }
