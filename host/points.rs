@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use nalgebra::DMatrix;
+use nalgebra::{Dim, Matrix, RawStorage, Scalar};
 
 use crate::error::{Error, Result};
 
@@ -55,13 +55,21 @@ impl Points {
         Ok(Self { rows, dimensions, centre, extents })
     }
 
-    /// Points from the columns of a matrix, d x n as nalgebra stores points.
+    /// Points from the columns of a matrix, d x n as nalgebra stores points: of any kind, be its sizes known or not, be it
+    /// a view of another.
     ///
     /// # Errors
     /// As [`from_rows`](Self::from_rows).
-    pub fn from_matrix<T: nalgebra::Scalar + Copy + Into<f64>>(matrix: &DMatrix<T>) -> Result<Self> {
+    pub fn from_matrix<T, R, C, S>(matrix: &Matrix<T, R, C, S>) -> Result<Self>
+    where
+        T: Scalar + Copy + Into<f64>,
+        R: Dim,
+        C: Dim,
+        S: RawStorage<T, R, C>,
+    {
         // Column by column is point by point.
-        Self::from_rows(matrix.as_slice(), matrix.nrows())
+        let values: Vec<T> = matrix.iter().copied().collect();
+        Self::from_rows(&values, matrix.nrows())
     }
 
     /// n, the number of points.
@@ -101,8 +109,8 @@ impl Points {
     }
 }
 
-/// What points can be made of: [`Points`] themselves; rows as arrays or vectors of f32 or f64; and nalgebra
-/// matrices, whose columns are points.
+/// What points can be made of: [`Points`] themselves; rows as arrays, vectors or slices of f32 or f64; and nalgebra
+/// matrices of every kind, whose columns are points.
 pub trait ToPoints {
     /// The points, borrowed where nothing has to be made.
     ///
@@ -117,7 +125,13 @@ impl ToPoints for Points {
     }
 }
 
-impl<T: nalgebra::Scalar + Copy + Into<f64>> ToPoints for DMatrix<T> {
+impl<T, R, C, S> ToPoints for Matrix<T, R, C, S>
+where
+    T: Scalar + Copy + Into<f64>,
+    R: Dim,
+    C: Dim,
+    S: RawStorage<T, R, C>,
+{
     fn to_points(&self) -> Result<Cow<'_, Points>> {
         Points::from_matrix(self).map(Cow::Owned)
     }
@@ -141,13 +155,38 @@ impl<T: Copy + Into<f64>, const D: usize> ToPoints for Vec<[T; D]> {
     }
 }
 
+/// Points from rows that each know their length.
+fn from_slices<T: Copy + Into<f64>, R: AsRef<[T]>>(rows: &[R]) -> Result<Cow<'static, Points>> {
+    let lengths = || rows.iter().map(|row| row.as_ref().len());
+    let expected = lengths().next().ok_or(Error::NoPoints)?;
+    if let Some((row, found)) = lengths().enumerate().find(|&(_, found)| found != expected) {
+        return Err(Error::RaggedRow { row, found, expected });
+    }
+    let values: Vec<T> = rows.iter().flat_map(|row| row.as_ref()).copied().collect();
+    Points::from_rows(&values, expected).map(Cow::Owned)
+}
+
 impl<T: Copy + Into<f64>> ToPoints for [Vec<T>] {
     fn to_points(&self) -> Result<Cow<'_, Points>> {
-        let expected = self.first().ok_or(Error::NoPoints)?.len();
-        if let Some(row) = self.iter().position(|row| row.len() != expected) {
-            return Err(Error::RaggedRow { row, found: self[row].len(), expected });
-        }
-        Points::from_rows(&self.concat(), expected).map(Cow::Owned)
+        from_slices::<T, _>(self)
+    }
+}
+
+impl<T: Copy + Into<f64>> ToPoints for [&[T]] {
+    fn to_points(&self) -> Result<Cow<'_, Points>> {
+        from_slices::<T, _>(self)
+    }
+}
+
+impl<T: Copy + Into<f64>, const N: usize> ToPoints for [&[T]; N] {
+    fn to_points(&self) -> Result<Cow<'_, Points>> {
+        from_slices::<T, _>(self)
+    }
+}
+
+impl<T: Copy + Into<f64>> ToPoints for Vec<&[T]> {
+    fn to_points(&self) -> Result<Cow<'_, Points>> {
+        from_slices::<T, _>(self)
     }
 }
 
@@ -175,6 +214,8 @@ fn bounds<T: Copy + Into<f64>>(rows: &[T], dimensions: usize) -> (Vec<f64>, Vec<
 
 #[cfg(test)]
 mod tests {
+    use nalgebra::DMatrix;
+
     use super::*;
 
     #[test]
