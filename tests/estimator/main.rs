@@ -9,6 +9,7 @@ mod extremes;
 mod inputs;
 mod labelling;
 mod new_points;
+mod shares;
 
 use std::sync::LazyLock;
 
