@@ -38,6 +38,8 @@ pub(crate) struct Context {
     handles: usize,
     /// How many calls there were.
     calls: usize,
+    /// Kernels whose names were logged.
+    pub(crate) logged: HashSet<String>,
     /// How many launches.
     pub(crate) launches: usize,
     /// A failed launch that the program has not been told of.

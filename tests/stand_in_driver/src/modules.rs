@@ -1,6 +1,7 @@
 //! Modules, functions and launches.
 
 use std::ffi::{CStr, c_char, c_uint, c_void};
+use std::io::Write;
 use std::slice;
 
 use ptx_interpreter::{Grid, LaunchError, Module};
@@ -141,6 +142,16 @@ pub(crate) struct Launch {
     arguments: Vec<u8>,
 }
 
+/// Adds a kernel's name to the file that `STAND_IN_LAUNCHED` names, if it does.
+fn log_launch(name: &str) {
+    let Some(path) = std::env::var_os("STAND_IN_LAUNCHED") else { return };
+    let file = std::fs::OpenOptions::new().create(true).append(true).open(path);
+    // One write, so that programs that run at once do not mix their lines.
+    if let Err(error) = file.and_then(|mut file| file.write_all(format!("{name}\n").as_bytes())) {
+        complain(format_args!("the log of launches cannot be written: {error}"));
+    }
+}
+
 impl Context {
     /// Runs a launch.
     pub(crate) fn launch(&mut self, behaviour: Behaviour, launch: &Launch) -> Answer {
@@ -153,6 +164,9 @@ impl Context {
         }
         if self.pending.is_some() {
             return Ok(());
+        }
+        if self.logged.insert(launch.name.clone()) {
+            log_launch(&launch.name);
         }
         let module = self.modules.get(&launch.module).ok_or(Status::INVALID_HANDLE)?;
         match self.gpu.launch_buffer(module, &launch.name, launch.grid, &launch.arguments) {
