@@ -196,7 +196,10 @@ fn options_without_effect_are_wrong_usage() {
         ("--form standard --min-bin-frequency 1", ["--min-bin-frequency without --seeding bins cannot be", "a bin"]),
         ("--merging densest --merge-radius 0.5", ["--merge-radius with --merging densest cannot be", "chains"]),
         ("--share 0.1", ["--share without --seeding share cannot be", "how many"]),
-        ("--form standard --seeding random --confidence 0.9", ["--confidence without --seeding share cannot be", "how many"]),
+        (
+            "--form standard --seeding random --confidence 0.9",
+            ["--confidence without --seeding share cannot be", "how many"],
+        ),
         ("--batch 1024", ["--batch without --method composed cannot be", "no batches"]),
     ] {
         refuses(arguments, 2, &words);

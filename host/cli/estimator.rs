@@ -334,7 +334,19 @@ mod tests {
         ] {
             assert_eq!(text.parse(), Ok(BandwidthText(bandwidth)), "{text}");
         }
-        for text in ["", "wide", "1,", "neighbour", "neighbour:x", "quantile:", "quantile:0.3:", "quantile:0.3:some", "quantile::all", "scott:1", "third:2"] {
+        for text in [
+            "",
+            "wide",
+            "1,",
+            "neighbour",
+            "neighbour:x",
+            "quantile:",
+            "quantile:0.3:",
+            "quantile:0.3:some",
+            "quantile::all",
+            "scott:1",
+            "third:2",
+        ] {
             assert!(text.parse::<BandwidthText>().is_err(), "{text:?}");
         }
     }
