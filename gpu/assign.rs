@@ -50,7 +50,8 @@ unsafe fn sums<M: Machine, T: Metric, const LANES: usize>(
 }
 
 /// For m queries, `ids[i]` the nearest of k modes, by rows, the first of equals; and `distances[i]` the
-/// p-th power of the distance to it. Where that is more than `limit`, the id is [`NONE`].
+/// p-th power of the distance to it. Where that is more than `limit`, or is not finite, the id is [`NONE`]; so it is
+/// where a query's `support`, if there is any for it, is 0.
 #[kernel(
     instances(nearest_l2<SquaredL2>, nearest_l1<L1>, nearest_lp<Lp>),
     threads = 32..=1024,
@@ -63,11 +64,13 @@ unsafe fn sums<M: Machine, T: Metric, const LANES: usize>(
         modes.len() >= k * d,
         ids.len() >= m,
         distances.len() >= m,
+        support.len() == 0 || support.len() >= m,
     ),
 )]
 pub unsafe fn nearest<T: Metric>(
     queries: &[f32],
     modes: &[f32],
+    support: &[f32],
     mut ids: DisjointMut<u32>,
     mut distances: DisjointMut<f32>,
     m: u32,
@@ -105,7 +108,9 @@ pub unsafe fn nearest<T: Metric>(
         lanes::write_some(&mut distances, first, best, m - first);
         for lane in 0..LANES {
             if first + lane < m {
-                ids.write(first + lane, if best[lane] > limit { NONE } else { best_id[lane] });
+                let lost = !support.is_empty() && support[first + lane] == 0.0;
+                let near = best[lane] <= limit && best[lane] < f32::INFINITY;
+                ids.write(first + lane, if near && !lost { best_id[lane] } else { NONE });
             }
         }
     }

@@ -5,7 +5,7 @@
 //! ```text
 //! w_ij   = factor_j W(scale_j |x_j - q_i|^2)        scaled coordinates, see weight.rs
 //! s_i    = sum_j w_ij
-//! step_i = sum_j w_ij (x_j - q_i) / s_i             none where s_i = 0
+//! step_i = sum_j w_ij (x_j - q_i) / s_i             none where s_i <= LEAST: no support, and s_i counts as 0
 //! q'_i   = q_i + relaxation step_i
 //! ```
 //!
@@ -182,13 +182,22 @@ unsafe fn stage<R: Row<D>, const D: usize>(arguments: &Arguments<'_>, tile: *mut
     }
 }
 
+/// Sums of weights, or 0 where they are no support. A NaN stays.
+#[inline(always)]
+pub fn supports<W: Weight, const LANES: usize>(mut totals: [f32; LANES]) -> [f32; LANES] {
+    for lane in 0..LANES {
+        totals[lane] = if totals[lane] <= W::LEAST { 0.0 } else { totals[lane] };
+    }
+    totals
+}
+
 /// Writes where a thread's queries move; gives the largest squared step of those among the first
 /// `active`.
 ///
 /// # Safety
 /// The slices are as [`Arguments`] says, and the lanes from `first` on are this thread's alone.
 #[inline(always)]
-unsafe fn finish<const D: usize, const LANES: usize>(
+unsafe fn finish<W: Weight, const D: usize, const LANES: usize>(
     arguments: &mut Arguments<'_>,
     queries: &[[f32; LANES]; D],
     (sums, totals): &Sums<D, LANES>,
@@ -199,7 +208,7 @@ unsafe fn finish<const D: usize, const LANES: usize>(
     let mut squared = [0.0; LANES];
     for c in 0..D {
         for lane in 0..LANES {
-            let step = if totals[lane] > 0.0 { sums[c][lane] / totals[lane] } else { 0.0 * totals[lane] };
+            let step = if totals[lane] > W::LEAST { sums[c][lane] / totals[lane] } else { 0.0 * totals[lane] };
             squared[lane] += step * step;
             moved[c][lane] = queries[c][lane] + arguments.relaxation * step;
         }
@@ -211,7 +220,7 @@ unsafe fn finish<const D: usize, const LANES: usize>(
     }
     // SAFETY: as above.
     unsafe {
-        lanes::write_some(&mut arguments.sums, at, *totals, count);
+        lanes::write_some(&mut arguments.sums, at, supports::<W, LANES>(*totals), count);
         lanes::write_some(&mut arguments.sums, query_stride + at, squared, count);
     }
     let mut farthest = 0.0;
@@ -241,8 +250,9 @@ pub unsafe fn step<M: Machine, W: Weight, R: Row<D>, const D: usize, const LANES
     }
     let first = thread::index_1d() as u32 * LANES as u32;
     let (n, query_stride) = (arguments.n, arguments.query_stride);
-    // Threads behind the last query still share the work of the tiles, on the first queries.
-    let load = if first < query_stride { first } else { 0 } as usize;
+    // Threads behind the last active query still share the work of the tiles, and do no more.
+    let moves = first < active;
+    let load = if moves { first } else { 0 } as usize;
     let mut queries = [[0.0; LANES]; D];
     for c in 0..D {
         // SAFETY: a column has a multiple of the lanes of any machine (layout.rs).
@@ -255,19 +265,21 @@ pub unsafe fn step<M: Machine, W: Weight, R: Row<D>, const D: usize, const LANES
         // SAFETY: nobody reads the tile between the barriers below and above.
         unsafe { stage::<R, D>(&arguments, tile, j0, len) };
         thread::sync_threads();
-        // SAFETY: `len` points were written before the barrier, and are not touched until the next.
-        let rows = unsafe { core::slice::from_raw_parts(tile, len as usize) };
-        let (tile_sums, tile_totals) = pull::<M, W, R, D, LANES>(rows, &queries);
-        totals = lanes::add(totals, tile_totals);
-        for c in 0..D {
-            sums[c] = lanes::add(sums[c], tile_sums[c]);
+        if moves {
+            // SAFETY: `len` points were written before the barrier, and are not touched until the next.
+            let rows = unsafe { core::slice::from_raw_parts(tile, len as usize) };
+            let (tile_sums, tile_totals) = pull::<M, W, R, D, LANES>(rows, &queries);
+            totals = lanes::add(totals, tile_totals);
+            for c in 0..D {
+                sums[c] = lanes::add(sums[c], tile_sums[c]);
+            }
         }
         thread::sync_threads();
         j0 += TILE as u32;
     }
     let (state, tolerance) = (arguments.state, arguments.tolerance);
     // SAFETY: the caller's promise; the lanes are this thread's.
-    let farthest = unsafe { finish(&mut arguments, &queries, &(sums, totals), (first, active)) };
+    let farthest = unsafe { finish::<W, D, LANES>(&mut arguments, &queries, &(sums, totals), (first, active)) };
     if tolerance >= 0.0 {
         // SAFETY: every block of the launch is here, or none was active.
         unsafe { end_blurring(state, farthest, tolerance, active) };

@@ -24,7 +24,7 @@ use cuda_std::prelude::*;
 use crate::lanes;
 use crate::layout::STRIDE;
 use crate::progress;
-use crate::shift::{Arguments, end_blurring};
+use crate::shift::{Arguments, end_blurring, supports};
 use crate::weight::Weight;
 
 /// Threads of a block.
@@ -250,16 +250,17 @@ unsafe fn pull<M: Machine, const LANES: usize>(
 /// The lanes from `first` on are this thread's alone, and lie in each of the d columns of `next` and
 /// the queries; `next` has the sums.
 #[inline(always)]
-unsafe fn finish<K: Kind, const LANES: usize>(
+unsafe fn finish<W: Weight, K: Kind, const LANES: usize>(
     arguments: &mut Arguments<'_>,
-    mut totals: [f32; LANES],
+    totals: [f32; LANES],
     (first, active): (usize, usize),
     d: usize,
     sphere: f32,
 ) -> f32 {
     let query_stride = arguments.query_stride as usize;
     let mut squared = [0.0; LANES];
-    let supports = totals;
+    let supports = supports::<W, LANES>(totals);
+    let mut totals = supports;
     if K::ANY_NORM && sphere > 0.0 {
         // A mean divided by this, not by its total, has the sphere's radius. Opposite points have none.
         let mut lengths = [0.0; LANES];
@@ -271,7 +272,7 @@ unsafe fn finish<K: Kind, const LANES: usize>(
             }
         }
         for lane in 0..LANES {
-            totals[lane] = lengths[lane].sqrt() / sphere;
+            totals[lane] = if supports[lane] == 0.0 { 0.0 } else { lengths[lane].sqrt() / sphere };
         }
     }
     for c in 0..d {
@@ -367,9 +368,9 @@ pub unsafe fn step<M: Machine, W: Weight, K: Kind, const LANES: usize>(
     let query_stride = arguments.query_stride as usize;
     let t = thread::thread_idx_x() as usize;
     let first = thread::index_1d() * LANES;
-    // Threads behind the last query still share the work of the tiles, on the first queries.
+    // Threads behind the last active query still share the work of the tiles, and do no more.
     let moves = first < active as usize;
-    let load = if first < query_stride { first } else { 0 };
+    let load = if moves { first } else { 0 };
     // SAFETY: the caller's promise.
     let rows = unsafe { block_rows.add(if rows_apart(LANES) == 1 { t * TILE } else { t }) };
     let mut totals = [0.0; LANES];
@@ -382,17 +383,21 @@ pub unsafe fn step<M: Machine, W: Weight, K: Kind, const LANES: usize>(
             // in columns c0.. of the queries, which have `query_stride * d` elements.
             unsafe {
                 stage(arguments.points, chunk, (c0, d), (j0, n), stride);
-                let queries = arguments.queries.as_ptr().add(c0 * query_stride + load);
-                add_chunk::<M, K, LANES>(chunk, rows, (c0, CHUNK.min(d - c0)), (queries, query_stride), p);
+                if moves {
+                    let queries = arguments.queries.as_ptr().add(c0 * query_stride + load);
+                    add_chunk::<M, K, LANES>(chunk, rows, (c0, CHUNK.min(d - c0)), (queries, query_stride), p);
+                }
             }
             c0 += CHUNK;
         }
-        // SAFETY: this thread's rows, all of them written above; marks of the points j0.. of n.
-        let tile_totals = unsafe {
-            let marks = if K::MARKED { arguments.marks.as_ptr().add(j0) } else { arguments.marks.as_ptr() };
-            weigh::<M, W, K, LANES>(rows, TILE.min(n - j0), (marks, stride), outer)
-        };
-        totals = lanes::add(totals, tile_totals);
+        if moves {
+            // SAFETY: this thread's rows, all of them written above; marks of the points j0.. of n.
+            let tile_totals = unsafe {
+                let marks = if K::MARKED { arguments.marks.as_ptr().add(j0) } else { arguments.marks.as_ptr() };
+                weigh::<M, W, K, LANES>(rows, TILE.min(n - j0), (marks, stride), outer)
+            };
+            totals = lanes::add(totals, tile_totals);
+        }
         let mut c0 = 0;
         while c0 < d {
             // With a single chunk the coordinates of the tile are still there.
@@ -426,7 +431,7 @@ pub unsafe fn step<M: Machine, W: Weight, K: Kind, const LANES: usize>(
     let mut farthest = 0.0;
     if moves {
         // SAFETY: this thread's queries, whose sums it wrote.
-        farthest = unsafe { finish::<K, LANES>(&mut arguments, totals, (first, active as usize), d, sphere) };
+        farthest = unsafe { finish::<W, K, LANES>(&mut arguments, totals, (first, active as usize), d, sphere) };
     }
     if tolerance >= 0.0 {
         // SAFETY: every block of the launch is here, or none was active.

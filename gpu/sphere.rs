@@ -8,9 +8,13 @@ use cuda_std::{atomic, prelude::*};
 
 use crate::layout::STRIDE;
 
+/// Rows are f32: closer to the origin, relative to its row and the centre, a point's direction is that of roundings.
+pub const PRECISION: f64 = 1.0 / (1 << 20) as f64;
+
 /// Puts centred points, n x d by rows, onto the sphere of this radius: d x stride by columns, zeros behind
-/// the last. `first_zero`, `u32::MAX` before, becomes the first point that has no direction.   One thread
-/// a point, in f64.
+/// the last. `first_zero`, `u32::MAX` before, becomes the first point that has no direction: one that is no farther
+/// from the origin than [`PRECISION`] of its row and the centre, of which only their rounded sum is left.   One
+/// thread a point, in f64.
 #[kernel(
     threads = 32..=1024,
     grid = stride.div_ceil(block.x),
@@ -39,22 +43,25 @@ pub unsafe fn to_sphere(
         return;
     }
     let mut squared = 0.0;
+    let mut directed = false;
     if i < n {
+        let (mut row_squared, mut centre_squared) = (0.0, 0.0);
         for c in 0..d {
-            let x = f64::from(rows[i * d + c]) + centre[c];
-            squared += x * x;
+            let (row, middle) = (f64::from(rows[i * d + c]), centre[c]);
+            row_squared += row * row;
+            centre_squared += middle * middle;
+            squared += (row + middle) * (row + middle);
         }
-        if squared == 0.0 {
+        let parts = row_squared.sqrt() + centre_squared.sqrt();
+        directed = squared > PRECISION * PRECISION * parts * parts;
+        if !directed {
             // SAFETY: the launch has checked the length, and all threads touch the cell atomically.
             unsafe { atomic::fetch_min(first_zero, i as u32) };
         }
     }
     for c in 0..d {
-        let on_sphere = if squared > 0.0 {
-            (radius * (f64::from(rows[i * d + c]) + centre[c]) / squared.sqrt()) as f32
-        } else {
-            0.0
-        };
+        let on_sphere =
+            if directed { (radius * (f64::from(rows[i * d + c]) + centre[c]) / squared.sqrt()) as f32 } else { 0.0 };
         // SAFETY: column position i belongs to the thread with that index.
         unsafe { columns.write(c * stride + i, on_sphere) };
     }

@@ -21,6 +21,9 @@ use crate::lanes;
 pub trait Weight {
     /// Coordinates times SCALE / h are scaled.
     const SCALE: f64;
+    /// A query whose weights sum to no more than this has no support: it stays where it is, on every machine. 0 unless
+    /// a weight that never ends is cut off somewhere, which some machines do and others do not.
+    const LEAST: f32 = 0.0;
     /// The weight at a scaled squared distance; 1 at 0, and never negative.
     fn of<M: Machine>(scaled_squared: f32) -> f32;
     /// [`of`](Self::of) for each lane; a weight that knows a faster way than one by one says so here.
@@ -54,6 +57,11 @@ pub enum Biweight {}
 impl Weight for Gaussian {
     /// sqrt(log2(e) / 2)
     const SCALE: f64 = 0.849_321_800_288_019_1;
+
+    /// 2^-68: a processor has no power below 2^-100 (exp2.rs), a GPU none below 2^-126. So no 2^31 points, none of
+    /// which weighs 2 by itself, are of any weight where a processor cuts them off. It is what a single point weighs
+    /// at 9.7 bandwidths.
+    const LEAST: f32 = 1.0 / (1_u128 << 68) as f32;
 
     #[inline(always)]
     fn of<M: Machine>(scaled_squared: f32) -> f32 {

@@ -44,6 +44,14 @@ pub enum Error {
         /// NaN or an infinity.
         value: f64,
     },
+    /// Coordinates so far apart that f32 does not hold them about their middle.
+    #[error("the points extend over {extent:e} in column {column}, which f32 does not hold; scale the data first")]
+    Range {
+        /// The coordinate, from 0.
+        column: usize,
+        /// Its largest distance from the middle.
+        extent: f64,
+    },
     /// A row has another length than the first.
     #[error("row {row} has {found} values, and the first has {expected}; all rows have the same length")]
     RaggedRow {
@@ -81,7 +89,9 @@ pub enum Error {
         expected: usize,
     },
     /// A point without direction.
-    #[error("point {row} lies at the origin and has no direction; remove such points, or take another distance")]
+    #[error(
+        "point {row} lies at the origin, to the precision of the points, and has no direction; remove such points, or take another distance"
+    )]
     NoDirection {
         /// The point, from 0.
         row: usize,
@@ -116,7 +126,7 @@ pub enum Error {
     },
     /// A neighbour that there is not.
     #[error(
-        "the bandwidth asks for neighbour {k} of each point, but must for one from 1 to {points}, the points' number or weight"
+        "the bandwidth asks for neighbour {k} of each point, but must ask for one from 1 to {points}, the points' number or weight"
     )]
     Neighbour {
         /// Which neighbour.
@@ -148,12 +158,14 @@ pub enum Error {
     },
     /// Coordinates, in bandwidths, that f32 cannot hold.
     #[error(
-        "the points extend over {extent:e}, which is too far for a bandwidth of {bandwidth:e}; use a larger bandwidth or remove outliers"
+        "the points extend over {extent:e} in column {column}, which is too far for a bandwidth of {bandwidth:e}; use a larger bandwidth or remove outliers"
     )]
     Extent {
-        /// The largest distance of a coordinate from the centre.
+        /// The coordinate, from 0.
+        column: usize,
+        /// Its largest distance from the centre.
         extent: f64,
-        /// The bandwidth.
+        /// Its bandwidth.
         bandwidth: f64,
     },
     /// More points or dimensions than 32-bit sizes count.

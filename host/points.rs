@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use nalgebra::DMatrix;
+use nalgebra::{Dim, Matrix, RawStorage, Scalar};
 
 use crate::error::{Error, Result};
 
@@ -21,7 +21,7 @@ pub struct Points {
     rows: Vec<f32>,
     dimensions: usize,
     centre: Vec<f64>,
-    extent: f64,
+    extents: Vec<f64>,
 }
 
 impl Points {
@@ -29,7 +29,7 @@ impl Points {
     ///
     /// # Errors
     /// [`Error::NoPoints`], [`Error::NoDimensions`], [`Error::IncompleteRow`], [`Error::NotFinite`],
-    /// [`Error::TooMany`].
+    /// [`Error::TooMany`], [`Error::Range`].
     pub fn from_rows<T: Copy + Into<f64>>(rows: &[T], dimensions: usize) -> Result<Self> {
         if dimensions == 0 {
             return Err(Error::NoDimensions);
@@ -49,19 +49,30 @@ impl Points {
             let value = rows[at].into();
             return Err(Error::NotFinite { row: at / dimensions, column: at % dimensions, value });
         }
-        let (centre, extent) = bounds(rows, dimensions);
+        let (centre, extents) = bounds(rows, dimensions);
+        if let Some(column) = extents.iter().position(|&extent| extent > f64::from(f32::MAX)) {
+            return Err(Error::Range { column, extent: extents[column] });
+        }
         let centred = |(at, &value): (usize, &T)| (value.into() - centre[at % dimensions]) as f32;
         let rows = rows.iter().enumerate().map(centred).collect();
-        Ok(Self { rows, dimensions, centre, extent })
+        Ok(Self { rows, dimensions, centre, extents })
     }
 
-    /// Points from the columns of a matrix, d x n as nalgebra stores points.
+    /// Points from the columns of a matrix, d x n as nalgebra stores points: of any kind, be its sizes known or not, be it
+    /// a view of another.
     ///
     /// # Errors
     /// As [`from_rows`](Self::from_rows).
-    pub fn from_matrix<T: nalgebra::Scalar + Copy + Into<f64>>(matrix: &DMatrix<T>) -> Result<Self> {
+    pub fn from_matrix<T, R, C, S>(matrix: &Matrix<T, R, C, S>) -> Result<Self>
+    where
+        T: Scalar + Copy + Into<f64>,
+        R: Dim,
+        C: Dim,
+        S: RawStorage<T, R, C>,
+    {
         // Column by column is point by point.
-        Self::from_rows(matrix.as_slice(), matrix.nrows())
+        let values: Vec<T> = matrix.iter().copied().collect();
+        Self::from_rows(&values, matrix.nrows())
     }
 
     /// n, the number of points.
@@ -87,7 +98,12 @@ impl Points {
 
     /// The largest distance of a coordinate from the centre.
     pub fn extent(&self) -> f64 {
-        self.extent
+        self.extents.iter().copied().fold(0.0, f64::max)
+    }
+
+    /// The largest distance of each coordinate from the centre's.
+    pub fn extents(&self) -> &[f64] {
+        &self.extents
     }
 
     /// A centred row in the coordinates that the points were given in.
@@ -96,8 +112,8 @@ impl Points {
     }
 }
 
-/// What points can be made of: [`Points`] themselves; rows as arrays or vectors of f32 or f64; and nalgebra
-/// matrices, whose columns are points.
+/// What points can be made of: [`Points`] themselves; rows as arrays, vectors or slices of f32 or f64; and nalgebra
+/// matrices of every kind, whose columns are points.
 pub trait ToPoints {
     /// The points, borrowed where nothing has to be made.
     ///
@@ -112,7 +128,13 @@ impl ToPoints for Points {
     }
 }
 
-impl<T: nalgebra::Scalar + Copy + Into<f64>> ToPoints for DMatrix<T> {
+impl<T, R, C, S> ToPoints for Matrix<T, R, C, S>
+where
+    T: Scalar + Copy + Into<f64>,
+    R: Dim,
+    C: Dim,
+    S: RawStorage<T, R, C>,
+{
     fn to_points(&self) -> Result<Cow<'_, Points>> {
         Points::from_matrix(self).map(Cow::Owned)
     }
@@ -136,13 +158,38 @@ impl<T: Copy + Into<f64>, const D: usize> ToPoints for Vec<[T; D]> {
     }
 }
 
+/// Points from rows that each know their length.
+fn from_slices<T: Copy + Into<f64>, R: AsRef<[T]>>(rows: &[R]) -> Result<Cow<'static, Points>> {
+    let lengths = || rows.iter().map(|row| row.as_ref().len());
+    let expected = lengths().next().ok_or(Error::NoPoints)?;
+    if let Some((row, found)) = lengths().enumerate().find(|&(_, found)| found != expected) {
+        return Err(Error::RaggedRow { row, found, expected });
+    }
+    let values: Vec<T> = rows.iter().flat_map(|row| row.as_ref()).copied().collect();
+    Points::from_rows(&values, expected).map(Cow::Owned)
+}
+
 impl<T: Copy + Into<f64>> ToPoints for [Vec<T>] {
     fn to_points(&self) -> Result<Cow<'_, Points>> {
-        let expected = self.first().ok_or(Error::NoPoints)?.len();
-        if let Some(row) = self.iter().position(|row| row.len() != expected) {
-            return Err(Error::RaggedRow { row, found: self[row].len(), expected });
-        }
-        Points::from_rows(&self.concat(), expected).map(Cow::Owned)
+        from_slices::<T, _>(self)
+    }
+}
+
+impl<T: Copy + Into<f64>> ToPoints for [&[T]] {
+    fn to_points(&self) -> Result<Cow<'_, Points>> {
+        from_slices::<T, _>(self)
+    }
+}
+
+impl<T: Copy + Into<f64>, const N: usize> ToPoints for [&[T]; N] {
+    fn to_points(&self) -> Result<Cow<'_, Points>> {
+        from_slices::<T, _>(self)
+    }
+}
+
+impl<T: Copy + Into<f64>> ToPoints for Vec<&[T]> {
+    fn to_points(&self) -> Result<Cow<'_, Points>> {
+        from_slices::<T, _>(self)
     }
 }
 
@@ -152,8 +199,8 @@ impl<T: Copy + Into<f64>> ToPoints for Vec<Vec<T>> {
     }
 }
 
-/// The middle of the bounding box, and the largest distance of a coordinate from it.
-fn bounds<T: Copy + Into<f64>>(rows: &[T], dimensions: usize) -> (Vec<f64>, f64) {
+/// The middle of the bounding box, and the largest distance of each coordinate from it.
+fn bounds<T: Copy + Into<f64>>(rows: &[T], dimensions: usize) -> (Vec<f64>, Vec<f64>) {
     let mut low = vec![f64::INFINITY; dimensions];
     let mut high = vec![f64::NEG_INFINITY; dimensions];
     for row in rows.chunks_exact(dimensions) {
@@ -164,12 +211,14 @@ fn bounds<T: Copy + Into<f64>>(rows: &[T], dimensions: usize) -> (Vec<f64>, f64)
     }
     // Halved first: the sum of two finite numbers may be infinite.
     let centre: Vec<f64> = low.iter().zip(&high).map(|(low, high)| low / 2.0 + high / 2.0).collect();
-    let extent = high.iter().zip(&centre).map(|(high, centre)| high - centre).fold(0.0, f64::max);
-    (centre, extent)
+    let extents = high.iter().zip(&centre).map(|(high, centre)| high - centre).collect();
+    (centre, extents)
 }
 
 #[cfg(test)]
 mod tests {
+    use nalgebra::DMatrix;
+
     use super::*;
 
     #[test]
@@ -203,7 +252,14 @@ mod tests {
 
     #[test]
     fn the_largest_coordinates_have_a_centre() {
-        let points = Points::from_rows(&[f64::MAX, -f64::MAX], 1).unwrap();
-        assert_eq!(points.centre(), [0.0]);
+        let points = Points::from_rows(&[f32::MAX, -f32::MAX], 1).unwrap();
+        assert_eq!((points.centre(), points.centred_rows()), (&[0.0][..], &[f32::MAX, -f32::MAX][..]));
+        let points = Points::from_rows(&[f64::MAX; 3], 1).unwrap();
+        assert_eq!((points.centre(), points.centred_rows()), (&[f64::MAX][..], &[0.0; 3][..]));
+        // About the middle f32 must hold them.
+        for far in [1e39, f64::MAX] {
+            let error = Points::from_rows(&[0.0, far, 1.0, -far], 2).unwrap_err();
+            assert!(matches!(error, Error::Range { column: 1, extent } if extent == far), "{error}");
+        }
     }
 }

@@ -61,6 +61,8 @@ fn the_report_as_json() {
     assert!(report["uploads"].as_u64().unwrap() > 0 && report["launches"].as_u64().unwrap() > 0);
     let sizes: u64 = report["clusters"].as_array().unwrap().iter().map(|c| c["size"].as_u64().unwrap()).sum();
     assert_eq!(sizes, 600);
+    let weights: f64 = report["clusters"].as_array().unwrap().iter().map(|c| c["weight"].as_f64().unwrap()).sum();
+    assert_eq!(weights, 600.0);
     assert!(report["seconds"]["iterate"].as_f64().unwrap() > 0.0);
     assert!(report["pairs_per_second"].as_f64().unwrap() > 0.0);
     let index = report["adjusted_rand_index"].as_f64().unwrap();
@@ -90,6 +92,8 @@ fn methods_and_kernels_can_be_chosen() {
         "--form standard",
         "--form standard --relaxation 1.5",
         "--form standard --seeding random --seeds 50",
+        "--form standard --seeding share --share 0.1",
+        "--form standard --seeding share --confidence 0.5",
         "--form standard --seeding bins --min-bin-frequency 2",
         "--form standard --seeding bins --kernel flat --merging densest --bandwidth 6",
         "--assign nearest --reach 5",
@@ -101,10 +105,30 @@ fn methods_and_kernels_can_be_chosen() {
     assert_eq!(json("--points 500 --threads-per-block 64 --device cpu")["points"], 500);
 }
 
+/// Centroids and modes are compared as directions where they are such.
+#[test]
+fn directions_are_compared_as_directions() {
+    let report = json("--points 600 --dim 5 --device cpu --distance cosine --bandwidth 0.03");
+    let clusters = report["clusters"].as_array().unwrap();
+    let numbers = |value: &serde_json::Value| -> Vec<f64> {
+        value.as_array().unwrap().iter().map(|x| x.as_f64().unwrap()).collect()
+    };
+    let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+    assert!(!clusters.is_empty());
+    for cluster in clusters {
+        let [mode, centroid] = ["mode", "centroid"].map(|name| numbers(&cluster[name]));
+        assert!((dot(&centroid, &centroid) - 1.0).abs() <= 1e-12, "{cluster}");
+        let distance = cluster["distance"].as_f64().unwrap();
+        assert!((distance - (1.0 - dot(&mode, &centroid))).abs() <= 1e-6 && distance <= 0.05, "{cluster}");
+    }
+}
+
 #[test]
 fn bandwidths_can_be_estimated() {
     for (rule, words) in [
-        ("quantile:0.1", "0.1-quantile of"),
+        ("quantile:0.1", "0.1-quantile of 600 points"),
+        ("quantile:0.1:all", "0.1-quantile of 600 points"),
+        ("quantile:0.1:300", "0.1-quantile of 300 of 600 points"),
         ("third", "quantile of"),
         ("neighbour:40", "neighbour"),
         ("scott", "Scott"),
@@ -163,6 +187,26 @@ fn options_that_exclude_each_other_are_wrong_usage() {
 }
 
 #[test]
+fn options_without_effect_are_wrong_usage() {
+    for (arguments, words) in [
+        ("--norm 3", ["--norm without --distance lp cannot be", "exponent of that distance"]),
+        ("--distance l1 --norm 3", ["--norm without --distance lp cannot be", "exponent"]),
+        ("--seeds 500", ["--seeds without --seeding random cannot be", "their number"]),
+        ("--form standard --seeding bins --seeds 9", ["--seeds without --seeding random cannot be", "number"]),
+        ("--form standard --min-bin-frequency 1", ["--min-bin-frequency without --seeding bins cannot be", "a bin"]),
+        ("--merging densest --merge-radius 0.5", ["--merge-radius with --merging densest cannot be", "chains"]),
+        ("--share 0.1", ["--share without --seeding share cannot be", "how many"]),
+        (
+            "--form standard --seeding random --confidence 0.9",
+            ["--confidence without --seeding share cannot be", "how many"],
+        ),
+        ("--batch 1024", ["--batch without --method composed cannot be", "no batches"]),
+    ] {
+        refuses(arguments, 2, &words);
+    }
+}
+
+#[test]
 fn senseless_options_are_wrong_usage() {
     for (arguments, words) in [
         ("--distance lp --norm 0.5", "--norm is 0.5"),
@@ -174,6 +218,9 @@ fn senseless_options_are_wrong_usage() {
         ("--assign nearest --reach 0", "--reach is 0"),
         ("--min-size 0", "--min-size is 0"),
         ("--form standard --seeding random --seeds 0", "--seeds is 0"),
+        ("--form standard --seeding share --share 1", "--share is 1"),
+        ("--form standard --seeding share --confidence -1", "--confidence is -1"),
+        ("--bandwidth quantile:0.3:0", "the bandwidth's sample is 0"),
         ("--form standard --seeding bins --min-bin-frequency 0", "--min-bin-frequency is 0"),
         ("--bandwidth quantile:0", "the bandwidth's quantile is 0"),
         ("--bandwidth neighbour:0", "neighbour 0"),

@@ -4,15 +4,15 @@ use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::mean_shift::{Assignment, Bandwidth, Distance, Form, MeanShift, Merging, Method, Seeding, WeightFunction};
 
 /// How to cluster.
 #[derive(Clone, Debug, Args)]
 pub struct EstimatorArgs {
     /// Distance over which points attract each other, in units of the data: a number; a number for each
-    /// dimension, as 2.5,1; or a rule: quantile or quantile:Q, third, scott, silverman, neighbour:K (the mean distance
-    /// to the K-th), each-neighbour:K (one for each point)
+    /// dimension, as 2.5,1; or a rule: quantile or quantile:Q, of 2000 points (quantile:Q:N of N, quantile:Q:all of all),
+    /// third, scott, silverman, neighbour:K (the mean distance to the K-th), each-neighbour:K (one for each point)
     #[arg(long, value_name = "H", default_value = "2.5", allow_hyphen_values = true, help_heading = "Mean shift")]
     pub bandwidth: BandwidthText,
 
@@ -24,9 +24,9 @@ pub struct EstimatorArgs {
     #[arg(long, value_enum, default_value_t, help_heading = "Mean shift")]
     pub distance: DistanceName,
 
-    /// The exponent, for --distance lp
-    #[arg(long, value_name = "P", default_value_t = 3.0, allow_hyphen_values = true, help_heading = "Mean shift")]
-    pub norm: f64,
+    /// The exponent, for --distance lp, from 1 to 5; 3 if not given
+    #[arg(long, value_name = "P", allow_hyphen_values = true, help_heading = "Mean shift")]
+    pub norm: Option<f64>,
 
     /// Which points move
     #[arg(long, value_enum, default_value_t, help_heading = "Mean shift")]
@@ -36,13 +36,21 @@ pub struct EstimatorArgs {
     #[arg(long, value_enum, default_value_t, help_heading = "Mean shift")]
     pub seeding: SeedingName,
 
-    /// How many seeds, for --seeding random
-    #[arg(long, value_name = "M", allow_negative_numbers = true, default_value_t = 500, help_heading = "Mean shift")]
-    pub seeds: usize,
+    /// How many seeds, for --seeding random; 500 if not given
+    #[arg(long, value_name = "M", allow_negative_numbers = true, help_heading = "Mean shift")]
+    pub seeds: Option<usize>,
 
-    /// Fewest points of a bin, for --seeding bins
-    #[arg(long, value_name = "F", allow_negative_numbers = true, default_value_t = 1, help_heading = "Mean shift")]
-    pub min_bin_frequency: u32,
+    /// Fewest points of a bin, for --seeding bins; 1 if not given
+    #[arg(long, value_name = "F", allow_negative_numbers = true, help_heading = "Mean shift")]
+    pub min_bin_frequency: Option<u32>,
+
+    /// The smallest cluster's share of the points, for --seeding share; 0.01 if not given
+    #[arg(long, value_name = "S", allow_hyphen_values = true, help_heading = "Mean shift")]
+    pub share: Option<f64>,
+
+    /// The probability that no such cluster is missed, for --seeding share; 0.99 if not given
+    #[arg(long, value_name = "C", allow_hyphen_values = true, help_heading = "Mean shift")]
+    pub confidence: Option<f64>,
 
     /// How far along its step a query goes, for --form standard: above 1 it overshoots, below 2 safely
     #[arg(long, value_name = "R", default_value_t = 1.0, allow_hyphen_values = true, help_heading = "Mean shift")]
@@ -60,9 +68,9 @@ pub struct EstimatorArgs {
     #[arg(long, value_enum, default_value_t, help_heading = "Labels")]
     pub merging: MergingName,
 
-    /// How far apart neighbours of a chain may end, in bandwidths, for --merging chains
-    #[arg(long, value_name = "R", default_value_t = 0.5, allow_hyphen_values = true, help_heading = "Labels")]
-    pub merge_radius: f64,
+    /// How far apart neighbours of a chain may end, in bandwidths, for --merging chains; 0.5 if not given
+    #[arg(long, value_name = "R", allow_hyphen_values = true, help_heading = "Labels")]
+    pub merge_radius: Option<f64>,
 
     /// Which mode a point belongs to; its basin's where every point moves, else the nearest, if not given
     #[arg(long, value_enum, help_heading = "Labels")]
@@ -84,9 +92,9 @@ pub struct EstimatorArgs {
     #[arg(long, value_name = "A", default_value = "1e-4", allow_hyphen_values = true, help_heading = "Execution")]
     pub accuracy: AccuracyText,
 
-    /// Points at a time, for --method composed; fewer where memory is short
-    #[arg(long, value_name = "B", allow_negative_numbers = true, default_value_t = 1024, help_heading = "Execution")]
-    pub batch: usize,
+    /// Points at a time, for --method composed; 1024 if not given, fewer where memory is short
+    #[arg(long, value_name = "B", allow_negative_numbers = true, help_heading = "Execution")]
+    pub batch: Option<usize>,
 }
 
 /// A bandwidth, as typed.
@@ -97,8 +105,8 @@ impl FromStr for BandwidthText {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let words = "give a number, a number for each dimension with commas between, or quantile[:Q], third, scott, \
-                     silverman, neighbour:K, each-neighbour:K";
+        let words = "give a number, a number for each dimension with commas between, or quantile[:Q[:N|:all]], third, \
+                     scott, silverman, neighbour:K, each-neighbour:K";
         let number = |text: &str| text.parse::<f64>().map_err(|_| words.to_owned());
         let count = |text: Option<&str>| text.and_then(|k| k.parse().ok()).ok_or_else(|| words.to_owned());
         let (rule, value) = match text.split_once(':') {
@@ -107,7 +115,12 @@ impl FromStr for BandwidthText {
         };
         let bandwidth = match (rule, value) {
             ("quantile", Some(quantile)) => {
-                Bandwidth::Quantile { quantile: number(quantile)?, sample: Some(Bandwidth::SAMPLE), seed: 0 }
+                let (quantile, sample) = match quantile.split_once(':') {
+                    Some((quantile, "all")) => (quantile, None),
+                    Some((quantile, points)) => (quantile, Some(count(Some(points))?)),
+                    None => (quantile, Some(Bandwidth::SAMPLE)),
+                };
+                Bandwidth::Quantile { quantile: number(quantile)?, sample, seed: 0 }
             }
             ("quantile", None) => Bandwidth::default(),
             ("third", None) => Bandwidth::Third,
@@ -175,6 +188,8 @@ pub enum SeedingName {
     Bins,
     /// At random points
     Random,
+    /// At as many random points as clusters of a share of the points need
+    Share,
 }
 
 /// Names of the ways to merge ends.
@@ -228,11 +243,42 @@ pub enum MethodName {
 }
 
 impl EstimatorArgs {
+    /// Finds an option that another one leaves without effect: who gave it means something else.
+    fn check_effects(&self) -> Result<()> {
+        let (lp, random) = (self.distance == DistanceName::Lp, self.seeding == SeedingName::Random);
+        let share = self.seeding == SeedingName::Share;
+        let (bins, densest) = (self.seeding == SeedingName::Bins, self.merging == MergingName::Densest);
+        let composed = self.method == MethodName::Composed;
+        for (without_effect, what, why) in [
+            (self.norm.is_some() && !lp, "--norm without --distance lp", "it is the exponent of that distance"),
+            (self.seeds.is_some() && !random, "--seeds without --seeding random", "it is their number"),
+            (self.share.is_some() && !share, "--share without --seeding share", "it says how many these are"),
+            (self.confidence.is_some() && !share, "--confidence without --seeding share", "it says how many these are"),
+            (
+                self.min_bin_frequency.is_some() && !bins,
+                "--min-bin-frequency without --seeding bins",
+                "it is how many points a bin must have",
+            ),
+            (
+                self.merge_radius.is_some() && densest,
+                "--merge-radius with --merging densest",
+                "that rule merges within a bandwidth; use --merging chains",
+            ),
+            (self.batch.is_some() && !composed, "--batch without --method composed", "other methods have no batches"),
+        ] {
+            if without_effect {
+                return Err(Error::Conflict { what, why });
+            }
+        }
+        Ok(())
+    }
+
     /// What was meant.
     ///
     /// # Errors
-    /// As [`MeanShift::check`].
+    /// As [`MeanShift::check`]; [`Error::Conflict`] for an option without effect.
     pub fn estimator(&self, seed: u64) -> Result<MeanShift> {
+        self.check_effects()?;
         let weight = match self.kernel {
             KernelName::Gaussian => WeightFunction::Gaussian,
             KernelName::Triangular => WeightFunction::Triangular,
@@ -243,7 +289,7 @@ impl EstimatorArgs {
         let distance = match self.distance {
             DistanceName::L2 => Distance::L2,
             DistanceName::L1 => Distance::L1,
-            DistanceName::Lp => Distance::Lp(self.norm),
+            DistanceName::Lp => Distance::Lp(self.norm.unwrap_or(3.0)),
             DistanceName::Cosine => Distance::Cosine,
         };
         let form = match self.form {
@@ -252,18 +298,22 @@ impl EstimatorArgs {
         };
         let seeding = match self.seeding {
             SeedingName::EveryPoint => Seeding::EveryPoint,
-            SeedingName::Bins => Seeding::Bins { min_frequency: self.min_bin_frequency },
-            SeedingName::Random => Seeding::Random { count: self.seeds, seed },
+            SeedingName::Bins => Seeding::Bins { min_frequency: self.min_bin_frequency.unwrap_or(1) },
+            SeedingName::Share => {
+                let (share, confidence) = (self.share.unwrap_or(0.01), self.confidence.unwrap_or(0.99));
+                Seeding::Share { share, confidence, seed }
+            }
+            SeedingName::Random => Seeding::Random { count: self.seeds.unwrap_or(500), seed },
         };
         let merging = match self.merging {
-            MergingName::Chains => Merging::Chains { radius: self.merge_radius },
+            MergingName::Chains => self.merge_radius.map_or(Merging::default(), |radius| Merging::Chains { radius }),
             MergingName::Densest => Merging::Densest,
         };
         let method = match self.method {
             MethodName::Auto => Method::Auto,
             MethodName::Fused => Method::Fused,
             MethodName::Field => Method::Field,
-            MethodName::Composed => Method::Composed { batch: self.batch },
+            MethodName::Composed => Method::Composed { batch: self.batch.unwrap_or(1024) },
         };
         let mut estimator = MeanShift::new()
             .bandwidth(self.bandwidth.0.clone())
@@ -307,10 +357,24 @@ mod tests {
             ("each-neighbour:7", Bandwidth::Neighbours { k: 7 }),
             ("quantile", Bandwidth::default()),
             ("quantile:0.1", Bandwidth::Quantile { quantile: 0.1, sample: Some(Bandwidth::SAMPLE), seed: 0 }),
+            ("quantile:0.3:all", Bandwidth::Quantile { quantile: 0.3, sample: None, seed: 0 }),
+            ("quantile:0.3:5000", Bandwidth::Quantile { quantile: 0.3, sample: Some(5000), seed: 0 }),
         ] {
             assert_eq!(text.parse(), Ok(BandwidthText(bandwidth)), "{text}");
         }
-        for text in ["", "wide", "1,", "neighbour", "neighbour:x", "quantile:", "scott:1", "third:2"] {
+        for text in [
+            "",
+            "wide",
+            "1,",
+            "neighbour",
+            "neighbour:x",
+            "quantile:",
+            "quantile:0.3:",
+            "quantile:0.3:some",
+            "quantile::all",
+            "scott:1",
+            "third:2",
+        ] {
             assert!(text.parse::<BandwidthText>().is_err(), "{text:?}");
         }
     }

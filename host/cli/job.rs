@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::time::Instant;
 
 use super::args::Args;
-use super::report::Report;
+use super::report::{Centroids, Report};
 use crate::agreement::adjusted_rand_index;
 use crate::data::Blobs;
 use crate::error::{Bytes, Error, Result};
@@ -35,7 +35,7 @@ impl Job {
             return Err(Error::Option { option, value: threads.to_string(), must });
         }
         let estimator = args.estimator.estimator(args.seed)?.threads_per_block(args.threads_per_block);
-        args.estimator.bandwidth.0.check(args.points, args.dim)?;
+        args.estimator.bandwidth.0.check(args.points, args.dim, false)?;
         Ok(Self {
             blobs: Blobs { points: args.points, clusters: args.clusters, dimensions: args.dim, seed: args.seed },
             estimator,
@@ -63,7 +63,7 @@ impl Job {
 
         let clustering = self.estimator.clone().on(&device).fit_watched(&points, |iteration| self.tell(iteration))?;
         let agreement = adjusted_rand_index(&clustering.labels, &data.labels);
-        let centroids = &data.centroids;
+        let centroids = Centroids { positions: &data.centroids, directions: self.estimator.is_of_directions() };
         Ok(Report::new(&self.blobs, &device, [open, generate], &clustering, centroids, agreement))
     }
 

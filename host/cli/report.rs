@@ -56,11 +56,20 @@ pub struct Report {
 #[derive(Clone, Debug, Serialize)]
 struct Cluster {
     size: usize,
+    weight: f64,
     mode: Vec<f64>,
     centre: Vec<f64>,
-    /// The true centroid that is nearest to the mode, and how far it is.
+    /// The true centroid that is nearest to the mode, and how far it is; with the cosine distance its direction, and
+    /// 1 - cos of the angle between.
     centroid: Vec<f64>,
     distance: f64,
+}
+
+/// The true centroids, as the columns of a matrix.
+pub(super) struct Centroids<'a> {
+    pub positions: &'a DMatrix<f64>,
+    /// Whether modes are directions.
+    pub directions: bool,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -80,7 +89,7 @@ impl Report {
         device: &Device,
         [open, generate]: [Duration; 2],
         clustering: &Clustering,
-        centroids: &DMatrix<f64>,
+        centroids: Centroids<'_>,
         adjusted_rand_index: f64,
     ) -> Self {
         let phases = clustering.phases;
@@ -106,7 +115,7 @@ impl Report {
             converged: clustering.converged,
             path: clustering.path.clone(),
             batch: clustering.batch,
-            clusters: clustering.modes.iter().map(|mode| Cluster::new(mode, centroids)).collect(),
+            clusters: clustering.modes.iter().map(|mode| Cluster::new(mode, &centroids)).collect(),
             noise: clustering.labels.iter().filter(|&&label| label < 0).count(),
             notes: clustering.notes.clone(),
             adjusted_rand_index,
@@ -241,15 +250,22 @@ impl Report {
 }
 
 impl Cluster {
-    fn new(mode: &crate::mean_shift::Mode, centroids: &DMatrix<f64>) -> Self {
+    fn new(mode: &crate::mean_shift::Mode, centroids: &Centroids<'_>) -> Self {
         let position = DVector::from_column_slice(&mode.position);
         let (centroid, distance) = centroids
+            .positions
             .column_iter()
-            .map(|centroid| (centroid, (centroid - &position).norm()))
+            .map(|centroid| {
+                let centroid = if centroids.directions { centroid.normalize() } else { centroid.into_owned() };
+                let apart = (&centroid - &position).norm();
+                // Of unit vectors, half the square is 1 - cos.
+                (centroid, if centroids.directions { apart * apart / 2.0 } else { apart })
+            })
             .min_by(|a, b| a.1.total_cmp(&b.1))
             .expect("there is at least one cluster");
         Self {
             size: mode.size,
+            weight: mode.weight,
             mode: mode.position.clone(),
             centre: mode.centre.clone(),
             centroid: centroid.iter().copied().collect(),

@@ -3,7 +3,8 @@
 use super::builder::MeanShift;
 use super::iterate::{Ends, Queries, Watch};
 use super::labels::{
-    Columns, Components, Groups, Order, components, count_within, nearest, order, relabel, suppress, tally,
+    Columns, Components, Groups, Order, components, count_within, nearest, nearest_of_supported, order, relabel,
+    suppress, tally,
 };
 use super::options::{Merging, Seeding};
 use super::prepare::Prepared;
@@ -74,10 +75,12 @@ impl MeanShift {
         let groups = if self.basin() && own && self.merging != Merging::Densest {
             (modes, ids)
         } else {
-            let ids = if self.basin() {
+            // A fit that was cancelled does not begin to move every point.
+            let ids = if self.basin() && !ends.cancelled {
                 let moved = self.climb(device, prepared, every_point(device, prepared)?, watch)?;
                 (converged, cancelled) = (moved.converged, moved.cancelled);
-                nearest(device, columns_of(&moved.queries, d), &modes.means, modes.count, p, None)?.0
+                let (places, supports) = (columns_of(&moved.queries, d), &moved.details);
+                nearest_of_supported(device, places, supports, &modes.means, modes.count, p, None)?.0
             } else {
                 let reach = self.reach.map(|reach| self.distance.scaled(reach, self.weight.scale()));
                 nearest(device, points, &modes.means, modes.count, p, reach)?.0
@@ -115,7 +118,7 @@ impl Assembled {
         let mode = |k: usize| {
             let position = scaling.unscaled(&positions[k * d..][..d]);
             let centre = if sizes[k] > 0 { scaling.unscaled(&centres[k * d..][..d]) } else { position.clone() };
-            Mode { position, centre, size: sizes[k] as usize, weight: totals[k] }
+            Mode { position, centre, size: sizes[k] as usize, weight: totals[k] * prepared.unit }
         };
         Ok((0..sizes.len()).map(mode).collect())
     }

@@ -112,7 +112,8 @@ impl MeanShift {
     }
 
     /// Iterations end when no point moves more than this many bandwidths; in the standard form, each
-    /// query's own. 0: when none moves at all.
+    /// query's own. 0: when none moves at all. With the cosine distance a step is measured by it too: as 1 - cos of the
+    /// angle is about half its square, 1e-3 bandwidths of 0.1 are an angle of 0.014.
     pub fn tolerance(self, tolerance: f64) -> Self {
         Self { tolerance, ..self }
     }
@@ -164,6 +165,11 @@ impl MeanShift {
     /// Threads of a block, for kernels that can be launched with any number; `None` lets each kernel choose.
     pub fn threads_per_block(self, threads: Option<u32>) -> Self {
         Self { threads_per_block: threads, ..self }
+    }
+
+    /// Whether modes are directions.
+    pub(crate) fn is_of_directions(&self) -> bool {
+        self.distance == Distance::Cosine
     }
 
     /// The device. If not said: a GPU if there is one that works, else the processor.

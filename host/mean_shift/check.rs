@@ -12,9 +12,9 @@ impl MeanShift {
     pub fn check(&self) -> Result<()> {
         let wrong = |option, value: String, must| Err(Error::Option { option, value, must });
         if let Distance::Lp(p) = self.distance
-            && !(1.0..=64.0).contains(&p)
+            && !(1.0..=Distance::MOST_NORM).contains(&p)
         {
-            return wrong("--norm", p.to_string(), "from 1 to 64");
+            return wrong("--norm", p.to_string(), "from 1 to 5");
         }
         if !(self.tolerance >= 0.0 && self.tolerance.is_finite()) {
             return wrong("--tolerance", self.tolerance.to_string(), "zero or a positive, finite number");
@@ -60,10 +60,10 @@ impl MeanShift {
             Seeding::Bins { min_frequency: 0 } => wrong("--min-bin-frequency", "0".to_owned(), "at least 1"),
             Seeding::Random { count: 0, .. } => wrong("--seeds", "0".to_owned(), "at least 1"),
             Seeding::Share { share, .. } if !(share > 0.0 && share < 1.0) => {
-                wrong("share", share.to_string(), "above 0 and below 1")
+                wrong("--share", share.to_string(), "above 0 and below 1")
             }
             Seeding::Share { confidence, .. } if !(confidence > 0.0 && confidence < 1.0) => {
-                wrong("confidence", confidence.to_string(), "above 0 and below 1")
+                wrong("--confidence", confidence.to_string(), "above 0 and below 1")
             }
             _ => Ok(()),
         }

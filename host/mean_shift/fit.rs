@@ -31,7 +31,8 @@ pub struct Clustering {
     pub shifts: Vec<f64>,
     /// Whether every query came to rest within the tolerance.
     pub converged: bool,
-    /// Whether the callback stopped the fit.
+    /// Whether the callback stopped the fit. Labels by basin are then those of the nearest mode, unless every point
+    /// was on its way there.
     pub cancelled: bool,
     /// What became of each query, in their order: the points, or the seeds.
     pub queries: Vec<Query>,
@@ -59,7 +60,8 @@ pub struct Clustering {
 /// What became of a query.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Query {
-    /// Iterations until it came to rest, or until there were no more.
+    /// Iterations until it came to rest, or until there were no more. In the blurring form, where all move until none moves
+    /// far, those of the whole fit.
     pub iterations: u32,
     /// Its last step, in bandwidths; with the composed method the largest of all points' last steps.
     pub last_shift: f64,
@@ -121,7 +123,7 @@ impl MeanShift {
 
     fn run(&self, device: &Device, points: &Points, watch: Watch<'_>) -> Result<Clustering> {
         let (n, d) = (points.len(), points.dimensions());
-        self.bandwidth.check(n, d)?;
+        self.bandwidth.check(n, d, self.sample_weights.is_some())?;
         let before = device.counts();
         let (mut memory, batch) = memory::reserve(self, device, n, d)?;
         let start = Instant::now();
@@ -147,16 +149,17 @@ impl MeanShift {
         let mut notes = prepared.notes.clone();
         if modes.len() == n && n > 1 {
             notes.push("every point is a cluster of its own: the bandwidth is small".to_owned());
-        } else if modes.len() == 1 && n > 1 {
+        } else if modes.len() == 1 && modes[0].size == n && n > 1 && ends.queries.m > 1 {
             notes.push("all points are one cluster: the bandwidth is large".to_owned());
         }
+        let cancelled = ends.cancelled || assembled.cancelled;
         Ok(Clustering {
             labels,
             modes,
             iterations: ends.history.len(),
             shifts: ends.history,
-            converged: ends.converged && assembled.converged,
-            cancelled: ends.cancelled || assembled.cancelled,
+            converged: ends.converged && assembled.converged && !cancelled,
+            cancelled,
             queries,
             bandwidth: prepared.h,
             bandwidth_per_dimension: prepared.per_dimension.clone(),

@@ -64,7 +64,7 @@ pub enum Distance {
     L2,
     /// sum |x - y|
     L1,
-    /// (sum |x - y|^p)^(1/p), for p >= 1
+    /// (sum |x - y|^p)^(1/p), for p from 1 to 5
     Lp(f64),
     /// 1 - cos of the angle between the points, seen from the origin. Points become directions: modes
     /// are unit vectors, and a point at the origin is an error.
@@ -72,6 +72,10 @@ pub enum Distance {
 }
 
 impl Distance {
+    /// The largest exponent of a norm. Kernels sum powers of differences, of up to 2^22 bandwidths: f32 holds the fifth
+    /// power of that, and not the sixth.
+    pub const MOST_NORM: f64 = 5.0;
+
     /// The exponent of the norm that measures it: on directions, the 2-norm.
     pub(super) fn p(self) -> f32 {
         match self {

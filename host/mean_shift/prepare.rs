@@ -14,6 +14,9 @@ use crate::error::{Error, Result};
 use crate::executor::{Buffer, Device};
 use crate::points::Points;
 
+/// The largest coordinate that new points may have: its differences from the fit's points are in f32.
+const FARTHEST: f64 = 1e37;
+
 /// How coordinates are scaled: `scaled_c = factors_c (x_c - centre_c)`, or put on a sphere.
 #[derive(Clone, Debug)]
 pub struct Scaling {
@@ -69,7 +72,10 @@ impl Scaling {
             None => {
                 let moved: Vec<f64> = points.centre().iter().zip(&self.centre).map(|(own, fit)| own - fit).collect();
                 let centred = points.centred_rows().iter().enumerate();
-                centred.map(|(at, &x)| (f64::from(x) + moved[at % d]) as f32).collect()
+                // What is too far to be scaled is as far as can be: farther than any weight reaches.
+                let farthest: Vec<f64> = self.factors.iter().map(|factor| FARTHEST / factor.max(1.0)).collect();
+                let place = |at: usize, x: f64| (x + moved[at % d]).clamp(-farthest[at % d], farthest[at % d]) as f32;
+                centred.map(|(at, &x)| place(at, f64::from(x))).collect()
             }
         };
         let rows = device.upload(&rows)?;
@@ -97,7 +103,7 @@ impl Scaling {
             }
             let scaled = (value - self.centre[column]) * self.factors[column];
             if scaled.abs() > f64::from(1 << 21) {
-                return Err(Error::Extent { extent: value.abs(), bandwidth: 1.0 / self.factors[column] });
+                return Err(Error::Extent { column, extent: value.abs(), bandwidth: 1.0 / self.factors[column] });
             }
             about.push(scaled as f32);
         }
@@ -130,7 +136,10 @@ pub struct Prepared {
     pub scaling: Scaling,
     /// The points as uploaded: n x d by rows, centred.
     pub rows: Buffer<f32>,
+    /// Sample weights over `unit`.
     pub weights: Option<Buffer<f32>>,
+    /// What a weight of 1 on the device stands for: a power of two.
+    pub unit: f64,
     /// The bandwidth: of all points, or a mean of those of each dimension or point.
     pub h: f64,
     /// The bandwidth of each dimension, where there is one.
@@ -147,13 +156,30 @@ impl Prepared {
     }
 }
 
+/// Checks that f32 can tell positions well below a bandwidth, column by column: it holds them to 2^-24 of the extent,
+/// against h / 8. What to note where that is near.
+fn resolvable(points: &Points, h: f64, per_dimension: Option<&[f64]>) -> Result<Option<String>> {
+    let bandwidth = |column: usize| per_dimension.map_or(h, |each| each[column]);
+    let extents =
+        points.extents().iter().copied().enumerate().map(|(column, extent)| (column, extent, bandwidth(column)));
+    // The first of the worst; a column of one value has no extent.
+    let worst = extents.reduce(|a, b| if b.1 / b.2 > a.1 / a.2 { b } else { a });
+    let (column, extent, bandwidth) = worst.expect("points have a coordinate at least");
+    if extent / bandwidth > f64::from(1 << 21) {
+        return Err(Error::Extent { column, extent, bandwidth });
+    }
+    let tiny = || format!("the bandwidth is tiny against the extent of the points in column {column}");
+    Ok((bandwidth < extent * 1e-6).then(tiny))
+}
+
 impl MeanShift {
     /// Uploads points, finds the bandwidth, and scales.
     pub(super) fn prepare(&self, device: &Device, points: &Points) -> Result<Prepared> {
         let (n, d) = (points.len(), points.dimensions());
-        let weights = self.weights_of(n)?.map(|weights| device.upload(&weights)).transpose()?;
+        let unit = self.weight_unit(n)?;
+        let weights = self.weights_in(unit).map(|weights| device.upload(&weights)).transpose()?;
         let rows = device.upload(points.centred_rows())?;
-        let resolved = self.resolve(device, points, &rows, weights.as_ref())?;
+        let resolved = self.resolve(device, points, &rows, weights.as_ref().map(|weights| (weights, unit)))?;
         let Resolved { values, how, mut notes } = resolved;
         let stride = Queries::stride_of(n);
         let (h, per_dimension, own) = match values {
@@ -167,12 +193,14 @@ impl MeanShift {
                 (h_ref, None, Some(columns))
             }
         };
-        // A position must be known to well below a bandwidth: 2^-24 of the extent, against h / 8.
-        let least = per_dimension.as_ref().map_or(h, |each| each.iter().copied().fold(f64::INFINITY, f64::min));
-        if self.distance != Distance::Cosine && points.extent() / least > f64::from(1 << 21) {
-            return Err(Error::Extent { extent: points.extent(), bandwidth: least });
+        if self.distance != Distance::Cosine {
+            notes.extend(resolvable(points, h, per_dimension.as_deref())?);
         }
         let norm = self.distance.norm(self.weight.scale(), h);
+        if f64::from(norm.sphere) > f64::from(1 << 21) {
+            let must = "at least 1.2e-13 with the cosine distance, as f32 tells no finer directions";
+            return Err(Error::Option { option: "--bandwidth", value: format!("{h:e}"), must });
+        }
         let factors = match (&per_dimension, norm.sphere > 0.0) {
             (_, true) => vec![1.0; d],
             (Some(each), _) => each.iter().map(|h| self.weight.scale() / h).collect(),
@@ -187,9 +215,6 @@ impl MeanShift {
             None if Steps::reads_marks(norm, marked) => self.plain_marks(device, weights.as_ref(), n, d)?,
             None => device.zeros(0)?,
         };
-        if h < points.extent() * 1e-6 {
-            notes.push("the bandwidth is tiny against the extent of the points".to_owned());
-        }
         let step = self.weight.steps().choose(d as u32, norm, marked);
         let field = Field {
             device: device.clone(),
@@ -201,7 +226,7 @@ impl MeanShift {
             norm,
             step,
         };
-        Ok(Prepared { field, scaling, rows, weights, h, per_dimension, how, notes })
+        Ok(Prepared { field, scaling, rows, weights, unit, h, per_dimension, how, notes })
     }
 
     /// Marks of points that all have the one bandwidth.
@@ -220,7 +245,7 @@ impl MeanShift {
         device: &Device,
         points: &Points,
         rows: &Buffer<f32>,
-        weights: Option<&Buffer<f32>>,
+        weights: Option<(&Buffer<f32>, f64)>,
     ) -> Result<Resolved> {
         let (n, d) = (points.len(), points.dimensions());
         let sample = Sample { rows, n, d, p: self.distance.p(), weights };
@@ -250,25 +275,32 @@ impl MeanShift {
 
     /// What points count where they are counted, if not one each.
     pub(super) fn masses(&self, device: &Device, prepared: &Prepared) -> Result<Option<Masses>> {
-        let (Some(weights), Some(given)) = (&prepared.weights, &self.sample_weights) else { return Ok(None) };
-        let sum = given.iter().map(|&weight| f64::from(weight as f32)).sum();
-        Masses::of(device, weights, sum).map(Some)
+        let (Some(weights), Some(held)) = (&prepared.weights, self.weights_in(prepared.unit)) else { return Ok(None) };
+        let sum = held.into_iter().map(f64::from).sum();
+        let masses = Masses::of(device, weights, sum)?;
+        Ok(Some(Masses { factor: masses.factor / prepared.unit, ..masses }))
     }
 
-    /// The sample weights, checked.
-    fn weights_of(&self, n: usize) -> Result<Option<Vec<f32>>> {
-        let Some(weights) = &self.sample_weights else { return Ok(None) };
+    /// The sample weights as the device holds them: over this unit.
+    pub(super) fn weights_in(&self, unit: f64) -> Option<Vec<f32>> {
+        self.sample_weights.as_ref().map(|weights| weights.iter().map(|weight| (weight / unit) as f32).collect())
+    }
+
+    /// The power of two over which the largest sample weight is about 1, so that sums of weights and of weighted
+    /// coordinates stay within f32; the weights are checked.
+    fn weight_unit(&self, n: usize) -> Result<f64> {
+        let Some(weights) = &self.sample_weights else { return Ok(1.0) };
         let wrong = |what| Err(Error::SampleWeights { what, points: n });
         if weights.len() != n {
             return wrong(format!("there are {} sample weights", weights.len()));
         }
-        if let Some(at) = weights.iter().position(|&w| !(w >= 0.0 && w <= f64::from(f32::MAX))) {
+        if let Some(at) = weights.iter().position(|&w| !(w >= 0.0 && w.is_finite())) {
             return wrong(format!("sample weight {at} is {}", weights[at]));
         }
         let largest = weights.iter().copied().fold(0.0, f64::max);
         if largest == 0.0 {
             return wrong("all sample weights are 0".to_owned());
         }
-        Ok(Some(weights.iter().map(|&w| w as f32).collect()))
+        Ok(largest.log2().floor().exp2())
     }
 }

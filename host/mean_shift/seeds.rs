@@ -21,7 +21,12 @@ impl MeanShift {
         match &self.seeding {
             Seeding::EveryPoint => every_point(device, prepared),
             Seeding::At(points) => prepared.scaling.queries(device, points, "the seeds"),
-            &Seeding::Random { count, seed } => random(device, prepared, count, seed),
+            &Seeding::Random { count, seed } => {
+                if count > n {
+                    prepared.notes.push(format!("there are {n} points for {count} random seeds: all points are seeds"));
+                }
+                random(device, prepared, count, seed)
+            }
             &Seeding::Share { share, confidence, seed } => {
                 let count = enough(share, confidence);
                 prepared.notes.push(format!("{} random seeds", count.min(n)));

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 import time
@@ -29,6 +30,10 @@ echo "========= ERROR SUMMARY: 0 errors"
 """
 
 STAND_IN = "libstand_in_driver.so"
+
+# The variable by which the stand-in driver is told where to log the names of kernels that are launched.
+LOG = "STAND_IN_LOG"
+ENTRY = re.compile(r"\.entry\s+(\w+)")
 
 
 @dataclass(frozen=True)
@@ -58,7 +63,7 @@ def dry(bin_dir: Optional[Path], python: str, minutes: float, scratch: Path) -> 
         print(f"\n== {trial.name}", flush=True)
         problems += attempt(trial, 60.0 * minutes - (time.monotonic() - begun))
     if driver is not None:
-        problems += without_gpu(job, driver)
+        problems += never_launched(root, driver) + without_gpu(job, driver)
     else:
         print(f"\nleft out: the stand-in driver ({STAND_IN} is not among the programs)")
     problems += documents(root, scratch)
@@ -79,6 +84,21 @@ def chosen(job: Job, driver: Optional[Dict[str, str]]) -> List[Trial]:
         cuda = replace(job, device="cuda", variables=driver, remarks=remarks)
         trials.append(Trial("stand-in driver", cuda, ("device", "ceilings", "conformance", "sanitizer", "runs")))
     return trials
+
+
+def entries(root: Path) -> List[str]:
+    """The names of all kernels."""
+    texts = [path.read_text(encoding="utf-8") for path in sorted(root.glob("gpu/ptx/*/*.ptx"))]
+    return sorted({name for text in texts for name in ENTRY.findall(text)})
+
+
+def never_launched(root: Path, driver: Dict[str, str]) -> List[str]:
+    """Kernels that the runs on the stand-in driver did not launch, and that a sanitizer would never see."""
+    log = Path(driver[LOG])
+    lines = log.read_text(encoding="utf-8").splitlines() if log.is_file() else []
+    launched = {line.split()[1] for line in lines if line.startswith("launch ")}
+    missing = [name for name in entries(root) if name not in launched]
+    return [f"stand-in driver: no run launches {', '.join(missing)}"] if missing else []
 
 
 def attempt(trial: Trial, seconds: float) -> List[str]:
@@ -128,7 +148,7 @@ def stand_in(programs: Dict[str, Path], scratch: Path) -> Optional[Dict[str, str
     sanitizer.write_text(SANITIZER, encoding="utf-8")
     sanitizer.chmod(0o755)
     path = f"{tools}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
-    return {"LD_LIBRARY_PATH": str(folder), "PATH": path}
+    return {"LD_LIBRARY_PATH": str(folder), "PATH": path, LOG: str(scratch / "driver.log")}
 
 
 def without_gpu(job: Job, driver: Dict[str, str]) -> List[str]:

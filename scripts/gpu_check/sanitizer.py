@@ -44,20 +44,45 @@ def parse(output: str) -> Tuple[str, str]:
     return "passed", ""
 
 
+# What the program is run with, 300 points of it: together with the others below, these launch every kernel.
+OPTIONS = (
+    "--form standard --seeding bins --kernel flat --bandwidth 6 --merging densest",
+    "--form standard --distance cosine --bandwidth 0.05 --dim 3",
+    "--distance l1 --kernel epanechnikov --bandwidth quantile:0.3",
+    "--bandwidth each-neighbour:30 --kernel biweight",
+    "--distance lp --norm 3",
+    "--bandwidth scott --kernel triangular",
+    "--method composed",
+    "--dim 7 --bandwidth 6",
+)
+
+CONFORMANCE = "conformance kernels"
+
+# Whole runs of the conformance suite, which the program's own stand for here: what is left are tests of kernels.
+WHOLE = (
+    "lecture", "blurring_is_the_oracles", "standard_is_the_oracles", "methods_agree", "far_from_the_origin",
+    "degenerate_sets", "block_sizes_agree", "same_bits", "labels_of_any_device", "traffic", "ceilings_",
+)
+
+
 def targets(job: Job) -> List[Tuple[str, List[str]]]:
     """Small runs that, together, launch every kernel."""
     small = ["--device", job.word, "--tried", "--passes", "1", "--out", str(job.result("sanitized"))]
     points = "300" if job.tried else "3000"
+    runs = [f"--points {points}", *(f"--points 300 {options}" for options in OPTIONS)]
+    suite = ["cuda::", "--test-threads=1", *(word for test in WHOLE for word in ("--skip", test))]
     return [
-        (f"modeseek --points {points}", job.program("modeseek", "--points", points, "--device", job.word)),
+        *((f"modeseek {words}", job.program("modeseek", *words.split(), "--device", job.word)) for words in runs),
+        (CONFORMANCE, job.program("conformance", *suite)),
         ("device ceilings", job.program("device", "ceilings", *small)),
         ("device kernels", job.program("device", "kernels", *small)),
     ]
 
 
 def tools(job: Job, target: str) -> Sequence[str]:
-    """The tools for a target: a dry run, whose sanitizer is none, tries the longest target with one of them."""
-    return TOOLS[:1] if job.tried and target.endswith("kernels") else TOOLS
+    """The tools for a target: a dry run, whose sanitizer is none, tries all of them with the first alone."""
+    only_first = target == CONFORMANCE or job.tried and target != targets(job)[0][0]
+    return [tool for tool in TOOLS if not only_first or tool == "memcheck"]
 
 
 def run(job: Job, found: Found, deadline: Deadline) -> None:

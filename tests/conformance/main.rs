@@ -6,6 +6,7 @@ mod bandwidth;
 mod binned;
 mod ceilings;
 mod check;
+mod far;
 mod fields;
 mod groups;
 mod kernels;
@@ -28,6 +29,7 @@ macro_rules! conformance {
                 steps: shift, shift_any, shift_norms, places_do_not_matter, nan_is_not_lost, converged_steps_do_nothing;
                 retiring: retire_queries, retire_when_done, begin_runs;
                 ceilings: ceilings_copy, ceilings_fma, ceilings_ex2, ceilings_mma;
+                far: queries_far_away;
                 bandwidth: distances_to_neighbours, guessed_brackets, weights_are_repetitions, golden, samples, fallbacks,
                     marks_of_points, senseless_bandwidths_are_refused, workers_agree;
                 labels: components_of_ends, components_at_the_radius, suppressed_centres;

@@ -98,7 +98,6 @@ fn sample_weights_that_are_none_are_named() {
         (vec![1.0, 2.0, -0.5, 1.0], "sample weight 2 is -0.5"),
         (vec![f64::NAN, 1.0, 1.0, 1.0], "sample weight 0 is NaN"),
         (vec![1.0, 1.0, 1.0, f64::INFINITY], "sample weight 3 is inf"),
-        (vec![1.0, 1e39, 1.0, 1.0], "sample weight 1 is 1"),
         (vec![0.0; 4], "all sample weights are 0"),
         (vec![1.0; 3], "there are 3 sample weights"),
         (vec![1.0; 5], "there are 5 sample weights"),
@@ -167,7 +166,26 @@ fn points_without_direction_are_named() {
     let found = estimator.fit(&points[..2]).unwrap();
     refused(found.predict(&points[1..3], Assignment::NearestMode), &["point 1 lies at the origin"]);
     let seeds = Points::from_rows(&[0.0, 0.0], 2).unwrap();
-    refused(estimator.form(Form::Standard).seeding(Seeding::At(seeds)).fit(&points[..2]), &["point 0 lies"]);
+    refused(estimator.clone().form(Form::Standard).seeding(Seeding::At(seeds)).fit(&points[..2]), &["point 0 lies"]);
+    // The origin itself, though the centre is no number that f32 or f64 holds.
+    for offset in [0.1, 0.3, 0.7] {
+        let points = [[1.0 + offset, offset], [-1.0, 0.0], [0.0, 0.0], [offset, 1.0]];
+        let error = refused(estimator.fit(&points), &["point 2 lies at the origin, to the precision of the points"]);
+        assert!(matches!(error, Error::NoDirection { row: 2 }));
+        let points = [[2e3 + offset, offset], [3.0, offset], [1e-3, 0.0]];
+        refused(estimator.fit(&points), &["point 2 lies at the origin"]);
+        // Small is not near, unless it is beside the others.
+        assert!(estimator.fit(&[[1e-20 * offset, 1e-20], [1e-20, offset * 1e-21]]).is_ok());
+        assert!(estimator.fit(&[[2e3 + offset, offset], [3.0, offset], [offset, 0.0]]).is_ok());
+    }
+    for h in [1e-14, 1e-20] {
+        let error = refused(
+            estimator.clone().bandwidth(Bandwidth::Fixed(h)).fit(&points[..2]),
+            &["--bandwidth is 1e-", "1.2e-13"],
+        );
+        assert!(error.is_usage());
+    }
+    assert!(estimator.bandwidth(Bandwidth::Fixed(1.2e-13)).fit(&points[..2]).is_ok());
 }
 
 /// Whatever is refused for what the user said is refused before the device has anything to do.

@@ -80,3 +80,39 @@ fn the_points_own_way_can_be_cancelled_too() {
     let whole = estimator.fit(&points()).unwrap();
     assert!(whole.converged && !whole.cancelled);
 }
+
+/// Who stops while the seeds move is not made to wait for every point's way: labels are the nearest mode's.
+#[test]
+fn a_cancelled_fit_moves_no_more_points() {
+    let seeding = Seeding::Random { count: 30, seed: 1 };
+    let estimator = fixed(2.5).form(Form::Standard).seeding(seeding).max_iterations(50);
+    for stop in [1, 2] {
+        let mut told = 0;
+        let basin = estimator.clone().assignment(Assignment::Basin);
+        let found = basin.fit_watched(&points(), |iteration| {
+            told += 1;
+            if iteration.number == stop { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        let found = found.unwrap();
+        assert_eq!((told, found.iterations), (stop, stop));
+        assert!(found.cancelled && !found.converged);
+        let nearest =
+            estimator.clone().assignment(Assignment::NearestMode).max_iterations(stop).fit(&points()).unwrap();
+        assert_eq!(found.labels, nearest.labels);
+    }
+}
+
+/// Even where the last iteration had brought everything to rest.
+#[test]
+fn what_is_cancelled_is_not_converged() {
+    for estimator in kinds() {
+        let estimator = estimator.tolerance(1e-3);
+        let last = estimator.fit(&points()).unwrap().iterations;
+        let found = estimator.fit_watched(&points(), |iteration| {
+            if iteration.number == last { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        let found = found.unwrap();
+        assert!(found.cancelled && !found.converged);
+        assert!(found.queries.iter().all(|query| query.converged));
+    }
+}

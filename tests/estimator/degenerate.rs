@@ -1,6 +1,6 @@
 //! Legal, and worth a word: duplicates, constant columns, bandwidths that are too small or too large.
 
-use modeseek::{Bandwidth, Clustering, Form, MeanShift, Merging};
+use modeseek::{Bandwidth, Clustering, Form, MeanShift, Merging, Points, Seeding};
 
 use crate::{DEVICE, fixed, flat};
 
@@ -115,5 +115,56 @@ fn too_large_a_bandwidth_makes_one_cluster() {
         for (found, mean) in found.modes[0].position.iter().zip(mean) {
             crate::near(*found, mean, 1e-4);
         }
+    }
+}
+
+/// With sample weights a neighbour is so much weight: of four points of weight 3 the fifth is among the next.
+#[test]
+fn neighbours_are_counted_by_weight() {
+    let points = [[0.0], [1.0], [2.0], [3.0]];
+    let weighted = |bandwidth, weight: f64| with(bandwidth).sample_weights(vec![weight; 4]).fit(&points);
+    let repeated: Vec<[f64; 1]> = points.iter().flat_map(|point| [*point; 3]).collect();
+    for k in [5, 9] {
+        let found = weighted(Bandwidth::MeanNeighbour { k }, 3.0).unwrap();
+        let expected = with(Bandwidth::MeanNeighbour { k }).fit(&repeated).unwrap();
+        assert_eq!(found.bandwidth, expected.bandwidth, "{k}");
+        assert_eq!(weighted(Bandwidth::Neighbours { k }, 3.0).unwrap().labels.len(), 4);
+    }
+    for bandwidth in [Bandwidth::Neighbours { k: 13 }, Bandwidth::MeanNeighbour { k: 13 }] {
+        let words = ["asks for neighbour 13 of each point, but must ask for one from 1 to 12"];
+        crate::refused(weighted(bandwidth.clone(), 3.0), &words);
+        assert!(weighted(bandwidth, 4.0).is_ok());
+    }
+    crate::refused(weighted(Bandwidth::MeanNeighbour { k: 3 }, 0.5), &["neighbour 3", "from 1 to 2"]);
+}
+
+/// One seed makes one mode, and what is noise is in no cluster: neither says that the bandwidth is large.
+#[test]
+fn one_mode_is_not_one_cluster_of_all_points() {
+    let line = [[0.0], [0.5], [1.0], [50.0]];
+    let seed = Seeding::At(Points::from_rows(&[0.5], 1).unwrap());
+    let large = "all points are one cluster";
+    for estimator in [flat(2.0).seeding(seed), flat(2.0).minimum_size(2)] {
+        let found = estimator.fit(&line).unwrap();
+        assert!(found.modes.len() == 1 && found.notes.iter().all(|note| !note.contains(large)), "{:?}", found.notes);
+    }
+    noted(&flat(500.0).seeding(Seeding::Random { count: 2, seed: 0 }).fit(&line).unwrap(), &[large]);
+}
+
+#[test]
+fn more_seeds_than_points_are_noted() {
+    let line = [[0.0], [0.5], [50.0]];
+    let fit = |count| flat(2.0).seeding(Seeding::Random { count, seed: 0 }).fit(&line).unwrap();
+    noted(&fit(4), &["there are 3 points for 4 random seeds: all points are seeds"]);
+    assert_eq!((fit(4).queries.len(), fit(3).notes.len()), (3, 0));
+}
+
+/// The first neighbour of a point is the point.
+#[test]
+fn the_first_neighbour_is_the_point_itself() {
+    let line = [[0.0], [1.0], [3.0]];
+    for rule in [Bandwidth::Neighbours { k: 1 }, Bandwidth::MeanNeighbour { k: 1 }] {
+        let found = with(rule).fit(&line).unwrap();
+        noted(&found, &["neighbour 1 is 0 for every point, which is the point itself; neighbour 2 is taken"]);
     }
 }

@@ -1,7 +1,7 @@
 //! The same points, given in every way that there is.
 
 use modeseek::{Clustering, MeanShift, Points, ToPoints};
-use nalgebra::DMatrix;
+use nalgebra::{DMatrix, Matrix3xX, SMatrix};
 
 use crate::fixed;
 
@@ -41,6 +41,18 @@ fn every_way_to_give_points_is_the_same() {
     same(&vectors, &expected);
     same(&vectors[..], &expected);
     same(&DMatrix::from_column_slice(3, 6, narrow.as_flattened()), &expected);
+    // Slices of a row each.
+    let slices = ROWS.each_ref().map(|row| row.as_slice());
+    same(&slices, &expected);
+    same(&slices[..], &expected);
+    same(&slices.to_vec(), &expected);
+    // Matrices of known sizes, views of larger ones, and what has other strides.
+    same(&Matrix3xX::from_column_slice(ROWS.as_flattened()), &expected);
+    same(&SMatrix::<f64, 3, 6>::from_column_slice(ROWS.as_flattened()), &expected);
+    let mut larger = DMatrix::from_element(5, 8, 77.0);
+    larger.view_mut((1, 2), (3, 6)).copy_from_slice(ROWS.as_flattened());
+    same(&larger.view((1, 2), (3, 6)), &expected);
+    same(&larger.fixed_view::<3, 6>(1, 2), &expected);
     // A matrix of rows, transposed.
     same(&DMatrix::from_row_slice(6, 3, ROWS.as_flattened()).transpose(), &expected);
 }

@@ -145,3 +145,19 @@ fn basins_and_nearest_modes_differ() {
         }
     }
 }
+
+/// Seeds or none, a point that no weight reaches belongs to no basin: one of weight 0, alone.
+#[test]
+fn points_without_support_have_no_basin() {
+    let line = [[0.0], [0.5], [20.0], [100.0], [100.25]];
+    let seeds = modeseek::Points::from_rows(&[0.5, 100.0], 1).unwrap();
+    for seeding in [Seeding::EveryPoint, Seeding::At(seeds)] {
+        for estimator in [fixed(1.0).form(Form::Standard), flat(1.0)] {
+            let estimator = estimator.sample_weights([1.0, 1.0, 0.0, 1.0, 1.0]).seeding(seeding.clone());
+            let found = estimator.assignment(Assignment::Basin).fit(&line).unwrap();
+            assert_eq!(found.labels, [0, 0, -1, 1, 1], "{seeding:?}");
+            assert_eq!(found.predict(&line, Assignment::Basin).unwrap(), found.labels, "{seeding:?}");
+            assert_eq!(found.modes.iter().map(|mode| mode.size).collect::<Vec<_>>(), [2, 2]);
+        }
+    }
+}

@@ -5,9 +5,11 @@ mod cancelling;
 mod conflicts;
 mod degenerate;
 mod density;
+mod extremes;
 mod inputs;
 mod labelling;
 mod new_points;
+mod shares;
 
 use std::sync::LazyLock;
 

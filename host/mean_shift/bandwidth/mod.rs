@@ -101,8 +101,8 @@ pub struct Sample<'a> {
     pub d: usize,
     /// The distance's exponent: 1, 2, or another number >= 1.
     pub p: f32,
-    /// A weight >= 0 for each point, not all zero.
-    pub weights: Option<&'a Buffer<f32>>,
+    /// A weight >= 0 for each point, not all zero, and the power of two that is to be multiplied to them.
+    pub weights: Option<(&'a Buffer<f32>, f64)>,
 }
 
 /// Bandwidths that f32 kernels can compute with, as squares too.
@@ -116,11 +116,12 @@ impl Bandwidth {
     /// two cores, whatever n is.
     pub const SAMPLE: usize = 2000;
 
-    /// Finds values that make no sense for n points of d dimensions.
+    /// Finds values that make no sense for n points of d dimensions. With sample weights a neighbour counts as much as it
+    /// weighs, so that how many there are is known only to [`resolve`](Self::resolve).
     ///
     /// # Errors
     /// [`Error::Option`], [`Error::BandwidthLength`], [`Error::BandwidthValue`], [`Error::Neighbour`].
-    pub fn check(&self, n: usize, d: usize) -> Result<()> {
+    pub fn check(&self, n: usize, d: usize, weighted: bool) -> Result<()> {
         let wrong = |option, value: String, must| Err(Error::Option { option, value, must });
         match self {
             Self::Fixed(h) if !(*h > 0.0 && h.is_finite()) => {
@@ -131,7 +132,7 @@ impl Bandwidth {
             }
             Self::PerDimension(values) => check_each(values, d, "dimension"),
             Self::PerPoint(values) => check_each(values, n, "point"),
-            Self::Neighbours { k } | Self::MeanNeighbour { k } if *k == 0 || *k > n => {
+            Self::Neighbours { k } | Self::MeanNeighbour { k } if *k == 0 || *k > n && !weighted => {
                 Err(Error::Neighbour { k: *k, points: n as f64 })
             }
             Self::Quantile { quantile, .. } if !(*quantile > 0.0 && *quantile <= 1.0) => {
@@ -170,7 +171,7 @@ impl Bandwidth {
     /// # Precision
     /// Distances are f32: an estimate is off by about d 2^-24 of itself, and 2^-24 of the points' extent.
     pub fn resolve(&self, device: &Device, sample: &Sample<'_>) -> Result<Resolved> {
-        self.check(sample.n, sample.d)?;
+        self.check(sample.n, sample.d, sample.weights.is_some())?;
         let n = sample.n;
         let resolved = match *self {
             Self::Fixed(h) => Resolved { values: Values::Scalar(h), how: "given".to_owned(), notes: Vec::new() },

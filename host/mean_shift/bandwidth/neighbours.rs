@@ -18,6 +18,9 @@ const GUESS_FROM: usize = 4096;
 /// From how many.
 const GUESS: usize = 512;
 
+/// The largest power of two that weights are multiplied with: their sum stays within f32.
+const MOST_UNIT: f64 = (1_u64 << 60) as f64;
+
 /// How much of the points a distance must cover.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Mass {
@@ -55,8 +58,10 @@ impl Set {
             weights: None,
             points,
         };
-        if let Some(weights) = sample.weights {
-            let weights = Scaled::gather(device, weights, (sample.n, 1), rows(), 1.0)?.columns;
+        if let Some((weights, unit)) = sample.weights {
+            // Numbers of points are counted in weights as given, as far as f32 can: beyond, they are no numbers of points.
+            let unit = unit.clamp(1.0 / MOST_UNIT, MOST_UNIT) as f32;
+            let weights = Scaled::gather(device, weights, (sample.n, 1), rows(), unit)?.columns;
             let Summary { weight, whole, .. } = Summary::of(device, &weights, Some(&weights))?;
             if weight == 0.0 {
                 return Ok(None);
@@ -277,11 +282,8 @@ pub(super) fn each(device: &Device, sample: &Sample<'_>, k: usize) -> Result<Res
 /// What is said when there are too many duplicates.
 fn doubled(set: &Set, first: u32, k: u32) -> String {
     let points = |k: u32| f64::from(k) / set.masses.factor;
-    format!(
-        "the distance to neighbour {} is 0 for every point, since that many are equal; neighbour {} is taken",
-        points(first),
-        points(k)
-    )
+    let why = if points(first) <= 1.0 { "which is the point itself" } else { "since that many are equal" };
+    format!("the distance to neighbour {} is 0 for every point, {why}; neighbour {} is taken", points(first), points(k))
 }
 
 /// One for each of n equal points.

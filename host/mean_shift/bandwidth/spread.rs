@@ -67,16 +67,16 @@ pub(super) fn deviations(device: &Device, sample: &Sample<'_>) -> Result<(Vec<f6
     let columns = &points.columns;
     device.launch(column_moments::launch(
         columns,
-        weights.unwrap_or(&none),
+        weights.map_or(&none, |(weights, _)| weights),
         &mut moments,
         sizes.0,
         sizes.1,
         sizes.2,
     ))?;
     let effective = match weights {
-        Some(weights) => {
+        Some((weights, unit)) => {
             let Summary { weight, weight_squared, .. } = Summary::of(device, weights, Some(weights))?;
-            weight.max(weight * weight / weight_squared)
+            (weight * unit).max(weight * weight / weight_squared)
         }
         None => n as f64,
     };

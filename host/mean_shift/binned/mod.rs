@@ -72,17 +72,11 @@ fn operations(grid: &Grid) -> f64 {
 }
 
 impl MeanShift {
-    /// Total and largest factor of the points.
-    fn masses_of(&self, n: usize) -> (f64, f64, f64) {
-        match &self.sample_weights {
-            None => (n as f64, 1.0, 1.0),
-            Some(weights) => {
-                let positive = weights.iter().copied().filter(|&weight| weight > 0.0);
-                let (least, largest) =
-                    positive.clone().fold((f64::INFINITY, 0.0_f64), |(a, b), x| (a.min(x), b.max(x)));
-                (positive.sum(), least, largest)
-            }
-        }
+    /// The sum, the least and the largest of the points' factors, without those that are 0.
+    fn factors_of(&self, prepared: &Prepared) -> (f64, f64, f64) {
+        let Some(weights) = self.weights_in(prepared.unit) else { return (f64::from(prepared.field.n), 1.0, 1.0) };
+        let all = weights.into_iter().map(f64::from).filter(|&weight| weight > 0.0);
+        all.fold((0.0, f64::INFINITY, 0.0), |(sum, least, largest), x| (sum + x, x.min(least), x.max(largest)))
     }
 
     /// A field over the fit's points for these queries, which need not be points; or why there is none.
@@ -95,7 +89,7 @@ impl MeanShift {
         let (n, d) = (prepared.field.n as usize, prepared.field.d as usize);
         let points = prepared.columns();
         let beside = extents_of_both(&extents(device, points)?, &extents(device, queries.as_columns(d as u32))?);
-        let (total, least, largest) = self.masses_of(n);
+        let (total, least, largest) = self.factors_of(prepared);
         let scale = self.weight.scale();
         let mut per_bandwidth = taps::nodes_for(d, self.accuracy);
         for _ in 0..3 {

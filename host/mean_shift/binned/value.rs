@@ -81,7 +81,7 @@ impl MeanShift {
                 return Err(Error::Conflict { what, why: "its bandwidth must be given, since points are yet to come" });
             }
         };
-        self.bandwidth.check(1, dimensions)?;
+        self.bandwidth.check(1, dimensions, false)?;
         let device = self.device.clone().map_or_else(Device::auto, Ok)?;
         let (options, sums) = (self.clone(), Vec::new());
         Ok(DensityField { device, options, bandwidths, grid: None, sums, points: 0, weight: 0.0, adding: None })

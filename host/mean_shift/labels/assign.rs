@@ -9,13 +9,30 @@ use crate::mean_shift::masses::Masses;
 
 /// For each query the nearest of `k` modes, by rows, in the p-norm, the first of equals; and the p-th power
 /// of the distance to it (squared, for p = 2). A query farther than `limit` from all gets
-/// [`NOISE`](super::NOISE).
+/// [`NOISE`](super::NOISE), and so does one that is so far that f32 does not hold that power.
 ///
 /// # Errors
 /// No modes; too little memory; whatever the device reports.
 pub fn nearest(
     device: &Device,
     queries: Columns<'_>,
+    modes: &Buffer<f32>,
+    k: usize,
+    p: f32,
+    limit: Option<f64>,
+) -> Result<(Buffer<u32>, Buffer<f32>)> {
+    nearest_of_supported(device, queries, &device.zeros(0)?, modes, k, p, limit)
+}
+
+/// [`nearest`] for queries that have moved: one whose `support` is 0, where it is given, has gone nowhere and gets
+/// [`NOISE`](super::NOISE).
+///
+/// # Errors
+/// As [`nearest`].
+pub fn nearest_of_supported(
+    device: &Device,
+    queries: Columns<'_>,
+    support: &Buffer<f32>,
     modes: &Buffer<f32>,
     k: usize,
     p: f32,
@@ -33,7 +50,7 @@ pub fn nearest(
         device,
         p,
         [nearest_l2, nearest_l1, nearest_lp],
-        (queries.values, modes, &mut ids, &mut distances, m, modes_count, d, stride, p, limit)
+        (queries.values, modes, support, &mut ids, &mut distances, m, modes_count, d, stride, p, limit)
     )?;
     Ok((ids, distances))
 }

@@ -6,7 +6,7 @@
 //! | [`components`] | which ends belong together: components of the graph "within a radius" |
 //! | [`tally`] | sizes, weights and means of groups |
 //! | [`order`], [`relabel`] | groups by weight, small ones left out |
-//! | [`nearest`], [`count_within`] | the nearest mode; how many points are about a place |
+//! | [`nearest`], [`nearest_of_supported`], [`count_within`] | the nearest mode; how many points are about a place |
 //! | [`suppress`] | scikit-learn's own rule of merging, instead of components |
 //! | [`occupied_bins`] | scikit-learn's seeds |
 //! | [`scan`] | prefix sums |
@@ -23,7 +23,7 @@ mod scan;
 mod suppress;
 mod tally;
 
-pub use assign::{count_within, nearest};
+pub use assign::{count_within, nearest, nearest_of_supported};
 pub use bins::{Bins, occupied_bins};
 pub use components::{Components, components};
 pub use extents::extents;

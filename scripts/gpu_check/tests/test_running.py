@@ -89,8 +89,8 @@ class Parts(Case):
         self.assertEqual(self.part(sanitizer.run, self.job("cpu")).state, "left out")
         self.tool("compute-sanitizer", SANITIZER)
         found = self.part(sanitizer.run, self.job())
-        self.assertEqual((found.state, len(found.checks)), ("passed", 12))
-        wishes = {"racecheck:error": 3, "initcheck:silent": 3, "kernels:crash": 2, "modeseek:exit": 2}
+        self.assertEqual((found.state, len(found.checks)), ("passed", 45))
+        wishes = {"racecheck:error": 11, "initcheck:silent": 11, "kernels:crash": 2, "modeseek:exit": 18}
         for fake, failed in wishes.items():
             with mock.patch.object(sanitizer, "TOOLS", ("racecheck", "initcheck")):
                 found = self.part(sanitizer.run, self.job(fake=fake))

@@ -6,7 +6,7 @@ use std::slice;
 use ptx_interpreter::{Grid, LaunchError, Module};
 
 use crate::behaviour::Behaviour;
-use crate::driver::{Context, Notices, complain, with_context};
+use crate::driver::{Context, Notices, complain, log, with_context};
 use crate::errors::{Answer, Out, Status, give};
 
 /// CUjit_option: a buffer for what went wrong, and its size.
@@ -153,6 +153,9 @@ impl Context {
         }
         if self.pending.is_some() {
             return Ok(());
+        }
+        if self.logged.insert(launch.name.clone()) {
+            log(format_args!("launch {}", launch.name));
         }
         let module = self.modules.get(&launch.module).ok_or(Status::INVALID_HANDLE)?;
         match self.gpu.launch_buffer(module, &launch.name, launch.grid, &launch.arguments) {

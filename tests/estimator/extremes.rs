@@ -1,0 +1,102 @@
+//! Numbers of every size: weights, columns and distances that f32 would not hold as they are.
+
+use modeseek::{Assignment, Bandwidth, Distance, Error, Form, MeanShift, Merging, Seeding};
+
+use crate::{DEVICE, fixed, flat, near, refused};
+
+/// Only ratios of sample weights count, whatever their size.
+#[test]
+fn weights_of_any_size_are_weights() {
+    let line: Vec<[f64; 1]> =
+        (0..12).map(|i| [if i < 7 { f64::from(i) * 0.1 } else { 50.0 + f64::from(i) * 0.1 }]).collect();
+    let weights: Vec<f64> = (0..12).map(|i| f64::from(1 + i % 3)).collect();
+    let seeds = Seeding::Random { count: 6, seed: 3 };
+    for estimator in [
+        fixed(1.0),
+        flat(1.0),
+        flat(1.0).merging(Merging::Densest),
+        fixed(1.0).form(Form::Standard).seeding(seeds).assignment(Assignment::Basin),
+        fixed(1.0).bandwidth(Bandwidth::PerPoint(vec![1.0; 12])),
+        fixed(1.0).bandwidth(Bandwidth::Quantile { quantile: 0.25, sample: None, seed: 0 }),
+    ] {
+        let plain = estimator.clone().sample_weights(weights.clone()).fit(&line).unwrap();
+        let density = |found: &modeseek::Clustering| found.density(&[[0.2], [50.0]]).ok();
+        // 10 x 1e38 is more than f32 holds, 1e-45 is less.
+        for size in [1e38, 3e38, 1e300, 1e-30, 1e-45, 1e-300, 5e-324] {
+            // A power of two, so that the weights' ratios stay as they are.
+            let size = f64::log2(size).round().exp2();
+            let scaled: Vec<f64> = weights.iter().map(|weight| weight * size).collect();
+            let found = estimator.clone().sample_weights(scaled).fit(&line).unwrap();
+            let what = format!("{size:e}: {estimator:?}");
+            assert_eq!(found.labels, plain.labels, "{what}");
+            assert!((found.bandwidth / plain.bandwidth - 1.0).abs() <= 1e-6, "{what}: {}", found.bandwidth);
+            for (found, plain) in found.modes.iter().zip(&plain.modes) {
+                assert_eq!((found.weight / size, &found.centre), (plain.weight, &plain.centre), "{what}");
+                near(found.position[0], plain.position[0], 1e-4);
+            }
+            if let (Some(found), Some(plain)) = (density(&found), density(&plain)) {
+                near(found[0], plain[0], 1e-6);
+                near(found[1], plain[1], 1e-6);
+            }
+        }
+    }
+}
+
+/// A column is wide or narrow beside its own bandwidth, not beside another's.
+#[test]
+fn columns_may_be_of_any_scale() {
+    for far in [1e7, 1e12] {
+        let points: Vec<[f64; 2]> = (0..40)
+            .map(|i| [f64::from(i / 20) * 10.0 + f64::from(i * 7 % 20) * 0.05, f64::from(i * 3 % 20) * 0.05 * far])
+            .collect();
+        let found = MeanShift::new().on(&DEVICE).bandwidth(Bandwidth::Scott).fit(&points).unwrap();
+        let h = found.bandwidth_per_dimension.clone().unwrap();
+        assert!(h[1] / h[0] > far * 1e-3, "{h:?}");
+        assert!(found.notes.iter().all(|note| !note.contains("tiny")), "{:?}", found.notes);
+        // The first column by itself, as it were, and then too narrow a bandwidth for the second alone.
+        let each = |h| MeanShift::new().on(&DEVICE).bandwidth(Bandwidth::PerDimension(h)).fit(&points);
+        assert_eq!(each(vec![1.0, far]).unwrap().modes.len(), 2);
+        let error = refused(each(vec![1.0, far * 1e-8]), &["in column 1, which is too far for a bandwidth of"]);
+        assert!(matches!(error, Error::Extent { column: 1, .. }));
+        let tiny = each(vec![1.0, far * 4e-7]).unwrap();
+        assert!(tiny.notes.iter().any(|note| note.ends_with("tiny against the extent of the points in column 1")));
+    }
+}
+
+/// The largest norm, over the largest extent: no power overflows, and the nearest mode is the nearest.
+#[test]
+fn norms_hold_over_the_whole_extent() {
+    let far = 2e6;
+    let line = [[0.0, 0.0], [0.25, 0.0], [far, 0.0], [far, 0.25], [0.0, far], [0.25, far]];
+    for p in [1.5, 3.0, Distance::MOST_NORM] {
+        for estimator in [fixed(1.0), flat(1.0), flat(1.0).merging(Merging::Densest)] {
+            let found = estimator.distance(Distance::Lp(p)).fit(&line).unwrap();
+            let what = format!("{p}: {found:?}");
+            assert_eq!(found.modes.len(), 3, "{what}");
+            let label = |i: usize| found.labels[i];
+            assert!(label(0) == label(1) && label(2) == label(3) && label(4) == label(5), "{what}");
+            let new = [[0.3, far * 0.4], [far * 0.6, 1.0], [1.0, far * 0.9]];
+            assert_eq!(found.predict(&new, Assignment::NearestMode).unwrap(), [label(0), label(2), label(4)], "{what}");
+            let distances = found.transform(&new[..1]).unwrap();
+            assert!((distances[0][label(0) as usize] / (far * 0.4) - 1.0).abs() <= 1e-5, "{what}: {distances:?}");
+            // So far that f32 holds no power of it: no mode, where the first was said to be the nearest.
+            assert_eq!(found.predict(&[[1e30, 0.0]], Assignment::NearestMode).unwrap(), [-1], "{what}");
+        }
+    }
+}
+
+/// What is far from all is far, whatever f32 holds.
+#[test]
+fn new_points_may_be_anywhere() {
+    let found = flat(1.0).fit(&[[0.0, 0.0], [0.5, 0.0], [9.0, 9.0]]).unwrap();
+    let gaussian = fixed(1.0).fit(&[[0.0, 0.0], [0.5, 0.0], [9.0, 9.0]]).unwrap();
+    for far in [1e20, 1e38, 1e39, 1e300, f64::MAX] {
+        for found in [&found, &gaussian] {
+            assert_eq!(found.predict(&[[far, -far]], Assignment::Basin).unwrap(), [-1], "{far:e}");
+            assert_eq!(found.predict(&[[far, -far]], Assignment::NearestMode).unwrap(), [-1], "{far:e}");
+            assert_eq!(found.density(&[[far, -far]]).unwrap(), [0.0], "{far:e}");
+        }
+    }
+    let error = refused(flat(1.0).fit(&[[0.0, 0.0], [0.0, 1e39]]), &["5e38 in column 1, which f32 does not hold"]);
+    assert!(matches!(error, Error::Range { column: 1, .. }));
+}
