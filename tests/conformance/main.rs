@@ -33,7 +33,7 @@ macro_rules! conformance {
                 bandwidth: distances_to_neighbours, guessed_brackets, weights_are_repetitions, golden, samples, fallbacks,
                     marks_of_points, senseless_bandwidths_are_refused, workers_agree;
                 labels: components_of_ends, components_at_the_radius, suppressed_centres;
-                groups: scan, tally_of_groups, means_of_spots, order_of_groups, order_by_weight, nearest_modes,
+                groups: scan, tally_of_groups, means_of_spots, order_of_groups, order_by_weight, nearest_modes, nearest_of_few,
                     counts_within, bins_of_points, bins_that_fail, bins_of_weights;
                 binned: spread_onto_nodes, smoothed_nodes, climbed_fields;
                 fields: field_steps_are_accurate, field_fits_are_those_of_all_pairs, fields_have_no_order,
