@@ -5,7 +5,7 @@
 //!
 //! | ids | what |
 //! |---|---|
-//! | `fit_fused`, `fit_composed` | the blurring form, by each method: the lecture's five iterations; until convergence |
+//! | `fit_fused`, `fit_composed`, `fit_field` | the blurring form, by each method: the lecture's five iterations; until convergence |
 //! | `fit_standard` | the standard form, every point a seed, until each has come to rest |
 //! | `fit_bins` | the same from the occupied bins of a grid |
 //!
@@ -29,7 +29,8 @@ const BANDWIDTH: f64 = 2.5;
 /// since a uniform disc of radius r has r^2 / 4 in each coordinate.
 const RADIUS: f64 = 2.0 * BANDWIDTH;
 
-const METHODS: [(&str, Method); 2] = [("fit_fused", Method::Fused), ("fit_composed", Method::Composed { batch: 1024 })];
+const METHODS: [(&str, Method); 3] =
+    [("fit_fused", Method::Fused), ("fit_composed", Method::Composed { batch: 1024 }), ("fit_field", Method::Field)];
 
 fn main() {
     let mut criterion = criterion();

@@ -13,6 +13,7 @@
 //! by splines: Essmann et al., A smooth particle mesh Ewald method (1995).
 
 mod field;
+mod file;
 mod grid;
 mod moves;
 mod taps;

@@ -283,6 +283,11 @@ impl DensityField {
         self.scaling().columns_of_rows(&self.device, rows)
     }
 
+    /// The grid of a point at the origin.
+    pub(super) fn grid_of_one(&self) -> Result<Grid> {
+        self.around(None, &vec![(0.0, 0.0); self.dimensions()], 0.0)
+    }
+
     fn too_large(&self, nodes: u128) -> Error {
         Error::FieldTooLarge { nodes, most: super::grid::MOST_NODES }
     }

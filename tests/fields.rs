@@ -1,0 +1,152 @@
+//! Binned fields as values: saved, loaded, merged; and what cannot be.
+
+use modeseek::{Bandwidth, DensityField, Device, Error, Form, MeanShift, Merging, Method, WeightFunction};
+
+fn estimator() -> MeanShift {
+    MeanShift::new().bandwidth(Bandwidth::Fixed(1.0)).accuracy(1e-3).on(&Device::processor().unwrap())
+}
+
+/// Two clusters, n points in all, in a row.
+fn rows(n: usize) -> Vec<f64> {
+    (0..n).flat_map(|i| [(i % 2) as f64 * 9.0 + (i as f64).sin(), (i as f64 * 0.7).cos()]).collect()
+}
+
+fn saved(field: &DensityField) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    field.save(&mut bytes).unwrap();
+    bytes
+}
+
+#[test]
+fn a_field_survives_a_file() {
+    let mut field = estimator().field(2).unwrap();
+    field.add_weighted(&rows(100), &(0..100).map(|i| 0.5 + f64::from(i % 3)).collect::<Vec<_>>()).unwrap();
+    let bytes = saved(&field);
+    let loaded = estimator().load_field(&bytes[..]).unwrap();
+    assert_eq!((loaded.points(), loaded.weight(), loaded.nodes()), (100, field.weight(), field.nodes()));
+    assert_eq!(saved(&loaded), bytes);
+    assert_eq!(loaded.modes().unwrap().modes, field.modes().unwrap().modes);
+    // What is added after counts as if it had been there before.
+    let (mut a, mut b) = (loaded, field);
+    a.add(&[30.0, -30.0]).unwrap();
+    b.add(&[30.0, -30.0]).unwrap();
+    assert_eq!(saved(&a), saved(&b));
+}
+
+#[test]
+fn a_field_without_points_survives_a_file() {
+    let loaded = estimator().load_field(&saved(&estimator().field(3).unwrap())[..]).unwrap();
+    assert_eq!((loaded.points(), loaded.nodes(), loaded.dimensions()), (0, 0, 3));
+    assert!(matches!(loaded.modes(), Err(Error::NoPoints)));
+    assert!(matches!(loaded.shifts(&[0.0, 0.0, 0.0]), Err(Error::NoPoints)));
+}
+
+#[test]
+fn files_that_are_no_fields_are_refused() {
+    let mut field = estimator().field(2).unwrap();
+    field.add(&rows(10)).unwrap();
+    let whole = saved(&field);
+    let refused = |bytes: &[u8]| match estimator().load_field(bytes) {
+        Err(Error::UnreadableField(why)) => why,
+        other => panic!("{other:?}"),
+    };
+    assert!(refused(b"").contains("begin"));
+    assert!(refused(b"x,y\n1,2\n").contains("begin"));
+    assert!(refused(&whole[..20]).contains("early"));
+    assert!(refused(&whole[..whole.len() - 1]).contains("checksum"));
+    for at in [24, 60, whole.len() / 2, whole.len() - 1] {
+        let mut changed = whole.clone();
+        changed[at] ^= 1;
+        assert!(refused(&changed).contains("checksum"), "{at}");
+    }
+    let mut newer = whole;
+    newer[16] = 9;
+    assert!(refused(&newer).contains("version 9"));
+}
+
+#[test]
+fn fields_over_other_grids_are_not_merged() {
+    let field = |estimator: MeanShift| estimator.field(2).unwrap();
+    let mut one = field(estimator());
+    one.add(&rows(10)).unwrap();
+    let before = saved(&one);
+    for other in [estimator().bandwidth(Bandwidth::Fixed(2.0)), estimator().accuracy(1e-4)] {
+        let mut other = field(other);
+        other.add(&rows(4)).unwrap();
+        assert!(matches!(one.merge(&other), Err(Error::OtherField { .. })));
+    }
+    one.merge(&field(estimator())).unwrap();
+    assert_eq!(saved(&one), before);
+}
+
+#[test]
+fn rows_that_cannot_be_added_leave_a_field_as_it_was() {
+    let mut field = estimator().field(2).unwrap();
+    field.add(&rows(10)).unwrap();
+    let before = saved(&field);
+    assert!(matches!(field.add(&[1.0, 2.0, 3.0]), Err(Error::IncompleteRow { values: 3, dimensions: 2 })));
+    assert!(matches!(field.add(&[1.0, f64::NAN]), Err(Error::NotFinite { row: 0, column: 1, .. })));
+    assert!(matches!(field.add(&[1e300, 0.0]), Err(Error::Extent { column: 0, .. })));
+    assert!(matches!(field.add(&[1e6, 1e6]), Err(Error::FieldTooLarge { .. })));
+    for weights in [&[1.0][..], &[-1.0, 1.0], &[f64::NAN, 1.0], &[1e9, 1.0]] {
+        let error = field.add_weighted(&[1.0, 2.0, 3.0, 4.0], weights).unwrap_err();
+        assert!(matches!(error, Error::SampleWeights { .. }), "{error}");
+    }
+    field.add::<f64>(&[]).unwrap();
+    assert_eq!(saved(&field), before);
+}
+
+#[test]
+fn what_a_field_is_not_for_is_refused() {
+    let conflict = |estimator: MeanShift, d: usize| match estimator.field(d) {
+        Err(Error::Conflict { why, .. }) => why,
+        other => panic!("{other:?}"),
+    };
+    assert!(conflict(estimator(), 4).contains("3 dimensions"));
+    assert!(conflict(estimator().weight(WeightFunction::Flat), 2).contains("Gaussian"));
+    assert!(conflict(estimator().bandwidth(Bandwidth::Scott), 2).contains("given"));
+    assert!(conflict(estimator().accuracy(0.0), 2).contains("accuracy"));
+    assert!(matches!(
+        estimator().bandwidth(Bandwidth::PerDimension(vec![1.0])).field(2),
+        Err(Error::BandwidthLength { .. })
+    ));
+    for accuracy in [1e-6, 0.5, f64::NAN, -1e-3] {
+        assert!(matches!(estimator().accuracy(accuracy).field(2), Err(Error::Option { option: "--accuracy", .. })));
+    }
+    let mut field = estimator().merging(Merging::Densest).field(2).unwrap();
+    field.add(&rows(4)).unwrap();
+    assert!(matches!(field.modes(), Err(Error::Conflict { .. })));
+}
+
+#[test]
+fn a_field_that_is_asked_for_where_it_does_not_serve_is_an_error() {
+    let fit = |estimator: MeanShift, d: usize| estimator.method(Method::Field).fit(&vec![vec![0.5; d]; 3]);
+    for (estimator, d) in [
+        (estimator(), 4),
+        (estimator().weight(WeightFunction::Flat), 2),
+        (estimator().form(Form::Standard).relaxation(1.5), 2),
+        (estimator().bandwidth(Bandwidth::PerPoint(vec![1.0; 3])), 2),
+        (estimator().accuracy(0.0), 2),
+    ] {
+        assert!(matches!(fit(estimator, d), Err(Error::Conflict { .. })));
+    }
+    assert_eq!(fit(estimator(), 2).unwrap().path.name, "field");
+}
+
+/// Small sets take all pairs, and what is too much for a field does, by themselves; each says why.
+#[test]
+fn the_path_that_is_chosen_says_why() {
+    let path = |estimator: MeanShift, n: usize| {
+        let rows = rows(n);
+        let points = modeseek::Points::from_rows(&rows, 2).unwrap();
+        estimator.max_iterations(1).fit(&points).unwrap().path
+    };
+    let few = path(estimator(), 100);
+    assert_eq!((few.name, few.reason.as_str()), ("all pairs", "there are few pairs"));
+    let many = path(estimator(), 5000);
+    assert_eq!(many.name, "field", "{}", many.reason);
+    assert!(many.sampled_error.unwrap() <= 1e-3 && many.bound.unwrap() <= 1e-3);
+    assert_eq!(path(estimator().accuracy(0.0), 5000).reason, "exact steps were asked for");
+    assert!(path(estimator().weight(WeightFunction::Flat), 5000).reason.contains("Gaussian"));
+    assert!(path(estimator().bandwidth(Bandwidth::Fixed(1e-4)), 5000).reason.contains("nodes"));
+}
