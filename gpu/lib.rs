@@ -22,6 +22,10 @@
 //! | `kth_value_{l2_{1,2,3,4},{l2,l1,lp}_any}`, `roots` | `neighbours.rs` | distances to k-th neighbours | `d x stride`, `d x query_stride` |
 //! | `gather`, `masses` | `gather.rs` | some rows as columns; weights as integers | `n x d`, `d x stride` |
 //! | `column_moments`, `summary`, `product`, `replace_zeros` | `moments.rs` | means, variances, sums in f64 | `d x stride`; `n` |
+//! | `curve_keys` | `curve.rs` | keys along a space-filling curve | `d x stride` |
+//! | `count_digits`, `scatter_digits`, `count_up` | `radix.rs` | a stable radix sort of keys and numbers | `n` |
+//! | `flag_points`, `write_points`, `gather_numbers` | `merge.rs` | points in another order, equal ones as one | `d x stride` |
+//! | `boxes_of_points`, `boxes_of_boxes` | `boxes.rs` | boxes of points in a row, for steps that leave out what is far (near.rs) | `d x stride` |
 //! | `marks` | `marks.rs` | factors and scales of points with bandwidths of their own | `2 x stride` |
 //! | `ceiling_{copy,fma,ex2,mma}` | `ceilings.rs` | a machine's own limits, for benchmarks | any length |
 //!
@@ -41,11 +45,13 @@ pub mod assign;
 pub mod axes;
 pub mod bins;
 pub mod biweight;
+pub mod boxes;
 mod brackets;
 pub mod cauchy;
 pub mod ceilings;
 pub mod cells;
 pub mod components;
+pub mod curve;
 pub mod epanechnikov;
 pub mod flat;
 pub mod gather;
@@ -54,11 +60,14 @@ mod lanes;
 pub mod layout;
 pub mod marks;
 pub mod matmul;
+pub mod merge;
 pub mod moments;
+pub mod near;
 pub mod neighbours;
 pub mod order;
 pub mod pairwise;
 pub mod progress;
+pub mod radix;
 pub mod reduce;
 pub mod retire;
 pub mod rows;

@@ -21,6 +21,8 @@ use crate::lanes;
 pub trait Weight {
     /// Coordinates times SCALE / h are scaled.
     const SCALE: f64;
+    /// Whether steps may leave out points that are far (near.rs): it is known how far the weight reaches.
+    const ENDS: bool = false;
     /// The weight at a scaled squared distance; 1 at 0, and never negative.
     fn of<M: Machine>(scaled_squared: f32) -> f32;
     /// [`of`](Self::of) for each lane; a weight that knows a faster way than one by one says so here.
@@ -54,6 +56,7 @@ pub enum Biweight {}
 impl Weight for Gaussian {
     /// sqrt(log2(e) / 2)
     const SCALE: f64 = 0.849_321_800_288_019_1;
+    const ENDS: bool = true;
 
     #[inline(always)]
     fn of<M: Machine>(scaled_squared: f32) -> f32 {
@@ -73,6 +76,7 @@ impl Weight for Gaussian {
 
 impl Weight for Triangular {
     const SCALE: f64 = 1.0;
+    const ENDS: bool = true;
 
     #[inline(always)]
     fn of<M: Machine>(scaled_squared: f32) -> f32 {
@@ -88,6 +92,7 @@ impl Weight for Triangular {
 
 impl Weight for Flat {
     const SCALE: f64 = 1.0;
+    const ENDS: bool = true;
 
     #[inline(always)]
     fn of<M: Machine>(scaled_squared: f32) -> f32 {
@@ -102,6 +107,7 @@ impl Weight for Flat {
 
 impl Weight for Epanechnikov {
     const SCALE: f64 = 1.0;
+    const ENDS: bool = true;
 
     #[inline(always)]
     fn of<M: Machine>(scaled_squared: f32) -> f32 {
@@ -117,6 +123,7 @@ impl Weight for Epanechnikov {
 
 impl Weight for Biweight {
     const SCALE: f64 = 1.0;
+    const ENDS: bool = true;
 
     #[inline(always)]
     fn of<M: Machine>(scaled_squared: f32) -> f32 {

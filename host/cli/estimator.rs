@@ -83,6 +83,10 @@ pub struct EstimatorArgs {
     /// Points at a time, for --method composed; fewer where memory is short
     #[arg(long, value_name = "B", allow_negative_numbers = true, default_value_t = 1024, help_heading = "Execution")]
     pub batch: usize,
+
+    /// How many bandwidths a step may be off for what --method tiles leaves out of a Gaussian
+    #[arg(long, value_name = "A", default_value_t = MeanShift::ACCURACY, allow_hyphen_values = true, help_heading = "Execution")]
+    pub accuracy: f64,
 }
 
 /// A bandwidth, as typed.
@@ -200,6 +204,8 @@ pub enum MethodName {
     Fused,
     /// Distances, weights and a weighted mean, in batches
     Composed,
+    /// The fused kernels, without the tiles of points that are too far to count
+    Tiles,
 }
 
 impl EstimatorArgs {
@@ -237,6 +243,7 @@ impl EstimatorArgs {
         let method = match self.method {
             MethodName::Fused => Method::Fused,
             MethodName::Composed => Method::Composed { batch: self.batch },
+            MethodName::Tiles => Method::Tiles,
         };
         let mut estimator = MeanShift::new()
             .bandwidth(self.bandwidth.0.clone())
@@ -249,7 +256,8 @@ impl EstimatorArgs {
             .max_iterations(self.iterations)
             .merging(merging)
             .minimum_size(self.min_size)
-            .method(method);
+            .method(method)
+            .accuracy(self.accuracy);
         match self.assign {
             Some(AssignmentName::Basin) => estimator = estimator.assignment(Assignment::Basin),
             Some(AssignmentName::Nearest) => estimator = estimator.assignment(Assignment::NearestMode),

@@ -75,7 +75,7 @@ impl MeanShift {
             (modes, ids)
         } else {
             let ids = if self.basin() {
-                let moved = prepared.field.climb(self, every_point(device, prepared)?, watch)?;
+                let moved = self.climb(&prepared.field, every_point(device, prepared)?, watch)?;
                 (converged, cancelled) = (moved.converged, moved.cancelled);
                 nearest(device, columns_of(&moved.queries, d), &modes.means, modes.count, p, None)?.0
             } else {

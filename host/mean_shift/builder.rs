@@ -33,6 +33,7 @@ pub struct MeanShift {
     pub(super) minimum_size: usize,
     pub(super) reach: Option<f64>,
     pub(super) method: Method,
+    pub(super) accuracy: f64,
     pub(super) threads_per_block: Option<u32>,
     pub(super) device: Option<Device>,
 }
@@ -54,6 +55,7 @@ impl Default for MeanShift {
             minimum_size: 1,
             reach: None,
             method: Method::default(),
+            accuracy: Self::ACCURACY,
             threads_per_block: None,
             device: None,
         }
@@ -63,6 +65,9 @@ impl Default for MeanShift {
 impl MeanShift {
     /// The tolerance unless one is given, in bandwidths: scikit-learn's.
     pub const TOLERANCE: f64 = 1e-3;
+
+    /// How far a step may be off, in bandwidths, unless something is said: a tenth of the tolerance.
+    pub const ACCURACY: f64 = 1e-4;
 
     /// The most iterations unless a number is given: scikit-learn's.
     pub const MAX_ITERATIONS: usize = 300;
@@ -148,6 +153,11 @@ impl MeanShift {
     /// How an iteration is computed.
     pub fn method(self, method: Method) -> Self {
         Self { method, ..self }
+    }
+
+    /// How many bandwidths a step may be off at most for what is left out, with a method that leaves something out.
+    pub fn accuracy(self, accuracy: f64) -> Self {
+        Self { accuracy, ..self }
     }
 
     /// Threads of a block, for kernels that can be launched with any number; `None` lets each kernel choose.

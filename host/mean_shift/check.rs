@@ -41,6 +41,9 @@ impl MeanShift {
         if let Method::Composed { batch: 0 } = self.method {
             return wrong("--batch", "0".to_owned(), "at least 1");
         }
+        if !(self.accuracy > 0.0 && self.accuracy <= 1.0) {
+            return wrong("--accuracy", self.accuracy.to_string(), "above 0, and 1 bandwidth at most");
+        }
         self.check_seeding()?;
         self.check_together()
     }
@@ -87,6 +90,20 @@ impl MeanShift {
         }
         if let (Method::Composed { .. }, WeightFunction::Own(_)) = (self.method, self.weight) {
             return conflict("the composed method with a weight of one's own", "use the fused method");
+        }
+        if self.method == Method::Tiles
+            && (self.distance.p() != 2.0 || self.distance == Distance::Cosine || self.bandwidth.is_of_points())
+        {
+            return conflict(
+                "leaving out far tiles here",
+                "it needs the 2-norm and no bandwidths of points; use the fused method",
+            );
+        }
+        if let (Method::Tiles, WeightFunction::Own(_)) = (self.method, self.weight) {
+            return conflict(
+                "leaving out far tiles with a weight of one's own",
+                "it is not known where that ends; use the fused method",
+            );
         }
         Ok(())
     }

@@ -10,6 +10,7 @@ use super::composed;
 use super::fitted::Fitted;
 use super::iterate::{Ends, Iteration, Watch};
 use super::memory;
+use super::near::{self, Pairs};
 use super::options::{Form, Method};
 use super::prepare::Prepared;
 use crate::error::{Bytes, Result};
@@ -42,6 +43,8 @@ pub struct Clustering {
     pub bandwidth_from: String,
     /// Points at a time, if the composed method was used.
     pub batch: Option<usize>,
+    /// How many pairs of queries and points were computed, if far tiles were left out.
+    pub pairs: Option<Pairs>,
     /// What a user should know: fallbacks, and results that say little.
     pub notes: Vec<String>,
     /// Where the time went.
@@ -140,6 +143,8 @@ impl MeanShift {
         let modes = assembled.modes(device, &prepared)?;
         let queries = self.queries(device, &ends)?;
         let phases = Phases { prepare, iterate, label, download: start.elapsed() };
+        let all = || queries.iter().map(|query| u64::from(query.iterations) * n as u64).sum();
+        let pairs = (self.method == Method::Tiles).then(|| Pairs { kept: ends.pairs, all: all() });
         let mut notes = prepared.notes.clone();
         if modes.len() == n && n > 1 {
             notes.push("every point is a cluster of its own: the bandwidth is small".to_owned());
@@ -158,6 +163,7 @@ impl MeanShift {
             bandwidth_per_dimension: prepared.per_dimension.clone(),
             bandwidth_from: prepared.how.clone(),
             batch,
+            pairs,
             notes,
             phases,
             counts: device.counts() - before,
@@ -181,8 +187,9 @@ impl MeanShift {
         }
         let queries = self.seeds(device, prepared)?;
         match self.form {
+            Form::Blurring if self.method == Method::Tiles => near::blur(self, &prepared.field, queries.columns, watch),
             Form::Blurring => prepared.field.blur(self, queries.columns, watch),
-            Form::Standard => prepared.field.climb(self, queries, watch),
+            Form::Standard => self.climb(&prepared.field, queries, watch),
         }
     }
 

@@ -56,7 +56,7 @@ impl Clustering {
         }
         let mut supports = Vec::new();
         if assignment == Assignment::Basin {
-            let ends = prepared.field.climb(options, queries, &mut |_| ControlFlow::Continue(()))?;
+            let ends = options.climb(&prepared.field, queries, &mut |_| ControlFlow::Continue(()))?;
             supports = device.download_first(&ends.details, ends.queries.m as usize)?;
             queries = ends.queries;
         }
@@ -179,6 +179,7 @@ impl Clustering {
             tolerance: -1.0,
             relaxation: 1.0,
             norm: field.norm,
+            near: None,
         }))?;
         device.download_first(&sums, m as usize)
     }

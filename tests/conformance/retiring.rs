@@ -18,6 +18,8 @@ struct Run {
     d: usize,
     stride: usize,
     ids: Vec<u32>,
+    /// Of those that go on, or none: then any will do.
+    slots: Vec<u32>,
     next: Vec<f32>,
     sums: Vec<f32>,
     state: Vec<u32>,
@@ -29,7 +31,8 @@ impl Run {
         let stride = m.next_multiple_of(STRIDE);
         let sums = random(2 * stride, 62).iter().map(|x| x.abs()).collect();
         let ids = (0..m).map(|i| ((i * 37 + 11) % m) as u32).collect();
-        Self { d, stride, ids, next: random(stride * d, 61), sums, state: progress(active, iteration, LIMIT) }
+        let state = progress(active, iteration, LIMIT);
+        Self { d, stride, ids, slots: Vec::new(), next: random(stride * d, 61), sums, state }
     }
 
     fn launch(&self, device: &Device) -> Left {
@@ -37,6 +40,7 @@ impl Run {
         let m = self.ids.len();
         let upload = |values: &[f32]| device.upload(values).unwrap();
         let (next, sums, ids) = (upload(&self.next), upload(&self.sums), device.upload(&self.ids).unwrap());
+        let slots = device.upload(&self.slots).unwrap();
         let mut kept_ids = device.upload(&vec![u32::MAX; m]).unwrap();
         let mut state = device.upload(&self.state).unwrap();
         let [mut queries, mut ends, mut details] =
@@ -47,6 +51,7 @@ impl Run {
             &next,
             &sums,
             &ids,
+            &slots,
             &mut queries,
             kept,
             out,

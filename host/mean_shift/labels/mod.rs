@@ -26,6 +26,7 @@ pub use assign::{count_within, nearest};
 pub use bins::{Bins, occupied_bins};
 pub use components::{Components, components};
 pub use order::{Order, order, relabel};
+pub(super) use scan::ScanRoom;
 pub use scan::scan;
 pub use suppress::{Kept, suppress};
 pub use tally::{Groups, tally};
@@ -70,7 +71,7 @@ impl Columns<'_> {
 }
 
 /// A number that kernels can count to.
-fn count(number: usize, what: &'static str) -> Result<u32> {
+pub(super) fn count(number: usize, what: &'static str) -> Result<u32> {
     const MOST: usize = 1 << 30;
     match u32::try_from(number) {
         Ok(small) if number <= MOST => Ok(small),

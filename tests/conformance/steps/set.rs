@@ -192,6 +192,7 @@ pub fn run(device: &Device, set: &Set, tolerance: f32, relaxation: f32, threads:
         tolerance,
         relaxation,
         norm: kernel.norm(),
+        near: None,
     });
     assert_eq!(launch.kernel().name, kernel.name(set.function, d));
     let threads = threads.filter(|_| matches!(kernel, Kernel::Plain | Kernel::Marked));
