@@ -22,7 +22,7 @@
 //! | `kth_value_{l2_{1,2,3,4},{l2,l1,lp}_any}`, `roots` | `neighbours.rs` | distances to k-th neighbours | `d x stride`, `d x query_stride` |
 //! | `gather`, `masses` | `gather.rs` | some rows as columns; weights as integers | `n x d`, `d x stride` |
 //! | `column_moments`, `summary`, `product`, `replace_zeros` | `moments.rs` | means, variances, sums in f64 | `d x stride`; `n` |
-//! | `curve_keys` | `curve.rs` | keys along a space-filling curve | `d x stride` |
+//! | `curve_keys`, `hilbert_keys_{2,3,4}` | `curve.rs` | keys along a space-filling curve | `d x stride` |
 //! | `count_digits`, `scatter_digits`, `count_up` | `radix.rs` | a stable radix sort of keys and numbers | `n` |
 //! | `flag_points`, `write_points`, `gather_numbers` | `merge.rs` | points in another order, equal ones as one | `d x stride` |
 //! | `boxes_of_points`, `boxes_of_boxes` | `boxes.rs` | boxes of points in a row, for steps that leave out what is far (near.rs) | `d x stride` |

@@ -3,7 +3,7 @@
 //!
 //! Columns are padded with NaN, of which nothing may come out.
 
-mod set;
+pub mod set;
 
 use gpu::progress::{ACTIVE, HISTORY, ITERATION};
 use gpu::shift_any::Norm;
