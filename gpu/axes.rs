@@ -16,9 +16,9 @@ fn ordered(x: f32) -> u32 {
     if bits >> 31 == 0 { bits | 1 << 31 } else { !bits }
 }
 
-/// The float that [`ordered`] was given.
+/// The float that stands as such bits in the extents.
 #[inline(always)]
-fn restored(bits: u32) -> f32 {
+pub fn restored(bits: u32) -> f32 {
     f32::from_bits(if bits >> 31 == 1 { bits & !(1 << 31) } else { !bits })
 }
 

@@ -25,6 +25,10 @@
 //! | `spread_{1,2,3}`, `settle` | `spread.rs` | points onto the nodes of a grid, in fixed point | `d x stride`, `nodes x 4` |
 //! | `smooth_{1,2,3}_{x,y,z}` | `smooth.rs` | the convolution of a binned field, an axis a pass | planes of nodes |
 //! | `climb_{1,2,3}`, `blur_{1,2,3}` | `binned.rs` | mean-shift steps read from a binned field | `nodes x 4`, `d x stride` |
+//! | `curve_keys`, `hilbert_keys_{2,3,4}` | `curve.rs` | keys along a space-filling curve | `d x stride` |
+//! | `count_digits`, `scatter_digits`, `count_up` | `radix.rs` | a stable radix sort of keys and numbers | `n` |
+//! | `flag_points`, `write_points`, `gather_numbers` | `merge.rs` | points in another order, equal ones as one | `d x stride` |
+//! | `boxes_of_points`, `boxes_of_boxes` | `boxes.rs` | boxes of points in a row, for steps that leave out what is far (near.rs) | `d x stride` |
 //! | `marks` | `marks.rs` | factors and scales of points with bandwidths of their own | `2 x stride` |
 //! | `ceiling_{copy,fma,ex2,mma}` | `ceilings.rs` | a machine's own limits, for benchmarks | any length |
 //!
@@ -45,11 +49,13 @@ pub mod axes;
 pub mod binned;
 pub mod bins;
 pub mod biweight;
+pub mod boxes;
 mod brackets;
 pub mod cauchy;
 pub mod ceilings;
 pub mod cells;
 pub mod components;
+pub mod curve;
 pub mod epanechnikov;
 pub mod flat;
 pub mod gather;
@@ -58,11 +64,14 @@ mod lanes;
 pub mod layout;
 pub mod marks;
 pub mod matmul;
+pub mod merge;
 pub mod moments;
+pub mod near;
 pub mod neighbours;
 pub mod order;
 pub mod pairwise;
 pub mod progress;
+pub mod radix;
 pub mod reduce;
 pub mod retire;
 pub mod rows;

@@ -7,6 +7,7 @@
 //! | [`FARTHEST`] | the largest squared shift of this iteration so far, as bits |
 //! | [`ARRIVED`] | blocks of this launch that have done their part |
 //! | [`KEPT`] | queries that go on to the next iteration |
+//! | [`PAIRS`] | pairs that steps which leave some out have computed, in two cells: the run's sum |
 //! | [`HISTORY`] … | the largest squared shift of each iteration, as bits |
 //!
 //! The bits of floats that are not negative order as the floats do, and a NaN counts as more than any
@@ -29,6 +30,9 @@ pub const ARRIVED: usize = 3;
 
 /// The cell of the queries that go on.
 pub const KEPT: usize = 4;
+
+/// The first of two cells, the lower half first, of the pairs that were computed.
+pub const PAIRS: usize = 6;
 
 /// The first cell of the history.
 pub const HISTORY: usize = 8;
@@ -56,6 +60,18 @@ pub unsafe fn record(state: *mut u32, squared: f32) {
         if atomic::load(cell) < bits {
             atomic::fetch_max(cell, bits);
         }
+    }
+}
+
+/// Adds to the pairs that were computed: of so many points with so many queries.
+///
+/// # Safety
+/// As for [`active`]; `state` is aligned to 8 bytes.
+#[inline(always)]
+pub unsafe fn add_pairs(state: *mut u32, points: u64, queries: u32) {
+    if points > 0 {
+        // SAFETY: the caller's promise; the two cells are one aligned word.
+        unsafe { atomic::fetch_add(state.add(PAIRS).cast::<u64>(), points * u64::from(queries)) };
     }
 }
 

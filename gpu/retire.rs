@@ -8,6 +8,9 @@
 //!
 //! Which slot a query gets depends on who comes first; nothing else does, since a query's step does not
 //! depend on its place (shift.rs). So a query that has arrived costs nothing any more.
+//!
+//! Where neighbours are to stay together, [`flag_moving`] and the sums of its flags (scan.rs) have given the
+//! slots before, in the order of the queries.
 
 use cuda_std::{atomic, prelude::*};
 
@@ -31,10 +34,46 @@ pub unsafe fn begin(mut ids: DisjointMut<u32>, state: *mut u32, active: u32) {
     }
 }
 
+/// `flags[i]` = 1 if query i goes on, for i < most.   One thread a query; `most` is at least their number.
+#[kernel(
+    threads = 32..=1024,
+    grid = most.div_ceil(block.x),
+    require(
+        sums.len() >= query_stride * 2,
+        flags.len() >= most,
+        state.len() >= progress::HISTORY + limit,
+        query_stride >= most,
+    ),
+)]
+pub unsafe fn flag_moving(
+    sums: &[f32],
+    mut flags: DisjointMut<u32>,
+    state: *mut u32,
+    query_stride: u32,
+    most: u32,
+    limit: u32,
+    tolerance: f32,
+) {
+    // SAFETY: the launch has checked the length; launches follow one another.
+    let active = unsafe { progress::active(state, limit) } as usize;
+    let i = thread::index_1d();
+    if i < most as usize {
+        let goes_on = i < active && moves(sums[query_stride as usize + i], tolerance);
+        // SAFETY: each thread has its own index.
+        unsafe { flags.write(i, u32::from(goes_on)) };
+    }
+}
+
+/// Whether a query with this squared step goes on. A NaN has not arrived, and is found in the history.
+#[inline(always)]
+fn moves(squared: f32, tolerance: f32) -> bool {
+    squared > tolerance || squared.is_nan()
+}
+
 /// Ends the iteration of the standard form.   One thread an active query; `most` is at least their number.
 ///
 /// `details` is 3 x `ends_stride`: for each identity the sum of weights, the squared last step, and the
-/// iterations as bits of a u32.
+/// iterations as bits of a u32. `slots` is empty, or has a slot for each query that goes on.
 #[kernel(
     threads = 32..=1024,
     grid = most.div_ceil(block.x),
@@ -43,6 +82,7 @@ pub unsafe fn begin(mut ids: DisjointMut<u32>, state: *mut u32, active: u32) {
         sums.len() >= query_stride * 2,
         queries.len() >= query_stride * d,
         ids.len() >= most,
+        slots.len() == 0 || slots.len() >= most,
         kept_ids.len() >= most,
         ends.len() >= ends_stride * d,
         details.len() >= ends_stride * 3,
@@ -54,6 +94,7 @@ pub unsafe fn retire(
     next: &[f32],
     sums: &[f32],
     ids: &[u32],
+    slots: &[u32],
     mut queries: DisjointMut<f32>,
     mut kept_ids: DisjointMut<u32>,
     mut ends: DisjointMut<f32>,
@@ -78,10 +119,10 @@ pub unsafe fn retire(
         // SAFETY: as above; another kernel wrote the cell.
         let iteration = unsafe { atomic::load(state.add(progress::ITERATION)) } + 1;
         let id = ids[i];
-        // A NaN has not arrived, and is found in the history.
-        let goes_on = squared > tolerance || squared.is_nan();
+        let goes_on = moves(squared, tolerance);
         // SAFETY: the cell is one of progress.rs; each slot is given once.
-        let slot = if goes_on { unsafe { atomic::fetch_add(state.add(progress::KEPT), 1) } } else { 0 } as usize;
+        let next_free = if goes_on { unsafe { atomic::fetch_add(state.add(progress::KEPT), 1) } } else { 0 };
+        let slot = if slots.is_empty() { next_free } else { slots[i] } as usize;
         for c in 0..d {
             let x = next[c * query_stride + i];
             // SAFETY: identities differ, and so do slots.

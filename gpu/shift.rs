@@ -23,17 +23,21 @@
 //! 1 exponential, 1 addition, 2 fused multiply-adds. On a GPU the exponential has a unit of its own
 //! (16 a clock a multiprocessor) which is the limit; on a processor it is 11 more operations.
 //!
+//! Where the points are in an order that keeps neighbours together, boxes that are too far are left out
+//! (near.rs): sums then run over the points of a box, then over boxes.
+//!
 //! The kernels themselves stand in a file for each weight: gaussian.rs and its neighbours.
 
 use cuda_std::prelude::*;
 
 use crate::lanes;
+use crate::near::{BOX, Near, WIDE};
 use crate::progress;
 use crate::rows::Row;
 use crate::weight::Weight;
 
-/// Points of a tile. A multiple of `UNROLL`.
-pub const TILE: usize = 1024;
+/// Points of a tile. A multiple of `UNROLL`, and the points of a wide box.
+pub const TILE: usize = WIDE;
 
 /// Points that a GPU's inner loop takes at a time.
 const UNROLL: usize = 4;
@@ -65,6 +69,8 @@ pub struct Arguments<'a> {
     pub tolerance: f32,
     /// How far along its step a query goes.
     pub relaxation: f32,
+    /// What may be left out.
+    pub near: Near<'a>,
 }
 
 /// Sums of a thread's queries: sum_j w (x_j - q_i) in each coordinate, and sum_j w.
@@ -258,24 +264,44 @@ pub unsafe fn step<M: Machine, W: Weight, R: Row<D>, const D: usize, const LANES
         // SAFETY: a column has a multiple of the lanes of any machine (layout.rs).
         queries[c] = unsafe { lanes::load(arguments.queries, c * query_stride as usize + load) };
     }
-    let (mut sums, mut totals) = ([[0.0; LANES]; D], [0.0; LANES]);
+    let near = arguments.near;
+    let (part, count) = (if near.is_on() { BOX } else { TILE } as u32, active.saturating_sub(first));
+    // The points seen are 64 bits lest they share a register's zero with j0, which all threads have in common.
+    let (mut sums, mut totals, mut seen) = ([[0.0; LANES]; D], [0.0; LANES], 0_u64);
     let mut j0 = 0;
     while j0 < n {
+        // SAFETY: the caller's promise.
+        if unsafe { near.skips::<M, D>(j0, n) } {
+            j0 += TILE as u32;
+            continue;
+        }
         let len = (n - j0).min(TILE as u32);
         // SAFETY: nobody reads the tile between the barriers below and above.
         unsafe { stage::<R, D>(&arguments, tile, j0, len) };
         thread::sync_threads();
-        if moves {
-            // SAFETY: `len` points were written before the barrier, and are not touched until the next.
-            let rows = unsafe { core::slice::from_raw_parts(tile, len as usize) };
-            let (tile_sums, tile_totals) = pull::<M, W, R, D, LANES>(rows, &queries);
-            totals = lanes::add(totals, tile_totals);
-            for c in 0..D {
-                sums[c] = lanes::add(sums[c], tile_sums[c]);
+        let mut at = 0;
+        while moves && at < len {
+            // SAFETY: the point is one of n.
+            let distances = unsafe { near.distances::<M, D, LANES>(&queries, j0 + at, count) };
+            if !near.all_far(&distances) {
+                let points = part.min(len - at) as usize;
+                // SAFETY: `len` points were written before the barrier, and are not touched until the next.
+                let rows = unsafe { core::slice::from_raw_parts(tile.add(at as usize), points) };
+                let (part_sums, part_totals) = pull::<M, W, R, D, LANES>(rows, &queries);
+                totals = lanes::add(totals, near.masked(&distances, part_totals));
+                for c in 0..D {
+                    sums[c] = lanes::add(sums[c], near.masked(&distances, part_sums[c]));
+                }
+                seen += points as u64;
             }
+            at += part;
         }
         thread::sync_threads();
         j0 += TILE as u32;
+    }
+    if near.is_on() {
+        // SAFETY: the caller's promise.
+        unsafe { progress::add_pairs(arguments.state, seen, count.min(LANES as u32)) };
     }
     let (state, tolerance) = (arguments.state, arguments.tolerance);
     // SAFETY: the caller's promise; the lanes are this thread's.

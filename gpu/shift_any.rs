@@ -23,6 +23,7 @@ use cuda_std::prelude::*;
 
 use crate::lanes;
 use crate::layout::STRIDE;
+use crate::near::{BOX, WIDE};
 use crate::progress;
 use crate::shift::{Arguments, end_blurring, supports};
 use crate::weight::Weight;
@@ -32,7 +33,7 @@ pub const THREADS: usize = 32;
 
 /// Points of a tile: as many as leave the weights of a block's queries within a GPU's shared memory,
 /// and a thread's weights within a processor's nearest cache.
-pub const TILE: usize = 64;
+pub const TILE: usize = BOX;
 
 /// Coordinates of a chunk.
 pub const CHUNK: usize = 32;
@@ -373,30 +374,47 @@ pub unsafe fn step<M: Machine, W: Weight, K: Kind, const LANES: usize>(
     let load = if moves { first } else { 0 };
     // SAFETY: the caller's promise.
     let rows = unsafe { block_rows.add(if rows_apart(LANES) == 1 { t * TILE } else { t }) };
-    let mut totals = [0.0; LANES];
+    let (near, count) = (arguments.near, (active as usize).saturating_sub(first));
+    // SAFETY: the lanes lie in columns of the queries, which have `query_stride * d` elements.
+    let columns = unsafe { arguments.queries.as_ptr().add(load) };
+    let (mut totals, mut seen) = ([0.0; LANES], 0);
+    // Wide boxes are near up to this point.
+    let mut near_to = 0;
     let mut j0 = 0;
     while j0 < n {
+        if near.is_on() {
+            // Once more for the first box of a wide one that is near.
+            let (b, points) = if j0 < near_to { (j0 / BOX, BOX) } else { (n.div_ceil(BOX) + j0 / WIDE, WIDE) };
+            // SAFETY: the caller's promise.
+            let skips = unsafe { near.skips_box::<M>(b, d) };
+            if skips || j0 >= near_to {
+                (j0, near_to) = if skips { (j0 + points, near_to) } else { (j0, j0 + WIDE) };
+                continue;
+            }
+        }
+        // SAFETY: the point is one of n.
+        let distances = unsafe { near.distances_any::<M, LANES>((columns, query_stride), d, j0, count) };
+        let pulls = moves && !near.all_far(&distances);
         let mut c0 = 0;
         while c0 < d {
             // SAFETY: every thread of the block is here, with the same numbers. The rows are this thread's;
-            // the chunk was written before the barrier in `stage`, and is not until the next; the lanes lie
-            // in columns c0.. of the queries, which have `query_stride * d` elements.
+            // the chunk was written before the barrier in `stage`, and is not until the next.
             unsafe {
                 stage(arguments.points, chunk, (c0, d), (j0, n), stride);
-                if moves {
-                    let queries = arguments.queries.as_ptr().add(c0 * query_stride + load);
-                    add_chunk::<M, K, LANES>(chunk, rows, (c0, CHUNK.min(d - c0)), (queries, query_stride), p);
+                if pulls {
+                    let queries = (columns.add(c0 * query_stride), query_stride);
+                    add_chunk::<M, K, LANES>(chunk, rows, (c0, CHUNK.min(d - c0)), queries, p);
                 }
             }
             c0 += CHUNK;
         }
-        if moves {
+        if pulls {
             // SAFETY: this thread's rows, all of them written above; marks of the points j0.. of n.
             let tile_totals = unsafe {
                 let marks = if K::MARKED { arguments.marks.as_ptr().add(j0) } else { arguments.marks.as_ptr() };
                 weigh::<M, W, K, LANES>(rows, TILE.min(n - j0), (marks, stride), outer)
             };
-            totals = lanes::add(totals, tile_totals);
+            totals = lanes::add(totals, near.masked(&distances, tile_totals));
         }
         let mut c0 = 0;
         while c0 < d {
@@ -406,7 +424,7 @@ pub unsafe fn step<M: Machine, W: Weight, K: Kind, const LANES: usize>(
                 unsafe { stage(arguments.points, chunk, (c0, d), (j0, n), stride) };
             }
             let mut c = 0;
-            while c < CHUNK.min(d - c0) && moves {
+            while c < CHUNK.min(d - c0) && moves && pulls {
                 // SAFETY: the group of coordinates is in the chunk, and the rows are this thread's.
                 let sums = unsafe { pull::<M, LANES>(chunk.add(c), rows) };
                 for k in 0..GROUP {
@@ -416,8 +434,8 @@ pub unsafe fn step<M: Machine, W: Weight, K: Kind, const LANES: usize>(
                         // in the column; the first tile wrote them.
                         unsafe {
                             let next = &mut arguments.next;
-                            let before = if j0 == 0 { [0.0; LANES] } else { lanes::read(next, at) };
-                            lanes::write(next, at, lanes::add(before, sums[k]));
+                            let before = if seen == 0 { [0.0; LANES] } else { lanes::read(next, at) };
+                            lanes::write(next, at, lanes::add(before, near.masked(&distances, sums[k])));
                         }
                     }
                 }
@@ -425,7 +443,12 @@ pub unsafe fn step<M: Machine, W: Weight, K: Kind, const LANES: usize>(
             }
             c0 += CHUNK;
         }
+        seen += if pulls { TILE.min(n - j0) as u32 } else { 0 };
         j0 += TILE;
+    }
+    if near.is_on() {
+        // SAFETY: the caller's promise.
+        unsafe { progress::add_pairs(arguments.state, u64::from(seen), count.min(LANES) as u32) };
     }
     let (state, tolerance) = (arguments.state, arguments.tolerance);
     let mut farthest = 0.0;

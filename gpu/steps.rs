@@ -42,6 +42,10 @@ macro_rules! fused_steps {
                 query_stride >= most,
                 stride.is_multiple_of($crate::layout::STRIDE),
                 query_stride.is_multiple_of($crate::layout::STRIDE),
+                reach2 == f32::INFINITY || <$weight as $crate::weight::Weight>::ENDS,
+                reach2 == f32::INFINITY || boxes.len() >= $crate::near::len(n, D),
+                reach2 == f32::INFINITY || query_box == block.x * Machine::LANES,
+                reach2 == f32::INFINITY || query_boxes.len() >= most.div_ceil(query_box) * D * 2,
             ),
         )]
         pub unsafe fn shift<R: $crate::rows::Row<D>, const D: usize>(
@@ -58,10 +62,18 @@ macro_rules! fused_steps {
             limit: u32,
             tolerance: f32,
             relaxation: f32,
+            boxes: &[f32],
+            query_boxes: &[f32],
+            query_box: u32,
+            reach2: f32,
         ) {
+            let _ = query_box;
+            // What is never left out costs no code.
+            let reach2 = if <$weight as $crate::weight::Weight>::ENDS { reach2 } else { f32::INFINITY };
+            let near = $crate::near::Near { boxes, query_boxes, reach2 };
             let tile = ::cuda_std::shared_array![R; $crate::shift::TILE];
             let arguments = $crate::shift::Arguments {
-                queries, points, marks, next, sums, state, n, stride, query_stride, limit, tolerance, relaxation,
+                queries, points, marks, next, sums, state, n, stride, query_stride, limit, tolerance, relaxation, near,
             };
             // SAFETY: the launch has checked the sizes, and all threads are here with the same arguments.
             unsafe { $crate::shift::step::<Machine, $weight, R, D, { Machine::LANES }>(tile, arguments) }
@@ -90,6 +102,11 @@ macro_rules! fused_steps {
                 query_stride >= most,
                 stride.is_multiple_of($crate::layout::STRIDE),
                 query_stride.is_multiple_of($crate::layout::STRIDE),
+                reach2 == f32::INFINITY || <$weight as $crate::weight::Weight>::ENDS,
+                reach2 == f32::INFINITY || !<K as $crate::shift_any::Kind>::ANY_NORM,
+                reach2 == f32::INFINITY || boxes.len() >= $crate::near::len(n, d),
+                reach2 == f32::INFINITY || query_box == block.x * Machine::LANES,
+                reach2 == f32::INFINITY || query_boxes.len() >= most.div_ceil(query_box) * d * 2,
             ),
         )]
         pub unsafe fn shift_any<K: $crate::shift_any::Kind>(
@@ -110,12 +127,19 @@ macro_rules! fused_steps {
             p: f32,
             outer: f32,
             sphere: f32,
+            boxes: &[f32],
+            query_boxes: &[f32],
+            query_box: u32,
+            reach2: f32,
         ) {
+            let _ = query_box;
+            let ends = <$weight as $crate::weight::Weight>::ENDS && !<K as $crate::shift_any::Kind>::ANY_NORM;
+            let near = $crate::near::Near { boxes, query_boxes, reach2: if ends { reach2 } else { f32::INFINITY } };
             use $crate::shift_any::{CHUNK, TILE};
             let chunk = ::cuda_std::shared_array![[f32; TILE]; CHUNK];
             let rows = ::cuda_std::shared::dynamic_shared_mem::<[f32; Machine::LANES]>();
             let arguments = $crate::shift::Arguments {
-                queries, points, marks, next, sums, state, n, stride, query_stride, limit, tolerance, relaxation,
+                queries, points, marks, next, sums, state, n, stride, query_stride, limit, tolerance, relaxation, near,
             };
             let norm = $crate::shift_any::Norm { p, outer, sphere };
             // SAFETY: the launch has checked the sizes and given THREADS * TILE rows of LANES floats; all
@@ -141,18 +165,25 @@ macro_rules! fused_steps {
 #[macro_export]
 macro_rules! steps {
     (specialised $($kernel:ident),*) => { [$(
-        |$crate::steps::Call { queries, points, marks, next, sums, state, sizes, limit, tolerance, relaxation, .. }| {
+        |$crate::steps::Call {
+            queries, points, marks, next, sums, state, sizes, limit, tolerance, relaxation, near, ..
+        }| {
+            let near = near.unwrap_or_else(|| $crate::steps::Boxes::none(points));
             $kernel::launch(
                 queries, points, marks, next, sums, state, sizes.n, sizes.stride, sizes.query_stride, sizes.most, limit,
-                tolerance, relaxation,
+                tolerance, relaxation, near.points, near.queries, near.query_box, near.reach2,
             )
         },
     )*] };
     (any $($kernel:ident),*) => { [$(
-        |$crate::steps::Call { queries, points, marks, next, sums, state, sizes, limit, tolerance, relaxation, norm }| {
+        |$crate::steps::Call {
+            queries, points, marks, next, sums, state, sizes, limit, tolerance, relaxation, norm, near,
+        }| {
+            let near = near.unwrap_or_else(|| $crate::steps::Boxes::none(points));
             $kernel::launch(
                 queries, points, marks, next, sums, state, sizes.n, sizes.d, sizes.stride, sizes.query_stride, sizes.most,
-                limit, tolerance, relaxation, norm.p, norm.outer, norm.sphere,
+                limit, tolerance, relaxation, norm.p, norm.outer, norm.sphere, near.points, near.queries, near.query_box,
+                near.reach2,
             )
         },
     )*] };
@@ -203,6 +234,28 @@ mod host {
         pub relaxation: f32,
         /// The norm, for any d.
         pub norm: Norm,
+        /// What may be left out, with the 2-norm; if nothing is said, every pair counts.
+        pub near: Option<Boxes<'a>>,
+    }
+
+    /// Boxes of points and queries, and how far a weight reaches: see [`Near`](crate::near::Near).
+    #[derive(Clone, Copy)]
+    pub struct Boxes<'a> {
+        /// Of [`BOX`](crate::near::BOX) points each, then of [`WIDE`](crate::near::WIDE).
+        pub points: &'a dyn DeviceSlice<f32>,
+        /// Of `query_box` queries each.
+        pub queries: &'a dyn DeviceSlice<f32>,
+        /// Queries of a box.
+        pub query_box: u32,
+        /// The square of the reach, scaled.
+        pub reach2: f32,
+    }
+
+    impl<'a> Boxes<'a> {
+        /// With these every pair counts; nobody looks at the slice.
+        pub fn none(slice: &'a dyn DeviceSlice<f32>) -> Self {
+            Self { points: slice, queries: slice, query_box: 1, reach2: f32::INFINITY }
+        }
     }
 
     /// A kernel's launch.
@@ -245,4 +298,4 @@ mod host {
 }
 
 #[cfg(not(target_arch = "nvptx64"))]
-pub use host::{Call, Sizes, Step, Steps};
+pub use host::{Boxes, Call, Sizes, Step, Steps};

@@ -24,6 +24,8 @@ pub trait Weight {
     /// A query whose weights sum to no more than this has no support: it stays where it is, on every machine. 0 unless
     /// a weight that never ends is cut off somewhere, which some machines do and others do not.
     const LEAST: f32 = 0.0;
+    /// Whether steps may leave out points that are far (near.rs): it is known how far the weight reaches.
+    const ENDS: bool = false;
     /// The weight at a scaled squared distance; 1 at 0, and never negative.
     fn of<M: Machine>(scaled_squared: f32) -> f32;
     /// [`of`](Self::of) for each lane; a weight that knows a faster way than one by one says so here.
@@ -57,6 +59,7 @@ pub enum Biweight {}
 impl Weight for Gaussian {
     /// sqrt(log2(e) / 2)
     const SCALE: f64 = 0.849_321_800_288_019_1;
+    const ENDS: bool = true;
 
     /// 2^-68: a processor has no power below 2^-100 (exp2.rs), a GPU none below 2^-126. So no 2^31 points, none of
     /// which weighs 2 by itself, are of any weight where a processor cuts them off. It is what a single point weighs
@@ -81,6 +84,7 @@ impl Weight for Gaussian {
 
 impl Weight for Triangular {
     const SCALE: f64 = 1.0;
+    const ENDS: bool = true;
 
     #[inline(always)]
     fn of<M: Machine>(scaled_squared: f32) -> f32 {
@@ -96,6 +100,7 @@ impl Weight for Triangular {
 
 impl Weight for Flat {
     const SCALE: f64 = 1.0;
+    const ENDS: bool = true;
 
     #[inline(always)]
     fn of<M: Machine>(scaled_squared: f32) -> f32 {
@@ -110,6 +115,7 @@ impl Weight for Flat {
 
 impl Weight for Epanechnikov {
     const SCALE: f64 = 1.0;
+    const ENDS: bool = true;
 
     #[inline(always)]
     fn of<M: Machine>(scaled_squared: f32) -> f32 {
@@ -125,6 +131,7 @@ impl Weight for Epanechnikov {
 
 impl Weight for Biweight {
     const SCALE: f64 = 1.0;
+    const ENDS: bool = true;
 
     #[inline(always)]
     fn of<M: Machine>(scaled_squared: f32) -> f32 {

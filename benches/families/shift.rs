@@ -212,6 +212,7 @@ impl Blurring {
             tolerance: 0.0,
             relaxation: 1.0,
             norm: Norm::L2,
+            near: None,
         }))
     }
 

@@ -71,6 +71,28 @@ pub enum MachineKind {
 }
 
 impl MachineKind {
+    /// The [`LANES`](Machine::LANES) of the machine.
+    #[cfg(not(target_arch = "nvptx64"))]
+    pub fn lanes(self) -> usize {
+        match self {
+            Self::Gpu => Gpu::LANES,
+            Self::Baseline => Baseline::LANES,
+            Self::Avx2 => Avx2::LANES,
+            Self::Avx512 => Avx512::LANES,
+        }
+    }
+
+    /// The [`BLOCK`](Machine::BLOCK) of the machine.
+    #[cfg(not(target_arch = "nvptx64"))]
+    pub fn block(self) -> u32 {
+        match self {
+            Self::Gpu => Gpu::BLOCK,
+            Self::Baseline => Baseline::BLOCK,
+            Self::Avx2 => Avx2::BLOCK,
+            Self::Avx512 => Avx512::BLOCK,
+        }
+    }
+
     /// The fastest kind of processor that this one is.
     #[cfg(not(target_arch = "nvptx64"))]
     pub fn of_this_processor() -> Self {

@@ -240,6 +240,8 @@ pub enum MethodName {
     Field,
     /// Distances, weights and a weighted mean, in batches
     Composed,
+    /// The fused kernels, without the tiles of points that are too far to count
+    Tiles,
 }
 
 impl EstimatorArgs {
@@ -314,6 +316,7 @@ impl EstimatorArgs {
             MethodName::Fused => Method::Fused,
             MethodName::Field => Method::Field,
             MethodName::Composed => Method::Composed { batch: self.batch.unwrap_or(1024) },
+            MethodName::Tiles => Method::Tiles,
         };
         let mut estimator = MeanShift::new()
             .bandwidth(self.bandwidth.0.clone())

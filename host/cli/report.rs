@@ -39,6 +39,9 @@ pub struct Report {
     path: Path,
     /// Points at a time, of the composed method.
     batch: Option<usize>,
+    /// Pairs that were computed, where far tiles were left out; and all.
+    pairs_kept: Option<u64>,
+    pairs_all: Option<u64>,
     clusters: Vec<Cluster>,
     noise: usize,
     notes: Vec<String>,
@@ -115,6 +118,8 @@ impl Report {
             converged: clustering.converged,
             path: clustering.path.clone(),
             batch: clustering.batch,
+            pairs_kept: clustering.pairs.map(|pairs| pairs.kept),
+            pairs_all: clustering.pairs.map(|pairs| pairs.all),
             clusters: clustering.modes.iter().map(|mode| Cluster::new(mode, &centroids)).collect(),
             noise: clustering.labels.iter().filter(|&&label| label < 0).count(),
             notes: clustering.notes.clone(),
@@ -168,6 +173,10 @@ impl Report {
         writeln!(out, "path        {}", self.path_text())?;
         if let Some(batch) = self.batch {
             writeln!(out, "batches     {batch} points at a time")?;
+        }
+        if let (Some(kept), Some(all)) = (self.pairs_kept, self.pairs_all) {
+            let part = 100.0 * kept as f64 / all as f64;
+            writeln!(out, "pairs       {part:.3} % were computed, {kept} of {all}: the others are too far to count")?;
         }
         for note in &self.notes {
             writeln!(out, "note        {note}")?;

@@ -66,11 +66,11 @@ impl MeanShift {
     /// The tolerance unless one is given, in bandwidths: scikit-learn's.
     pub const TOLERANCE: f64 = 1e-3;
 
+    /// How far a step may be off, in bandwidths, unless something is said: a tenth of the tolerance.
+    pub const ACCURACY: f64 = 1e-4;
+
     /// The most iterations unless a number is given: scikit-learn's.
     pub const MAX_ITERATIONS: usize = 300;
-
-    /// The accuracy unless one is given, in bandwidths.
-    pub const ACCURACY: f64 = 1e-4;
 
     /// The most dimensions in which bins make sense as seeds.
     pub const MOST_BIN_DIMENSIONS: usize = 20;

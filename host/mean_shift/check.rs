@@ -50,6 +50,9 @@ impl MeanShift {
         if let Method::Composed { batch: 0 } = self.method {
             return wrong("--batch", "0".to_owned(), "at least 1");
         }
+        if !(self.accuracy > 0.0 && self.accuracy <= 1.0) {
+            return wrong("--accuracy", self.accuracy.to_string(), "above 0, and 1 bandwidth at most");
+        }
         self.check_seeding()?;
         self.check_together()
     }
@@ -97,7 +100,29 @@ impl MeanShift {
         if let (Method::Composed { .. }, WeightFunction::Own(_)) = (self.method, self.weight) {
             return conflict("the composed method with a weight of one's own", "use the fused method");
         }
+        if self.method == Method::Tiles
+            && let Some((what, why)) = self.tiles_conflict()
+        {
+            return conflict(what, why);
+        }
         Ok(())
+    }
+
+    /// Why far tiles cannot be left out, if so.
+    pub(super) fn tiles_conflict(&self) -> Option<(&'static str, &'static str)> {
+        if self.distance.p() != 2.0 || self.distance == Distance::Cosine || self.bandwidth.is_of_points() {
+            let what = "leaving out far tiles here";
+            return Some((what, "it needs the 2-norm and no bandwidths of points; use the fused method"));
+        }
+        if let WeightFunction::Own(_) = self.weight {
+            let what = "leaving out far tiles with a weight of one's own";
+            return Some((what, "it is not known where that ends; use the fused method"));
+        }
+        if self.accuracy == 0.0 && self.weight == WeightFunction::Gaussian {
+            let what = "leaving out far tiles of an exact Gaussian";
+            return Some((what, "it never ends; give an accuracy, or use the fused method"));
+        }
+        None
     }
 
     /// Whether points are labelled by the mode that they climb to.

@@ -10,6 +10,7 @@ use super::composed;
 use super::fitted::Fitted;
 use super::iterate::{Ends, Iteration, Watch};
 use super::memory;
+use super::near::{self, Pairs};
 use super::options::{Form, Method};
 use super::path::{Path, Way};
 use super::prepare::Prepared;
@@ -46,6 +47,8 @@ pub struct Clustering {
     pub path: Path,
     /// Points at a time, if the composed method was used.
     pub batch: Option<usize>,
+    /// How many pairs of queries and points were computed, if far tiles were left out.
+    pub pairs: Option<Pairs>,
     /// What a user should know: fallbacks, and results that say little.
     pub notes: Vec<String>,
     /// Where the time went.
@@ -146,6 +149,8 @@ impl MeanShift {
         let modes = assembled.modes(device, &prepared)?;
         let queries = self.queries(device, &ends)?;
         let phases = Phases { prepare, iterate, label, download: start.elapsed() };
+        let all = || queries.iter().map(|query| u64::from(query.iterations) * n as u64).sum();
+        let pairs = (path.name == "tiles").then(|| Pairs { kept: ends.pairs, all: all() });
         let mut notes = prepared.notes.clone();
         if modes.len() == n && n > 1 {
             notes.push("every point is a cluster of its own: the bandwidth is small".to_owned());
@@ -166,6 +171,7 @@ impl MeanShift {
             bandwidth_from: prepared.how.clone(),
             path,
             batch,
+            pairs,
             notes,
             phases,
             counts: device.counts() - before,
@@ -193,6 +199,19 @@ impl MeanShift {
             Way::Field(mut binned, why) => {
                 let ends = binned.move_queries(device, self, prepared, queries, watch)?;
                 (ends, binned.path(why))
+            }
+            Way::Tiles(why) => {
+                let ends = match self.form {
+                    Form::Blurring => near::blur(self, &prepared.field, queries.columns, watch),
+                    Form::Standard => near::climb(self, &prepared.field, queries, watch),
+                };
+                let mut path = Path::exact("tiles", why);
+                if self.method != Method::Tiles {
+                    // Not yet counted, since it was not known.
+                    let field = &prepared.field;
+                    path.memory = near::bytes(field.n as usize, field.n as usize, field.d as usize);
+                }
+                (ends?, path)
             }
             Way::AllPairs(why) => {
                 let ends = match self.form {

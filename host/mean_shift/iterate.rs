@@ -8,7 +8,7 @@ use std::ops::ControlFlow;
 
 use cuda_std::machine::MachineKind;
 use gpu::layout::STRIDE;
-use gpu::progress::{ACTIVE, HISTORY, ITERATION};
+use gpu::progress::{ACTIVE, HISTORY, ITERATION, PAIRS};
 use gpu::retire::{begin, retire};
 use gpu::shift_any::Norm;
 use gpu::steps::{Call, Sizes, Step};
@@ -83,6 +83,8 @@ pub struct Ends {
     pub converged: bool,
     /// Whether the callback stopped the fit.
     pub cancelled: bool,
+    /// Pairs that were computed, where some were left out.
+    pub pairs: u64,
 }
 
 /// A run's few cells, and what the host has seen of them.
@@ -92,10 +94,11 @@ pub(super) struct Run<'a> {
     /// From a squared step, as the kernels know it, to bandwidths.
     pub scale: Box<dyn Fn(f32) -> f64>,
     /// Iterations that the device has made.
-    done: usize,
-    history: Vec<f64>,
-    active: u32,
+    pub done: usize,
+    pub history: Vec<f64>,
+    pub active: u32,
     cancelled: bool,
+    pairs: u64,
     watch: Watch<'a>,
 }
 
@@ -110,6 +113,7 @@ impl<'a> Run<'a> {
             history: Vec::new(),
             active: 0,
             cancelled: false,
+            pairs: 0,
             watch,
         })
     }
@@ -118,6 +122,7 @@ impl<'a> Run<'a> {
     pub fn look(&mut self, device: &Device, queued: usize) -> Result<bool> {
         let cells = device.download_first(&self.state, HISTORY + queued.min(self.limit))?;
         (self.done, self.active) = (cells[ITERATION] as usize, cells[ACTIVE]);
+        self.pairs = u64::from(cells[PAIRS + 1]) << 32 | u64::from(cells[PAIRS]);
         for bits in &cells[HISTORY..][self.history.len()..self.done] {
             let (squared, number) = (f32::from_bits(*bits), self.history.len() + 1);
             if squared.is_nan() {
@@ -135,7 +140,8 @@ impl<'a> Run<'a> {
 
     /// What the run came to.
     pub fn ends(self, queries: Queries, details: Buffer<f32>) -> Ends {
-        Ends { queries, details, history: self.history, converged: self.active == 0, cancelled: self.cancelled }
+        let Self { history, active, cancelled, pairs, .. } = self;
+        Ends { queries, details, history, converged: active == 0, cancelled, pairs }
     }
 }
 
@@ -171,19 +177,19 @@ impl<'a> Rounds<'a> {
         }
     }
 
-    fn is_recorded(&self) -> bool {
+    pub fn is_recorded(&self) -> bool {
         self.recording.is_some()
     }
 
     /// Rounds will be others from now on.
-    fn forget(&mut self) {
+    pub fn forget(&mut self) {
         self.recording = None;
     }
 }
 
 impl Field {
     /// How many steps to queue: a processor has run them when the call returns.
-    fn queue(&self) -> usize {
+    pub fn queue(&self) -> usize {
         if self.device.machine() == MachineKind::Gpu { QUEUE } else { 1 }
     }
 
@@ -211,6 +217,7 @@ impl Field {
             tolerance: -1.0,
             relaxation: 1.0,
             norm: self.norm,
+            near: None,
         }))?;
         Ok(Stepped { next, sums })
     }
@@ -244,6 +251,7 @@ impl Field {
                             tolerance: options.scaled_tolerance(),
                             relaxation: 1.0,
                             norm: self.norm,
+                            near: None,
                         }),
                     ))
                 })
@@ -271,6 +279,7 @@ impl Field {
         let mut ends = device.zeros(d * stride)?;
         let mut details = device.zeros(3 * stride)?;
         let mut ids = [device.zeros(m)?, device.zeros(m)?];
+        let anywhere = device.zeros(0)?;
         let mut run = Run::new(device, options, watch)?;
         device.launch(begin::launch(&mut ids[0], &mut run.state, queries.m))?;
         let (mut rounds, mut queued, mut most) = (Rounds::new(device), 0, queries.m);
@@ -295,6 +304,7 @@ impl Field {
                             tolerance: -1.0,
                             relaxation: options.relaxation as f32,
                             norm: self.norm,
+                            near: None,
                         }),
                     ))?;
                     let [a, b] = &mut ids;
@@ -304,6 +314,7 @@ impl Field {
                         &next,
                         &sums,
                         from,
+                        &anywhere,
                         &mut queries.columns,
                         to,
                         &mut ends,

@@ -3,6 +3,7 @@
 use super::builder::MeanShift;
 use super::composed;
 use super::iterate::Queries;
+use super::near;
 use super::options::{Form, Method, Seeding};
 use super::seeds::enough;
 use crate::error::{Bytes, Result};
@@ -35,7 +36,8 @@ pub fn bytes(options: &MeanShift, n: usize, d: usize) -> u128 {
     let table = (2 * m).next_power_of_two().max(32);
     let labels = table * 4 + m * 8 + m * (d + 6) * 3 + stride * 4;
     let estimate = stride * (d + 4);
-    (field + queries + labels + estimate + options.max_iterations as u128) * 4
+    let tiles = if options.method == Method::Tiles { near::bytes(n, seeds, d as usize) } else { 0 };
+    (field + queries + labels + estimate + options.max_iterations as u128) * 4 + tiles
 }
 
 /// Checks that a fit's memory is there; what it is, and the composed method's batch, which is made smaller

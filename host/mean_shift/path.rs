@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::binned::{self, Binned};
 use super::builder::MeanShift;
 use super::iterate::{Ends, Queries, Watch};
+use super::near;
 use super::options::Method;
 use super::prepare::Prepared;
 use crate::error::{Error, Result};
@@ -14,11 +15,14 @@ use crate::executor::Device;
 /// way.
 const FEW_PAIRS: f64 = (1_u64 << 24) as f64;
 
+/// The most dimensions in which boxes of points are worth a look where nobody asked for them.
+const MOST_TILED: usize = 16;
+
 /// How iterations were computed, and why so.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Path {
-    /// `all pairs`, `composed` or `field`.
+    /// `all pairs`, `composed`, `tiles` or `field`.
     pub name: &'static str,
     /// Why this one and no other.
     pub reason: String,
@@ -46,6 +50,8 @@ impl Path {
 pub(super) enum Way {
     /// All pairs, and why.
     AllPairs(String),
+    /// All but those in tiles that are far, and why.
+    Tiles(String),
     /// A field, and why.
     Field(Box<Binned>, String),
 }
@@ -58,6 +64,7 @@ impl MeanShift {
         let all = |why: &str| Ok(Way::AllPairs(why.to_owned()));
         match self.method {
             Method::Fused | Method::Composed { .. } => return all("asked for"),
+            Method::Tiles => return Ok(Way::Tiles("asked for".to_owned())),
             Method::Field => {
                 binned::applies(self, d).map_err(|why| Error::Conflict { what: "a binned field here", why })?;
             }
@@ -69,7 +76,7 @@ impl MeanShift {
                     return all("there are few pairs");
                 }
                 if let Err(why) = binned::applies(self, d) {
-                    return all(why);
+                    return Ok(self.tiles_or_all(d, why));
                 }
             }
         }
@@ -80,8 +87,19 @@ impl MeanShift {
                     (if d == 1 { "1 dimension".to_owned() } else { format!("{d} dimensions") }, field.per_bandwidth());
                 Way::Field(Box::new(field), format!("the Gaussian in {d}, with {per:.1} nodes a bandwidth"))
             }
-            Err(why) => Way::AllPairs(why),
+            Err(why) => self.tiles_or_all(d, &why),
         })
+    }
+
+    /// What there is where a field does not serve.
+    fn tiles_or_all(&self, d: usize, why: &str) -> Way {
+        match self.tiles_conflict() {
+            Some((_, no)) => Way::AllPairs(format!("{why}; {no}")),
+            None if d > MOST_TILED => {
+                Way::AllPairs(format!("{why}; beyond {MOST_TILED} dimensions boxes of points overlap"))
+            }
+            None => Way::Tiles(why.to_owned()),
+        }
     }
 
     /// Moves queries of the standard form over the fit's points until they rest.
@@ -94,6 +112,7 @@ impl MeanShift {
     ) -> Result<Ends> {
         match self.choose(device, prepared, &queries)? {
             Way::AllPairs(_) => prepared.field.climb(self, queries, watch),
+            Way::Tiles(_) => near::climb(self, &prepared.field, queries, watch),
             Way::Field(binned, _) => binned.climb(device, self, queries, watch),
         }
     }

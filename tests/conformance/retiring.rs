@@ -2,7 +2,8 @@
 
 use gpu::layout::STRIDE;
 use gpu::progress::{ACTIVE, HISTORY, ITERATION};
-use gpu::retire::{begin, retire};
+use gpu::retire::{begin, flag_moving, retire};
+use modeseek::mean_shift::labels::scan;
 use modeseek::{Buffer, Device};
 
 use crate::check::random;
@@ -18,6 +19,8 @@ struct Run {
     d: usize,
     stride: usize,
     ids: Vec<u32>,
+    /// Of those that go on, or none: then any will do.
+    slots: Vec<u32>,
     next: Vec<f32>,
     sums: Vec<f32>,
     state: Vec<u32>,
@@ -29,7 +32,8 @@ impl Run {
         let stride = m.next_multiple_of(STRIDE);
         let sums = random(2 * stride, 62).iter().map(|x| x.abs()).collect();
         let ids = (0..m).map(|i| ((i * 37 + 11) % m) as u32).collect();
-        Self { d, stride, ids, next: random(stride * d, 61), sums, state: progress(active, iteration, LIMIT) }
+        let state = progress(active, iteration, LIMIT);
+        Self { d, stride, ids, slots: Vec::new(), next: random(stride * d, 61), sums, state }
     }
 
     fn launch(&self, device: &Device) -> Left {
@@ -37,6 +41,7 @@ impl Run {
         let m = self.ids.len();
         let upload = |values: &[f32]| device.upload(values).unwrap();
         let (next, sums, ids) = (upload(&self.next), upload(&self.sums), device.upload(&self.ids).unwrap());
+        let slots = device.upload(&self.slots).unwrap();
         let mut kept_ids = device.upload(&vec![u32::MAX; m]).unwrap();
         let mut state = device.upload(&self.state).unwrap();
         let [mut queries, mut ends, mut details] =
@@ -47,6 +52,7 @@ impl Run {
             &next,
             &sums,
             &ids,
+            &slots,
             &mut queries,
             kept,
             out,
@@ -138,6 +144,28 @@ pub fn retire_queries(device: &Device) {
     // What is no number has not arrived.
     run.sums[run.stride + 57] = f32::NAN;
     check(device, &run, 100, 1);
+}
+
+/// With slots from the sums of flags, those that go on keep their order.
+pub fn retire_in_order(device: &Device) {
+    for (m, active) in [(1, 1), (33, 20), (500, 500), (500, 70)] {
+        let mut run = Run::new(m, active, 2, 1);
+        run.sums[run.stride] = f32::NAN;
+        let goes_on: Vec<usize> = (0..active).filter(|&i| !(run.sums[run.stride + i] <= TOLERANCE)).collect();
+        let (sums, mut flags) = (device.upload(&run.sums).unwrap(), device.upload(&vec![7_u32; m]).unwrap());
+        let mut state = device.upload(&run.state).unwrap();
+        let launch =
+            flag_moving::launch(&sums, &mut flags, &mut state, run.stride as u32, m as u32, LIMIT as u32, TOLERANCE);
+        device.launch(launch).unwrap();
+        let expected: Vec<u32> = (0..m).map(|i| u32::from(goes_on.contains(&i))).collect();
+        assert_eq!(device.download(&flags).unwrap(), expected, "{active} of {m}");
+        assert_eq!(device.download(&state).unwrap(), run.state);
+        scan(device, &mut flags).unwrap();
+        run.slots = device.download(&flags).unwrap();
+        check(device, &run, active, 1);
+        let expected: Vec<u32> = goes_on.iter().map(|&i| run.ids[i]).collect();
+        assert_eq!(run.launch(device).kept_ids[..goes_on.len()], expected, "{active} of {m}");
+    }
 }
 
 /// Behind the end of a run, and behind its last iteration, nothing changes.

@@ -17,11 +17,11 @@ use crate::steps::FUNCTIONS;
 /// The lecture's case, with a seed whose centroids lie apart.
 const LECTURE: Blobs = Blobs { points: 1500, clusters: 6, dimensions: 2, seed: 14 };
 
-fn fixed(h: f64) -> MeanShift {
+pub fn fixed(h: f64) -> MeanShift {
     MeanShift::new().bandwidth(Bandwidth::Fixed(h))
 }
 
-fn fit(device: &Device, estimator: &MeanShift, rows: &[f32], d: usize) -> Clustering {
+pub fn fit(device: &Device, estimator: &MeanShift, rows: &[f32], d: usize) -> Clustering {
     estimator.clone().on(device).fit(&Points::from_rows(rows, d).unwrap()).unwrap()
 }
 
@@ -285,12 +285,13 @@ fn assert_same(a: &Clustering, b: &Clustering, what: &str) {
 pub fn block_sizes_agree(device: &Device) {
     let (n, most) = if is_interpreted(device) { (600, 2) } else { (1500, 5) };
     let rows = random(2 * n, 13).iter().map(|x| x * 20.0).collect::<Vec<_>>();
-    for form in [Form::Blurring, Form::Standard] {
-        let estimator = fixed(1.5).form(form).max_iterations(most);
+    let forms = [Form::Blurring, Form::Standard].map(|form| [(form, Method::Fused), (form, Method::Tiles)]);
+    for (form, method) in forms.into_iter().flatten() {
+        let estimator = fixed(1.5).form(form).method(method).max_iterations(most);
         let own = fit(device, &estimator, &rows, 2);
         for threads in [32, 96, 256] {
             let other = fit(device, &estimator.clone().threads_per_block(Some(threads)), &rows, 2);
-            assert_same(&own, &other, &format!("{form:?} {threads}"));
+            assert_same(&own, &other, &format!("{form:?} {method:?} {threads}"));
         }
     }
 }
@@ -319,11 +320,14 @@ fn estimators(n: usize) -> Vec<MeanShift> {
         fixed(2.5),
         fixed(2.5).sample_weights(weights.clone()),
         fixed(2.5).method(Method::Composed { batch: 400 }),
+        fixed(2.5).method(Method::Tiles).sample_weights(weights.clone()),
+        fixed(2.5).method(Method::Tiles).weight(WeightFunction::Triangular),
         MeanShift::new().bandwidth(Bandwidth::Quantile { quantile: 0.2, sample: Some(200), seed: 1 }),
         MeanShift::new().bandwidth(Bandwidth::Neighbours { k: n / 5 }),
         MeanShift::new().bandwidth(Bandwidth::Scott).distance(Distance::L1).minimum_size(3),
         standard.clone(),
         standard.clone().sample_weights(weights),
+        standard.clone().method(Method::Tiles),
         standard.clone().seeding(Seeding::Bins { min_frequency: 2 }),
         standard.clone().seeding(Seeding::Random { count: 40, seed: 2 }),
         standard.weight(WeightFunction::Flat).seeding(Seeding::Bins { min_frequency: 1 }).merging(Merging::Densest),

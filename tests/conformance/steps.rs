@@ -3,7 +3,7 @@
 //!
 //! Columns are padded with NaN, of which nothing may come out.
 
-mod set;
+pub mod set;
 
 use gpu::progress::{ACTIVE, HISTORY, ITERATION};
 use gpu::shift_any::Norm;
@@ -219,6 +219,7 @@ pub fn converged_steps_do_nothing(device: &Device) {
                 tolerance: 0.0,
                 relaxation: 1.0,
                 norm: Norm::L2,
+                near: None,
             });
             device.launch(call).unwrap();
             let same = [&next, &sums].map(|buffer| device.download(buffer).unwrap() == untouched);

@@ -34,6 +34,9 @@ fn senseless_values_are_named() {
     for p in [0.5, 5.01, 64.0, f64::NAN, f64::INFINITY] {
         wrong(fixed(1.0).distance(Distance::Lp(p)), &["--norm is", "from 1 to 5"]);
     }
+    for accuracy in [0.0, -1.0, 1.5, f64::NAN] {
+        wrong(fixed(1.0).accuracy(accuracy), &["--accuracy is", "above 0, and 1 bandwidth at most"]);
+    }
     wrong(fixed(1.0).minimum_size(0), &["--min-size is 0", "at least 1"]);
     wrong(fixed(1.0).method(Method::Composed { batch: 0 }), &["--batch is 0", "at least 1"]);
     wrong(flat(1.0).seeding(Seeding::Bins { min_frequency: 0 }), &["--min-bin-frequency is 0", "at least 1"]);
@@ -94,6 +97,21 @@ fn options_that_exclude_each_other_are_named() {
     }
     let own = WeightFunction::Own(&gpu::cauchy::STEPS);
     conflict(composed(fixed(1.0).weight(own)), &["weight of one's own cannot be", "use the fused method"]);
+
+    let tiles = |estimator: MeanShift| estimator.method(Method::Tiles);
+    let words = ["leaving out far tiles here cannot be", "use the fused method"];
+    for distance in [Distance::L1, Distance::Lp(3.0), Distance::Cosine] {
+        conflict(tiles(fixed(1.0).distance(distance)), &words);
+    }
+    for bandwidth in [Bandwidth::PerPoint(vec![1.0; 4]), Bandwidth::Neighbours { k: 2 }] {
+        conflict(tiles(flat(1.0).bandwidth(bandwidth)), &words);
+    }
+    conflict(tiles(fixed(1.0).weight(own)), &["weight of one's own cannot be", "use the fused method"]);
+    for estimator in
+        [fixed(1.0).distance(Distance::Lp(2.0)), flat(1.0).bandwidth(Bandwidth::PerDimension(vec![1.0; 2]))]
+    {
+        assert_eq!(tiles(estimator).fit(&FOUR).unwrap().labels, [0, 0, 1, 1]);
+    }
 
     let words = ["several bandwidths with the cosine distance cannot be", "it needs a single one"];
     for bandwidth in [

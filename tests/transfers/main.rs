@@ -60,6 +60,8 @@ fn kinds() -> Vec<(&'static str, MeanShift)> {
         ("Scott", base.clone().bandwidth(Bandwidth::Scott)),
         ("neighbours", base.clone().bandwidth(Bandwidth::Neighbours { k: 30 })),
         ("flat", base.clone().weight(WeightFunction::Flat)),
+        ("tiles", base.clone().method(Method::Tiles)),
+        ("tiles, standard", standard.clone().method(Method::Tiles)),
         ("composed", base.method(Method::Composed { batch: 64 })),
     ]
 }

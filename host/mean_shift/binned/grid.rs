@@ -4,7 +4,7 @@ use cuda_std::machine::MachineKind;
 use gpu::layout::STRIDE;
 use gpu::spread::WORDS;
 
-use super::taps::radius;
+use crate::mean_shift::near::reach;
 
 /// The most dimensions of a field.
 pub const MOST_DIMENSIONS: usize = 3;
@@ -49,7 +49,7 @@ impl Grid {
         if count > MOST_NODES {
             return Err(count);
         }
-        let reach = (radius(points, accuracy) * per_bandwidth).ceil() as u32 + 2;
+        let reach = (reach(points, accuracy) * per_bandwidth).ceil() as u32 + 2;
         Ok(Self { d: extents.len(), per_bandwidth, spacing, low, nodes, reach })
     }
 

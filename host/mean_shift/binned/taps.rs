@@ -57,16 +57,6 @@ pub fn nodes_for(d: usize, accuracy: f64) -> f64 {
     ((IMAGES * d as f64 / images).powf(0.25) / (2.0 * PI)).clamp(FEWEST, MOST)
 }
 
-/// How far points still count, in bandwidths: beyond R they change a step of a query that has at least the
-/// weight of one point by at most `points exp(-R^2 / 2) R` bandwidths.
-pub fn radius(points: f64, accuracy: f64) -> f64 {
-    let mut radius: f64 = 4.0;
-    for _ in 0..20 {
-        radius = (2.0 * (points.max(2.0) * radius / accuracy).ln()).sqrt();
-    }
-    radius
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -108,7 +98,5 @@ mod tests {
                 assert!(error_bound(d, c) <= accuracy * 1.001, "d = {d}, {accuracy}: c = {c}");
             }
         }
-        let radius = radius(1e6, 1e-4);
-        assert!((1e6 * (-0.5 * radius * radius).exp() * radius / 1e-4 - 1.0).abs() < 1e-6, "{radius}");
     }
 }

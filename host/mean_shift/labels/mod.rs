@@ -28,6 +28,7 @@ pub use bins::{Bins, occupied_bins};
 pub use components::{Components, components};
 pub use extents::extents;
 pub use order::{Order, order, relabel};
+pub(super) use scan::ScanRoom;
 pub use scan::scan;
 pub use suppress::{Kept, suppress};
 pub use tally::{Groups, tally};
@@ -72,7 +73,7 @@ impl Columns<'_> {
 }
 
 /// A number that kernels can count to.
-fn count(number: usize, what: &'static str) -> Result<u32> {
+pub(super) fn count(number: usize, what: &'static str) -> Result<u32> {
     const MOST: usize = 1 << 30;
     match u32::try_from(number) {
         Ok(small) if number <= MOST => Ok(small),

@@ -13,16 +13,33 @@ use crate::executor::{Buffer, Device};
 /// [`Error::TooMany`](crate::Error::TooMany), or whatever the device reports.
 pub fn scan(device: &Device, values: &mut Buffer<u32>) -> Result<Buffer<u32>> {
     let n = values.len();
-    let n32 = count(n, "values")?;
-    let mut total = device.zeros(1)?;
-    if n <= ONE_BLOCK {
-        device.launch(scan_block::launch(values, &mut total, n32))?;
-        return Ok(total);
+    let mut room = ScanRoom::new(device, n)?;
+    room.scan(device, values, count(n, "values")?)?;
+    Ok(room.total)
+}
+
+/// What a scan needs beside its values, for those who scan again and again, and record it.
+pub(in crate::mean_shift) struct ScanRoom {
+    total: Buffer<u32>,
+    /// Where runs start, if there are so many values.
+    starts: Buffer<u32>,
+}
+
+impl ScanRoom {
+    /// For n values at most.
+    pub fn new(device: &Device, n: usize) -> Result<Self> {
+        let runs = if n <= ONE_BLOCK { 0 } else { n.div_ceil(RUN) };
+        Ok(Self { total: device.zeros(1)?, starts: device.zeros(runs)? })
     }
-    let runs = n.div_ceil(RUN);
-    let mut starts = device.zeros(runs)?;
-    device.launch(scan_sums::launch(values, &mut starts, n32))?;
-    device.launch(scan_block::launch(&mut starts, &mut total, runs as u32))?;
-    device.launch(scan_runs::launch(values, &starts, n32))?;
-    Ok(total)
+
+    /// [`scan`] of the first n values.
+    pub fn scan(&mut self, device: &Device, values: &mut Buffer<u32>, n: u32) -> Result<()> {
+        if n as usize <= ONE_BLOCK {
+            return device.launch(scan_block::launch(values, &mut self.total, n));
+        }
+        let runs = (n as usize).div_ceil(RUN);
+        device.launch(scan_sums::launch(values, &mut self.starts, n))?;
+        device.launch(scan_block::launch(&mut self.starts, &mut self.total, runs as u32))?;
+        device.launch(scan_runs::launch(values, &self.starts, n))
+    }
 }

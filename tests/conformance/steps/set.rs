@@ -4,6 +4,8 @@ use cuda_std::launch::Launch;
 use gpu::layout::STRIDE;
 use gpu::shift_any::Norm;
 use gpu::steps::{Call, Sizes, Step};
+use modeseek::mean_shift::labels::Columns;
+use modeseek::mean_shift::near::Boxes;
 use modeseek::reference::Metric;
 use modeseek::{Buffer, Device, WeightFunction};
 
@@ -165,6 +167,18 @@ pub fn columns_of(device: &Device, rows: &[f32], d: usize) -> (Buffer<f32>, usiz
 pub const SMALL: Option<u32> = Some(32);
 
 pub fn run(device: &Device, set: &Set, tolerance: f32, relaxation: f32, threads: Option<u32>) -> Stepped {
+    run_within(device, set, tolerance, relaxation, threads, None)
+}
+
+/// [`run`] that leaves out what is beyond a reach, squared and scaled. Kernels for any d: from 5 on.
+pub fn run_within(
+    device: &Device,
+    set: &Set,
+    tolerance: f32,
+    relaxation: f32,
+    threads: Option<u32>,
+    reach2: Option<f32>,
+) -> Stepped {
     let (d, m, kernel) = (set.d, set.m(), set.kernel);
     let (points, stride) = columns_of(device, &set.points, d);
     let (queries, query_stride) = columns_of(device, set.queries(), d);
@@ -180,6 +194,13 @@ pub fn run(device: &Device, set: &Set, tolerance: f32, relaxation: f32, threads:
         query_stride: query_stride as u32,
         most: m as u32,
     };
+    let boxes = reach2.map(|reach2| {
+        let mut boxes = Boxes::new(device, (set.n(), m, d), reach2, threads).unwrap();
+        let from = if set.queries.is_some() { &points } else { &queries };
+        boxes.of_points(device, Columns { values: from, n: set.n(), d, stride }).unwrap();
+        boxes.of_queries(device, Columns { values: &queries, n: m, d, stride: query_stride }).unwrap();
+        boxes
+    });
     let launch = kernel.step(set.function, d)(Call {
         queries: &queries,
         points: if set.queries.is_some() { &points } else { &queries },
@@ -192,6 +213,7 @@ pub fn run(device: &Device, set: &Set, tolerance: f32, relaxation: f32, threads:
         tolerance,
         relaxation,
         norm: kernel.norm(),
+        near: boxes.as_ref().map(Boxes::as_call),
     });
     assert_eq!(launch.kernel().name, kernel.name(set.function, d));
     let threads = threads.filter(|_| matches!(kernel, Kernel::Plain | Kernel::Marked));

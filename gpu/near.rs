@@ -1,0 +1,201 @@
+//! Which points a step may leave out: those whose box is farther from a query than any weight reaches.
+//!
+//! Points are in an order in which neighbours are near each other (curve.rs), and each [`BOX`] of them in a
+//! row has a box of its smallest and largest coordinates (boxes.rs), as have each [`WIDE`]. A step asks
+//! three times, each time for less:
+//!
+//! ```text
+//! block:   no query's box is near the box of WIDE points: none of them is loaded
+//! thread:  no query of its lanes is near the box of BOX points: nothing is computed with them
+//! query:   the query itself is not near: what its lane has computed does not count
+//! ```
+//!
+//! *Near* is a squared distance of `reach2` at most. The last question makes a query's sums independent of
+//! who its neighbours in the block are. The distance to a box is computed as the distance to a point is,
+//! in the same order of coordinates, and each operation rounds monotonically: so the box of a point is
+//! never farther than the point itself, and no pair within the reach is left out. A coordinate that is not
+//! a number has a gap of 0, and is never left out.
+
+use cuda_std::prelude::*;
+
+/// Points of a box. Divides the tiles of the steps.
+pub const BOX: usize = 64;
+
+/// Points of a wide box, of which none is loaded if no query is near: a multiple of [`BOX`], and of the steps'
+/// tiles.
+pub const WIDE: usize = 1024;
+
+/// Numbers that hold the boxes of n points of d coordinates: [`BOX`] points each, then [`WIDE`] each.
+pub const fn len(n: usize, d: usize) -> usize {
+    2 * d * (n.div_ceil(BOX) + n.div_ceil(WIDE))
+}
+
+/// What a step may leave out.
+#[derive(Clone, Copy)]
+pub struct Near<'a> {
+    /// The boxes of the points, of [`len`] numbers: see boxes.rs.
+    pub boxes: &'a [f32],
+    /// The boxes of each block's queries.
+    pub query_boxes: &'a [f32],
+    /// The square of how far a weight reaches, scaled. Infinity: every pair counts, and there are no boxes.
+    pub reach2: f32,
+}
+
+/// How far an interval is from another; 0 where they meet, or where a side is not a number.
+#[inline(always)]
+fn gap((low, high): (f32, f32), (other_low, other_high): (f32, f32)) -> f32 {
+    let (below, above) = (low - other_high, other_low - high);
+    larger(larger(below, above), 0.0)
+}
+
+/// The larger of two numbers; the second, if one is none. A GPU has an instruction for the library's function,
+/// a processor one for this.
+#[inline(always)]
+fn larger(a: f32, b: f32) -> f32 {
+    #[cfg(target_arch = "nvptx64")]
+    return a.max(b);
+    #[cfg(not(target_arch = "nvptx64"))]
+    if a > b { a } else { b }
+}
+
+/// Coordinate c of box b.
+///
+/// # Safety
+/// `boxes` has the box.
+#[inline(always)]
+unsafe fn side(boxes: &[f32], b: usize, d: usize, c: usize) -> (f32, f32) {
+    // SAFETY: the caller's promise.
+    let [low, high] = unsafe { boxes.as_ptr().add((b * d + c) * 2).cast::<[f32; 2]>().read() };
+    (low, high)
+}
+
+impl Near<'_> {
+    /// Whether anything may be left out at all: the same for all threads.
+    #[inline(always)]
+    pub fn is_on(&self) -> bool {
+        self.reach2 < f32::INFINITY
+    }
+
+    /// Whether the wide box of point j0, of n, is too far from the block's box.
+    ///
+    /// # Safety
+    /// The slices are as [`Near`] says, for D coordinates.
+    #[inline(always)]
+    pub unsafe fn skips<M: Machine, const D: usize>(&self, j0: u32, n: u32) -> bool {
+        if !self.is_on() {
+            return false;
+        }
+        let (b, q) = ((n as usize).div_ceil(BOX) + j0 as usize / WIDE, thread::block_idx_x() as usize);
+        let mut squared = 0.0;
+        for c in 0..D {
+            // SAFETY: the caller's promise.
+            let gap = unsafe { gap(side(self.boxes, b, D, c), side(self.query_boxes, q, D, c)) };
+            squared = if c == 0 { gap * gap } else { M::mul_add(gap, gap, squared) };
+        }
+        squared > self.reach2
+    }
+
+    /// The squared distance of each of a thread's queries to the box of point j, 0 where nothing is left out;
+    /// infinite from lane `count` on.
+    ///
+    /// # Safety
+    /// The slices are as [`Near`] says, and j is one of n points.
+    #[inline(always)]
+    pub unsafe fn distances<M: Machine, const D: usize, const LANES: usize>(
+        &self,
+        queries: &[[f32; LANES]; D],
+        j: u32,
+        count: u32,
+    ) -> [f32; LANES] {
+        let mut squared = [0.0; LANES];
+        if self.is_on() {
+            for lane in 0..LANES {
+                squared[lane] = if lane < count as usize { 0.0 } else { f32::INFINITY };
+            }
+            for c in 0..D {
+                // SAFETY: the caller's promise.
+                let side = unsafe { side(self.boxes, j as usize / BOX, D, c) };
+                for lane in 0..LANES {
+                    let gap = gap(side, (queries[c][lane], queries[c][lane]));
+                    squared[lane] = M::mul_add(gap, gap, squared[lane]);
+                }
+            }
+        }
+        squared
+    }
+
+    /// Whether all of a thread's queries are too far.
+    #[inline(always)]
+    pub fn all_far<const LANES: usize>(&self, distances: &[f32; LANES]) -> bool {
+        let mut far = true;
+        for lane in 0..LANES {
+            far &= distances[lane] > self.reach2;
+        }
+        far
+    }
+
+    /// Values of a thread's queries, and zeros for those that are too far.
+    #[inline(always)]
+    pub fn masked<const LANES: usize>(&self, distances: &[f32; LANES], mut values: [f32; LANES]) -> [f32; LANES] {
+        for lane in 0..LANES {
+            values[lane] = if distances[lane] > self.reach2 { 0.0 } else { values[lane] };
+        }
+        values
+    }
+}
+
+/// The same for any d: coordinates are where they are, not in registers.
+impl Near<'_> {
+    /// [`skips`](Self::skips) for d coordinates, and for any box b of the points.
+    ///
+    /// # Safety
+    /// As there.
+    #[inline(always)]
+    pub unsafe fn skips_box<M: Machine>(&self, b: usize, d: usize) -> bool {
+        let q = thread::block_idx_x() as usize;
+        let (mut squared, mut c) = (0.0, 0);
+        while c < d {
+            // SAFETY: the caller's promise.
+            let gap = unsafe { gap(side(self.boxes, b, d, c), side(self.query_boxes, q, d, c)) };
+            squared = M::mul_add(gap, gap, squared);
+            if squared > self.reach2 {
+                return true;
+            }
+            c += 1;
+        }
+        false
+    }
+
+    /// [`distances`](Self::distances) to the box of point j, of queries by columns, `stride` apart.
+    ///
+    /// # Safety
+    /// As there; `queries` points to the thread's lanes in the first of d columns.
+    #[inline(always)]
+    pub unsafe fn distances_any<M: Machine, const LANES: usize>(
+        &self,
+        (queries, stride): (*const f32, usize),
+        d: usize,
+        j: usize,
+        count: usize,
+    ) -> [f32; LANES] {
+        let mut squared = [0.0; LANES];
+        if self.is_on() {
+            for lane in 0..LANES {
+                squared[lane] = if lane < count { 0.0 } else { f32::INFINITY };
+            }
+            let mut c = 0;
+            // What is far in some coordinates is far.
+            while c < d && !self.all_far(&squared) {
+                // SAFETY: the caller's promise.
+                let (side, query) =
+                    unsafe { (side(self.boxes, j / BOX, d, c), queries.add(c * stride).cast::<[f32; LANES]>().read()) };
+                for lane in 0..LANES {
+                    let gap = gap(side, (query[lane], query[lane]));
+                    squared[lane] = M::mul_add(gap, gap, squared[lane]);
+                }
+                c += 1;
+            }
+        }
+        squared
+    }
+}

@@ -1,0 +1,145 @@
+//! The blurring form: points that move in the order of a curve, and become fewer where they meet.
+
+use gpu::layout::gather_columns;
+use gpu::merge::gather_numbers;
+use gpu::retire::begin;
+use gpu::shift_any::Norm;
+use gpu::steps::{Call, Sizes, Step};
+
+use super::{Arranged, Boxes, CELLS, DRIFT, arrange};
+use crate::error::Result;
+use crate::executor::{Buffer, Device};
+use crate::mean_shift::MeanShift;
+use crate::mean_shift::iterate::{Ends, Field, Queries, Rounds, Run, Watch};
+use crate::mean_shift::labels::Columns;
+
+/// Points on their way.
+struct Points<'a> {
+    options: &'a MeanShift,
+    device: &'a Device,
+    d: usize,
+    /// Where they are, in order.
+    arranged: Arranged,
+    /// Which of them each of the fit's points has become.
+    place: Buffer<u32>,
+    /// Where the next step puts them.
+    next: Buffer<f32>,
+    sums: Buffer<f32>,
+    boxes: Boxes,
+    step: Step,
+}
+
+impl<'a> Points<'a> {
+    fn new(options: &'a MeanShift, device: &'a Device, points: Columns<'_>, marks: &Buffer<f32>) -> Result<Self> {
+        let mut arranged = arrange(device, points, marks, options.weight.scale() / CELLS)?;
+        let (n, d) = (arranged.n, points.d);
+        let reach2 = options.scaled_reach(options.reach_of(points.n));
+        Ok(Self {
+            options,
+            device,
+            d,
+            place: std::mem::replace(&mut arranged.number_of, device.zeros(0)?),
+            next: device.zeros(arranged.columns.len())?,
+            sums: device.zeros(2 * arranged.stride)?,
+            boxes: Boxes::new(device, (n, n, d), reach2, options.threads_per_block)?,
+            step: options.weight.steps().choose(d as u32, Norm::L2, !arranged.marks.is_empty()),
+            arranged,
+        })
+    }
+
+    /// Puts them in order anew, where they are now.
+    fn rearrange(&mut self) -> Result<()> {
+        let (device, places) = (self.device, self.place.len());
+        let anew = Self::new(self.options, device, self.arranged.points(), &self.arranged.marks)?;
+        let before = std::mem::replace(self, anew);
+        // Those numbers are of the points before.
+        let mut place = device.zeros(places)?;
+        device.launch(gather_numbers::launch(&self.place, &before.place, &mut place, places as u32))?;
+        self.place = place;
+        Ok(())
+    }
+
+    /// Tells a run how many there are.
+    fn begin(&self, run: &mut Run<'_>) -> Result<()> {
+        let mut ids = self.device.zeros(self.arranged.n)?;
+        self.device.launch(begin::launch(&mut ids, &mut run.state, self.arranged.n as u32))
+    }
+
+    /// Launches so many steps, each the other way between the two buffers.
+    fn steps(&mut self, run: &mut Run<'_>, count: usize) -> Result<()> {
+        let Arranged { columns: here, marks, n, stride, .. } = &mut self.arranged;
+        let (n, d, stride) = (*n, self.d, *stride);
+        for step in 0..count {
+            let [from, to] = if step % 2 == 0 { [&mut *here, &mut self.next] } else { [&mut self.next, &mut *here] };
+            let points = Columns { values: from, n, d, stride };
+            self.boxes.of_points(self.device, points)?;
+            self.boxes.of_queries(self.device, points)?;
+            let [n, d, stride] = [n, d, stride].map(|size| size as u32);
+            let launch = (self.step)(Call {
+                queries: &*from,
+                points: &*from,
+                marks: &*marks,
+                next: to,
+                sums: &mut self.sums,
+                state: &mut run.state,
+                sizes: Sizes { n, d, stride, query_stride: stride, most: n },
+                limit: run.limit as u32,
+                tolerance: self.options.scaled_tolerance(),
+                relaxation: 1.0,
+                norm: Norm::L2,
+                near: Some(self.boxes.as_call()),
+            });
+            self.device.launch(self.options.in_own_blocks(d, Norm::L2, launch))?;
+        }
+        Ok(())
+    }
+
+    /// Where the fit's points are, and what is known of them, in their own order.
+    fn ends(&self, n: usize) -> Result<(Queries, Buffer<f32>)> {
+        let stride = Queries::stride_of(n);
+        let spread = |from: &Buffer<f32>, d: usize| -> Result<Buffer<f32>> {
+            let mut to = self.device.zeros(d * stride)?;
+            let (d, from_stride, stride) = (d as u32, self.arranged.stride as u32, stride as u32);
+            let launch = gather_columns::launch(from, &self.place, &mut to, n as u32, d, from_stride, stride);
+            self.device.launch(launch)?;
+            Ok(to)
+        };
+        let columns = spread(&self.arranged.columns, self.d)?;
+        Ok((Queries::new(columns, n, stride), spread(&self.sums, 2)?))
+    }
+}
+
+/// [`Field::blur`] that leaves out what is far.
+pub fn blur(options: &MeanShift, field: &Field, columns: Buffer<f32>, watch: Watch<'_>) -> Result<Ends> {
+    let (device, n) = (&field.device, field.n as usize);
+    let all = Columns { values: &columns, n, d: field.d as usize, stride: field.stride as usize };
+    let mut points = Points::new(options, device, all, &field.marks)?;
+    drop(columns);
+    let mut run = Run::new(device, options, watch)?;
+    points.begin(&mut run)?;
+    let drift = DRIFT * options.reach_of(n);
+    let (mut rounds, mut queued, mut arranged) = (Rounds::new(device), 0, 0);
+    loop {
+        // SAFETY: a recorded round has an even number of steps, and so the same buffers, which live until the
+        // points are rearranged; `forget` follows that.
+        unsafe { rounds.queue(|| points.steps(&mut run, field.queue())) }?;
+        queued += field.queue();
+        let goes_on = run.look(device, queued)?;
+        // Steps behind the last iteration left everything as it was.
+        if (run.done + field.queue() - queued) % 2 == 1 {
+            std::mem::swap(&mut points.arranged.columns, &mut points.next);
+        }
+        if !goes_on {
+            break;
+        }
+        if run.history[arranged..].iter().sum::<f64>() > drift {
+            arranged = run.done;
+            rounds.forget();
+            points.rearrange()?;
+            points.begin(&mut run)?;
+        }
+    }
+    drop(rounds);
+    let (queries, details) = points.ends(n)?;
+    Ok(run.ends(queries, details))
+}

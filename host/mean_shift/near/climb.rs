@@ -1,0 +1,180 @@
+//! The standard form: queries in the order of a curve, over points that are.
+
+use gpu::layout::gather_columns;
+use gpu::merge::gather_numbers;
+use gpu::retire::{begin, flag_moving, retire};
+use gpu::shift_any::Norm;
+use gpu::steps::{Call, Sizes, Step};
+
+use super::{Arranged, Boxes, CELLS, DRIFT, arrange, curve_order};
+use crate::error::Result;
+use crate::executor::{Buffer, Device};
+use crate::mean_shift::MeanShift;
+use crate::mean_shift::iterate::{Ends, Field, Queries, Rounds, Run, Watch};
+use crate::mean_shift::labels::{Columns, ScanRoom};
+
+/// Queries on their way.
+struct Climb<'a> {
+    options: &'a MeanShift,
+    device: &'a Device,
+    d: usize,
+    points: Arranged,
+    boxes: Boxes,
+    step: Step,
+    /// Where the active ones are, the first of these columns.
+    queries: Queries,
+    /// The identity of each, and room for as many.
+    ids: Buffer<u32>,
+    kept_ids: Buffer<u32>,
+    /// Where the next step puts them.
+    next: Buffer<f32>,
+    sums: Buffer<f32>,
+    /// For each query that goes on, its place among those that do.
+    slots: Buffer<u32>,
+    scan: ScanRoom,
+    /// Where each ended, by its identity, and what is known of it.
+    ends: Buffer<f32>,
+    details: Buffer<f32>,
+    /// At least the number of active queries.
+    most: u32,
+}
+
+impl<'a> Climb<'a> {
+    fn new(options: &'a MeanShift, field: &'a Field, queries: Queries) -> Result<Self> {
+        let (device, n, d) = (&field.device, field.n as usize, field.d as usize);
+        let all = Columns { values: &field.columns, n, d, stride: field.stride as usize };
+        let points = arrange(device, all, &field.marks, options.weight.scale() / CELLS)?;
+        let (m, stride) = (queries.m as usize, queries.stride as usize);
+        let reach2 = options.scaled_reach(options.reach_of(n));
+        let mut boxes = Boxes::new(device, (points.n, m, d), reach2, options.threads_per_block)?;
+        boxes.of_points(device, points.points())?;
+        Ok(Self {
+            options,
+            device,
+            d,
+            boxes,
+            step: options.weight.steps().choose(field.d, Norm::L2, !points.marks.is_empty()),
+            points,
+            ids: device.zeros(m)?,
+            kept_ids: device.zeros(m)?,
+            next: device.zeros(d * stride)?,
+            sums: device.zeros(2 * stride)?,
+            slots: device.zeros(m)?,
+            scan: ScanRoom::new(device, m)?,
+            ends: device.zeros(d * stride)?,
+            details: device.zeros(3 * stride)?,
+            most: queries.m,
+            queries,
+        })
+    }
+
+    /// The first `active` queries.
+    fn active(&self, active: u32) -> Columns<'_> {
+        let Queries { columns, stride, .. } = &self.queries;
+        Columns { values: columns, n: active as usize, d: self.d, stride: *stride as usize }
+    }
+
+    /// Puts the active queries in order, where they are now; there are no others behind them.
+    fn rearrange(&mut self, active: u32) -> Result<()> {
+        let order = curve_order(self.device, self.active(active), self.options.weight.scale() / CELLS, false)?;
+        let (from, to, d, stride) = (&self.queries.columns, &mut self.next, self.d as u32, self.queries.stride);
+        self.device.launch(gather_columns::launch(from, &order, to, active, d, stride, stride))?;
+        self.device.launch(gather_numbers::launch(&self.ids, &order, &mut self.kept_ids, active))?;
+        std::mem::swap(&mut self.queries.columns, &mut self.next);
+        std::mem::swap(&mut self.ids, &mut self.kept_ids);
+        self.most = active;
+        Ok(())
+    }
+
+    /// Launches so many steps, after each of which those that have come to rest leave, and the others move up in
+    /// their order.
+    fn steps(&mut self, run: &mut Run<'_>, count: usize) -> Result<()> {
+        let Self { options, device, points, most, .. } = self;
+        let (d, most, limit, query_stride) = (self.d as u32, *most, run.limit as u32, self.queries.stride);
+        let sizes = Sizes { n: points.n as u32, d, stride: points.stride as u32, query_stride, most };
+        let tolerance = options.scaled_tolerance();
+        for step in 0..count {
+            let (ids, kept_ids) = match step % 2 {
+                0 => (&self.ids, &mut self.kept_ids),
+                _ => (&self.kept_ids, &mut self.ids),
+            };
+            let columns = &mut self.queries.columns;
+            let active = Columns { values: columns, n: most as usize, d: self.d, stride: query_stride as usize };
+            self.boxes.of_queries(device, active)?;
+            let launch = (self.step)(Call {
+                queries: &*columns,
+                points: &points.columns,
+                marks: &points.marks,
+                next: &mut self.next,
+                sums: &mut self.sums,
+                state: &mut run.state,
+                sizes,
+                limit,
+                // Iterations of this form are ended by another kernel.
+                tolerance: -1.0,
+                relaxation: options.relaxation as f32,
+                norm: Norm::L2,
+                near: Some(self.boxes.as_call()),
+            });
+            device.launch(options.in_own_blocks(d, Norm::L2, launch))?;
+            let (sums, slots, state) = (&self.sums, &mut self.slots, &mut run.state);
+            device.launch(flag_moving::launch(sums, slots, state, query_stride, most, limit, tolerance))?;
+            self.scan.scan(device, slots, most)?;
+            device.launch(retire::launch(
+                &self.next,
+                sums,
+                ids,
+                &*slots,
+                columns,
+                kept_ids,
+                &mut self.ends,
+                &mut self.details,
+                state,
+                d,
+                query_stride,
+                query_stride,
+                most,
+                limit,
+                tolerance,
+            ))?;
+        }
+        Ok(())
+    }
+}
+
+/// [`Field::climb`] that leaves out what is far.
+pub fn climb(options: &MeanShift, field: &Field, queries: Queries, watch: Watch<'_>) -> Result<Ends> {
+    let device = &field.device;
+    let mut climb = Climb::new(options, field, queries)?;
+    let mut run = Run::new(device, options, watch)?;
+    device.launch(begin::launch(&mut climb.ids, &mut run.state, climb.most))?;
+    climb.rearrange(climb.most)?;
+    let drift = DRIFT * options.reach_of(field.n as usize);
+    let (mut rounds, mut queued, mut arranged) = (Rounds::new(device), 0, 0);
+    loop {
+        // SAFETY: a recorded round has an even number of steps, and so the same buffers, which live as long as
+        // `climb`; a change of `most`, and of the buffers' places, is followed by `forget`.
+        unsafe { rounds.queue(|| climb.steps(&mut run, field.queue())) }?;
+        queued += field.queue();
+        let goes_on = run.look(device, queued)?;
+        if !goes_on {
+            break;
+        }
+        if field.queue() % 2 == 1 {
+            std::mem::swap(&mut climb.ids, &mut climb.kept_ids);
+        }
+        if run.history[arranged..].iter().sum::<f64>() > drift {
+            arranged = run.done;
+            climb.rearrange(run.active)?;
+            rounds.forget();
+        } else if !rounds.is_recorded() || run.active <= climb.most / 2 {
+            // The others have left, and fewer blocks are needed; a few too many are worth no new recording.
+            climb.most = run.active;
+            rounds.forget();
+        }
+    }
+    drop(rounds);
+    let Climb { queries, ends, details, .. } = climb;
+    let queries = Queries { columns: ends, m: queries.m, stride: queries.stride };
+    Ok(run.ends(queries, details))
+}

@@ -1,0 +1,60 @@
+//! Iterations that leave out what is far, exactly: for those who put the steps together themselves.
+//! [`MeanShift`](crate::MeanShift) does, with [`Method::Tiles`](crate::Method::Tiles).
+//!
+//! | step | what |
+//! |---|---|
+//! | [`sort_by_key`] | the order of 64-bit keys: a radix sort |
+//! | [`curve_order`] | the order of points along a space-filling curve |
+//! | [`arrange`] | points in that order, those that are equal as one |
+//! | [`Boxes`] | boxes of points that are neighbours in it, and of queries |
+//! | [`reach`] | how far a weight has to be looked at |
+//!
+//! Points that are next to each other in the order are near each other in space, so that their box is small;
+//! a step leaves out the boxes that are farther from its queries than a weight reaches (gpu/near.rs). In the
+//! standard form the points are put in order once, and the queries whenever they have moved far; in the
+//! blurring form the points are. The order changes no result, but only how many pairs are computed.
+
+mod arrange;
+mod blur;
+mod boxes;
+mod climb;
+mod curve;
+mod reach;
+mod sort;
+
+pub use arrange::{Arranged, arrange};
+pub use boxes::Boxes;
+pub use curve::curve_order;
+pub use reach::reach;
+pub use sort::sort_by_key;
+
+use super::iterate::Queries;
+
+/// Pairs of a query and a point, over all iterations of a fit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pairs {
+    /// That were computed.
+    pub kept: u64,
+    /// That there are.
+    pub all: u64,
+}
+
+/// Cells of the curve's grid in a bandwidth.
+const CELLS: f64 = 8.0;
+
+/// Points, or queries, are put in order again when they may have moved this part of the reach.
+const DRIFT: f64 = 0.25;
+
+pub(super) use blur::blur;
+pub(super) use climb::climb;
+
+/// The most bytes that this method takes beyond what every fit does, for n points and m queries.
+///
+/// Points in order and their marks, the numbers by which they are put in it, and boxes.
+pub(super) fn bytes(n: usize, m: usize, d: usize) -> u128 {
+    let (points, queries) = (Queries::stride_of(n) as u128, Queries::stride_of(m.max(n)) as u128);
+    let boxes = 2 * gpu::near::len(n.max(m), d) as u128;
+    // Keys and numbers twice, and a quarter of a count each; flags and places.
+    let numbers = queries * (2 * 2 + 2 + 1 + 4) + 4096;
+    (points * (2 * d as u128 + 4) + queries * d as u128 + boxes + numbers) * 4
+}
