@@ -7,6 +7,7 @@ mod driver;
 mod errors;
 mod graphs;
 mod modules;
+mod pool;
 
 use std::ffi::c_void;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -21,6 +22,7 @@ use super::{Details, Executor, Recording, ptx};
 use crate::error::{Bytes, Error, Result};
 use errors::{no_gpu, refused};
 use modules::{Function, Loaded, Target};
+use pool::Pool;
 
 /// Which GPU, and what it runs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -46,6 +48,7 @@ pub(super) struct Cuda {
     /// Whether the driver records launches.
     graphs: bool,
     loaded: Mutex<Loaded>,
+    pool: Mutex<Pool>,
 }
 
 impl Cuda {
@@ -76,7 +79,8 @@ impl Cuda {
         let context = CudaContext::new(number).map_err(refused("open the GPU"))?;
         let stream = context.new_stream().map_err(refused("make a stream"))?;
         let graphs = driver::require(&driver::GRAPHS).is_ok();
-        let cuda = Self { context, stream, name, driver_version, compute, limits, graphs, loaded: Mutex::default() };
+        let (loaded, pool) = (Mutex::default(), Mutex::default());
+        let cuda = Self { context, stream, name, driver_version, compute, limits, graphs, loaded, pool };
         cuda.loaded().add_foreign(&modules)?;
         Ok(cuda)
     }
@@ -100,6 +104,22 @@ impl Cuda {
     fn loaded(&self) -> MutexGuard<'_, Loaded> {
         self.loaded.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn pool(&self) -> MutexGuard<'_, Pool> {
+        self.pool.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives all kept memory back to the driver, which waits for the launches that may use it; whether there was any.
+    fn release(&self) -> bool {
+        let mut released = false;
+        for address in self.pool().drain() {
+            // An error here is one of an earlier launch, reported where its result is read; and a context
+            // that has failed has nothing left to free.
+            // SAFETY: `allocate` had the address of the driver, and nobody has it any more.
+            released |= unsafe { result::free_sync(address) }.is_ok();
+        }
+        released
+    }
 }
 
 impl Drop for Cuda {
@@ -107,8 +127,8 @@ impl Drop for Cuda {
         // The context may outlive this executor, if another one has it too. Where it has failed, its
         // modules are lost with it.
         if self.enter().is_ok() {
-            // SAFETY: launches have ended: their memory is freed before the executor is, and freeing waits
-            // for them.
+            self.release();
+            // SAFETY: launches have ended: their memory was just freed, and freeing waits for them.
             unsafe { self.loaded().unload() };
         }
     }
@@ -142,19 +162,28 @@ impl Executor for Cuda {
             memory_bus_bits: attribute(Attribute::CU_DEVICE_ATTRIBUTE_GLOBAL_MEMORY_BUS_WIDTH),
             l2_bytes: attribute(Attribute::CU_DEVICE_ATTRIBUTE_L2_CACHE_SIZE).map(|bytes| bytes as usize),
             memory_bytes: Some(memory_bytes),
-            free_bytes,
+            free_bytes: free_bytes + self.pool().bytes(),
         })
     }
 
     fn available(&self) -> Result<usize> {
         self.enter()?;
-        Ok(result::mem_get_info().map_err(self.refused("tell its free memory"))?.0)
+        Ok(result::mem_get_info().map_err(self.refused("tell its free memory"))?.0 + self.pool().bytes())
     }
 
     fn allocate(&self, bytes: usize) -> Result<u64> {
         self.enter()?;
+        if let Some(address) = self.pool().take(bytes) {
+            return Ok(address);
+        }
         // SAFETY: the size is not zero; the memory is written before it is read, by `Device`'s contract.
-        unsafe { result::malloc_sync(bytes) }.map_err(|error| match error.0 {
+        let allocate = || unsafe { result::malloc_sync(bytes) };
+        let allocated = match allocate() {
+            // What is kept may be in the way.
+            Err(DriverError(sys::CUresult::CUDA_ERROR_OUT_OF_MEMORY)) if self.release() => allocate(),
+            other => other,
+        };
+        let address = allocated.map_err(|error| match error.0 {
             sys::CUresult::CUDA_ERROR_OUT_OF_MEMORY => Error::Memory {
                 device: self.describe(),
                 what: "a buffer".to_owned(),
@@ -163,14 +192,14 @@ impl Executor for Cuda {
                 advice: "use fewer points, or a smaller --batch",
             },
             _ => self.refused("give memory")(error),
-        })
+        })?;
+        self.pool().add(address, bytes);
+        Ok(address)
     }
 
     unsafe fn free(&self, address: u64, _bytes: usize) {
-        // An error here is one of an earlier launch, reported where its result is read; and a context
-        // that has failed has nothing left to free.
-        // SAFETY: `allocate` gave the address. Freeing waits for the launches that may use it.
-        let _ = self.enter().map(|()| unsafe { result::free_sync(address) });
+        // Launches may still use it: whoever gets it next comes behind them in the stream.
+        self.pool().give(address);
     }
 
     unsafe fn write(&self, address: u64, bytes: &[u8]) -> Result<()> {

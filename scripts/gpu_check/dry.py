@@ -31,8 +31,8 @@ echo "========= ERROR SUMMARY: 0 errors"
 
 STAND_IN = "libstand_in_driver.so"
 
-# The variable by which the stand-in driver is told where to log the names of kernels.
-LAUNCHED = "STAND_IN_LAUNCHED"
+# The variable by which the stand-in driver is told where to log the names of kernels that are launched.
+LOG = "STAND_IN_LOG"
 ENTRY = re.compile(r"\.entry\s+(\w+)")
 
 
@@ -94,8 +94,9 @@ def entries(root: Path) -> List[str]:
 
 def never_launched(root: Path, driver: Dict[str, str]) -> List[str]:
     """Kernels that the runs on the stand-in driver did not launch, and that a sanitizer would never see."""
-    log = Path(driver[LAUNCHED])
-    launched = set(log.read_text(encoding="utf-8").split()) if log.is_file() else set()
+    log = Path(driver[LOG])
+    lines = log.read_text(encoding="utf-8").splitlines() if log.is_file() else []
+    launched = {line.split()[1] for line in lines if line.startswith("launch ")}
     missing = [name for name in entries(root) if name not in launched]
     return [f"stand-in driver: no run launches {', '.join(missing)}"] if missing else []
 
@@ -147,7 +148,7 @@ def stand_in(programs: Dict[str, Path], scratch: Path) -> Optional[Dict[str, str
     sanitizer.write_text(SANITIZER, encoding="utf-8")
     sanitizer.chmod(0o755)
     path = f"{tools}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
-    return {"LD_LIBRARY_PATH": str(folder), "PATH": path, LAUNCHED: str(scratch / "launched")}
+    return {"LD_LIBRARY_PATH": str(folder), "PATH": path, LOG: str(scratch / "driver.log")}
 
 
 def without_gpu(job: Job, driver: Dict[str, str]) -> List[str]:

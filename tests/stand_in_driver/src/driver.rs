@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
+use std::io::Write;
 use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -71,6 +72,16 @@ static DRIVER: LazyLock<Mutex<Driver>> = LazyLock::new(|| {
 /// Tells whoever wrote the program what it did wrong.
 pub(crate) fn complain(what: impl std::fmt::Display) {
     eprintln!("stand-in driver: {what}");
+}
+
+/// Adds a line to the file that `STAND_IN_LOG` names, if it does.
+pub(crate) fn log(line: std::fmt::Arguments<'_>) {
+    let Some(path) = std::env::var_os("STAND_IN_LOG") else { return };
+    let file = std::fs::OpenOptions::new().create(true).append(true).open(path);
+    // One write, so that programs that run at once do not mix their lines.
+    if let Err(error) = file.and_then(|mut file| file.write_all(format!("{line}\n").as_bytes())) {
+        complain(format_args!("the log cannot be written: {error}"));
+    }
 }
 
 /// A call that needs nothing but a driver.

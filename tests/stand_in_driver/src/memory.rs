@@ -6,7 +6,7 @@ use std::slice;
 use ptx_interpreter::MemoryError;
 
 use crate::behaviour::Behaviour;
-use crate::driver::{Notices, complain, with_context};
+use crate::driver::{Notices, complain, log, with_context};
 use crate::errors::{Answer, Out, Status, give};
 
 /// Says what was wrong with a program's use of memory.
@@ -38,7 +38,9 @@ extern "C" fn cuMemAlloc_v2(address: Out<u64>, bytes: usize) -> Status {
             return Err(Status::OUT_OF_MEMORY);
         }
         let start = context.gpu.alloc_bytes(bytes).map_err(|_| Status::OUT_OF_MEMORY)?;
+        context.memory_was_refused = false;
         context.allocations.insert(start, bytes);
+        log(format_args!("allocation {bytes}"));
         give(address, start)
     })
 }

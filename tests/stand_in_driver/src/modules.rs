@@ -1,13 +1,12 @@
 //! Modules, functions and launches.
 
 use std::ffi::{CStr, c_char, c_uint, c_void};
-use std::io::Write;
 use std::slice;
 
 use ptx_interpreter::{Grid, LaunchError, Module};
 
 use crate::behaviour::Behaviour;
-use crate::driver::{Context, Notices, complain, with_context};
+use crate::driver::{Context, Notices, complain, log, with_context};
 use crate::errors::{Answer, Out, Status, give};
 
 /// CUjit_option: a buffer for what went wrong, and its size.
@@ -142,16 +141,6 @@ pub(crate) struct Launch {
     arguments: Vec<u8>,
 }
 
-/// Adds a kernel's name to the file that `STAND_IN_LAUNCHED` names, if it does.
-fn log_launch(name: &str) {
-    let Some(path) = std::env::var_os("STAND_IN_LAUNCHED") else { return };
-    let file = std::fs::OpenOptions::new().create(true).append(true).open(path);
-    // One write, so that programs that run at once do not mix their lines.
-    if let Err(error) = file.and_then(|mut file| file.write_all(format!("{name}\n").as_bytes())) {
-        complain(format_args!("the log of launches cannot be written: {error}"));
-    }
-}
-
 impl Context {
     /// Runs a launch.
     pub(crate) fn launch(&mut self, behaviour: Behaviour, launch: &Launch) -> Answer {
@@ -166,7 +155,7 @@ impl Context {
             return Ok(());
         }
         if self.logged.insert(launch.name.clone()) {
-            log_launch(&launch.name);
+            log(format_args!("launch {}", launch.name));
         }
         let module = self.modules.get(&launch.module).ok_or(Status::INVALID_HANDLE)?;
         match self.gpu.launch_buffer(module, &launch.name, launch.grid, &launch.arguments) {

@@ -4,12 +4,13 @@
 
 #![cfg(target_os = "linux")] // where a folder can be put before the one of the real driver
 
+mod memory;
+
 use std::collections::BTreeMap;
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 use std::process::Command;
 
-use modeseek::{Bandwidth, Device, MeanShift, Method};
 use serde_json::Value;
 
 /// What became of a run of the program.
@@ -17,6 +18,8 @@ struct Outcome {
     code: Option<i32>,
     output: String,
     errors: String,
+    /// How often the program asked the driver for memory.
+    allocations: usize,
 }
 
 /// The stand-in: cargo builds it beside the test, which names its package as a dependency.
@@ -37,6 +40,7 @@ fn run_with(driver: &std::path::Path, behaviour: &str, args: &[&str]) -> Outcome
         .args(args)
         .env("LD_LIBRARY_PATH", folder.path())
         .env("STAND_IN_DRIVER", behaviour)
+        .env("STAND_IN_LOG", folder.path().join("log"))
         .env("RUST_BACKTRACE", "1")
         .output()
         .expect("the program starts");
@@ -44,7 +48,9 @@ fn run_with(driver: &std::path::Path, behaviour: &str, args: &[&str]) -> Outcome
     for sign in ["panicked", "backtrace", "stand-in driver:"] {
         assert!(!errors.contains(sign), "{behaviour} {args:?}:\n{errors}");
     }
-    Outcome { code: output.status.code(), output: text, errors }
+    let log = std::fs::read_to_string(folder.path().join("log")).unwrap_or_default();
+    let allocations = log.lines().filter(|line| line.starts_with("allocation ")).count();
+    Outcome { code: output.status.code(), output: text, errors, allocations }
 }
 
 fn run(behaviour: &str, device: &str, args: &[&str]) -> Outcome {
@@ -53,7 +59,7 @@ fn run(behaviour: &str, device: &str, args: &[&str]) -> Outcome {
 
 /// Checks that the program failed with one sentence, which has these parts.
 fn assert_fails(outcome: &Outcome, parts: &[&str]) {
-    let Outcome { code, output, errors } = outcome;
+    let Outcome { code, output, errors, .. } = outcome;
     assert_eq!((*code, output.as_str()), (Some(1), ""), "{errors}");
     assert!(errors.starts_with("modeseek: "), "{errors}");
     for part in parts {
@@ -225,25 +231,6 @@ fn a_driver_that_refuses_the_kernels() {
 }
 
 #[test]
-fn memory_that_does_not_suffice() {
-    if has_ptx() {
-        let whose = "Stand-in GPU 0 (compute capability 9.0) has";
-        for (behaviour, parts) in [
-            // Found before anything is allocated, for everything together; or by an allocation.
-            (
-                "memory-4096",
-                [whose, "4.0 KiB of memory free", "needed for 200 points of 2 dimensions; use fewer points"],
-            ),
-            ("out-of-memory", [whose, "0 B of memory free", "needed for a buffer; use fewer points"]),
-        ] {
-            for device in ["cuda", "auto"] {
-                assert_fails_in_one_line(&run(behaviour, device, &[]), &parts);
-            }
-        }
-    }
-}
-
-#[test]
 fn launches_that_are_refused() {
     if has_ptx() {
         let words = "refused to launch kernel to_columns: CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES (too many resources";
@@ -313,30 +300,6 @@ fn a_gpu_that_is_lost_while_it_is_opened() {
         for error in ["ECC_UNCORRECTABLE", "UNKNOWN"] {
             assert_no_gpu(&format!("lost-{error}-1"), &format!("CUDA_ERROR_{error} ("));
         }
-    }
-}
-
-#[test]
-fn batches_shrink_to_the_memory() {
-    if has_ptx() {
-        // What the fits of 200 points are predicted to take: fused, and in batches of one point.
-        let predicted = |method| {
-            let estimator = MeanShift::new().bandwidth(Bandwidth::Fixed(2.5)).method(method);
-            estimator.on(&Device::processor().expect("a processor")).fit(&[[0.0, 0.0]; 200]).expect("a fit").memory.0
-        };
-        let (fused, least) = (predicted(Method::Fused), predicted(Method::Composed { batch: 1 }));
-        let in_batches = ["--method", "composed", "--batch", "200"];
-        let run_with_memory = |bytes: u128, args: &[&str]| run(&format!("memory-{bytes}"), "cuda", args);
-        // Seven eighths of this hold the distances of 48 points to 200, of 800 bytes each, and not those of all.
-        let some = (least + 47 * 800) * 8 / 7 + 8;
-        let [small, large] = [some, 1 << 20].map(|bytes| report(&run_with_memory(bytes, &in_batches)));
-        assert_eq!((&small["batch"], &large["batch"]), (&48.into(), &200.into()));
-        assert_eq!(clusters(&small), clusters(&large));
-        // Not even one point at a time, where the fused method has all that it needs.
-        let needed = "needed for 200 points of 2 dimensions; use fewer points";
-        assert_fails_in_one_line(&run_with_memory(least - 1, &in_batches), &[needed, "or --method fused"]);
-        assert_eq!(report(&run_with_memory(fused, &[]))["batch"], Value::Null);
-        assert_fails_in_one_line(&run_with_memory(fused - 1, &[]), &[needed]);
     }
 }
 
