@@ -44,6 +44,14 @@ pub enum Error {
         /// NaN or an infinity.
         value: f64,
     },
+    /// Coordinates so far apart that f32 does not hold them about their middle.
+    #[error("the points extend over {extent:e} in column {column}, which f32 does not hold; scale the data first")]
+    Range {
+        /// The coordinate, from 0.
+        column: usize,
+        /// Its largest distance from the middle.
+        extent: f64,
+    },
     /// A row has another length than the first.
     #[error("row {row} has {found} values, and the first has {expected}; all rows have the same length")]
     RaggedRow {

@@ -29,7 +29,7 @@ impl Points {
     ///
     /// # Errors
     /// [`Error::NoPoints`], [`Error::NoDimensions`], [`Error::IncompleteRow`], [`Error::NotFinite`],
-    /// [`Error::TooMany`].
+    /// [`Error::TooMany`], [`Error::Range`].
     pub fn from_rows<T: Copy + Into<f64>>(rows: &[T], dimensions: usize) -> Result<Self> {
         if dimensions == 0 {
             return Err(Error::NoDimensions);
@@ -50,6 +50,9 @@ impl Points {
             return Err(Error::NotFinite { row: at / dimensions, column: at % dimensions, value });
         }
         let (centre, extents) = bounds(rows, dimensions);
+        if let Some(column) = extents.iter().position(|&extent| extent > f64::from(f32::MAX)) {
+            return Err(Error::Range { column, extent: extents[column] });
+        }
         let centred = |(at, &value): (usize, &T)| (value.into() - centre[at % dimensions]) as f32;
         let rows = rows.iter().enumerate().map(centred).collect();
         Ok(Self { rows, dimensions, centre, extents })
@@ -249,7 +252,14 @@ mod tests {
 
     #[test]
     fn the_largest_coordinates_have_a_centre() {
-        let points = Points::from_rows(&[f64::MAX, -f64::MAX], 1).unwrap();
-        assert_eq!(points.centre(), [0.0]);
+        let points = Points::from_rows(&[f32::MAX, -f32::MAX], 1).unwrap();
+        assert_eq!((points.centre(), points.centred_rows()), (&[0.0][..], &[f32::MAX, -f32::MAX][..]));
+        let points = Points::from_rows(&[f64::MAX; 3], 1).unwrap();
+        assert_eq!((points.centre(), points.centred_rows()), (&[f64::MAX][..], &[0.0; 3][..]));
+        // About the middle f32 must hold them.
+        for far in [1e39, f64::MAX] {
+            let error = Points::from_rows(&[0.0, far, 1.0, -far], 2).unwrap_err();
+            assert!(matches!(error, Error::Range { column: 1, extent } if extent == far), "{error}");
+        }
     }
 }

@@ -107,7 +107,8 @@ impl MeanShift {
     }
 
     /// Iterations end when no point moves more than this many bandwidths; in the standard form, each
-    /// query's own. 0: when none moves at all.
+    /// query's own. 0: when none moves at all. With the cosine distance a step is measured by it too: as 1 - cos of the
+    /// angle is about half its square, 1e-3 bandwidths of 0.1 are an angle of 0.014.
     pub fn tolerance(self, tolerance: f64) -> Self {
         Self { tolerance, ..self }
     }

@@ -57,7 +57,8 @@ pub struct Clustering {
 /// What became of a query.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Query {
-    /// Iterations until it came to rest, or until there were no more.
+    /// Iterations until it came to rest, or until there were no more. In the blurring form, where all move until none moves
+    /// far, those of the whole fit.
     pub iterations: u32,
     /// Its last step, in bandwidths; with the composed method the largest of all points' last steps.
     pub last_shift: f64,

@@ -132,8 +132,9 @@ impl Clustering {
     /// the density integrates to 1.
     ///
     /// # Errors
-    /// [`Error::Undefined`] for a weight of one's own, a distance that is not the 2-norm, and bandwidths of
-    /// points; as [`predict`](Self::predict).
+    /// [`Error::Undefined`] for a weight of one's own, a distance that is not the 2-norm, bandwidths of
+    /// points, and a density that is more than f64 holds (that of many dimensions may be; one that is less is 0); as
+    /// [`predict`](Self::predict).
     pub fn density(&self, points: &(impl ToPoints + ?Sized)) -> Result<Vec<f64>> {
         let Fitted { options, prepared, .. } = &*self.fitted;
         let undefined = |why| Err(Error::Undefined { what: "a density", why });
@@ -147,16 +148,21 @@ impl Clustering {
         let Some(integral) = integral(options.weight, d) else {
             return undefined("for a weight function of one's own, whose integral is not known");
         };
-        let volume: f64 = match &prepared.per_dimension {
-            Some(each) => each.iter().product(),
-            None => prepared.h.powi(d as i32),
+        let volume = match &prepared.per_dimension {
+            Some(each) => Product::of(each.iter().copied()),
+            None => Product::of(std::iter::repeat_n(prepared.h, d)),
         };
+        let unit = volume.times(&integral);
         // Over the unit, as the sums are.
         let total = options
             .weights_in(prepared.unit)
             .map_or(prepared.field.n as f64, |weights| weights.into_iter().map(f64::from).sum());
         let sums = self.sums(self.queries(points)?)?;
-        Ok(sums.into_iter().map(|sum| f64::from(sum) / (total * volume * integral)).collect())
+        let densities: Vec<f64> = sums.into_iter().map(|sum| unit.divide(f64::from(sum) / total)).collect();
+        if densities.iter().any(|density| density.is_infinite()) {
+            return undefined("where f64 does not hold it: with this bandwidth, in so many dimensions");
+        }
+        Ok(densities)
     }
 
     /// sum_j v_j w(|q - x_j| / h) for each query, by one step that goes nowhere.
@@ -187,19 +193,43 @@ impl Clustering {
     }
 }
 
+/// A product, with its logarithm for where it leaves f64.
+struct Product {
+    value: f64,
+    ln: f64,
+}
+
+impl Product {
+    fn of(factors: impl Iterator<Item = f64>) -> Self {
+        let one = Self { value: 1.0, ln: 0.0 };
+        factors.fold(one, |product, factor| Self { value: product.value * factor, ln: product.ln + factor.ln() })
+    }
+
+    fn times(&self, other: &Self) -> Self {
+        Self { value: self.value * other.value, ln: self.ln + other.ln }
+    }
+
+    /// A number of at least 0 over the product.
+    fn divide(&self, number: f64) -> f64 {
+        // The logarithm of 0 gives 0 again; and with half of the range each, no quotient is lost.
+        if (1e-150..=1e150).contains(&self.value) { number / self.value } else { (number.ln() - self.ln).exp() }
+    }
+}
+
 /// The integral of a weight over d-dimensional space, for h = 1: the volume of the unit ball, times
 /// integral_0^1 w(u) d u^(d-1) du for those that end at 1.
-fn integral(weight: WeightFunction, d: usize) -> Option<f64> {
+fn integral(weight: WeightFunction, d: usize) -> Option<Product> {
     use std::f64::consts::PI;
     let dimensions = d as f64;
     // V_0 = 1, V_1 = 2, V_d = V_(d-2) 2 pi / d.
-    let ball = (1..=d).rev().step_by(2).map(|k| if k == 1 { 2.0 } else { 2.0 * PI / k as f64 }).product::<f64>();
+    let ball = (1..=d).rev().step_by(2).map(|k| if k == 1 { 2.0 } else { 2.0 * PI / k as f64 });
+    let of_ball = |part| Some(Product::of(ball.chain([part])));
     match weight {
-        WeightFunction::Gaussian => Some((2.0 * PI).powf(dimensions / 2.0)),
-        WeightFunction::Flat => Some(ball),
-        WeightFunction::Triangular => Some(ball / (dimensions + 1.0)),
-        WeightFunction::Epanechnikov => Some(ball * 2.0 / (dimensions + 2.0)),
-        WeightFunction::Biweight => Some(ball * 8.0 / ((dimensions + 2.0) * (dimensions + 4.0))),
+        WeightFunction::Gaussian => Some(Product::of(std::iter::repeat_n((2.0 * PI).sqrt(), d))),
+        WeightFunction::Flat => of_ball(1.0),
+        WeightFunction::Triangular => of_ball(1.0 / (dimensions + 1.0)),
+        WeightFunction::Epanechnikov => of_ball(2.0 / (dimensions + 2.0)),
+        WeightFunction::Biweight => of_ball(8.0 / ((dimensions + 2.0) * (dimensions + 4.0))),
         WeightFunction::Own(_) => None,
     }
 }
@@ -217,7 +247,8 @@ mod tests {
                 let shell = |i: u32| (f64::from(i) + 0.5) * step;
                 let sum: f64 =
                     (0..120_000).map(|i| weight.weight(shell(i)) * surface * shell(i).powi(d - 1) * step).sum();
-                let exact = integral(weight, d as usize).unwrap();
+                let Product { value: exact, ln } = integral(weight, d as usize).unwrap();
+                assert!((ln.exp() / exact - 1.0).abs() <= 1e-12);
                 assert!((sum / exact - 1.0).abs() <= 1e-4, "{weight:?} {d}: {sum}, not {exact}");
             }
         }

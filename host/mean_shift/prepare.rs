@@ -14,6 +14,9 @@ use crate::error::{Error, Result};
 use crate::executor::{Buffer, Device};
 use crate::points::Points;
 
+/// The largest coordinate that new points may have: its differences from the fit's points are in f32.
+const FARTHEST: f64 = 1e37;
+
 /// How coordinates are scaled: `scaled_c = factors_c (x_c - centre_c)`, or put on a sphere.
 #[derive(Clone, Debug)]
 pub struct Scaling {
@@ -69,7 +72,10 @@ impl Scaling {
             None => {
                 let moved: Vec<f64> = points.centre().iter().zip(&self.centre).map(|(own, fit)| own - fit).collect();
                 let centred = points.centred_rows().iter().enumerate();
-                centred.map(|(at, &x)| (f64::from(x) + moved[at % d]) as f32).collect()
+                // What is too far to be scaled is as far as can be: farther than any weight reaches.
+                let farthest: Vec<f64> = self.factors.iter().map(|factor| FARTHEST / factor.max(1.0)).collect();
+                let place = |at: usize, x: f64| (x + moved[at % d]).clamp(-farthest[at % d], farthest[at % d]) as f32;
+                centred.map(|(at, &x)| place(at, f64::from(x))).collect()
             }
         };
         let rows = device.upload(&rows)?;

@@ -4,7 +4,7 @@ use std::f64::consts::PI;
 
 use modeseek::{Bandwidth, MeanShift, Merging, WeightFunction};
 
-use crate::{DEVICE, fixed, near};
+use crate::{DEVICE, fixed, near, refused};
 
 /// Worked out by hand.
 #[test]
@@ -88,4 +88,29 @@ fn densities_are_the_sums() {
             assert!((found - expected).abs() <= 1e-5 * expected + 1e-9, "d = {d}: {found}, not {expected}");
         }
     }
+}
+
+/// h^d and (2 pi)^(d/2) leave f64 in many dimensions; the density need not.
+#[test]
+fn densities_in_many_dimensions() {
+    let d = 400;
+    let at = |x: f64| vec![x; d];
+    // A density of about 1, of factors 1e-160 and 1e160.
+    let h = 1.0 / (2.0 * PI).sqrt();
+    for (h, expected) in [(h, 1.0), (h * 1.1, 1.1_f64.powi(-400)), (h / 1.1, 1.1_f64.powi(400))] {
+        let found = fixed(h).fit(&[at(0.0)][..]).unwrap();
+        let density = found.density(&[at(0.0), at(100.0)][..]).unwrap();
+        assert!((density[0] / expected - 1.0).abs() <= 1e-9 && density[1] == 0.0, "{density:?}, not {expected}");
+    }
+    // Their own logarithms: far below 1 in f64 yet, then below what f64 holds, and above.
+    for (h, ln) in [(2.0, -400.0 * (2.0 * (2.0 * PI).sqrt()).ln()), (1000.0, f64::NEG_INFINITY)] {
+        let density = fixed(h).fit(&[at(0.0)][..]).unwrap().density(&[at(0.0)][..]).unwrap()[0];
+        near(density, ln.exp(), ln.exp() * 1e-9);
+    }
+    let found = fixed(1e-3).weight(WeightFunction::Epanechnikov).fit(&[at(0.0)][..]).unwrap();
+    refused(found.density(&[at(0.0)][..]), &["a density is not defined where f64 does not hold it"]);
+    // Of bandwidths for each dimension, the product alone counts.
+    let each: Vec<f64> = (0..d).map(|c| if c % 2 == 0 { h * 1e9 } else { h / 1e9 }).collect();
+    let found = fixed(1.0).bandwidth(Bandwidth::PerDimension(each)).fit(&[at(0.0)][..]).unwrap();
+    near(found.density(&[at(0.0)][..]).unwrap()[0], 1.0, 1e-9);
 }

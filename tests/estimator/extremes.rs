@@ -84,3 +84,19 @@ fn norms_hold_over_the_whole_extent() {
         }
     }
 }
+
+/// What is far from all is far, whatever f32 holds.
+#[test]
+fn new_points_may_be_anywhere() {
+    let found = flat(1.0).fit(&[[0.0, 0.0], [0.5, 0.0], [9.0, 9.0]]).unwrap();
+    let gaussian = fixed(1.0).fit(&[[0.0, 0.0], [0.5, 0.0], [9.0, 9.0]]).unwrap();
+    for far in [1e20, 1e38, 1e39, 1e300, f64::MAX] {
+        for found in [&found, &gaussian] {
+            assert_eq!(found.predict(&[[far, -far]], Assignment::Basin).unwrap(), [-1], "{far:e}");
+            assert_eq!(found.predict(&[[far, -far]], Assignment::NearestMode).unwrap(), [-1], "{far:e}");
+            assert_eq!(found.density(&[[far, -far]]).unwrap(), [0.0], "{far:e}");
+        }
+    }
+    let error = refused(flat(1.0).fit(&[[0.0, 0.0], [0.0, 1e39]]), &["5e38 in column 1, which f32 does not hold"]);
+    assert!(matches!(error, Error::Range { column: 1, .. }));
+}
