@@ -66,6 +66,39 @@ fn fitting(wanted: usize, free: u128, fixed: u128, each: u128) -> usize {
 mod tests {
     use super::*;
 
+    /// docs/clustering.md has the formula and its example from here.
+    #[test]
+    fn the_guide_says_how_much_it_is() {
+        let guide = include_str!("../../docs/clustering.md");
+        let blurring = MeanShift::new();
+        let standard = MeanShift::new().form(Form::Standard);
+        let seeds = |count| standard.clone().seeding(Seeding::Random { count, seed: 0 });
+        for (n, d, m, options) in [
+            (1 << 20, 2, 1 << 20, &blurring),
+            (100_000, 30, 100_000, &blurring),
+            (1_000_000, 2, 1_000_000, &standard),
+            (64_000, 7, 32, &seeds(5)),
+            (64_000, 7, 64_000, &seeds(100_000)),
+        ] {
+            let (t, d) = (f64::max((2 * m) as f64, 32.0).log2().ceil().exp2() as u128, d as u128);
+            let [n_, m] = [n, m].map(|count| count as u128);
+            let of_queries = if options.form == Form::Blurring { 5 * d + 29 } else { 6 * d + 33 };
+            let numbers = n_ * (3 * d + 12) + m * of_queries + 4 * t + options.max_iterations as u128;
+            assert_eq!(bytes(options, n, d as usize), 4 * numbers, "{n}, {d}, {m}");
+        }
+        for formula in ["n (3 d + 12) + n (5 d + 29) + 4 t", "n (3 d + 12) + m (6 d + 33) + 4 t"] {
+            assert!(guide.contains(formula), "{formula}");
+        }
+        let take = |options: &MeanShift| Bytes(bytes(options, 1_000_000, 2));
+        let [all, each, some] = [take(&blurring), take(&standard), take(&seeds(500))];
+        let example = format!(
+            "So 1,000,000 points of 2 dimensions take {all} in the blurring form, {each} in the standard form, and {some} with \
+             500 random seeds and labels of the nearest mode."
+        );
+        let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(words(guide).contains(&words(&example)), "{example}");
+    }
+
     #[test]
     fn batches_shrink_to_what_fits() {
         assert_eq!(fitting(1024, 1 << 30, 1000, 400), 1024);
