@@ -2,7 +2,9 @@
 
 use modeseek::Device;
 use modeseek::mean_shift::Masses;
-use modeseek::mean_shift::labels::{self, NOISE, count_within, nearest, occupied_bins, order, relabel, tally};
+use modeseek::mean_shift::labels::{
+    self, NOISE, count_within, nearest, nearest_of_supported, occupied_bins, order, relabel, tally,
+};
 
 use crate::check::{assert_close, random};
 use crate::labels::{Set, distance, is_slow};
@@ -176,6 +178,22 @@ pub fn nearest_modes(device: &Device) {
                 }
             }
         }
+    }
+}
+
+/// What has no support, or lies where f32 holds no power of the distance, is near no mode.
+pub fn nearest_of_few(device: &Device) {
+    let far = [0.0, 9.0, 1e20, -1e30, f32::NAN, 1e20, 9.0, 0.0];
+    let set = Set::new(device, far.to_vec(), 1);
+    let modes = device.upload(&[-1.0_f32, 8.0]).unwrap();
+    let support = device.upload(&[1.0_f32, 0.0, 1.0, 1.0, 1.0, 0.0, f32::MIN_POSITIVE, 0.0]).unwrap();
+    for p in [1.0, 2.0, 3.0] {
+        let near = if p == 1.0 { [0, 1, 0, 0, NOISE, 0, 1, 0] } else { [0, 1, NOISE, NOISE, NOISE, NOISE, 1, 0] };
+        let (ids, _) = nearest(device, set.columns(), &modes, 2, p, None).unwrap();
+        assert_eq!(device.download(&ids).unwrap(), near, "{p}");
+        let (ids, _) = nearest_of_supported(device, set.columns(), &support, &modes, 2, p, None).unwrap();
+        let [a, _, b, c, e, _, f, _] = near;
+        assert_eq!(device.download(&ids).unwrap(), [a, NOISE, b, c, e, NOISE, f, NOISE], "{p}");
     }
 }
 

@@ -105,6 +105,15 @@ pub fn sphere(device: &Device) {
     device.launch(to_sphere::launch(&input, &centre, &mut columns, &mut zero, 3000, 2, 3008, 1.0)).unwrap();
     assert_eq!(device.download(&zero).unwrap(), [900]);
     assert_eq!(device.download(&columns).unwrap()[900], 0.0);
+    // The origin but for the rounding of a row, and what is just far enough from it to have a direction.
+    for (centre, least) in [(0.1, 1.5e-7), (0.3, 5e-7), (0.7, 1e-6), (1e6, 1.5)] {
+        for (x, directed) in [(0.0, false), (least, false), (4.0 * least, true), (-4.0 * least, true)] {
+            let (row, middle) = (device.upload(&[(x - centre) as f32]).unwrap(), device.upload(&[centre]).unwrap());
+            let (mut column, mut zero) = (poisoned(device, 32), device.upload(&[u32::MAX]).unwrap());
+            device.launch(to_sphere::launch(&row, &middle, &mut column, &mut zero, 1, 1, 32, 1.0)).unwrap();
+            assert_eq!(device.download(&zero).unwrap() == [u32::MAX], directed, "{x} about {centre}");
+        }
+    }
 }
 
 pub fn matmul(device: &Device) {

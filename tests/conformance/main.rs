@@ -31,7 +31,7 @@ macro_rules! conformance {
                 bandwidth: distances_to_neighbours, guessed_brackets, weights_are_repetitions, golden, samples, fallbacks,
                     marks_of_points, senseless_bandwidths_are_refused, workers_agree;
                 labels: components_of_ends, components_at_the_radius, suppressed_centres;
-                groups: scan, tally_of_groups, means_of_spots, order_of_groups, order_by_weight, nearest_modes,
+                groups: scan, tally_of_groups, means_of_spots, order_of_groups, order_by_weight, nearest_modes, nearest_of_few,
                     counts_within, bins_of_points, bins_that_fail, bins_of_weights;
                 runs: lecture, blurring_is_the_oracles, standard_is_the_oracles, methods_agree, far_from_the_origin,
                     degenerate_sets, block_sizes_agree, same_bits, labels_of_any_device, traffic;
