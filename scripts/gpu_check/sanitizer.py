@@ -53,6 +53,7 @@ OPTIONS = (
     "--distance lp --norm 3",
     "--bandwidth scott --kernel triangular",
     "--method composed",
+    "--dim 4 --bandwidth neighbour:20",
     "--dim 7 --bandwidth 6",
 )
 
