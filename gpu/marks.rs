@@ -9,7 +9,8 @@
 //! ```
 //!
 //! Points are scaled by one bandwidth, h_ref, and both factors are relative to it, so that they stay near one:
-//! factor_j = w_j (h_ref / h_j)^(d+2), scale2_j = (h_ref / h_j)^2. h_ref cancels in x'.
+//! factor_j = unit w_j (h_ref / h_j)^(d+2), scale2_j = (h_ref / h_j)^2. h_ref and unit cancel in x'; the unit
+//! keeps the factors of the widest bandwidths from being next to nothing ([`LEAST`](crate::weight::Weight::LEAST)).
 
 use cuda_std::prelude::*;
 
@@ -34,6 +35,7 @@ pub unsafe fn marks(
     d: u32,
     stride: u32,
     h_ref: f64,
+    unit: f64,
 ) {
     let (n, stride) = (n as usize, stride as usize);
     let j = thread::index_1d();
@@ -43,7 +45,7 @@ pub unsafe fn marks(
             let ratio = if bandwidths.is_empty() { 1.0 } else { h_ref / f64::from(bandwidths[j]) };
             let weight = if weights.is_empty() { 1.0 } else { f64::from(weights[j]) };
             scale2 = ratio * ratio;
-            factor = weight * power(ratio, d + 2);
+            factor = unit * weight * power(ratio, d + 2);
         }
         // SAFETY: cells j of both columns belong to the thread with that index.
         unsafe {

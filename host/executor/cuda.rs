@@ -162,7 +162,7 @@ impl Executor for Cuda {
             memory_bus_bits: attribute(Attribute::CU_DEVICE_ATTRIBUTE_GLOBAL_MEMORY_BUS_WIDTH),
             l2_bytes: attribute(Attribute::CU_DEVICE_ATTRIBUTE_L2_CACHE_SIZE).map(|bytes| bytes as usize),
             memory_bytes: Some(memory_bytes),
-            free_bytes,
+            free_bytes: free_bytes + self.pool().bytes(),
         })
     }
 

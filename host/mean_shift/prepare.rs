@@ -235,7 +235,7 @@ impl MeanShift {
         let (none, mut columns) = (device.zeros(0)?, device.zeros(2 * stride)?);
         let weights = weights.unwrap_or(&none);
         let sizes = (n as u32, d as u32, stride as u32);
-        device.launch(gpu::marks::marks::launch(&none, weights, &mut columns, sizes.0, sizes.1, sizes.2, 1.0))?;
+        device.launch(gpu::marks::marks::launch(&none, weights, &mut columns, sizes.0, sizes.1, sizes.2, 1.0, 1.0))?;
         Ok(columns)
     }
 

@@ -100,3 +100,19 @@ fn new_points_may_be_anywhere() {
     let error = refused(flat(1.0).fit(&[[0.0, 0.0], [0.0, 1e39]]), &["5e38 in column 1, which f32 does not hold"]);
     assert!(matches!(error, Error::Range { column: 1, .. }));
 }
+
+/// In many dimensions a wide bandwidth of a point's own makes its weight small, and no less a cluster where it is alone.
+#[test]
+fn wide_bandwidths_of_points_have_support() {
+    let d = 16;
+    let mut points: Vec<Vec<f64>> = (0..20).map(|i| vec![f64::from(i % 4) * 0.05; d]).collect();
+    points.push(vec![1000.0; d]);
+    let mut bandwidths = vec![1.0; 20];
+    bandwidths.push(20.0);
+    let expected: Vec<i32> = (0..21).map(|i| i32::from(i == 20)).collect();
+    for form in [Form::Blurring, Form::Standard] {
+        let found = fixed(1.0).bandwidth(Bandwidth::PerPoint(bandwidths.clone())).form(form).fit(&points).unwrap();
+        assert_eq!(found.labels, expected, "{form:?}");
+        assert_eq!(found.predict(&points, Assignment::Basin).unwrap(), expected, "{form:?}");
+    }
+}

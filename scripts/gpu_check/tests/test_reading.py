@@ -9,7 +9,7 @@ import unittest
 from pathlib import Path
 from typing import List
 
-from gpu_check import cargo, conformance, elf, rows, sanitizer
+from gpu_check import cargo, conformance, dry, elf, rows, sanitizer
 from gpu_check.tests.fakes import row
 
 LIBTEST = """
@@ -164,3 +164,21 @@ class Sanitizer(unittest.TestCase):
         ]
         for text, state, why in cases:
             self.assertEqual(sanitizer.parse(text), (state, why), text)
+
+
+class Launched(unittest.TestCase):
+    def test_kernels_that_no_run_launches_are_named(self) -> None:
+        with tempfile.TemporaryDirectory() as kept:
+            root = Path(kept)
+            ptx = root / "gpu/ptx/sm_75/vector.ptx"
+            ptx.parent.mkdir(parents=True)
+            ptx.write_text("\n.visible .entry axpy(\n.visible .entry\tscale_2(\n", encoding="utf-8")
+            driver = {dry.LOG: str(root / "log")}
+            everything = ["stand-in driver: no run launches axpy, scale_2"]
+            self.assertEqual(dry.never_launched(root, driver), everything)
+            for log, missing in [
+                ("allocation 8\nlaunch axpy\n", ["stand-in driver: no run launches scale_2"]),
+                ("launch scale_2\nlaunch axpy\nlaunch axpy\n", []),
+            ]:
+                Path(driver[dry.LOG]).write_text(log, encoding="utf-8")
+                self.assertEqual(dry.never_launched(root, driver), missing)
