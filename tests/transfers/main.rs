@@ -75,7 +75,13 @@ fn crossings_do_not_depend_on_the_number_of_points() {
         let [few, many] = [200, 3200].map(|n| counted(&device, &estimator, &clouds(n, 2)));
         assert_eq!((few.0.iterations, many.0.iterations), (4, 4), "{name}");
         let crossings = |account: &Account| (account.writes.len(), account.reads.len(), account.waits);
-        assert_eq!(crossings(&few.1), crossings(&many.1), "{name}");
+        if name.starts_with("tiles") {
+            // Points are put in order again when they have moved far, with a few numbers each time.
+            let (few, many) = (crossings(&few.1), crossings(&many.1));
+            assert!(many.0 <= few.0 + 3 * 4 && many.1 <= few.1 + 2 * 4 && many.2 == few.2, "{name}: {few:?} {many:?}");
+        } else {
+            assert_eq!(crossings(&few.1), crossings(&many.1), "{name}");
+        }
         let large = |sizes: &[usize]| sizes.iter().filter(|&&bytes| bytes > 3200).count();
         // The points. (The composed method, which has no support of its own, is given one for each.)
         assert_eq!(large(&many.1.writes), 1 + usize::from(name == "composed"), "{name}");

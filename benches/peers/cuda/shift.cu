@@ -1,7 +1,7 @@
 // The fused mean-shift step in CUDA C++: the algorithm of gpu/shift.rs, for d = 1, 2, 3, 4 and the same
 // five weights, with the same names, parameters and shapes, so that it can be launched in the place of
 // ours. A slice is two parameters, its address and its length; the lengths are not looked at here, nor are
-// marks: these are the kernels of points without any.
+// marks, nor boxes: these are the kernels of points without any, over all pairs.
 //
 // A thread holds 4 queries in registers; the block's threads share tiles of 1024 points in shared
 // memory; the inner loop takes 4 points at a time. The two approximations are written out: the option
@@ -145,7 +145,8 @@ __device__ __forceinline__ void shift(const float* __restrict__ all_queries, con
     extern "C" __global__ void name##_##D(const float* queries, size_t, const float* points, size_t, const float*, \
                                           size_t, float* next, size_t, float* sums, size_t, unsigned* state,       \
                                           unsigned n, unsigned stride, unsigned query_stride, unsigned,            \
-                                          unsigned limit, float tolerance, float relaxation) {                     \
+                                          unsigned limit, float tolerance, float relaxation, const float*, size_t, \
+                                          const float*, size_t, unsigned, float) {                                 \
         shift<W, D>(queries, points, next, sums, state, n, stride, query_stride, limit, tolerance, relaxation);    \
     }
 #define KERNELS(name, W) KERNEL(name, W, 1) KERNEL(name, W, 2) KERNEL(name, W, 3) KERNEL(name, W, 4)

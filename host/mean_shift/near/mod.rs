@@ -54,7 +54,7 @@ pub(super) use climb::climb;
 pub(super) fn bytes(n: usize, m: usize, d: usize) -> u128 {
     let (points, queries) = (Queries::stride_of(n) as u128, Queries::stride_of(m.max(n)) as u128);
     let boxes = 2 * gpu::near::len(n.max(m), d) as u128;
-    // Keys and numbers twice, and a quarter of a count each; flags and places.
-    let numbers = queries * (2 * 2 + 2 + 1 + 4) + 4096;
+    // Keys and numbers twice, and a quarter of a count each; flags, places, and what they were before.
+    let numbers = queries * (2 * 2 + 2 + 1 + 4) + 64;
     (points * (2 * d as u128 + 4) + queries * d as u128 + boxes + numbers) * 4
 }
