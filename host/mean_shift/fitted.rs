@@ -195,29 +195,6 @@ impl Product {
     }
 }
 
-/// A product, with its logarithm for where it leaves f64.
-struct Product {
-    value: f64,
-    ln: f64,
-}
-
-impl Product {
-    fn of(factors: impl Iterator<Item = f64>) -> Self {
-        let one = Self { value: 1.0, ln: 0.0 };
-        factors.fold(one, |product, factor| Self { value: product.value * factor, ln: product.ln + factor.ln() })
-    }
-
-    fn times(&self, other: &Self) -> Self {
-        Self { value: self.value * other.value, ln: self.ln + other.ln }
-    }
-
-    /// A number of at least 0 over the product.
-    fn divide(&self, number: f64) -> f64 {
-        // The logarithm of 0 gives 0 again; and with half of the range each, no quotient is lost.
-        if (1e-150..=1e150).contains(&self.value) { number / self.value } else { (number.ln() - self.ln).exp() }
-    }
-}
-
 /// The integral of a weight over d-dimensional space, for h = 1: the volume of the unit ball, times
 /// integral_0^1 w(u) d u^(d-1) du for those that end at 1.
 fn integral(weight: WeightFunction, d: usize) -> Option<Product> {
