@@ -55,6 +55,13 @@ OPTIONS = (
     "--method composed",
     "--dim 4 --bandwidth neighbour:20",
     "--dim 7 --bandwidth 6",
+    "--method field --accuracy 0.01 --bandwidth 8 --dim 1",
+    "--method field --accuracy 0.01 --bandwidth 8 --form standard",
+    "--method field --accuracy 0.01 --bandwidth 12 --dim 3",
+    "--method tiles --form standard",
+    "--method tiles --dim 3",
+    "--method tiles --dim 4",
+    "--method tiles --dim 7 --bandwidth 6",
 )
 
 CONFORMANCE = "conformance kernels"

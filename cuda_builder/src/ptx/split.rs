@@ -35,7 +35,11 @@ fn family_text(ptx: &Ptx<'_>, family: &str, markers: &BTreeSet<&Marker>) -> Fami
     let mut head = String::from("// Kernels written in Rust, compiled by cuda_builder. Do not edit.\n");
     let (mut body, mut entries, mut seen) = (String::new(), Vec::new(), BTreeSet::new());
     for (index, item) in ptx.items.iter().enumerate() {
-        let text = tidy(item.text);
+        let mut text = tidy(item.text);
+        if let (ItemKind::Entry { .. }, Some(entry)) = (item.kind, item.name) {
+            // The text is checked in: names of parameters are an entry's own and need not have its name in front.
+            text = text.replace(&format!("{entry}_param_"), "p");
+        }
         match item.kind {
             ItemKind::Header => head += &format!("{text}\n"),
             ItemKind::File => body += &format!("\n{text}\n"),
@@ -58,7 +62,8 @@ fn family_text(ptx: &Ptx<'_>, family: &str, markers: &BTreeSet<&Marker>) -> Fami
     FamilyText { family: family.to_owned(), entries, text: head + &body }
 }
 
-/// The text without spaces at line ends, so that a checked-in copy passes whitespace checks.
+/// The text without spaces at line ends, so that a checked-in copy passes whitespace checks, and without indentation,
+/// so that it is small.
 fn tidy(text: &str) -> String {
-    text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
+    text.lines().map(str::trim).collect::<Vec<_>>().join("\n")
 }
