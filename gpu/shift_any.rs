@@ -204,8 +204,12 @@ unsafe fn weigh<M: Machine, W: Weight, K: Kind, const LANES: usize>(
             let power = rows.add(j * rows_apart(LANES)).read();
             (power, if K::MARKED { [marks.add(j).read(), marks.add(stride + j).read()] } else { [1.0; 2] })
         };
-        let weights = W::of_lanes::<M, LANES>(power.map(|power| scale * squared::<K>(power, outer)));
-        let weights = weights.map(|weight| factor * weight);
+        // Loops, since the library's `map` of so long an array is a call, for which all lanes go through memory.
+        let mut arguments = power;
+        for lane in 0..LANES {
+            arguments[lane] = scale * squared::<K>(power[lane], outer);
+        }
+        let weights = lanes::scale(factor, W::of_lanes::<M, LANES>(arguments));
         totals = lanes::add(totals, weights);
         // SAFETY: as above.
         unsafe { rows.add(j * rows_apart(LANES)).write(weights) };
@@ -435,7 +439,8 @@ pub unsafe fn step<M: Machine, W: Weight, K: Kind, const LANES: usize>(
                         unsafe {
                             let next = &mut arguments.next;
                             let before = if seen == 0 { [0.0; LANES] } else { lanes::read(next, at) };
-                            lanes::write(next, at, lanes::add(before, near.masked(&distances, sums[k])));
+                            let sums = if near.is_on() { near.masked(&distances, sums[k]) } else { sums[k] };
+                            lanes::write(next, at, lanes::add(before, sums));
                         }
                     }
                 }

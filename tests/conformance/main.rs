@@ -30,7 +30,7 @@ macro_rules! conformance {
                 steps: shift, shift_any, shift_norms, places_do_not_matter, nan_is_not_lost, converged_steps_do_nothing;
                 retiring: retire_queries, retire_in_order, retire_when_done, begin_runs;
                 near: sorted_keys, points_along_a_curve, points_along_hilberts_curve, boxes_of_points, arranged_points, steps_within_reach,
-                    places_do_not_matter_within_reach, tiles_are_all_pairs, tiles_of_hard_sets, kept_pairs;
+                    places_do_not_matter_within_reach, tiles_are_all_pairs, tiles_of_hard_sets, tiles_of_seeds_and_new_points, kept_pairs;
                 ceilings: ceilings_copy, ceilings_fma, ceilings_ex2, ceilings_mma;
                 far: queries_far_away;
                 bandwidth: distances_to_neighbours, guessed_brackets, weights_are_repetitions, golden, samples, fallbacks,

@@ -5,7 +5,7 @@ use gpu::progress::PAIRS;
 use modeseek::data::Blobs;
 use modeseek::mean_shift::labels::count_within;
 use modeseek::mean_shift::near::{arrange, curve_order, reach, sort_by_key};
-use modeseek::{Clustering, Device, Form, Method, WeightFunction};
+use modeseek::{Assignment, Clustering, Device, Form, Merging, Method, Seeding, WeightFunction};
 
 use crate::check::{is_interpreted, random};
 use crate::labels::Set as Points;
@@ -369,6 +369,38 @@ pub fn tiles_of_hard_sets(device: &Device) {
                     );
                 }
             }
+        }
+    }
+}
+
+/// Seeds of every kind, both rules of merging, labels of either kind, and new points.
+pub fn tiles_of_seeds_and_new_points(device: &Device) {
+    let n = if is_interpreted(device) { 150 } else { 900 };
+    let rows = Blobs { points: n, clusters: 4, dimensions: 2, seed: 14 }.generate().unwrap().rows;
+    let others = Blobs { points: 97, clusters: 4, dimensions: 2, seed: 14 }.generate().unwrap().rows;
+    let at = modeseek::Points::from_rows(&others, 2).unwrap();
+    let seedings = [
+        Seeding::EveryPoint,
+        Seeding::Bins { min_frequency: 2 },
+        Seeding::Random { count: 20, seed: 1 },
+        Seeding::At(at.clone()),
+    ];
+    for (seeding, function) in seedings.into_iter().flat_map(|seeding| {
+        [WeightFunction::Gaussian, WeightFunction::Triangular].map(move |function| (seeding.clone(), function))
+    }) {
+        for assignment in [Assignment::NearestMode, Assignment::Basin] {
+            let what = format!("{seeding:?}, {function:?}, {assignment:?}");
+            let h = if function == WeightFunction::Gaussian { 2.5 } else { 6.0 };
+            let standard = fixed(h).form(Form::Standard).weight(function).max_iterations(100);
+            let estimator = standard.seeding(seeding.clone()).assignment(assignment);
+            let [all, near] =
+                [Method::Fused, Method::Tiles].map(|method| fit(device, &estimator.clone().method(method), &rows, 2));
+            assert_same_clusters(&all, &near, h, &what);
+            assert_eq!(all.predict(&at, assignment).unwrap(), near.predict(&at, assignment).unwrap(), "{what}");
+            let densest = estimator.merging(Merging::Densest);
+            let [all, near] =
+                [Method::Fused, Method::Tiles].map(|method| fit(device, &densest.clone().method(method), &rows, 2));
+            assert_eq!(all.labels, near.labels, "{what}, densest");
         }
     }
 }

@@ -151,7 +151,8 @@ pub fn retire_in_order(device: &Device) {
     for (m, active) in [(1, 1), (33, 20), (500, 500), (500, 70)] {
         let mut run = Run::new(m, active, 2, 1);
         run.sums[run.stride] = f32::NAN;
-        let goes_on: Vec<usize> = (0..active).filter(|&i| !(run.sums[run.stride + i] <= TOLERANCE)).collect();
+        let moves = |squared: f32| squared.is_nan() || squared > TOLERANCE;
+        let goes_on: Vec<usize> = (0..active).filter(|&i| moves(run.sums[run.stride + i])).collect();
         let (sums, mut flags) = (device.upload(&run.sums).unwrap(), device.upload(&vec![7_u32; m]).unwrap());
         let mut state = device.upload(&run.state).unwrap();
         let launch =

@@ -121,7 +121,7 @@ pub fn blur(options: &MeanShift, field: &Field, columns: Buffer<f32>, watch: Wat
     let (mut rounds, mut queued, mut arranged) = (Rounds::new(device), 0, 0);
     loop {
         // SAFETY: a recorded round has an even number of steps, and so the same buffers, which live until the
-        // points are rearranged; `forget` follows that.
+        // points are rearranged: then there are new rounds.
         unsafe { rounds.queue(|| points.steps(&mut run, field.queue())) }?;
         queued += field.queue();
         let goes_on = run.look(device, queued)?;
@@ -134,7 +134,8 @@ pub fn blur(options: &MeanShift, field: &Field, columns: Buffer<f32>, watch: Wat
         }
         if run.history[arranged..].iter().sum::<f64>() > drift {
             arranged = run.done;
-            rounds.forget();
+            // Fewer points may be moved by another kernel, which is not loaded while launches are recorded.
+            rounds = Rounds::new(device);
             points.rearrange()?;
             points.begin(&mut run)?;
         }
