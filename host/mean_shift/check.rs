@@ -50,9 +50,6 @@ impl MeanShift {
         if let Method::Composed { batch: 0 } = self.method {
             return wrong("--batch", "0".to_owned(), "at least 1");
         }
-        if !(self.accuracy > 0.0 && self.accuracy <= 1.0) {
-            return wrong("--accuracy", self.accuracy.to_string(), "above 0, and 1 bandwidth at most");
-        }
         self.check_seeding()?;
         self.check_together()
     }

@@ -143,11 +143,11 @@ pub fn fields_have_no_order(device: &Device) {
     assert_eq!(modes.predict(&[1e4, 0.0, rows[0], rows[1]]).unwrap(), [-1, labels[0]]);
 }
 
-/// Where a field would be too large, the report says how large, and all pairs are taken.
+/// Where a field would be too large, the report says how large, and far tiles are left out instead.
 pub fn fields_that_do_not_fit(device: &Device) {
     let rows: Vec<f64> = (0..60).map(|at| (at / 2 % 2) as f64 * 1e6 + f64::from(at) * 0.001).collect();
     let found = estimator(device, 1e-3).fit(&Points::from_rows(&rows, 2).unwrap()).unwrap();
-    assert_eq!((found.path.name, found.modes.len()), ("all pairs", 2));
+    assert_eq!((found.path.name, found.modes.len()), ("tiles", 2));
     assert!(found.path.reason.contains("nodes"), "{}", found.path.reason);
     let error = estimator(device, 1e-3).field(2).unwrap().add(&rows).unwrap_err();
     assert!(matches!(error, Error::FieldTooLarge { nodes, .. } if nodes > 1_000_000_000_000), "{error}");

@@ -34,8 +34,8 @@ fn senseless_values_are_named() {
     for p in [0.5, 5.01, 64.0, f64::NAN, f64::INFINITY] {
         wrong(fixed(1.0).distance(Distance::Lp(p)), &["--norm is", "from 1 to 5"]);
     }
-    for accuracy in [0.0, -1.0, 1.5, f64::NAN] {
-        wrong(fixed(1.0).accuracy(accuracy), &["--accuracy is", "above 0, and 1 bandwidth at most"]);
+    for accuracy in [1e-6, -1.0, 0.02, f64::NAN] {
+        wrong(fixed(1.0).accuracy(accuracy), &["--accuracy is", "from 1e-5 to 0.01 bandwidths, or exact"]);
     }
     wrong(fixed(1.0).minimum_size(0), &["--min-size is 0", "at least 1"]);
     wrong(fixed(1.0).method(Method::Composed { batch: 0 }), &["--batch is 0", "at least 1"]);

@@ -33,9 +33,9 @@ fn counted(
     (found, account)
 }
 
-/// So many iterations, however soon all points rest.
+/// So many iterations over all pairs, however soon all points rest.
 fn exactly(iterations: usize) -> MeanShift {
-    MeanShift::new().bandwidth(Bandwidth::Fixed(2.5)).tolerance(0.0).max_iterations(iterations)
+    MeanShift::new().bandwidth(Bandwidth::Fixed(2.5)).tolerance(0.0).max_iterations(iterations).method(Method::Fused)
 }
 
 /// Estimators of every kind, for points without weights.
@@ -62,6 +62,8 @@ fn kinds() -> Vec<(&'static str, MeanShift)> {
         ("flat", base.clone().weight(WeightFunction::Flat)),
         ("tiles", base.clone().method(Method::Tiles)),
         ("tiles, standard", standard.clone().method(Method::Tiles)),
+        ("field", base.clone().method(Method::Field).accuracy(0.01)),
+        ("field, standard", standard.clone().method(Method::Field).accuracy(0.01)),
         ("composed", base.method(Method::Composed { batch: 64 })),
     ]
 }
