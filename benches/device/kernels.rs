@@ -81,6 +81,8 @@ impl<'a> Machines<'a> {
                 let mut gaussian = unit("", OURS, Task::Step(WeightFunction::Gaussian));
                 if d <= 4 {
                     self.add_nvcc(&mut gaussian);
+                } else if self.nvcc.is_some() {
+                    gaussian.missing.push((NVCC.to_owned(), "that peer has d = 1 to 4".to_owned()));
                 }
                 if d == 2 {
                     self.add_c(&mut gaussian);

@@ -221,9 +221,9 @@ impl FromStr for AccuracyText {
     fn from_str(text: &str) -> Result<Self, String> {
         match text.parse() {
             _ if text == "exact" => Ok(Self(0.0)),
-            // Nobody means exact who types a number.
-            Ok(accuracy) => Ok(Self(if accuracy == 0.0 { f64::MIN_POSITIVE } else { accuracy })),
-            Err(_) => Err("give a number of bandwidths, or exact".to_owned()),
+            // What the library takes for exact nobody types by accident.
+            Ok(accuracy) if accuracy != 0.0 => Ok(Self(accuracy)),
+            _ => Err("give a number of bandwidths above 0, or exact".to_owned()),
         }
     }
 }
@@ -347,6 +347,15 @@ impl EstimatorArgs {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn accuracies_are_parsed() {
+        assert_eq!("exact".parse(), Ok(AccuracyText(0.0)));
+        assert_eq!("1e-3".parse(), Ok(AccuracyText(1e-3)));
+        for text in ["", "0", "fine", "1e-3h"] {
+            assert!(text.parse::<AccuracyText>().is_err(), "{text:?}");
+        }
+    }
 
     #[test]
     fn bandwidths_are_parsed() {

@@ -48,8 +48,8 @@ pub struct Report {
     adjusted_rand_index: f64,
     /// Points times iterations, over the time of the iterations.
     points_per_second: f64,
-    /// Pairs of points, over the same time.
-    pairs_per_second: f64,
+    /// Pairs of points that were computed, over the same time; none with a field.
+    pairs_per_second: Option<f64>,
     seconds: Seconds,
     launches: u64,
     uploads: u64,
@@ -125,7 +125,11 @@ impl Report {
             notes: clustering.notes.clone(),
             adjusted_rand_index,
             points_per_second: moved / iterate,
-            pairs_per_second: moved * blobs.points as f64 / iterate,
+            pairs_per_second: match (clustering.path.name, clustering.pairs) {
+                ("field", _) => None,
+                (_, Some(pairs)) => Some(pairs.kept as f64 / iterate),
+                _ => Some(moved * blobs.points as f64 / iterate),
+            },
             seconds: Seconds {
                 open_device: open.as_secs_f64(),
                 generate: generate.as_secs_f64(),
@@ -224,11 +228,8 @@ impl Report {
         ];
         let phases: Vec<_> = phases.iter().map(|(name, seconds)| format!("{name} {}", time(*seconds))).collect();
         writeln!(out, "time        {} in all: {}", time(total), phases.join(", "))?;
-        writeln!(
-            out,
-            "speed       {:.3e} points/s through one iteration, {:.3e} pairs/s",
-            self.points_per_second, self.pairs_per_second
-        )?;
+        let pairs = self.pairs_per_second.map(|pairs| format!(", {pairs:.3e} pairs/s")).unwrap_or_default();
+        writeln!(out, "speed       {:.3e} points/s through one iteration{pairs}", self.points_per_second)?;
         writeln!(
             out,
             "traffic     {} launches, {} uploads, {} downloads",
