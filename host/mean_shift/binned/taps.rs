@@ -37,15 +37,15 @@ pub fn taps(c: f64, reach: usize) -> Vec<f32> {
 /// The error of a step, in bandwidths, that is to be expected at most, with c nodes a bandwidth.
 ///
 /// An image changes a weight w(u) by 2 (2 pi c)^-4 of its fourth derivative at most, in each of d axes, when points are
-/// spread and when the step is read; u times that derivative is below 1 for the Gaussian. What this does not
+/// spread and when the step is read; u times that derivative is below 2.7 for the Gaussian. What this does not
 /// bound are queries nearly all of whose weight comes from points beyond three bandwidths: these weights, below
 /// 1 % each, are off by more of themselves. A sample finds them out (verify.rs).
 pub fn error_bound(d: usize, c: f64) -> f64 {
     IMAGES * d as f64 / (2.0 * PI * c).powi(4) + ROUNDING
 }
 
-/// Two images, for spreading and for reading, of 2 each; and three times that for those of the next order, which add
-/// half at c = 2, and for a query with two points' errors of opposite sign. (Ten sets of points gave 8.3 at most.)
+/// 2 for each of two images, times 2.7, is 10.8; and some more for the next order. With 8, one of the sets of points in
+/// tests/conformance/fields.rs passed its accuracy by 4 %; with 12, none does.
 const IMAGES: f64 = 12.0;
 
 /// What f32 adds, in bandwidths: a sum of about a hundred taps in each of three axes, off by 2^-24 of it each.
