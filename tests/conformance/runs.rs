@@ -44,7 +44,7 @@ pub fn lecture(device: &Device) {
     assert_eq!(fit(device, &triangular, &rows, 2).labels, gaussian.labels);
 }
 
-/// What a fit is about: a distance, the oracle's, and bandwidths of all points or of each.
+/// Every distance, and the oracle's.
 const DISTANCES: [(Distance, Metric); 4] = [
     (Distance::L2, Metric::L2),
     (Distance::L1, Metric::L1),
@@ -52,7 +52,17 @@ const DISTANCES: [(Distance, Metric); 4] = [
     (Distance::Cosine, Metric::Cosine),
 ];
 
-/// A bandwidth at which the blobs of [`check_run`] are found again.
+/// A kind of fit. Marked points have sample weights, and bandwidths of their own where the distance allows it.
+#[derive(Clone, Copy)]
+struct Case {
+    function: WeightFunction,
+    distance: Distance,
+    metric: Metric,
+    d: usize,
+    marked: bool,
+}
+
+/// A bandwidth at which the blobs of a case are found again.
 fn bandwidth(function: WeightFunction, distance: Distance, d: usize) -> f64 {
     let reach = match function {
         WeightFunction::Gaussian => 3.5,
@@ -76,20 +86,25 @@ struct Data {
 }
 
 impl Data {
-    fn new(n: usize, d: usize, h: f64, marked: bool) -> Self {
+    fn new(n: usize, case: &Case) -> Self {
+        let &Case { function, distance, d, marked, .. } = case;
         let rows = Blobs { points: n, clusters: 3, dimensions: d, seed: 3 }.generate().unwrap().rows;
-        let mark = |values: [f64; 3]| (0..n).map(|i| if marked { values[i * 5 % 3] } else { 1.0 }).collect::<Vec<_>>();
-        let bandwidths = mark([1.0, 0.75, 1.25]).iter().map(|part| part * h).collect();
-        Self { rows, d, weights: mark([1.0, 2.5, 0.5]), bandwidths }
+        let mark = |values: [f64; 3], marked| (0..n).map(|i| if marked { values[i * 5 % 3] } else { 1.0 }).collect();
+        // The cosine distance knows a single bandwidth.
+        let parts: Vec<f64> = mark([1.0, 0.75, 1.25], marked && distance != Distance::Cosine);
+        let bandwidths = parts.iter().map(|part| part * bandwidth(function, distance, d)).collect();
+        Self { rows, d, weights: mark([1.0, 2.5, 0.5], marked), bandwidths }
     }
 
-    fn estimator(&self, marked: bool) -> MeanShift {
-        match marked {
-            true => MeanShift::new()
+    fn estimator(&self, case: &Case) -> MeanShift {
+        let estimator = match case.distance {
+            _ if !case.marked => fixed(self.bandwidths[0]),
+            Distance::Cosine => fixed(self.bandwidths[0]).sample_weights(self.weights.clone()),
+            _ => MeanShift::new()
                 .bandwidth(Bandwidth::PerPoint(self.bandwidths.clone()))
                 .sample_weights(self.weights.clone()),
-            false => fixed(self.bandwidths[0]),
-        }
+        };
+        estimator.weight(case.function).distance(case.distance)
     }
 
     /// See `gpu/marks.rs`.
@@ -134,33 +149,39 @@ fn rows_of(ends: &[f64], d: usize, metric: Metric) -> Vec<Vec<f64>> {
     ends.chunks(d).map(|row| row.iter().map(|x| x / length(row)).collect()).collect()
 }
 
-/// What [`blurring_is_the_oracles`] and [`standard_is_the_oracles`] go through: every weight function with the 2-norm,
-/// every distance, marked points, one and more dimensions than have kernels of their own.
-fn cases() -> Vec<(WeightFunction, Distance, Metric, usize, bool)> {
-    let [(l2, oracle), others @ ..] = DISTANCES;
-    let mut cases: Vec<_> = FUNCTIONS.iter().map(|&function| (function, l2, oracle, 2, false)).collect();
-    for (function, d) in [(WeightFunction::Gaussian, 1), (WeightFunction::Biweight, 3), (WeightFunction::Gaussian, 6)] {
-        cases.extend([(function, l2, oracle, d, false), (function, l2, oracle, d, true)]);
+/// What [`blurring_is_the_oracles`] and [`standard_is_the_oracles`] go through: every weight function with every
+/// distance, plain and marked; and one and more dimensions than have kernels of their own.
+fn cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for (distance, metric) in DISTANCES {
+        for function in FUNCTIONS {
+            let plain = Case { function, distance, metric, d: 2, marked: false };
+            cases.extend([plain, Case { d: 3, marked: true, ..plain }]);
+        }
     }
-    for (distance, metric) in others {
-        cases.push((WeightFunction::Gaussian, distance, metric, 2, false));
-        cases.push((WeightFunction::Epanechnikov, distance, metric, 3, distance != Distance::Cosine));
+    let (function, (distance, metric)) = (WeightFunction::Gaussian, DISTANCES[0]);
+    for (d, marked) in [(1, false), (1, true), (6, false), (6, true)] {
+        cases.push(Case { function, distance, metric, d, marked });
     }
     cases
 }
 
-fn describe((function, distance, _, d, marked): (WeightFunction, Distance, Metric, usize, bool)) -> String {
-    format!("{} {distance:?} d = {d} marked: {marked}", function.steps().name)
+impl std::fmt::Display for Case {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { function, distance, d, marked, .. } = self;
+        write!(f, "{} {distance:?} d = {d} marked: {marked}", function.steps().name)
+    }
 }
 
 /// Positions, labels and iterations of the blurring form.
 pub fn blurring_is_the_oracles(device: &Device) {
-    let n = if is_interpreted(device) { 45 } else { 150 };
-    for case @ (function, distance, metric, d, marked) in cases() {
-        let (h, what) = (bandwidth(function, distance, d), describe(case));
-        let data = Data::new(n, d, h, marked);
+    let n = if is_interpreted(device) { 30 } else { 120 };
+    for case in cases() {
+        let Case { function, distance, metric, d, .. } = case;
+        let (h, what) = (bandwidth(function, distance, d), case.to_string());
+        let data = Data::new(n, &case);
         let most = 12;
-        let estimator = data.estimator(marked).weight(function).distance(distance).max_iterations(most).tolerance(0.0);
+        let estimator = data.estimator(&case).max_iterations(most).tolerance(0.0);
         let found = fit(device, &estimator, &data.rows, d);
         // What they ended after, before `most` perhaps, is where they stay.
         assert!(found.iterations <= most && found.converged == (found.last_shift() == 0.0), "{what}");
@@ -178,19 +199,14 @@ fn directions(rows: &[f32], d: usize, metric: Metric) -> Vec<f64> {
 
 /// Positions, labels and every query's iterations of the standard form.
 pub fn standard_is_the_oracles(device: &Device) {
-    let n = if is_interpreted(device) { 45 } else { 150 };
-    for case @ (function, distance, metric, d, marked) in cases() {
-        let (h, what) = (bandwidth(function, distance, d), describe(case));
-        let data = Data::new(n, d, h, marked);
+    let n = if is_interpreted(device) { 30 } else { 120 };
+    for case in cases() {
+        let Case { function, distance, metric, d, .. } = case;
+        let (h, what) = (bandwidth(function, distance, d), case.to_string());
+        let data = Data::new(n, &case);
         let relaxation = if d == 2 && distance == Distance::L2 { 1.25 } else { 1.0 };
-        let estimator = data
-            .estimator(marked)
-            .weight(function)
-            .distance(distance)
-            .form(Form::Standard)
-            .relaxation(relaxation)
-            .tolerance(1e-4)
-            .max_iterations(200);
+        let estimator =
+            data.estimator(&case).form(Form::Standard).relaxation(relaxation).tolerance(1e-4).max_iterations(200);
         let found = fit(device, &estimator, &data.rows, d);
         let (points, factors) = (directions(&data.rows, d, metric), data.factors());
         let pull = Pull { points: &points, d, metric, function, factors: &factors, bandwidths: &data.bandwidths };
