@@ -8,6 +8,7 @@ mod errors;
 mod graphs;
 mod modules;
 mod pool;
+mod reading;
 
 use std::ffi::c_void;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,11 +19,12 @@ use cuda_std::machine::MachineKind;
 use cudarc::driver::sys::{self, CUdevice_attribute_enum as Attribute, CUevent_flags as EventFlags};
 use cudarc::driver::{CudaContext, CudaStream, DriverError, result};
 
-use super::{Details, Executor, Recording, ptx};
+use super::{Details, Executor, Reading, Recording, ptx};
 use crate::error::{Bytes, Error, Result};
 use errors::{no_gpu, refused};
 use modules::{Function, Loaded, Target};
 use pool::Pool;
+use reading::Pinned;
 
 /// Which GPU, and what it runs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -49,6 +51,7 @@ pub(super) struct Cuda {
     graphs: bool,
     loaded: Mutex<Loaded>,
     pool: Mutex<Pool>,
+    pinned: Mutex<Pinned>,
 }
 
 impl Cuda {
@@ -79,8 +82,8 @@ impl Cuda {
         let context = CudaContext::new(number).map_err(refused("open the GPU"))?;
         let stream = context.new_stream().map_err(refused("make a stream"))?;
         let graphs = driver::require(&driver::GRAPHS).is_ok();
-        let (loaded, pool) = (Mutex::default(), Mutex::default());
-        let cuda = Self { context, stream, name, driver_version, compute, limits, graphs, loaded, pool };
+        let (loaded, pool, pinned) = (Mutex::default(), Mutex::default(), Mutex::default());
+        let cuda = Self { context, stream, name, driver_version, compute, limits, graphs, loaded, pool, pinned };
         cuda.loaded().add_foreign(&modules)?;
         Ok(cuda)
     }
@@ -109,6 +112,10 @@ impl Cuda {
         self.pool.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn pinned(&self) -> MutexGuard<'_, Pinned> {
+        self.pinned.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Gives all kept memory back to the driver, which waits for the launches that may use it; whether there was any.
     fn release(&self) -> bool {
         let mut released = false;
@@ -128,8 +135,11 @@ impl Drop for Cuda {
         // modules are lost with it.
         if self.enter().is_ok() {
             self.release();
-            // SAFETY: launches have ended: their memory was just freed, and freeing waits for them.
-            unsafe { self.loaded().unload() };
+            // SAFETY: launches and copies have ended: their memory was just freed, and freeing waits for them.
+            unsafe {
+                self.pinned().free();
+                self.loaded().unload();
+            }
         }
     }
 }
@@ -216,6 +226,11 @@ impl Executor for Cuda {
         unsafe { result::memcpy_dtoh_async(bytes, address, self.stream.cu_stream()) }
             .map_err(self.refused("copy from the GPU"))?;
         self.synchronize()
+    }
+
+    unsafe fn begin_read<'a>(&'a self, address: u64, bytes: usize) -> Result<Box<dyn Reading + 'a>> {
+        // SAFETY: the caller's promise.
+        unsafe { reading::begin(self, address, bytes) }
     }
 
     unsafe fn zero(&self, address: u64, bytes: usize) -> Result<()> {

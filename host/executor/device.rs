@@ -231,7 +231,7 @@ impl Device {
         assert!(len <= region.len, "the buffer has {} values, not {len}", region.len);
         let mut values = Vec::with_capacity(len);
         if len > 0 {
-            self.0.downloads.fetch_add(1, Relaxed);
+            self.count_download();
             // SAFETY: the region is the buffer's, and every buffer is written when it is made. The vector
             // has room for `len` values, all of whose bits are then set; any bits are a value.
             unsafe {
@@ -243,6 +243,10 @@ impl Device {
             }
         }
         Ok(values)
+    }
+
+    pub(super) fn count_download(&self) {
+        self.0.downloads.fetch_add(1, Relaxed);
     }
 
     /// Checks a launch, and runs it or begins to. A grid without blocks is nothing to do.

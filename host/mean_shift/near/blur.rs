@@ -10,8 +10,9 @@ use super::{Arranged, Boxes, CELLS, DRIFT, arrange};
 use crate::error::Result;
 use crate::executor::{Buffer, Device};
 use crate::mean_shift::MeanShift;
-use crate::mean_shift::iterate::{Ends, Field, Queries, Rounds, Run, Watch};
+use crate::mean_shift::iterate::{Ends, Field, Queries, Run, Watch};
 use crate::mean_shift::labels::Columns;
+use crate::mean_shift::rounds::Rounds;
 
 /// Points on their way.
 struct Points<'a> {
@@ -118,15 +119,15 @@ pub fn blur(options: &MeanShift, field: &Field, columns: Buffer<f32>, watch: Wat
     let mut run = Run::new(device, options, watch)?;
     points.begin(&mut run)?;
     let drift = DRIFT * options.reach_of(n);
-    let (mut rounds, mut queued, mut arranged) = (Rounds::new(device), 0, 0);
+    let (mut rounds, mut arranged) = (Rounds::new(device, run.limit), 0);
     loop {
-        // SAFETY: a recorded round has an even number of steps, and so the same buffers, which live until the
-        // points are rearranged: then there are new rounds.
-        unsafe { rounds.queue(|| points.steps(&mut run, field.queue())) }?;
-        queued += field.queue();
-        let goes_on = run.look(device, queued)?;
+        let done = run.done;
+        // SAFETY: steps of a parity have the same buffers, which live until the points are rearranged: then rounds begin
+        // anew.
+        unsafe { rounds.queue(|numbers| points.steps(&mut run, numbers.len())) }?;
+        let goes_on = run.look(device, rounds.queued())?;
         // Steps behind the last iteration left everything as it was.
-        if (run.done + field.queue() - queued) % 2 == 1 {
+        if (run.done - done) % 2 == 1 {
             std::mem::swap(&mut points.arranged.columns, &mut points.next);
         }
         if !goes_on {
@@ -135,7 +136,7 @@ pub fn blur(options: &MeanShift, field: &Field, columns: Buffer<f32>, watch: Wat
         if run.history[arranged..].iter().sum::<f64>() > drift {
             arranged = run.done;
             // Fewer points may be moved by another kernel, which is not loaded while launches are recorded.
-            rounds = Rounds::new(device);
+            rounds.begin_anew();
             points.rearrange()?;
             points.begin(&mut run)?;
         }

@@ -10,8 +10,9 @@ use super::{Arranged, Boxes, CELLS, DRIFT, arrange, curve_order};
 use crate::error::Result;
 use crate::executor::{Buffer, Device};
 use crate::mean_shift::MeanShift;
-use crate::mean_shift::iterate::{Ends, Field, Queries, Rounds, Run, Watch};
+use crate::mean_shift::iterate::{Ends, Field, Queries, Run, Watch};
 use crate::mean_shift::labels::{Columns, ScanRoom};
+use crate::mean_shift::rounds::Rounds;
 
 /// Queries on their way.
 struct Climb<'a> {
@@ -150,24 +151,24 @@ pub fn climb(options: &MeanShift, field: &Field, queries: Queries, watch: Watch<
     device.launch(begin::launch(&mut climb.ids, &mut run.state, climb.most))?;
     climb.rearrange(climb.most)?;
     let drift = DRIFT * options.reach_of(field.n as usize);
-    let (mut rounds, mut queued, mut arranged) = (Rounds::new(device), 0, 0);
+    let (mut rounds, mut arranged) = (Rounds::new(device, run.limit), 0);
     loop {
-        // SAFETY: a recorded round has an even number of steps, and so the same buffers, which live as long as
-        // `climb`; a change of `most`, and of the buffers' places, is followed by `forget`.
-        unsafe { rounds.queue(|| climb.steps(&mut run, field.queue())) }?;
-        queued += field.queue();
-        let goes_on = run.look(device, queued)?;
+        let before = rounds.queued();
+        // SAFETY: steps of a parity have the same buffers, which live as long as `climb`; a change of `most`, and of the
+        // buffers' places, is followed by `forget`.
+        unsafe { rounds.queue(|numbers| climb.steps(&mut run, numbers.len())) }?;
+        let goes_on = run.look(device, rounds.queued())?;
         if !goes_on {
             break;
         }
-        if field.queue() % 2 == 1 {
+        if (rounds.queued() - before) % 2 == 1 {
             std::mem::swap(&mut climb.ids, &mut climb.kept_ids);
         }
         if run.history[arranged..].iter().sum::<f64>() > drift {
             arranged = run.done;
             climb.rearrange(run.active)?;
             rounds.forget();
-        } else if !rounds.is_recorded() || run.active <= climb.most / 2 {
+        } else if rounds.are_wasteful(climb.most, run.active) {
             // The others have left, and fewer blocks are needed; a few too many are worth no new recording.
             climb.most = run.active;
             rounds.forget();

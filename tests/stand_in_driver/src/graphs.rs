@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::ffi::{c_uint, c_ulonglong};
 
-use crate::driver::{Notices, with_context};
+use crate::driver::{Notices, log, with_context};
 use crate::errors::{Out, Status, give};
 use crate::modules::Launch;
 
@@ -76,6 +76,7 @@ extern "C" fn cuGraphLaunch(executable: usize, stream: usize) -> Status {
     with_context(Notices::Perhaps, |behaviour, context| {
         context.check_stream(stream)?;
         let launches = context.graphs.executable.get(&executable).ok_or(Status::INVALID_HANDLE)?.clone();
+        log(format_args!("graph of {} launches", launches.len()));
         launches.iter().try_for_each(|launch| context.launch(behaviour, launch))
     })
 }
