@@ -22,6 +22,7 @@ use cudarc::driver::{CudaContext, CudaStream, DriverError, result};
 use super::{Details, Executor, Reading, Recording, ptx};
 use crate::error::{Bytes, Error, Result};
 use errors::{no_gpu, refused};
+use graphs::Recorder;
 use modules::{Function, Loaded, Target};
 use pool::Pool;
 use reading::Pinned;
@@ -47,8 +48,8 @@ pub(super) struct Cuda {
     driver_version: i32,
     compute: u32,
     limits: Limits,
-    /// Whether the driver records launches.
-    graphs: bool,
+    /// What records launches, if the driver does.
+    recorder: Option<Recorder>,
     loaded: Mutex<Loaded>,
     pool: Mutex<Pool>,
     pinned: Mutex<Pinned>,
@@ -81,9 +82,12 @@ impl Cuda {
         };
         let context = CudaContext::new(number).map_err(refused("open the GPU"))?;
         let stream = context.new_stream().map_err(refused("make a stream"))?;
-        let graphs = driver::require(&driver::GRAPHS).is_ok();
+        let recorder = match driver::require(&driver::GRAPHS) {
+            Ok(()) => Some(Recorder::new(context.new_stream().map_err(refused("make a stream"))?)),
+            Err(_) => None,
+        };
         let (loaded, pool, pinned) = (Mutex::default(), Mutex::default(), Mutex::default());
-        let cuda = Self { context, stream, name, driver_version, compute, limits, graphs, loaded, pool, pinned };
+        let cuda = Self { context, stream, name, driver_version, compute, limits, recorder, loaded, pool, pinned };
         cuda.loaded().add_foreign(&modules)?;
         Ok(cuda)
     }
@@ -247,11 +251,12 @@ impl Executor for Cuda {
         let mut words = parameters(args);
         let mut pointers: Vec<*mut c_void> = words.iter_mut().map(|word| std::ptr::from_mut(word).cast()).collect();
         let [grid, block] = [sizes.grid, sizes.block].map(|[x, y, z]| (x, y, z));
+        let stream = self.recorder.as_ref().map_or(&*self.stream, |recorder| recorder.stream_or(&self.stream));
         // SAFETY: `parameters` has laid the arguments out as the entry declares them, which was checked where
         // the entry is not ours; the driver copies them before it returns. The memory is the caller's until the launch has ended.
         unsafe {
-            let stream = self.stream.cu_stream();
-            result::launch_kernel(function.handle, grid, block, sizes.shared as u32, stream, &mut pointers)
+            let shared = sizes.shared as u32;
+            result::launch_kernel(function.handle, grid, block, shared, stream.cu_stream(), &mut pointers)
         }
         .map_err(self.refused(&format!("launch kernel {}", kernel.name)))?;
         self.loaded().last_launched = kernel.name;

@@ -188,6 +188,24 @@ pub fn same_bits(device: &Device) {
     }
 }
 
+/// Threads that fit at the same time on one device get what each gets alone.
+pub fn threads_share_a_device(device: &Device) {
+    let n = if is_interpreted(device) { 60 } else { 600 };
+    let sets: Vec<_> = (0..4).map(|seed| Blobs { points: n, seed, ..LECTURE }.generate().unwrap().rows).collect();
+    for form in [Form::Blurring, Form::Standard] {
+        let estimator = fixed(2.5).form(form).max_iterations(12);
+        let alone: Vec<_> = sets.iter().map(|rows| fit(device, &estimator, rows, 2)).collect();
+        std::thread::scope(|scope| {
+            let (device, estimator) = (device, &estimator);
+            let together: Vec<_> =
+                sets.iter().map(|rows| scope.spawn(move || fit(device, estimator, rows, 2))).collect();
+            for (alone, together) in alone.iter().zip(together) {
+                assert_same(alone, &together.join().expect("a fit"), &format!("{form:?}"));
+            }
+        });
+    }
+}
+
 /// The labels are those that the processor gives, and the modes lie where its do; so are those of new points.
 pub fn labels_of_any_device(device: &Device) {
     let n = if is_interpreted(device) { 150 } else { 1500 };
