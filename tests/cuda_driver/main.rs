@@ -271,7 +271,7 @@ fn gpus_that_are_lost_in_mid_run() {
         let words = "CUDA_ERROR_ECC_UNCORRECTABLE (uncorrectable ECC error encountered)";
         assert_fails_in_one_line(&outcome, &[words, "--device cpu"]);
         // While it is opened, the driver's error is told; afterwards, that the GPU is lost.
-        assert!(call <= 2 || outcome.errors.contains("the GPU was lost when it was to "), "{}", outcome.errors);
+        assert!(call <= 3 || outcome.errors.contains("the GPU was lost when it was to "), "{}", outcome.errors);
         call += 1;
     }
     // Opening, uploads, launches and their recording, downloads; then it does not matter any more.
