@@ -54,6 +54,7 @@ mod brackets;
 pub mod cauchy;
 pub mod ceilings;
 pub mod cells;
+pub mod chunks;
 pub mod components;
 pub mod curve;
 pub mod epanechnikov;

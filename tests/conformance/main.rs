@@ -11,6 +11,7 @@ mod fields;
 mod groups;
 mod kernels;
 mod labels;
+mod marks;
 mod near;
 mod oracles;
 mod retiring;
@@ -35,7 +36,8 @@ macro_rules! conformance {
                 ceilings: ceilings_copy, ceilings_fma, ceilings_ex2, ceilings_mma;
                 far: queries_far_away;
                 bandwidth: distances_to_neighbours, guessed_brackets, weights_are_repetitions, golden, samples, fallbacks,
-                    marks_of_points, senseless_bandwidths_are_refused, workers_agree;
+                    senseless_bandwidths_are_refused, workers_agree;
+                marks: marks_of_points, wide_bandwidths_beside_narrow_ones, narrow_bandwidths_far_away;
                 labels: components_of_ends, components_at_the_radius, suppressed_centres;
                 groups: scan, tally_of_groups, means_of_spots, order_of_groups, order_by_weight, nearest_modes, nearest_of_few,
                     counts_within, bins_of_points, bins_that_fail, bins_of_weights;
