@@ -2,6 +2,7 @@
 //!
 //! A machine that is not there is skipped by name, never passed in silence.
 
+mod arranged;
 mod bandwidth;
 mod binned;
 mod ceilings;
@@ -31,8 +32,9 @@ macro_rules! conformance {
                     relations_are_checked;
                 steps: shift, shift_any, shift_norms, places_do_not_matter, nan_is_not_lost, converged_steps_do_nothing;
                 retiring: retire_queries, retire_in_order, retire_when_done, begin_runs;
-                near: sorted_keys, points_along_a_curve, points_along_hilberts_curve, boxes_of_points, arranged_points, steps_within_reach,
-                    places_do_not_matter_within_reach, tiles_are_all_pairs, tiles_of_hard_sets, tiles_of_seeds_and_new_points, kept_pairs;
+                arranged: sorted_keys, points_along_a_curve, points_along_hilberts_curve, boxes_of_points, arranged_points;
+                near: steps_within_reach, places_do_not_matter_within_reach, tiles_are_all_pairs, tiles_of_hard_sets,
+                    tiles_of_seeds_and_new_points, kept_pairs;
                 ceilings: ceilings_copy, ceilings_fma, ceilings_ex2, ceilings_mma;
                 far: queries_far_away;
                 bandwidth: distances_to_neighbours, guessed_brackets, weights_are_repetitions, golden, samples, fallbacks,
@@ -46,7 +48,7 @@ macro_rules! conformance {
                     fields_that_do_not_fit;
                 oracles: blurring_is_the_oracles, standard_is_the_oracles;
                 runs: lecture, methods_agree, far_from_the_origin, degenerate_sets, block_sizes_agree, same_bits,
-                    threads_share_a_device, labels_of_any_device, traffic;
+                    threads_share_a_device, labels_of_any_device, cancelled_runs, traffic;
             );
         }
     };
