@@ -19,7 +19,7 @@
 //! | [`points`] | a point set: n x d, finite, centred |
 //! | [`executor`] | what runs kernels: a GPU, or the processor; buffers; launches |
 //! | [`mean_shift`] | the estimator: options, iteration, modes and labels |
-//! | [`data`] | synthetic point sets |
+//! | [`data`] | tables of points, read and written; synthetic point sets |
 //! | [`agreement`] | how far two labellings agree |
 //! | [`mod@reference`] | the naive oracle in f64 |
 //! | [`files`] | files that are there whole or not at all |
