@@ -45,7 +45,7 @@ macro_rules! conformance {
                     counts_within, bins_of_points, bins_that_fail, bins_of_weights;
                 binned: spread_onto_nodes, smoothed_nodes, climbed_fields;
                 fields: field_steps_are_accurate, field_fits_are_those_of_all_pairs, fields_have_no_order,
-                    fields_that_do_not_fit;
+                    fields_in_blocks, fields_that_do_not_fit;
                 oracles: blurring_is_the_oracles, standard_is_the_oracles;
                 runs: lecture, methods_agree, far_from_the_origin, degenerate_sets, block_sizes_agree, same_bits,
                     threads_share_a_device, labels_of_any_device, cancelled_runs, traffic;

@@ -6,7 +6,7 @@ use gpu::retire::begin;
 use gpu::shift_any::Norm;
 use gpu::steps::{Call, Sizes, Step};
 
-use super::{Arranged, Boxes, CELLS, DRIFT, arrange};
+use super::{Arranged, Boxes, CELLS, DRIFT, First, arrange, pairs_within};
 use crate::error::Result;
 use crate::executor::{Buffer, Device};
 use crate::mean_shift::MeanShift;
@@ -118,22 +118,33 @@ pub fn blur(options: &MeanShift, field: &Field, columns: Buffer<f32>, watch: Wat
     drop(columns);
     let mut run = Run::new(device, options, watch)?;
     points.begin(&mut run)?;
-    let drift = DRIFT * options.reach_of(n);
+    let reach = options.reach_of(n);
+    let here = points.arranged.points();
+    let ideal = pairs_within(device, here, here, reach * options.weight.scale())?;
+    let mut first = First { kept: 0, ideal };
     let (mut rounds, mut arranged) = (Rounds::new(device, run.limit), 0);
     loop {
         let done = run.done;
-        // SAFETY: steps of a parity have the same buffers, which live until the points are rearranged: then rounds begin
-        // anew.
-        unsafe { rounds.queue(|numbers| points.steps(&mut run, numbers.len())) }?;
+        // The first step is a round of its own, so that its pairs are known.
+        if rounds.queued() == 0 {
+            rounds.queue_first(|numbers| points.steps(&mut run, numbers.len()))?;
+        } else {
+            // SAFETY: steps of a parity have the same buffers, which live until the points are rearranged: then rounds
+            // begin anew.
+            unsafe { rounds.queue(|numbers| points.steps(&mut run, numbers.len())) }?;
+        }
         let goes_on = run.look(device, rounds.queued())?;
         // Steps behind the last iteration left everything as it was.
         if (run.done - done) % 2 == 1 {
             std::mem::swap(&mut points.arranged.columns, &mut points.next);
         }
+        if rounds.queued() == 1 {
+            first.kept = run.pairs;
+        }
         if !goes_on {
             break;
         }
-        if run.history[arranged..].iter().sum::<f64>() > drift {
+        if run.history[arranged..].iter().sum::<f64>() > DRIFT * reach {
             arranged = run.done;
             // Fewer points may be moved by another kernel, which is not loaded while launches are recorded.
             rounds.begin_anew();
@@ -143,5 +154,5 @@ pub fn blur(options: &MeanShift, field: &Field, columns: Buffer<f32>, watch: Wat
     }
     drop(rounds);
     let (queries, details) = points.ends(n)?;
-    Ok(run.ends(queries, details))
+    Ok(Ends { first: Some(first), ..run.ends(queries, details) })
 }

@@ -6,7 +6,7 @@ use gpu::retire::{begin, flag_moving, retire};
 use gpu::shift_any::Norm;
 use gpu::steps::{Call, Sizes, Step};
 
-use super::{Arranged, Boxes, CELLS, DRIFT, arrange, curve_order};
+use super::{Arranged, Boxes, CELLS, DRIFT, First, arrange, curve_order, pairs_within};
 use crate::error::Result;
 use crate::executor::{Buffer, Device};
 use crate::mean_shift::MeanShift;
@@ -150,21 +150,31 @@ pub fn climb(options: &MeanShift, field: &Field, queries: Queries, watch: Watch<
     let mut run = Run::new(device, options, watch)?;
     device.launch(begin::launch(&mut climb.ids, &mut run.state, climb.most))?;
     climb.rearrange(climb.most)?;
-    let drift = DRIFT * options.reach_of(field.n as usize);
+    let reach = options.reach_of(field.n as usize);
+    let ideal = pairs_within(device, climb.active(climb.most), climb.points.points(), reach * options.weight.scale())?;
+    let mut first = First { kept: 0, ideal };
     let (mut rounds, mut arranged) = (Rounds::new(device, run.limit), 0);
     loop {
         let before = rounds.queued();
-        // SAFETY: steps of a parity have the same buffers, which live as long as `climb`; a change of `most`, and of the
-        // buffers' places, is followed by `forget`.
-        unsafe { rounds.queue(|numbers| climb.steps(&mut run, numbers.len())) }?;
+        // The first step is a round of its own, so that its pairs are known.
+        if before == 0 {
+            rounds.queue_first(|numbers| climb.steps(&mut run, numbers.len()))?;
+        } else {
+            // SAFETY: steps of a parity have the same buffers, which live as long as `climb`; a change of `most`, and of
+            // the buffers' places, is followed by `forget`.
+            unsafe { rounds.queue(|numbers| climb.steps(&mut run, numbers.len())) }?;
+        }
         let goes_on = run.look(device, rounds.queued())?;
+        if before == 0 {
+            first.kept = run.pairs;
+        }
         if !goes_on {
             break;
         }
         if (rounds.queued() - before) % 2 == 1 {
             std::mem::swap(&mut climb.ids, &mut climb.kept_ids);
         }
-        if run.history[arranged..].iter().sum::<f64>() > drift {
+        if run.history[arranged..].iter().sum::<f64>() > DRIFT * reach {
             arranged = run.done;
             climb.rearrange(run.active)?;
             rounds.forget();
@@ -177,5 +187,5 @@ pub fn climb(options: &MeanShift, field: &Field, queries: Queries, watch: Watch<
     drop(rounds);
     let Climb { queries, ends, details, .. } = climb;
     let queries = Queries { columns: ends, m: queries.m, stride: queries.stride };
-    Ok(run.ends(queries, details))
+    Ok(Ends { first: Some(first), ..run.ends(queries, details) })
 }
