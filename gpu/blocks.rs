@@ -183,8 +183,12 @@ pub unsafe fn note_blocks(
         return;
     }
     let mut slot = start(hash(key), capacity);
-    // Where all cells are taken the count is beyond the room.
     for _ in 0..capacity {
+        // SAFETY: the launch has checked the length; the count is touched atomically only.
+        if unsafe { atomic::load(count) } > room {
+            // There are too many, and the table gets full.
+            return;
+        }
         // SAFETY: the launch has checked the lengths; cells of the table and the count are touched atomically only, and
         // nobody else has the number that this thread drew for the list.
         unsafe {
@@ -271,34 +275,39 @@ pub unsafe fn settle_blocks(
         return;
     }
     let at = place(node as u32, 1 << side_bits, d);
-    for word in 0..=d as usize {
-        let mut sum = 0_u64;
-        for mask in 0..1_usize << d {
-            let source = sources[(t << d) + mask];
-            let mut is_held = source != NONE;
-            let mut shifted = at;
-            for c in 0..3 {
-                let behind = mask >> c & 1;
-                is_held &= behind == 0 || at[c] < BEHIND;
-                shifted[c] += behind * side;
-            }
-            if is_held {
-                let cell = (shifted[2] * width + shifted[1]) * width + shifted[0];
-                for copy in 0..copies as usize {
-                    let from = ((copy * summed as usize + source as usize) * held + cell) * WORDS + word;
-                    // SAFETY: of a sum that a block holds only the thread of that node reads.
-                    unsafe {
-                        sum = sum.wrapping_add(sums.read(from));
-                        if kept == 0 {
-                            sums.write(from, 0);
-                        }
+    let mut totals = [0_u64; WORDS];
+    for mask in 0..1_usize << d {
+        let mut is_held = true;
+        let mut shifted = at;
+        for c in 0..3 {
+            let behind = mask >> c & 1;
+            is_held &= behind == 0 || at[c] < BEHIND;
+            shifted[c] += behind * side;
+        }
+        if !is_held || sources[(t << d) + mask] == NONE {
+            continue;
+        }
+        let cell = (shifted[2] * width + shifted[1]) * width + shifted[0];
+        for copy in 0..copies as usize {
+            let source = copy * summed as usize + sources[(t << d) + mask] as usize;
+            for word in 0..WORDS {
+                let from = (source * held + cell) * WORDS + word;
+                // SAFETY: of a sum that a block holds only the thread of that node reads.
+                unsafe {
+                    totals[word] = totals[word].wrapping_add(sums.read(from));
+                    if kept == 0 {
+                        sums.write(from, 0);
                     }
                 }
             }
         }
-        let to = (word * blocks as usize + slots[t] as usize) * own + node;
-        // SAFETY: the slots are different, and the node is this thread's.
-        unsafe { planes.write(to, sum as i64 as f32 * unit) };
+    }
+    for word in 0..WORDS {
+        if word <= d as usize {
+            let to = (word * blocks as usize + slots[t] as usize) * own + node;
+            // SAFETY: the slots are different, and the node is this thread's.
+            unsafe { planes.write(to, totals[word] as i64 as f32 * unit) };
+        }
     }
 }
 

@@ -57,7 +57,8 @@ impl Grid {
         (Self { d: extents.len(), per_bandwidth, spacing, low, nodes, reach }, count)
     }
 
-    /// Whether blocks of this grid have keys: in 2 dimensions always, as points extend over 2^21 bandwidths at most.
+    /// Whether blocks of this grid have keys. Points extend over 2^21 bandwidths at most, with 16 nodes each: in 2 dimensions
+    /// they always have, and in 1 the whole grid is less than [`MOST_NODES`].
     pub fn has_keys(&self) -> bool {
         let most = side(self.d) << AXIS_BITS;
         self.nodes.iter().all(|&nodes| nodes as usize <= most)

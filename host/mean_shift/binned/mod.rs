@@ -111,6 +111,10 @@ impl MeanShift {
         let beside = extents_of_both(&extents(device, points)?, &extents(device, queries.as_columns(d as u32))?);
         let (total, least, largest) = self.factors_of(prepared);
         let scale = self.weight.scale();
+        // Far from the centre coordinates themselves are no better than f32: the ends of two steps may differ by so much, in
+        // bandwidths, in each of d coordinates, whatever the nodes.
+        let farthest = beside.iter().map(|(low, high)| low.abs().max(high.abs())).fold(0.0, f64::max);
+        let rounding = (d as f64).sqrt() * farthest * f64::from(f32::EPSILON) / scale;
         let mut per_bandwidth = taps::nodes_for(d, self.accuracy);
         for _ in 0..3 {
             let (grid, box_nodes) = Grid::however_large(&beside, scale, per_bandwidth, (total / least, self.accuracy));
@@ -126,7 +130,7 @@ impl MeanShift {
             field.smooth(device, kept, (&mut state, 0))?;
             let exact = (&prepared.field, &prepared.field.columns);
             let sampled = verify::sampled_error(device, self, &field, exact, queries)?;
-            if sampled <= self.accuracy {
+            if sampled <= self.accuracy + rounding {
                 let bound = taps::error_bound(d, per_bandwidth);
                 return Ok(Ok(Binned { field, box_nodes, bound, sampled }));
             }
