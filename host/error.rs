@@ -1,5 +1,7 @@
 //! What can go wrong, named for what the user can do about it.
 
+use std::path::PathBuf;
+
 use cuda_std::launch::LaunchError;
 use thiserror::Error;
 
@@ -334,6 +336,15 @@ pub enum Error {
     /// The result could not be written.
     #[error("the result cannot be written: {0}")]
     Output(#[from] std::io::Error),
+    /// A file could not be written; what stood there before still does.
+    #[error("{} cannot be written: {source}{}", .path.display(), advice(.source))]
+    WriteFile {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
 }
 
 impl Error {
@@ -348,6 +359,17 @@ impl Error {
                 | Self::Neighbour { .. }
                 | Self::Launch(LaunchError::Block { .. } | LaunchError::FixedBlock { .. })
         )
+    }
+}
+
+/// What to do about a file that cannot be written.
+fn advice(error: &std::io::Error) -> &'static str {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => "; make its folder first",
+        std::io::ErrorKind::IsADirectory => "; name a file in it",
+        std::io::ErrorKind::PermissionDenied => "; name a file that you may write",
+        std::io::ErrorKind::StorageFull => "; make room, or name a file on another disk",
+        _ => "",
     }
 }
 

@@ -22,6 +22,7 @@
 //! | [`data`] | synthetic point sets |
 //! | [`agreement`] | how far two labellings agree |
 //! | [`mod@reference`] | the naive oracle in f64 |
+//! | [`files`] | files that are there whole or not at all |
 //! | [`cli`] | the program |
 
 pub mod agreement;
@@ -29,6 +30,7 @@ pub mod cli;
 pub mod data;
 mod error;
 pub mod executor;
+pub mod files;
 pub mod mean_shift;
 pub mod points;
 pub mod reference;

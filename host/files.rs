@@ -1,0 +1,209 @@
+//! Files that are there whole or not at all.
+//!
+//! What is written goes to a temporary file in the same folder, which takes the name when everything is on the disk.
+//! Who reads the name meanwhile finds what stood there before; an error on the way, a full disk among them, leaves
+//! that as it was and no temporary.
+
+use std::fs::{self, File, Metadata, Permissions};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use tempfile::Builder;
+
+use crate::error::{Error, Result};
+
+/// Writes a file: `write` is given where to, and the file takes its name if it succeeds.
+///
+/// A file that is replaced keeps its permissions; a new one gets what the process's mask leaves of reading and
+/// writing for all. A link is followed. What is no file, as `/dev/stdout` or a pipe, is written to as it is.
+///
+/// # Errors
+/// [`Error::WriteFile`]: no such folder, no permission, a folder of that name, a full disk. Whatever `write` returns.
+pub fn write_whole<T>(path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<T>) -> Result<T> {
+    let failed = |source| Error::WriteFile { path: path.to_owned(), source };
+    let there = match fs::metadata(path) {
+        Ok(metadata) => Some(metadata),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => return Err(failed(error)),
+    };
+    let name = match &there {
+        Some(metadata) if metadata.is_dir() => return Err(failed(io::ErrorKind::IsADirectory.into())),
+        Some(metadata) if !metadata.is_file() => return into_stream(path, write),
+        // A link stays one: what it names is replaced.
+        Some(_) => fs::canonicalize(path).map_err(failed)?,
+        None => path.to_owned(),
+    };
+    let mut temporary = beside(&name, there.as_ref()).map_err(failed)?;
+    let mut buffered = BufWriter::new(temporary.as_file_mut());
+    // Dropped on the way out, the temporary is removed.
+    let written = write(&mut buffered).map_err(|error| named(path, error))?;
+    buffered.flush().map_err(failed)?;
+    drop(buffered);
+    // A disk may find out only now that it is full; a name must not stand for less than the whole.
+    temporary.as_file().sync_all().map_err(failed)?;
+    temporary.persist(&name).map_err(|error| failed(error.error))?;
+    Ok(written)
+}
+
+/// A temporary file in the folder of `name`, with the permissions that the file is to have.
+fn beside(name: &Path, replaced: Option<&Metadata>) -> io::Result<tempfile::NamedTempFile> {
+    let folder = match name.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
+        _ => PathBuf::from("."),
+    };
+    let mut builder = Builder::new();
+    builder.prefix(".modeseek-");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        // The process's mask is taken off what a file is created with.
+        builder.permissions(Permissions::from_mode(0o666));
+    }
+    let temporary = builder.tempfile_in(folder)?;
+    if let Some(replaced) = replaced {
+        let permissions: Permissions = replaced.permissions();
+        // What may not be written is not to be replaced either, though its folder would allow it.
+        if permissions.readonly() {
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
+        temporary.as_file().set_permissions(permissions)?;
+    }
+    Ok(temporary)
+}
+
+/// Writes to what has no whole: a terminal, a pipe, a device.
+fn into_stream<T>(path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<T>) -> Result<T> {
+    let failed = |source| Error::WriteFile { path: path.to_owned(), source };
+    let mut stream = BufWriter::new(File::options().write(true).open(path).map_err(failed)?);
+    let written = write(&mut stream).map_err(|error| named(path, error))?;
+    stream.flush().map_err(failed)?;
+    Ok(written)
+}
+
+/// An error of writing, with the file's name.
+fn named(path: &Path, error: Error) -> Error {
+    match error {
+        Error::Output(source) => Error::WriteFile { path: path.to_owned(), source },
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn write(path: &Path, text: &str) -> Result<()> {
+        write_whole(path, |out| Ok(out.write_all(text.as_bytes())?))
+    }
+
+    fn names(folder: &Path) -> Vec<String> {
+        let mut names: Vec<_> =
+            fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_file_is_written_and_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.txt");
+        for text in ["first, longer", "second"] {
+            write(&path, text).unwrap();
+            assert_eq!(fs::read_to_string(&path).unwrap(), text);
+        }
+        assert_eq!(names(folder.path()), ["a.txt"]);
+    }
+
+    #[test]
+    fn an_error_leaves_what_was_there_and_no_temporary() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.txt");
+        write(&path, "before").unwrap();
+        let full = || Error::Output(io::ErrorKind::StorageFull.into());
+        let error = write_whole(&path, |out| {
+            out.write_all(&[b'x'; 100_000])?;
+            Err::<(), _>(full())
+        })
+        .unwrap_err();
+        assert!(matches!(&error, Error::WriteFile { path: named, .. } if *named == path), "{error}");
+        // An error of what was to be written is not one of writing.
+        let error = write_whole(&path, |_| Err::<(), _>(Error::NoPoints)).unwrap_err();
+        assert!(matches!(error, Error::NoPoints), "{error}");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "before");
+        assert_eq!(names(folder.path()), ["a.txt"]);
+    }
+
+    #[test]
+    fn what_is_in_the_way_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let inside = folder.path().join("no such folder").join("a.txt");
+        let file = folder.path().join("file");
+        write(&file, "").unwrap();
+        for (path, kind) in [
+            (inside, io::ErrorKind::NotFound),
+            (folder.path().to_owned(), io::ErrorKind::IsADirectory),
+            (file.join("a.txt"), io::ErrorKind::NotADirectory),
+        ] {
+            let error = write(&path, "x").unwrap_err();
+            assert!(matches!(&error, Error::WriteFile { source, .. } if source.kind() == kind), "{error}");
+            assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");
+        }
+        assert_eq!(names(folder.path()), ["file"]);
+    }
+
+    #[cfg(unix)]
+    mod unix {
+        use std::os::unix::fs::{PermissionsExt, symlink};
+
+        use super::*;
+
+        fn mode(path: &Path) -> u32 {
+            fs::metadata(path).unwrap().permissions().mode() & 0o777
+        }
+
+        #[test]
+        fn permissions_are_those_of_any_new_file_or_of_the_replaced_one() {
+            let folder = tempfile::tempdir().unwrap();
+            let [usual, ours] = ["usual", "ours"].map(|name| folder.path().join(name));
+            fs::write(&usual, "").unwrap();
+            write(&ours, "").unwrap();
+            assert_eq!(mode(&ours), mode(&usual));
+            fs::set_permissions(&ours, Permissions::from_mode(0o640)).unwrap();
+            write(&ours, "again").unwrap();
+            assert_eq!(mode(&ours), 0o640);
+        }
+
+        #[test]
+        fn a_file_that_may_not_be_written_is_not_replaced() {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("a.txt");
+            write(&path, "before").unwrap();
+            fs::set_permissions(&path, Permissions::from_mode(0o444)).unwrap();
+            let error = write(&path, "after").unwrap_err();
+            let denied = io::ErrorKind::PermissionDenied;
+            assert!(matches!(&error, Error::WriteFile { source, .. } if source.kind() == denied), "{error}");
+            assert_eq!(fs::read_to_string(&path).unwrap(), "before");
+            assert_eq!(names(folder.path()), ["a.txt"]);
+        }
+
+        #[test]
+        fn links_are_followed() {
+            let folder = tempfile::tempdir().unwrap();
+            let [file, link] = ["file", "link"].map(|name| folder.path().join(name));
+            write(&file, "before").unwrap();
+            symlink(&file, &link).unwrap();
+            write(&link, "after").unwrap();
+            assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+            assert_eq!(fs::read_to_string(&file).unwrap(), "after");
+        }
+
+        #[test]
+        #[cfg(target_os = "linux")]
+        fn devices_are_written_to_and_stay() {
+            write(Path::new("/dev/null"), "x").unwrap();
+            assert!(!fs::metadata("/dev/null").unwrap().is_file());
+            let full = write(Path::new("/dev/full"), "x").unwrap_err();
+            assert!(matches!(&full, Error::WriteFile { .. }), "{full}");
+        }
+    }
+}
