@@ -336,6 +336,14 @@ pub enum Error {
     /// The result could not be written.
     #[error("the result cannot be written: {0}")]
     Output(#[from] std::io::Error),
+    /// A picture's file whose name does not say what it is to be.
+    #[error("{} is not the name of a picture that can be written: it must end with {ends}", .path.display())]
+    PictureName {
+        /// The file.
+        path: PathBuf,
+        /// What names may end with.
+        ends: &'static str,
+    },
     /// A file could not be written; what stood there before still does.
     #[error("{} cannot be written: {source}{}", .path.display(), advice(.source))]
     WriteFile {
@@ -354,6 +362,7 @@ impl Error {
             self,
             Self::Option { .. }
                 | Self::Conflict { .. }
+                | Self::PictureName { .. }
                 | Self::BandwidthLength { .. }
                 | Self::BandwidthValue { .. }
                 | Self::Neighbour { .. }

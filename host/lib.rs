@@ -20,6 +20,7 @@
 //! | [`executor`] | what runs kernels: a GPU, or the processor; buffers; launches |
 //! | [`mean_shift`] | the estimator: options, iteration, modes and labels |
 //! | [`data`] | synthetic point sets |
+//! | [`picture`] | pictures of clusterings |
 //! | [`agreement`] | how far two labellings agree |
 //! | [`mod@reference`] | the naive oracle in f64 |
 //! | [`files`] | files that are there whole or not at all |
@@ -32,6 +33,7 @@ mod error;
 pub mod executor;
 pub mod files;
 pub mod mean_shift;
+pub mod picture;
 pub mod points;
 pub mod reference;
 
