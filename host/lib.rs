@@ -21,6 +21,7 @@
 //! | [`mean_shift`] | the estimator: options, iteration, modes and labels |
 //! | [`data`] | synthetic point sets |
 //! | [`picture`] | pictures of clusterings |
+//! | [`segment`] | images: filtering and segmentation |
 //! | [`agreement`] | how far two labellings agree |
 //! | [`mod@reference`] | the naive oracle in f64 |
 //! | [`files`] | files that are there whole or not at all |
@@ -36,6 +37,7 @@ pub mod mean_shift;
 pub mod picture;
 pub mod points;
 pub mod reference;
+pub mod segment;
 
 pub use error::{Error, Result};
 pub use executor::{Buffer, Device};
