@@ -50,53 +50,61 @@ struct Window<'a> {
 }
 
 impl Window<'_> {
-    /// Adds the pixels `first..=last` of a row, dy below the query.
+    /// Sums, and the pixels `first..=last` of a row, dy below the query.
     ///
     /// # Safety
     /// The pixels are in the image, and the planes have [`PAD`] floats behind it.
     #[inline(always)]
-    unsafe fn add_row<M: Machine, W: Weight, const N: usize>(
+    unsafe fn with_row<M: Machine, W: Weight, const N: usize>(
         &self,
-        sums: &mut Sums<N>,
+        mut sums: Sums<N>,
         (row, first, last): (u32, u32, u32),
         dy: f32,
-    ) {
+    ) -> Sums<N> {
         let base = row as usize * self.width as usize;
+        let dy2 = dy * dy;
         let mut column = first;
         while column <= last {
-            let place = base + column as usize;
-            let from = column as f32 - self.at[0];
+            let (from, here) = (column as f32 - self.at[0], (last - column) as f32);
             let mut apart = [[0.0; N]; 3];
             let mut range2 = [0.0; N];
             for c in 0..3 {
                 // SAFETY: the caller's promise.
-                apart[c] = unsafe { lanes::load::<N>(self.pixels, c * self.plane + place) };
+                apart[c] = unsafe { lanes::load::<N>(self.pixels, c * self.plane + base + column as usize) };
                 for lane in 0..N {
                     apart[c][lane] -= self.colour[c];
-                    range2[lane] = M::mul_add(apart[c][lane], apart[c][lane], range2[lane]);
                 }
+                range2 = lanes::mul_add_each::<M, N>(apart[c], apart[c], range2);
             }
-            let weights = W::of_lanes::<M, N>(range2);
-            let here = (last - column + 1) as f32;
+            // Each of these is a loop of its own, so that a processor's compiler makes vectors of it.
+            let (mut dx, mut space2) = ([0.0; N], [dy2; N]);
             for lane in 0..N {
-                let dx = from + lane as f32;
-                let inside = M::mul_add(dx, dx, dy * dy) <= self.radius2 && (lane as f32) < here;
-                let weight = if inside { weights[lane] } else { 0.0 };
-                sums[0][lane] += weight;
-                sums[1][lane] = M::mul_add(weight, dx, sums[1][lane]);
-                sums[2][lane] = M::mul_add(weight, dy, sums[2][lane]);
-                for c in 0..3 {
-                    sums[3 + c][lane] = M::mul_add(weight, apart[c][lane], sums[3 + c][lane]);
-                }
+                dx[lane] = from + lane as f32;
+            }
+            space2 = lanes::mul_add_each::<M, N>(dx, dx, space2);
+            let mut weights = W::of_lanes::<M, N>(range2);
+            for lane in 0..N {
+                weights[lane] = if space2[lane] <= self.radius2 { weights[lane] } else { 0.0 };
+            }
+            for lane in 0..N {
+                weights[lane] = if lane as f32 <= here { weights[lane] } else { 0.0 };
+            }
+            sums[0] = lanes::add(sums[0], weights);
+            sums[1] = lanes::mul_add_each::<M, N>(weights, dx, sums[1]);
+            sums[2] = lanes::mul_add::<M, N>(dy, weights, sums[2]);
+            for c in 0..3 {
+                sums[3 + c] = lanes::mul_add_each::<M, N>(weights, apart[c], sums[3 + c]);
             }
             column += N as u32;
         }
+        sums
     }
 }
 
 /// The colour that each pixel comes to, and after how many iterations.   One thread a pixel.
 ///
-/// `pixels` and `out` are 3 x plane, row by row: coordinate c of the pixel at (x, y) is at c plane + y width + x.
+/// `pixels` and `out` are 3 x plane, row by row: coordinate c of the pixel at (x, y) is at c plane + y width + x. What
+/// stands behind the last pixel of a plane is finite, and counts nowhere.
 /// `space` is the square of what a pixel counts, scaled, and a query rests where its squared step is `tolerance` at
 /// most.
 #[kernel(
@@ -149,7 +157,7 @@ pub unsafe fn filter<W: Weight>(
                 let first = (x - half).max(0.0) as u32;
                 let last = ((x + half) as u32).min(width - 1);
                 // SAFETY: rows and columns are those of the image, and the launch has checked the planes.
-                unsafe { window.add_row::<Machine, W, N>(&mut sums, (row, first, last), dy) };
+                sums = unsafe { window.with_row::<Machine, W, N>(sums, (row, first, last), dy) };
             }
             row += 1;
         }

@@ -22,6 +22,7 @@
 //! | [`data`] | synthetic point sets |
 //! | [`picture`] | pictures of clusterings |
 //! | [`segment`] | images: filtering and segmentation |
+//! | [`sweep`] | what other bandwidths find |
 //! | [`agreement`] | how far two labellings agree |
 //! | [`mod@reference`] | the naive oracle in f64 |
 //! | [`files`] | files that are there whole or not at all |
@@ -38,6 +39,7 @@ pub mod picture;
 pub mod points;
 pub mod reference;
 pub mod segment;
+pub mod sweep;
 
 pub use error::{Error, Result};
 pub use executor::{Buffer, Device};

@@ -22,13 +22,14 @@ pub struct Curve {
 pub fn curves(title: &str, names: [&str; 2], curves: &[Curve], area: Rect, size: (u32, u32)) -> Drawing {
     let mut drawing = Drawing::new(size.0, size.1);
     drawing.write((area.x, area.y - 18.0), title, 16.0, Anchor::Start);
-    plot(&mut drawing, names, curves, area);
+    plot(&mut drawing, names, curves, area, None);
     drawing
 }
 
-/// Draws curves over axes of their own.
-pub(super) fn plot(drawing: &mut Drawing, names: [&str; 2], curves: &[Curve], area: Rect) {
+/// Draws curves over axes of their own, from one number to another, or as far as the curves go.
+pub fn plot(drawing: &mut Drawing, names: [&str; 2], curves: &[Curve], area: Rect, from_to: Option<(f64, f64)>) {
     let (x, y) = super::scatter::ranges(curves.iter().flat_map(|curve| &curve.through));
+    let x = from_to.unwrap_or(x);
     let mut axes = Axes::about(area, x, (y.0.min(0.0), y.1));
     axes.x = x;
     // A curve above 0 stands on the axis.

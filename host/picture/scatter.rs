@@ -65,6 +65,15 @@ pub fn scatter(points: &Points, clustering: &Clustering, options: &Scatter<'_>) 
 
     let mut drawing = Drawing::new(SIZE.0, SIZE.1);
     let (x, y) = ranges(places.iter().chain(&modes));
+    // The ring is to be seen whole; one that is wider than the points is left out.
+    let wide = (x.1 / 2.0 - x.0 / 2.0).max(y.1 / 2.0 - y.0 / 2.0);
+    let reach = reach.filter(|reach| wide == 0.0 || reach.0.max(reach.1) / 2.0 <= wide);
+    let ends = match (reach, modes.first()) {
+        (Some((rx, _)), Some(&[mx, my])) if plane.is_line() => vec![[mx - rx, my], [mx + rx, my]],
+        (Some((rx, ry)), Some(&[mx, my])) => vec![[mx - rx, my - ry], [mx + rx, my + ry]],
+        _ => Vec::new(),
+    };
+    let (x, y) = ranges(places.iter().chain(&modes).chain(&ends));
     let axes = Axes::about(AREA, x, y);
     let axes = if plane.is_line() { axes } else { axes.with_one_scale() };
     axes.draw(&mut drawing, [&plane.names[0], &plane.names[1]]);
@@ -86,7 +95,7 @@ pub fn scatter(points: &Points, clustering: &Clustering, options: &Scatter<'_>) 
 }
 
 /// Points over their lengths; one at the origin stays there.
-fn as_directions(points: &Points) -> Points {
+pub(super) fn as_directions(points: &Points) -> Points {
     let rows: Vec<f64> = points
         .centred_rows()
         .chunks_exact(points.dimensions())
@@ -144,7 +153,9 @@ fn bandwidth(drawing: &mut Drawing, axes: &Axes, [x, y]: [f64; 2], reach: (f64, 
         let through = vec![(at.0 - radii.0, at.1), (at.0 + radii.0, at.1)];
         drawing.add(Shape::Line { through, width: 1.5, colour: INK });
     } else if radii.0 < f64::from(SIZE.0) && radii.1 < f64::from(SIZE.0) {
-        drawing.add(Shape::Ring { at, radii, width: 1.5, colour: INK });
+        // Pale below, so that it is seen over points of any colour.
+        drawing.add(Shape::Ring { at, radii, width: 4.0, colour: palette::WHITE });
+        drawing.add(Shape::Ring { at, radii, width: 1.8, colour: INK });
     }
 }
 

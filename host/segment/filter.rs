@@ -178,12 +178,10 @@ impl Segment {
         let tolerance = (self.tolerance * scale).powi(2) as f32;
         let (out, counts, plane32) = (&mut filtered, &mut iterations, plane as u32);
         device.launch(match self.weight {
-            WeightFunction::Gaussian => filter_gaussian::launch(
-                &colours, out, counts, width, height, plane32, radius, space, limit, tolerance,
-            ),
-            _ => filter_flat::launch(
-                &colours, out, counts, width, height, plane32, radius, space, limit, tolerance,
-            ),
+            WeightFunction::Gaussian => {
+                filter_gaussian::launch(&colours, out, counts, width, height, plane32, radius, space, limit, tolerance)
+            }
+            _ => filter_flat::launch(&colours, out, counts, width, height, plane32, radius, space, limit, tolerance),
         })?;
         device.synchronize()?;
         let filter = start.elapsed();

@@ -42,7 +42,8 @@ fn decode(path: &Path, bytes: &[u8]) -> Result<RgbImage> {
     if bytes.is_empty() {
         return Err(bad("it is empty".to_owned()));
     }
-    let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(|error| bad(error.to_string()))?;
+    let mut reader =
+        ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(|error| bad(error.to_string()))?;
     if reader.format().is_none() {
         return Err(bad("it is not a PNG, JPEG, GIF or BMP image".to_owned()));
     }
