@@ -1,7 +1,7 @@
 //! What moving pictures have in common: points on their way over a plane that stays.
 
 use super::axes::Axes;
-use super::drawing::{Anchor, Drawing, Mark, Rect, Shape};
+use super::drawing::{Anchor, Drawing, Mark, Shape};
 use super::palette::{self, INK, NOISE};
 use super::plane::Plane;
 use super::scatter::{AREA, Scatter, as_directions, mode, ranges};
@@ -106,10 +106,5 @@ impl Scene {
                 mode(drawing, self.axes.place(*x, *y), 0.8);
             }
         }
-    }
-
-    /// The rectangle of the axes.
-    pub fn area(&self) -> Rect {
-        self.axes.area
     }
 }
