@@ -10,6 +10,7 @@ use cuda_std::prelude::*;
 use crate::components::NONE;
 use crate::lanes;
 use crate::pairwise::{L1, Lp, Metric, SquaredL2};
+use crate::tile::add_up_to;
 
 /// Others that a thread takes at a time.
 const HELD: usize = 4;
@@ -22,31 +23,60 @@ struct Others {
     coordinate_step: usize,
 }
 
-/// The sums over coordinates for a thread's queries, from `queries` on, and the others `j`.
-///
-/// # Safety
-/// `queries` points to LANES queries of the first of d columns, `stride` apart; `j` are numbers of others.
-#[inline(always)]
-unsafe fn sums<M: Machine, T: Metric, const LANES: usize>(
-    queries: *const f32,
-    (d, stride): (usize, usize),
-    others: Others,
-    j: [usize; HELD],
-    p: f32,
-) -> [[f32; LANES]; HELD] {
-    let mut sums = [[0.0; LANES]; HELD];
-    for c in 0..d {
-        // SAFETY: the caller's promise, and c < d.
-        let x: [f32; LANES] = unsafe { queries.add(c * stride).cast::<[f32; LANES]>().read() };
-        for k in 0..HELD {
-            // SAFETY: as above.
-            let y = unsafe { *others.start.add(j[k] * others.item_step + c * others.coordinate_step) };
-            for lane in 0..LANES {
-                sums[k][lane] = T::add::<M>(sums[k][lane], x[lane] - y, p);
+/// A thread's queries.
+#[derive(Clone, Copy)]
+struct Queries<const D: usize, const LANES: usize> {
+    /// Where those of the first column lie, how far the next column's, and how many columns there are.
+    start: *const f32,
+    stride: usize,
+    d: usize,
+    /// Their coordinates in registers, where D says how many there are; else D is 0.
+    held: [[f32; LANES]; D],
+}
+
+impl<const D: usize, const LANES: usize> Queries<D, LANES> {
+    /// The LANES queries from `start` on.
+    ///
+    /// # Safety
+    /// `start` points to LANES queries of the first of d columns, `stride` apart; D is 0 or d.
+    #[inline(always)]
+    unsafe fn new(start: *const f32, stride: usize, d: usize) -> Self {
+        let mut held = [[0.0; LANES]; D];
+        for c in 0..D {
+            // SAFETY: the caller's promise.
+            held[c] = unsafe { start.add(c * stride).cast::<[f32; LANES]>().read() };
+        }
+        Self { start, stride, d, held }
+    }
+
+    /// The sums over coordinates, for the others `j`.
+    ///
+    /// # Safety
+    /// `j` are numbers of others, which have as many coordinates.
+    #[inline(always)]
+    unsafe fn sums<M: Machine, T: Metric, const G: usize>(
+        &self,
+        others: Others,
+        j: [usize; G],
+        p: f32,
+    ) -> [[f32; LANES]; G] {
+        let mut sums = [[0.0; LANES]; G];
+        for c in 0..if D > 0 { D } else { self.d } {
+            let x = match D {
+                // SAFETY: `new` was promised so many columns.
+                0 => unsafe { self.start.add(c * self.stride).cast::<[f32; LANES]>().read() },
+                _ => self.held[c],
+            };
+            for k in 0..G {
+                // SAFETY: the caller's promise, and c < d.
+                let y = unsafe { *others.start.add(j[k] * others.item_step + c * others.coordinate_step) };
+                for lane in 0..LANES {
+                    sums[k][lane] = T::add::<M>(sums[k][lane], x[lane] - y, p);
+                }
             }
         }
+        sums
     }
-    sums
 }
 
 /// For m queries, `ids[i]` the nearest of k modes, by rows, the first of equals; and `distances[i]` the
@@ -87,13 +117,15 @@ pub unsafe fn nearest<T: Metric>(
         return;
     }
     let others = Others { start: modes.as_ptr(), item_step: d, coordinate_step: 1 };
+    // SAFETY: the launch has checked the lengths; the stride is a multiple of the lanes.
+    let queries = unsafe { Queries::<0, LANES>::new(queries.as_ptr().add(first), stride, d) };
     let (mut best, mut best_id) = ([f32::INFINITY; LANES], [0; LANES]);
     let mut j = 0;
     while j < k {
         // The last modes repeat themselves, which are never less than what they are.
         let held: [usize; HELD] = core::array::from_fn(|h| (j + h).min(k - 1));
-        // SAFETY: the launch has checked the lengths; the stride is a multiple of the lanes.
-        let sums = unsafe { sums::<Machine, T, LANES>(queries.as_ptr().add(first), (d, stride), others, held, p) };
+        // SAFETY: the launch has checked the lengths.
+        let sums = unsafe { queries.sums::<Machine, T, HELD>(others, held, p) };
         for h in 0..HELD {
             for lane in 0..LANES {
                 let less = sums[h][lane] < best[lane];
@@ -114,6 +146,40 @@ pub unsafe fn nearest<T: Metric>(
             }
         }
     }
+}
+
+/// Adds the masses of the n points no farther than the limit, G of them at a time: 1 each, where there are no masses.
+///
+/// # Safety
+/// `others` are n points with the queries' coordinates; there are n masses or none.
+#[inline(always)]
+unsafe fn count_near<M: Machine, T: Metric, const D: usize, const LANES: usize, const G: usize>(
+    queries: Queries<D, LANES>,
+    (others, n): (Others, usize),
+    masses: &[u32],
+    p: f32,
+    limit: f32,
+) -> [u32; LANES] {
+    let mut found = [0_u32; LANES];
+    let mut j = 0;
+    while j < n {
+        // As in tile.rs: one point at a time is taken where vectors of points would keep no sums in registers.
+        let first = if G == 1 { core::hint::black_box(j) } else { j };
+        let held: [usize; G] = core::array::from_fn(|k| (first + k).min(n - 1));
+        // SAFETY: the caller's promise.
+        let sums = unsafe { queries.sums::<M, T, G>(others, held, p) };
+        for k in 0..G {
+            // What repeats the last point does not count.
+            let mass = match masses.is_empty() {
+                _ if first + k >= n => 0,
+                true => 1,
+                false => masses[held[k]],
+            };
+            found = add_up_to(sums[k], [limit; LANES], mass, found);
+        }
+        j += G;
+    }
+    found
 }
 
 /// For m queries, `counts[i]` the number of n points, by columns too, whose distance is no more than the
@@ -151,27 +217,23 @@ pub unsafe fn count_within<T: Metric>(
     if first >= m {
         return;
     }
-    let others = Others { start: points.as_ptr(), item_step: 1, coordinate_step: stride as usize };
-    let mut found = [0_u32; LANES];
-    let mut j = 0;
-    while j < n {
-        let held: [usize; HELD] = core::array::from_fn(|h| (j + h).min(n - 1));
-        // SAFETY: as for the nearest.
-        let sums =
-            unsafe { sums::<Machine, T, LANES>(queries.as_ptr().add(first), (d, query_stride), others, held, p) };
-        for h in 0..HELD {
-            // What repeats the last point does not count.
-            let counts = match masses.is_empty() {
-                _ if j + h >= n => 0,
-                true => 1,
-                false => masses[held[h]],
-            };
-            for lane in 0..LANES {
-                found[lane] += if sums[h][lane] <= limit { counts } else { 0 };
+    let others = (Others { start: points.as_ptr(), item_step: 1, coordinate_step: stride as usize }, n);
+    macro_rules! count {
+        ($d:expr, $group:expr) => {
+            // SAFETY: the launch has checked the lengths; the stride is a multiple of the lanes.
+            unsafe {
+                let queries = Queries::<$d, LANES>::new(queries.as_ptr().add(first), query_stride, d);
+                count_near::<Machine, T, $d, LANES, $group>(queries, others, masses, p, limit)
             }
-        }
-        j += HELD;
+        };
     }
+    let found = match d {
+        1 if LANES > 4 => count!(1, 1),
+        2 if LANES > 4 => count!(2, 1),
+        3 if LANES > 4 => count!(3, 1),
+        4 if LANES > 4 => count!(4, 1),
+        _ => count!(0, HELD),
+    };
     for lane in 0..LANES {
         if first + lane < m {
             // SAFETY: the lanes are this thread's.

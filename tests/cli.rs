@@ -69,6 +69,21 @@ fn the_report_as_json() {
     assert!((-1.0..=1.0).contains(&index));
 }
 
+/// Where far tiles are left out the report says how many pairs that left, and how many there had to be: of few points
+/// exactly.
+#[test]
+fn the_report_of_pairs() {
+    let of_tiles = "--points 200 --method tiles --kernel flat --device cpu";
+    let report = json(of_tiles);
+    let [kept, all, first, ideal] =
+        ["pairs_kept", "pairs_all", "pairs_first", "pairs_ideal"].map(|name| report[name].as_u64().unwrap());
+    assert!(200 <= ideal && ideal <= first && first <= 200 * 200, "{report}");
+    assert!(first < kept && kept <= all, "{report}");
+    let (output, times) = (modeseek(of_tiles), format!("{:.2} times the {ideal}", first as f64 / ideal as f64));
+    assert!(text(&output.stdout).contains(&times), "{times} is not in\n{}", text(&output.stdout));
+    assert!(json("--points 200 --device cpu")["pairs_ideal"].is_null());
+}
+
 #[test]
 fn results_do_not_depend_on_processor_threads() {
     let clusters = |threads| json(&format!("--points 3000 --device cpu --threads {threads}"))["clusters"].clone();

@@ -42,6 +42,9 @@ pub struct Report {
     /// Pairs that were computed, where far tiles were left out; and all.
     pairs_kept: Option<u64>,
     pairs_all: Option<u64>,
+    /// Pairs that the first iteration computed; and those within the weight's reach, by a sample.
+    pairs_first: Option<u64>,
+    pairs_ideal: Option<u64>,
     clusters: Vec<Cluster>,
     noise: usize,
     notes: Vec<String>,
@@ -120,6 +123,8 @@ impl Report {
             batch: clustering.batch,
             pairs_kept: clustering.pairs.map(|pairs| pairs.kept),
             pairs_all: clustering.pairs.map(|pairs| pairs.all),
+            pairs_first: clustering.pairs.map(|pairs| pairs.first),
+            pairs_ideal: clustering.pairs.map(|pairs| pairs.ideal),
             clusters: clustering.modes.iter().map(|mode| Cluster::new(mode, &centroids)).collect(),
             noise: clustering.labels.iter().filter(|&&label| label < 0).count(),
             notes: clustering.notes.clone(),
@@ -181,6 +186,13 @@ impl Report {
         if let (Some(kept), Some(all)) = (self.pairs_kept, self.pairs_all) {
             let part = 100.0 * kept as f64 / all as f64;
             writeln!(out, "pairs       {part:.3} % were computed, {kept} of {all}: the others are too far to count")?;
+        }
+        if let (Some(first), Some(ideal @ 1..)) = (self.pairs_first, self.pairs_ideal) {
+            let times = first as f64 / ideal as f64;
+            writeln!(
+                out,
+                "            in the first iteration {first}, {times:.2} times the {ideal} that are near enough, by a sample"
+            )?;
         }
         for note in &self.notes {
             writeln!(out, "note        {note}")?;

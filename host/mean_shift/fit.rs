@@ -47,7 +47,7 @@ pub struct Clustering {
     pub path: Path,
     /// Points at a time, if the composed method was used.
     pub batch: Option<usize>,
-    /// How many pairs of queries and points were computed, if far tiles were left out.
+    /// How many pairs of queries and points were computed, if far tiles were left out; and how many are near enough.
     pub pairs: Option<Pairs>,
     /// What a user should know: fallbacks, and results that say little.
     pub notes: Vec<String>,
@@ -155,7 +155,8 @@ impl MeanShift {
         let queries = self.queries(device, &ends)?;
         let phases = Phases { prepare, iterate, label, download: start.elapsed() };
         let all = || queries.iter().map(|query| u64::from(query.iterations) * n as u64).sum();
-        let pairs = (path.name == "tiles").then(|| Pairs { kept: ends.pairs, all: all() });
+        let pairs =
+            ends.first.map(|first| Pairs { kept: ends.pairs, all: all(), first: first.kept, ideal: first.ideal });
         let mut notes = prepared.notes.clone();
         if modes.len() == n && n > 1 {
             notes.push("every point is a cluster of its own: the bandwidth is small".to_owned());

@@ -14,6 +14,7 @@ use gpu::shift_any::Norm;
 use gpu::steps::{Call, Sizes, Step};
 
 use super::builder::MeanShift;
+use super::near::First;
 use crate::error::{Error, Result};
 use crate::executor::{Buffer, Device, Recording};
 
@@ -85,6 +86,8 @@ pub struct Ends {
     pub cancelled: bool,
     /// Pairs that were computed, where some were left out.
     pub pairs: u64,
+    /// And in the first iteration.
+    pub(super) first: Option<First>,
 }
 
 /// A run's few cells, and what the host has seen of them.
@@ -98,7 +101,8 @@ pub(super) struct Run<'a> {
     pub history: Vec<f64>,
     pub active: u32,
     cancelled: bool,
-    pairs: u64,
+    /// Pairs that were computed so far.
+    pub pairs: u64,
     watch: Watch<'a>,
 }
 
@@ -141,7 +145,7 @@ impl<'a> Run<'a> {
     /// What the run came to.
     pub fn ends(self, queries: Queries, details: Buffer<f32>) -> Ends {
         let Self { history, active, cancelled, pairs, .. } = self;
-        Ends { queries, details, history, converged: active == 0, cancelled, pairs }
+        Ends { queries, details, history, converged: active == 0, cancelled, pairs, first: None }
     }
 }
 

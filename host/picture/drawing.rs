@@ -204,7 +204,7 @@ impl Drawing {
 /// Writes pixels as PNG; without opacity, if all of them are opaque.
 pub(super) fn write_png(pixels: &RgbaImage, out: &mut dyn Write) -> Result<()> {
     use image::codecs::png::{CompressionType, FilterType, PngEncoder};
-    let encoder = PngEncoder::new_with_quality(out, CompressionType::Best, FilterType::Adaptive);
+    let encoder = PngEncoder::new_with_quality(out, CompressionType::Best, FilterType::NoFilter);
     let (width, height) = pixels.dimensions();
     let written = if pixels.pixels().all(|pixel| pixel[3] == 255) {
         let rgb: Vec<u8> = pixels.pixels().flat_map(|pixel| [pixel[0], pixel[1], pixel[2]]).collect();

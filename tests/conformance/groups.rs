@@ -198,7 +198,7 @@ pub fn nearest_of_few(device: &Device) {
 }
 
 pub fn counts_within(device: &Device) {
-    for (m, n, d) in [(1, 1, 1), (33, 7, 2), (70, 130, 3), (40, 65, 64)] {
+    for (m, n, d) in [(1, 1, 1), (33, 7, 2), (70, 130, 3), (45, 39, 4), (40, 65, 64)] {
         let (queries, points) = (Set::new(device, random(m * d, 33), d), Set::new(device, random(n * d, 34), d));
         for p in [1.0, 2.0, 3.0] {
             let radius = 0.8 * (d as f64).powf(1.0 / f64::from(p));
@@ -220,6 +220,11 @@ pub fn counts_within(device: &Device) {
     let weights = device.upload(&[5.0_f32, 0.0, 2.0, 1.0]).unwrap();
     let masses = Masses::of(device, &weights, 8.0).unwrap();
     assert_eq!((masses.mass(8.0), masses.mass(0.0)), (masses.total, 1));
+    let found = count_within(device, set.columns(), set.columns(), Some(&masses), 2.0, 3.0).unwrap();
+    assert_eq!(device.download(&found).unwrap(), [5.0, 7.0, 3.0, 3.0].map(|weight| masses.mass(weight)));
+    // So they are in more dimensions than a thread holds: the same line, in five.
+    let rows = [0.0, 3.0, 5.0, 8.0].iter().flat_map(|&x| [x, 0.0, 0.0, 0.0, 0.0]).collect();
+    let set = Set::new(device, rows, 5);
     let found = count_within(device, set.columns(), set.columns(), Some(&masses), 2.0, 3.0).unwrap();
     assert_eq!(device.download(&found).unwrap(), [5.0, 7.0, 3.0, 3.0].map(|weight| masses.mass(weight)));
 }

@@ -280,7 +280,10 @@ fn assert_same_run(device: &Device, rows: &[f32], d: usize, h: f64, weights: Opt
                 [Method::Fused, Method::Tiles].map(|method| fit(device, &estimator(method, most), rows, d));
             assert_same_clusters(&all, &near, h, &what);
             let pairs = near.pairs.unwrap();
-            assert!(pairs.kept <= pairs.all && pairs.kept > 0, "{what}: {pairs:?}");
+            assert!(pairs.kept <= pairs.all && pairs.first > 0, "{what}: {pairs:?}");
+            assert!(pairs.first <= pairs.kept && pairs.ideal > 0, "{what}: {pairs:?}");
+            // A sample is off by some percent.
+            assert!(pairs.ideal as f64 <= 1.2 * pairs.first as f64, "{what}: {pairs:?}");
             assert_eq!(all.pairs, None);
         }
     }
@@ -422,6 +425,10 @@ pub fn kept_pairs(device: &Device) {
             let near: u64 = device.download(&counts).unwrap().iter().map(|&count| u64::from(count)).sum();
             let pairs = found.pairs.unwrap();
             assert_eq!(pairs.all, (n * n) as u64);
+            // There was one iteration; and a sample of points without clusters is good.
+            assert_eq!(pairs.first, pairs.kept);
+            let sampled = pairs.ideal as f64 / near as f64;
+            assert!((0.9..=1.1).contains(&sampled), "d = {d}, {form:?}: {sampled} times the {near} true pairs");
             let times = pairs.kept as f64 / near as f64;
             eprintln!(
                 "{}: d = {d}, {form:?}: {times:.2} times the {near} true pairs of {}",

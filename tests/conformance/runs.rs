@@ -1,4 +1,4 @@
-//! Whole runs against the oracle, and against each other.
+//! Whole runs against each other, and what they have to find. Against the oracle: oracles.rs.
 
 use std::num::NonZero;
 
@@ -6,13 +6,13 @@ use cuda_std::machine::MachineKind;
 use modeseek::agreement::adjusted_rand_index;
 use modeseek::data::{Blobs, LabelledPoints};
 use modeseek::executor::{CpuOptions, InterpreterOptions};
-use modeseek::reference::{Metric, Pull};
+use modeseek::reference::Metric;
 use modeseek::{
-    Bandwidth, Clustering, Device, Distance, Form, MeanShift, Merging, Method, Points, Seeding, WeightFunction,
+    Assignment, Bandwidth, Clustering, Device, Distance, Form, MeanShift, Merging, Method, Points, Seeding,
+    WeightFunction,
 };
 
 use crate::check::{is_interpreted, random, wide};
-use crate::steps::FUNCTIONS;
 
 /// The lecture's case, with a seed whose centroids lie apart.
 const LECTURE: Blobs = Blobs { points: 1500, clusters: 6, dimensions: 2, seed: 14 };
@@ -42,174 +42,6 @@ pub fn lecture(device: &Device) {
     }
     let triangular = fixed(8.0).weight(WeightFunction::Triangular).max_iterations(5);
     assert_eq!(fit(device, &triangular, &rows, 2).labels, gaussian.labels);
-}
-
-/// What a fit is about: a distance, the oracle's, and bandwidths of all points or of each.
-const DISTANCES: [(Distance, Metric); 4] = [
-    (Distance::L2, Metric::L2),
-    (Distance::L1, Metric::L1),
-    (Distance::Lp(3.0), Metric::Lp(3.0)),
-    (Distance::Cosine, Metric::Cosine),
-];
-
-/// A bandwidth at which the blobs of [`check_run`] are found again.
-fn bandwidth(function: WeightFunction, distance: Distance, d: usize) -> f64 {
-    let reach = match function {
-        WeightFunction::Gaussian => 3.5,
-        // A tail that heavy pulls blobs together.
-        WeightFunction::Own(_) => 1.0,
-        _ => 9.0,
-    };
-    match distance {
-        Distance::Cosine => reach * 0.01,
-        Distance::L1 => reach * (d as f64).sqrt(),
-        _ => reach,
-    }
-}
-
-/// Points, and for each its sample weight and bandwidth.
-struct Data {
-    rows: Vec<f32>,
-    d: usize,
-    weights: Vec<f64>,
-    bandwidths: Vec<f64>,
-}
-
-impl Data {
-    fn new(n: usize, d: usize, h: f64, marked: bool) -> Self {
-        let rows = Blobs { points: n, clusters: 3, dimensions: d, seed: 3 }.generate().unwrap().rows;
-        let mark = |values: [f64; 3]| (0..n).map(|i| if marked { values[i * 5 % 3] } else { 1.0 }).collect::<Vec<_>>();
-        let bandwidths = mark([1.0, 0.75, 1.25]).iter().map(|part| part * h).collect();
-        Self { rows, d, weights: mark([1.0, 2.5, 0.5]), bandwidths }
-    }
-
-    fn estimator(&self, marked: bool) -> MeanShift {
-        match marked {
-            true => MeanShift::new()
-                .bandwidth(Bandwidth::PerPoint(self.bandwidths.clone()))
-                .sample_weights(self.weights.clone()),
-            false => fixed(self.bandwidths[0]),
-        }
-    }
-
-    /// See `gpu/marks.rs`.
-    fn factors(&self) -> Vec<f64> {
-        let power = self.d as i32 + 2;
-        self.weights
-            .iter()
-            .zip(&self.bandwidths)
-            .map(|(weight, h)| weight * (self.bandwidths[0] / h).powi(power))
-            .collect()
-    }
-}
-
-/// One end for each cluster of ends that lie within `radius` of each other, and the number of its cluster for each.
-fn gather(ends: &[Vec<f64>], metric: Metric, radius: f64) -> (Vec<usize>, Vec<usize>) {
-    let (mut first, mut ids): (Vec<usize>, Vec<usize>) = (Vec::new(), Vec::new());
-    for (i, end) in ends.iter().enumerate() {
-        let near = first.iter().position(|&k| metric.distance(&ends[k], end) <= radius);
-        ids.push(near.unwrap_or(first.len()));
-        if near.is_none() {
-            first.push(i);
-        }
-    }
-    (first, ids)
-}
-
-/// A fit, and where the oracle's queries end: the same modes, at the same places, with the same points.
-fn assert_ends(found: &Clustering, ends: &[Vec<f64>], (metric, h): (Metric, f64), tolerance: f64, what: &str) {
-    let (first, ids) = gather(ends, metric, h / 4.0);
-    assert_eq!(found.modes.len(), first.len(), "{what}");
-    assert_eq!(adjusted_rand_index(&found.labels, &ids), 1.0, "{what}");
-    for (i, &label) in found.labels.iter().enumerate() {
-        let position = &found.modes[label as usize].position;
-        let apart = metric.distance(position, &ends[i]);
-        assert!(apart <= tolerance * h, "{what}: point {i} is {apart} from its mode");
-    }
-}
-
-/// The ends of a run in the oracle: modes of directions are unit vectors.
-fn rows_of(ends: &[f64], d: usize, metric: Metric) -> Vec<Vec<f64>> {
-    let length = |row: &[f64]| if metric == Metric::Cosine { Metric::L2.distance(row, &vec![0.0; d]) } else { 1.0 };
-    ends.chunks(d).map(|row| row.iter().map(|x| x / length(row)).collect()).collect()
-}
-
-/// What [`blurring_is_the_oracles`] and [`standard_is_the_oracles`] go through: every weight function with the 2-norm,
-/// every distance, marked points, one and more dimensions than have kernels of their own.
-fn cases() -> Vec<(WeightFunction, Distance, Metric, usize, bool)> {
-    let [(l2, oracle), others @ ..] = DISTANCES;
-    let mut cases: Vec<_> = FUNCTIONS.iter().map(|&function| (function, l2, oracle, 2, false)).collect();
-    for (function, d) in [(WeightFunction::Gaussian, 1), (WeightFunction::Biweight, 3), (WeightFunction::Gaussian, 6)] {
-        cases.extend([(function, l2, oracle, d, false), (function, l2, oracle, d, true)]);
-    }
-    for (distance, metric) in others {
-        cases.push((WeightFunction::Gaussian, distance, metric, 2, false));
-        cases.push((WeightFunction::Epanechnikov, distance, metric, 3, distance != Distance::Cosine));
-    }
-    cases
-}
-
-fn describe((function, distance, _, d, marked): (WeightFunction, Distance, Metric, usize, bool)) -> String {
-    format!("{} {distance:?} d = {d} marked: {marked}", function.steps().name)
-}
-
-/// Positions, labels and iterations of the blurring form.
-pub fn blurring_is_the_oracles(device: &Device) {
-    let n = if is_interpreted(device) { 45 } else { 150 };
-    for case @ (function, distance, metric, d, marked) in cases() {
-        let (h, what) = (bandwidth(function, distance, d), describe(case));
-        let data = Data::new(n, d, h, marked);
-        let most = 12;
-        let estimator = data.estimator(marked).weight(function).distance(distance).max_iterations(most).tolerance(0.0);
-        let found = fit(device, &estimator, &data.rows, d);
-        // What they ended after, before `most` perhaps, is where they stay.
-        assert!(found.iterations <= most && found.converged == (found.last_shift() == 0.0), "{what}");
-        let (points, factors) = (directions(&data.rows, d, metric), data.factors());
-        let pull = Pull { points: &points, d, metric, function, factors: &factors, bandwidths: &data.bandwidths };
-        let ends = rows_of(&pull.blur(most), d, metric);
-        assert_ends(&found, &ends, (metric, h), 1e-2, &what);
-    }
-}
-
-/// The points as the estimator moves them: on the unit sphere for the cosine distance.
-fn directions(rows: &[f32], d: usize, metric: Metric) -> Vec<f64> {
-    rows_of(&wide(rows), d, metric).concat()
-}
-
-/// Positions, labels and every query's iterations of the standard form.
-pub fn standard_is_the_oracles(device: &Device) {
-    let n = if is_interpreted(device) { 45 } else { 150 };
-    for case @ (function, distance, metric, d, marked) in cases() {
-        let (h, what) = (bandwidth(function, distance, d), describe(case));
-        let data = Data::new(n, d, h, marked);
-        let relaxation = if d == 2 && distance == Distance::L2 { 1.25 } else { 1.0 };
-        let estimator = data
-            .estimator(marked)
-            .weight(function)
-            .distance(distance)
-            .form(Form::Standard)
-            .relaxation(relaxation)
-            .tolerance(1e-4)
-            .max_iterations(200);
-        let found = fit(device, &estimator, &data.rows, d);
-        let (points, factors) = (directions(&data.rows, d, metric), data.factors());
-        let pull = Pull { points: &points, d, metric, function, factors: &factors, bandwidths: &data.bandwidths };
-        // The scale of the steps: a bandwidth of each point is measured by their geometric mean.
-        let unit = found.bandwidth;
-        let tolerance = if metric == Metric::Cosine { (2.0 * 1e-4 * unit).sqrt() } else { 1e-4 * unit };
-        let ends = pull.climb(&points, relaxation, tolerance, 200);
-        assert_eq!(found.queries.len(), n);
-        for (i, (query, (_, steps))) in found.queries.iter().zip(&ends).enumerate() {
-            // A step at the tolerance may be above it in f32 and not in f64, or the other way.
-            let close = query.iterations.abs_diff(*steps as u32) <= 1 + *steps as u32 / 20;
-            assert!(query.converged && close, "{what}: query {i}: {query:?}, {steps} in f64");
-            assert!(query.last_shift <= 1e-4, "{what}: {query:?}");
-        }
-        let longest = found.queries.iter().map(|query| query.iterations).max().unwrap() as usize;
-        assert_eq!((found.iterations, found.converged), (longest, true), "{what}");
-        let ends: Vec<_> = ends.into_iter().map(|(end, _)| end).collect();
-        assert_ends(&found, &rows_of(&ends.concat(), d, metric), (metric, h), 5e-2, &what);
-    }
 }
 
 /// Fused and composed agree, for batches that do not divide n, every weight function and dimension.
@@ -325,11 +157,19 @@ fn estimators(n: usize) -> Vec<MeanShift> {
         MeanShift::new().bandwidth(Bandwidth::Quantile { quantile: 0.2, sample: Some(200), seed: 1 }),
         MeanShift::new().bandwidth(Bandwidth::Neighbours { k: n / 5 }),
         MeanShift::new().bandwidth(Bandwidth::Scott).distance(Distance::L1).minimum_size(3),
+        MeanShift::new().bandwidth(Bandwidth::PerDimension(vec![2.5, 3.5])),
+        fixed(2.5).distance(Distance::Lp(3.0)),
+        fixed(0.02).distance(Distance::Cosine),
         standard.clone(),
+        standard.clone().bandwidth(Bandwidth::PerDimension(vec![2.5, 3.5])),
+        standard.clone().distance(Distance::Lp(1.5)),
+        standard.clone().bandwidth(Bandwidth::Fixed(0.02)).distance(Distance::Cosine),
         standard.clone().sample_weights(weights),
         standard.clone().method(Method::Tiles),
         standard.clone().seeding(Seeding::Bins { min_frequency: 2 }),
         standard.clone().seeding(Seeding::Random { count: 40, seed: 2 }),
+        standard.clone().seeding(Seeding::Random { count: 40, seed: 2 }).assignment(Assignment::Basin),
+        standard.clone().seeding(Seeding::Bins { min_frequency: 2 }).assignment(Assignment::Basin),
         standard.weight(WeightFunction::Flat).seeding(Seeding::Bins { min_frequency: 1 }).merging(Merging::Densest),
     ]
 }
@@ -348,10 +188,11 @@ pub fn same_bits(device: &Device) {
     }
 }
 
-/// The labels are those that the processor gives, and the modes lie where its do.
+/// The labels are those that the processor gives, and the modes lie where its do; so are those of new points.
 pub fn labels_of_any_device(device: &Device) {
     let n = if is_interpreted(device) { 150 } else { 1500 };
     let rows = Blobs { points: n, ..LECTURE }.generate().unwrap().rows;
+    let new = Blobs { points: n / 3, seed: 15, ..LECTURE }.generate().unwrap().rows;
     let processor = Device::processor().unwrap();
     for estimator in estimators(n) {
         let estimator = estimator.max_iterations(20);
@@ -362,6 +203,11 @@ pub fn labels_of_any_device(device: &Device) {
             assert_eq!(a.size, b.size, "{estimator:?}");
             let apart = Metric::L2.distance(&a.position, &b.position);
             assert!(apart <= 1e-3 * here.bandwidth, "{estimator:?}: modes {apart} apart");
+        }
+        let at = Points::from_rows(&new, 2).unwrap();
+        for assignment in [Assignment::Basin, Assignment::NearestMode] {
+            let [here, there] = [&here, &there].map(|found| found.predict(&at, assignment).unwrap());
+            assert_eq!(here, there, "{estimator:?}: {assignment:?}");
         }
     }
 }

@@ -6,7 +6,7 @@ use gpu::retire::begin;
 use gpu::shift_any::Norm;
 use gpu::steps::{Call, Sizes, Step};
 
-use super::{Arranged, Boxes, CELLS, DRIFT, arrange};
+use super::{Arranged, Boxes, CELLS, DRIFT, First, arrange, pairs_within};
 use crate::error::Result;
 use crate::executor::{Buffer, Device};
 use crate::mean_shift::MeanShift;
@@ -117,22 +117,30 @@ pub fn blur(options: &MeanShift, field: &Field, columns: Buffer<f32>, watch: Wat
     drop(columns);
     let mut run = Run::new(device, options, watch)?;
     points.begin(&mut run)?;
-    let drift = DRIFT * options.reach_of(n);
-    let (mut rounds, mut queued, mut arranged) = (Rounds::new(device), 0, 0);
+    let reach = options.reach_of(n);
+    let here = points.arranged.points();
+    let ideal = pairs_within(device, here, here, reach * options.weight.scale())?;
+    let mut first = First { kept: 0, ideal };
+    // The first step is a round of its own, so that its pairs are known.
+    let (mut rounds, mut queued, mut arranged, mut steps) = (Rounds::new(device), 0, 0, 1);
     loop {
         // SAFETY: a recorded round has an even number of steps, and so the same buffers, which live until the
         // points are rearranged: then there are new rounds.
-        unsafe { rounds.queue(|| points.steps(&mut run, field.queue())) }?;
-        queued += field.queue();
+        unsafe { rounds.queue(|| points.steps(&mut run, steps)) }?;
+        queued += steps;
         let goes_on = run.look(device, queued)?;
         // Steps behind the last iteration left everything as it was.
-        if (run.done + field.queue() - queued) % 2 == 1 {
+        if (run.done + steps - queued) % 2 == 1 {
             std::mem::swap(&mut points.arranged.columns, &mut points.next);
+        }
+        if queued == 1 {
+            first.kept = run.pairs;
         }
         if !goes_on {
             break;
         }
-        if run.history[arranged..].iter().sum::<f64>() > drift {
+        steps = field.queue();
+        if run.history[arranged..].iter().sum::<f64>() > DRIFT * reach {
             arranged = run.done;
             // Fewer points may be moved by another kernel, which is not loaded while launches are recorded.
             rounds = Rounds::new(device);
@@ -142,5 +150,5 @@ pub fn blur(options: &MeanShift, field: &Field, columns: Buffer<f32>, watch: Wat
     }
     drop(rounds);
     let (queries, details) = points.ends(n)?;
-    Ok(run.ends(queries, details))
+    Ok(Ends { first: Some(first), ..run.ends(queries, details) })
 }

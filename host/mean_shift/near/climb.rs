@@ -6,7 +6,7 @@ use gpu::retire::{begin, flag_moving, retire};
 use gpu::shift_any::Norm;
 use gpu::steps::{Call, Sizes, Step};
 
-use super::{Arranged, Boxes, CELLS, DRIFT, arrange, curve_order};
+use super::{Arranged, Boxes, CELLS, DRIFT, First, arrange, curve_order, pairs_within};
 use crate::error::Result;
 use crate::executor::{Buffer, Device};
 use crate::mean_shift::MeanShift;
@@ -149,21 +149,28 @@ pub fn climb(options: &MeanShift, field: &Field, queries: Queries, watch: Watch<
     let mut run = Run::new(device, options, watch)?;
     device.launch(begin::launch(&mut climb.ids, &mut run.state, climb.most))?;
     climb.rearrange(climb.most)?;
-    let drift = DRIFT * options.reach_of(field.n as usize);
-    let (mut rounds, mut queued, mut arranged) = (Rounds::new(device), 0, 0);
+    let reach = options.reach_of(field.n as usize);
+    let ideal = pairs_within(device, climb.active(climb.most), climb.points.points(), reach * options.weight.scale())?;
+    let mut first = First { kept: 0, ideal };
+    // The first step is a round of its own, so that its pairs are known.
+    let (mut rounds, mut queued, mut arranged, mut steps) = (Rounds::new(device), 0, 0, 1);
     loop {
         // SAFETY: a recorded round has an even number of steps, and so the same buffers, which live as long as
         // `climb`; a change of `most`, and of the buffers' places, is followed by `forget`.
-        unsafe { rounds.queue(|| climb.steps(&mut run, field.queue())) }?;
-        queued += field.queue();
+        unsafe { rounds.queue(|| climb.steps(&mut run, steps)) }?;
+        queued += steps;
         let goes_on = run.look(device, queued)?;
+        if queued == 1 {
+            first.kept = run.pairs;
+        }
         if !goes_on {
             break;
         }
-        if field.queue() % 2 == 1 {
+        if steps % 2 == 1 {
             std::mem::swap(&mut climb.ids, &mut climb.kept_ids);
         }
-        if run.history[arranged..].iter().sum::<f64>() > drift {
+        steps = field.queue();
+        if run.history[arranged..].iter().sum::<f64>() > DRIFT * reach {
             arranged = run.done;
             climb.rearrange(run.active)?;
             rounds.forget();
@@ -176,5 +183,5 @@ pub fn climb(options: &MeanShift, field: &Field, queries: Queries, watch: Watch<
     drop(rounds);
     let Climb { queries, ends, details, .. } = climb;
     let queries = Queries { columns: ends, m: queries.m, stride: queries.stride };
-    Ok(run.ends(queries, details))
+    Ok(Ends { first: Some(first), ..run.ends(queries, details) })
 }
