@@ -73,16 +73,23 @@ pub fn bandwidths(low: f64, high: f64, count: usize) -> Result<Vec<f64>> {
 }
 
 impl Sweep {
-    /// Clusters points with each of the bandwidths, which ascend.
+    /// Clusters points with each of the bandwidths, which ascend. `go_on` is asked before each; its error ends the sweep.
     ///
     /// # Errors
-    /// As [`MeanShift::fit`].
-    pub fn new(device: &Device, points: &Points, estimator: &MeanShift, bandwidths: &[f64]) -> Result<Self> {
+    /// As [`MeanShift::fit`]; that of `go_on`.
+    pub fn new(
+        device: &Device,
+        points: &Points,
+        estimator: &MeanShift,
+        bandwidths: &[f64],
+        mut go_on: impl FnMut() -> Result<()>,
+    ) -> Result<Self> {
         let mut found: Vec<Found> = Vec::new();
         let mut labels: Vec<i32> = Vec::new();
         // How far each agrees with the next.
         let mut agreements = Vec::new();
         for &bandwidth in bandwidths {
+            go_on()?;
             let start = Instant::now();
             let clustering = estimator.clone().bandwidth(Bandwidth::Fixed(bandwidth)).on(device).fit(points)?;
             if !found.is_empty() {

@@ -4,7 +4,7 @@ use modeseek::data::Blobs;
 use modeseek::mean_shift::Frames;
 use modeseek::picture::{Animation, Scatter, Shape, palette, scatter, trace, weight_functions};
 use modeseek::sweep::{self, Sweep};
-use modeseek::{Bandwidth, Clustering, Device, Distance, Form, MeanShift, Points, Seeding};
+use modeseek::{Bandwidth, Clustering, Device, Distance, Error, Form, MeanShift, Points, Seeding};
 
 /// Points of so many clusters, and what a fit makes of them.
 fn clustered(points: usize, clusters: usize, dimensions: usize, estimator: MeanShift) -> (Points, Clustering) {
@@ -323,7 +323,9 @@ fn a_sweep_finds_the_lectures_clusters() {
     let (points, _) = clustered(1500, 6, 2, lecture());
     let device = Device::processor().unwrap();
     let all = sweep::bandwidths(0.5, 40.0, 24).unwrap();
-    let sweep = Sweep::new(&device, &points, &MeanShift::new(), &all).unwrap();
+    let sweep = Sweep::new(&device, &points, &MeanShift::new(), &all, || Ok(())).unwrap();
+    let stopped = Sweep::new(&device, &points, &MeanShift::new(), &all, || Err(Error::NoPoints)).unwrap_err();
+    assert!(matches!(stopped, Error::NoPoints), "{stopped}");
     show(&sweep.picture(), "sweep");
     assert_eq!(sweep.found.len(), 24);
     let suggested = sweep.suggested.unwrap();
