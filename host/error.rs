@@ -333,6 +333,12 @@ pub enum Error {
         /// Which, from 1.
         iteration: usize,
     },
+    /// Ctrl-C.
+    #[error("interrupted; nothing was written that is not whole")]
+    Interrupted,
+    /// Something about a file of points.
+    #[error(transparent)]
+    Data(#[from] crate::data::DataError),
     /// The result could not be written.
     #[error("the result cannot be written: {0}")]
     Output(#[from] std::io::Error),
@@ -387,6 +393,9 @@ pub enum Error {
 impl Error {
     /// Whether the command was wrong rather than its execution: the program then exits with 2, not 1.
     pub fn is_usage(&self) -> bool {
+        if let Self::Data(error) = self {
+            return error.is_usage();
+        }
         matches!(
             self,
             Self::Option { .. }

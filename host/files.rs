@@ -19,7 +19,7 @@ use crate::error::{Error, Result};
 ///
 /// # Errors
 /// [`Error::WriteFile`]: no such folder, no permission, a folder of that name, a full disk. Whatever `write` returns.
-pub fn write_whole<T>(path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<T>) -> Result<T> {
+pub fn write_whole<T>(path: &Path, write: impl FnOnce(&mut (dyn Write + Send)) -> Result<T>) -> Result<T> {
     let failed = |source| Error::WriteFile { path: path.to_owned(), source };
     let there = match fs::metadata(path) {
         Ok(metadata) => Some(metadata),
@@ -72,7 +72,7 @@ fn beside(name: &Path, replaced: Option<&Metadata>) -> io::Result<tempfile::Name
 }
 
 /// Writes to what has no whole: a terminal, a pipe, a device.
-fn into_stream<T>(path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<T>) -> Result<T> {
+fn into_stream<T>(path: &Path, write: impl FnOnce(&mut (dyn Write + Send)) -> Result<T>) -> Result<T> {
     let failed = |source| Error::WriteFile { path: path.to_owned(), source };
     let mut stream = BufWriter::new(File::options().write(true).open(path).map_err(failed)?);
     let written = write(&mut stream).map_err(|error| named(path, error))?;

@@ -19,7 +19,7 @@
 //! | [`points`] | a point set: n x d, finite, centred |
 //! | [`executor`] | what runs kernels: a GPU, or the processor; buffers; launches |
 //! | [`mean_shift`] | the estimator: options, iteration, modes and labels |
-//! | [`data`] | synthetic point sets |
+//! | [`data`] | tables of points, read and written; synthetic point sets |
 //! | [`picture`] | pictures of clusterings |
 //! | [`segment`] | images: filtering and segmentation |
 //! | [`sweep`] | what other bandwidths find |

@@ -1,10 +1,15 @@
 //! What was typed.
 
 use std::num::NonZero;
+use std::path::PathBuf;
 
 use clap::Parser;
 
+use super::commands::Command;
 use super::estimator::EstimatorArgs;
+use super::input::InputArgs;
+use super::outputs::OutputArgs;
+use super::pictures::PictureArgs;
 use crate::executor::DeviceChoice;
 
 const EXAMPLES: &str = "\
@@ -16,31 +21,30 @@ Examples:
   modeseek --points 20000 --form standard --seeding bins --kernel flat --merging densest
                                                 as scikit-learn's MeanShift does it
   modeseek --bandwidth third                    chooses the bandwidth by itself
+  modeseek points.csv -o labels.csv             clusters a file, and writes its columns with a label
+  modeseek points.parquet --columns x,y --weights mass --bandwidth 2 -o out.parquet --centres centres.csv
+  modeseek train.npy --bandwidth 0.5 --predict new.npy --predicted new-labels.npy
+  modeseek huge.csv.zst --stream --bandwidth 0.5 -o labels.csv.zst
+  modeseek points.csv --plot clusters.png --animate steps.html
+  modeseek sweep points.csv --plot sweep.png    which bandwidths are stable
+  modeseek segment photo.jpg -o segments.png    the regions of an image
 
-Exit codes: 0 done, 1 failed, 2 wrong usage.";
+Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.";
 
 /// Clusters points by mean shift, on the GPU or on the processor.
 ///
-/// Generates Gaussian clusters about random centroids, finds them again, and reports how well and how
-/// fast: mean shift is told a bandwidth, not how many clusters there are.
+/// Finds the clusters of the points of a file, or generates Gaussian clusters about random centroids, finds them again,
+/// and reports how well and how fast. Mean shift is told a bandwidth, not how many clusters there are.
 #[derive(Clone, Debug, Parser)]
-#[command(name = "modeseek", version, after_help = EXAMPLES)]
+#[command(name = "modeseek", version, after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
 pub struct Args {
-    /// How many points to generate
-    #[arg(long, value_name = "N", allow_negative_numbers = true, default_value_t = 1500, help_heading = "Data")]
-    pub points: usize,
+    /// What else to do
+    #[command(subcommand)]
+    pub command: Option<Command>,
 
-    /// How many clusters to generate; mean shift is not told
-    #[arg(long, value_name = "K", allow_negative_numbers = true, default_value_t = 6, help_heading = "Data")]
-    pub clusters: usize,
-
-    /// Coordinates of a point
-    #[arg(long, value_name = "D", allow_negative_numbers = true, default_value_t = 2, help_heading = "Data")]
-    pub dim: usize,
-
-    /// Seed of the random numbers: the same seed gives the same points everywhere
-    #[arg(long, value_name = "SEED", default_value_t = 14, help_heading = "Data")]
-    pub seed: u64,
+    /// Which points
+    #[command(flatten)]
+    pub input: InputArgs,
 
     /// How to cluster
     #[command(flatten)]
@@ -58,6 +62,19 @@ pub struct Args {
     #[arg(long, value_name = "W", help_heading = "Execution")]
     pub threads: Option<NonZero<usize>>,
 
+    /// Reads FILE twice in parts instead of holding it, for files larger than memory: by a binned field, with a bandwidth
+    /// that is given
+    #[arg(long, requires = "file", help_heading = "Execution")]
+    pub stream: bool,
+
+    /// What to write beside the report
+    #[command(flatten)]
+    pub output: OutputArgs,
+
+    /// What to draw
+    #[command(flatten)]
+    pub pictures: PictureArgs,
+
     /// Tell on standard error how far each iteration moved
     #[arg(long, help_heading = "Output")]
     pub progress: bool,
@@ -65,6 +82,10 @@ pub struct Args {
     /// Write the report as one line of JSON
     #[arg(long, help_heading = "Output")]
     pub json: bool,
+
+    /// Writes the report as JSON to a file, too
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub report: Option<PathBuf>,
 }
 
 #[cfg(test)]
@@ -82,7 +103,7 @@ mod tests {
     #[test]
     fn negative_numbers_are_values_not_options() {
         let args = Args::try_parse_from(["modeseek", "--bandwidth", "-1", "--tolerance", "-0.5"]).unwrap();
-        assert_eq!(args.estimator.bandwidth.0, Bandwidth::Fixed(-1.0));
+        assert_eq!(args.estimator.bandwidth(false), Bandwidth::Fixed(-1.0));
         assert_eq!(args.estimator.tolerance, -0.5);
     }
 
@@ -95,6 +116,11 @@ mod tests {
             ["modeseek", "--points", "-1"],
             ["modeseek", "--points", "1e5"],
             ["modeseek", "--threads", "0"],
+            ["modeseek", "--weights", "w"],
+            ["modeseek", "--stream", "--json"],
+            ["modeseek", "a.csv", "--points=10"],
+            ["modeseek", "a.csv", "--delimiter=ab"],
+            ["modeseek", "--predict", "a.csv"],
         ] {
             assert!(Args::try_parse_from(words).is_err(), "{words:?}");
         }

@@ -1,9 +1,10 @@
 //! The estimator's options, as typed and as meant.
 
-use std::str::FromStr;
+use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use super::typed::{AccuracyText, BandwidthText};
 use crate::error::{Error, Result};
 use crate::mean_shift::{Assignment, Bandwidth, Distance, Form, MeanShift, Merging, Method, Seeding, WeightFunction};
 
@@ -11,10 +12,11 @@ use crate::mean_shift::{Assignment, Bandwidth, Distance, Form, MeanShift, Mergin
 #[derive(Clone, Debug, Args)]
 pub struct EstimatorArgs {
     /// Distance over which points attract each other, in units of the data: a number; a number for each
-    /// dimension, as 2.5,1; or a rule: quantile or quantile:Q, of 2000 points (quantile:Q:N of N, quantile:Q:all of all),
-    /// third, scott, silverman, neighbour:K (the mean distance to the K-th), each-neighbour:K (one for each point)
-    #[arg(long, value_name = "H", default_value = "2.5", allow_hyphen_values = true, help_heading = "Mean shift")]
-    pub bandwidth: BandwidthText,
+    /// dimension, as 2.5,1; column:NAME, a column of FILE with one for each point; or a rule: quantile or quantile:Q, of
+    /// 2000 points (quantile:Q:N of N, quantile:Q:all of all), third, scott, silverman, neighbour:K (the mean distance to the
+    /// K-th), each-neighbour:K (one for each point). If not given: quantile for a file, 2.5 for generated points
+    #[arg(long, value_name = "H", allow_hyphen_values = true, help_heading = "Mean shift")]
+    pub bandwidth: Option<BandwidthText>,
 
     /// Weight of a point as a function of its distance
     #[arg(long, value_enum, default_value_t, help_heading = "Mean shift")]
@@ -39,6 +41,10 @@ pub struct EstimatorArgs {
     /// How many seeds, for --seeding random; 500 if not given
     #[arg(long, value_name = "M", allow_negative_numbers = true, help_heading = "Mean shift")]
     pub seeds: Option<usize>,
+
+    /// Starts queries at the points of another file, with the columns of FILE, for --form standard
+    #[arg(long, value_name = "FILE", conflicts_with = "seeding", help_heading = "Mean shift")]
+    pub seeds_file: Option<PathBuf>,
 
     /// Fewest points of a bin, for --seeding bins; 1 if not given
     #[arg(long, value_name = "F", allow_negative_numbers = true, help_heading = "Mean shift")]
@@ -95,47 +101,6 @@ pub struct EstimatorArgs {
     /// Points at a time, for --method composed; 1024 if not given, fewer where memory is short
     #[arg(long, value_name = "B", allow_negative_numbers = true, help_heading = "Execution")]
     pub batch: Option<usize>,
-}
-
-/// A bandwidth, as typed.
-#[derive(Clone, Debug, PartialEq)]
-pub struct BandwidthText(pub Bandwidth);
-
-impl FromStr for BandwidthText {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let words = "give a number, a number for each dimension with commas between, or quantile[:Q[:N|:all]], third, \
-                     scott, silverman, neighbour:K, each-neighbour:K";
-        let number = |text: &str| text.parse::<f64>().map_err(|_| words.to_owned());
-        let count = |text: Option<&str>| text.and_then(|k| k.parse().ok()).ok_or_else(|| words.to_owned());
-        let (rule, value) = match text.split_once(':') {
-            Some((rule, value)) => (rule, Some(value)),
-            None => (text, None),
-        };
-        let bandwidth = match (rule, value) {
-            ("quantile", Some(quantile)) => {
-                let (quantile, sample) = match quantile.split_once(':') {
-                    Some((quantile, "all")) => (quantile, None),
-                    Some((quantile, points)) => (quantile, Some(count(Some(points))?)),
-                    None => (quantile, Some(Bandwidth::SAMPLE)),
-                };
-                Bandwidth::Quantile { quantile: number(quantile)?, sample, seed: 0 }
-            }
-            ("quantile", None) => Bandwidth::default(),
-            ("third", None) => Bandwidth::Third,
-            ("scott", None) => Bandwidth::Scott,
-            ("silverman", None) => Bandwidth::Silverman,
-            ("neighbour", k) => Bandwidth::MeanNeighbour { k: count(k)? },
-            ("each-neighbour", k) => Bandwidth::Neighbours { k: count(k)? },
-            (_, Some(_)) => return Err(words.to_owned()),
-            (text, None) if text.contains(',') => {
-                Bandwidth::PerDimension(text.split(',').map(number).collect::<Result<_, _>>()?)
-            }
-            (text, None) => Bandwidth::Fixed(number(text)?),
-        };
-        Ok(Self(bandwidth))
-    }
 }
 
 /// Names of the weight functions, for a distance over the bandwidth u.
@@ -211,23 +176,6 @@ pub enum AssignmentName {
     Nearest,
 }
 
-/// An accuracy, as typed: 0 is exact.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct AccuracyText(pub f64);
-
-impl FromStr for AccuracyText {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text.parse() {
-            _ if text == "exact" => Ok(Self(0.0)),
-            // What the library takes for exact nobody types by accident.
-            Ok(accuracy) if accuracy != 0.0 => Ok(Self(accuracy)),
-            _ => Err("give a number of bandwidths above 0, or exact".to_owned()),
-        }
-    }
-}
-
 /// Names of the methods.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum MethodName {
@@ -252,6 +200,11 @@ impl EstimatorArgs {
         let (bins, densest) = (self.seeding == SeedingName::Bins, self.merging == MergingName::Densest);
         let composed = self.method == MethodName::Composed;
         for (without_effect, what, why) in [
+            (
+                self.seeds_file.is_some() && self.form == FormName::Blurring,
+                "--seeds-file without --form standard",
+                "the points themselves move in the blurring form",
+            ),
             (self.norm.is_some() && !lp, "--norm without --distance lp", "it is the exponent of that distance"),
             (self.seeds.is_some() && !random, "--seeds without --seeding random", "it is their number"),
             (self.share.is_some() && !share, "--share without --seeding share", "it says how many these are"),
@@ -275,11 +228,29 @@ impl EstimatorArgs {
         Ok(())
     }
 
-    /// What was meant.
+    /// The column of bandwidths, if they are to come from one.
+    pub fn bandwidth_column(&self) -> Option<&str> {
+        match &self.bandwidth {
+            Some(BandwidthText::Column(name)) => Some(name),
+            _ => None,
+        }
+    }
+
+    /// The bandwidth, for points of a file or generated ones. Those of a column are not known yet.
+    pub fn bandwidth(&self, of_file: bool) -> Bandwidth {
+        match &self.bandwidth {
+            Some(BandwidthText::Rule(bandwidth)) => bandwidth.clone(),
+            Some(BandwidthText::Column(_)) => Bandwidth::PerPoint(Vec::new()),
+            None if of_file => Bandwidth::default(),
+            None => Bandwidth::Fixed(2.5),
+        }
+    }
+
+    /// What was meant, for points of a file or generated ones.
     ///
     /// # Errors
     /// As [`MeanShift::check`]; [`Error::Conflict`] for an option without effect.
-    pub fn estimator(&self, seed: u64) -> Result<MeanShift> {
+    pub fn estimator(&self, seed: u64, of_file: bool) -> Result<MeanShift> {
         self.check_effects()?;
         let weight = match self.kernel {
             KernelName::Gaussian => WeightFunction::Gaussian,
@@ -319,7 +290,7 @@ impl EstimatorArgs {
             MethodName::Tiles => Method::Tiles,
         };
         let mut estimator = MeanShift::new()
-            .bandwidth(self.bandwidth.0.clone())
+            .bandwidth(self.bandwidth(of_file))
             .weight(weight)
             .distance(distance)
             .form(form)
@@ -341,53 +312,5 @@ impl EstimatorArgs {
         }
         estimator.check()?;
         Ok(estimator)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn accuracies_are_parsed() {
-        assert_eq!("exact".parse(), Ok(AccuracyText(0.0)));
-        assert_eq!("1e-3".parse(), Ok(AccuracyText(1e-3)));
-        for text in ["", "0", "fine", "1e-3h"] {
-            assert!(text.parse::<AccuracyText>().is_err(), "{text:?}");
-        }
-    }
-
-    #[test]
-    fn bandwidths_are_parsed() {
-        for (text, bandwidth) in [
-            ("2.5", Bandwidth::Fixed(2.5)),
-            ("1,2.5", Bandwidth::PerDimension(vec![1.0, 2.5])),
-            ("third", Bandwidth::Third),
-            ("scott", Bandwidth::Scott),
-            ("silverman", Bandwidth::Silverman),
-            ("neighbour:7", Bandwidth::MeanNeighbour { k: 7 }),
-            ("each-neighbour:7", Bandwidth::Neighbours { k: 7 }),
-            ("quantile", Bandwidth::default()),
-            ("quantile:0.1", Bandwidth::Quantile { quantile: 0.1, sample: Some(Bandwidth::SAMPLE), seed: 0 }),
-            ("quantile:0.3:all", Bandwidth::Quantile { quantile: 0.3, sample: None, seed: 0 }),
-            ("quantile:0.3:5000", Bandwidth::Quantile { quantile: 0.3, sample: Some(5000), seed: 0 }),
-        ] {
-            assert_eq!(text.parse(), Ok(BandwidthText(bandwidth)), "{text}");
-        }
-        for text in [
-            "",
-            "wide",
-            "1,",
-            "neighbour",
-            "neighbour:x",
-            "quantile:",
-            "quantile:0.3:",
-            "quantile:0.3:some",
-            "quantile::all",
-            "scott:1",
-            "third:2",
-        ] {
-            assert!(text.parse::<BandwidthText>().is_err(), "{text:?}");
-        }
     }
 }

@@ -1,95 +1,182 @@
 //! What was meant, and doing it.
 
 use std::ops::ControlFlow;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::args::Args;
-use super::report::{Centroids, Report};
+use super::input::{Data, Input};
+use super::interrupt;
+use super::outputs::Outputs;
+use super::pictures::PictureArgs;
+use super::report::{Facts, Parameters, Report};
+use super::stream;
 use crate::agreement::adjusted_rand_index;
-use crate::data::Blobs;
-use crate::error::{Bytes, Error, Result};
-use crate::executor::{CpuOptions, DeviceChoice, host_memory};
-use crate::mean_shift::{Iteration, MeanShift};
+use crate::data::{Carry, Format, ReadOptions, Source, Table};
+use crate::error::{Error, Result};
+use crate::executor::{CpuOptions, Device, DeviceChoice};
+use crate::mean_shift::{Bandwidth, Clustering, Form, Iteration, MeanShift, Seeding};
 use crate::points::Points;
 
 /// A clustering job: which data, which estimator, which device.
 #[derive(Clone, Debug)]
 pub struct Job {
-    blobs: Blobs,
+    input: Input,
+    seeds: Option<Source>,
+    seed: u64,
     estimator: MeanShift,
+    outputs: Outputs,
+    pictures: PictureArgs,
+    stream: bool,
     progress: bool,
     device: DeviceChoice,
     cpu: CpuOptions,
+    parameters: Parameters,
 }
 
 impl Job {
     /// What the arguments mean.
     ///
     /// # Errors
-    /// [`Error::Option`] for what can be seen to be senseless before anything is done.
-    pub fn from_args(args: &Args) -> Result<Self> {
+    /// [`Error::Option`] and others for what can be seen to be senseless before anything is done.
+    pub fn from_args(args: &Args, parameters: Parameters) -> Result<Self> {
         if let Some(threads) = args.threads_per_block
             && !(1..=1024).contains(&threads)
         {
             let (option, must) = ("--threads-per-block", "a multiple of 32 from 32 to 1024");
             return Err(Error::Option { option, value: threads.to_string(), must });
         }
-        let estimator = args.estimator.estimator(args.seed)?.threads_per_block(args.threads_per_block);
-        args.estimator.bandwidth.0.check(args.points, args.dim, false)?;
+        let input = args.input.input(args.estimator.bandwidth_column())?;
+        let of_file = matches!(input, Input::Table { .. });
+        let mut estimator =
+            args.estimator.estimator(args.input.seed, of_file)?.threads_per_block(args.threads_per_block);
+        if args.input.weights.is_some() {
+            // Which, is not known yet; that there are some, excludes some options.
+            estimator = estimator.sample_weights([]);
+            estimator.check()?;
+        }
+        let source = match &input {
+            Input::Synthetic(blobs) => {
+                args.estimator.bandwidth(false).check(blobs.points, blobs.dimensions, false)?;
+                None
+            }
+            Input::Table { source, .. } => Some(source),
+        };
+        let outputs = args.output.outputs(source, args.input.format)?;
+        args.pictures.check()?;
+        let seeds = args.estimator.seeds_file.as_ref().map(|file| Source::new(file, None)).transpose()?;
+        if args.stream {
+            stream::check(&input, (&args.input, &args.estimator, &args.output))?;
+        }
         Ok(Self {
-            blobs: Blobs { points: args.points, clusters: args.clusters, dimensions: args.dim, seed: args.seed },
+            outputs,
+            pictures: args.pictures.clone(),
+            seeds,
             estimator,
+            input,
+            seed: args.input.seed,
+            stream: args.stream,
             progress: args.progress,
             device: args.device,
             cpu: CpuOptions { workers: args.threads, machine: None },
+            parameters,
         })
     }
 
-    /// Generates, clusters, compares.
+    /// Whether standard output is a table's, so that the report must go elsewhere.
+    pub fn takes_stdout(&self) -> bool {
+        self.outputs.takes_stdout()
+    }
+
+    /// Reads or generates, clusters, compares, writes.
     ///
     /// # Errors
     /// Whatever goes wrong on the way.
     pub fn run(&self) -> Result<Report> {
-        self.blobs.check()?;
-        self.reserve_host()?;
         let start = Instant::now();
         let device = self.device.open(self.cpu)?;
         let open = start.elapsed();
-
+        interrupt::check()?;
+        if let (true, Input::Table { source, options, .. }) = (self.stream, &self.input) {
+            let estimator = self.estimator.clone().on(&device);
+            let streamed = stream::run(&estimator, &device, source, options, &self.outputs, open)?;
+            let facts = self.facts(source.to_string(), streamed.columns, streamed.dropped);
+            return Ok(Report::of_stream(facts, &device, streamed.told));
+        }
         let start = Instant::now();
-        let data = self.blobs.generate()?;
-        let points = Points::from_rows(&data.rows, self.blobs.dimensions)?;
-        let generate = start.elapsed();
+        let mut data = self.input.data(self.outputs.carry())?;
+        let estimator = self.estimator_for(&mut data)?.on(&device);
+        let made = start.elapsed();
 
-        let clustering = self.estimator.clone().on(&device).fit_watched(&points, |iteration| self.tell(iteration))?;
-        let agreement = adjusted_rand_index(&clustering.labels, &data.labels);
-        let centroids = Centroids { positions: &data.centroids, directions: self.estimator.is_of_directions() };
-        Ok(Report::new(&self.blobs, &device, [open, generate], &clustering, centroids, agreement))
+        let clustering = estimator.fit_watched(&data.points, |iteration| self.tell(iteration))?;
+        interrupt::check()?;
+        let start = Instant::now();
+        self.outputs.write(&data, &clustering, self.options())?;
+        self.pictures.write(&device, &estimator, (&data.points, &data.names), &clustering)?;
+        let write = if self.outputs.are_any() || self.pictures.are_any() { start.elapsed() } else { Duration::ZERO };
+        Ok(self.report(&device, &data, &clustering, ([open, made], write)))
     }
 
-    /// How far an iteration moved, if that is wanted.
+    fn report(
+        &self,
+        device: &Device,
+        data: &Data,
+        clustering: &Clustering,
+        times: ([Duration; 2], Duration),
+    ) -> Report {
+        let agreement = data.truth.as_ref().map(|(labels, _)| adjusted_rand_index(&clustering.labels, labels));
+        let source = match &self.input {
+            Input::Synthetic(_) => "generated".to_owned(),
+            Input::Table { source, .. } => source.to_string(),
+        };
+        let facts = self.facts(source, data.names.clone(), data.table.dropped);
+        let directions = self.estimator.is_of_directions();
+        Report::of_fit(facts, device, data, (clustering, agreement), times, directions)
+    }
+
+    fn facts(&self, source: String, columns: Vec<String>, dropped: u64) -> Facts {
+        Facts { source, seed: self.seed, dropped, columns, parameters: self.parameters.clone() }
+    }
+
+    fn options(&self) -> Option<&ReadOptions> {
+        match &self.input {
+            Input::Synthetic(_) => None,
+            Input::Table { options, .. } => Some(options),
+        }
+    }
+
+    /// The estimator, with what the data's columns say.
+    fn estimator_for(&self, data: &mut Data) -> Result<MeanShift> {
+        let mut estimator = self.estimator.clone();
+        let table = &mut data.table;
+        if !table.weights.is_empty() {
+            estimator = estimator.sample_weights(std::mem::take(&mut table.weights));
+        }
+        if !table.bandwidths.is_empty() {
+            estimator = estimator.bandwidth(Bandwidth::PerPoint(std::mem::take(&mut table.bandwidths)));
+        }
+        if let Some(seeds) = &self.seeds {
+            let coordinates = match seeds.format() {
+                Format::Npy | Format::Npz => Vec::new(),
+                _ => data.names.clone(),
+            };
+            let options = ReadOptions { coordinates, ..ReadOptions::default() };
+            let mut table = Table::read_watched(seeds, &options, Carry::Nothing, interrupt::check)?;
+            if let Some(standardization) = &data.standardization
+                && table.names.len() == data.names.len()
+            {
+                standardization.apply(&mut table.rows);
+            }
+            let seeds = Points::from_rows(&table.rows, table.names.len())?;
+            estimator = estimator.form(Form::Standard).seeding(Seeding::At(seeds));
+        }
+        Ok(estimator)
+    }
+
+    /// How far an iteration moved, if that is wanted; and whether to go on.
     fn tell(&self, Iteration { number, largest_shift }: Iteration) -> ControlFlow<()> {
         if self.progress {
             eprintln!("iteration {number}: moved {largest_shift:.3e} bandwidths at most");
         }
-        ControlFlow::Continue(())
-    }
-
-    /// Checks that the host can hold the points, before it makes any.
-    fn reserve_host(&self) -> Result<()> {
-        let (n, d) = (self.blobs.points as u128, self.blobs.dimensions as u128);
-        // The rows twice (as generated, and centred), the true labels and the found ones.
-        let needed = n * (2 * d + 2) * 4;
-        let available = host_memory() as u128;
-        if needed > available {
-            return Err(Error::Memory {
-                device: "the host".to_owned(),
-                what: format!("{n} points of {d} dimensions"),
-                needed: Bytes(needed),
-                available: Bytes(available),
-                advice: "use fewer --points or a smaller --dim",
-            });
-        }
-        Ok(())
+        interrupt::flow()
     }
 }

@@ -1,41 +1,82 @@
 //! The program: what was typed, what was meant, what was done.
 
 mod args;
+mod commands;
 mod estimator;
+mod input;
+mod interrupt;
 mod job;
+mod outputs;
+mod pictures;
 mod report;
+mod segment;
+mod stream;
+mod sweep;
+mod typed;
 
 use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{ArgMatches, CommandFactory, FromArgMatches};
 
 use crate::error::{Error, Result};
+use crate::files::write_whole;
 
 pub use args::Args;
+pub use commands::Command;
 pub use estimator::{
-    AccuracyText, AssignmentName, BandwidthText, DistanceName, EstimatorArgs, FormName, KernelName, MergingName,
-    MethodName, SeedingName,
+    AssignmentName, DistanceName, EstimatorArgs, FormName, KernelName, MergingName, MethodName, SeedingName,
 };
+pub use input::{Delimiter, HeaderName, InputArgs, MissingName, StandardName};
 pub use job::Job;
-pub use report::Report;
+pub use outputs::{OutputArgs, PredictName};
+pub use pictures::{PictureArgs, PlotKernelArgs};
+pub use report::{Parameters, Report};
+pub use segment::{ColourKernel, SegmentArgs};
+pub use sweep::SweepArgs;
+pub use typed::{AccuracyText, BandwidthText};
 
-/// Runs the program: 0 if all went well, 1 if not, 2 if the command was wrong.
+/// Runs the program: 0 if all went well, 1 if not, 2 if the command was wrong, 130 if it was interrupted.
 pub fn main() -> ExitCode {
-    match run(&Args::parse(), &mut io::stdout().lock()) {
+    let matches = Args::command().get_matches();
+    let args = Args::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    interrupt::watch();
+    match run(&args, parameters(&matches)) {
         Ok(()) => ExitCode::SUCCESS,
         // Whoever read the output has seen enough.
         Err(Error::Output(error)) if error.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("modeseek: {error}");
-            ExitCode::from(if error.is_usage() { 2 } else { 1 })
+            ExitCode::from(match error {
+                Error::Interrupted => interrupt::EXIT_CODE,
+                _ if error.is_usage() => 2,
+                _ => 1,
+            })
         }
     }
 }
 
-/// Does what was typed, and writes the report.
-fn run(args: &Args, out: &mut impl Write) -> Result<()> {
-    let job = Job::from_args(args)?;
+/// Does what was typed, and writes the report: to standard error if standard output is a table's.
+fn run(args: &Args, parameters: Parameters) -> Result<()> {
+    if let Some(command) = &args.command {
+        return command.run(&mut io::stdout().lock());
+    }
+    let job = Job::from_args(args, parameters)?;
     let report = job.run()?;
+    if let Some(path) = &args.report {
+        write_whole(path, |out| report.write_json(out))?;
+    }
+    let out: &mut dyn Write = if job.takes_stdout() { &mut io::stderr().lock() } else { &mut io::stdout().lock() };
     if args.json { report.write_json(out) } else { report.write_text(out) }
+}
+
+/// Every option with its values, given or by default.
+fn parameters(matches: &ArgMatches) -> Parameters {
+    let command = Args::command();
+    let values = |argument: &clap::Arg| {
+        let id = argument.get_id().as_str();
+        let raw = matches.try_get_raw(id).ok().flatten()?;
+        Some((id.to_owned(), raw.map(|value| value.to_string_lossy().into_owned()).collect()))
+    };
+    command.get_arguments().filter_map(values).collect()
 }

@@ -1,5 +1,18 @@
-//! Point sets that are made: synthetic clusters.
+//! Point sets: tables that are read and written, and synthetic ones that are made.
 
+mod columns;
+mod error;
+mod read;
+mod source;
+mod standard;
 mod synthetic;
+mod write;
 
+pub(crate) use columns::list;
+pub use columns::{Missing, ReadOptions};
+pub use error::DataError;
+pub use read::{Carry, Chunk, Reader, Table};
+pub use source::{Compression, Format, Source, format_of};
+pub use standard::{Standard, Standardization};
 pub use synthetic::{Blobs, LabelledPoints};
+pub use write::{Column, Sink, Target, table, with_columns};

@@ -8,6 +8,7 @@ mod errors;
 mod graphs;
 mod modules;
 mod pool;
+mod reading;
 
 use std::ffi::c_void;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,11 +19,13 @@ use cuda_std::machine::MachineKind;
 use cudarc::driver::sys::{self, CUdevice_attribute_enum as Attribute, CUevent_flags as EventFlags};
 use cudarc::driver::{CudaContext, CudaStream, DriverError, result};
 
-use super::{Details, Executor, Recording, ptx};
+use super::{Details, Executor, Reading, Recording, ptx};
 use crate::error::{Bytes, Error, Result};
 use errors::{no_gpu, refused};
+use graphs::Recorder;
 use modules::{Function, Loaded, Target};
 use pool::Pool;
+use reading::Pinned;
 
 /// Which GPU, and what it runs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -45,10 +48,11 @@ pub(super) struct Cuda {
     driver_version: i32,
     compute: u32,
     limits: Limits,
-    /// Whether the driver records launches.
-    graphs: bool,
+    /// What records launches, if the driver does.
+    recorder: Option<Recorder>,
     loaded: Mutex<Loaded>,
     pool: Mutex<Pool>,
+    pinned: Mutex<Pinned>,
 }
 
 impl Cuda {
@@ -78,9 +82,12 @@ impl Cuda {
         };
         let context = CudaContext::new(number).map_err(refused("open the GPU"))?;
         let stream = context.new_stream().map_err(refused("make a stream"))?;
-        let graphs = driver::require(&driver::GRAPHS).is_ok();
-        let (loaded, pool) = (Mutex::default(), Mutex::default());
-        let cuda = Self { context, stream, name, driver_version, compute, limits, graphs, loaded, pool };
+        let recorder = match driver::require(&driver::GRAPHS) {
+            Ok(()) => Some(Recorder::new(context.new_stream().map_err(refused("make a stream"))?)),
+            Err(_) => None,
+        };
+        let (loaded, pool, pinned) = (Mutex::default(), Mutex::default(), Mutex::default());
+        let cuda = Self { context, stream, name, driver_version, compute, limits, recorder, loaded, pool, pinned };
         cuda.loaded().add_foreign(&modules)?;
         Ok(cuda)
     }
@@ -109,6 +116,10 @@ impl Cuda {
         self.pool.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn pinned(&self) -> MutexGuard<'_, Pinned> {
+        self.pinned.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Gives all kept memory back to the driver, which waits for the launches that may use it; whether there was any.
     fn release(&self) -> bool {
         let mut released = false;
@@ -128,8 +139,11 @@ impl Drop for Cuda {
         // modules are lost with it.
         if self.enter().is_ok() {
             self.release();
-            // SAFETY: launches have ended: their memory was just freed, and freeing waits for them.
-            unsafe { self.loaded().unload() };
+            // SAFETY: launches and copies have ended: their memory was just freed, and freeing waits for them.
+            unsafe {
+                self.pinned().free();
+                self.loaded().unload();
+            }
         }
     }
 }
@@ -218,6 +232,11 @@ impl Executor for Cuda {
         self.synchronize()
     }
 
+    unsafe fn begin_read<'a>(&'a self, address: u64, bytes: usize) -> Result<Box<dyn Reading + 'a>> {
+        // SAFETY: the caller's promise.
+        unsafe { reading::begin(self, address, bytes) }
+    }
+
     unsafe fn zero(&self, address: u64, bytes: usize) -> Result<()> {
         self.enter()?;
         // SAFETY: the region is the caller's.
@@ -232,11 +251,12 @@ impl Executor for Cuda {
         let mut words = parameters(args);
         let mut pointers: Vec<*mut c_void> = words.iter_mut().map(|word| std::ptr::from_mut(word).cast()).collect();
         let [grid, block] = [sizes.grid, sizes.block].map(|[x, y, z]| (x, y, z));
+        let stream = self.recorder.as_ref().map_or(&*self.stream, |recorder| recorder.stream_or(&self.stream));
         // SAFETY: `parameters` has laid the arguments out as the entry declares them, which was checked where
         // the entry is not ours; the driver copies them before it returns. The memory is the caller's until the launch has ended.
         unsafe {
-            let stream = self.stream.cu_stream();
-            result::launch_kernel(function.handle, grid, block, sizes.shared as u32, stream, &mut pointers)
+            let shared = sizes.shared as u32;
+            result::launch_kernel(function.handle, grid, block, shared, stream.cu_stream(), &mut pointers)
         }
         .map_err(self.refused(&format!("launch kernel {}", kernel.name)))?;
         self.loaded().last_launched = kernel.name;

@@ -1,5 +1,6 @@
 //! The handle to an executor that users hold.
 
+use std::cell::Cell;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -13,6 +14,11 @@ use super::cuda::{Cuda, CudaOptions};
 use super::interpreter::{Interpreter, InterpreterOptions};
 use super::{Buffer, Details, DeviceChoice, Executor, Recording};
 use crate::error::{Bytes, Error, Result};
+
+thread_local! {
+    /// Whether what this thread launches is recorded, and does not count.
+    static RECORDS: Cell<bool> = const { Cell::new(false) };
+}
 
 /// An executor with its memory, to be shared by cloning.
 #[derive(Clone)]
@@ -231,7 +237,7 @@ impl Device {
         assert!(len <= region.len, "the buffer has {} values, not {len}", region.len);
         let mut values = Vec::with_capacity(len);
         if len > 0 {
-            self.0.downloads.fetch_add(1, Relaxed);
+            self.count_download();
             // SAFETY: the region is the buffer's, and every buffer is written when it is made. The vector
             // has room for `len` values, all of whose bits are then set; any bits are a value.
             unsafe {
@@ -245,6 +251,10 @@ impl Device {
         Ok(values)
     }
 
+    pub(super) fn count_download(&self) {
+        self.0.downloads.fetch_add(1, Relaxed);
+    }
+
     /// Checks a launch, and runs it or begins to. A grid without blocks is nothing to do.
     ///
     /// # Errors
@@ -255,7 +265,9 @@ impl Device {
         if sizes.grid.contains(&0) {
             return Ok(());
         }
-        self.0.launches.fetch_add(1, Relaxed);
+        if !RECORDS.get() {
+            self.0.launches.fetch_add(1, Relaxed);
+        }
         // SAFETY: `launch` was made by the kernel's typed `launch` from borrowed buffers, which `prepare`
         // has found to be this device's. Their memory is freed only after what is launched has ended.
         unsafe { self.executor().launch(launch.kernel(), sizes, launch.args()) }
@@ -283,9 +295,9 @@ impl Device {
     /// Records what some work launches, without running it; `None`, and the work is not done, where nothing
     /// would be gained. The work does nothing but launch kernels that were launched before.
     pub(crate) fn record(&self, work: impl FnOnce() -> Result<()>) -> Result<Option<Box<dyn Recording + '_>>> {
-        let launches = self.0.launches.load(Relaxed);
+        RECORDS.set(true);
         let recording = self.executor().record(Box::new(work));
-        self.0.launches.store(launches, Relaxed);
+        RECORDS.set(false);
         recording
     }
 

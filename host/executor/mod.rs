@@ -22,6 +22,7 @@ mod cpu;
 mod cuda;
 mod details;
 mod device;
+mod download;
 mod interpreter;
 pub mod ptx;
 
@@ -37,6 +38,7 @@ pub(crate) use cpu::host_memory;
 pub use cuda::CudaOptions;
 pub use details::Details;
 pub use device::{Counts, Device};
+pub(crate) use download::Download;
 pub use interpreter::InterpreterOptions;
 
 use crate::error::Result;
@@ -82,6 +84,18 @@ pub trait Executor: Send + Sync {
     /// The region is the caller's, and has been written.
     unsafe fn read(&self, address: u64, bytes: &mut [u8]) -> Result<()>;
 
+    /// Begins to copy to the host what the region holds after everything that was launched before, and before everything
+    /// that is launched later. Unless an executor says otherwise it has copied when this returns.
+    ///
+    /// # Safety
+    /// As for [`read`](Self::read).
+    unsafe fn begin_read<'a>(&'a self, address: u64, bytes: usize) -> Result<Box<dyn Reading + 'a>> {
+        let mut copied = vec![0; bytes];
+        // SAFETY: the caller's promise.
+        unsafe { self.read(address, &mut copied)? };
+        Ok(Box::new(Copied(copied)))
+    }
+
     /// Fills with zeros.
     ///
     /// # Safety
@@ -119,6 +133,22 @@ pub trait Executor: Send + Sync {
 
     /// Waits for everything that was launched.
     fn synchronize(&self) -> Result<()>;
+}
+
+/// A copy to the host that was begun.
+pub trait Reading {
+    /// Waits for it, and hands its bytes over.
+    fn wait(self: Box<Self>, take: &mut dyn FnMut(&[u8])) -> Result<()>;
+}
+
+/// One that has ended.
+struct Copied(Vec<u8>);
+
+impl Reading for Copied {
+    fn wait(self: Box<Self>, take: &mut dyn FnMut(&[u8])) -> Result<()> {
+        take(&self.0);
+        Ok(())
+    }
 }
 
 /// Launches that an executor has recorded.

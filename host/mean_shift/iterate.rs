@@ -1,12 +1,11 @@
 //! Iterations of the fused kernels, in both forms.
 //!
-//! Steps are queued ahead: the device knows by itself when there is nothing left to do
-//! (gpu/progress.rs), and the host looks at a few cells now and then. On a GPU the rounds of steps behind
-//! the first are a recording that is replayed.
+//! Steps are queued ahead, in rounds (rounds.rs): the device knows by itself when there is nothing left to do
+//! (gpu/progress.rs), and the host looks at a few cells now and then.
 
-use std::ops::ControlFlow;
+use std::collections::VecDeque;
+use std::ops::{ControlFlow, Range};
 
-use cuda_std::machine::MachineKind;
 use gpu::layout::STRIDE;
 use gpu::progress::{ACTIVE, HISTORY, ITERATION, PAIRS};
 use gpu::retire::{begin, retire};
@@ -15,12 +14,9 @@ use gpu::steps::{Call, Sizes, Step};
 
 use super::builder::MeanShift;
 use super::near::First;
+use super::rounds::Rounds;
 use crate::error::{Error, Result};
-use crate::executor::{Buffer, Device, Recording};
-
-/// Steps that are queued before the host looks, on a device that runs them while the host goes on. Even, so
-/// that each round begins with the same buffers.
-pub(super) const QUEUE: usize = 8;
+use crate::executor::{Buffer, Device, Download};
 
 /// What a callback is told after each iteration.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -104,6 +100,10 @@ pub(super) struct Run<'a> {
     /// Pairs that were computed so far.
     pub pairs: u64,
     watch: Watch<'a>,
+    /// The cells after each round of which nothing was heard yet.
+    asked: VecDeque<Download<'a, u32>>,
+    /// How many steps there were before the last of those.
+    asked_after: usize,
 }
 
 impl<'a> Run<'a> {
@@ -119,12 +119,45 @@ impl<'a> Run<'a> {
             cancelled: false,
             pairs: 0,
             watch,
+            asked: VecDeque::new(),
+            asked_after: 0,
         })
     }
 
     /// Reads how far the device is after `queued` steps, and tells whoever watches; whether to go on.
     pub fn look(&mut self, device: &Device, queued: usize) -> Result<bool> {
-        let cells = device.download_first(&self.state, HISTORY + queued.min(self.limit))?;
+        let cells = device.download_first(&self.state, self.cells_after(queued))?;
+        self.hear(&cells)
+    }
+
+    /// [`look`](Self::look) after a round was queued if there were more; if they are to be `ahead`, at what came of the
+    /// round before that one, while the device runs this.
+    pub fn look_behind(&mut self, device: &'a Device, rounds: &Rounds<'_>, ahead: bool) -> Result<bool> {
+        if rounds.queued() > self.asked_after {
+            self.asked.push_back(device.begin_download(&self.state, self.cells_after(rounds.queued()))?);
+            self.asked_after = rounds.queued();
+        }
+        if ahead && rounds.has_more() && self.asked.len() < 2 {
+            return Ok(true);
+        }
+        let Some(first) = self.asked.pop_front() else { return Ok(false) };
+        let goes_on = self.hear(&first.wait()?)?;
+        if self.cancelled {
+            // What was queued beyond is part of the result.
+            while let Some(next) = self.asked.pop_front() {
+                self.hear(&next.wait()?)?;
+            }
+        }
+        Ok(goes_on)
+    }
+
+    /// How many cells say what came of so many steps.
+    fn cells_after(&self, queued: usize) -> usize {
+        HISTORY + queued.min(self.limit)
+    }
+
+    /// Takes note of the cells, and tells whoever watches; whether to go on.
+    fn hear(&mut self, cells: &[u32]) -> Result<bool> {
         (self.done, self.active) = (cells[ITERATION] as usize, cells[ACTIVE]);
         self.pairs = u64::from(cells[PAIRS + 1]) << 32 | u64::from(cells[PAIRS]);
         for bits in &cells[HISTORY..][self.history.len()..self.done] {
@@ -149,54 +182,7 @@ impl<'a> Run<'a> {
     }
 }
 
-/// Rounds of steps, all of the same launches.
-pub(super) struct Rounds<'a> {
-    device: &'a Device,
-    first: bool,
-    recording: Option<Box<dyn Recording + 'a>>,
-}
-
-impl<'a> Rounds<'a> {
-    pub fn new(device: &'a Device) -> Self {
-        Self { device, first: true, recording: None }
-    }
-
-    /// Queues a round: the first as it is, which also loads the kernels; later ones by a recording, where the
-    /// device makes one.
-    ///
-    /// # Safety
-    /// Every round launches the same, until [`forget`](Self::forget) is called, and its buffers still exist.
-    pub unsafe fn queue(&mut self, mut round: impl FnMut() -> Result<()>) -> Result<()> {
-        if self.first {
-            self.first = false;
-            return round();
-        }
-        if self.recording.is_none() {
-            self.recording = self.device.record(&mut round)?;
-        }
-        match &self.recording {
-            // SAFETY: the caller's promise; `round` borrows what its launches write.
-            Some(recording) => unsafe { self.device.replay(&**recording) },
-            None => round(),
-        }
-    }
-
-    pub fn is_recorded(&self) -> bool {
-        self.recording.is_some()
-    }
-
-    /// Rounds will be others from now on.
-    pub fn forget(&mut self) {
-        self.recording = None;
-    }
-}
-
 impl Field {
-    /// How many steps to queue: a processor has run them when the call returns.
-    pub fn queue(&self) -> usize {
-        if self.device.machine() == MachineKind::Gpu { QUEUE } else { 1 }
-    }
-
     /// The state of a run of one iteration, for m queries.
     pub fn one_step(&self, m: u32) -> Result<Buffer<u32>> {
         let mut state = self.device.zeros(HISTORY + 1)?;
@@ -235,10 +221,10 @@ impl Field {
         let mut run = Run::new(device, options, watch)?;
         device.launch(begin::launch(&mut device.zeros(n)?, &mut run.state, self.n))?;
         let sizes = Sizes { n: self.n, d: self.d, stride: self.stride, query_stride: self.stride, most: self.n };
-        let (mut rounds, mut queued) = (Rounds::new(device), 0);
+        let mut rounds = Rounds::new(device, run.limit);
         loop {
-            let round = || {
-                (queued..queued + self.queue()).try_for_each(|step| {
+            let steps = |mut numbers: Range<usize>| {
+                numbers.try_for_each(|step| {
                     let [from, to] = if step % 2 == 0 { [&mut even, &mut odd] } else { [&mut odd, &mut even] };
                     device.launch(options.in_own_blocks(
                         self.d,
@@ -260,11 +246,11 @@ impl Field {
                     ))
                 })
             };
-            // SAFETY: a recorded round has an even number of steps, and so the same buffers, which live as
-            // long as the loop.
-            unsafe { rounds.queue(round) }?;
-            queued += self.queue();
-            if !run.look(device, queued)? {
+            if rounds.has_more() {
+                // SAFETY: steps of a parity have the same buffers, which live as long as the loop.
+                unsafe { rounds.queue(steps) }?;
+            }
+            if !run.look_behind(device, &rounds, rounds.are_ahead(self.n, self.n))? {
                 break;
             }
         }
@@ -286,11 +272,11 @@ impl Field {
         let anywhere = device.zeros(0)?;
         let mut run = Run::new(device, options, watch)?;
         device.launch(begin::launch(&mut ids[0], &mut run.state, queries.m))?;
-        let (mut rounds, mut queued, mut most) = (Rounds::new(device), 0, queries.m);
+        let (mut rounds, mut most) = (Rounds::new(device, run.limit), queries.m);
         let limit = run.limit as u32;
         loop {
-            let round = || {
-                (queued..queued + self.queue()).try_for_each(|step| {
+            let steps = |mut numbers: Range<usize>| {
+                numbers.try_for_each(|step| {
                     let query_stride = queries.stride;
                     device.launch(options.in_own_blocks(
                         self.d,
@@ -333,14 +319,15 @@ impl Field {
                     ))
                 })
             };
-            // SAFETY: as in `blur`; a change of `most` is followed by `forget`.
-            unsafe { rounds.queue(round) }?;
-            queued += self.queue();
-            if !run.look(device, queued)? {
+            if rounds.has_more() {
+                // SAFETY: as in `blur`; a change of `most` is followed by `forget`.
+                unsafe { rounds.queue(steps) }?;
+            }
+            if !run.look_behind(device, &rounds, rounds.are_ahead(most, self.n))? {
                 break;
             }
-            // The others have left, and fewer blocks are needed; a few too many are worth no new recording.
-            if !rounds.is_recorded() || run.active <= most / 2 {
+            // Before anything was heard of the run, all are active.
+            if !run.history.is_empty() && rounds.are_wasteful(most, run.active) {
                 most = run.active;
                 rounds.forget();
             }

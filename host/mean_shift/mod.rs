@@ -31,6 +31,7 @@ pub mod near;
 mod options;
 mod path;
 mod prepare;
+mod rounds;
 mod seeds;
 
 pub use assemble::Mode;

@@ -40,7 +40,13 @@ pub struct Path {
 }
 
 impl Path {
-    pub(super) fn exact(name: &'static str, reason: impl Into<String>) -> Self {
+    /// A field over points that were read in parts.
+    pub(crate) fn of_stream(bound: f64, nodes: usize) -> Self {
+        let reason = "the points are read in parts, and are not kept";
+        Self { bound: Some(bound), nodes: Some(nodes), ..Self::exact("field", reason) }
+    }
+
+    pub(crate) fn exact(name: &'static str, reason: impl Into<String>) -> Self {
         let reason = reason.into();
         Self { name, reason, bound: None, sampled_error: None, memory: 0, nodes: None, nodes_per_bandwidth: None }
     }

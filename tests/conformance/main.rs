@@ -46,7 +46,7 @@ macro_rules! conformance {
                     fields_that_do_not_fit;
                 oracles: blurring_is_the_oracles, standard_is_the_oracles;
                 runs: lecture, methods_agree, far_from_the_origin, degenerate_sets, block_sizes_agree, same_bits,
-                    labels_of_any_device, traffic;
+                    threads_share_a_device, labels_of_any_device, traffic;
             );
         }
     };

@@ -15,7 +15,7 @@ const FIRST: [&str; 5] = ["cuInit", "cuDriverGetVersion", "cuDeviceGetCount", "c
 
 /// The other functions that are called. cudarc looks a function up at its first call, and panics where
 /// the library lacks it; hence they are asked for before.
-const OTHERS: [&str; 26] = [
+const OTHERS: [&str; 28] = [
     "cuDeviceGet",
     "cuDeviceGetName",
     "cuDeviceGetAttribute",
@@ -35,6 +35,8 @@ const OTHERS: [&str; 26] = [
     "cuMemGetInfo_v2",
     "cuMemAlloc_v2",
     "cuMemFree_v2",
+    "cuMemHostAlloc",
+    "cuMemFreeHost",
     "cuMemcpyHtoDAsync_v2",
     "cuMemcpyDtoHAsync_v2",
     "cuMemsetD8Async",

@@ -1,7 +1,7 @@
 //! Fields in files.
 //!
-//! All numbers are little-endian: the magic bytes, the version (u32), d (u32), the accuracy (f64), d bandwidths (f64), points (u64),
-//! their weight (f64); d first nodes (i64) and d numbers of nodes (u32), all 0 for a field without points; then
+//! All numbers are little-endian: the magic bytes, the version (u32), d (u32), the accuracy (f64), d bandwidths (f64), the origin's d
+//! coordinates (f64), points (u64), their weight (f64); d first nodes (i64) and d numbers of nodes (u32), all 0 for a field without points; then
 //! d + 1 sums (i64) for each node, x first, in multiples of 2^-29; last the SHA-256 of all that.
 
 use std::io::{Read, Write};
@@ -17,7 +17,7 @@ use crate::mean_shift::{Bandwidth, MeanShift};
 const MAGIC: &[u8; 16] = b"modeseek field\0\0";
 
 /// Of this layout, of the spacing of nodes for an accuracy, and of the weights of the nodes about a point.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 impl DensityField {
     /// Writes the field: everything that [`MeanShift::load_field`] needs.
@@ -30,7 +30,7 @@ impl DensityField {
         bytes.extend(VERSION.to_le_bytes());
         bytes.extend((d as u32).to_le_bytes());
         bytes.extend(self.options.accuracy.to_le_bytes());
-        bytes.extend(self.bandwidths.iter().flat_map(|h| h.to_le_bytes()));
+        bytes.extend(self.bandwidths.iter().chain(&self.origin).flat_map(|x| x.to_le_bytes()));
         bytes.extend(self.points.to_le_bytes());
         bytes.extend(self.weight.to_le_bytes());
         let (low, nodes) =
@@ -96,9 +96,11 @@ impl MeanShift {
         }
         let accuracy = rest.f64()?;
         let bandwidths = (0..d).map(|_| rest.f64()).collect::<Result<Vec<_>>>()?;
+        let origin = (0..d).map(|_| rest.f64()).collect::<Result<Vec<_>>>()?;
         let points = u64::from_le_bytes(rest.take()?);
         let weight = rest.f64()?;
-        let mut field = self.clone().bandwidth(Bandwidth::PerDimension(bandwidths)).accuracy(accuracy).field(d)?;
+        let estimator = self.clone().bandwidth(Bandwidth::PerDimension(bandwidths)).accuracy(accuracy);
+        let mut field = estimator.field_about(&origin)?;
         (field.points, field.weight) = (points, weight);
         let (mut low, mut nodes) = ([0; MOST_DIMENSIONS], [1; MOST_DIMENSIONS]);
         for low in &mut low[..d] {

@@ -1,6 +1,5 @@
 //! Iterations over a binned field.
 
-use cuda_std::machine::MachineKind;
 use gpu::binned::{blur_1, blur_2, blur_3, climb_1, climb_2, climb_3};
 use gpu::retire::begin;
 
@@ -9,8 +8,9 @@ use super::grid::Grid;
 use crate::error::Result;
 use crate::executor::{Buffer, Device};
 use crate::mean_shift::MeanShift;
-use crate::mean_shift::iterate::{Ends, QUEUE, Queries, Rounds, Run, Watch};
+use crate::mean_shift::iterate::{Ends, Queries, Run, Watch};
 use crate::mean_shift::labels::Columns;
+use crate::mean_shift::rounds::Rounds;
 
 /// Iterations of a query in one launch, between which nobody is told of them.
 const AT_ONCE: u32 = 16;
@@ -79,21 +79,21 @@ impl Field {
         let mut run = Run::new(device, options, watch)?;
         device.launch(begin::launch(&mut device.zeros(points.m as usize)?, &mut run.state, points.m))?;
         let limit = run.limit as u32;
-        let at_once = if device.machine() == MachineKind::Gpu { QUEUE } else { 1 };
-        let (mut rounds, mut queued) = (Rounds::new(device), 0);
+        let mut rounds = Rounds::new(device, run.limit);
         loop {
-            let round = || {
-                (0..at_once).try_for_each(|_| {
+            let steps = |mut numbers: std::ops::Range<usize>| {
+                numbers.try_for_each(|_| {
                     let state = &mut run.state;
                     self.add(device, points.as_columns(d), factors, (&mut *state, limit))?;
                     self.smooth(device, false, (&mut *state, limit))?;
                     self.blur(device, &mut points, &mut sums, (&mut *state, limit), options.scaled_tolerance())
                 })
             };
-            // SAFETY: every round is the same, of buffers that live as long as the loop.
-            unsafe { rounds.queue(round) }?;
-            queued += at_once;
-            if !run.look(device, queued)? {
+            if rounds.has_more() {
+                // SAFETY: every step is the same, of buffers that live as long as the loop.
+                unsafe { rounds.queue(steps) }?;
+            }
+            if !run.look_behind(device, &rounds, rounds.are_ahead(points.m, points.m))? {
                 break;
             }
         }

@@ -49,6 +49,8 @@ pub struct DensityField {
     pub(super) options: MeanShift,
     /// The bandwidth of each dimension.
     pub(super) bandwidths: Vec<f64>,
+    /// Coordinates are relative to it before they are rounded.
+    pub(super) origin: Vec<f64>,
     pub(super) grid: Option<Grid>,
     /// The words of each node.
     pub(super) sums: Vec<u64>,
@@ -68,6 +70,19 @@ impl MeanShift {
     /// [`Error::Conflict`] where a field does not serve, and for a bandwidth that has to be estimated; as
     /// [`check`](Self::check).
     pub fn field(&self, dimensions: usize) -> Result<DensityField> {
+        self.field_about(&vec![0.0; dimensions])
+    }
+
+    /// [`field`](Self::field), for points that lie about an origin of their own: their coordinates are rounded when
+    /// they are relative to it. Fields of one origin can be merged.
+    ///
+    /// # Errors
+    /// As [`field`](Self::field); [`Error::NotFinite`] for the origin.
+    pub fn field_about(&self, origin: &[f64]) -> Result<DensityField> {
+        let dimensions = origin.len();
+        if let Some(column) = origin.iter().position(|x| !x.is_finite()) {
+            return Err(Error::NotFinite { row: 0, column, value: origin[column] });
+        }
         self.check()?;
         let what = "a binned field here";
         binned::applies(self, dimensions).map_err(|why| Error::Conflict { what, why })?;
@@ -83,8 +98,8 @@ impl MeanShift {
         };
         self.bandwidth.check(1, dimensions, false)?;
         let device = self.device.clone().map_or_else(Device::auto, Ok)?;
-        let (options, sums) = (self.clone(), Vec::new());
-        Ok(DensityField { device, options, bandwidths, grid: None, sums, points: 0, weight: 0.0, adding: None })
+        let (options, origin, sums) = (self.clone(), origin.to_vec(), Vec::new());
+        Ok(DensityField { device, options, bandwidths, origin, grid: None, sums, points: 0, weight: 0.0, adding: None })
     }
 }
 
@@ -92,6 +107,11 @@ impl DensityField {
     /// Dimensions.
     pub fn dimensions(&self) -> usize {
         self.bandwidths.len()
+    }
+
+    /// The bandwidth of each dimension.
+    pub fn bandwidths(&self) -> &[f64] {
+        &self.bandwidths
     }
 
     /// Points that were added, here or to fields that were merged.
@@ -117,7 +137,7 @@ impl DensityField {
     /// Adds points by rows.
     ///
     /// # Precision
-    /// Coordinates are rounded to f32 after they were divided by the bandwidth, about the origin: to 2^-24 of
+    /// Coordinates are rounded to f32 after they were divided by the bandwidth, about the field's origin: to 2^-24 of
     /// themselves.
     ///
     /// # Errors
@@ -162,10 +182,12 @@ impl DensityField {
     /// # Errors
     /// [`Error::OtherField`] if it has another bandwidth or accuracy; as [`add`](Self::add).
     pub fn merge(&mut self, other: &Self) -> Result<()> {
-        if self.bandwidths != other.bandwidths || self.per_bandwidth() != other.per_bandwidth() {
-            let ours = format!("bandwidths {:?}, {} nodes each", self.bandwidths, self.per_bandwidth());
-            let theirs = format!("bandwidths {:?}, {} nodes each", other.bandwidths, other.per_bandwidth());
-            return Err(Error::OtherField { ours, theirs });
+        let grid = |field: &Self| (field.bandwidths.clone(), field.origin.clone(), field.per_bandwidth());
+        if grid(self) != grid(other) {
+            let described = |(bandwidths, origin, nodes): (Vec<f64>, Vec<f64>, f64)| {
+                format!("bandwidths {bandwidths:?}, {nodes} nodes each, about {origin:?}")
+            };
+            return Err(Error::OtherField { ours: described(grid(self)), theirs: described(grid(other)) });
         }
         if self.weight + other.weight > MOST_WEIGHT {
             let what = format!("the weights of a field would sum to more than {MOST_WEIGHT}");
@@ -223,6 +245,7 @@ impl DensityField {
         Ok(FieldModes {
             modes: modes.collect(),
             converged: ends.converged,
+            queries: ends.queries.m as usize,
             means: groups.means,
             field,
             scaling,
@@ -275,7 +298,7 @@ impl DensityField {
     fn scaling(&self) -> Scaling {
         let scale = WeightFunction::Gaussian.scale();
         let factors = self.bandwidths.iter().map(|h| scale / h).collect();
-        Scaling { centre: vec![0.0; self.dimensions()], factors, sphere: None }
+        Scaling { centre: self.origin.clone(), factors, sphere: None }
     }
 
     /// Rows as queries, scaled: what becomes of a row depends on nothing else.
@@ -376,6 +399,8 @@ pub struct FieldModes {
     pub modes: Vec<FieldMode>,
     /// Whether every query came to rest.
     pub converged: bool,
+    /// Queries that climbed.
+    pub queries: usize,
     means: crate::Buffer<f32>,
     field: Field,
     scaling: Scaling,

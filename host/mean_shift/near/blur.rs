@@ -10,8 +10,9 @@ use super::{Arranged, Boxes, CELLS, DRIFT, First, arrange, pairs_within};
 use crate::error::Result;
 use crate::executor::{Buffer, Device};
 use crate::mean_shift::MeanShift;
-use crate::mean_shift::iterate::{Ends, Field, Queries, Rounds, Run, Watch};
+use crate::mean_shift::iterate::{Ends, Field, Queries, Run, Watch};
 use crate::mean_shift::labels::Columns;
+use crate::mean_shift::rounds::Rounds;
 
 /// Points on their way.
 struct Points<'a> {
@@ -121,29 +122,32 @@ pub fn blur(options: &MeanShift, field: &Field, columns: Buffer<f32>, watch: Wat
     let here = points.arranged.points();
     let ideal = pairs_within(device, here, here, reach * options.weight.scale())?;
     let mut first = First { kept: 0, ideal };
-    // The first step is a round of its own, so that its pairs are known.
-    let (mut rounds, mut queued, mut arranged, mut steps) = (Rounds::new(device), 0, 0, 1);
+    let (mut rounds, mut arranged) = (Rounds::new(device, run.limit), 0);
     loop {
-        // SAFETY: a recorded round has an even number of steps, and so the same buffers, which live until the
-        // points are rearranged: then there are new rounds.
-        unsafe { rounds.queue(|| points.steps(&mut run, steps)) }?;
-        queued += steps;
-        let goes_on = run.look(device, queued)?;
+        let done = run.done;
+        // The first step is a round of its own, so that its pairs are known.
+        if rounds.queued() == 0 {
+            rounds.queue_first(|numbers| points.steps(&mut run, numbers.len()))?;
+        } else {
+            // SAFETY: steps of a parity have the same buffers, which live until the points are rearranged: then rounds
+            // begin anew.
+            unsafe { rounds.queue(|numbers| points.steps(&mut run, numbers.len())) }?;
+        }
+        let goes_on = run.look(device, rounds.queued())?;
         // Steps behind the last iteration left everything as it was.
-        if (run.done + steps - queued) % 2 == 1 {
+        if (run.done - done) % 2 == 1 {
             std::mem::swap(&mut points.arranged.columns, &mut points.next);
         }
-        if queued == 1 {
+        if rounds.queued() == 1 {
             first.kept = run.pairs;
         }
         if !goes_on {
             break;
         }
-        steps = field.queue();
         if run.history[arranged..].iter().sum::<f64>() > DRIFT * reach {
             arranged = run.done;
             // Fewer points may be moved by another kernel, which is not loaded while launches are recorded.
-            rounds = Rounds::new(device);
+            rounds.begin_anew();
             points.rearrange()?;
             points.begin(&mut run)?;
         }

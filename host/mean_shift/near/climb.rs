@@ -10,8 +10,9 @@ use super::{Arranged, Boxes, CELLS, DRIFT, First, arrange, curve_order, pairs_wi
 use crate::error::Result;
 use crate::executor::{Buffer, Device};
 use crate::mean_shift::MeanShift;
-use crate::mean_shift::iterate::{Ends, Field, Queries, Rounds, Run, Watch};
+use crate::mean_shift::iterate::{Ends, Field, Queries, Run, Watch};
 use crate::mean_shift::labels::{Columns, ScanRoom};
+use crate::mean_shift::rounds::Rounds;
 
 /// Queries on their way.
 struct Climb<'a> {
@@ -152,29 +153,32 @@ pub fn climb(options: &MeanShift, field: &Field, queries: Queries, watch: Watch<
     let reach = options.reach_of(field.n as usize);
     let ideal = pairs_within(device, climb.active(climb.most), climb.points.points(), reach * options.weight.scale())?;
     let mut first = First { kept: 0, ideal };
-    // The first step is a round of its own, so that its pairs are known.
-    let (mut rounds, mut queued, mut arranged, mut steps) = (Rounds::new(device), 0, 0, 1);
+    let (mut rounds, mut arranged) = (Rounds::new(device, run.limit), 0);
     loop {
-        // SAFETY: a recorded round has an even number of steps, and so the same buffers, which live as long as
-        // `climb`; a change of `most`, and of the buffers' places, is followed by `forget`.
-        unsafe { rounds.queue(|| climb.steps(&mut run, steps)) }?;
-        queued += steps;
-        let goes_on = run.look(device, queued)?;
-        if queued == 1 {
+        let before = rounds.queued();
+        // The first step is a round of its own, so that its pairs are known.
+        if before == 0 {
+            rounds.queue_first(|numbers| climb.steps(&mut run, numbers.len()))?;
+        } else {
+            // SAFETY: steps of a parity have the same buffers, which live as long as `climb`; a change of `most`, and of
+            // the buffers' places, is followed by `forget`.
+            unsafe { rounds.queue(|numbers| climb.steps(&mut run, numbers.len())) }?;
+        }
+        let goes_on = run.look(device, rounds.queued())?;
+        if before == 0 {
             first.kept = run.pairs;
         }
         if !goes_on {
             break;
         }
-        if steps % 2 == 1 {
+        if (rounds.queued() - before) % 2 == 1 {
             std::mem::swap(&mut climb.ids, &mut climb.kept_ids);
         }
-        steps = field.queue();
         if run.history[arranged..].iter().sum::<f64>() > DRIFT * reach {
             arranged = run.done;
             climb.rearrange(run.active)?;
             rounds.forget();
-        } else if !rounds.is_recorded() || run.active <= climb.most / 2 {
+        } else if rounds.are_wasteful(climb.most, run.active) {
             // The others have left, and fewer blocks are needed; a few too many are worth no new recording.
             climb.most = run.active;
             rounds.forget();

@@ -4,7 +4,7 @@ use std::ffi::{c_int, c_uint};
 
 use crate::behaviour::Behaviour;
 use crate::devices::device_number;
-use crate::driver::{CURRENT, Context, Notices, complain, with_context, with_started};
+use crate::driver::{CURRENT, Context, Notices, complain, log, with_context, with_started};
 use crate::errors::{Out, Status, give};
 
 #[unsafe(no_mangle)]
@@ -80,5 +80,6 @@ extern "C" fn cuStreamDestroy_v2(stream: usize) -> Status {
 
 #[unsafe(no_mangle)]
 extern "C" fn cuStreamSynchronize(stream: usize) -> Status {
+    log(format_args!("wait for a stream"));
     with_context(Notices::Always, |_, context| context.check_stream(stream))
 }

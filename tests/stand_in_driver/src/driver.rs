@@ -4,12 +4,12 @@ use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
 use std::io::Write;
 use std::sync::{LazyLock, Mutex, PoisonError};
-use std::time::Instant;
 
 use ptx_interpreter::{Gpu, Module};
 
 use crate::behaviour::{Behaviour, Lost};
 use crate::errors::{Answer, Status};
+use crate::events::Event;
 use crate::graphs::Graphs;
 
 /// Everything that the driver knows.
@@ -30,8 +30,9 @@ pub(crate) struct Context {
     pub(crate) allocations: HashMap<u64, usize>,
     pub(crate) memory_was_refused: bool,
     pub(crate) streams: HashSet<usize>,
-    /// When each event was recorded last.
-    pub(crate) events: HashMap<usize, Option<Instant>>,
+    /// Copies to pinned memory, of which the program may use nothing before it waits: where to, and what.
+    pub(crate) copies: Vec<(usize, Vec<u8>)>,
+    pub(crate) events: HashMap<usize, Event>,
     pub(crate) modules: HashMap<usize, Module>,
     pub(crate) graphs: Graphs,
     /// The module and name of each function.
@@ -102,6 +103,9 @@ pub(crate) fn with_context(notices: Notices, call: impl FnOnce(Behaviour, &mut C
     with_started(|driver| {
         let current = CURRENT.get().checked_sub(1).ok_or(Status::INVALID_CONTEXT)?;
         let context = driver.contexts[current].as_mut().ok_or(Status::INVALID_CONTEXT)?;
+        if notices == Notices::Always {
+            context.end_copies();
+        }
         if notices == Notices::Always || driver.behaviour == Behaviour::KernelFailsSoon {
             context.failed = context.failed.or(context.pending);
         }
@@ -139,12 +143,20 @@ impl Context {
         if self.graphs.records(stream) { Err(Status::STREAM_CAPTURE_UNSUPPORTED) } else { Ok(()) }
     }
 
+    /// Ends the copies that are under way.
+    fn end_copies(&mut self) {
+        for (to, bytes) in self.copies.drain(..) {
+            crate::host_memory::write(to, &bytes);
+        }
+    }
+
     /// Says what the program should have given back before.
     pub(crate) fn complain_of_leaks(&self) {
         let left = [
             ("allocations", self.allocations.len()),
             ("streams", self.streams.len()),
             ("events", self.events.len()),
+            ("pinned blocks", crate::host_memory::left()),
             ("modules", self.modules.len()),
             ("graphs", self.graphs.left()),
         ];

@@ -3,23 +3,33 @@
 use std::ffi::c_uint;
 use std::time::Instant;
 
-use crate::driver::{Context, Notices, with_context};
+use crate::driver::{Context, Notices, log, with_context};
 use crate::errors::{Answer, Out, Status, give};
 
-/// When an event was recorded.
-fn recorded(context: &Context, event: usize) -> Answer<Option<Instant>> {
+/// An event.
+#[derive(Clone, Copy)]
+pub(crate) struct Event {
+    timed: bool,
+    recorded: Option<Instant>,
+}
+
+fn event(context: &Context, event: usize) -> Answer<Event> {
     context.events.get(&event).copied().ok_or(Status::INVALID_HANDLE)
+}
+
+/// When an event was recorded, if it may be asked.
+fn recorded(context: &Context, handle: usize) -> Answer<Instant> {
+    let Event { timed, recorded } = event(context, handle)?;
+    // What was never recorded has no time, nor has what was made to have none.
+    recorded.filter(|_| timed).ok_or(Status::INVALID_HANDLE)
 }
 
 #[unsafe(no_mangle)]
 extern "C" fn cuEventCreate(event: Out<usize>, flags: c_uint) -> Status {
     with_context(Notices::Perhaps, |_, context| {
-        // CU_EVENT_DISABLE_TIMING: such an event has no time.
-        if flags & 2 != 0 {
-            return Err(Status::INVALID_VALUE);
-        }
         let handle = context.new_handle();
-        context.events.insert(handle, None);
+        // CU_EVENT_DISABLE_TIMING.
+        context.events.insert(handle, Event { timed: flags & 2 == 0, recorded: None });
         give(event, handle)
     })
 }
@@ -33,23 +43,21 @@ extern "C" fn cuEventDestroy_v2(event: usize) -> Status {
 extern "C" fn cuEventRecord(event: usize, stream: usize) -> Status {
     with_context(Notices::Perhaps, |_, context| {
         context.check_stream(stream)?;
-        let time = context.events.get_mut(&event).ok_or(Status::INVALID_HANDLE)?;
-        *time = Some(Instant::now());
+        context.events.get_mut(&event).ok_or(Status::INVALID_HANDLE)?.recorded = Some(Instant::now());
         Ok(())
     })
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn cuEventSynchronize(event: usize) -> Status {
-    with_context(Notices::Always, |_, context| recorded(context, event).map(drop))
+extern "C" fn cuEventSynchronize(handle: usize) -> Status {
+    log(format_args!("wait for an event"));
+    with_context(Notices::Always, |_, context| event(context, handle).map(drop))
 }
 
 #[unsafe(no_mangle)]
 extern "C" fn cuEventElapsedTime(milliseconds: Out<f32>, start: usize, end: usize) -> Status {
     with_context(Notices::Always, |_, context| {
         let [start, end] = [recorded(context, start)?, recorded(context, end)?];
-        // What was never recorded has no time.
-        let (start, end) = start.zip(end).ok_or(Status::INVALID_HANDLE)?;
         give(milliseconds, end.duration_since(start).as_secs_f32() * 1e3)
     })
 }

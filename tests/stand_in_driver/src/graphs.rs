@@ -3,15 +3,15 @@
 use std::collections::HashMap;
 use std::ffi::{c_uint, c_ulonglong};
 
-use crate::driver::{Notices, with_context};
+use crate::driver::{Notices, log, with_context};
 use crate::errors::{Out, Status, give};
 use crate::modules::Launch;
 
 /// Recordings of a context.
 #[derive(Default)]
 pub(crate) struct Graphs {
-    /// The stream that records, and what it has so far.
-    recording: Option<(usize, Vec<Launch>)>,
+    /// The streams that record, and what they have so far.
+    recording: HashMap<usize, Vec<Launch>>,
     graphs: HashMap<usize, Vec<Launch>>,
     executable: HashMap<usize, Vec<Launch>>,
 }
@@ -19,12 +19,12 @@ pub(crate) struct Graphs {
 impl Graphs {
     /// Whether launches on the stream are recorded, and not run.
     pub(crate) fn records(&self, stream: usize) -> bool {
-        self.recording.as_ref().is_some_and(|(recording, _)| *recording == stream)
+        self.recording.contains_key(&stream)
     }
 
-    /// Records a launch on the stream that does.
-    pub(crate) fn push(&mut self, launch: Launch) {
-        if let Some((_, launches)) = &mut self.recording {
+    /// Records a launch on a stream that does.
+    pub(crate) fn push(&mut self, stream: usize, launch: Launch) {
+        if let Some(launches) = self.recording.get_mut(&stream) {
             launches.push(launch);
         }
     }
@@ -39,11 +39,11 @@ impl Graphs {
 extern "C" fn cuStreamBeginCapture_v2(stream: usize, _mode: c_uint) -> Status {
     with_context(Notices::Perhaps, |_, context| {
         // The default stream cannot record.
-        if stream == 0 || context.graphs.recording.is_some() {
+        if stream == 0 {
             return Err(Status::STREAM_CAPTURE_UNSUPPORTED);
         }
         context.check_stream(stream)?;
-        context.graphs.recording = Some((stream, Vec::new()));
+        context.graphs.recording.insert(stream, Vec::new());
         Ok(())
     })
 }
@@ -51,10 +51,7 @@ extern "C" fn cuStreamBeginCapture_v2(stream: usize, _mode: c_uint) -> Status {
 #[unsafe(no_mangle)]
 extern "C" fn cuStreamEndCapture(stream: usize, graph: Out<usize>) -> Status {
     with_context(Notices::Perhaps, |_, context| {
-        if !context.graphs.records(stream) {
-            return Err(Status::INVALID_VALUE);
-        }
-        let (_, launches) = context.graphs.recording.take().ok_or(Status::INVALID_VALUE)?;
+        let launches = context.graphs.recording.remove(&stream).ok_or(Status::INVALID_VALUE)?;
         let handle = context.new_handle();
         context.graphs.graphs.insert(handle, launches);
         give(graph, handle)
@@ -76,6 +73,7 @@ extern "C" fn cuGraphLaunch(executable: usize, stream: usize) -> Status {
     with_context(Notices::Perhaps, |behaviour, context| {
         context.check_stream(stream)?;
         let launches = context.graphs.executable.get(&executable).ok_or(Status::INVALID_HANDLE)?.clone();
+        log(format_args!("graph of {} launches", launches.len()));
         launches.iter().try_for_each(|launch| context.launch(behaviour, launch))
     })
 }

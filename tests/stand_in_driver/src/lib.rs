@@ -25,5 +25,6 @@ mod driver;
 mod errors;
 mod events;
 mod graphs;
+mod host_memory;
 mod memory;
 mod modules;

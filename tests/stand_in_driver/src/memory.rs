@@ -8,6 +8,7 @@ use ptx_interpreter::MemoryError;
 use crate::behaviour::Behaviour;
 use crate::driver::{Notices, complain, log, with_context};
 use crate::errors::{Answer, Out, Status, give};
+use crate::host_memory::is_pinned;
 
 /// Says what was wrong with a program's use of memory.
 fn checked(result: Result<(), MemoryError>) -> Answer {
@@ -67,8 +68,15 @@ extern "C" fn cuMemcpyHtoDAsync_v2(to: u64, from: *const c_void, bytes: usize, s
 #[unsafe(no_mangle)]
 extern "C" fn cuMemcpyDtoHAsync_v2(to: *mut c_void, from: u64, bytes: usize, stream: usize) -> Status {
     // To memory that is not pinned it is in truth synchronous.
-    with_context(Notices::Always, |_, context| {
+    let pinned = is_pinned(to.addr(), bytes);
+    with_context(if pinned { Notices::Perhaps } else { Notices::Always }, |_, context| {
         context.check_stream(stream)?;
+        if pinned {
+            let mut copy = vec![0; bytes];
+            checked(context.gpu.read_bytes(from, &mut copy))?;
+            context.copies.push((to.addr(), copy));
+            return Ok(());
+        }
         // SAFETY: the caller gives room for so many bytes; a copy to bytes needs no values in them.
         let to = unsafe { slice::from_raw_parts_mut(to.cast(), bytes) };
         checked(context.gpu.read_bytes(from, to))

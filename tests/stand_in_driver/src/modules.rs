@@ -203,7 +203,7 @@ extern "C" fn cuLaunchKernel(
         }
         let launch = Launch { module, name, grid, arguments };
         if context.graphs.records(stream) {
-            context.graphs.push(launch);
+            context.graphs.push(stream, launch);
             return Ok(());
         }
         context.check_stream(stream)?;

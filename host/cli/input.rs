@@ -1,0 +1,263 @@
+//! Which points: those of a file, or generated ones.
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use clap::{Args, ValueEnum};
+use nalgebra::DMatrix;
+
+use super::interrupt;
+use crate::data::{
+    Blobs, Carry, Format, LabelledPoints, Missing, ReadOptions, Source, Standard, Standardization, Table,
+};
+use crate::error::{Bytes, Error, Result};
+use crate::executor::host_memory;
+use crate::points::Points;
+
+/// Which points.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Data")]
+pub struct InputArgs {
+    /// Points to cluster: a file of .csv, .tsv, .npy, .npz, .parquet, .arrow or .feather (text also .gz or .zst), or -
+    /// for standard input. Without one, points are generated
+    #[arg(value_name = "FILE")]
+    pub file: Option<PathBuf>,
+
+    /// The columns of coordinates, by name or number, as x,y or #2,#3; all that hold numbers if not given
+    #[arg(long, value_name = "COLUMNS", value_delimiter = ',', requires = "file")]
+    pub columns: Vec<String>,
+
+    /// The column of sample weights
+    #[arg(long, value_name = "COLUMN", requires = "file")]
+    pub weights: Option<String>,
+
+    /// The format of FILE, if its extension does not say: csv, tsv, npy, npz, parquet, arrow
+    #[arg(long, value_name = "FORMAT", requires = "file")]
+    pub format: Option<Format>,
+
+    /// What separates fields of text: a character, or tab; found out if not given
+    #[arg(long, value_name = "CHAR", requires = "file")]
+    pub delimiter: Option<Delimiter>,
+
+    /// Whether the first line of text has the columns' names
+    #[arg(long, value_enum, default_value_t, requires = "file")]
+    pub header: HeaderName,
+
+    /// What to do with rows in which a value is missing
+    #[arg(long, value_enum, default_value_t, requires = "file")]
+    pub missing: MissingName,
+
+    /// The array of an NPZ file; the only one, or that called points, X or data, if not given
+    #[arg(long, value_name = "NAME", requires = "file")]
+    pub array: Option<String>,
+
+    /// Brings columns to one scale before, and results back after; bandwidths are of that scale
+    #[arg(long, value_enum, value_name = "HOW", requires = "file")]
+    pub standardize: Option<StandardName>,
+
+    /// How many points to generate
+    #[arg(long, value_name = "N", allow_negative_numbers = true, default_value_t = 1500, conflicts_with = "file")]
+    pub points: usize,
+
+    /// How many clusters to generate; mean shift is not told
+    #[arg(long, value_name = "K", allow_negative_numbers = true, default_value_t = 6, conflicts_with = "file")]
+    pub clusters: usize,
+
+    /// Coordinates of a generated point
+    #[arg(long, value_name = "D", allow_negative_numbers = true, default_value_t = 2, conflicts_with = "file")]
+    pub dim: usize,
+
+    /// Seed of the random numbers: the same seed gives the same points, and the same random seeds, everywhere
+    #[arg(long, value_name = "SEED", default_value_t = 14)]
+    pub seed: u64,
+}
+
+/// A delimiter, as typed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Delimiter(pub u8);
+
+impl FromStr for Delimiter {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, &'static str> {
+        match text.as_bytes() {
+            b"tab" | b"\\t" => Ok(Self(b'\t')),
+            // A quote or the end of a line separates nothing.
+            &[byte] if byte.is_ascii() && !matches!(byte, b'"' | b'\n' | b'\r') => Ok(Self(byte)),
+            _ => Err("give one ASCII character, or tab"),
+        }
+    }
+}
+
+/// Names of what a first line may be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum HeaderName {
+    /// It has names if no field of it is a number
+    #[default]
+    Auto,
+    /// It has names
+    Yes,
+    /// It has values
+    No,
+}
+
+/// Names of what can be done about missing values.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum MissingName {
+    /// Tell where the first is, and stop
+    #[default]
+    Error,
+    /// Leave such rows out, also of the output
+    Drop,
+}
+
+/// Names of scales.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum StandardName {
+    /// Mean 0, standard deviation 1
+    Zscore,
+    /// From 0 to 1
+    Minmax,
+}
+
+/// Which points.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// Generated ones.
+    Synthetic(Blobs),
+    /// Those of a table.
+    Table {
+        /// Which.
+        source: Source,
+        /// How to read it.
+        options: ReadOptions,
+        /// To which scale columns are brought.
+        standard: Option<Standard>,
+    },
+}
+
+/// Points that were read or made, and what is known of them.
+#[derive(Debug)]
+pub struct Data {
+    /// The points, in the scale in which they are clustered.
+    pub points: Points,
+    /// The names of their coordinates.
+    pub names: Vec<String>,
+    /// The table that they come from, without its coordinates; empty for generated ones.
+    pub table: Table,
+    /// The scale.
+    pub standardization: Option<Standardization>,
+    /// The true labels and centroids of generated ones.
+    pub truth: Option<(Vec<u32>, DMatrix<f64>)>,
+}
+
+impl InputArgs {
+    /// What was meant.
+    ///
+    /// # Errors
+    /// A file of unknown format; sizes that make no sense.
+    pub fn input(&self, bandwidths: Option<&str>) -> Result<Input> {
+        match &self.file {
+            None => {
+                if bandwidths.is_some() {
+                    let what = "--bandwidth column:NAME without a file";
+                    return Err(Error::Conflict { what, why: "generated points have no columns; give a file" });
+                }
+                let blobs =
+                    Blobs { points: self.points, clusters: self.clusters, dimensions: self.dim, seed: self.seed };
+                blobs.check()?;
+                Ok(Input::Synthetic(blobs))
+            }
+            Some(file) => {
+                let (source, options) = self.table(file, bandwidths)?;
+                let standard = self.standardize.map(|name| match name {
+                    StandardName::Zscore => Standard::ZScore,
+                    StandardName::Minmax => Standard::MinMax,
+                });
+                Ok(Input::Table { source, options, standard })
+            }
+        }
+    }
+
+    fn table(&self, file: &Path, bandwidths: Option<&str>) -> Result<(Source, ReadOptions)> {
+        let source = Source::new(file, self.format)?;
+        let text = |what| Error::Conflict { what, why: "only text has that; leave it out" };
+        if !source.format().is_text() && self.delimiter.is_some() {
+            return Err(text("--delimiter for this format"));
+        }
+        if !source.format().is_text() && self.header != HeaderName::Auto {
+            return Err(text("--header for this format"));
+        }
+        if source.format() != Format::Npz && self.array.is_some() {
+            return Err(Error::Conflict {
+                what: "--array for this format",
+                why: "only .npz files have several arrays",
+            });
+        }
+        let options = ReadOptions {
+            coordinates: self.columns.clone(),
+            weights: self.weights.clone(),
+            bandwidths: bandwidths.map(str::to_owned),
+            missing: match self.missing {
+                MissingName::Error => Missing::Error,
+                MissingName::Drop => Missing::Drop,
+            },
+            delimiter: self.delimiter.map(|delimiter| delimiter.0),
+            header: match self.header {
+                HeaderName::Auto => None,
+                HeaderName::Yes => Some(true),
+                HeaderName::No => Some(false),
+            },
+            array: self.array.clone(),
+        };
+        Ok((source, options))
+    }
+}
+
+impl Input {
+    /// Reads or makes the points, and keeps of the table's columns what `carry` says.
+    ///
+    /// # Errors
+    /// Whatever is wrong with the file; too little memory.
+    pub fn data(&self, carry: Carry) -> Result<Data> {
+        match self {
+            Self::Synthetic(blobs) => {
+                reserve(blobs)?;
+                let LabelledPoints { rows, labels, centroids } = blobs.generate()?;
+                let points = Points::from_rows(&rows, blobs.dimensions)?;
+                let names = (0..blobs.dimensions).map(|c| format!("x{c}")).collect();
+                let truth = Some((labels, centroids));
+                Ok(Data { points, names, table: Table::default(), standardization: None, truth })
+            }
+            Self::Table { source, options, standard } => {
+                let mut table = Table::read_watched(source, options, carry, interrupt::check)?;
+                let mut rows = std::mem::take(&mut table.rows);
+                let d = table.names.len();
+                let standardization = standard.map(|standard| Standardization::of(standard, &rows, d));
+                if let Some(standardization) = &standardization {
+                    standardization.apply(&mut rows);
+                }
+                let points = Points::from_rows(&rows, d)?;
+                Ok(Data { points, names: table.names.clone(), table, standardization, truth: None })
+            }
+        }
+    }
+}
+
+/// Checks that the host can hold generated points, before it makes any.
+fn reserve(blobs: &Blobs) -> Result<()> {
+    let (n, d) = (blobs.points as u128, blobs.dimensions as u128);
+    // The rows twice (as generated, and centred), the true labels and the found ones.
+    let needed = n * (2 * d + 2) * 4;
+    let available = host_memory() as u128;
+    if needed > available {
+        return Err(Error::Memory {
+            device: "the host".to_owned(),
+            what: format!("{n} points of {d} dimensions"),
+            needed: Bytes(needed),
+            available: Bytes(available),
+            advice: "use fewer --points or a smaller --dim",
+        });
+    }
+    Ok(())
+}

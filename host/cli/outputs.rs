@@ -1,0 +1,344 @@
+//! What is written beside the report: labels, centres, labels of other points.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, Float32Array, Float64Array, Int32Array, RecordBatch, UInt64Array};
+use clap::{Args, ValueEnum};
+
+use super::input::Data;
+use super::interrupt;
+use crate::data::{Carry, Column, Format, ReadOptions, Source, Standardization, Table, Target, table, with_columns};
+use crate::error::{Error, Result};
+use crate::mean_shift::{Assignment, Clustering};
+use crate::points::Points;
+
+/// Rows that are written at a time.
+const ROWS: usize = 1 << 16;
+
+/// What is written.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Output")]
+pub struct OutputArgs {
+    /// Writes the columns of FILE and each row's label (noise: -1) to a file, in the format of its extension, or to
+    /// standard output for -. An NPY file has the labels alone
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+
+    /// With --output or --predict: adds the density of the points at each row
+    #[arg(long)]
+    pub density: bool,
+
+    /// With --output or --predict: adds the distance of each row to every mode
+    #[arg(long)]
+    pub distances: bool,
+
+    /// Writes the clusters to a file: label, size, weight, mode, and centre
+    #[arg(long, value_name = "FILE")]
+    pub centres: Option<PathBuf>,
+
+    /// Labels the points of another file too, without clustering them
+    #[arg(long, value_name = "FILE", requires = "predicted")]
+    pub predict: Option<PathBuf>,
+
+    /// Where these labels go, as with --output
+    #[arg(long, value_name = "FILE", requires = "predict")]
+    pub predicted: Option<PathBuf>,
+
+    /// Which mode such a point belongs to; by basin if not given
+    #[arg(long, value_enum, value_name = "HOW", requires = "predict")]
+    pub predict_by: Option<PredictName>,
+}
+
+/// Names of the ways to label other points.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PredictName {
+    /// The mode that the point climbs to
+    Basin,
+    /// The nearest mode
+    Nearest,
+}
+
+/// What is written, checked.
+#[derive(Clone, Debug)]
+pub struct Outputs {
+    labels: Option<Target>,
+    centres: Option<Target>,
+    density: bool,
+    distances: bool,
+    predict: Option<Predict>,
+}
+
+#[derive(Clone, Debug)]
+struct Predict {
+    source: Source,
+    target: Target,
+    by: Assignment,
+}
+
+impl OutputArgs {
+    /// What was meant, for points from `input`.
+    ///
+    /// # Errors
+    /// Formats that are unknown or do not hold what is to be written; a file that would be written over though it is
+    /// read, or twice; options without effect.
+    pub fn outputs(&self, input: Option<&Source>, format: Option<Format>) -> Result<Outputs> {
+        let target = |path: &Option<PathBuf>| path.as_deref().map(Target::new).transpose();
+        let (labels, centres) = (target(&self.output)?, target(&self.centres)?);
+        let predict = match (&self.predict, &self.predicted) {
+            (Some(file), Some(to)) => {
+                let by = match self.predict_by.unwrap_or(PredictName::Basin) {
+                    PredictName::Basin => Assignment::Basin,
+                    PredictName::Nearest => Assignment::NearestMode,
+                };
+                // What names the format of one file names that of the other, unless an extension does.
+                let source = Source::new(file, None).or_else(|error| match format {
+                    Some(_) => Source::new(file, format),
+                    None => Err(error),
+                })?;
+                Some(Predict { source, target: Target::new(to)?, by })
+            }
+            _ => None,
+        };
+        let outputs = Outputs { labels, centres, density: self.density, distances: self.distances, predict };
+        outputs.check(input)?;
+        Ok(outputs)
+    }
+}
+
+impl Outputs {
+    fn check(&self, input: Option<&Source>) -> Result<()> {
+        let more = self.density || self.distances;
+        let conflict = |what, why| Err(Error::Conflict { what, why });
+        if more && self.labels.is_none() && self.predict.is_none() {
+            return conflict("--density or --distances without --output", "they are columns of it");
+        }
+        let predicted = self.predict.as_ref().map(|predict| &predict.target);
+        let tables = || self.labels.iter().chain(predicted);
+        if more && tables().any(|target| target.format() == Format::Npy) {
+            return conflict("--density or --distances in an NPY file", "it has labels alone; write .npz or .csv");
+        }
+        let predict_from = self.predict.as_ref().map(|predict| &predict.source);
+        let read: Vec<&Path> = input.into_iter().chain(predict_from).filter_map(Source::path).collect();
+        let written: Vec<&Path> = tables().chain(&self.centres).filter_map(Target::path).collect();
+        for (at, path) in written.iter().enumerate() {
+            if read.iter().any(|read| same(read, path)) {
+                return conflict("writing over a file that is read", "give the result another name");
+            }
+            if written[..at].iter().any(|other| same(other, path)) {
+                return conflict("writing two results to one file", "give each a name of its own");
+            }
+        }
+        if tables().chain(&self.centres).filter(|target| target.path().is_none()).count() > 1 {
+            return conflict("two tables on standard output", "write one of them to a file");
+        }
+        if let (Some(input), Some(predict)) = (input, predict_from)
+            && input.path().is_none()
+            && predict.path().is_none()
+        {
+            return conflict("two tables from standard input", "read one of them from a file");
+        }
+        Ok(())
+    }
+
+    /// What has to be kept of the points' table.
+    pub fn carry(&self) -> Carry {
+        self.labels.as_ref().map_or(Carry::Nothing, carry_for)
+    }
+
+    /// Where labels go.
+    pub fn labels(&self) -> Option<&Target> {
+        self.labels.as_ref()
+    }
+
+    /// Whether there is anything to write.
+    pub fn are_any(&self) -> bool {
+        self.labels.is_some() || self.centres.is_some() || self.predict.is_some()
+    }
+
+    /// Whether standard output is a table's.
+    pub fn takes_stdout(&self) -> bool {
+        let predicted = self.predict.as_ref().map(|predict| &predict.target);
+        self.labels.iter().chain(&self.centres).chain(predicted).any(|target| target.path().is_none())
+    }
+
+    /// Writes everything.
+    ///
+    /// # Errors
+    /// What cannot be read or written; whatever the device reports.
+    pub fn write(&self, data: &Data, clustering: &Clustering, options: Option<&ReadOptions>) -> Result<()> {
+        if let Some(target) = &self.labels {
+            let more = self.columns(&data.points, data.standardization.as_ref(), clustering)?;
+            match &data.truth {
+                Some((labels, _)) => {
+                    let rows = generated(data, labels);
+                    write_rows(target, &[rows], &clustering.labels, &more)?;
+                }
+                None => write_rows(target, &data.table.carried, &clustering.labels, &more)?,
+            }
+        }
+        if let Some(target) = &self.centres {
+            write_centres(target, data, clustering)?;
+        }
+        if let Some(predict) = &self.predict {
+            self.predict(predict, data, clustering, options)?;
+        }
+        Ok(())
+    }
+
+    /// The columns that were asked for beside labels.
+    fn columns(
+        &self,
+        points: &Points,
+        standardization: Option<&Standardization>,
+        clustering: &Clustering,
+    ) -> Result<Vec<(String, Vec<f64>)>> {
+        let mut columns = Vec::new();
+        if self.density {
+            interrupt::check()?;
+            let volume = standardization.map_or(1.0, Standardization::volume);
+            let density = clustering.density(points)?.into_iter().map(|density| density / volume).collect();
+            columns.push(("density".to_owned(), density));
+        }
+        if self.distances {
+            interrupt::check()?;
+            let distances = clustering.transform(points)?;
+            for mode in 0..clustering.modes.len() {
+                let column = distances.iter().map(|row| row[mode]).collect();
+                columns.push((format!("distance_{mode}"), column));
+            }
+        }
+        Ok(columns)
+    }
+
+    fn predict(
+        &self,
+        Predict { source, target, by }: &Predict,
+        data: &Data,
+        clustering: &Clustering,
+        options: Option<&ReadOptions>,
+    ) -> Result<()> {
+        // The same columns as the points', by their names.
+        let options = ReadOptions {
+            coordinates: match options {
+                Some(options) if !options.coordinates.is_empty() => options.coordinates.clone(),
+                _ if matches!(source.format(), Format::Npy | Format::Npz) => Vec::new(),
+                _ => data.names.clone(),
+            },
+            weights: None,
+            bandwidths: None,
+            ..options.cloned().unwrap_or_default()
+        };
+        let mut table = Table::read_watched(source, &options, carry_for(target), interrupt::check)?;
+        let mut rows = std::mem::take(&mut table.rows);
+        if let Some(standardization) = &data.standardization
+            && table.names.len() == data.names.len()
+        {
+            standardization.apply(&mut rows);
+        }
+        let points = Points::from_rows(&rows, table.names.len())?;
+        let labels = clustering.predict(&points, *by)?;
+        let more = self.columns(&points, data.standardization.as_ref(), clustering)?;
+        write_rows(target, &table.carried, &labels, &more)
+    }
+}
+
+/// Whether two names are of one file.
+fn same(one: &Path, other: &Path) -> bool {
+    let whole = |path: &Path| path.canonicalize().ok();
+    one == other || whole(one).is_some_and(|one| Some(one) == whole(other))
+}
+
+/// What has to be kept of a table that is written again.
+fn carry_for(target: &Target) -> Carry {
+    match target.format() {
+        Format::Npy => Carry::Nothing,
+        format if format.is_text() => Carry::AsTheyWere,
+        _ => Carry::AsNumbers,
+    }
+}
+
+/// Generated points as a table: their coordinates, and the cluster that each was made for.
+fn generated(data: &Data, truth: &[u32]) -> RecordBatch {
+    let d = data.names.len();
+    // They were made as f32.
+    let (rows, centre) = (data.points.centred_rows(), data.points.centre());
+    let mut columns: Vec<Column> = Vec::new();
+    for (c, name) in data.names.iter().enumerate() {
+        let values = rows.iter().skip(c).step_by(d).map(|&x| (f64::from(x) + centre[c]) as f32);
+        columns.push((name.clone(), Arc::new(Float32Array::from_iter_values(values)) as ArrayRef));
+    }
+    let truth = truth.iter().map(|&label| label as i32);
+    columns.push(("cluster".to_owned(), Arc::new(Int32Array::from_iter_values(truth)) as ArrayRef));
+    table(columns)
+}
+
+/// Rows of a table, and their labels and other new columns.
+fn write_rows(target: &Target, tables: &[RecordBatch], labels: &[i32], more: &[(String, Vec<f64>)]) -> Result<()> {
+    let new =
+        |from: usize, to: usize| {
+            let label = Arc::new(Int32Array::from(labels[from..to].to_vec())) as ArrayRef;
+            let mut columns = vec![("label".to_owned(), label)];
+            columns.extend(more.iter().map(|(name, values)| {
+                (name.clone(), Arc::new(Float64Array::from(values[from..to].to_vec())) as ArrayRef)
+            }));
+            columns
+        };
+    // An NPY file has no columns of the table's.
+    let alone = target.format() == Format::Npy;
+    let none = tables.first().filter(|_| !alone).map(|rows| rows.slice(0, 0));
+    let schema = with_columns(none.as_ref(), new(0, 0)).schema();
+    target.write(&schema, |sink| {
+        let mut at = 0;
+        if alone {
+            return sink.write(&table(new(0, labels.len())));
+        }
+        for rows in tables {
+            for from in (0..rows.num_rows()).step_by(ROWS) {
+                interrupt::check()?;
+                let part = rows.slice(from, ROWS.min(rows.num_rows() - from));
+                let to = at + part.num_rows();
+                sink.write(&with_columns(Some(&part), new(at, to)))?;
+                at = to;
+            }
+        }
+        Ok(())
+    })
+}
+
+/// The clusters as a table: label, size, weight, mode and centre, in the units of the data. An NPY file has the modes
+/// alone.
+fn write_centres(target: &Target, data: &Data, clustering: &Clustering) -> Result<()> {
+    let d = data.names.len();
+    let undone = |positions: Vec<f64>| {
+        let mut positions = positions;
+        if let Some(standardization) = &data.standardization {
+            standardization.undo(&mut positions);
+        }
+        positions
+    };
+    let modes = undone(clustering.modes.iter().flat_map(|mode| mode.position.iter().copied()).collect());
+    let centres = undone(clustering.modes.iter().flat_map(|mode| mode.centre.iter().copied()).collect());
+    let column = |positions: &[f64], c: usize| {
+        Arc::new(Float64Array::from_iter_values(positions.iter().skip(c).step_by(d).copied())) as ArrayRef
+    };
+    let coordinates = |positions: &[f64], what: &str| {
+        data.names.iter().enumerate().map(|(c, name)| (format!("{what}_{name}"), column(positions, c))).collect()
+    };
+    let positions: Vec<Column> = coordinates(&modes, "mode");
+    let mut columns = Vec::new();
+    if target.format() != Format::Npy {
+        let modes = &clustering.modes;
+        columns.push(("label".to_owned(), Arc::new(Int32Array::from_iter_values(0..modes.len() as i32)) as ArrayRef));
+        let sizes = UInt64Array::from_iter_values(modes.iter().map(|mode| mode.size as u64));
+        columns.push(("size".to_owned(), Arc::new(sizes)));
+        let weights = Float64Array::from_iter_values(modes.iter().map(|mode| mode.weight));
+        columns.push(("weight".to_owned(), Arc::new(weights)));
+    }
+    columns.extend(positions);
+    if target.format() != Format::Npy {
+        columns.extend::<Vec<Column>>(coordinates(&centres, "centre"));
+    }
+    let rows = table(columns);
+    target.write(&rows.schema(), |sink| sink.write(&rows))
+}

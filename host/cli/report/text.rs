@@ -1,0 +1,176 @@
+//! The report that a person reads.
+
+use std::io::Write;
+
+use super::{Report, Seconds};
+use crate::data::list;
+use crate::error::Result;
+use crate::mean_shift::Path;
+
+/// Clusters that the text shows.
+const SHOWN: usize = 12;
+
+/// Coordinates of a position that the text shows.
+const SHOWN_COORDINATES: usize = 4;
+
+impl Report {
+    /// The report that a person reads.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn write_text(&self, out: &mut (impl Write + ?Sized)) -> Result<()> {
+        writeln!(out, "device      {}: {}", self.device, self.device_why)?;
+        writeln!(out, "data        {}", self.data_text())?;
+        let state = if self.converged { "converged" } else { "not converged: allow more --iterations" };
+        let iterations = match (self.iterations, self.last_shift) {
+            (Some(iterations), Some(shift)) => {
+                format!("{iterations} iterations, the last moved {shift:.2e} bandwidths at most ({state})")
+            }
+            _ => state.to_owned(),
+        };
+        writeln!(out, "mean shift  bandwidth {}, {iterations}", self.bandwidth_text())?;
+        writeln!(out, "path        {}", self.path_text())?;
+        if let Some(batch) = self.batch {
+            writeln!(out, "batches     {batch} points at a time")?;
+        }
+        if let (Some(kept), Some(all)) = (self.pairs_kept, self.pairs_all) {
+            let part = 100.0 * kept as f64 / all as f64;
+            writeln!(out, "pairs       {part:.3} % were computed, {kept} of {all}: the others are too far to count")?;
+        }
+        if let (Some(first), Some(ideal @ 1..)) = (self.pairs_first, self.pairs_ideal) {
+            let times = first as f64 / ideal as f64;
+            writeln!(
+                out,
+                "            in the first iteration {first}, {times:.2} times the {ideal} that are near enough, by a sample"
+            )?;
+        }
+        for note in &self.notes {
+            writeln!(out, "note        {note}")?;
+        }
+        self.write_times(out)?;
+        self.write_clusters(out)
+    }
+
+    /// Which points.
+    fn data_text(&self) -> String {
+        let Self { points, dimensions, columns, seed, source, dropped, .. } = self;
+        match self.true_clusters {
+            Some(clusters) => {
+                format!("{points} points, {dimensions} dimensions, {clusters} Gaussian clusters, seed {seed}")
+            }
+            None => {
+                let dropped =
+                    if *dropped > 0 { format!("; {dropped} rows with missing values left out") } else { String::new() };
+                format!("{points} points, {dimensions} dimensions ({}) of {source}{dropped}", list(columns))
+            }
+        }
+    }
+
+    /// How iterations were computed, why so, and how far steps were off.
+    fn path_text(&self) -> String {
+        let Path { name, reason, bound, sampled_error, nodes, .. } = &self.path;
+        let nodes = nodes.map(|nodes| format!(" of {nodes} nodes")).unwrap_or_default();
+        let error = match (bound, sampled_error) {
+            (Some(bound), Some(sampled)) => {
+                format!("; steps off by {sampled:.1e} bandwidths in a sample, {bound:.1e} expected at most")
+            }
+            _ => String::new(),
+        };
+        format!("{name}{nodes}: {reason}{error}")
+    }
+
+    /// The bandwidth, and where it comes from if it was not given.
+    fn bandwidth_text(&self) -> String {
+        let from = if self.bandwidth_from == "given" { String::new() } else { format!(" ({})", self.bandwidth_from) };
+        match &self.bandwidth_per_dimension {
+            Some(each) => {
+                let each: Vec<_> = each.iter().take(SHOWN_COORDINATES).map(|h| format!("{h:.4}")).collect();
+                format!("{}{from}", each.join(", "))
+            }
+            // Five digits are what a person reads; a given one is shown as typed.
+            None if from.is_empty() => self.bandwidth.to_string(),
+            None => format!("{:.4}{from}", self.bandwidth),
+        }
+    }
+
+    fn write_times(&self, out: &mut (impl Write + ?Sized)) -> Result<()> {
+        let Seconds { open_device, generate, read, prepare, iterate, label, download, write, total } = self.seconds;
+        let phases = [
+            ("open device", open_device),
+            ("generate", generate),
+            ("read", read),
+            ("prepare", prepare),
+            ("iterate", iterate),
+            ("label", label),
+            ("download", download),
+            ("write", write),
+        ];
+        // What did not happen takes no time.
+        let phases: Vec<_> = phases
+            .iter()
+            .filter(|(_, seconds)| *seconds > 0.0)
+            .map(|(name, seconds)| format!("{name} {}", time(*seconds)))
+            .collect();
+        writeln!(out, "time        {} in all: {}", time(total), phases.join(", "))?;
+        if let Some(points) = self.points_per_second {
+            let pairs = self.pairs_per_second.map(|pairs| format!(", {pairs:.3e} pairs/s")).unwrap_or_default();
+            writeln!(out, "speed       {points:.3e} points/s through one iteration{pairs}")?;
+        }
+        writeln!(
+            out,
+            "traffic     {} launches, {} uploads, {} downloads",
+            self.launches, self.uploads, self.downloads
+        )?;
+        Ok(())
+    }
+
+    fn write_clusters(&self, out: &mut (impl Write + ?Sized)) -> Result<()> {
+        let found = self.clusters.len();
+        let noise = if self.noise > 0 { format!(", {} points are noise", self.noise) } else { String::new() };
+        let agreement =
+            self.adjusted_rand_index.map(|index| format!(", adjusted Rand index {index:.4}")).unwrap_or_default();
+        writeln!(out, "clusters    {found} found{noise}{agreement}")?;
+        if found == 0 {
+            return Ok(());
+        }
+        writeln!(out)?;
+        let width = self.clusters.iter().map(|cluster| position(&cluster.mode).len()).max().unwrap_or(0);
+        let centroids = "nearest true centroid";
+        let pad = width.max(centroids.len());
+        match self.true_clusters {
+            Some(_) => writeln!(out, "  {:>9}  {:<width$}  {centroids:<width$}  apart", "size", "mode")?,
+            None => writeln!(out, "  {:>9}  mode", "size")?,
+        }
+        for cluster in self.clusters.iter().take(SHOWN) {
+            let mode = position(&cluster.mode);
+            match (&cluster.centroid, cluster.distance) {
+                (Some(centroid), Some(apart)) => {
+                    let centroid = position(centroid);
+                    writeln!(out, "  {:>9}  {mode:<width$}  {centroid:<pad$}  {apart:.3}", cluster.size)?;
+                }
+                _ => writeln!(out, "  {:>9}  {mode}", cluster.size)?,
+            }
+        }
+        if found > SHOWN {
+            let rest: u64 = self.clusters[SHOWN..].iter().map(|cluster| cluster.size).sum();
+            writeln!(out, "  {rest:>9}  in {} more; --json lists all", found - SHOWN)?;
+        }
+        Ok(())
+    }
+}
+
+/// A position's first coordinates.
+fn position(coordinates: &[f64]) -> String {
+    let shown: Vec<_> = coordinates.iter().take(SHOWN_COORDINATES).map(|x| format!("{x:8.3}")).collect();
+    let more = if coordinates.len() > SHOWN_COORDINATES { ", …" } else { "" };
+    format!("({}{more})", shown.join(", "))
+}
+
+/// Seconds, in the unit that fits.
+fn time(seconds: f64) -> String {
+    match seconds {
+        s if s >= 1.0 => format!("{s:.2} s"),
+        s if s >= 1e-3 => format!("{:.1} ms", s * 1e3),
+        s => format!("{:.0} us", s * 1e6),
+    }
+}

@@ -1,0 +1,223 @@
+//! Points of a file that is read twice in parts: once for a field of their density, once for their labels.
+//!
+//! Memory is the field's and a part's, whatever the number of points. Modes and labels are those of the standard form:
+//! each point's is the mode that it climbs to.
+
+use std::hash::{DefaultHasher, Hasher};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use arrow_array::{ArrayRef, Int32Array, RecordBatch};
+
+use super::estimator::EstimatorArgs;
+use super::input::{Input, InputArgs};
+use super::interrupt;
+use super::outputs::{OutputArgs, Outputs};
+use super::report::{Cluster, Seconds, Streamed};
+use crate::data::{Carry, Chunk, Column, DataError, Format, ReadOptions, Reader, Sink, Source, with_columns};
+use crate::error::{Error, Result};
+use crate::executor::{Counts, Device};
+use crate::mean_shift::{DensityField, FieldModes, MeanShift, Path};
+
+/// What became of a file's points.
+pub struct Done {
+    pub columns: Vec<String>,
+    pub dropped: u64,
+    pub told: Streamed,
+}
+
+/// Whether points can be read in parts with these options.
+///
+/// # Errors
+/// [`Error::Conflict`].
+pub fn check(input: &Input, (data, estimator, output): (&InputArgs, &EstimatorArgs, &OutputArgs)) -> Result<()> {
+    let Input::Table { source, .. } = input else { return Ok(()) };
+    let text_or_columns = |format: Format| !matches!(format, Format::Npy | Format::Npz);
+    let target = output.output.as_deref().map(crate::data::Target::new).transpose()?;
+    let after_all = "it is known only when all points are there; leave out --stream";
+    for (present, what, why) in [
+        (!source.is_file(), "--stream of what is no file", "it is read twice; write it to a file first"),
+        (data.standardize.is_some(), "--stream with --standardize", after_all),
+        (output.density, "--stream with --density", "it is computed from all points; leave out --stream"),
+        (output.distances, "--stream with --distances", "it is computed for all points; leave out --stream"),
+        (output.predict.is_some(), "--stream with --predict", "give the points as FILE; leave out --stream"),
+        (
+            output.centres.is_some(),
+            "--stream with --centres",
+            "a field has no centres of points; --report has its modes",
+        ),
+        (
+            target.is_some_and(|target| !text_or_columns(target.format())),
+            "--stream into numpy's formats",
+            "they hold all rows at once; write .csv, .parquet or .arrow",
+        ),
+        (estimator.seeds_file.is_some(), "--stream with --seeds-file", "queries start from the field; leave it out"),
+        (estimator.assign.is_some(), "--stream with --assign", "labels are by basin; leave it out"),
+        (estimator.reach.is_some(), "--stream with --reach", "labels are by basin; leave it out"),
+        (estimator.min_size != 1, "--stream with --min-size", after_all),
+        (
+            estimator.bandwidth.is_none() || estimator.bandwidth_column().is_some(),
+            "--stream without a bandwidth",
+            "it cannot be estimated from a part; give --bandwidth H",
+        ),
+    ] {
+        if present {
+            return Err(Error::Conflict { what, why });
+        }
+    }
+    Ok(())
+}
+
+/// Clusters a file's points in two passes.
+///
+/// # Errors
+/// What is wrong with the file, among it that it changed between the passes: then nothing is written; whatever the
+/// device reports.
+pub fn run(
+    estimator: &MeanShift,
+    device: &Device,
+    source: &Source,
+    options: &ReadOptions,
+    outputs: &Outputs,
+    open: Duration,
+) -> Result<Done> {
+    let before = device.counts();
+    let mut seconds = Seconds { open_device: open.as_secs_f64(), ..Seconds::default() };
+    let start = Instant::now();
+    let mut first = Pass::default();
+    let mut reader = Reader::open(source, options, Carry::Nothing)?;
+    let columns = reader.coordinates().to_vec();
+    let mut field: Option<DensityField> = None;
+    while let Some(chunk) = reader.next_chunk()? {
+        interrupt::check()?;
+        first.add(&chunk, columns.len());
+        if chunk.rows.is_empty() {
+            continue;
+        }
+        let field = match &mut field {
+            Some(field) => field,
+            // About its first point: coordinates lose nothing by being far from the origin.
+            None => field.insert(estimator.field_about(&chunk.rows[..columns.len()])?),
+        };
+        field.add_weighted(&chunk.rows, &chunk.weights)?;
+    }
+    let Some(field) = field else {
+        let file = source.to_string();
+        return Err(if first.dropped > 0 { DataError::AllMissing { file } } else { DataError::Empty { file } }.into());
+    };
+    seconds.read = start.elapsed().as_secs_f64();
+
+    let start = Instant::now();
+    let modes = field.modes()?;
+    seconds.iterate = start.elapsed().as_secs_f64();
+
+    let start = Instant::now();
+    let second = Second { modes: &modes, source, options, first: &first };
+    let (sizes, noise) = second.label(outputs)?;
+    seconds.label = start.elapsed().as_secs_f64();
+
+    let Counts { launches, uploads, downloads } = device.counts();
+    let counts = Counts {
+        launches: launches - before.launches,
+        uploads: uploads - before.uploads,
+        downloads: downloads - before.downloads,
+    };
+    let clusters = modes.modes.iter().zip(sizes).map(|(mode, size)| Cluster {
+        size,
+        weight: mode.weight,
+        mode: mode.position.clone(),
+        centre: None,
+        centroid: None,
+        distance: None,
+    });
+    let told = Streamed {
+        points: first.rows,
+        noise,
+        bandwidths: field.bandwidths().to_vec(),
+        queries: modes.queries,
+        converged: modes.converged,
+        path: Path::of_stream(field.error_bound(), field.nodes()),
+        clusters: clusters.collect(),
+        seconds,
+        counts,
+    };
+    Ok(Done { columns, dropped: first.dropped, told })
+}
+
+/// What was read in one pass.
+#[derive(Default)]
+struct Pass {
+    rows: u64,
+    dropped: u64,
+    values: DefaultHasher,
+}
+
+impl Pass {
+    fn add(&mut self, chunk: &Chunk, d: usize) {
+        self.rows += (chunk.rows.len() / d) as u64;
+        self.dropped += chunk.dropped;
+        // Value by value: how a pass is cut into parts does not count.
+        chunk.rows.iter().chain(&chunk.weights).for_each(|value| self.values.write_u64(value.to_bits()));
+    }
+}
+
+/// The second pass.
+struct Second<'a> {
+    modes: &'a FieldModes,
+    source: &'a Source,
+    options: &'a ReadOptions,
+    first: &'a Pass,
+}
+
+impl Second<'_> {
+    /// Labels every point, and writes them if that is wanted: how many points each mode has, and none.
+    fn label(&self, outputs: &Outputs) -> Result<(Vec<u64>, u64)> {
+        let Some(target) = outputs.labels() else { return self.pass(Carry::Nothing, None) };
+        let mut reader = Reader::open(self.source, self.options, outputs.carry())?;
+        // The columns of the result are those of its first rows.
+        let first = reader.next_chunk()?.ok_or_else(|| self.changed("there are none".to_owned()))?;
+        let rows = first.carried.as_ref().map(|rows| rows.slice(0, 0));
+        let schema = labelled(rows.as_ref(), &[]).schema();
+        target.write(&schema, |sink| self.pass(outputs.carry(), Some(sink)))
+    }
+
+    fn pass(&self, carry: Carry, mut sink: Option<&mut dyn Sink>) -> Result<(Vec<u64>, u64)> {
+        let (mut sizes, mut noise) = (vec![0; self.modes.modes.len()], 0);
+        let mut pass = Pass::default();
+        let mut reader = Reader::open(self.source, self.options, carry)?;
+        let d = reader.coordinates().len();
+        while let Some(chunk) = reader.next_chunk()? {
+            interrupt::check()?;
+            pass.add(&chunk, d);
+            if pass.rows > self.first.rows {
+                return Err(self.changed("more".to_owned()));
+            }
+            let labels = self.modes.predict(&chunk.rows)?;
+            for &label in &labels {
+                match sizes.get_mut(label as usize) {
+                    Some(size) => *size += 1,
+                    None => noise += 1,
+                }
+            }
+            if let (Some(sink), Some(rows)) = (&mut sink, &chunk.carried) {
+                sink.write(&labelled(Some(rows), &labels))?;
+            }
+        }
+        if pass.rows != self.first.rows {
+            return Err(self.changed(pass.rows.to_string()));
+        }
+        if pass.values.finish() != self.first.values.finish() {
+            return Err(self.changed("as many with other values".to_owned()));
+        }
+        Ok((sizes, noise))
+    }
+
+    fn changed(&self, is: String) -> Error {
+        DataError::Changed { file: self.source.to_string(), was: self.first.rows, is }.into()
+    }
+}
+
+fn labelled(rows: Option<&RecordBatch>, labels: &[i32]) -> RecordBatch {
+    let column: Column = ("label".to_owned(), Arc::new(Int32Array::from(labels.to_vec())) as ArrayRef);
+    with_columns(rows, vec![column])
+}

@@ -1,0 +1,158 @@
+//! Which columns of a table mean what.
+
+use super::error::DataError;
+
+/// What to do with rows in which a value is missing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Missing {
+    /// It is an error.
+    #[default]
+    Error,
+    /// They are left out.
+    Drop,
+}
+
+/// How to read a table. Columns go by name, or by number from 1, as `#2`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ReadOptions {
+    /// The columns of coordinates; all that hold numbers if empty.
+    pub coordinates: Vec<String>,
+    /// The column of sample weights.
+    pub weights: Option<String>,
+    /// The column of bandwidths.
+    pub bandwidths: Option<String>,
+    /// What to do with rows in which a value is missing.
+    pub missing: Missing,
+    /// The delimiter of text; found out if none is given.
+    pub delimiter: Option<u8>,
+    /// Whether the first line of text has names; found out if not said.
+    pub header: Option<bool>,
+    /// The array of an NPZ file; if not said, the only one, or that which is called `points`, `X` or `data`.
+    pub array: Option<String>,
+}
+
+/// A column that is read as numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// This coordinate.
+    Coordinate(usize),
+    /// The sample weight.
+    Weight,
+    /// The bandwidth.
+    Bandwidth,
+}
+
+/// The columns that are read as numbers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chosen {
+    /// Of the coordinates, in order.
+    pub coordinates: Vec<usize>,
+    /// Of the sample weights.
+    pub weights: Option<usize>,
+    /// Of the bandwidths.
+    pub bandwidths: Option<usize>,
+}
+
+impl Chosen {
+    /// The columns that the options mean, of those with these names, of which some hold `numbers`.
+    ///
+    /// # Errors
+    /// [`DataError::NoColumn`], [`DataError::Ambiguous`], [`DataError::NoNumbers`].
+    pub fn of(options: &ReadOptions, file: &str, names: &[String], numbers: &[bool]) -> Result<Self, DataError> {
+        let find = |name: &String| find(name, file, names);
+        let weights = options.weights.as_ref().map(find).transpose()?;
+        let bandwidths = options.bandwidths.as_ref().map(find).transpose()?;
+        let mut coordinates = options.coordinates.iter().map(find).collect::<Result<Vec<_>, _>>()?;
+        if coordinates.is_empty() {
+            let taken = [weights, bandwidths];
+            coordinates = (0..names.len()).filter(|&at| numbers[at] && !taken.contains(&Some(at))).collect();
+        }
+        if coordinates.is_empty() {
+            let left = if weights.or(bandwidths).is_some() { " besides weights and bandwidths" } else { "" };
+            return Err(DataError::NoNumbers { file: file.to_owned(), left });
+        }
+        Ok(Self { coordinates, weights, bandwidths })
+    }
+
+    /// Columns and what they are, each once for each role.
+    pub fn roles(&self) -> impl Iterator<Item = (usize, Role)> {
+        let coordinates = self.coordinates.iter().enumerate().map(|(c, &at)| (at, Role::Coordinate(c)));
+        let weights = self.weights.map(|at| (at, Role::Weight));
+        let bandwidths = self.bandwidths.map(|at| (at, Role::Bandwidth));
+        coordinates.chain(weights).chain(bandwidths)
+    }
+
+    /// Whether a column is read as numbers.
+    pub fn has(&self, column: usize) -> bool {
+        self.roles().any(|(at, _)| at == column)
+    }
+}
+
+fn find(name: &String, file: &str, names: &[String]) -> Result<usize, DataError> {
+    let mut found = (0..names.len()).filter(|&at| names[at] == *name);
+    if let Some(at) = found.next() {
+        return match found.next() {
+            None => Ok(at),
+            Some(_) => Err(DataError::Ambiguous { file: file.to_owned(), column: name.clone() }),
+        };
+    }
+    let number = name.strip_prefix('#').and_then(|number| number.parse::<usize>().ok());
+    match number {
+        Some(number) if (1..=names.len()).contains(&number) => Ok(number - 1),
+        _ => Err(DataError::NoColumn { file: file.to_owned(), column: name.clone(), known: list(names) }),
+    }
+}
+
+/// The first names, for a message.
+pub fn list(names: &[String]) -> String {
+    const SHOWN: usize = 12;
+    let shown = names.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(SHOWN) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(names: &[&str]) -> Vec<String> {
+        names.iter().map(|&name| name.to_owned()).collect()
+    }
+
+    fn choose(options: &ReadOptions) -> Result<Chosen, DataError> {
+        Chosen::of(options, "a.csv", &names(&["id", "x", "y", "w", "x"]), &[false, true, true, true, true])
+    }
+
+    #[test]
+    fn columns_are_found_by_name_and_number() {
+        let options = ReadOptions {
+            coordinates: names(&["y", "#2"]),
+            weights: Some("w".to_owned()),
+            bandwidths: Some("#5".to_owned()),
+            ..Default::default()
+        };
+        let chosen = choose(&options).unwrap();
+        assert_eq!(chosen, Chosen { coordinates: vec![2, 1], weights: Some(3), bandwidths: Some(4) });
+        assert!(chosen.has(3) && !chosen.has(0));
+    }
+
+    #[test]
+    fn all_numbers_are_coordinates_unless_they_are_said_to_be_something_else() {
+        let options = ReadOptions { weights: Some("w".to_owned()), ..Default::default() };
+        assert_eq!(choose(&options).unwrap().coordinates, [1, 2, 4]);
+    }
+
+    #[test]
+    fn columns_that_are_not_there_are_named() {
+        for (column, known) in [("z", "it has id, x, y, w, x"), ("#6", "#6"), ("#0", "#0"), ("x", "several")] {
+            let options = ReadOptions { coordinates: names(&[column]), ..Default::default() };
+            let error = choose(&options).unwrap_err().to_string();
+            assert!(error.contains(known) && error.contains("a.csv"), "{error}");
+        }
+        let options = ReadOptions { weights: Some("x".to_owned()), ..Default::default() };
+        let none = Chosen::of(&options, "a.csv", &names(&["x"]), &[true]).unwrap_err();
+        assert!(matches!(none, DataError::NoNumbers { .. }), "{none}");
+    }
+}

@@ -1,0 +1,185 @@
+//! What can be wrong with a file of points.
+
+use std::io;
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+/// What is wrong with a file of points, where, and what to do.
+///
+/// Lines count from 1, as editors do; rows of formats without lines from 0, as their libraries do.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum DataError {
+    /// The file cannot be opened or read.
+    #[error("{file} cannot be read: {source}")]
+    Read {
+        /// Which.
+        file: String,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// An extension that says nothing.
+    #[error(
+        "{path}: its extension names no format; end it on .csv, .tsv, .npy, .npz, .parquet, .arrow or .feather (text also on .gz or .zst), or give {option}"
+    )]
+    UnknownFormat {
+        /// The file.
+        path: PathBuf,
+        /// The option that names a format, or another extension.
+        option: &'static str,
+    },
+    /// A format that cannot be read from a stream, or that does not go with something.
+    #[error("{what} cannot be: {why}")]
+    Unsupported {
+        /// What was asked for.
+        what: String,
+        /// Why, and what to do.
+        why: &'static str,
+    },
+    /// Nothing in it.
+    #[error("{file} has no rows")]
+    Empty {
+        /// Which.
+        file: String,
+    },
+    /// Rows, and none without a missing value.
+    #[error("{file} has no row without a missing value")]
+    AllMissing {
+        /// Which.
+        file: String,
+    },
+    /// Bytes that are no text.
+    #[error("{file} is not text: byte {at} is {byte:#04x}; if it is of another format, say so with --format")]
+    NotText {
+        /// Which.
+        file: String,
+        /// From 0.
+        at: u64,
+        /// What is there.
+        byte: u8,
+    },
+    /// A line with more or fewer fields than the first.
+    #[error("{file}, line {line}: {found} fields, and the lines before have {expected}")]
+    Ragged {
+        /// Which.
+        file: String,
+        /// From 1.
+        line: u64,
+        /// Its fields.
+        found: u64,
+        /// Those of the first line.
+        expected: u64,
+    },
+    /// A field that is no number.
+    #[error("{file}, {at}, column {column}: {value:?} is not a number{hint}")]
+    NotNumber {
+        /// Which.
+        file: String,
+        /// Line or row.
+        at: String,
+        /// The column's name.
+        column: String,
+        /// What stands there, cut after some letters.
+        value: String,
+        /// What to do.
+        hint: &'static str,
+    },
+    /// A missing value.
+    #[error("{file}, {at}, column {column}: the value is missing; --missing drop leaves such rows out")]
+    Missing {
+        /// Which.
+        file: String,
+        /// Line or row.
+        at: String,
+        /// The column's name.
+        column: String,
+    },
+    /// An infinite value.
+    #[error("{file}, {at}, column {column}: the value is infinite; remove the row, or clip the value first")]
+    Infinite {
+        /// Which.
+        file: String,
+        /// Line or row.
+        at: String,
+        /// The column's name.
+        column: String,
+    },
+    /// A column that there is not.
+    #[error("{file} has no column {column:?}; it has {known}")]
+    NoColumn {
+        /// Which.
+        file: String,
+        /// The name that was given.
+        column: String,
+        /// The columns' names.
+        known: String,
+    },
+    /// A name that several columns have.
+    #[error("{file} has several columns {column:?}; choose by number, from 1: #2 is the second")]
+    Ambiguous {
+        /// Which.
+        file: String,
+        /// The name.
+        column: String,
+    },
+    /// No column with numbers.
+    #[error("{file} has no column that holds numbers{left}; choose some with --columns")]
+    NoNumbers {
+        /// Which.
+        file: String,
+        /// Besides what.
+        left: &'static str,
+    },
+    /// A column of a kind that is no number.
+    #[error("{file}, column {column}: it holds {kind}, which are no numbers; choose others with --columns")]
+    ColumnKind {
+        /// Which.
+        file: String,
+        /// The column's name.
+        column: String,
+        /// What it holds.
+        kind: String,
+    },
+    /// A file that is not what its format says.
+    #[error("{file} is no {format} file that can be read: {message}")]
+    Malformed {
+        /// Which.
+        file: String,
+        /// Of which format.
+        format: &'static str,
+        /// What is wrong.
+        message: String,
+    },
+    /// A table that memory does not hold.
+    #[error(
+        "{file} holds {values} numbers, which the host's memory does not hold; say --stream, or choose fewer --columns"
+    )]
+    TooLarge {
+        /// Which.
+        file: String,
+        /// How many.
+        values: u64,
+    },
+    /// A file that changed while it was read twice.
+    #[error("{file} changed while it was read: {was} rows at first, then {is}; the result was not written")]
+    Changed {
+        /// Which.
+        file: String,
+        /// The rows of the first pass.
+        was: u64,
+        /// Those of the second, or that their contents differ.
+        is: String,
+    },
+}
+
+impl DataError {
+    /// Whether the command was wrong rather than the file.
+    pub fn is_usage(&self) -> bool {
+        matches!(
+            self,
+            Self::UnknownFormat { .. } | Self::Unsupported { .. } | Self::NoColumn { .. } | Self::Ambiguous { .. }
+        )
+    }
+}

@@ -1,0 +1,147 @@
+//! Apache Parquet and Arrow.
+
+use std::io::{BufReader, Read, Seek};
+
+use arrow_array::RecordBatch;
+use arrow_ipc::reader::{FileReader, StreamReader};
+use arrow_schema::{ArrowError, SchemaRef};
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+
+use super::chunk::{Chunk, Rows, columns_of, is_numbers};
+use super::{CHUNK, Carry, Chunks};
+use crate::data::columns::{Chosen, ReadOptions, Role};
+use crate::data::error::DataError;
+use crate::data::source::Source;
+
+/// The first bytes of Arrow's files; its streams have none.
+const FILE_MARK: &[u8] = b"ARROW1";
+
+/// Batches of columns.
+pub struct Batches {
+    /// Those of columns that are read, for messages.
+    read_names: Vec<String>,
+    /// Where the roles' columns are among those that are read.
+    read: Chosen,
+    roles: Vec<(usize, Role)>,
+    options: ReadOptions,
+    carry: Carry,
+    batches: Box<dyn Iterator<Item = Result<RecordBatch, ArrowError>>>,
+    /// What is left of a batch that had more rows than were asked for.
+    left: Option<RecordBatch>,
+    row: u64,
+    names: Vec<String>,
+    chosen: Chosen,
+}
+
+impl Batches {
+    /// Begins to read a Parquet file.
+    ///
+    /// # Errors
+    /// What [`DataError`] has for columns.
+    pub fn open_parquet(source: &Source, options: &ReadOptions, carry: Carry) -> Result<Self, DataError> {
+        let file = source.file()?;
+        let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| source.malformed(error))?;
+        let (all, chosen) = choose(source, options, builder.schema())?;
+        let (read, mask) = if carry == Carry::Nothing {
+            // Only what is needed is decoded.
+            let mut wanted: Vec<usize> = chosen.roles().map(|(at, _)| at).collect();
+            wanted.sort_unstable();
+            wanted.dedup();
+            let at = |column: usize| wanted.binary_search(&column).expect("wanted");
+            let read = Chosen {
+                coordinates: chosen.coordinates.iter().map(|&column| at(column)).collect(),
+                weights: chosen.weights.map(at),
+                bandwidths: chosen.bandwidths.map(at),
+            };
+            (read, ProjectionMask::roots(builder.parquet_schema(), wanted.iter().copied()))
+        } else {
+            (chosen.clone(), ProjectionMask::all())
+        };
+        let batches =
+            builder.with_projection(mask).with_batch_size(CHUNK).build().map_err(|error| source.malformed(error))?;
+        Ok(Self::new(options, carry, (all, chosen), read, Box::new(batches)))
+    }
+
+    /// Begins to read an Arrow file, or a stream.
+    ///
+    /// # Errors
+    /// What [`DataError`] has for columns.
+    pub fn open_arrow(source: &Source, options: &ReadOptions, carry: Carry) -> Result<Self, DataError> {
+        let malformed = |error: ArrowError| source.malformed(error);
+        if source.path().is_some() {
+            let mut file = BufReader::new(source.file()?);
+            let mut mark = [0; FILE_MARK.len()];
+            let found = file.read_exact(&mut mark).is_ok() && mark == *FILE_MARK;
+            file.rewind().map_err(|error| source.unreadable(error))?;
+            if found {
+                let reader = FileReader::try_new(file, None).map_err(malformed)?;
+                let (all, chosen) = choose(source, options, &reader.schema())?;
+                return Ok(Self::new(options, carry, (all, chosen.clone()), chosen, Box::new(reader)));
+            }
+        }
+        let reader = StreamReader::try_new(source.stream()?, None).map_err(malformed)?;
+        let (all, chosen) = choose(source, options, &reader.schema())?;
+        Ok(Self::new(options, carry, (all, chosen.clone()), chosen, Box::new(reader)))
+    }
+
+    fn new(
+        options: &ReadOptions,
+        carry: Carry,
+        (all, chosen): (Vec<String>, Chosen),
+        read: Chosen,
+        batches: Box<dyn Iterator<Item = Result<RecordBatch, ArrowError>>>,
+    ) -> Self {
+        let roles: Vec<_> = read.roles().collect();
+        // Messages name columns by where they are among those that are read.
+        let mut read_names = all.clone();
+        for ((at, _), (original, _)) in roles.iter().zip(chosen.roles()) {
+            read_names[*at] = all[original].clone();
+        }
+        let (options, left) = (options.clone(), None);
+        Self { read_names, read, roles, options, carry, batches, left, row: 0, names: all, chosen }
+    }
+
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    pub fn chosen(&self) -> &Chosen {
+        &self.chosen
+    }
+}
+
+impl Chunks for Batches {
+    fn next(&mut self, source: &Source, most: usize) -> Result<Option<Chunk>, DataError> {
+        let batch = match self.left.take() {
+            Some(batch) => batch,
+            None => match self.batches.next() {
+                Some(batch) => batch.map_err(|error| source.malformed(error))?,
+                None => return Ok(None),
+            },
+        };
+        let now = batch.slice(0, batch.num_rows().min(most));
+        if now.num_rows() < batch.num_rows() {
+            self.left = Some(batch.slice(now.num_rows(), batch.num_rows() - now.num_rows()));
+        }
+        let file = source.to_string();
+        let columns = columns_of(&now, &self.read, &file)?;
+        let taker = Rows { file: &file, names: &self.read_names, roles: &self.roles, missing: self.options.missing };
+        let carried = (self.carry != Carry::Nothing).then_some(&now);
+        let chunk = taker.of_columns(&columns, self.row, carried)?;
+        self.row += now.num_rows() as u64;
+        Ok(Some(chunk))
+    }
+}
+
+/// The columns' names, and which are meant.
+fn choose(source: &Source, options: &ReadOptions, schema: &SchemaRef) -> Result<(Vec<String>, Chosen), DataError> {
+    let names: Vec<String> = schema.fields().iter().map(|field| field.name().clone()).collect();
+    let numbers: Vec<bool> = schema.fields().iter().map(|field| is_numbers(field.data_type())).collect();
+    let chosen = Chosen::of(options, &source.to_string(), &names, &numbers)?;
+    if let Some((at, _)) = chosen.roles().find(|&(at, _)| !numbers[at]) {
+        let (column, kind) = (names[at].clone(), schema.field(at).data_type().to_string());
+        return Err(DataError::ColumnKind { file: source.to_string(), column, kind });
+    }
+    Ok((names, chosen))
+}

@@ -1,0 +1,137 @@
+//! Rows of a table as numbers.
+
+use arrow_array::{Array, BooleanArray, RecordBatch};
+use arrow_select::filter::filter_record_batch;
+
+use crate::data::columns::{Chosen, Missing, Role};
+use crate::data::error::DataError;
+
+/// Some rows of a table.
+#[derive(Clone, Debug, Default)]
+pub struct Chunk {
+    /// Coordinates, by rows.
+    pub rows: Vec<f64>,
+    /// The sample weight of each row, if a column has them.
+    pub weights: Vec<f64>,
+    /// The bandwidth of each row, if a column has them.
+    pub bandwidths: Vec<f64>,
+    /// All columns of the rows, if they are to be written again.
+    pub carried: Option<RecordBatch>,
+    /// Rows that were left out, since a value was missing.
+    pub dropped: u64,
+}
+
+/// What takes values, row by row, and says where one is wrong.
+pub struct Rows<'a> {
+    pub file: &'a str,
+    pub names: &'a [String],
+    pub roles: &'a [(usize, Role)],
+    pub missing: Missing,
+}
+
+impl<'a> Rows<'a> {
+    /// That a value is missing, or infinite, or neither.
+    ///
+    /// # Errors
+    /// [`DataError::Missing`] unless such rows are dropped: then false; [`DataError::Infinite`].
+    pub fn check(&self, value: f64, column: usize, at: impl FnOnce() -> String) -> Result<bool, DataError> {
+        if value.is_finite() {
+            return Ok(true);
+        }
+        let (file, column) = (self.file.to_owned(), self.names[column].clone());
+        match (value.is_nan(), self.missing) {
+            (true, Missing::Drop) => Ok(false),
+            (true, Missing::Error) => Err(DataError::Missing { file, at: at(), column }),
+            (false, _) => Err(DataError::Infinite { file, at: at(), column }),
+        }
+    }
+
+    /// A chunk of rows of which `values` has those of each role, NaN where one is missing. The first is row `first`.
+    ///
+    /// # Errors
+    /// As [`check`](Self::check).
+    pub fn of_columns(&self, values: &[Vec<f64>], first: u64, batch: Option<&RecordBatch>) -> Result<Chunk, DataError> {
+        let n = values.first().map_or(0, Vec::len);
+        let mut kept = vec![true; n];
+        for (&(column, _), values) in self.roles.iter().zip(values) {
+            for (i, &value) in values.iter().enumerate() {
+                kept[i] &= self.check(value, column, || format!("row {}", first + i as u64))?;
+            }
+        }
+        let mut chunk = Chunk::default();
+        let d = self.roles.iter().filter(|(_, role)| matches!(role, Role::Coordinate(_))).count();
+        chunk.rows.reserve(n * d);
+        for i in (0..n).filter(|&i| kept[i]) {
+            for (&(_, role), values) in self.roles.iter().zip(values) {
+                chunk.push(role, values[i]);
+            }
+        }
+        chunk.dropped = kept.iter().filter(|kept| !**kept).count() as u64;
+        chunk.carried = match batch {
+            Some(batch) if chunk.dropped > 0 => {
+                Some(filter_record_batch(batch, &BooleanArray::from(kept)).expect("a mark for each row"))
+            }
+            batch => batch.cloned(),
+        };
+        Ok(chunk)
+    }
+}
+
+impl Chunk {
+    /// Adds a value of a row.
+    pub fn push(&mut self, role: Role, value: f64) {
+        match role {
+            Role::Coordinate(_) => self.rows.push(value),
+            Role::Weight => self.weights.push(value),
+            Role::Bandwidth => self.bandwidths.push(value),
+        }
+    }
+}
+
+/// The values of an array of numbers, NaN where there is none; or what it holds instead.
+pub fn numbers(array: &dyn Array) -> Result<Vec<f64>, String> {
+    use arrow_array::cast::AsArray;
+    use arrow_array::types::*;
+    use arrow_schema::DataType;
+    macro_rules! convert {
+        ($($kind:ident => $of:ty),*) => {
+            match array.data_type() {
+                $(DataType::$kind => {
+                    let values = array.as_primitive::<$of>().iter();
+                    // Integers of 64 bits are rounded to f64.
+                    Ok(values.map(|value| value.map_or(f64::NAN, |value| value as f64)).collect())
+                })*
+                DataType::Float16 => {
+                    let values = array.as_primitive::<Float16Type>().iter();
+                    Ok(values.map(|value| value.map_or(f64::NAN, f64::from)).collect())
+                }
+                other => Err(other.to_string()),
+            }
+        };
+    }
+    convert!(
+        Float64 => Float64Type, Float32 => Float32Type, Int8 => Int8Type, Int16 => Int16Type, Int32 => Int32Type,
+        Int64 => Int64Type, UInt8 => UInt8Type, UInt16 => UInt16Type, UInt32 => UInt32Type, UInt64 => UInt64Type
+    )
+}
+
+/// Whether a column's values can be had as [`numbers`].
+pub fn is_numbers(kind: &arrow_schema::DataType) -> bool {
+    kind.is_integer() || kind.is_floating()
+}
+
+/// The columns that the roles mean, as numbers.
+///
+/// # Errors
+/// [`DataError::ColumnKind`].
+pub fn columns_of(batch: &RecordBatch, chosen: &Chosen, file: &str) -> Result<Vec<Vec<f64>>, DataError> {
+    let convert = |(at, _): (usize, Role)| {
+        let column = || batch.schema().field(at).name().clone();
+        numbers(batch.column(at)).map_err(|kind| DataError::ColumnKind {
+            file: file.to_owned(),
+            column: column(),
+            kind,
+        })
+    };
+    chosen.roles().map(convert).collect()
+}

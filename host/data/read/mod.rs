@@ -1,0 +1,168 @@
+//! Tables of points are read, in parts or whole.
+
+mod arrow;
+mod chunk;
+mod npy;
+mod text;
+
+use arrow_array::RecordBatch;
+
+use super::columns::ReadOptions;
+use super::error::DataError;
+use super::source::{Format, Source};
+use crate::error::Result;
+
+pub use chunk::Chunk;
+pub(super) use chunk::numbers;
+
+/// Rows that are read at a time, unless they are long.
+const CHUNK: usize = 1 << 16;
+
+/// Numbers that are read at a time.
+const CHUNK_VALUES: usize = 1 << 22;
+
+/// What is kept of a table's columns, to be written again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Carry {
+    /// None.
+    #[default]
+    Nothing,
+    /// All as they were, text as text.
+    AsTheyWere,
+    /// All, and those of text that are read as numbers as numbers.
+    AsNumbers,
+}
+
+/// A table from which rows are read in parts.
+trait Chunks {
+    /// The next rows, at most so many; none at the end.
+    fn next(&mut self, source: &Source, most: usize) -> Result<Option<Chunk>, DataError>;
+}
+
+/// Reads a table in parts.
+///
+/// ```
+/// use modeseek::data::{Carry, Reader, ReadOptions, Source};
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("points.csv");
+/// std::fs::write(&path, "x,y\n1,2\n3,4\n")?;
+/// let source = Source::new(&path, None)?;
+/// let mut reader = Reader::open(&source, &ReadOptions::default(), Carry::Nothing)?;
+/// assert_eq!(reader.coordinates(), ["x", "y"]);
+/// assert_eq!(reader.next_chunk()?.unwrap().rows, [1.0, 2.0, 3.0, 4.0]);
+/// assert!(reader.next_chunk()?.is_none());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Reader {
+    source: Source,
+    chunks: Box<dyn Chunks>,
+    coordinates: Vec<String>,
+    most: usize,
+}
+
+impl std::fmt::Debug for Reader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Reader({}, {:?})", self.source, self.coordinates)
+    }
+}
+
+impl Reader {
+    /// Opens a table, and finds its columns.
+    ///
+    /// # Errors
+    /// What [`DataError`] has: of the file, its format, its columns.
+    pub fn open(source: &Source, options: &ReadOptions, carry: Carry) -> Result<Self, DataError> {
+        macro_rules! opened {
+            ($table:expr) => {{
+                let table = $table?;
+                let name = |&at: &usize| table.names()[at].clone();
+                let coordinates: Vec<String> = table.chosen().coordinates.iter().map(name).collect();
+                (Box::new(table) as Box<dyn Chunks>, coordinates)
+            }};
+        }
+        let (chunks, coordinates) = match source.format() {
+            Format::Csv | Format::Tsv => opened!(text::Text::open(source, options, carry)),
+            Format::Npy => opened!(npy::Npy::open(source, options, carry)),
+            Format::Npz => opened!(npy::Npy::open_archive(source, options, carry)),
+            Format::Parquet => opened!(arrow::Batches::open_parquet(source, options, carry)),
+            Format::Arrow => opened!(arrow::Batches::open_arrow(source, options, carry)),
+        };
+        let most = (CHUNK_VALUES / coordinates.len()).clamp(1, CHUNK);
+        Ok(Self { source: source.clone(), chunks, coordinates, most })
+    }
+
+    /// The names of the coordinates' columns.
+    pub fn coordinates(&self) -> &[String] {
+        &self.coordinates
+    }
+
+    /// The next rows; none at the end.
+    ///
+    /// # Errors
+    /// What [`DataError`] has: of rows and values.
+    pub fn next_chunk(&mut self) -> Result<Option<Chunk>, DataError> {
+        self.chunks.next(&self.source, self.most)
+    }
+}
+
+/// A table as a whole.
+#[derive(Clone, Debug, Default)]
+pub struct Table {
+    /// The names of the coordinates' columns.
+    pub names: Vec<String>,
+    /// Coordinates, by rows.
+    pub rows: Vec<f64>,
+    /// The sample weight of each row, if a column has them.
+    pub weights: Vec<f64>,
+    /// The bandwidth of each row, if a column has them.
+    pub bandwidths: Vec<f64>,
+    /// All columns of the rows in parts, if they are to be written again.
+    pub carried: Vec<RecordBatch>,
+    /// Rows that were left out, since a value was missing.
+    pub dropped: u64,
+}
+
+impl Table {
+    /// Reads a table.
+    ///
+    /// # Errors
+    /// What [`DataError`] has.
+    pub fn read(source: &Source, options: &ReadOptions, carry: Carry) -> Result<Self> {
+        Self::read_watched(source, options, carry, || Ok(()))
+    }
+
+    /// [`read`](Self::read), with a function that is asked before each part whether to go on.
+    ///
+    /// # Errors
+    /// What [`DataError`] has; whatever the function returns.
+    pub fn read_watched(
+        source: &Source,
+        options: &ReadOptions,
+        carry: Carry,
+        mut go_on: impl FnMut() -> Result<()>,
+    ) -> Result<Self> {
+        let mut reader = Reader::open(source, options, carry)?;
+        let mut table = Self { names: reader.coordinates().to_vec(), ..Self::default() };
+        while let Some(chunk) = reader.next_chunk()? {
+            go_on()?;
+            let values = (table.rows.len() + chunk.rows.len()) as u64;
+            let too_large = |_| DataError::TooLarge { file: source.to_string(), values };
+            table.rows.try_reserve(chunk.rows.len()).map_err(too_large)?;
+            table.rows.extend(chunk.rows);
+            table.weights.extend(chunk.weights);
+            table.bandwidths.extend(chunk.bandwidths);
+            table.carried.extend(chunk.carried);
+            table.dropped += chunk.dropped;
+        }
+        match table.rows.is_empty() {
+            true if table.dropped > 0 => Err(DataError::AllMissing { file: source.to_string() }.into()),
+            true => Err(DataError::Empty { file: source.to_string() }.into()),
+            false => Ok(table),
+        }
+    }
+
+    /// Rows.
+    pub fn count(&self) -> usize {
+        self.rows.len() / self.names.len()
+    }
+}

@@ -1,0 +1,259 @@
+//! numpy's arrays: NPY, and NPZ, which is several in a zip archive.
+
+use std::io::{self, BufReader, Read};
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, Float64Array, RecordBatch};
+use arrow_schema::{DataType, Field, Schema};
+use npyz::{DType, NpyFile, NpyHeader, Order, TypeChar};
+use zip::ZipArchive;
+
+use super::chunk::{Chunk, Rows};
+use super::{Carry, Chunks};
+use crate::data::columns::{Chosen, ReadOptions, Role, list};
+use crate::data::error::DataError;
+use crate::data::source::Source;
+
+/// Names of arrays that are points without being said to be.
+const USUAL: [&str; 3] = ["points", "X", "data"];
+
+/// A header has some hundred bytes.
+const LONGEST_HEADER: usize = 1 << 20;
+
+type Values = Box<dyn Iterator<Item = io::Result<f64>>>;
+
+/// An array of one or two axes.
+pub struct Npy {
+    names: Vec<String>,
+    chosen: Chosen,
+    roles: Vec<(usize, Role)>,
+    options: ReadOptions,
+    carry: Carry,
+    values: Layout,
+    n: u64,
+    row: u64,
+}
+
+/// How an array is stored.
+enum Layout {
+    /// Row by row: it can be read in parts.
+    Rows(Values),
+    /// Column by column: all of it had to be read.
+    Columns(Vec<f64>),
+}
+
+impl Npy {
+    /// Begins to read a file of one array.
+    ///
+    /// # Errors
+    /// What [`DataError`] has for arrays.
+    pub fn open(source: &Source, options: &ReadOptions, carry: Carry) -> Result<Self, DataError> {
+        let bytes = checked(source, source.stream()?)?;
+        let array = NpyFile::new(bytes).map_err(|error| failure(source, error))?;
+        Self::new(source, options, carry, array)
+    }
+
+    /// Begins to read an array of an archive.
+    ///
+    /// # Errors
+    /// What [`DataError`] has for arrays.
+    pub fn open_archive(source: &Source, options: &ReadOptions, carry: Carry) -> Result<Self, DataError> {
+        let mut archive = ZipArchive::new(BufReader::new(source.file()?)).map_err(|error| source.malformed(error))?;
+        let names: Vec<String> =
+            archive.file_names().filter_map(|name| name.strip_suffix(".npy")).map(str::to_owned).collect();
+        let usual = || USUAL.iter().find(|usual| names.iter().any(|name| name == *usual)).map(|&name| name.to_owned());
+        let name = match (&options.array, &names[..]) {
+            (Some(name), _) if names.contains(name) => name.clone(),
+            (Some(name), _) => {
+                return Err(source.malformed(format_args!("it has no array {name:?}, but {}", list(&names))));
+            }
+            (None, [only]) => only.clone(),
+            (None, _) => usual().ok_or_else(|| {
+                source.malformed(format_args!("it has arrays {}; choose one with --array", list(&names)))
+            })?,
+        };
+        let entry = archive.by_name(&format!("{name}.npy")).map_err(|error| source.malformed(error))?;
+        let array = NpyFile::new(checked(source, entry)?).map_err(|error| failure(source, error))?;
+        // An entry borrows its archive, and would have to stay beside it: it is unpacked, as far as its header says.
+        let header = array.header().clone();
+        let expected = bytes_of(&header).ok_or_else(|| source.malformed("its size is more than can be counted"))?;
+        let mut bytes = Vec::new();
+        array.into_inner().take(expected).read_to_end(&mut bytes).map_err(|error| failure(source, error))?;
+        Self::new(source, options, carry, NpyFile::with_header(header, io::Cursor::new(bytes)))
+    }
+
+    fn new(
+        source: &Source,
+        options: &ReadOptions,
+        carry: Carry,
+        array: NpyFile<impl Read + 'static>,
+    ) -> Result<Self, DataError> {
+        let (n, d) = match *array.shape() {
+            [n] => (n, 1),
+            [n, d] => (n, d),
+            ref shape => {
+                return Err(source.malformed(format_args!("it has {} axes; give n x d numbers", shape.len())));
+            }
+        };
+        if n == 0 || d == 0 {
+            return Err(DataError::Empty { file: source.to_string() });
+        }
+        let too_large = || DataError::TooLarge { file: source.to_string(), values: n.saturating_mul(d) };
+        let count = n.checked_mul(d).filter(|_| i32::try_from(d).is_ok()).ok_or_else(too_large)?;
+        let order = array.order();
+        let mut values = values(source, array)?;
+        let names: Vec<String> = (0..d).map(|c| format!("x{c}")).collect();
+        let chosen = Chosen::of(options, &source.to_string(), &names, &vec![true; names.len()])?;
+        let values = match order {
+            Order::C => Layout::Rows(values),
+            Order::Fortran => {
+                // As long as the file goes on: what a header promises is not believed.
+                let mut all = Vec::new();
+                for _ in 0..count {
+                    if all.len() == all.capacity() {
+                        all.try_reserve(all.len().max(1 << 16)).map_err(|_| too_large())?;
+                    }
+                    all.push(next(source, &mut values, all.len() as u64, count)?);
+                }
+                Layout::Columns(all)
+            }
+        };
+        let roles = chosen.roles().collect();
+        Ok(Self { names, chosen, roles, options: options.clone(), carry, values, n, row: 0 })
+    }
+
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    pub fn chosen(&self) -> &Chosen {
+        &self.chosen
+    }
+}
+
+impl Chunks for Npy {
+    fn next(&mut self, source: &Source, most: usize) -> Result<Option<Chunk>, DataError> {
+        let (n, d, first) = (self.n as usize, self.names.len(), self.row);
+        let rows = (self.n - first).min(most as u64) as usize;
+        if rows == 0 {
+            return Ok(None);
+        }
+        let mut columns = vec![Vec::new(); d];
+        match &mut self.values {
+            Layout::Rows(values) => {
+                let total = self.n * d as u64;
+                for i in 0..rows as u64 {
+                    for (c, column) in columns.iter_mut().enumerate() {
+                        column.push(next(source, values, (first + i) * d as u64 + c as u64, total)?);
+                    }
+                }
+            }
+            Layout::Columns(values) => {
+                for (values, column) in values.chunks(n).zip(&mut columns) {
+                    column.extend_from_slice(&values[first as usize..][..rows]);
+                }
+            }
+        }
+        self.row += rows as u64;
+        let batch = (self.carry != Carry::Nothing).then(|| batch(&self.names, &columns));
+        let of_roles: Vec<Vec<f64>> = self.roles.iter().map(|&(at, _)| columns[at].clone()).collect();
+        let file = source.to_string();
+        let taker = Rows { file: &file, names: &self.names, roles: &self.roles, missing: self.options.missing };
+        taker.of_columns(&of_roles, first, batch.as_ref()).map(Some)
+    }
+}
+
+/// An array's bytes, if its header is one that the library can take: no longer than a header is, and of a shape whose
+/// product can be counted.
+fn checked<R: Read>(source: &Source, mut bytes: R) -> Result<impl Read + use<R>, DataError> {
+    let mut head = Vec::new();
+    let mut read = |head: &mut Vec<u8>, more: usize| {
+        let from = head.len();
+        head.resize(from + more, 0);
+        bytes.read_exact(&mut head[from..]).map_err(|error| failure(source, error))
+    };
+    read(&mut head, 8)?;
+    // The length of the text has two bytes in version 1, four in others.
+    let length = if head[6] <= 1 { 2 } else { 4 };
+    read(&mut head, length)?;
+    let length = head[8..].iter().rev().fold(0_usize, |length, &byte| length << 8 | usize::from(byte));
+    if length > LONGEST_HEADER {
+        return Err(source.malformed(format_args!("its header has {length} bytes")));
+    }
+    let from = head.len();
+    read(&mut head, length)?;
+    let text = String::from_utf8_lossy(&head[from..]);
+    let shape = text.split_once("'shape':").map_or("", |(_, shape)| shape.split(')').next().unwrap_or(""));
+    let sizes = shape.split(|letter: char| !letter.is_ascii_digit()).filter(|digits| !digits.is_empty());
+    // In bytes, of the longest numbers.
+    let count =
+        sizes.map(|digits| digits.parse().ok()).try_fold(16_u64, |count, size: Option<u64>| count.checked_mul(size?));
+    match count {
+        Some(_) => Ok(io::Cursor::new(head).chain(bytes)),
+        None => Err(source.malformed(format_args!("its shape is more than can be counted: {}", shape.trim()))),
+    }
+}
+
+/// Columns as a table.
+fn batch(names: &[String], columns: &[Vec<f64>]) -> RecordBatch {
+    let fields: Vec<Field> = names.iter().map(|name| Field::new(name, DataType::Float64, true)).collect();
+    let arrays = columns.iter().map(|column| Arc::new(Float64Array::from(column.clone())) as ArrayRef).collect();
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).expect("columns of equal lengths")
+}
+
+/// The next value, which is number `at` of `count`.
+fn next(source: &Source, values: &mut Values, at: u64, count: u64) -> Result<f64, DataError> {
+    match values.next() {
+        Some(Ok(value)) => Ok(value),
+        Some(Err(error)) if error.kind() != io::ErrorKind::UnexpectedEof => Err(source.unreadable(error)),
+        _ => Err(source.malformed(format_args!("it is cut off: {at} values of {count} are there"))),
+    }
+}
+
+/// The bytes of an array's values.
+fn bytes_of(header: &NpyHeader) -> Option<u64> {
+    let items = header.shape().iter().try_fold(1_u64, |items, &size| items.checked_mul(size))?;
+    items.checked_mul(header.dtype().num_bytes()? as u64)
+}
+
+/// The values, whatever their type.
+fn values<R: Read + 'static>(source: &Source, array: NpyFile<R>) -> Result<Values, DataError> {
+    let kind = array.dtype();
+    let unknown = || {
+        let what = format!("its values are of type {}", kind.descr());
+        source.malformed(format_args!("{what}; give integers or floating-point numbers of 32 or 64 bits"))
+    };
+    let DType::Plain(plain) = &kind else { return Err(unknown()) };
+    macro_rules! of {
+        ($type:ty, $convert:expr) => {{
+            let values = array.data::<$type>().map_err(|error| source.malformed(error))?;
+            let convert: fn($type) -> f64 = $convert;
+            Ok(Box::new(values.map(move |value| value.map(convert))))
+        }};
+    }
+    match (plain.type_char(), plain.size_field()) {
+        (TypeChar::Float, 4) => of!(f32, f64::from),
+        (TypeChar::Float, 8) => of!(f64, |value| value),
+        (TypeChar::Int, 1) => of!(i8, f64::from),
+        (TypeChar::Int, 2) => of!(i16, f64::from),
+        (TypeChar::Int, 4) => of!(i32, f64::from),
+        // Those of 64 bits are rounded.
+        (TypeChar::Int, 8) => of!(i64, |value| value as f64),
+        (TypeChar::Uint, 1) => of!(u8, f64::from),
+        (TypeChar::Uint, 2) => of!(u16, f64::from),
+        (TypeChar::Uint, 4) => of!(u32, f64::from),
+        (TypeChar::Uint, 8) => of!(u64, |value| value as f64),
+        _ => Err(unknown()),
+    }
+}
+
+/// What the library found wrong: a file that cannot be read, or one that is not what it should be.
+fn failure(source: &Source, error: io::Error) -> DataError {
+    match error.kind() {
+        io::ErrorKind::InvalidData
+        | io::ErrorKind::UnexpectedEof
+        | io::ErrorKind::InvalidInput
+        | io::ErrorKind::Other => source.malformed(error),
+        _ => source.unreadable(error),
+    }
+}

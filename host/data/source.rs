@@ -1,0 +1,247 @@
+//! Where points come from: a file or standard input, of some format, compressed or not.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use super::error::DataError;
+
+/// Bytes that are read at once.
+const BUFFER: usize = 1 << 18;
+
+/// A format of tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// Text, with a delimiter between fields.
+    Csv,
+    /// Text, with tabs between fields.
+    Tsv,
+    /// One numpy array.
+    Npy,
+    /// Several numpy arrays.
+    Npz,
+    /// Apache Parquet.
+    Parquet,
+    /// Apache Arrow's file or stream, also called Feather (version 2).
+    Arrow,
+}
+
+impl Format {
+    /// All.
+    pub const ALL: [Self; 6] = [Self::Csv, Self::Tsv, Self::Npy, Self::Npz, Self::Parquet, Self::Arrow];
+
+    /// Its name, as an extension.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Csv => "csv",
+            Self::Tsv => "tsv",
+            Self::Npy => "npy",
+            Self::Npz => "npz",
+            Self::Parquet => "parquet",
+            Self::Arrow => "arrow",
+        }
+    }
+
+    /// Whether it is text.
+    pub fn is_text(self) -> bool {
+        matches!(self, Self::Csv | Self::Tsv)
+    }
+}
+
+impl FromStr for Format {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.to_ascii_lowercase().as_str() {
+            "csv" | "txt" => Ok(Self::Csv),
+            "tsv" | "tab" => Ok(Self::Tsv),
+            "npy" => Ok(Self::Npy),
+            "npz" => Ok(Self::Npz),
+            "parquet" | "pq" => Ok(Self::Parquet),
+            "arrow" | "feather" | "ipc" | "arrows" => Ok(Self::Arrow),
+            _ => Err(format!("give one of {}", Self::ALL.map(Self::name).join(", "))),
+        }
+    }
+}
+
+/// How a file is compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compression {
+    /// Not at all.
+    None,
+    /// .gz
+    Gzip,
+    /// .zst
+    Zstd,
+}
+
+/// What a file's name says of it.
+///
+/// # Errors
+/// [`DataError::UnknownFormat`], with the `option` that would say.
+pub fn format_of(path: &Path, option: &'static str) -> Result<(Format, Compression), DataError> {
+    let unknown = || DataError::UnknownFormat { path: path.to_owned(), option };
+    let (compression, inner) = compression_of(path);
+    let extension = inner.extension().and_then(|extension| extension.to_str()).ok_or_else(unknown)?;
+    Ok((extension.parse().map_err(|_| unknown())?, compression))
+}
+
+/// How a file is compressed, and its name without that extension.
+pub fn compression_of(path: &Path) -> (Compression, PathBuf) {
+    let compression = match path.extension().and_then(|extension| extension.to_str()) {
+        Some("gz") => Compression::Gzip,
+        Some("zst") => Compression::Zstd,
+        _ => return (Compression::None, path.to_owned()),
+    };
+    (compression, path.with_extension(""))
+}
+
+/// A file, or standard input, as a table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    path: Option<PathBuf>,
+    format: Format,
+    compression: Compression,
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.path {
+            Some(path) => write!(f, "{}", path.display()),
+            None => f.write_str("standard input"),
+        }
+    }
+}
+
+impl Source {
+    /// The file of this name, or standard input for `-`; of the format given, or else of that which the extension
+    /// names; standard input is text unless something else is said.
+    ///
+    /// # Errors
+    /// [`DataError::UnknownFormat`], [`DataError::Unsupported`].
+    pub fn new(path: &Path, format: Option<Format>) -> Result<Self, DataError> {
+        if path == Path::new("-") {
+            let format = format.unwrap_or(Format::Csv);
+            if matches!(format, Format::Npz | Format::Parquet) {
+                let what = format!("{} from standard input", format.name());
+                let why = "its parts are found from its end; write it to a file first";
+                return Err(DataError::Unsupported { what, why });
+            }
+            return Ok(Self { path: None, format, compression: Compression::None });
+        }
+        let (format, compression) = match format {
+            Some(format) => (format, compression_of(path).0),
+            None => format_of(path, "--format")?,
+        };
+        if compression != Compression::None && !format.is_text() {
+            let what = format!("a compressed {} file", format.name());
+            return Err(DataError::Unsupported {
+                what,
+                why: "only text is read through gzip and zstd; unpack it first",
+            });
+        }
+        Ok(Self { path: Some(path.to_owned()), format, compression })
+    }
+
+    /// Its format.
+    pub fn format(&self) -> Format {
+        self.format
+    }
+
+    /// Its path, unless it is standard input.
+    pub fn path(&self) -> Option<&Path> {
+        self.path.as_deref()
+    }
+
+    /// Whether it can be read twice: a file can, standard input and pipes cannot.
+    pub fn is_file(&self) -> bool {
+        self.path.as_ref().is_some_and(|path| path.is_file())
+    }
+
+    /// The file.
+    ///
+    /// # Errors
+    /// [`DataError::Read`]: there is none, no permission, a folder.
+    pub(super) fn file(&self) -> Result<File, DataError> {
+        let path = self.path.as_ref().expect("only files are asked for");
+        let file = File::open(path).map_err(|source| self.unreadable(source))?;
+        match file.metadata() {
+            Ok(metadata) if metadata.is_dir() => Err(self.unreadable(io::ErrorKind::IsADirectory.into())),
+            Ok(_) => Ok(file),
+            Err(source) => Err(self.unreadable(source)),
+        }
+    }
+
+    /// Its bytes, uncompressed, from first to last.
+    ///
+    /// # Errors
+    /// As [`file`](Self::file).
+    pub(super) fn stream(&self) -> Result<BufReader<Box<dyn Read>>, DataError> {
+        let bytes: Box<dyn Read> = match (&self.path, self.compression) {
+            (None, _) => Box::new(io::stdin()),
+            (Some(_), Compression::None) => Box::new(self.file()?),
+            // Files of several parts, one after another, are usual.
+            (Some(_), Compression::Gzip) => {
+                Box::new(flate2::bufread::MultiGzDecoder::new(BufReader::with_capacity(BUFFER, self.file()?)))
+            }
+            (Some(_), Compression::Zstd) => {
+                Box::new(zstd::Decoder::new(self.file()?).map_err(|source| self.unreadable(source))?)
+            }
+        };
+        Ok(BufReader::with_capacity(BUFFER, bytes))
+    }
+
+    pub(super) fn unreadable(&self, source: io::Error) -> DataError {
+        DataError::Read { file: self.to_string(), source }
+    }
+
+    /// That the contents are not of the format.
+    pub(super) fn malformed(&self, message: impl fmt::Display) -> DataError {
+        // Some libraries draw where in the text they stumbled; the first line says what over.
+        let message = message.to_string();
+        let message = message.lines().next().unwrap_or_default().trim_end().to_owned();
+        DataError::Malformed { file: self.to_string(), format: self.format.name(), message }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn extensions_name_formats() {
+        for (path, format, compression) in [
+            ("a.csv", Format::Csv, Compression::None),
+            ("a.b/c.CSV", Format::Csv, Compression::None),
+            ("a.tsv.gz", Format::Tsv, Compression::Gzip),
+            ("a.csv.zst", Format::Csv, Compression::Zstd),
+            ("a.feather", Format::Arrow, Compression::None),
+            ("a.parquet", Format::Parquet, Compression::None),
+        ] {
+            assert_eq!(format_of(Path::new(path), "--format").unwrap(), (format, compression), "{path}");
+        }
+        for path in ["a", "a.gz", "a.docx", ".csv"] {
+            assert!(format_of(Path::new(path), "--format").is_err(), "{path}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_so_is_refused() {
+        for (path, format) in [("-", Some(Format::Npz)), ("-", Some(Format::Parquet)), ("a.npy.gz", None)] {
+            let refused = Source::new(Path::new(path), format);
+            assert!(matches!(refused, Err(DataError::Unsupported { .. })), "{path}: {refused:?}");
+        }
+        assert_eq!(Source::new(Path::new("-"), None).unwrap().format(), Format::Csv);
+    }
+
+    #[test]
+    fn no_file_and_a_folder_are_named() {
+        let folder = tempfile::tempdir().unwrap();
+        for path in [folder.path().to_owned(), folder.path().join("none.csv")] {
+            let error = Source::new(&path, Some(Format::Csv)).unwrap().stream().err().unwrap();
+            assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! Tables are written: whole, under their name, in the format that its extension says.
+
+mod arrow;
+mod npy;
+mod text;
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, RecordBatch};
+use arrow_schema::{Field, Schema, SchemaRef};
+
+use super::error::DataError;
+use super::source::{Compression, Format, format_of};
+use crate::error::{Error, Result};
+use crate::files::write_whole;
+
+/// Where a table goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    path: Option<PathBuf>,
+    format: Format,
+    compression: Compression,
+}
+
+/// What takes a table's rows.
+pub trait Sink {
+    /// Writes rows.
+    ///
+    /// # Errors
+    /// Columns that the format does not hold; what cannot be written.
+    fn write(&mut self, rows: &RecordBatch) -> Result<()>;
+
+    /// Writes what is left.
+    ///
+    /// # Errors
+    /// What cannot be written.
+    fn finish(&mut self) -> Result<()>;
+}
+
+impl Target {
+    /// The file of this name, or standard output for `-`, as text.
+    ///
+    /// # Errors
+    /// [`DataError::UnknownFormat`], [`DataError::Unsupported`].
+    pub fn new(path: &Path) -> Result<Self, DataError> {
+        if path == Path::new("-") {
+            return Ok(Self { path: None, format: Format::Csv, compression: Compression::None });
+        }
+        let (format, compression) = format_of(path, "another extension")?;
+        if compression != Compression::None && !format.is_text() {
+            let what = format!("a compressed {} file", format.name());
+            let why = "only text is written through gzip and zstd; Parquet and Arrow are compressed by themselves";
+            return Err(DataError::Unsupported { what, why });
+        }
+        Ok(Self { path: Some(path.to_owned()), format, compression })
+    }
+
+    /// Its format.
+    pub fn format(&self) -> Format {
+        self.format
+    }
+
+    /// Its path, unless it is standard output.
+    pub fn path(&self) -> Option<&Path> {
+        self.path.as_deref()
+    }
+
+    /// Writes a table of these columns: `fill` gives its rows. A file is there whole or not at all.
+    ///
+    /// # Errors
+    /// Whatever `fill` returns; [`Error::WriteFile`], [`Error::Output`]; columns that the format does not hold.
+    pub fn write<T>(&self, schema: &SchemaRef, fill: impl FnOnce(&mut dyn Sink) -> Result<T>) -> Result<T> {
+        match &self.path {
+            None => {
+                let mut out = io::stdout().lock();
+                let filled = self.fill(&mut text::Text::new(&mut out, b',', schema)?, fill)?;
+                out.flush()?;
+                Ok(filled)
+            }
+            Some(path) => write_whole(path, |out| self.write_to(out, schema, fill)),
+        }
+    }
+
+    fn write_to<T>(
+        &self,
+        out: &mut (dyn Write + Send),
+        schema: &SchemaRef,
+        fill: impl FnOnce(&mut dyn Sink) -> Result<T>,
+    ) -> Result<T> {
+        let delimiter = if self.format == Format::Tsv { b'\t' } else { b',' };
+        match (self.format, self.compression) {
+            (Format::Csv | Format::Tsv, Compression::None) => {
+                self.fill(&mut text::Text::new(out, delimiter, schema)?, fill)
+            }
+            (Format::Csv | Format::Tsv, Compression::Gzip) => {
+                let mut packed = flate2::write::GzEncoder::new(out, flate2::Compression::default());
+                let filled = self.fill(&mut text::Text::new(&mut packed, delimiter, schema)?, fill)?;
+                packed.finish()?;
+                Ok(filled)
+            }
+            (Format::Csv | Format::Tsv, Compression::Zstd) => {
+                let mut packed = zstd::Encoder::new(out, 0)?;
+                let filled = self.fill(&mut text::Text::new(&mut packed, delimiter, schema)?, fill)?;
+                packed.finish()?;
+                Ok(filled)
+            }
+            (Format::Npy, _) => self.fill(&mut npy::Arrays::one(out), fill),
+            (Format::Npz, _) => self.fill(&mut npy::Arrays::archive(out), fill),
+            (Format::Parquet, _) => self.fill(&mut arrow::Parquet::new(out, schema)?, fill),
+            (Format::Arrow, _) => self.fill(&mut arrow::Arrow::new(out, schema)?, fill),
+        }
+    }
+
+    fn fill<T>(&self, sink: &mut dyn Sink, fill: impl FnOnce(&mut dyn Sink) -> Result<T>) -> Result<T> {
+        let filled = fill(sink)?;
+        sink.finish()?;
+        Ok(filled)
+    }
+}
+
+/// A column with a name.
+pub type Column = (String, ArrayRef);
+
+/// Columns as a table.
+pub fn table(columns: Vec<Column>) -> RecordBatch {
+    let fields: Vec<Field> =
+        columns.iter().map(|(name, array)| Field::new(name, array.data_type().clone(), true)).collect();
+    let arrays = columns.into_iter().map(|(_, array)| array).collect();
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).expect("columns of equal lengths")
+}
+
+/// Rows with more columns, of which each has as many values; with the name `other-…` where a name is taken.
+pub fn with_columns(rows: Option<&RecordBatch>, more: Vec<Column>) -> RecordBatch {
+    let mut columns: Vec<Column> = Vec::new();
+    if let Some(rows) = rows {
+        let schema = rows.schema();
+        let names = schema.fields().iter().map(|field| field.name().clone());
+        columns.extend(names.zip(rows.columns().iter().cloned()));
+    }
+    for (mut name, array) in more {
+        while columns.iter().any(|(taken, _)| *taken == name) {
+            name = format!("other-{name}");
+        }
+        columns.push((name, array));
+    }
+    table(columns)
+}
+
+/// A column of a kind that a format does not hold.
+fn unsupported(column: &str, kind: &arrow_schema::DataType, why: &'static str) -> Error {
+    DataError::Unsupported { what: format!("column {column} of {kind} in this format"), why }.into()
+}

@@ -1,0 +1,108 @@
+//! numpy's arrays. Their headers say how many rows follow: rows are kept until the end.
+
+use std::io::{Cursor, Write};
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int32Type;
+use arrow_array::{Array, RecordBatch};
+use arrow_schema::DataType;
+use npyz::{AutoSerialize, Serialize, WriteOptions, WriterBuilder};
+use zip::ZipWriter;
+use zip::write::SimpleFileOptions;
+
+use super::{Sink, unsupported};
+use crate::data::read::numbers;
+use crate::error::Result;
+
+/// Columns of numbers: one array, or an archive of one for each column.
+pub struct Arrays<W: Write> {
+    out: W,
+    archive: bool,
+    columns: Vec<(String, Values)>,
+}
+
+enum Values {
+    Whole(Vec<i32>),
+    Real(Vec<f64>),
+}
+
+impl<W: Write> Arrays<W> {
+    /// An NPY file: a vector for one column, a matrix of n rows for several.
+    pub fn one(out: W) -> Self {
+        Self { out, archive: false, columns: Vec::new() }
+    }
+
+    /// An NPZ file: a vector for each column that holds numbers. Text is left out.
+    pub fn archive(out: W) -> Self {
+        Self { out, archive: true, columns: Vec::new() }
+    }
+}
+
+impl<W: Write> Sink for Arrays<W> {
+    fn write(&mut self, rows: &RecordBatch) -> Result<()> {
+        let mut at = 0;
+        for (array, field) in rows.columns().iter().zip(rows.schema().fields()) {
+            let more = match array.data_type() {
+                DataType::Int32 => Values::Whole(array.as_primitive::<Int32Type>().values().to_vec()),
+                kind => match numbers(array.as_ref()) {
+                    Ok(values) => Values::Real(values),
+                    Err(_) if self.archive => continue,
+                    Err(_) => return Err(unsupported(field.name(), kind, "it holds numbers; write .csv or .parquet")),
+                },
+            };
+            match (self.columns.get_mut(at), more) {
+                (None, more) => self.columns.push((field.name().clone(), more)),
+                (Some((_, Values::Whole(values))), Values::Whole(more)) => values.extend(more),
+                (Some((_, Values::Real(values))), Values::Real(more)) => values.extend(more),
+                _ => unreachable!("rows of one table have the same columns"),
+            }
+            at += 1;
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<()> {
+        let columns = std::mem::take(&mut self.columns);
+        if self.archive {
+            // An archive is written to and fro.
+            let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+            for (name, values) in &columns {
+                let options = SimpleFileOptions::default().large_file(true);
+                zip.start_file(format!("{name}.npy"), options).map_err(std::io::Error::from)?;
+                vector(&mut zip, values)?;
+            }
+            let bytes = zip.finish().map_err(std::io::Error::from)?.into_inner();
+            self.out.write_all(&bytes)?;
+        } else if let [(_, values)] = &columns[..] {
+            vector(&mut self.out, values)?;
+        } else {
+            let columns: Vec<Vec<f64>> = columns.into_iter().map(|(_, values)| values.real()).collect();
+            let n = columns.first().map_or(0, Vec::len);
+            let rows = (0..n).flat_map(|i| columns.iter().map(move |column| column[i]));
+            write(&mut self.out, &[n as u64, columns.len() as u64], rows)?;
+        }
+        Ok(self.out.flush()?)
+    }
+}
+
+impl Values {
+    fn real(self) -> Vec<f64> {
+        match self {
+            Self::Whole(values) => values.into_iter().map(f64::from).collect(),
+            Self::Real(values) => values,
+        }
+    }
+}
+
+fn vector(out: impl Write, values: &Values) -> Result<()> {
+    match values {
+        Values::Whole(values) => write(out, &[values.len() as u64], values.iter().copied()),
+        Values::Real(values) => write(out, &[values.len() as u64], values.iter().copied()),
+    }
+}
+
+fn write<T: AutoSerialize + Serialize>(out: impl Write, shape: &[u64], values: impl Iterator<Item = T>) -> Result<()> {
+    let mut writer = WriteOptions::new().default_dtype().shape(shape).writer(out).begin_nd()?;
+    writer.extend(values)?;
+    Ok(writer.finish()?)
+}

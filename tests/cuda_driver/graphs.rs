@@ -1,0 +1,93 @@
+//! How often the host launches and waits in a fit of few points.
+
+use serde_json::Value;
+
+use crate::{clusters, has_ptx, report, run};
+
+/// What a run of so many iterations at most asked of the driver.
+struct Asked {
+    report: Value,
+    /// How many launches each graph had that was launched.
+    graphs: Vec<usize>,
+    /// Looks at how far a run is.
+    looks: usize,
+    /// Other copies, which are waited for at once.
+    copies: usize,
+}
+
+fn asked(args: &[&str], iterations: usize) -> Asked {
+    let iterations = iterations.to_string();
+    let outcome = run("works", "cuda", &[args, &["--tolerance", "0", "--iterations", &iterations]].concat());
+    let lines = |start: &str| outcome.log.lines().filter_map(|line| line.strip_prefix(start)).collect::<Vec<_>>();
+    let nodes = |line: &&str| line.split(' ').next().and_then(|number| number.parse().ok()).expect("a number");
+    Asked {
+        graphs: lines("graph of ").iter().map(nodes).collect(),
+        looks: lines("wait for an event").len(),
+        copies: lines("wait for a stream").len(),
+        report: report(&outcome),
+    }
+}
+
+/// Both forms, and how many launches a step has.
+const FORMS: [(&[&str], usize); 2] =
+    [(&[], 1), (&["--form", "standard", "--kernel", "triangular", "--bandwidth", "8"], 2)];
+
+/// Two steps are launched, of which the kernels are loaded; the rest is one graph, no longer than the iterations ask for.
+#[test]
+fn a_short_fit_is_a_graph_and_a_look() {
+    if !has_ptx() {
+        return;
+    }
+    for (form, launches) in FORMS {
+        for (iterations, steps) in [(1, None), (2, None), (3, Some(2)), (5, Some(4)), (6, Some(4)), (10, Some(8))] {
+            let Asked { report, graphs, looks, .. } = asked(form, iterations);
+            assert_eq!(report["iterations"], iterations, "{form:?}");
+            let expected: Vec<_> = steps.map(|steps| steps * launches).into_iter().collect();
+            assert_eq!((graphs, looks), (expected, 1), "{form:?} {iterations}");
+        }
+    }
+}
+
+/// The same graph is launched for each eight iterations more, and the host looks once for each launch, at the one before.
+#[test]
+fn longer_fits_launch_one_graph_again() {
+    if !has_ptx() {
+        return;
+    }
+    for (form, launches) in FORMS {
+        let [short, long] = [10, 34].map(|iterations| asked(form, iterations));
+        let made = long.report["iterations"].as_u64().expect("a number") as usize;
+        assert!(made > 18, "{form:?}: {made} iterations need more than two rounds");
+        // Two steps first; where all points rest before the limit, a graph or two more than it took were under way.
+        let (least, most) = ((made - 2).div_ceil(8), ((made - 2).div_ceil(8) + 1).min(4));
+        assert!((least..=most).contains(&long.graphs.len()), "{form:?}: {:?} for {made} iterations", long.graphs);
+        assert!(long.graphs.iter().all(|&nodes| nodes == 8 * launches), "{form:?}: {:?}", long.graphs);
+        assert!((least..=most).contains(&long.looks), "{form:?}: {} looks", long.looks);
+        assert_eq!(long.copies, short.copies, "{form:?}: nothing else is waited for in an iteration");
+        let counts =
+            |key: &str| long.report[key].as_u64().expect("a number") - short.report[key].as_u64().expect("a number");
+        assert_eq!(counts("launches") as usize, long.graphs.len() - short.graphs.len(), "{form:?}");
+        assert_eq!(counts("downloads") as usize, long.graphs.len() - short.graphs.len(), "{form:?}");
+    }
+}
+
+/// However many iterations are queued at a time, the result is the processor's, which looks after each.
+#[test]
+fn queued_iterations_are_those_of_a_processor() {
+    if !has_ptx() {
+        return;
+    }
+    for (form, _) in FORMS {
+        for iterations in [1, 4, 9, 18, 40] {
+            let gpu = asked(form, iterations).report;
+            let iterations = iterations.to_string();
+            let args = [form, &["--tolerance", "0", "--iterations", &iterations]].concat();
+            let cpu = report(&run("works", "cpu", &args));
+            assert_eq!(clusters(&gpu).len(), clusters(&cpu).len(), "{form:?} {iterations}");
+            assert_eq!(gpu["adjusted_rand_index"], cpu["adjusted_rand_index"], "{form:?} {iterations}");
+            // In f32, points may rest exactly an iteration earlier on one of them.
+            let made = |report: &Value| report["iterations"].as_u64().expect("a number");
+            assert!(made(&gpu).abs_diff(made(&cpu)) <= 3, "{form:?}: {} or {}", made(&gpu), made(&cpu));
+        }
+    }
+}

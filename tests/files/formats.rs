@@ -1,0 +1,148 @@
+//! Formats: what is written can be read again, and says the same.
+
+use std::io::Write;
+use std::process::Stdio;
+
+use crate::{Folder, csv, last_column};
+
+/// Labels of [`ROWS`] with `--bandwidth 1`: the heaviest first.
+const LABELS: [i32; 12] = [0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2];
+
+const OPTIONS: &str = "--columns x,y --weights w --bandwidth 1";
+
+#[test]
+fn every_format_is_written_and_read_again() {
+    let folder = Folder::new();
+    folder.write("in.csv", csv());
+    for name in ["a.csv", "a.tsv", "a.parquet", "a.arrow", "a.feather", "a.csv.gz", "a.tsv.zst"] {
+        folder.run(&format!("in.csv {OPTIONS} -o {name}"));
+        folder.run(&format!("{name} {OPTIONS} -o again.csv"));
+        let again = folder.read("again.csv");
+        assert_eq!(last_column(&again), LABELS, "{name}");
+        // The columns that were there are kept as they were, and a name that is taken is not taken twice.
+        let mut lines = again.lines();
+        assert_eq!(lines.next(), Some("name,x,y,w,h,label,other-label"), "{name}");
+        assert_eq!(lines.next(), Some("a,0,0,1,1,0,0"), "{name}");
+        assert_eq!(lines.nth(5), Some("g,10,0.25,1,1.5,1,1"), "{name}");
+    }
+}
+
+#[test]
+fn text_is_kept_to_the_letter() {
+    let folder = Folder::new();
+    folder.write("in.csv", "id;x;y\n007;1.50;\"2\"\n\"a;b\";1.0;2e0\n");
+    folder.run("in.csv --columns x,y --bandwidth 1 -o out.csv");
+    assert_eq!(folder.read("out.csv"), "id,x,y,label\n007,1.50,2,0\na;b,1.0,2e0,0\n");
+}
+
+#[test]
+fn arrays_are_written_and_read_again() {
+    let folder = Folder::new();
+    folder.write("in.csv", csv());
+    folder.run(&format!("in.csv {OPTIONS} -o labels.npy --centres modes.npy"));
+    folder.run(&format!("in.csv {OPTIONS} -o all.npz --density"));
+    // The labels are an array of their own, of 12 integers; the modes one of 3 x 2.
+    let header = |name| String::from_utf8_lossy(&std::fs::read(folder.path(name)).unwrap()[..128]).into_owned();
+    assert!(header("labels.npy").contains("'<i4'") && header("labels.npy").contains("(12, )"));
+    assert!(header("modes.npy").contains("'<f8'") && header("modes.npy").contains("(3, 2, )"));
+    let modes = folder.json("modes.npy --bandwidth 1");
+    assert_eq!((&modes["points"], &modes["dimensions"]), (&3.into(), &2.into()));
+    assert_eq!(modes["clusters"].as_array().unwrap().len(), 3);
+    // Of an archive of several arrays, which is meant has to be said.
+    folder.refuses("all.npz --bandwidth 1", 1, &["all.npz", "x, y, w, label, density", "--array"]);
+    let x = folder.json("all.npz --array x --bandwidth 1");
+    assert_eq!((&x["points"], &x["dimensions"]), (&12.into(), &1.into()));
+}
+
+/// What numpy itself wrote: of every type, in both orders, in both byte orders.
+#[test]
+fn arrays_of_every_type_are_read() {
+    let folder = Folder::new();
+    let values = [[1.0, 2.0], [3.0, 4.0], [100.0, 101.0]];
+    let array = |kind: &str, fortran: bool, bytes: Vec<u8>| {
+        let order = if fortran { "True" } else { "False" };
+        let mut header = format!("{{'descr': '{kind}', 'fortran_order': {order}, 'shape': (3, 2), }}");
+        while (10 + header.len() + 1) % 64 != 0 {
+            header.push(' ');
+        }
+        header.push('\n');
+        let mut file = b"\x93NUMPY\x01\x00".to_vec();
+        file.extend((header.len() as u16).to_le_bytes());
+        file.extend(header.as_bytes());
+        file.extend(bytes);
+        file
+    };
+    let rows: Vec<f64> = values.concat();
+    let columns: Vec<f64> = (0..2).flat_map(|c| values.iter().map(move |row| row[c])).collect();
+    macro_rules! bytes {
+        ($values:expr, $type:ty, $to:ident) => {
+            $values.iter().flat_map(|&x| (x as $type).$to()).collect()
+        };
+    }
+    for (kind, fortran, bytes) in [
+        ("<f8", false, bytes!(rows, f64, to_le_bytes)),
+        ("<f8", true, bytes!(columns, f64, to_le_bytes)),
+        (">f8", false, bytes!(rows, f64, to_be_bytes)),
+        ("<f4", false, bytes!(rows, f32, to_le_bytes)),
+        ("<f4", true, bytes!(columns, f32, to_le_bytes)),
+        ("|i1", false, bytes!(rows, i8, to_le_bytes)),
+        ("|u1", true, bytes!(columns, u8, to_le_bytes)),
+        ("<i2", false, bytes!(rows, i16, to_le_bytes)),
+        ("<u2", false, bytes!(rows, u16, to_le_bytes)),
+        (">i4", false, bytes!(rows, i32, to_be_bytes)),
+        ("<u4", false, bytes!(rows, u32, to_le_bytes)),
+        ("<i8", false, bytes!(rows, i64, to_le_bytes)),
+        ("<u8", true, bytes!(columns, u64, to_le_bytes)),
+    ] {
+        folder.write("in.npy", array(kind, fortran, bytes));
+        folder.run("in.npy --bandwidth 5 --kernel flat -o out.csv --centres centres.csv");
+        let centres = folder.read("centres.csv");
+        let rows: Vec<Vec<f64>> =
+            centres.lines().skip(1).map(|line| line.split(',').map(|x| x.parse().unwrap()).collect()).collect();
+        let expected = [[0.0, 2.0, 2.0, 2.0, 3.0, 2.0, 3.0], [1.0, 1.0, 1.0, 100.0, 101.0, 100.0, 101.0]];
+        for (found, expected) in rows.concat().iter().zip(expected.concat()) {
+            assert!((found - expected).abs() <= 1e-4, "{kind} {fortran}: {centres}");
+        }
+        assert_eq!(rows.len(), 2, "{kind} {fortran}");
+    }
+}
+
+#[test]
+fn standard_input_and_output_are_streams_of_text() {
+    let folder = Folder::new();
+    let mut program = folder
+        .command(&format!("- {OPTIONS} -o -"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    program.stdin.take().unwrap().write_all(csv().as_bytes()).unwrap();
+    let output = program.wait_with_output().unwrap();
+    assert!(output.status.success());
+    assert_eq!(last_column(std::str::from_utf8(&output.stdout).unwrap()), LABELS);
+    // The report makes room.
+    assert!(String::from_utf8_lossy(&output.stderr).contains("of standard input"));
+}
+
+#[test]
+fn delimiters_and_names_are_found_out_or_said() {
+    let folder = Folder::new();
+    let points = |arguments: &str| {
+        let report = folder.json(arguments);
+        (report["points"].as_u64().unwrap(), report["columns"].to_string())
+    };
+    let texts = ["1,2\n3,4\n", "1;2\n3;4\n", "1\t2\r\n3\t4\r\n", "1|2\n\n3|4", "1 2\n3 4\n", "\u{feff}1,2\n3,4\n"];
+    for text in texts {
+        folder.write("in.csv", text);
+        assert_eq!(points("in.csv --bandwidth 1"), (2, r#"["x0","x1"]"#.to_owned()), "{text:?}");
+    }
+    folder.write("named.csv", "\u{feff}a b,\"c, d\"\n1,2\n3,4\n");
+    assert_eq!(points("named.csv --bandwidth 1"), (2, r#"["a b","c, d"]"#.to_owned()));
+    folder.write("years.csv", "2024,2025\n1,2\n3,4\n");
+    assert_eq!(points("years.csv --bandwidth 1 --header yes"), (2, r#"["2024","2025"]"#.to_owned()));
+    folder.write("odd.txt", "1^2\n3^4\n");
+    assert_eq!(points("odd.txt --bandwidth 1 --delimiter ^"), (2, r#"["x0","x1"]"#.to_owned()));
+    folder.write("bare", "1\n2\n");
+    assert_eq!(points("bare --format csv --bandwidth 1"), (2, r#"["x0"]"#.to_owned()));
+}

@@ -1,0 +1,155 @@
+//! What is wrong with a file is said in a line: where, and what to do. Nothing is written then.
+
+use crate::{Folder, csv};
+
+#[test]
+fn files_that_cannot_be_opened() {
+    let folder = Folder::new();
+    folder.refuses("none.csv", 1, &["none.csv", "cannot be read", "No such file"]);
+    std::fs::create_dir(folder.path("folder.csv")).unwrap();
+    folder.refuses("folder.csv", 1, &["folder.csv", "directory"]);
+    folder.write("data.docx", "1,2\n");
+    folder.refuses("data.docx", 2, &["data.docx", "--format"]);
+    folder.refuses("- --format parquet", 2, &["standard input", "write it to a file"]);
+    folder.write("a.npy.gz", "");
+    folder.refuses("a.npy.gz", 2, &["unpack it"]);
+}
+
+#[test]
+fn files_without_points() {
+    let folder = Folder::new();
+    for (text, arguments, words) in [
+        ("", "", ["no rows", "in.csv"]),
+        ("\n\n", "", ["no rows", "in.csv"]),
+        ("x,y\n", "", ["no rows", "in.csv"]),
+        ("a,b\nc,d\n", "", ["no column that holds numbers", "--columns"]),
+        ("x,y\n,1\nNA,2\n", "--columns x,y", ["the value is missing", "--missing drop"]),
+    ] {
+        folder.write("in.csv", text);
+        folder.refuses(&format!("in.csv {arguments} -o out.csv"), 1, &words);
+    }
+    folder.refuses("in.csv --columns x,y --missing drop", 1, &["no row without a missing value"]);
+}
+
+#[test]
+fn values_that_are_none() {
+    let folder = Folder::new();
+    for (text, arguments, words) in [
+        ("x,y\n1,2\n3,four\n", "--columns x,y", ["line 3", "column y", "\"four\" is not a number"]),
+        ("x,y\n1,2\n3,\n", "", ["line 3", "column y", "missing"]),
+        ("x,y\n1,2\n3,inf\n", "", ["line 3", "column y", "infinite"]),
+        ("x,y\n1,2\n3\n", "", ["line 3", "1 fields", "have 2"]),
+        ("x,y\n1,2\n3,4,5\n", "", ["line 3", "3 fields", "have 2"]),
+        ("1,b\n3,4\n", "--columns #2", ["line 1", "\"b\"", "--header yes"]),
+        ("x,x\n3,4\n", "--columns x", ["several columns", "\"x\"", "#2"]),
+        ("x,y\n3,4\n", "--columns z", ["no column \"z\"", "x, y", "in.csv"]),
+        ("x,y\n3,4\n", "--weights z", ["no column \"z\"", "x, y", "in.csv"]),
+    ] {
+        folder.write("in.csv", text);
+        let code = if words[0].contains("column") { 2 } else { 1 };
+        folder.refuses(&format!("in.csv {arguments} -o out.csv"), code, &words);
+    }
+    folder.write("in.csv", "x,y,z\n1,2,a\n3,,b\n4,5,c\n");
+    let report = folder.json("in.csv --missing drop --bandwidth 1 -o out.csv");
+    assert_eq!((&report["points"], &report["dropped"]), (&2.into(), &1.into()));
+    assert_eq!(folder.read("out.csv"), "x,y,z,label\n1,2,a,0\n4,5,c,1\n");
+}
+
+#[test]
+fn weights_and_bandwidths_that_make_no_sense() {
+    let folder = Folder::new();
+    folder.write("in.csv", "x,w\n1,1\n2,-1\n");
+    folder.refuses("in.csv --columns x --weights w", 1, &["weight"]);
+    folder.refuses("in.csv --columns x --bandwidth column:w", 2, &["bandwidth of point 1 is -1"]);
+    folder.refuses("--bandwidth column:w", 2, &["give a file"]);
+}
+
+#[test]
+fn binary_files_that_are_not_what_they_say() {
+    let folder = Folder::new();
+    folder.write("in.csv", b"\x00\x01\x02\x03");
+    folder.refuses("in.csv", 1, &["not text", "--format"]);
+    folder.write("in.csv", b"x,y\n1,2\n\xff,3\n");
+    folder.refuses("in.csv --columns x,y", 1, &["in.csv", "line 3", "UTF-8"]);
+    folder.write("real.csv", csv());
+    folder.run("real.csv --columns x,y --bandwidth 1 -o whole.parquet");
+    folder.run("real.csv --columns x,y --bandwidth 1 -o whole.arrow");
+    folder.run("real.csv --columns x,y --bandwidth 1 -o whole.npz");
+    folder.run("real.csv --columns x,y --bandwidth 1 --centres whole.npy");
+    for name in ["whole.parquet", "whole.arrow", "whole.npz", "whole.npy"] {
+        let whole = std::fs::read(folder.path(name)).unwrap();
+        let cut = name.replace("whole", "cut");
+        for length in [0, 5, whole.len() / 2, whole.len() - 8] {
+            folder.write(&cut, &whole[..length]);
+            folder.refuses(&format!("{cut} --columns #1 --bandwidth 1"), 1, &[&cut, "file that can be read"]);
+        }
+        folder.write(&cut, [b"something else".repeat(20), vec![0; 64]].concat());
+        folder.refuses(&format!("{cut} --bandwidth 1"), 1, &[&cut, "file that can be read"]);
+    }
+    folder.write("cut.csv.gz", b"\x1f\x8b\x08\x00\x00");
+    folder.refuses("cut.csv.gz", 1, &["cut.csv.gz", "cannot be read"]);
+    folder.write("cut.csv.zst", b"not zstd at all");
+    folder.refuses("cut.csv.zst", 1, &["cut.csv.zst", "cannot be read"]);
+}
+
+/// Headers that promise what is not there, or say what cannot be: no memory is taken for their words.
+#[test]
+fn hostile_arrays() {
+    let folder = Folder::new();
+    let array = |header: &str| {
+        let mut file = b"\x93NUMPY\x01\x00".to_vec();
+        file.extend((header.len() as u16).to_le_bytes());
+        file.extend(header.as_bytes());
+        file.extend([0; 64]);
+        file
+    };
+    for (header, word) in [
+        ("{'descr': '|O', 'fortran_order': False, 'shape': (2, 2), }", "file that can be read"),
+        ("{'descr': '<c16', 'fortran_order': False, 'shape': (2, 2), }", "<c16"),
+        ("{'descr': '<U8', 'fortran_order': False, 'shape': (2, 2), }", "<U8"),
+        ("{'descr': [('a', '<f8'), ('b', '<f8')], 'fortran_order': False, 'shape': (2,), }", "type"),
+        ("{'descr': '<f8', 'fortran_order': False, 'shape': (2, 2, 2), }", "3 axes"),
+        ("{'descr': '<f8', 'fortran_order': False, 'shape': (), }", "0 axes"),
+        ("{'descr': '<f8', 'fortran_order': False, 'shape': (0, 2), }", "no rows"),
+        ("{'descr': '<f8', 'fortran_order': False, 'shape': (1000000000000, 2), }", "cut off"),
+        ("{'descr': '<f8', 'fortran_order': True, 'shape': (1000000000000, 2), }", "cut off"),
+        ("{'descr': '<f8', 'fortran_order': False, 'shape': (2, 4000000000), }", "memory"),
+        ("{'descr': '<f8', 'fortran_order': False, 'shape': (18446744073709551615, 18446744073709551615), }", "in.npy"),
+        ("{'descr': '<f8', 'fortran_order': False, 'shape': (-1, 2), }", "file that can be read"),
+        ("{'descr': '<f8'}", "file that can be read"),
+        ("__import__('os').system('true')", "file that can be read"),
+        ("{{{{{{{{", "file that can be read"),
+    ] {
+        folder.write("in.npy", array(header));
+        folder.refuses("in.npy --bandwidth 1", 1, &["in.npy", word]);
+    }
+}
+
+#[test]
+fn results_that_would_do_harm_or_nothing() {
+    let folder = Folder::new();
+    folder.write("in.csv", csv());
+    let fit = "in.csv --columns x,y --bandwidth 1";
+    folder.refuses(&format!("{fit} -o in.csv"), 2, &["writing over a file that is read"]);
+    folder.refuses(&format!("{fit} -o ./in.csv"), 2, &["writing over a file that is read"]);
+    folder.refuses(&format!("{fit} -o out.csv --centres out.csv"), 2, &["two results to one file"]);
+    folder.refuses(&format!("{fit} -o - --centres -"), 2, &["two tables on standard output"]);
+    folder.refuses(&format!("{fit} -o out.docx"), 2, &["out.docx", "another extension"]);
+    folder.refuses(&format!("{fit} -o out.npy.gz"), 2, &["compressed"]);
+    folder.refuses(&format!("{fit} --density"), 2, &["--output"]);
+    folder.refuses(&format!("{fit} -o out.npy --density"), 2, &[".npz"]);
+    folder.refuses(&format!("{fit} -o none/out.csv"), 1, &["none/out.csv"]);
+    folder.refuses("in.csv --delimiter , --format npy", 2, &["only text"]);
+    folder.refuses("in.csv --array a", 2, &[".npz"]);
+    folder.refuses(&format!("{fit} --seeds-file in.csv"), 2, &["--form standard"]);
+    assert_eq!(folder.read("in.csv"), csv());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk() {
+    let folder = Folder::new();
+    folder.write("in.csv", csv());
+    std::os::unix::fs::symlink("/dev/full", folder.path("full.csv")).unwrap();
+    folder.refuses("in.csv --columns x,y --bandwidth 1 -o full.csv", 1, &["full.csv", "No space left"]);
+}

@@ -1,0 +1,138 @@
+//! What is computed from a file's columns, and written beside labels.
+
+use modeseek::{Assignment, Bandwidth, Clustering, Form, MeanShift, Points, Seeding};
+
+use crate::{Folder, ROWS, csv, last_column};
+
+fn points() -> Points {
+    Points::from_rows(&ROWS.map(|(_, x, y, ..)| [x, y]).concat(), 2).unwrap()
+}
+
+fn fit(estimator: MeanShift) -> Clustering {
+    let device = modeseek::executor::DeviceChoice::Cpu.open(Default::default()).unwrap();
+    estimator.on(&device).fit(&points()).unwrap()
+}
+
+/// A column of numbers of a file with names.
+fn column(text: &str, name: &str) -> Vec<f64> {
+    let at = text.lines().next().unwrap().split(',').position(|found| found == name).unwrap();
+    text.lines().skip(1).map(|line| line.split(',').nth(at).unwrap().parse().unwrap()).collect()
+}
+
+#[test]
+fn weights_and_bandwidths_of_columns_are_the_librarys() {
+    let folder = Folder::new();
+    folder.write("in.csv", csv());
+    let (weights, bandwidths) = (ROWS.map(|row| row.3), ROWS.map(|row| row.4));
+    let estimator = MeanShift::new().bandwidth(Bandwidth::PerPoint(bandwidths.to_vec())).sample_weights(weights);
+    let expected = fit(estimator);
+    let report = folder.json("in.csv --columns x,y --weights w --bandwidth column:h -o out.csv");
+    assert_eq!(last_column(&folder.read("out.csv")), expected.labels);
+    let found = report["clusters"].as_array().unwrap();
+    assert_eq!(found.len(), expected.modes.len());
+    for (found, mode) in found.iter().zip(&expected.modes) {
+        assert_eq!(found["weight"], mode.weight);
+        // The last digit is the parser's.
+        let apart = |c: usize| (found["mode"][c].as_f64().unwrap() - mode.position[c]).abs();
+        assert!(apart(0) <= 1e-14 && apart(1) <= 1e-14, "{found}");
+    }
+    assert_eq!(report["clusters"][0]["weight"], 5.0);
+}
+
+#[test]
+fn density_and_distances_are_the_librarys() {
+    let folder = Folder::new();
+    folder.write("in.csv", csv());
+    let expected = fit(MeanShift::new().bandwidth(Bandwidth::Fixed(1.0)));
+    folder.run("in.csv --columns x,y --bandwidth 1 -o out.csv --density --distances");
+    let text = folder.read("out.csv");
+    assert_eq!(column(&text, "density"), expected.density(&points()).unwrap());
+    let distances = expected.transform(&points()).unwrap();
+    for mode in 0..3 {
+        let of_mode: Vec<f64> = distances.iter().map(|row| row[mode]).collect();
+        assert_eq!(column(&text, &format!("distance_{mode}")), of_mode);
+    }
+}
+
+#[test]
+fn other_points_are_labelled_as_by_the_library() {
+    let folder = Folder::new();
+    folder.write("in.csv", csv());
+    // In another order of columns, and one of them far from all.
+    folder.write("new.csv", "y,x\n0.5,0.5\n9.5,1\n4.9,0\n500,500\n");
+    let new = Points::from_rows(&[0.5, 0.5, 1.0, 9.5, 0.0, 4.9, 500.0, 500.0], 2).unwrap();
+    let expected = fit(MeanShift::new().bandwidth(Bandwidth::Fixed(1.0)));
+    for (by, assignment) in [("basin", Assignment::Basin), ("nearest", Assignment::NearestMode)] {
+        folder.run(&format!(
+            "in.csv --columns x,y --bandwidth 1 --predict new.csv --predicted out.csv --predict-by {by} --density"
+        ));
+        let text = folder.read("out.csv");
+        assert!(text.starts_with("y,x,label,density\n0.5,0.5,"), "{text}");
+        let labels: Vec<i32> = column(&text, "label").into_iter().map(|label| label as i32).collect();
+        assert_eq!(labels, expected.predict(&new, assignment).unwrap(), "{by}");
+        assert_eq!(column(&text, "density"), expected.density(&new).unwrap(), "{by}");
+    }
+}
+
+#[test]
+fn seeds_of_a_file_are_the_librarys() {
+    let folder = Folder::new();
+    folder.write("in.csv", csv());
+    folder.write("seeds.csv", "x,y\n0.5,0.5\n9,1\n");
+    let seeds = Points::from_rows(&[0.5, 0.5, 9.0, 1.0], 2).unwrap();
+    let estimator = MeanShift::new().bandwidth(Bandwidth::Fixed(1.0)).form(Form::Standard).seeding(Seeding::At(seeds));
+    let expected = fit(estimator);
+    let report = folder.json("in.csv --columns x,y --bandwidth 1 --form standard --seeds-file seeds.csv -o out.csv");
+    assert_eq!(last_column(&folder.read("out.csv")), expected.labels);
+    assert_eq!((report["queries"].as_u64(), report["clusters"].as_array().unwrap().len()), (Some(2), 2));
+}
+
+#[test]
+fn a_scale_is_undone_in_what_is_written() {
+    let folder = Folder::new();
+    folder.write("in.csv", csv());
+    for how in ["zscore", "minmax"] {
+        folder.run(&format!(
+            "in.csv --columns x,y --standardize {how} --bandwidth 0.2 -o out.csv --centres centres.csv --density"
+        ));
+        let centres = folder.read("centres.csv");
+        let mut rows: Vec<(f64, f64)> =
+            column(&centres, "centre_x").into_iter().zip(column(&centres, "centre_y")).collect();
+        rows.sort_by(|a, b| a.partial_cmp(b).unwrap());
+        let near = |a: f64, b: f64| (a - b).abs() <= 1e-5;
+        for (found, expected) in rows.iter().zip([(0.125, 0.125), (0.125, 10.125), (10.125, 0.125)]) {
+            assert!(near(found.0, expected.0) && near(found.1, expected.1), "{how}: {rows:?}");
+        }
+        // A density is one over an area of the data: the sum over a grid of cells around, times the cell, is about 1.
+        let density = column(&folder.read("out.csv"), "density");
+        assert!(density.iter().all(|&density| density > 1e-3 && density < 1.0), "{how}: {density:?}");
+    }
+}
+
+#[test]
+fn generated_points_are_written_with_what_they_were_made_for() {
+    let folder = Folder::new();
+    folder.run("--points 100 --clusters 2 --dim 3 -o out.csv --report report.json");
+    let text = folder.read("out.csv");
+    assert!(text.starts_with("x0,x1,x2,cluster,label\n"));
+    assert_eq!(text.lines().count(), 101);
+    let report: serde_json::Value = serde_json::from_str(&folder.read("report.json")).unwrap();
+    assert_eq!(report["parameters"]["points"], serde_json::json!(["100"]));
+    assert_eq!((&report["source"], &report["seed"]), (&"generated".into(), &14.into()));
+    // The file is clustered as the points were, its column of true clusters left aside.
+    let again = folder.json("out.csv --columns x0,x1,x2 --bandwidth 2.5");
+    for c in 0..3 {
+        let [found, made] = [&again, &report].map(|report| report["clusters"][0]["mode"][c].as_f64().unwrap());
+        assert!((found - made).abs() <= 1e-5, "{found} {made}");
+    }
+    assert!(again["true_clusters"].is_null() && again["adjusted_rand_index"].is_null());
+}
+
+#[test]
+fn a_file_has_its_own_default_bandwidth() {
+    let folder = Folder::new();
+    folder.write("in.csv", csv());
+    let report = folder.json("in.csv --columns x,y");
+    assert!(report["bandwidth_from"].as_str().unwrap().contains("quantile"), "{report}");
+    assert_eq!(folder.names(), ["in.csv"]);
+}
