@@ -51,7 +51,7 @@ unsafe fn root(parents: *mut u32, mut item: u32) -> u32 {
 /// # Safety
 /// As for [`root`].
 #[inline(always)]
-unsafe fn join(parents: *mut u32, mut a: u32, mut b: u32) {
+pub(crate) unsafe fn join(parents: *mut u32, mut a: u32, mut b: u32) {
     loop {
         // SAFETY: the caller's promise. Only what is a root still gets another parent.
         unsafe {

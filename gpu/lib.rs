@@ -31,6 +31,7 @@
 //! | `flag_points`, `write_points`, `gather_numbers` | `merge.rs` | points in another order, equal ones as one | `d x stride` |
 //! | `boxes_of_points`, `boxes_of_boxes` | `boxes.rs` | boxes of points in a row, for steps that leave out what is far (near.rs) | `d x stride` |
 //! | `marks` | `marks.rs` | factors and scales of points with bandwidths of their own | `2 x stride` |
+//! | `filter_{flat,gaussian}`, `unite_pixels` | `filter.rs` | the colour each pixel of an image climbs to; neighbours of like colours | 3 x plane |
 //! | `ceiling_{copy,fma,ex2,mma}` | `ceilings.rs` | a machine's own limits, for benchmarks | any length |
 //!
 //! Matrices are stored by rows, densely, unless a file says otherwise. Sizes: n points, d dimensions,
@@ -60,6 +61,7 @@ pub mod chunks;
 pub mod components;
 pub mod curve;
 pub mod epanechnikov;
+pub mod filter;
 pub mod flat;
 pub mod gather;
 pub mod gaussian;

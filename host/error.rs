@@ -344,6 +344,43 @@ pub enum Error {
     /// The result could not be written.
     #[error("the result cannot be written: {0}")]
     Output(#[from] std::io::Error),
+    /// A file could not be read.
+    #[error("{} cannot be read: {source}", .path.display())]
+    ReadFile {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A file that is no image, or not all of one.
+    #[error("{} is no image that can be read: {message}", .path.display())]
+    Image {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        message: String,
+    },
+    /// An image without pixels, or with too many.
+    #[error("{} has {width} x {height} pixels, and an image must have from 1 to {most}; make it smaller first", .path.display())]
+    ImageSize {
+        /// The file.
+        path: PathBuf,
+        /// Its width.
+        width: u32,
+        /// Its height.
+        height: u32,
+        /// The most pixels.
+        most: u64,
+    },
+    /// A picture's file whose name does not say what it is to be.
+    #[error("{} is not the name of a picture that can be written: it must end with {ends}", .path.display())]
+    PictureName {
+        /// The file.
+        path: PathBuf,
+        /// What names may end with.
+        ends: &'static str,
+    },
     /// A file could not be written; what stood there before still does.
     #[error("{} cannot be written: {source}{}", .path.display(), advice(.source))]
     WriteFile {
@@ -365,6 +402,7 @@ impl Error {
             self,
             Self::Option { .. }
                 | Self::Conflict { .. }
+                | Self::PictureName { .. }
                 | Self::BandwidthLength { .. }
                 | Self::BandwidthValue { .. }
                 | Self::Neighbour { .. }

@@ -20,6 +20,9 @@
 //! | [`executor`] | what runs kernels: a GPU, or the processor; buffers; launches |
 //! | [`mean_shift`] | the estimator: options, iteration, modes and labels |
 //! | [`data`] | tables of points, read and written; synthetic point sets |
+//! | [`picture`] | pictures of clusterings |
+//! | [`segment`] | images: filtering and segmentation |
+//! | [`sweep`] | what other bandwidths find |
 //! | [`agreement`] | how far two labellings agree |
 //! | [`mod@reference`] | the naive oracle in f64 |
 //! | [`files`] | files that are there whole or not at all |
@@ -32,8 +35,11 @@ mod error;
 pub mod executor;
 pub mod files;
 pub mod mean_shift;
+pub mod picture;
 pub mod points;
 pub mod reference;
+pub mod segment;
+pub mod sweep;
 
 pub use error::{Error, Result};
 pub use executor::{Buffer, Device};

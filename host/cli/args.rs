@@ -5,9 +5,11 @@ use std::path::PathBuf;
 
 use clap::Parser;
 
+use super::commands::Command;
 use super::estimator::EstimatorArgs;
 use super::input::InputArgs;
 use super::outputs::OutputArgs;
+use super::pictures::PictureArgs;
 use crate::executor::DeviceChoice;
 
 const EXAMPLES: &str = "\
@@ -23,6 +25,9 @@ Examples:
   modeseek points.parquet --columns x,y --weights mass --bandwidth 2 -o out.parquet --centres centres.csv
   modeseek train.npy --bandwidth 0.5 --predict new.npy --predicted new-labels.npy
   modeseek huge.csv.zst --stream --bandwidth 0.5 -o labels.csv.zst
+  modeseek points.csv --plot clusters.png --animate steps.html
+  modeseek sweep points.csv --plot sweep.png    which bandwidths are stable
+  modeseek segment photo.jpg -o segments.png    the regions of an image
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.";
 
@@ -31,8 +36,12 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.";
 /// Finds the clusters of the points of a file, or generates Gaussian clusters about random centroids, finds them again,
 /// and reports how well and how fast. Mean shift is told a bandwidth, not how many clusters there are.
 #[derive(Clone, Debug, Parser)]
-#[command(name = "modeseek", version, after_help = EXAMPLES)]
+#[command(name = "modeseek", version, after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
 pub struct Args {
+    /// What else to do
+    #[command(subcommand)]
+    pub command: Option<Command>,
+
     /// Which points
     #[command(flatten)]
     pub input: InputArgs,
@@ -61,6 +70,10 @@ pub struct Args {
     /// What to write beside the report
     #[command(flatten)]
     pub output: OutputArgs,
+
+    /// What to draw
+    #[command(flatten)]
+    pub pictures: PictureArgs,
 
     /// Tell on standard error how far each iteration moved
     #[arg(long, help_heading = "Output")]

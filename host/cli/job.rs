@@ -7,6 +7,7 @@ use super::args::Args;
 use super::input::{Data, Input};
 use super::interrupt;
 use super::outputs::Outputs;
+use super::pictures::PictureArgs;
 use super::report::{Facts, Parameters, Report};
 use super::stream;
 use crate::agreement::adjusted_rand_index;
@@ -24,6 +25,7 @@ pub struct Job {
     seed: u64,
     estimator: MeanShift,
     outputs: Outputs,
+    pictures: PictureArgs,
     stream: bool,
     progress: bool,
     device: DeviceChoice,
@@ -60,12 +62,14 @@ impl Job {
             Input::Table { source, .. } => Some(source),
         };
         let outputs = args.output.outputs(source, args.input.format)?;
+        args.pictures.check()?;
         let seeds = args.estimator.seeds_file.as_ref().map(|file| Source::new(file, None)).transpose()?;
         if args.stream {
             stream::check(&input, (&args.input, &args.estimator, &args.output))?;
         }
         Ok(Self {
             outputs,
+            pictures: args.pictures.clone(),
             seeds,
             estimator,
             input,
@@ -107,7 +111,8 @@ impl Job {
         interrupt::check()?;
         let start = Instant::now();
         self.outputs.write(&data, &clustering, self.options())?;
-        let write = if self.outputs.are_any() { start.elapsed() } else { Duration::ZERO };
+        self.pictures.write(&device, &estimator, (&data.points, &data.names), &clustering)?;
+        let write = if self.outputs.are_any() || self.pictures.are_any() { start.elapsed() } else { Duration::ZERO };
         Ok(self.report(&device, &data, &clustering, ([open, made], write)))
     }
 

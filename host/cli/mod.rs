@@ -1,13 +1,17 @@
 //! The program: what was typed, what was meant, what was done.
 
 mod args;
+mod commands;
 mod estimator;
 mod input;
 mod interrupt;
 mod job;
 mod outputs;
+mod pictures;
 mod report;
+mod segment;
 mod stream;
+mod sweep;
 mod typed;
 
 use std::io::{self, ErrorKind, Write};
@@ -19,13 +23,17 @@ use crate::error::{Error, Result};
 use crate::files::write_whole;
 
 pub use args::Args;
+pub use commands::Command;
 pub use estimator::{
     AssignmentName, DistanceName, EstimatorArgs, FormName, KernelName, MergingName, MethodName, SeedingName,
 };
 pub use input::{Delimiter, HeaderName, InputArgs, MissingName, StandardName};
 pub use job::Job;
 pub use outputs::{OutputArgs, PredictName};
+pub use pictures::{PictureArgs, PlotKernelArgs};
 pub use report::{Parameters, Report};
+pub use segment::{ColourKernel, SegmentArgs};
+pub use sweep::SweepArgs;
 pub use typed::{AccuracyText, BandwidthText};
 
 /// Runs the program: 0 if all went well, 1 if not, 2 if the command was wrong, 130 if it was interrupted.
@@ -50,6 +58,9 @@ pub fn main() -> ExitCode {
 
 /// Does what was typed, and writes the report: to standard error if standard output is a table's.
 fn run(args: &Args, parameters: Parameters) -> Result<()> {
+    if let Some(command) = &args.command {
+        return command.run(&mut io::stdout().lock());
+    }
     let job = Job::from_args(args, parameters)?;
     let report = job.run()?;
     if let Some(path) = &args.report {

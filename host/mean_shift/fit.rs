@@ -90,6 +90,11 @@ impl Clustering {
     pub fn last_shift(&self) -> f64 {
         self.shifts.last().copied().unwrap_or(0.0)
     }
+
+    /// Whether modes are directions: with the cosine distance.
+    pub fn is_of_directions(&self) -> bool {
+        self.fitted.is_of_directions()
+    }
 }
 
 impl MeanShift {

@@ -25,6 +25,10 @@ impl Fitted {
     pub fn new(options: MeanShift, prepared: Prepared, groups: Groups) -> Self {
         Self { options, prepared, groups }
     }
+
+    pub fn is_of_directions(&self) -> bool {
+        self.options.is_of_directions()
+    }
 }
 
 impl fmt::Debug for Fitted {

@@ -9,6 +9,7 @@ mod ceilings;
 mod check;
 mod far;
 mod fields;
+mod filter;
 mod groups;
 mod kernels;
 mod labels;
@@ -35,6 +36,7 @@ macro_rules! conformance {
                 arranged: sorted_keys, points_along_a_curve, points_along_hilberts_curve, boxes_of_points, arranged_points;
                 near: steps_within_reach, places_do_not_matter_within_reach, tiles_are_all_pairs, tiles_of_hard_sets,
                     tiles_of_seeds_and_new_points, kept_pairs;
+                filter: filtered_images, filtered_constants, united_pixels;
                 ceilings: ceilings_copy, ceilings_fma, ceilings_ex2, ceilings_mma;
                 far: queries_far_away;
                 bandwidth: distances_to_neighbours, guessed_brackets, weights_are_repetitions, golden, samples, fallbacks,

@@ -1,0 +1,35 @@
+//! What the program does beside clustering.
+
+use std::io::Write;
+
+use clap::Subcommand;
+
+use super::pictures::PlotKernelArgs;
+use super::segment::SegmentArgs;
+use super::sweep::SweepArgs;
+use crate::error::Result;
+
+/// What the program does beside clustering.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Smooths an image within things and not across borders, and divides it into regions
+    Segment(Box<SegmentArgs>),
+    /// Clusters with a range of bandwidths, and tells which are stable
+    Sweep(Box<SweepArgs>),
+    /// Draws the weight functions over the distance
+    PlotKernel(PlotKernelArgs),
+}
+
+impl Command {
+    /// Does it.
+    ///
+    /// # Errors
+    /// Whatever goes wrong on the way.
+    pub fn run(&self, out: &mut dyn Write) -> Result<()> {
+        match self {
+            Self::Segment(args) => args.run(out),
+            Self::Sweep(args) => args.run(out),
+            Self::PlotKernel(args) => args.run(),
+        }
+    }
+}

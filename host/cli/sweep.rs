@@ -1,0 +1,126 @@
+//! `modeseek sweep`: what other bandwidths find.
+
+use std::io::Write;
+use std::num::NonZero;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::estimator::EstimatorArgs;
+use super::input::InputArgs;
+use super::interrupt;
+use crate::data::Carry;
+use crate::error::{Error, Result};
+use crate::executor::{CpuOptions, DeviceChoice};
+use crate::mean_shift::{Bandwidth, MeanShift};
+use crate::picture::Format;
+use crate::sweep::{Sweep, bandwidths};
+
+/// Clusters with a range of bandwidths, and tells which are stable: to choose one.
+#[derive(Clone, Debug, Args)]
+pub struct SweepArgs {
+    /// Which points
+    #[command(flatten)]
+    pub input: InputArgs,
+
+    /// The smallest bandwidth; a tenth of the default rule's estimate if not given
+    #[arg(long, value_name = "H", allow_hyphen_values = true, help_heading = "Sweep")]
+    pub from: Option<f64>,
+
+    /// The largest bandwidth; twice that estimate if not given
+    #[arg(long, value_name = "H", allow_hyphen_values = true, help_heading = "Sweep")]
+    pub to: Option<f64>,
+
+    /// How many bandwidths
+    #[arg(long, value_name = "N", default_value_t = 20, allow_negative_numbers = true, help_heading = "Sweep")]
+    pub steps: usize,
+
+    /// Draws clusters and stability over the bandwidth: .png or .svg
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub plot: Option<PathBuf>,
+
+    /// Write everything as one line of JSON
+    #[arg(long, help_heading = "Output")]
+    pub json: bool,
+
+    /// How to cluster
+    #[command(flatten)]
+    pub estimator: EstimatorArgs,
+
+    /// auto, cpu, cuda, cuda:N or interpreter
+    #[arg(long, value_name = "DEVICE", default_value = "auto", help_heading = "Execution")]
+    pub device: DeviceChoice,
+
+    /// Processor threads; one for each core if not given. Results do not depend on it
+    #[arg(long, value_name = "W", help_heading = "Execution")]
+    pub threads: Option<NonZero<usize>>,
+}
+
+impl SweepArgs {
+    /// Does what was typed, and writes the table.
+    ///
+    /// # Errors
+    /// Whatever goes wrong on the way.
+    pub fn run(&self, out: &mut dyn Write) -> Result<()> {
+        if let Some(path) = &self.plot {
+            Format::of(path)?;
+        }
+        if self.estimator.bandwidth.is_some() {
+            let why = "a sweep tries many; give --from and --to";
+            return Err(Error::Conflict { what: "--bandwidth for a sweep", why });
+        }
+        // What is given is checked before anything is read.
+        bandwidths(self.from.unwrap_or(1e-30), self.to.unwrap_or(1e30), self.steps)?;
+        let of_file = self.input.file.is_some();
+        let estimator = self.estimator.estimator(self.input.seed, of_file)?;
+        let input = self.input.input(None)?;
+        let device = self.device.open(CpuOptions { workers: self.threads, machine: None })?;
+        let mut data = input.data(Carry::Nothing)?;
+        let weights = std::mem::take(&mut data.table.weights);
+        let estimator = if weights.is_empty() { estimator } else { estimator.sample_weights(weights) };
+        let guess = || -> Result<f64> {
+            let rough = MeanShift::new().bandwidth(Bandwidth::default()).max_iterations(1).on(&device);
+            Ok(rough.fit(&data.points)?.bandwidth)
+        };
+        let (low, high) = match (self.from, self.to) {
+            (Some(low), Some(high)) => (low, high),
+            (low, high) => {
+                let guess = guess()?;
+                (low.unwrap_or(guess / 10.0), high.unwrap_or(guess * 2.0))
+            }
+        };
+        let sweep =
+            Sweep::new(&device, &data.points, &estimator, &bandwidths(low, high, self.steps)?, interrupt::check)?;
+        if let Some(path) = &self.plot {
+            sweep.picture().save(path)?;
+        }
+        if self.json {
+            serde_json::to_writer(&mut *out, &sweep).map_err(std::io::Error::from)?;
+            writeln!(out)?;
+            return Ok(());
+        }
+        writeln!(
+            out,
+            "{:>12}  {:>8}  {:>9}  {:>9}  {:>9}  {:>10}",
+            "bandwidth", "clusters", "largest", "noise", "stability", "iterations"
+        )?;
+        for found in &sweep.found {
+            let rest = if found.converged { "" } else { "  not converged" };
+            writeln!(
+                out,
+                "{:>12.6}  {:>8}  {:>9}  {:>9}  {:>9.4}  {:>10}{rest}",
+                found.bandwidth, found.clusters, found.largest, found.noise, found.stability, found.iterations
+            )?;
+        }
+        match sweep.suggested {
+            Some(bandwidth) => {
+                writeln!(out, "suggested: --bandwidth {bandwidth:.6}, in the middle of the longest stable stretch")?
+            }
+            None => writeln!(
+                out,
+                "no stretch of bandwidths is stable with more than one cluster; try another range, or more --steps"
+            )?,
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,92 @@
+//! Where points are after each iteration: for pictures of how they gather.
+
+use std::ops::ControlFlow;
+
+use super::builder::MeanShift;
+use super::iterate::Queries;
+use super::memory;
+use super::near;
+use super::options::{Form, Seeding};
+use crate::error::Result;
+use crate::executor::Device;
+use crate::points::ToPoints;
+
+/// Pairs of points below which an iteration over all of them takes no longer than to put them in order.
+const FEW_PAIRS: f64 = (1_u64 << 24) as f64;
+
+/// Points, or seeds, on their way. See [`MeanShift::frames`].
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Frames {
+    /// Which of the points, or of the seeds, are followed.
+    pub followed: Vec<usize>,
+    /// Whether what moves are the points; else seeds, which begin elsewhere.
+    pub of_points: bool,
+    /// Frame by frame, the first being the start: the positions of those that are followed, d numbers each, in units of
+    /// the data. With the cosine distance, directions.
+    pub positions: Vec<Vec<f64>>,
+    /// d.
+    pub dimensions: usize,
+    /// Whether nothing moves beyond the tolerance any more.
+    pub converged: bool,
+}
+
+impl MeanShift {
+    /// Follows at most so many of the points, or seeds, iteration by iteration: evenly many of them, the first among them.
+    ///
+    /// Every iteration is downloaded, which a [`fit`](Self::fit) does not do. Steps are those of [`fit`](Self::fit), of all
+    /// pairs or of tiles whatever the method; a seed of the standard form that has come to rest goes on moving, by less
+    /// than the tolerance.
+    ///
+    /// # Errors
+    /// As [`fit`](Self::fit).
+    pub fn frames(&self, points: &(impl ToPoints + ?Sized), most: usize) -> Result<Frames> {
+        self.check()?;
+        let points = points.to_points()?;
+        let device = match &self.device {
+            Some(device) => device.clone(),
+            None => Device::auto()?,
+        };
+        let (n, d) = (points.len(), points.dimensions());
+        self.bandwidth.check(n, d, self.sample_weights.is_some())?;
+        memory::reserve(self, &device, n, d)?;
+        let mut prepared = self.prepare(&device, &points)?;
+        let mut queries = self.seeds(&device, &mut prepared)?;
+        let m = queries.m as usize;
+        let count = m.min(most.max(1));
+        let followed: Vec<usize> = (0..count).map(|k| (k as u64 * m as u64 / count as u64) as usize).collect();
+        let place = |queries: &Queries| -> Result<Vec<f64>> {
+            let columns = device.download(&queries.columns)?;
+            let stride = queries.stride as usize;
+            let row = |&i: &usize| -> Vec<f32> { (0..d).map(|c| columns[c * stride + i]).collect() };
+            Ok(followed.iter().flat_map(|i| prepared.scaling.unscaled(&row(i))).collect())
+        };
+        let tiled = n as f64 * m as f64 >= FEW_PAIRS && self.tiles_conflict().is_none();
+        let one = self.clone().max_iterations(1);
+        let (mut positions, mut converged) = (vec![place(&queries)?], false);
+        let mut go_on = |_| ControlFlow::Continue(());
+        while positions.len() <= self.max_iterations && !converged {
+            let field = &prepared.field;
+            let ends = match (self.form, tiled) {
+                (Form::Blurring, false) => field.blur(&one, queries.columns, &mut go_on),
+                (Form::Blurring, true) => near::blur(&one, field, queries.columns, &mut go_on),
+                (Form::Standard, false) => field.climb(&one, queries, &mut go_on),
+                (Form::Standard, true) => near::climb(&one, field, queries, &mut go_on),
+            }?;
+            (queries, converged) = (ends.queries, ends.converged);
+            positions.push(place(&queries)?);
+        }
+        let of_points = self.form == Form::Blurring || self.seeding == Seeding::EveryPoint;
+        Ok(Frames { followed, of_points, positions, dimensions: d, converged })
+    }
+}
+
+impl Frames {
+    /// The positions of frame `frame`, one after another.
+    ///
+    /// # Panics
+    /// If there is no such frame.
+    pub fn frame(&self, frame: usize) -> impl Iterator<Item = &[f64]> {
+        self.positions[frame].chunks_exact(self.dimensions)
+    }
+}

@@ -1,0 +1,95 @@
+//! Curves over a line of numbers: the weight functions, and what a sweep of bandwidths finds.
+
+use super::axes::Axes;
+use super::drawing::{Anchor, Drawing, Rect, Shape};
+use super::letters;
+use super::palette::COLOURS;
+use crate::mean_shift::WeightFunction;
+
+/// Places that a curve runs through.
+const STEPS: usize = 400;
+
+/// A curve and its name.
+#[derive(Clone, Debug)]
+pub struct Curve {
+    /// What it is.
+    pub name: String,
+    /// Its places, from left to right.
+    pub through: Vec<[f64; 2]>,
+}
+
+/// Curves over common axes, in colours of their own, with their names to the right.
+pub fn curves(title: &str, names: [&str; 2], curves: &[Curve], area: Rect, size: (u32, u32)) -> Drawing {
+    let mut drawing = Drawing::new(size.0, size.1);
+    drawing.write((area.x, area.y - 18.0), title, 16.0, Anchor::Start);
+    plot(&mut drawing, names, curves, area, None);
+    drawing
+}
+
+/// Draws curves over axes of their own, from one number to another, or as far as the curves go.
+pub fn plot(drawing: &mut Drawing, names: [&str; 2], curves: &[Curve], area: Rect, from_to: Option<(f64, f64)>) {
+    let (x, y) = super::scatter::ranges(curves.iter().flat_map(|curve| &curve.through));
+    let x = from_to.unwrap_or(x);
+    let mut axes = Axes::about(area, x, (y.0.min(0.0), y.1));
+    axes.x = x;
+    // A curve above 0 stands on the axis.
+    axes.y.0 = if y.0 >= 0.0 { 0.0 } else { axes.y.0 };
+    axes.draw(drawing, names);
+    for (k, curve) in curves.iter().enumerate() {
+        let colour = COLOURS[k % COLOURS.len()];
+        let through = curve.through.iter().map(|[x, y]| axes.place(*x, *y)).collect();
+        drawing.add(Shape::Line { through, width: 2.5, colour });
+        let (left, at) = (area.x + area.width + 20.0, area.y + 10.0 + 22.0 * k as f64);
+        drawing.add(Shape::Line { through: vec![(left, at), (left + 22.0, at)], width: 3.0, colour });
+        let room = f64::from(drawing.width) - left - 40.0;
+        drawing.write((left + 30.0, at + 4.5), letters::fitted(&curve.name, 13.0, room), 13.0, Anchor::Start);
+    }
+}
+
+/// The named weight functions over the distance, for one bandwidth.
+///
+/// Each is divided by its integral over the line, as the lecture's `exp(-(d / h)^2 / 2) / (h sqrt(2 pi))` and
+/// `max(h - d, 0) / h^2` are: the areas below them are all 1/2. Mean shift does not see that factor.
+pub fn weight_functions(bandwidth: f64) -> Drawing {
+    let farthest = 4.0 * bandwidth;
+    let through = |weight: WeightFunction| {
+        let scale = 1.0 / (2.0 * integral(weight) * bandwidth);
+        let at = |k: usize| farthest * k as f64 / STEPS as f64;
+        // A weight that ends at once is drawn as it falls, between two places.
+        let value = |x: f64| scale * weight.weight(x / bandwidth);
+        (0..=STEPS).map(|k| [at(k), value(at(k))]).collect()
+    };
+    let curve = |(name, weight): (&str, WeightFunction)| Curve { name: name.to_owned(), through: through(weight) };
+    let all = [
+        ("gaussian: exp(-u² / 2)", WeightFunction::Gaussian),
+        ("triangular: 1 - u", WeightFunction::Triangular),
+        ("flat: 1 up to u = 1", WeightFunction::Flat),
+        ("epanechnikov: 1 - u²", WeightFunction::Epanechnikov),
+        ("biweight: (1 - u²)²", WeightFunction::Biweight),
+    ]
+    .map(curve);
+    let area = Rect { x: 78.0, y: 48.0, width: 600.0, height: 400.0 };
+    let title = format!("Weight of a point, bandwidth {}", super::scatter::number(bandwidth));
+    curves(&title, ["distance", "weight"], &all, area, (900, 510))
+}
+
+/// The integral of a weight from 0 on, for a bandwidth of 1.
+fn integral(weight: WeightFunction) -> f64 {
+    let step = 1e-4;
+    (0..100_000).map(|k| weight.weight((f64::from(k) + 0.5) * step) * step).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn weights_are_the_lectures() {
+        // At h = 2.5, d = 4 the Gaussian is about 0.044, and the triangular one (h - d) / h^2 at d = 1.
+        let gaussian = WeightFunction::Gaussian.weight(4.0 / 2.5) / (2.0 * integral(WeightFunction::Gaussian) * 2.5);
+        assert!((gaussian - 0.044).abs() < 5e-4, "{gaussian}");
+        let triangular =
+            WeightFunction::Triangular.weight(1.0 / 2.5) / (2.0 * integral(WeightFunction::Triangular) * 2.5);
+        assert!((triangular - 1.5 / 6.25).abs() < 1e-6, "{triangular}");
+    }
+}

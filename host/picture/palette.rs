@@ -1,0 +1,108 @@
+//! Colours that people who do not see all colours can tell apart.
+//!
+//! Source: Okabe and Ito, Color Universal Design (2008): seven colours and black. Beyond seven clusters the colours
+//! come again with other markers, so that colour is never alone to tell them.
+
+use super::drawing::{Colour, Mark};
+
+/// White.
+pub const WHITE: Colour = [255, 255, 255, 255];
+
+/// What text and axes are drawn in.
+pub const INK: Colour = [40, 40, 40, 255];
+
+/// The lines of a grid.
+pub const FAINT: Colour = [228, 228, 228, 255];
+
+/// Points that belong to no cluster.
+pub const NOISE: Colour = [160, 160, 160, 255];
+
+/// The lecture's marks of modes: black under magenta.
+pub const MODE: [Colour; 2] = [[0, 0, 0, 255], [255, 0, 255, 255]];
+
+/// Okabe and Ito's colours, without black: that is for modes and text. Yellow last: it is faint on white.
+pub const COLOURS: [Colour; 7] = [
+    [0, 114, 178, 255],
+    [230, 159, 0, 255],
+    [0, 158, 115, 255],
+    [213, 94, 0, 255],
+    [86, 180, 233, 255],
+    [204, 121, 167, 255],
+    [240, 228, 66, 255],
+];
+
+/// The markers, one for each time around the colours.
+const MARKS: [Mark; 4] = [Mark::Disc, Mark::Square, Mark::Triangle, Mark::Diamond];
+
+/// The colour of a label; a negative one is noise.
+pub fn colour(label: i32) -> Colour {
+    usize::try_from(label).map_or(NOISE, |label| COLOURS[label % COLOURS.len()])
+}
+
+/// The marker of a label.
+pub fn mark(label: i32) -> Mark {
+    usize::try_from(label).map_or(Mark::Disc, |label| MARKS[label / COLOURS.len() % MARKS.len()])
+}
+
+/// A colour on the way from white to dark blue, for t from 0 to 1: light falls evenly along it.
+pub fn heat(t: f64) -> Colour {
+    const STOPS: [[f64; 3]; 5] =
+        [[255.0, 255.0, 255.0], [198.0, 219.0, 239.0], [107.0, 174.0, 214.0], [33.0, 113.0, 181.0], [8.0, 48.0, 107.0]];
+    let at = t.clamp(0.0, 1.0) * (STOPS.len() - 1) as f64;
+    let low = (at as usize).min(STOPS.len() - 2);
+    let part = at - low as f64;
+    let mixed = |c: usize| (STOPS[low][c] * (1.0 - part) + STOPS[low + 1][c] * part).round() as u8;
+    [mixed(0), mixed(1), mixed(2), 255]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A colour as eyes without the named cones see it, in linear light. Source: Vienot, Brettel and Mollon, Digital
+    /// video colourmaps for checking the legibility of displays by dichromats (1999).
+    fn seen(colour: Colour, protan: bool) -> [f64; 3] {
+        let linear = |value: u8| {
+            let v = f64::from(value) / 255.0;
+            if v <= 0.04045 { v / 12.92 } else { ((v + 0.055) / 1.055).powf(2.4) }
+        };
+        let [r, g, b] = [0, 1, 2].map(|c| linear(colour[c]));
+        if protan {
+            let red = 0.11238 * r + 0.88762 * g;
+            [red, red, 0.00401 * r - 0.00401 * g + b]
+        } else {
+            let red = 0.29275 * r + 0.70725 * g;
+            [red, red, -0.02234 * r + 0.02234 * g + b]
+        }
+    }
+
+    #[test]
+    fn colours_differ_for_every_kind_of_eye() {
+        for protan in [false, true] {
+            for (i, &a) in COLOURS.iter().enumerate() {
+                for &b in &COLOURS[..i] {
+                    let (a, b) = (seen(a, protan), seen(b, protan));
+                    let apart = (0..3).map(|c| (a[c] - b[c]).powi(2)).sum::<f64>().sqrt();
+                    assert!(apart >= 0.08, "{a:?} and {b:?} are {apart} apart, protan: {protan}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn labels_beyond_the_colours_have_other_marks() {
+        for label in 0..28 {
+            for other in 0..label {
+                assert!(colour(label) != colour(other) || mark(label) != mark(other), "{label} and {other}");
+            }
+        }
+        assert_eq!(colour(-1), NOISE);
+    }
+
+    #[test]
+    fn heat_falls_from_white_to_dark() {
+        let light = |t: f64| heat(t)[..3].iter().map(|&value| u32::from(value)).sum::<u32>();
+        assert_eq!(heat(-1.0), WHITE);
+        assert!((0..50).all(|i| light(f64::from(i) / 50.0) > light(f64::from(i + 1) / 50.0)));
+    }
+}

@@ -1,0 +1,180 @@
+//! Points as they are seen on a plane: their two coordinates, or their first two principal components.
+
+use nalgebra::{DMatrix, DVector, SymmetricEigen};
+
+use crate::points::Points;
+
+/// Points that covariances are taken of at most, in up to [`FULL`] dimensions.
+const SAMPLE: usize = 10_000;
+
+/// The most dimensions whose covariances are a matrix; in more, so many points have as many components.
+const FULL: usize = 256;
+
+/// A plane, and how points come to lie on it.
+#[derive(Clone, Debug)]
+pub struct Plane {
+    /// What the two axes show.
+    pub names: [String; 2],
+    /// In units of the data, how far a coordinate counts along each axis: none for one dimension's second axis.
+    axes: [Option<DVector<f64>>; 2],
+    /// What coordinates are counted from along an axis.
+    origin: DVector<f64>,
+}
+
+impl Plane {
+    /// The plane of a point set. `names` are those of its columns; a column without one is named by its number, from 0.
+    ///
+    /// In two dimensions it is theirs. In one, points are spread over the second axis so that they can be told apart. In
+    /// more it is that of the first two principal components, of at most 10,000 of the points (256 in more than 256
+    /// dimensions), taken at even distances.
+    pub fn of(points: &Points, names: &[String]) -> Self {
+        let d = points.dimensions();
+        let name = |column: usize| match names.get(column) {
+            Some(name) if !name.trim().is_empty() => name.clone(),
+            _ => format!("column {column}"),
+        };
+        let along = |column: usize| Some(DVector::from_fn(d, |c, _| if c == column { 1.0 } else { 0.0 }));
+        match d {
+            1 => Self {
+                names: [name(0), "spread, to tell points apart".to_owned()],
+                axes: [along(0), None],
+                origin: DVector::zeros(1),
+            },
+            2 => Self { names: [name(0), name(1)], axes: [along(0), along(1)], origin: DVector::zeros(2) },
+            _ => Self::of_components(points),
+        }
+    }
+
+    fn of_components(points: &Points) -> Self {
+        let (n, d) = (points.len(), points.dimensions());
+        let rows = points.centred_rows();
+        let most = if d <= FULL { SAMPLE } else { FULL };
+        let count = n.min(most);
+        let sample = DMatrix::from_fn(d, count, |c, k| f64::from(rows[k * n / count * d + c]));
+        let mean = sample.column_mean();
+        let mut about = sample;
+        for mut column in about.column_iter_mut() {
+            column -= &mean;
+        }
+        // Numbers near 1, so that no square leaves f64.
+        let largest = about.amax();
+        let unit = if largest > 0.0 { largest } else { 1.0 };
+        about /= unit;
+        let (values, vectors) = if d <= FULL {
+            let SymmetricEigen { eigenvalues, eigenvectors } = SymmetricEigen::new(&about * about.transpose());
+            (eigenvalues, eigenvectors)
+        } else {
+            // X X' and X' X have the same values, and X takes the vectors of one to those of the other.
+            let SymmetricEigen { eigenvalues, eigenvectors } = SymmetricEigen::new(about.transpose() * &about);
+            (eigenvalues, &about * eigenvectors)
+        };
+        let mut order: Vec<usize> = (0..values.len()).collect();
+        order.sort_by(|&a, &b| values[b].total_cmp(&values[a]));
+        let total: f64 = values.iter().sum();
+        let axis = |k: usize| {
+            let fallback = || DVector::from_fn(d, |c, _| if c == k { 1.0 } else { 0.0 });
+            let Some(&at) = order.get(k) else { return fallback() };
+            let vector: DVector<f64> = vectors.column(at).into_owned();
+            let length = vector.norm();
+            if !(length > 1e-12) {
+                return fallback();
+            }
+            // Either sign is right: the larger entry is to be positive.
+            let (low, high) = (vector.min(), vector.max());
+            vector * (if high >= -low { 1.0 } else { -1.0 } / length)
+        };
+        let share = |k: usize| {
+            let value = order.get(k).map_or(0.0, |&at| values[at].max(0.0));
+            if total > 0.0 { 100.0 * value / total } else { 0.0 }
+        };
+        let name = |k: usize, which: &str| format!("{which} principal component ({:.0} % of the variance)", share(k));
+        let origin = DVector::from_fn(d, |c, _| points.centre()[c]) + mean;
+        Self { names: [name(0, "first"), name(1, "second")], axes: [Some(axis(0)), Some(axis(1))], origin }
+    }
+
+    /// Where a position, in units of the data, lies; `at` is its number, by which it is spread in one dimension.
+    pub fn of_position(&self, position: &[f64], at: usize) -> [f64; 2] {
+        // The fractional parts of multiples of the golden ratio are spread evenly however many there are.
+        let spread = || (at as f64 * 0.618_033_988_749_894_9).fract();
+        let along = |axis: &DVector<f64>| {
+            position.iter().zip(axis.iter()).zip(self.origin.iter()).map(|((x, a), from)| (x - from) * a).sum::<f64>()
+        };
+        [0, 1].map(|k| self.axes[k].as_ref().map_or_else(spread, along))
+    }
+
+    /// Where each point lies.
+    pub fn of_points(&self, points: &Points) -> Vec<[f64; 2]> {
+        let rows = points.centred_rows().chunks_exact(points.dimensions());
+        rows.enumerate().map(|(at, row)| self.of_position(&points.uncentred(row), at)).collect()
+    }
+
+    /// Whether the points have one dimension, and the second axis says nothing.
+    pub fn is_line(&self) -> bool {
+        self.axes[1].is_none()
+    }
+
+    /// How far a bandwidth reaches along the axes: that of each dimension, where each has one, as an ellipse; `None` where
+    /// a plane of components has no ellipse for these.
+    pub fn reach(&self, bandwidth: f64, per_dimension: Option<&[f64]>) -> Option<(f64, f64)> {
+        match per_dimension {
+            None => Some((bandwidth, bandwidth)),
+            Some(&[x]) => Some((x, x)),
+            Some(&[x, y]) => Some((x, y)),
+            Some(_) => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_dimensions_are_shown_as_they_are() {
+        let points = Points::from_rows(&[1e6, 2.0, 1e6 + 3.0, 4.0], 2).unwrap();
+        let plane = Plane::of(&points, &["width".to_owned()]);
+        assert_eq!(plane.names, ["width", "column 1"]);
+        assert_eq!(plane.of_points(&points), [[1e6, 2.0], [1e6 + 3.0, 4.0]]);
+    }
+
+    #[test]
+    fn one_dimension_is_spread() {
+        let points = Points::from_rows(&[1.0, 1.0, 5.0], 1).unwrap();
+        let plane = Plane::of(&points, &[]);
+        let places = plane.of_points(&points);
+        assert!(plane.is_line() && places[0] != places[1] && places[0][0] == 1.0 && places[2][0] == 5.0);
+    }
+
+    /// Points along one direction, with little beside it, in few dimensions and in more than there are points.
+    #[test]
+    fn components_are_found() {
+        for d in [3, 40, 300] {
+            let direction: Vec<f64> = (0..d).map(|c| if c % 3 == 0 { 2.0 } else { -1.0 }).collect();
+            let length = direction.iter().map(|x| x * x).sum::<f64>().sqrt();
+            let rows: Vec<f64> = (0..50)
+                .flat_map(|i| {
+                    let t = f64::from(i) - 20.0;
+                    let beside = if i % 2 == 0 { 0.5 } else { -0.5 };
+                    let direction = &direction;
+                    (0..d).map(move |c| 7.0 + t * direction[c] + if c == 1 { beside } else { 0.0 })
+                })
+                .collect();
+            let points = Points::from_rows(&rows, d).unwrap();
+            let plane = Plane::of(&points, &[]);
+            assert!(plane.names[0].contains("(100 %") && plane.names[1].contains("second"), "{:?}", plane.names);
+            let places = plane.of_points(&points);
+            let (first, last) = (places[0], places[49]);
+            assert!(((last[0] - first[0]) - 49.0 * length).abs() <= 0.02 * length, "d = {d}: {first:?} {last:?}");
+            assert!(places.iter().all(|place| place[1].abs() <= 0.8), "d = {d}");
+        }
+    }
+
+    #[test]
+    fn points_on_one_spot_have_a_plane() {
+        for d in [3, 300] {
+            let points = Points::from_rows(&vec![4.0; 3 * d], d).unwrap();
+            let places = Plane::of(&points, &[]).of_points(&points);
+            assert!(places.iter().all(|place| *place == [0.0, 0.0]), "{places:?}");
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! The ways of some points to their modes.
+
+use super::drawing::{Drawing, Mark, Shape};
+use super::palette::{self, INK};
+use super::scatter::{Scatter, mode};
+use super::scene::Scene;
+use crate::mean_shift::{Clustering, Frames};
+use crate::points::Points;
+
+/// The ways that [`frames`](crate::MeanShift::frames) has followed, over the data: from a disc to a mode, in the colour of
+/// the cluster.
+///
+/// # Panics
+/// If the clustering or the frames are of other points.
+pub fn trace(points: &Points, clustering: &Clustering, frames: &Frames, options: &Scatter<'_>) -> Drawing {
+    let scene = Scene::new(points, clustering, frames, options);
+    let (count, steps) = (frames.followed.len(), frames.positions.len() - 1);
+    let what = if frames.of_points { "points" } else { "seeds" };
+    let title = format!("The ways of {count} {what} in {steps} iterations");
+    let mut drawing = scene.background(options.title.unwrap_or(&title), true);
+    for (k, &label) in scene.labels.iter().enumerate() {
+        let colour = if frames.of_points { palette::colour(label) } else { INK };
+        let through: Vec<_> = scene.frames.iter().map(|frame| scene.axes.place(frame[k][0], frame[k][1])).collect();
+        let at = through[0];
+        drawing.add(Shape::Line { through, width: 1.6, colour });
+        drawing.add(Shape::Marker { at, radius: 3.0, mark: Mark::Disc, fill: colour });
+    }
+    for [x, y] in scene.modes.iter().take(500).rev() {
+        mode(&mut drawing, scene.axes.place(*x, *y), 0.8);
+    }
+    drawing
+}

@@ -1,0 +1,155 @@
+//! Images from files: PNG, JPEG, GIF (its first frame) and BMP, within limits that are checked before memory is taken.
+
+use std::fs::File;
+use std::io::{BufReader, Cursor, Read};
+use std::path::Path;
+
+use image::{DynamicImage, ImageDecoder, ImageReader, Limits, RgbImage};
+
+use crate::error::{Error, Result};
+
+/// The most pixels of an image: 64 Mi, of which a photograph has a quarter. A file of a few kilobytes can claim more
+/// than any memory holds.
+pub const MOST_PIXELS: u64 = 1 << 26;
+
+/// The largest file that is looked at: an image of [`MOST_PIXELS`] needs no more.
+const MOST_BYTES: u64 = 1 << 30;
+
+/// Reads an image, turned as its camera says, without transparency: what shines through is not there.
+///
+/// # Errors
+/// [`Error::ReadFile`]; [`Error::Image`] for what is no image, or not all of one; [`Error::ImageSize`] for one without
+/// pixels or with more than [`MOST_PIXELS`].
+pub fn read(path: &Path) -> Result<RgbImage> {
+    let failed = |source| Error::ReadFile { path: path.to_owned(), source };
+    let file = File::open(path).map_err(failed)?;
+    let metadata = file.metadata().map_err(failed)?;
+    if metadata.is_dir() {
+        return Err(failed(std::io::ErrorKind::IsADirectory.into()));
+    }
+    // What has no length, as a pipe, is read to its end; no more than an image can have.
+    let mut bytes = Vec::new();
+    BufReader::new(file).take(MOST_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() as u64 > MOST_BYTES {
+        let message = "it has more than 1 GiB".to_owned();
+        return Err(Error::Image { path: path.to_owned(), message });
+    }
+    decode(path, &bytes)
+}
+
+fn decode(path: &Path, bytes: &[u8]) -> Result<RgbImage> {
+    let bad = |message: String| Error::Image { path: path.to_owned(), message };
+    if bytes.is_empty() {
+        return Err(bad("it is empty".to_owned()));
+    }
+    let mut reader =
+        ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(|error| bad(error.to_string()))?;
+    if reader.format().is_none() {
+        return Err(bad("it is not a PNG, JPEG, GIF or BMP image".to_owned()));
+    }
+    // Sizes are checked here, with an error that says them; the decoder's own limit is for what it takes beside.
+    let mut limits = Limits::no_limits();
+    limits.max_alloc = Some(16 * MOST_PIXELS);
+    reader.limits(limits);
+    let mut decoder = reader.into_decoder().map_err(|error| bad(one_line(&error)))?;
+    let (width, height) = decoder.dimensions();
+    let pixels = u64::from(width) * u64::from(height);
+    if pixels == 0 || pixels > MOST_PIXELS {
+        return Err(Error::ImageSize { path: path.to_owned(), width, height, most: MOST_PIXELS });
+    }
+    let turned = decoder.orientation().map_err(|error| bad(one_line(&error)))?;
+    let mut image = DynamicImage::from_decoder(decoder).map_err(|error| bad(one_line(&error)))?;
+    image.apply_orientation(turned);
+    Ok(image.into_rgb8())
+}
+
+/// A decoder's message, which may have more lines than one.
+fn one_line(error: &image::ImageError) -> String {
+    error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use image::{ImageFormat, Rgb};
+
+    use super::*;
+
+    fn encoded(format: ImageFormat) -> Vec<u8> {
+        let image = RgbImage::from_fn(32, 20, |x, y| Rgb([x as u8 * 8, y as u8 * 12, (x ^ y) as u8 * 4]));
+        let mut bytes = Cursor::new(Vec::new());
+        image.write_to(&mut bytes, format).unwrap();
+        bytes.into_inner()
+    }
+
+    fn error(bytes: &[u8]) -> String {
+        let error = decode(Path::new("photo"), bytes).unwrap_err();
+        let text = error.to_string();
+        assert!(text.contains("photo") && !text.contains('\n'), "{text}");
+        text
+    }
+
+    #[test]
+    fn every_format_is_read() {
+        for format in [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::Gif, ImageFormat::Bmp] {
+            assert_eq!(decode(Path::new("photo"), &encoded(format)).unwrap().dimensions(), (32, 20), "{format:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_image_is_told() {
+        assert!(error(b"").contains("empty"));
+        for bytes in [&b"Not an image at all"[..], &[0; 100], b"RIFF....WEBPVP8 "] {
+            assert!(error(bytes).contains("not a PNG"), "{}", error(bytes));
+        }
+        for format in [ImageFormat::Png, ImageFormat::Gif, ImageFormat::Bmp] {
+            let whole = encoded(format);
+            for part in [1, 4, 8, 20, 40, whole.len() / 2] {
+                error(&whole[..part]);
+            }
+        }
+        // What is left of a JPEG is shown by many programs, and may be by this one: but no panic.
+        let whole = encoded(ImageFormat::Jpeg);
+        for part in 0..whole.len() {
+            drop(decode(Path::new("photo"), &whole[..part]));
+        }
+    }
+
+    /// A PNG of a few bytes whose header claims any size.
+    fn png_of(width: u32, height: u32) -> Vec<u8> {
+        let mut png = encoded(ImageFormat::Png);
+        png[16..20].copy_from_slice(&width.to_be_bytes());
+        png[20..24].copy_from_slice(&height.to_be_bytes());
+        let crc = crc(&png[12..29]);
+        png[29..33].copy_from_slice(&crc.to_be_bytes());
+        png
+    }
+
+    /// The check sum of PNG chunks (ISO 3309).
+    fn crc(bytes: &[u8]) -> u32 {
+        let step = |crc: u32, _| if crc & 1 == 1 { 0xedb8_8320 ^ (crc >> 1) } else { crc >> 1 };
+        !bytes.iter().fold(!0, |crc, &byte| (0..8).fold(crc ^ u32::from(byte), step))
+    }
+
+    #[test]
+    fn sizes_are_checked_before_memory_is_taken() {
+        assert!(decode(Path::new("photo"), &png_of(32, 20)).is_ok());
+        for (width, height) in [(60_000, 60_000), (1 << 27, 1), (i32::MAX as u32, i32::MAX as u32)] {
+            let text = error(&png_of(width, height));
+            assert!(text.contains(&format!("{width} x {height}")), "{text}");
+        }
+        error(&png_of(0, 20));
+    }
+
+    #[test]
+    fn files_that_cannot_be_read() {
+        let folder = tempfile::tempdir().unwrap();
+        for path in [folder.path().join("none.png"), folder.path().to_owned()] {
+            let error = read(&path).unwrap_err();
+            assert!(matches!(&error, Error::ReadFile { .. }), "{error}");
+            assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");
+        }
+        let path = folder.path().join("a.jpg");
+        std::fs::write(&path, encoded(ImageFormat::Jpeg)).unwrap();
+        assert_eq!(read(&path).unwrap().dimensions(), (32, 20));
+    }
+}

@@ -1,0 +1,198 @@
+//! What other bandwidths would have found: to help people choose one.
+//!
+//! A clustering that says something about the data hardly changes when the bandwidth changes a little. So for a range of
+//! bandwidths, a constant factor apart, a sweep tells how many clusters there are, and how far labels agree with those of
+//! the neighbouring bandwidths: the adjusted Rand index, 1 for the same clusters.
+
+use std::time::Instant;
+
+use serde::Serialize;
+
+use crate::agreement::adjusted_rand_index;
+use crate::error::{Error, Result};
+use crate::executor::Device;
+use crate::mean_shift::{Bandwidth, MeanShift};
+use crate::picture::{Anchor, Curve, Drawing, Rect, plot};
+use crate::points::Points;
+
+/// The most bandwidths of a sweep.
+pub const MOST_BANDWIDTHS: usize = 1000;
+
+/// Labels of neighbouring bandwidths that agree so far are taken for the same.
+const SAME: f64 = 0.95;
+
+/// What a bandwidth finds.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Found {
+    /// The bandwidth.
+    pub bandwidth: f64,
+    /// How many clusters.
+    pub clusters: usize,
+    /// Points in the largest of them.
+    pub largest: usize,
+    /// Points that belong to none.
+    pub noise: usize,
+    /// The adjusted Rand index with the next smaller bandwidth's labels and with the next larger one's: their mean, or the
+    /// one that there is.
+    pub stability: f64,
+    /// Iterations.
+    pub iterations: usize,
+    /// Whether every query came to rest.
+    pub converged: bool,
+    /// The time of the fit.
+    pub seconds: f64,
+}
+
+/// A range of bandwidths, and what each finds.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Sweep {
+    /// From the smallest bandwidth to the largest.
+    pub found: Vec<Found>,
+    /// The middle of the longest stretch of bandwidths whose labels agree with their neighbours' (adjusted Rand index of
+    /// 0.95 and more) and that find more than one cluster. None, if there is no such pair.
+    pub suggested: Option<f64>,
+}
+
+/// Bandwidths from `low` to `high`, a constant factor apart.
+///
+/// # Errors
+/// [`Error::Option`] for a range that is none, or fewer than two of them.
+pub fn bandwidths(low: f64, high: f64, count: usize) -> Result<Vec<f64>> {
+    let fits = |h: f64| (1e-30..=1e30).contains(&h);
+    if !fits(low) {
+        return Err(Error::Option { option: "--from", value: low.to_string(), must: "between 1e-30 and 1e30" });
+    }
+    if !(fits(high) && high > low) {
+        return Err(Error::Option { option: "--to", value: high.to_string(), must: "above --from, up to 1e30" });
+    }
+    if !(2..=MOST_BANDWIDTHS).contains(&count) {
+        return Err(Error::Option { option: "--steps", value: count.to_string(), must: "from 2 to 1000" });
+    }
+    let (low, high) = (low.ln(), high.ln());
+    Ok((0..count).map(|k| (low + (high - low) * k as f64 / (count - 1) as f64).exp()).collect())
+}
+
+impl Sweep {
+    /// Clusters points with each of the bandwidths, which ascend. `go_on` is asked before each; its error ends the sweep.
+    ///
+    /// # Errors
+    /// As [`MeanShift::fit`]; that of `go_on`.
+    pub fn new(
+        device: &Device,
+        points: &Points,
+        estimator: &MeanShift,
+        bandwidths: &[f64],
+        mut go_on: impl FnMut() -> Result<()>,
+    ) -> Result<Self> {
+        let mut found: Vec<Found> = Vec::new();
+        let mut labels: Vec<i32> = Vec::new();
+        // How far each agrees with the next.
+        let mut agreements = Vec::new();
+        for &bandwidth in bandwidths {
+            go_on()?;
+            let start = Instant::now();
+            let clustering = estimator.clone().bandwidth(Bandwidth::Fixed(bandwidth)).on(device).fit(points)?;
+            if !found.is_empty() {
+                agreements.push(adjusted_rand_index(&labels, &clustering.labels));
+            }
+            found.push(Found {
+                bandwidth,
+                clusters: clustering.modes.len(),
+                largest: clustering.modes.iter().map(|mode| mode.size).max().unwrap_or(0),
+                noise: clustering.labels.iter().filter(|&&label| label < 0).count(),
+                stability: 0.0,
+                iterations: clustering.iterations,
+                converged: clustering.converged,
+                seconds: start.elapsed().as_secs_f64(),
+            });
+            labels = clustering.labels;
+        }
+        Ok(Self::of(found, &agreements))
+    }
+
+    /// What was found, and how far each agrees with the next.
+    fn of(mut found: Vec<Found>, agreements: &[f64]) -> Self {
+        for (k, one) in found.iter_mut().enumerate() {
+            let beside = [k.checked_sub(1), Some(k)];
+            let known: Vec<f64> = beside.into_iter().flatten().filter_map(|at| agreements.get(at)).copied().collect();
+            one.stability = known.iter().sum::<f64>() / known.len().max(1) as f64;
+        }
+        let (mut best, mut first) = (None, 0);
+        for last in 0..found.len() {
+            let goes_on = last > first && agreements[last - 1] >= SAME && found[last].clusters > 1;
+            if !goes_on {
+                first = last;
+            }
+            let length = found[last].bandwidth.ln() - found[first].bandwidth.ln();
+            // A stretch begins where there is more than one cluster, too.
+            let longest = best.is_none_or(|(longest, _, _)| length > longest);
+            if length > 0.0 && found[first].clusters > 1 && longest {
+                best = Some((length, first, last));
+            }
+        }
+        let middle = |first: usize, last: usize| (found[first].bandwidth * found[last].bandwidth).sqrt();
+        let suggested = best.map(|(_, first, last)| middle(first, last));
+        Self { found, suggested }
+    }
+
+    /// The number of clusters and the stability over the bandwidth; counts above a few times those that are stable are
+    /// left out.
+    pub fn picture(&self) -> Drawing {
+        let most = self.found.iter().filter(|found| found.stability >= SAME).map(|found| found.clusters).max();
+        let most = 3 * most.unwrap_or(10).clamp(4, 1000);
+        let curve = |name: &str, value: &dyn Fn(&Found) -> Option<f64>| Curve {
+            name: name.to_owned(),
+            through: self.found.iter().filter_map(|found| Some([found.bandwidth, value(found)?])).collect(),
+        };
+        let clusters = curve("clusters", &|found| (found.clusters <= most).then_some(found.clusters as f64));
+        let stability = curve("agreement", &|found| Some(found.stability));
+        let mut drawing = Drawing::new(900, 640);
+        let title = match self.suggested {
+            Some(bandwidth) => format!("Clusters and stability; suggested bandwidth {bandwidth:.4}"),
+            None => "Clusters and stability; no bandwidth is stable".to_owned(),
+        };
+        drawing.write((78.0, 28.0), title, 16.0, Anchor::Start);
+        let range = (self.found[0].bandwidth, self.found[self.found.len() - 1].bandwidth);
+        let area = |y: f64| Rect { x: 78.0, y, width: 640.0, height: 220.0 };
+        plot(&mut drawing, ["bandwidth", "clusters"], &[clusters], area(48.0), Some(range));
+        let names = ["bandwidth", "adjusted Rand index with neighbours"];
+        plot(&mut drawing, names, &[stability], area(352.0), Some(range));
+        drawing
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(bandwidth: f64, clusters: usize) -> Found {
+        let (largest, noise, stability, iterations, converged, seconds) = (1, 0, 0.0, 1, true, 0.0);
+        Found { bandwidth, clusters, largest, noise, stability, iterations, converged, seconds }
+    }
+
+    #[test]
+    fn bandwidths_are_a_factor_apart() {
+        let all = bandwidths(1.0, 16.0, 5).unwrap();
+        for (found, expected) in all.iter().zip([1.0, 2.0, 4.0, 8.0, 16.0]) {
+            assert!((found - expected).abs() < 1e-12);
+        }
+        for (low, high, count) in [(0.0, 1.0, 5), (2.0, 2.0, 5), (f64::NAN, 1.0, 5), (1.0, f64::NAN, 5), (1.0, 2.0, 1)]
+        {
+            let error = bandwidths(low, high, count).unwrap_err();
+            assert!(error.is_usage(), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_longest_stretch_is_suggested() {
+        // Stable from 2 to 8 with three clusters, and from 16 on with a single one.
+        let all = [(1.0, 9), (2.0, 3), (4.0, 3), (8.0, 3), (16.0, 1), (32.0, 1), (64.0, 1), (128.0, 1)];
+        let sweep = Sweep::of(all.map(|(h, k)| found(h, k)).to_vec(), &[0.2, 1.0, 0.99, 0.0, 1.0, 1.0, 1.0]);
+        assert!((sweep.suggested.unwrap() - 4.0).abs() < 1e-12);
+        let stability: Vec<f64> = sweep.found.iter().map(|found| found.stability).collect();
+        assert_eq!(stability[..3], [0.2, 0.6, 0.995]);
+        assert_eq!(stability[7], 1.0);
+        let sweep = Sweep::of(vec![found(1.0, 5), found(2.0, 1)], &[0.1]);
+        assert_eq!(sweep.suggested, None);
+    }
+}

@@ -1,0 +1,149 @@
+//! The program's pictures: files that are written, and commands that are refused.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use image::{Rgb, RgbImage};
+
+fn modeseek(folder: &Path, words: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_modeseek"));
+    command.current_dir(folder).args(words).args(["--device", "cpu"]).output().unwrap()
+}
+
+#[track_caller]
+fn done(folder: &Path, words: &[&str]) -> String {
+    let output = modeseek(folder, words);
+    assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// One line on standard error, with this word, and the exit code.
+#[track_caller]
+fn refused(folder: &Path, words: &[&str], code: i32, word: &str) {
+    let output = modeseek(folder, words);
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(code), "{words:?}: {error}");
+    assert!(error.contains(word), "{words:?}: {word:?} is not in {error}");
+    assert!(code == 2 || error.trim_end().lines().count() == 1, "{error}");
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let mut names: Vec<_> =
+        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn every_picture_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let words = ["--points=300", "--plot=a.png", "--animate=b.html", "--trace=c.svg", "--traced=20"];
+    assert!(done(folder.path(), &words).contains("clusters"));
+    done(folder.path(), &["--points=300", "--dim=3", "--bandwidth=6", "--plot=d.svg", "--animate=e.gif"]);
+    assert_eq!(names(folder.path()), ["a.png", "b.html", "c.svg", "d.svg", "e.gif"]);
+    assert_eq!(image::open(folder.path().join("a.png")).unwrap().to_rgb8().dimensions(), modeseek::picture::SIZE);
+    let svg = std::fs::read_to_string(folder.path().join("d.svg")).unwrap();
+    assert!(svg.contains("first principal component"));
+}
+
+#[test]
+fn columns_name_the_axes() {
+    let folder = tempfile::tempdir().unwrap();
+    let rows: String = (0..40).map(|i| format!("{},{}\n", i % 2 * 9, i / 2 % 5)).collect();
+    std::fs::write(folder.path().join("points.csv"), format!("girth,height\n{rows}")).unwrap();
+    done(folder.path(), &["points.csv", "--bandwidth=2", "--plot=a.svg"]);
+    let svg = std::fs::read_to_string(folder.path().join("a.svg")).unwrap();
+    assert!(svg.contains(">girth</text>") && svg.contains(">height</text>") && svg.contains("40 points, 2 clusters"));
+}
+
+#[test]
+fn what_cannot_be_drawn_is_refused_before_anything_is_done() {
+    let folder = tempfile::tempdir().unwrap();
+    let (points, path) = ("--points=100", folder.path());
+    refused(path, &[points, "--plot=a.jpg"], 2, ".png or .svg");
+    refused(path, &[points, "--trace=a.gif"], 2, ".png or .svg");
+    refused(path, &[points, "--animate=a.png"], 2, ".gif or .html");
+    refused(path, &[points, "--trace=a.png", "--traced=0"], 2, "--traced");
+    refused(path, &[points, "--traced=5"], 2, "--trace");
+    refused(path, &[points, "--plot=none/a.png"], 1, "folder");
+    assert_eq!(names(path), [""; 0]);
+}
+
+#[test]
+fn weight_functions_are_drawn() {
+    let folder = tempfile::tempdir().unwrap();
+    let plot = |words: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_modeseek"));
+        command.current_dir(folder.path()).arg("plot-kernel").args(words).output().unwrap()
+    };
+    assert!(plot(&["-o", "a.svg", "--bandwidth", "1.5"]).status.success());
+    assert!(std::fs::read_to_string(folder.path().join("a.svg")).unwrap().contains("bandwidth 1.5"));
+    for words in [&["-o", "a.svg", "--bandwidth", "-1"][..], &["-o", "a.txt"], &[]] {
+        assert_eq!(plot(words).status.code(), Some(2), "{words:?}");
+    }
+}
+
+#[test]
+fn a_sweep_is_a_table_a_picture_and_json() {
+    let folder = tempfile::tempdir().unwrap();
+    let common = ["sweep", "--points=600", "--from=1", "--to=30", "--steps=12"];
+    let text = done(folder.path(), &[&common[..], &["--plot=a.png"]].concat());
+    assert!(text.lines().count() == 14 && text.contains("suggested: --bandwidth"), "{text}");
+    let json: serde_json::Value =
+        serde_json::from_str(&done(folder.path(), &[&common[..], &["--json"]].concat())).unwrap();
+    assert_eq!(json["found"].as_array().unwrap().len(), 12);
+    assert!(json["suggested"].as_f64().unwrap() > 1.0);
+    // Without a range it is found out.
+    assert!(done(folder.path(), &["sweep", "--points=300", "--steps=3"]).contains("stability"));
+    refused(folder.path(), &["sweep", "--from=2", "--to=1"], 2, "--to");
+    refused(folder.path(), &["sweep", "--steps=1"], 2, "--steps");
+    refused(folder.path(), &["sweep", "--bandwidth=2"], 2, "--from");
+    refused(folder.path(), &["sweep", "--plot=a.txt"], 2, ".png or .svg");
+    refused(folder.path(), &["sweep", "none.csv"], 1, "none.csv");
+    assert_eq!(names(folder.path()), ["a.png"]);
+}
+
+#[test]
+fn an_image_is_segmented() {
+    let folder = tempfile::tempdir().unwrap();
+    let image = RgbImage::from_fn(48, 32, |x, y| {
+        let noise = (x * 7 + y * 13) as u8 % 9;
+        Rgb(if x < 20 { [200 + noise, 40, 30] } else { [20, 60 + noise, 180] })
+    });
+    image.save(folder.path().join("photo.png")).unwrap();
+    let words =
+        ["segment", "photo.png", "--spatial=5", "-o=s.png", "--filtered=f.jpg", "--borders=b.bmp", "--labels=l.png"];
+    let text = done(folder.path(), &words);
+    assert!(text.contains("48 x 32 pixels") && text.contains("regions     2,"), "{text}");
+    let labels = image::open(folder.path().join("l.png")).unwrap().to_luma16();
+    // The larger region is number 0.
+    assert_eq!((labels[(40, 10)].0, labels[(3, 10)].0), ([0], [1]));
+    let json: serde_json::Value =
+        serde_json::from_str(&done(folder.path(), &["segment", "photo.png", "--kernel=gaussian", "--json"])).unwrap();
+    assert_eq!((json["regions"].as_u64(), json["width"].as_u64()), (Some(2), Some(48)));
+}
+
+#[test]
+fn bad_images_and_options_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    RgbImage::new(4, 4).save(path.join("photo.png")).unwrap();
+    let whole = std::fs::read(path.join("photo.png")).unwrap();
+    std::fs::write(path.join("half.png"), &whole[..whole.len() / 2]).unwrap();
+    std::fs::write(path.join("text.png"), "no image").unwrap();
+    std::fs::write(path.join("empty.jpg"), "").unwrap();
+    for (image, word) in
+        [("none.png", "none.png"), ("half.png", "half.png"), ("text.png", "not a PNG"), ("empty.jpg", "empty")]
+    {
+        refused(path, &["segment", image], 1, word);
+    }
+    refused(path, &["segment", "."], 1, "cannot be read");
+    refused(path, &["segment", "photo.png", "--spatial=0"], 2, "--spatial");
+    refused(path, &["segment", "photo.png", "--range=nan"], 2, "--range");
+    refused(path, &["segment", "photo.png", "--iterations=0"], 2, "--iterations");
+    refused(path, &["segment", "photo.png", "-o=a.webp"], 2, ".png, .jpg or .bmp");
+    refused(path, &["segment", "photo.png", "--labels=a.jpg"], 2, "16 bits");
+    refused(path, &["segment", "photo.png", "-o=none/a.png"], 1, "folder");
+    refused(path, &["segment"], 2, "IMAGE");
+    assert_eq!(names(path), ["empty.jpg", "half.png", "photo.png", "text.png"]);
+}

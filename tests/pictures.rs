@@ -1,0 +1,339 @@
+//! Pictures of whole clusterings: what is on them, and that there is one for any points.
+
+use modeseek::data::Blobs;
+use modeseek::mean_shift::Frames;
+use modeseek::picture::{Animation, Scatter, Shape, palette, scatter, trace, weight_functions};
+use modeseek::sweep::{self, Sweep};
+use modeseek::{Bandwidth, Clustering, Device, Distance, Error, Form, MeanShift, Points, Seeding};
+
+/// Points of so many clusters, and what a fit makes of them.
+fn clustered(points: usize, clusters: usize, dimensions: usize, estimator: MeanShift) -> (Points, Clustering) {
+    let blobs = Blobs { points, clusters, dimensions, seed: 14 };
+    let points = Points::from_rows(&blobs.generate().unwrap().rows, dimensions).unwrap();
+    let clustering = estimator.fit(&points).unwrap();
+    (points, clustering)
+}
+
+/// The texts on a drawing.
+fn texts(drawing: &modeseek::picture::Drawing) -> Vec<&str> {
+    let text = |shape| if let &Shape::Text { ref text, .. } = shape { Some(text.as_str()) } else { None };
+    drawing.shapes.iter().filter_map(text).collect()
+}
+
+/// Writes drawings where a person can look at them, if MODESEEK_PICTURES names a folder.
+fn show(drawing: &modeseek::picture::Drawing, name: &str) {
+    if let Ok(folder) = std::env::var("MODESEEK_PICTURES") {
+        for end in ["png", "svg"] {
+            drawing.save(&std::path::Path::new(&folder).join(format!("{name}.{end}"))).unwrap();
+        }
+    }
+}
+
+#[test]
+fn the_lectures_picture() {
+    let (points, clustering) = clustered(1500, 6, 2, MeanShift::new().bandwidth(Bandwidth::Fixed(2.5)));
+    let names = ["width".to_owned(), "height".to_owned()];
+    let drawing = scatter(&points, &clustering, &Scatter { names: &names, title: None });
+    show(&drawing, "lecture");
+    let texts = texts(&drawing);
+    for text in ["1500 points, 6 clusters, bandwidth 2.5", "width", "height", "0: 250 points", "modes", "bandwidth"] {
+        assert!(texts.contains(&text), "{text:?} is not among {texts:?}");
+    }
+    // A marker for each point, two for each mode and the legend's, six for the clusters there.
+    let markers = drawing.shapes.iter().filter(|shape| matches!(shape, Shape::Marker { .. })).count();
+    assert_eq!(markers, 1500 + 2 * 6 + 2 + 6);
+    let pixels = drawing.to_pixels();
+    for label in 0..6 {
+        let colour = palette::colour(label);
+        assert!(pixels.pixels().any(|pixel| pixel.0 == colour), "no pixel has the colour of cluster {label}");
+    }
+}
+
+#[test]
+fn many_dimensions_show_their_components() {
+    let (points, clustering) = clustered(2000, 9, 5, MeanShift::new().bandwidth(Bandwidth::Fixed(6.0)));
+    let drawing = scatter(&points, &clustering, &Scatter::default());
+    show(&drawing, "components");
+    assert!(texts(&drawing).iter().any(|text| text.starts_with("first principal component (")));
+}
+
+#[test]
+fn many_points_are_an_image() {
+    let (points, clustering) = clustered(300_000, 8, 2, MeanShift::new().bandwidth(Bandwidth::Fixed(2.5)));
+    let drawing = scatter(&points, &clustering, &Scatter::default());
+    show(&drawing, "dense");
+    assert!(drawing.shapes.iter().any(|shape| matches!(shape, Shape::Image { .. })));
+    assert!(drawing.shapes.len() < 200, "{} shapes", drawing.shapes.len());
+    assert!(drawing.to_svg().len() < 1 << 20);
+}
+
+#[test]
+fn any_clustering_has_a_picture() {
+    let fixed = |h| MeanShift::new().bandwidth(Bandwidth::Fixed(h));
+    for (rows, dimensions, estimator) in [
+        (vec![3.0], 1, fixed(1.0)),
+        (vec![3.0, 3.0, 9.0, 11.0], 1, fixed(1.0)),
+        (vec![5.0; 8], 2, fixed(1.0)),
+        (vec![1e12, 0.0, 1e12 + 1e6, 1.0], 2, MeanShift::new().bandwidth(Bandwidth::PerDimension(vec![1e5, 0.1]))),
+        (vec![1.0; 9], 3, fixed(1.0)),
+        (vec![0.0, 0.0, 0.5, 0.5, 9.0, 9.0], 2, fixed(1.0).minimum_size(2)),
+        (vec![0.0, 1.0, 0.1, 1.0, 5.0, 0.1], 2, fixed(0.05).distance(Distance::Cosine)),
+    ] {
+        let points = Points::from_rows(&rows, dimensions).unwrap();
+        let clustering = estimator.fit(&points).unwrap();
+        let drawing = scatter(&points, &clustering, &Scatter::default());
+        show(&drawing, &format!("any-{}-{dimensions}", rows.len()));
+        let (pixels, svg) = (drawing.to_pixels(), drawing.to_svg());
+        assert!(pixels.pixels().any(|pixel| pixel.0 != palette::WHITE));
+        for no_number in ["NaN", "inf"] {
+            assert!(!svg.contains(no_number), "{rows:?}: {no_number} in the SVG");
+        }
+    }
+}
+
+#[test]
+fn the_weight_functions() {
+    let drawing = weight_functions(2.5);
+    show(&drawing, "kernels");
+    assert_eq!(texts(&drawing).iter().filter(|text| text.contains(':')).count(), 5);
+}
+
+/// The lecture's points on their way.
+fn gathering(estimator: MeanShift, dimensions: usize) -> (Points, Clustering, Frames) {
+    let (points, clustering) = clustered(1500, 6, dimensions, estimator.clone());
+    let frames = estimator.frames(&points, 1500).unwrap();
+    (points, clustering, frames)
+}
+
+fn lecture() -> MeanShift {
+    MeanShift::new().bandwidth(Bandwidth::Fixed(2.5))
+}
+
+/// The first frame is the data, the last is where a fit ends, and each is one iteration behind the one before.
+#[test]
+fn frames_are_the_iterations() {
+    for estimator in [lecture(), lecture().form(Form::Standard)] {
+        let (points, clustering, frames) = gathering(estimator.clone(), 2);
+        assert!(frames.converged && frames.of_points && frames.followed.iter().copied().eq(0..1500));
+        assert_eq!(frames.positions.len(), clustering.iterations + 1);
+        let close = |a: &[f64], b: &[f64]| a.iter().zip(b).all(|(a, b)| (a - b).abs() <= 1e-4);
+        for (position, row) in frames.frame(0).zip(points.centred_rows().chunks_exact(2)) {
+            assert!(close(position, &points.uncentred(row)), "{position:?}");
+        }
+        // The naive oracle's first iteration of the blurring form, and of the standard form: the same, as queries begin
+        // at the points.
+        let rows: Vec<f64> = points.centred_rows().chunks_exact(2).flat_map(|row| points.uncentred(row)).collect();
+        for (i, position) in frames.frame(1).enumerate().step_by(97) {
+            let (mut sum, mut total) = ([0.0; 2], 0.0);
+            for row in rows.chunks_exact(2) {
+                let squared = (row[0] - rows[2 * i]).powi(2) + (row[1] - rows[2 * i + 1]).powi(2);
+                let weight = (-squared / (2.0 * 2.5 * 2.5)).exp();
+                total += weight;
+                sum = [sum[0] + weight * row[0], sum[1] + weight * row[1]];
+            }
+            assert!(close(position, &sum.map(|sum| sum / total)), "{i}: {position:?}");
+        }
+        for (position, &label) in frames.frame(clustering.iterations).zip(&clustering.labels) {
+            let mode = &clustering.modes[label as usize].position;
+            assert!((position[0] - mode[0]).hypot(position[1] - mode[1]) <= 0.5, "{position:?} is not at {mode:?}");
+        }
+    }
+}
+
+#[test]
+fn some_points_or_seeds_are_followed() {
+    let (points, _) = clustered(1500, 6, 3, lecture());
+    let frames = lecture().frames(&points, 10).unwrap();
+    assert_eq!(frames.followed, (0..10).map(|k| k * 150).collect::<Vec<_>>());
+    let seeds = lecture().form(Form::Standard).seeding(Seeding::Random { count: 20, seed: 1 });
+    let frames = seeds.max_iterations(3).frames(&points, 100).unwrap();
+    assert_eq!((frames.followed.len(), frames.of_points, frames.positions.len()), (20, false, 4));
+    assert_eq!(lecture().max_iterations(0).frames(&points, 5).unwrap().positions.len(), 1);
+    let error = lecture().tolerance(-1.0).frames(&points, 5).unwrap_err();
+    assert!(error.is_usage(), "{error}");
+}
+
+/// More pairs than are worth finding the near ones: tiles, from whose steps frames are made all the same.
+#[test]
+fn frames_of_many_points() {
+    let (points, clustering) = clustered(20_000, 6, 2, lecture());
+    let frames = lecture().frames(&points, 50).unwrap();
+    assert!(frames.converged);
+    for (position, &i) in frames.frame(frames.positions.len() - 1).zip(&frames.followed) {
+        let mode = &clustering.modes[clustering.labels[i] as usize].position;
+        assert!((position[0] - mode[0]).hypot(position[1] - mode[1]) <= 0.5, "{position:?} is not at {mode:?}");
+    }
+}
+
+#[test]
+fn ways_are_drawn() {
+    let (points, clustering) = clustered(1500, 6, 2, lecture());
+    let frames = lecture().frames(&points, 60).unwrap();
+    let drawing = trace(&points, &clustering, &frames, &Scatter::default());
+    show(&drawing, "trace");
+    let steps = frames.positions.len();
+    let ways = drawing.shapes.iter().filter(|shape| match shape {
+        Shape::Line { through, .. } => through.len() == steps && steps > 3,
+        _ => false,
+    });
+    assert_eq!(ways.count(), 60);
+}
+
+/// A GIF has a frame for each iteration and one before, half a second apart, and plays for ever.
+#[test]
+fn a_gif_has_a_frame_for_each_iteration() {
+    let (points, clustering, frames) = gathering(lecture(), 2);
+    let device = Device::processor().unwrap();
+    let animation = Animation::new(&device, &points, &clustering, &frames, &Scatter::default()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = picture_path(&folder, "steps.gif");
+    animation.save(&path).unwrap();
+    let bytes = std::fs::read(&path).unwrap();
+    assert!(bytes.windows(11).any(|window| window == b"NETSCAPE2.0"), "no word of repeating");
+    let decoder = image::codecs::gif::GifDecoder::new(std::io::Cursor::new(&bytes)).unwrap();
+    let found = image::AnimationDecoder::into_frames(decoder).collect_frames().unwrap();
+    assert_eq!(found.len(), frames.positions.len());
+    let (delays, last) = (found.iter().map(|frame| frame.delay().numer_denom_ms().0), found.len() - 1);
+    for (at, delay) in delays.enumerate() {
+        assert_eq!(delay, if at == last { 2000 } else { 500 });
+    }
+    for pair in found.windows(2) {
+        assert_ne!(pair[0].buffer(), pair[1].buffer(), "nothing moves");
+    }
+}
+
+/// Where a file is written: where a person can look at it, if MODESEEK_PICTURES names a folder.
+fn picture_path(folder: &tempfile::TempDir, name: &str) -> std::path::PathBuf {
+    let shown = std::env::var("MODESEEK_PICTURES").map(std::path::PathBuf::from);
+    shown.unwrap_or_else(|_| folder.path().to_owned()).join(name)
+}
+
+/// A page refers to nothing outside, and no name ends its script.
+#[test]
+fn a_page_stands_alone() {
+    let (points, clustering, frames) = gathering(lecture(), 2);
+    let names = ["</script><b>".to_owned(), "y & z".to_owned()];
+    let device = Device::processor().unwrap();
+    let options = Scatter { names: &names, title: Some("a < b & </script>") };
+    let page = Animation::new(&device, &points, &clustering, &frames, &options).unwrap().page();
+    for outside in ["http:", "https:", "src=", "href=", "import", "fetch(", "{{", "NaN"] {
+        assert!(!page.contains(outside), "{outside}");
+    }
+    assert_eq!(page.matches("</script>").count(), 1);
+    assert!(page.contains("<title>a &lt; b &amp; &lt;/script&gt;</title>"));
+    assert!(page.len() < 400_000, "{} bytes", page.len());
+}
+
+/// A Chromium, if there is one.
+fn chromium() -> Option<&'static str> {
+    let answers = |name: &&str| std::process::Command::new(name).arg("--version").output().is_ok();
+    ["chromium", "chromium-browser", "google-chrome"].into_iter().find(answers)
+}
+
+/// What a browser shows of a page after a while.
+fn browse(browser: &str, page: &std::path::Path, fragment: &str, more: &[&str]) -> String {
+    let profile = tempfile::tempdir().unwrap();
+    let output = std::process::Command::new(browser)
+        .args(["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"])
+        .args(["--disable-component-update", "--disable-sync", "--virtual-time-budget=20000"])
+        .arg(format!("--user-data-dir={}", profile.path().display()))
+        .args(more)
+        .arg(format!("file://{}{fragment}", page.display()))
+        .output()
+        .unwrap();
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// The page in a real browser: it plays to its end by itself, opens at a frame, and its buttons do what they say.
+#[test]
+fn a_page_plays_in_a_browser() {
+    let Some(browser) = chromium() else {
+        eprintln!("skipped: there is no chromium here, in which a page could be opened");
+        return;
+    };
+    let (points, clustering, frames) = gathering(lecture(), 2);
+    let device = Device::processor().unwrap();
+    let animation = Animation::new(&device, &points, &clustering, &frames, &Scatter::default()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = picture_path(&folder, "steps.html");
+    animation.save(&path).unwrap();
+    let last = frames.positions.len() - 1;
+    let dom = browse(browser, &path, "", &["--dump-dom"]);
+    assert!(dom.contains(&format!("data-frame=\"{last}\" data-state=\"paused\"")), "it has not played to its end");
+    let dom = browse(browser, &path, "#2", &["--dump-dom"]);
+    assert!(dom.contains("data-frame=\"2\" data-state=\"paused\""), "it has not opened at iteration 2");
+    assert!(dom.contains(&format!("iteration 2 of {last}")));
+
+    // The same page, with somebody who presses its buttons and writes down what becomes of it.
+    let press = "<script>
+        const seen = [], note = () => seen.push(document.body.dataset.frame + document.body.dataset.state);
+        const ink = () => { const d = g.getImageData(0, 0, W, H).data; let n = 0; for (let i = 3; i < d.length; i += 4) n += d[i] > 0; return n; };
+        note();
+        $('next').click(); note(); $('next').click(); note(); $('back').click(); note();
+        $('at').value = 3; $('at').oninput(); note();
+        document.onkeydown({ key: 'ArrowRight', target: document.body, preventDefault() {} }); note();
+        $('density').checked = false; draw(); const points = ink();
+        $('density').checked = true; draw(); const shaded = ink();
+        $('surface').checked = true; draw(); const surface = ink();
+        $('surface').checked = false;
+        $('play').click(); note(); $('play').click(); note();
+        document.body.dataset.seen = seen.join(' ');
+        document.body.dataset.ink = [points > 1000, shaded > 2 * points, surface > 2 * points].join(' ');
+    </script></body>";
+    let pressed = folder.path().join("pressed.html");
+    std::fs::write(&pressed, animation.page().replace("</body>", press)).unwrap();
+    let dom = browse(browser, &pressed, "#0", &["--dump-dom"]);
+    let expected = "0paused 1paused 2paused 1paused 3paused 4paused 4playing 4paused";
+    assert!(dom.contains(&format!("data-seen=\"{expected}\"")), "{}", &dom[dom.find("<body").unwrap_or(0)..][..300]);
+    assert!(dom.contains("data-ink=\"true true true\""), "{}", &dom[dom.find("<body").unwrap_or(0)..][..300]);
+    for (fragment, name) in [("#1", "page-plan.png"), ("#surface-1", "page-surface.png")] {
+        let shot = picture_path(&folder, name);
+        browse(browser, &path, fragment, &[&format!("--screenshot={}", shot.display()), "--window-size=940,940"]);
+        let colours = image::open(&shot).unwrap().to_rgb8();
+        let some = colours.pixels().filter(|pixel| pixel.0 == [0, 114, 178] || pixel.0[0] < 100).count();
+        assert!(some > 500, "{name}: {some} pixels of ink");
+    }
+}
+
+#[test]
+fn any_points_can_be_animated() {
+    let fixed = |h| MeanShift::new().bandwidth(Bandwidth::Fixed(h));
+    let device = Device::processor().unwrap();
+    for (rows, dimensions, estimator) in [
+        (vec![3.0], 1, fixed(1.0)),
+        (vec![3.0, 3.5, 9.0, 11.0], 1, fixed(1.0)),
+        (vec![5.0; 8], 2, fixed(1.0)),
+        (vec![1e12, 0.0, 1e12 + 1e6, 1.0], 2, MeanShift::new().bandwidth(Bandwidth::PerDimension(vec![1e5, 0.1]))),
+        (vec![1.0; 9], 3, fixed(1.0)),
+        (vec![0.0, 1.0, 0.1, 1.0, 5.0, 0.1], 2, fixed(0.05).distance(Distance::Cosine)),
+        (vec![0.0, 1.0, 0.1, 1.0, 5.0, 0.1], 2, fixed(1.0).distance(Distance::L1)),
+    ] {
+        let points = Points::from_rows(&rows, dimensions).unwrap();
+        let clustering = estimator.fit(&points).unwrap();
+        let frames = estimator.frames(&points, 100).unwrap();
+        let animation = Animation::new(&device, &points, &clustering, &frames, &Scatter::default()).unwrap();
+        assert!(!animation.page().contains("null"), "{rows:?}");
+        let drawing = trace(&points, &clustering, &frames, &Scatter::default());
+        assert!(!drawing.to_svg().contains("NaN"), "{rows:?}");
+    }
+}
+
+#[test]
+fn a_sweep_finds_the_lectures_clusters() {
+    let (points, _) = clustered(1500, 6, 2, lecture());
+    let device = Device::processor().unwrap();
+    let all = sweep::bandwidths(0.5, 40.0, 24).unwrap();
+    let sweep = Sweep::new(&device, &points, &MeanShift::new(), &all, || Ok(())).unwrap();
+    let stopped = Sweep::new(&device, &points, &MeanShift::new(), &all, || Err(Error::NoPoints)).unwrap_err();
+    assert!(matches!(stopped, Error::NoPoints), "{stopped}");
+    show(&sweep.picture(), "sweep");
+    assert_eq!(sweep.found.len(), 24);
+    let suggested = sweep.suggested.unwrap();
+    let near = sweep
+        .found
+        .iter()
+        .min_by(|a, b| (a.bandwidth / suggested).ln().abs().total_cmp(&(b.bandwidth / suggested).ln().abs()));
+    assert_eq!(near.unwrap().clusters, 6, "at {suggested}");
+    assert!(sweep.found[0].clusters > 6 && sweep.found[23].clusters == 1);
+    assert!(serde_json::to_string(&sweep).unwrap().contains("\"stability\":"));
+}
