@@ -317,10 +317,10 @@ pub unsafe fn settle_blocks(
 /// k - w / 2 further along the axis. `taps` as smooth.rs has them.
 #[kernel(
     threads = 32..=1024,
-    grid = ((d + 1) * count << (side_bits * d)).div_ceil(block.x * Machine::LANES),
+    grid = (((d + 1) * count) << (side_bits * d)).div_ceil(block.x * Machine::LANES),
     require(
         d == 2 || d == 3,
-        (1_usize << side_bits * (d - 1)).is_multiple_of(Machine::LANES),
+        (1_usize << (side_bits * (d - 1))).is_multiple_of(Machine::LANES),
         slots.len() >= count,
         width % 2 == 1,
         neighbours.len() >= count * width,

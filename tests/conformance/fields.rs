@@ -213,11 +213,15 @@ pub fn fields_in_blocks(device: &Device) {
 /// Where not even the blocks of a field fit, the report says how many nodes they have, and far tiles are left out instead.
 pub fn fields_that_do_not_fit(device: &Device) {
     if !is_interpreted(device) {
-        // Each point has four blocks of its own.
-        let rows: Vec<f64> = (0..100_000).flat_map(|i| [i % 1000, i / 1000]).map(|x| f64::from(x) * 500.0).collect();
-        let found = estimator(device, 1e-2).max_iterations(1).fit(&Points::from_rows(&rows, 2).unwrap()).unwrap();
-        assert_eq!(found.path.name, "tiles");
-        assert!(found.path.reason.contains("of which 409600000 near points are too many"), "{}", found.path.reason);
+        // Each point has four blocks of its own; and of the most points not even the blocks can be listed.
+        for (n, why) in
+            [(100_000, "of which 409600000 near points are too many"), (300_000, "too many of them near points")]
+        {
+            let rows: Vec<f64> = (0..n).flat_map(|i| [i % 1000, i / 1000]).map(|x| f64::from(x) * 500.0).collect();
+            let found = estimator(device, 1e-2).max_iterations(1).fit(&Points::from_rows(&rows, 2).unwrap()).unwrap();
+            assert_eq!(found.path.name, "tiles");
+            assert!(found.path.reason.contains(why), "{}", found.path.reason);
+        }
     }
     let rows: Vec<f64> = (0..60).map(|at| (at / 2 % 2) as f64 * 1e6 + f64::from(at) * 0.001).collect();
     let error = estimator(device, 1e-3).field(2).unwrap().add(&rows).unwrap_err();
