@@ -48,8 +48,8 @@ pub struct Found {
 pub struct Sweep {
     /// From the smallest bandwidth to the largest.
     pub found: Vec<Found>,
-    /// The middle of the longest stretch of bandwidths whose labels agree with their neighbours' (adjusted Rand index of
-    /// 0.95 and more) and that find more than one cluster. None, if there is no such pair.
+    /// The middle of the longest stretch of bandwidths that find the same number of clusters, more than one, and
+    /// whose labels agree with their neighbours' (adjusted Rand index of 0.95 and more). None, if there is no such pair.
     pub suggested: Option<f64>,
 }
 
@@ -119,12 +119,11 @@ impl Sweep {
         }
         let (mut best, mut first) = (None, 0);
         for last in 0..found.len() {
-            let goes_on = last > first && agreements[last - 1] >= SAME && found[last].clusters > 1;
+            let goes_on = last > first && agreements[last - 1] >= SAME && found[last].clusters == found[first].clusters;
             if !goes_on {
                 first = last;
             }
             let length = found[last].bandwidth.ln() - found[first].bandwidth.ln();
-            // A stretch begins where there is more than one cluster, too.
             let longest = best.is_none_or(|(longest, _, _)| length > longest);
             if length > 0.0 && found[first].clusters > 1 && longest {
                 best = Some((length, first, last));
@@ -155,7 +154,7 @@ impl Sweep {
         let range = (self.found[0].bandwidth, self.found[self.found.len() - 1].bandwidth);
         let area = |y: f64| Rect { x: 78.0, y, width: 640.0, height: 220.0 };
         plot(&mut drawing, ["bandwidth", "clusters"], &[clusters], area(48.0), Some(range));
-        let names = ["bandwidth", "adjusted Rand index with neighbours"];
+        let names = ["bandwidth", "agreement with neighbours"];
         plot(&mut drawing, names, &[stability], area(352.0), Some(range));
         drawing
     }

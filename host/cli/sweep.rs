@@ -23,16 +23,16 @@ pub struct SweepArgs {
     #[command(flatten)]
     pub input: InputArgs,
 
-    /// The smallest bandwidth; a tenth of the default rule's estimate if not given
+    /// The smallest bandwidth; a fortieth of the default rule's estimate if not given
     #[arg(long, value_name = "H", allow_hyphen_values = true, help_heading = "Sweep")]
     pub from: Option<f64>,
 
-    /// The largest bandwidth; twice that estimate if not given
+    /// The largest bandwidth; that estimate if not given
     #[arg(long, value_name = "H", allow_hyphen_values = true, help_heading = "Sweep")]
     pub to: Option<f64>,
 
     /// How many bandwidths
-    #[arg(long, value_name = "N", default_value_t = 20, allow_negative_numbers = true, help_heading = "Sweep")]
+    #[arg(long, value_name = "N", default_value_t = 24, allow_negative_numbers = true, help_heading = "Sweep")]
     pub steps: usize,
 
     /// Draws clusters and stability over the bandwidth: .png or .svg
@@ -86,7 +86,7 @@ impl SweepArgs {
             (Some(low), Some(high)) => (low, high),
             (low, high) => {
                 let guess = guess()?;
-                (low.unwrap_or(guess / 10.0), high.unwrap_or(guess * 2.0))
+                (low.unwrap_or(guess / 40.0), high.unwrap_or(guess))
             }
         };
         let sweep =

