@@ -158,7 +158,8 @@ pub unsafe fn filter<W: Weight>(
         done += 1;
         let weight = lanes::sum(sums[0]);
         // Nothing is near: it stays where it is.
-        if !(weight > W::LEAST) {
+        let near = weight > W::LEAST;
+        if !near {
             break;
         }
         let inverse = 1.0 / weight;
