@@ -18,11 +18,11 @@
 
 use cuda_std::{atomic, prelude::*};
 
-use crate::blocks::{Layout, held};
 use crate::progress;
 use crate::share::each;
 use crate::shift::end_blurring;
 use crate::spline::{TAPS, locate, offsets, pick, weights};
+use crate::stored::{Layout, held};
 
 /// Where the field is.
 #[derive(Clone, Copy)]

@@ -20,108 +20,16 @@
 
 use cuda_std::{atomic, prelude::*};
 
-use crate::cells::{find, mix, start};
+use crate::cells::{find, start};
 use crate::components::NONE;
 use crate::lanes;
 use crate::progress;
-use crate::spline::{TAPS, locate};
+use crate::spline::locate;
 use crate::spread::WORDS;
-
-/// Bits of a block's place along an axis.
-pub const AXIS_BITS: u32 = 21;
-
-/// Nodes behind a block that it holds as well.
-pub const BEHIND: usize = TAPS - 1;
-
-/// The logarithm of [`side`].
-pub const fn side_bits(d: usize) -> u32 {
-    if d == 2 { 5 } else { 3 }
-}
-
-/// Nodes along an axis of a block, for d = 2 or 3.
-pub const fn side(d: usize) -> usize {
-    1 << side_bits(d)
-}
-
-/// Nodes of a block.
-pub const fn own(d: usize) -> usize {
-    side(d).pow(d as u32)
-}
-
-/// Nodes of a block, and those behind it.
-pub const fn held(d: usize) -> usize {
-    (side(d) + BEHIND).pow(d as u32)
-}
-
-/// The hash of a block: of the lower half of its key, and of its 63 bits without 31.
-#[inline(always)]
-fn hash(key: u64) -> u32 {
-    mix(mix(0, key as u32), (key >> 31) as u32)
-}
-
-/// The key of the block with a node, of which coordinates beyond d are 0.
-#[inline(always)]
-fn key<const D: usize>(node: [u32; D], side_bits: u32) -> u64 {
-    let mut key = 0;
-    for c in 0..D {
-        key |= u64::from(node[c] >> side_bits) << (AXIS_BITS as usize * c);
-    }
-    key
-}
-
-/// The slots of a hash table of blocks, which are different: k + 1 for the one with the k-th key, 0 where there is none.
 #[cfg(not(target_arch = "nvptx64"))]
-pub fn table(keys: &[u64]) -> Vec<u32> {
-    let mut slots = vec![0; (2 * keys.len()).next_power_of_two().max(2)];
-    for (k, &key) in keys.iter().enumerate() {
-        let mut slot = start(hash(key), slots.len());
-        while slots[slot] != 0 {
-            slot = (slot + 1) & (slots.len() - 1);
-        }
-        slots[slot] = k as u32 + 1;
-    }
-    slots
-}
-
-/// Where nodes stand in memory: all of a grid, or, if there are keys, those of their blocks.
-#[derive(Clone, Copy)]
-pub(crate) struct Layout<'a> {
-    slots: &'a [u32],
-    keys: &'a [u64],
-    /// From a row of nodes to the next.
-    pub row: usize,
-    /// And from a plane.
-    pub plane: usize,
-}
-
-impl<'a> Layout<'a> {
-    #[inline(always)]
-    pub fn new<const D: usize>(slots: &'a [u32], keys: &'a [u64], nodes: [u32; 3]) -> Self {
-        let blocks = D > 1 && !keys.is_empty();
-        let (row, column) =
-            if blocks { (side(D) + BEHIND, side(D) + BEHIND) } else { (nodes[0] as usize, nodes[1] as usize) };
-        Self { slots, keys, row, plane: row * column }
-    }
-
-    /// The index of a node, unless its block is not stored.
-    #[inline(always)]
-    pub fn index<const D: usize>(&self, node: [u32; D]) -> Option<usize> {
-        let (mut index, mut mask) = (0, u32::MAX);
-        if D > 1 && !self.keys.is_empty() {
-            let key = key(node, side_bits(D));
-            index = held(D) * find(self.slots, hash(key), |block| self.keys[block] == key)?.1;
-            mask = side(D) as u32 - 1;
-        }
-        index += (node[0] & mask) as usize;
-        if D > 1 {
-            index += self.row * (node[1] & mask) as usize;
-        }
-        if D > 2 {
-            index += self.plane * (node[2] & mask) as usize;
-        }
-        Some(index)
-    }
-}
+pub use crate::stored::table;
+pub use crate::stored::{AXIS_BITS, BEHIND, held, own, side, side_bits};
+use crate::stored::{hash, key};
 
 /// Lists the keys of the blocks that places need and that are not among `keys`, each once, in any order; `count`
 /// says how many there are, of which only the first `room` are listed.   One thread a place.

@@ -90,6 +90,7 @@ mod spline;
 pub mod spread;
 pub mod step;
 pub mod steps;
+mod stored;
 pub mod suppress;
 pub mod tally;
 mod tile;

@@ -22,10 +22,10 @@
 use cuda_std::machine::MachineKind;
 use cuda_std::{atomic, prelude::*};
 
-use crate::blocks::{Layout, held};
 use crate::progress;
 use crate::share::each;
 use crate::spline::{TAPS, locate, offsets, pick, weights};
+use crate::stored::{Layout, held};
 
 /// Words of a node.
 pub const WORDS: usize = 4;
