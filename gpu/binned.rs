@@ -18,6 +18,7 @@
 
 use cuda_std::{atomic, prelude::*};
 
+use crate::blocks::{Layout, held};
 use crate::progress;
 use crate::share::each;
 use crate::shift::end_blurring;
@@ -25,10 +26,11 @@ use crate::spline::{TAPS, locate, offsets, pick, weights};
 
 /// Where the field is.
 #[derive(Clone, Copy)]
-struct Grid {
+struct Grid<'a> {
     nodes: [u32; 3],
     inverse: f64,
     low: [f64; 3],
+    layout: Layout<'a>,
 }
 
 /// Four neighbouring nodes of a row: mass and moments of each.
@@ -42,9 +44,10 @@ fn add_row<M: Machine>(weight: f32, row: &Row, mut sums: Row) -> Row {
     sums
 }
 
-/// The sum of weights, and the step in spacings, at a place: s behind the second of the nodes it touches.
+/// The sum of weights, and the step in spacings, at a place: s behind the second of the nodes it touches, the first of
+/// which is at `base`.
 #[inline(always)]
-fn read<M: Machine, const D: usize>(nodes: &[f32], grid: Grid, first: [u32; D], s: [f32; D]) -> (f32, [f32; D]) {
+fn read<M: Machine, const D: usize>(nodes: &[f32], layout: Layout<'_>, base: usize, s: [f32; D]) -> (f32, [f32; D]) {
     let (mut along, mut from) = ([[0.0; TAPS]; D], [[0.0; TAPS]; D]);
     for c in 0..D {
         along[c] = weights::<M>(s[c]);
@@ -55,17 +58,15 @@ fn read<M: Machine, const D: usize>(nodes: &[f32], grid: Grid, first: [u32; D], 
     for z in 0..if D > 2 { TAPS } else { 1 } {
         for y in 0..if D > 1 { TAPS } else { 1 } {
             let mut weight = 1.0;
-            let mut node = first[0] as usize;
+            let node = base + layout.row * y + layout.plane * z;
             if D > 1 {
                 weight = pick(along[1], y);
-                node += grid.nodes[0] as usize * (first[1] as usize + y);
             }
             if D > 2 {
                 weight *= pick(along[2], z);
-                node += grid.nodes[0] as usize * grid.nodes[1] as usize * (first[2] as usize + z);
             }
-            // SAFETY: `locate` gives nodes of the grid with three more behind them, of which the launch has checked
-            // that the field has them all.
+            // SAFETY: `locate` gives nodes of the grid with three more behind them, which a block holds, too; the launch
+            // has checked that the field has them all.
             let row = unsafe { &*nodes.as_ptr().add(node * 4).cast::<Row>() };
             sums = add_row::<M>(weight, row, sums);
             if D > 1 {
@@ -99,13 +100,16 @@ fn read<M: Machine, const D: usize>(nodes: &[f32], grid: Grid, first: [u32; D], 
 /// to `rounds` iterations a launch and `limit` in all.   One thread LANES queries.
 ///
 /// `details` is 3 x stride: the sum of weights, the squared last step, and the iterations as bits of a u32, 0
-/// before. The cells of progress.rs are those of the standard form.
+/// before. The cells of progress.rs are those of the standard form. If there are keys, a query that comes to a block
+/// that is not stored waits there, for a launch with that block.
 #[kernel(
     instances(climb_1<1>, climb_2<2>, climb_3<3>),
     threads = 32..=1024,
     grid = m.div_ceil(block.x * Machine::LANES),
     require(
-        nodes.len() >= nodes_x * nodes_y * nodes_z * 4,
+        keys.len() > 0 || nodes.len() >= nodes_x * nodes_y * nodes_z * 4,
+        keys.len() == 0 || D > 1 && nodes.len() >= keys.len() * held(D) * 4,
+        keys.len() == 0 || slots.len() > keys.len() && slots.len().is_power_of_two(),
         queries.len() >= stride * (D - 1) + m,
         stride >= m,
         details.len() >= 3 * stride,
@@ -118,6 +122,8 @@ fn read<M: Machine, const D: usize>(nodes: &[f32], grid: Grid, first: [u32; D], 
 #[allow(clippy::too_many_arguments)]
 pub unsafe fn climb<const D: usize>(
     nodes: &[f32],
+    slots: &[u32],
+    keys: &[u64],
     mut queries: DisjointMut<f32>,
     mut details: DisjointMut<f32>,
     state: *mut u32,
@@ -134,7 +140,8 @@ pub unsafe fn climb<const D: usize>(
     low_y: f64,
     low_z: f64,
 ) {
-    let grid = Grid { nodes: [nodes_x, nodes_y, nodes_z], inverse, low: [low_x, low_y, low_z] };
+    let layout = Layout::new::<D>(slots, keys, [nodes_x, nodes_y, nodes_z]);
+    let grid = Grid { nodes: [nodes_x, nodes_y, nodes_z], inverse, low: [low_x, low_y, low_z], layout };
     let stride = stride as usize;
     let spacing = 1.0 / inverse;
     let squared_spacing = (spacing * spacing) as f32;
@@ -142,7 +149,11 @@ pub unsafe fn climb<const D: usize>(
     each::<Machine>(m as usize, |i| {
         // SAFETY: column position i is that of an item of this thread.
         let (before, done) = unsafe { (details.read(stride + i), details.read(2 * stride + i).to_bits()) };
-        if done > 0 && before <= tolerance || done >= limit {
+        if done > 0 && before <= tolerance {
+            return;
+        }
+        if done >= limit {
+            still += 1;
             return;
         }
         let (mut first, mut s) = ([0; D], [0.0; D]);
@@ -154,7 +165,8 @@ pub unsafe fn climb<const D: usize>(
         let (mut iteration, end) = (done, limit.min(done + rounds));
         let (mut total, mut squared) = (0.0, f32::INFINITY);
         while iteration < end && (iteration == 0 || squared > tolerance || squared.is_nan()) {
-            let (sum, step) = read::<Machine, D>(nodes, grid, first, s);
+            let Some(base) = grid.layout.index(first) else { break };
+            let (sum, step) = read::<Machine, D>(nodes, grid.layout, base, s);
             (total, squared) = (sum, 0.0);
             for c in 0..D {
                 squared += step[c] * step[c];
@@ -176,6 +188,11 @@ pub unsafe fn climb<const D: usize>(
                 }
             }
             iteration += 1;
+        }
+        if iteration == done {
+            // It waits for its block.
+            still += 1;
+            return;
         }
         for c in 0..D {
             let t = f64::from(first[c] + 1) + f64::from(s[c]) + grid.low[c];
@@ -221,7 +238,9 @@ pub unsafe fn climb<const D: usize>(
     threads = 32..=1024,
     grid = n.div_ceil(block.x * Machine::LANES),
     require(
-        nodes.len() >= nodes_x * nodes_y * nodes_z * 4,
+        keys.len() > 0 || nodes.len() >= nodes_x * nodes_y * nodes_z * 4,
+        keys.len() == 0 || D > 1 && nodes.len() >= keys.len() * held(D) * 4,
+        keys.len() == 0 || slots.len() > keys.len() && slots.len().is_power_of_two(),
         columns.len() >= stride * (D - 1) + n,
         stride >= n,
         sums.len() >= 2 * stride,
@@ -234,6 +253,8 @@ pub unsafe fn climb<const D: usize>(
 #[allow(clippy::too_many_arguments)]
 pub unsafe fn blur<const D: usize>(
     nodes: &[f32],
+    slots: &[u32],
+    keys: &[u64],
     mut columns: DisjointMut<f32>,
     mut sums: DisjointMut<f32>,
     state: *mut u32,
@@ -254,7 +275,8 @@ pub unsafe fn blur<const D: usize>(
     if active == 0 {
         return;
     }
-    let grid = Grid { nodes: [nodes_x, nodes_y, nodes_z], inverse, low: [low_x, low_y, low_z] };
+    let layout = Layout::new::<D>(slots, keys, [nodes_x, nodes_y, nodes_z]);
+    let grid = Grid { nodes: [nodes_x, nodes_y, nodes_z], inverse, low: [low_x, low_y, low_z], layout };
     let (stride, spacing) = (stride as usize, (1.0 / inverse) as f32);
     let mut farthest = 0.0;
     each::<Machine>(n as usize, |i| {
@@ -264,7 +286,8 @@ pub unsafe fn blur<const D: usize>(
             at[c] = unsafe { columns.read(c * stride + i) };
             (first[c], s[c]) = locate(at[c], grid.inverse, grid.low[c], grid.nodes[c]);
         }
-        let (total, step) = read::<Machine, D>(nodes, grid, first, s);
+        let base = grid.layout.index(first).expect("every point has a block");
+        let (total, step) = read::<Machine, D>(nodes, grid.layout, base, s);
         let mut squared = 0.0;
         for c in 0..D {
             let step = step[c] * spacing;

@@ -32,7 +32,7 @@ pub(crate) fn mix(hash: u32, word: u32) -> u32 {
 
 /// The slot where a hash begins.
 #[inline(always)]
-fn start(mut hash: u32, capacity: usize) -> usize {
+pub(crate) fn start(mut hash: u32, capacity: usize) -> usize {
     hash = (hash ^ (hash >> 16)).wrapping_mul(0x85eb_ca6b);
     hash = (hash ^ (hash >> 13)).wrapping_mul(0xc2b2_ae35);
     (hash ^ (hash >> 16)) as usize & (capacity - 1)

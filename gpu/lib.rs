@@ -24,6 +24,7 @@
 //! | `column_moments`, `summary`, `product`, `replace_zeros` | `moments.rs` | means, variances, sums in f64 | `d x stride`; `n` |
 //! | `spread_{1,2,3}`, `settle` | `spread.rs` | points onto the nodes of a grid, in fixed point | `d x stride`, `nodes x 4` |
 //! | `smooth_{1,2,3}_{x,y,z}` | `smooth.rs` | the convolution of a binned field, an axis a pass | planes of nodes |
+//! | `{note,settle,smooth,fill}_blocks` | `blocks.rs` | a binned field in blocks, where most of the box is empty | planes of blocks |
 //! | `climb_{1,2,3}`, `blur_{1,2,3}` | `binned.rs` | mean-shift steps read from a binned field | `nodes x 4`, `d x stride` |
 //! | `curve_keys`, `hilbert_keys_{2,3,4}` | `curve.rs` | keys along a space-filling curve | `d x stride` |
 //! | `count_digits`, `scatter_digits`, `count_up` | `radix.rs` | a stable radix sort of keys and numbers | `n` |
@@ -50,11 +51,13 @@ pub mod axes;
 pub mod binned;
 pub mod bins;
 pub mod biweight;
+pub mod blocks;
 pub mod boxes;
 mod brackets;
 pub mod cauchy;
 pub mod ceilings;
 pub mod cells;
+pub mod chunks;
 pub mod components;
 pub mod curve;
 pub mod epanechnikov;

@@ -10,7 +10,8 @@
 //!
 //! Points are scaled by one bandwidth, h_ref, and both factors are relative to it, so that they stay near one:
 //! factor_j = unit w_j (h_ref / h_j)^(d+2), scale2_j = (h_ref / h_j)^2. h_ref and unit cancel in x'; the unit
-//! keeps the factors of the widest bandwidths from being next to nothing ([`LEAST`](crate::weight::Weight::LEAST)).
+//! keeps the factors of the widest bandwidths from being next to nothing ([`LEAST`](crate::weight::Weight::LEAST)), and
+//! those of the narrowest from being something where their weights are cut off.
 
 use cuda_std::prelude::*;
 

@@ -14,7 +14,7 @@
 //! is below 2^50.
 //!
 //! `sums` has 4 words for each node and copy: the mass, and three moments of which D are used. A node is at
-//! `x + nodes_x (y + nodes_y z)`. On a GPU points add by atomics. A thread of a processor adds to a copy of its
+//! `x + nodes_x (y + nodes_y z)`, or, if there are keys, in a block (blocks.rs). On a GPU points add by atomics. A thread of a processor adds to a copy of its
 //! own, which takes a twentieth of the time; [`settle`] adds the copies.
 //!
 //! Operations for a point, d = 2: 16 nodes with 3 products, conversions and additions of 64 bits each.
@@ -22,6 +22,7 @@
 use cuda_std::machine::MachineKind;
 use cuda_std::{atomic, prelude::*};
 
+use crate::blocks::{Layout, held};
 use crate::progress;
 use crate::share::each;
 use crate::spline::{TAPS, locate, offsets, pick, weights};
@@ -72,7 +73,9 @@ unsafe fn is_over(state: *mut u32, limit: u32) -> bool {
     require(
         columns.len() >= stride * (D - 1) + n,
         factors.len() == 0 || factors.len() >= n,
-        sums.len() >= copies * nodes_x * nodes_y * nodes_z * WORDS,
+        keys.len() > 0 || sums.len() >= copies * nodes_x * nodes_y * nodes_z * WORDS,
+        keys.len() == 0 || D > 1 && sums.len() >= copies * keys.len() * held(D) * WORDS,
+        keys.len() == 0 || slots.len() > keys.len() && slots.len().is_power_of_two(),
         state.len() >= progress::HISTORY,
         copies >= 1,
         nodes_x >= 4,
@@ -84,6 +87,8 @@ unsafe fn is_over(state: *mut u32, limit: u32) -> bool {
 pub unsafe fn spread<const D: usize>(
     columns: &[f32],
     factors: &[f32],
+    slots: &[u32],
+    keys: &[u64],
     sums: *mut u64,
     state: *mut u32,
     limit: u32,
@@ -105,11 +110,12 @@ pub unsafe fn spread<const D: usize>(
     }
     let (n, stride, copies) = (n as usize, stride as usize, copies as usize);
     let (nodes, low) = ([nodes_x, nodes_y, nodes_z], [low_x, low_y, low_z]);
-    let (row, plane) = (nodes_x as usize, nodes_x as usize * nodes_y as usize);
+    let layout = Layout::new::<D>(slots, keys, nodes);
     let block = thread::block_idx_x() as usize;
     let alone = Machine::KIND != MachineKind::Gpu;
+    let all = if keys.is_empty() { layout.plane * nodes_z as usize } else { keys.len() * held(D) };
     // SAFETY: the copy lies within the sums, whose length the launch has checked.
-    let sums = unsafe { sums.add(block % copies * plane * nodes_z as usize * WORDS) };
+    let sums = unsafe { sums.add(block % copies * all * WORDS) };
     let (start, end) = if alone {
         (block * n / copies, (block + 1) * n / copies)
     } else {
@@ -118,13 +124,14 @@ pub unsafe fn spread<const D: usize>(
     };
     for i in start..end {
         let factor = scale * if factors.is_empty() { 1.0 } else { factors[i] };
-        let (mut first, mut along, mut from) = ([0; 3], [[0.0; TAPS]; 3], [[0.0; TAPS]; 3]);
+        let (mut first, mut along, mut from) = ([0; D], [[0.0; TAPS]; 3], [[0.0; TAPS]; 3]);
         for c in 0..D {
             let (node, s) = locate(columns[c * stride + i], inverse, low[c], nodes[c]);
-            first[c] = node as usize;
+            first[c] = node;
             along[c] = weights::<Machine>(s);
             from[c] = offsets(s);
         }
+        let base = layout.index(first).expect("every point has a block");
         for z in 0..if D > 2 { TAPS } else { 1 } {
             for y in 0..if D > 1 { TAPS } else { 1 } {
                 let mut weight = factor;
@@ -135,8 +142,8 @@ pub unsafe fn spread<const D: usize>(
                     weight *= pick(along[2], z);
                 }
                 let (from_y, from_z) = (pick(from[1], y), pick(from[2], z));
-                let node = first[0] + row * (first[1] + y) + plane * (first[2] + z);
-                // SAFETY: `locate` gives nodes of the grid with three more behind them.
+                let node = base + layout.row * y + layout.plane * z;
+                // SAFETY: `locate` gives nodes of the grid with three more behind them, which a block holds, too.
                 let cells = unsafe { sums.add(node * WORDS) };
                 for x in 0..TAPS {
                     let mass = weight * along[0][x];
@@ -164,7 +171,7 @@ pub unsafe fn spread<const D: usize>(
 /// and `lead` more cells: what is not a node is zero before and stays so (smooth.rs reads beyond ends of rows).
 #[kernel(
     threads = 32..=1024,
-    grid = (nodes_x * rows).div_ceil(block.x * Machine::LANES),
+    grid = (nodes_x * rows).div_ceil(block.x * if Machine::LANES > 4 { Machine::LANES } else { 1 }),
     require(
         sums.len() >= copies * nodes_x * rows * WORDS,
         planes.len() >= (d + 1) * plane,
@@ -194,9 +201,10 @@ pub unsafe fn settle(
     if unsafe { is_over(state, limit) } {
         return;
     }
-    let (nodes_x, row, lead, plane) = (nodes_x as usize, row as usize, lead as usize, plane as usize);
-    let nodes = nodes_x * rows as usize;
-    each::<Machine>(nodes, |node| {
+    let (row, lead, plane) = (row as usize, lead as usize, plane as usize);
+    let nodes = nodes_x as usize * rows as usize;
+    let mut settle = |node: usize| {
+        let (line, x) = ((node as u32 / nodes_x) as usize, (node as u32 % nodes_x) as usize);
         for word in 0..=d as usize {
             let mut sum = 0_u64;
             for copy in 0..copies as usize {
@@ -209,9 +217,14 @@ pub unsafe fn settle(
                     }
                 }
             }
-            let at = word * plane + lead + node / nodes_x * row + node % nodes_x;
+            let at = word * plane + lead + line * row + x;
             // SAFETY: as above.
             unsafe { planes.write(at, sum as i64 as f32 * unit) };
         }
-    });
+    };
+    if Machine::LANES > 4 {
+        each::<Machine>(nodes, settle);
+    } else if thread::index_1d() < nodes {
+        settle(thread::index_1d());
+    }
 }

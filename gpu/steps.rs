@@ -152,6 +152,7 @@ macro_rules! fused_steps {
         pub static STEPS: $crate::steps::Steps = $crate::steps::Steps {
             name: stringify!($weight),
             scale: <$weight as $crate::weight::Weight>::SCALE,
+            least: <$weight as $crate::weight::Weight>::LEAST,
             oracle: <$weight as $crate::weight::Weight>::oracle,
             plain: $crate::steps!(specialised $p1, $p2, $p3, $p4),
             marked: $crate::steps!(specialised $m1, $m2, $m3, $m4),
@@ -268,6 +269,8 @@ mod host {
         pub name: &'static str,
         /// Coordinates times this, over the bandwidth, are scaled.
         pub scale: f64,
+        /// Sums of weights that are no more than this are nothing: see [`LEAST`](crate::weight::Weight::LEAST).
+        pub least: f32,
         /// The weight of a distance over the bandwidth, in f64: what the kernels are compared with.
         pub oracle: fn(f64) -> f64,
         /// For d = 1, 2, 3, 4.

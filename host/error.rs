@@ -146,17 +146,19 @@ pub enum Error {
     },
     /// Bandwidths of points that lie too far apart.
     #[error(
-        "bandwidths of points from {smallest:e} to {largest:e} lie too far apart for {dimensions} dimensions: their ratios to {reference:e}, to the power of {dimensions} + 2, leave 1e-30..1e30; clamp them to a narrower range, or use one bandwidth"
+        "bandwidths of points from {smallest:e} to {largest:e} lie too far apart for {dimensions} dimensions, where what each point counts is as its bandwidth to the power of -{dimensions} - 2: f32 does not hold both; clamp them to {:e}..{:e}, or use one bandwidth",
+        range.start,
+        range.end
     )]
     BandwidthRatio {
         /// The smallest.
         smallest: f64,
         /// The largest.
         largest: f64,
-        /// Their geometric mean.
-        reference: f64,
         /// d.
         dimensions: usize,
+        /// A range about their geometric mean that is narrow enough.
+        range: std::ops::Range<f64>,
     },
     /// Coordinates, in bandwidths, that f32 cannot hold.
     #[error(

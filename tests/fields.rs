@@ -148,5 +148,35 @@ fn the_path_that_is_chosen_says_why() {
     assert!(many.sampled_error.unwrap() <= 1e-3 && many.bound.unwrap() <= 1e-3);
     assert_eq!(path(estimator().accuracy(0.0), 5000).reason, "exact steps were asked for");
     assert!(path(estimator().weight(WeightFunction::Flat), 5000).reason.contains("Gaussian"));
-    assert!(path(estimator().bandwidth(Bandwidth::Fixed(1e-4)), 5000).reason.contains("nodes"));
+    let scattered = path(estimator().bandwidth(Bandwidth::Fixed(1e-4)), 5000);
+    assert_eq!(scattered.name, "tiles");
+    assert!(scattered.reason.contains("near points take longer than all pairs"), "{}", scattered.reason);
+}
+
+/// Where most of the box about the points is empty, only blocks of nodes near them are stored, and the path says so.
+#[test]
+fn a_box_that_is_mostly_empty_is_stored_in_blocks() {
+    let mut rows = rows(5000);
+    let whole = estimator().fit(&modeseek::Points::from_rows(&rows, 2).unwrap()).unwrap().path;
+    assert_eq!((whole.name, whole.blocks), ("field", None));
+    rows.extend([1e6, -2e6]);
+    let far = modeseek::Points::from_rows(&rows, 2).unwrap();
+    for form in [Form::Blurring, Form::Standard] {
+        // So far out coordinates are no better than an eighth of a bandwidth.
+        let found = estimator().form(form).fit(&far).unwrap();
+        let (path, blocks) = (&found.path, found.path.blocks.unwrap());
+        assert_eq!((path.name, path.nodes.unwrap()), ("field", blocks * 1024), "{form:?}");
+        assert!(path.reason.contains(&format!("in {blocks} blocks near points, of a box of")), "{}", path.reason);
+        assert!(blocks < 40, "{form:?}: {blocks}");
+        assert_eq!((found.modes.len(), found.modes[2].size), (3, 1), "{form:?}");
+    }
+}
+
+/// On a line the whole grid always fits: points extend over no more bandwidths than a field has nodes.
+#[test]
+fn the_longest_line_has_a_field() {
+    let rows: Vec<f64> = (0..6000).map(|i| f64::from(i % 2) * 2e6 + f64::from(i % 7)).collect();
+    let estimator = estimator().accuracy(1e-5).method(Method::Field);
+    let found = estimator.fit(&modeseek::Points::from_rows(&rows, 1).unwrap()).unwrap();
+    assert_eq!((found.path.name, found.path.blocks, found.modes.len()), ("field", None, 2), "{}", found.path.reason);
 }

@@ -66,7 +66,7 @@ pub trait Executor: Send + Sync {
     /// Takes memory, aligned to 256 bytes; its contents are undefined. `bytes` is not zero.
     fn allocate(&self, bytes: usize) -> Result<u64>;
 
-    /// Gives memory back, when the launches that use it have ended.
+    /// Gives memory back, when the launches and copies that use it have ended.
     ///
     /// # Safety
     /// `allocate` gave the address for this many bytes, and nothing uses it any more.

@@ -133,11 +133,15 @@ impl<'a> Run<'a> {
     /// [`look`](Self::look) after a round was queued if there were more; if they are to be `ahead`, at what came of the
     /// round before that one, while the device runs this.
     pub fn look_behind(&mut self, device: &'a Device, rounds: &Rounds<'_>, ahead: bool) -> Result<bool> {
+        let ahead = ahead && rounds.has_more();
+        if self.asked.is_empty() && !ahead {
+            return self.look(device, rounds.queued());
+        }
         if rounds.queued() > self.asked_after {
             self.asked.push_back(device.begin_download(&self.state, self.cells_after(rounds.queued()))?);
             self.asked_after = rounds.queued();
         }
-        if ahead && rounds.has_more() && self.asked.len() < 2 {
+        if ahead && self.asked.len() < 2 {
             return Ok(true);
         }
         let Some(first) = self.asked.pop_front() else { return Ok(false) };

@@ -33,8 +33,10 @@ pub struct Path {
     /// Bytes of device memory that it took beside the fit's own.
     #[serde(skip)]
     pub(super) memory: u128,
-    /// Nodes of the field.
+    /// Nodes of the field that are stored.
     pub nodes: Option<usize>,
+    /// Blocks of nodes, where not all nodes of the box about the points are stored.
+    pub blocks: Option<usize>,
     /// Nodes a bandwidth, along each axis.
     pub nodes_per_bandwidth: Option<f64>,
 }
@@ -48,7 +50,16 @@ impl Path {
 
     pub(crate) fn exact(name: &'static str, reason: impl Into<String>) -> Self {
         let reason = reason.into();
-        Self { name, reason, bound: None, sampled_error: None, memory: 0, nodes: None, nodes_per_bandwidth: None }
+        Self {
+            name,
+            reason,
+            bound: None,
+            sampled_error: None,
+            memory: 0,
+            nodes: None,
+            blocks: None,
+            nodes_per_bandwidth: None,
+        }
     }
 }
 
@@ -87,11 +98,14 @@ impl MeanShift {
             }
         }
         Ok(match self.binned(device, prepared, queries)? {
-            Ok(field) if self.method == Method::Field => Way::Field(Box::new(field), "asked for".to_owned()),
             Ok(field) => {
-                let (d, per) =
-                    (if d == 1 { "1 dimension".to_owned() } else { format!("{d} dimensions") }, field.per_bandwidth());
-                Way::Field(Box::new(field), format!("the Gaussian in {d}, with {per:.1} nodes a bandwidth"))
+                let (per, storage) = (field.per_bandwidth(), field.storage());
+                let dimensions = if d == 1 { "1 dimension".to_owned() } else { format!("{d} dimensions") };
+                let why = match self.method {
+                    Method::Field => "asked for".to_owned(),
+                    _ => format!("the Gaussian in {dimensions}, with {per:.1} nodes a bandwidth"),
+                };
+                Way::Field(Box::new(field), why + &storage)
             }
             Err(why) => self.tiles_or_all(d, &why),
         })
@@ -119,7 +133,7 @@ impl MeanShift {
         match self.choose(device, prepared, &queries)? {
             Way::AllPairs(_) => prepared.field.climb(self, queries, watch),
             Way::Tiles(_) => near::climb(self, &prepared.field, queries, watch),
-            Way::Field(binned, _) => binned.climb(device, self, queries, watch),
+            Way::Field(mut binned, _) => binned.climb(device, self, queries, watch),
         }
     }
 }

@@ -189,7 +189,7 @@ impl MeanShift {
                 (mean, Some(each), None)
             }
             Values::PerPoint(each) => {
-                let Marks { columns, h_ref } = marks(device, &each, weights.as_ref(), (n, d), stride)?;
+                let Marks { columns, h_ref } = marks(device, &each, weights.as_ref(), (n, d), stride, self.weight)?;
                 (h_ref, None, Some(columns))
             }
         };

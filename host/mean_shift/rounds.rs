@@ -48,6 +48,11 @@ impl<'a> Rounds<'a> {
         Self { device, round, limit, queued: 0, first: true, recording: None }
     }
 
+    /// Rounds of one step, behind each of which the host has something to do before the next: nothing is recorded.
+    pub fn of_one_step(device: &'a Device, limit: usize) -> Self {
+        Self { device, round: 1, limit, queued: 0, first: true, recording: None }
+    }
+
     /// Queues a round: `steps` launches the steps of these numbers.
     ///
     /// # Safety
@@ -63,7 +68,7 @@ impl<'a> Rounds<'a> {
             return Ok(());
         }
         let numbers = self.queued..self.queued + self.round;
-        if self.recording.is_none() {
+        if self.recording.is_none() && self.round > 1 {
             self.recording = self.device.record(|| steps(numbers.clone()))?;
         }
         match &self.recording {

@@ -106,7 +106,7 @@ def run(options: argparse.Namespace, given: Sequence[str]) -> int:
         raise Refused("this runs in a checkout of modeseek")
     # Before anything is built: what is missing is known first.
     theirs = [Theirs(jobs) for jobs in sorted({options.jobs, 1}, reverse=True)]
-    programs = found_programs(root, options.bin_dir)
+    programs = found_programs(root, options.bin_dir, options.tried)
     about = describe(root, options, given, theirs)
     folder = options.out or folder_of_the_day(root / "benches/record", about["host"]["cpu"], about["date"][:10])
     make(folder)
@@ -119,10 +119,11 @@ def run(options: argparse.Namespace, given: Sequence[str]) -> int:
     return 0
 
 
-def found_programs(root: Path, bin_dir: Optional[Path]) -> Dict[str, Path]:
-    """The programs in a folder, or those that cargo builds."""
+def found_programs(root: Path, bin_dir: Optional[Path], tried: bool) -> Dict[str, Path]:
+    """The programs in a folder, or those that cargo builds: to be measured, or only to be tried."""
     if bin_dir is None:
-        return cargo.build(root, {name: cargo.RELEASE[name] for name in PROGRAMS})
+        profile = cargo.DEV if tried else cargo.RELEASE
+        return cargo.build(root, {name: profile[name] for name in PROGRAMS})
     programs = {name: bin_dir.absolute() / name for name in PROGRAMS}
     missing = [name for name, path in programs.items() if not path.is_file() or not os.access(str(path), os.X_OK)]
     if missing:

@@ -12,17 +12,17 @@ from .errors import Refused
 # Target kind, as cargo's messages name it, of each program.
 KINDS = {"modeseek": "bin", "conformance": "test", "device": "bench"}
 
-# The benchmark is built in its own profile either way: it is what `cargo bench` has built.
+# To try things out, what `cargo test` has built for the most part: no second build of everything.
 DEV = {
     "modeseek": ["build", "-p", "host", "--bin", "modeseek"],
     "conformance": ["test", "-p", "host", "--test", "conformance", "--no-run"],
-    "device": ["bench", "-p", "host", "--bench", "device", "--no-run"],
+    "device": ["bench", "-p", "host", "--bench", "device", "--no-run", "--profile", "dev"],
 }
 STRIP = ["--config", 'profile.release.strip="symbols"']
 RELEASE = {
     "modeseek": [*DEV["modeseek"], "--release", *STRIP],
     "conformance": [*DEV["conformance"], "--release", *STRIP],
-    "device": [*DEV["device"], *STRIP],
+    "device": ["bench", "-p", "host", "--bench", "device", "--no-run", *STRIP],
 }
 
 

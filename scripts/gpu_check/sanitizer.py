@@ -69,7 +69,8 @@ CONFORMANCE = "conformance kernels"
 # Whole runs of the conformance suite, which the program's own stand for here: what is left are tests of kernels.
 WHOLE = (
     "lecture", "blurring_is_the_oracles", "standard_is_the_oracles", "methods_agree", "far_from_the_origin",
-    "degenerate_sets", "block_sizes_agree", "same_bits", "labels_of_any_device", "traffic", "ceilings_",
+    "degenerate_sets", "block_sizes_agree", "same_bits", "threads_share_a_device", "labels_of_any_device", "traffic",
+    "ceilings_",
 )
 
 

@@ -3,7 +3,7 @@
 //! tests/golden/bandwidth.py makes tests/golden/bandwidth.json. Coordinates there are short binary fractions, so
 //! that f32 holds them; a distance is then off by a few roundings of f32, d of its square at most.
 
-use modeseek::mean_shift::bandwidth::{Bandwidth, Resolved, Sample, Values, marks};
+use modeseek::mean_shift::bandwidth::{Bandwidth, Resolved, Sample, Values};
 use modeseek::reference::{Metric, pairwise};
 use modeseek::{Buffer, Device, Error, Points};
 use serde::Deserialize;
@@ -115,7 +115,7 @@ fn per_point(device: &Device, resolved: &Resolved) -> Vec<f64> {
 }
 
 #[track_caller]
-fn assert_near(found: f64, expected: f64, relative: f64, what: &str) {
+pub fn assert_near(found: f64, expected: f64, relative: f64, what: &str) {
     let tolerance = relative * expected.abs() + 1e-12;
     assert!((found - expected).abs() <= tolerance, "{what}: {found} is not {expected}");
 }
@@ -301,32 +301,6 @@ pub fn fallbacks(device: &Device) {
         let found = same(&quantile(1.0), &[0.0, 0.0, 3.0 * scale, 4.0 * scale], 2);
         assert_near(scalar(&found) / scale, 5.0, 8.0 * ROUNDING, "an extreme scale");
     }
-}
-
-pub fn marks_of_points(device: &Device) {
-    for (n, d) in [(1, 1), (33, 2), (70, 20)] {
-        let h: Vec<f32> = random(n, 31).iter().map(|x| 5.0 + 2.0 * x).collect();
-        let weights: Vec<f32> = random(n, 32).iter().map(|x| x.abs()).collect();
-        let (bandwidths, given) = (device.upload(&h).unwrap(), device.upload(&weights).unwrap());
-        let stride = n.next_multiple_of(32);
-        for weighted in [false, true] {
-            let found = marks(device, &bandwidths, weighted.then_some(&given), (n, d), stride).unwrap();
-            let mean = (wide(&h).iter().map(|h| h.ln()).sum::<f64>() / n as f64).exp();
-            assert_near(found.h_ref, mean, 1e-12, "the geometric mean");
-            let columns = device.download(&found.columns).unwrap();
-            for j in 0..stride {
-                let ratio = if j < n { mean / f64::from(h[j]) } else { 0.0 };
-                let weight = if weighted && j < n { f64::from(weights[j]) } else { 1.0 };
-                let factor = weight * ratio.powi(d as i32 + 2);
-                assert_near(f64::from(columns[j]), factor, 2.0 * ROUNDING, "a factor");
-                assert_near(f64::from(columns[stride + j]), ratio * ratio, 2.0 * ROUNDING, "a squared scale");
-            }
-        }
-    }
-    let apart = device.upload(&[1e-8_f32, 1.0, 1.0]).unwrap();
-    assert!(marks(device, &apart, None, (3, 2), 32).is_ok());
-    let error = marks(device, &apart, None, (3, 20), 32).unwrap_err();
-    assert!(matches!(error, Error::BandwidthRatio { dimensions: 20, .. }), "{error}");
 }
 
 pub fn senseless_bandwidths_are_refused(device: &Device) {

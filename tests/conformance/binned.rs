@@ -84,13 +84,14 @@ fn spread(device: &Device, grid: &Grid, columns: &[f32], factors: &[f32], (n, co
     let factors = device.upload(factors).unwrap();
     let mut sums = device.zeros::<u64>(copies as usize * grid.count() * WORDS).unwrap();
     let mut state = device.zeros(HISTORY).unwrap();
+    let (slots, keys) = (device.zeros(0).unwrap(), device.zeros(0).unwrap());
     let (inverse, low, scale) = (1.0 / grid.spacing, grid.low, 2_f32.powi(30));
     let (sums_of, state, n) = (&mut sums, &mut state, n as u32);
     macro_rules! spread {
         ($kernel:ident) => {
             $kernel::launch(
-                &columns, &factors, sums_of, state, 0, n, stride, copies, x, y, z, inverse, low[0], low[1], low[2],
-                scale,
+                &columns, &factors, &slots, &keys, sums_of, state, 0, n, stride, copies, x, y, z, inverse, low[0],
+                low[1], low[2], scale,
             )
         };
     }
@@ -285,6 +286,7 @@ pub fn climbed_fields(device: &Device) {
         let mut queries = device.upload(&places).unwrap();
         let mut details = device.zeros::<f32>(3 * stride).unwrap();
         let mut state = device.upload(&progress(m, 0, LIMIT)).unwrap();
+        let (slots, keys) = (device.zeros(0).unwrap(), device.zeros(0).unwrap());
         let (inverse, low) = (1.0 / grid.spacing, grid.low);
         // Two launches, of which the first leaves some on their way.
         for _ in 0..2 {
@@ -293,8 +295,8 @@ pub fn climbed_fields(device: &Device) {
             macro_rules! climb {
                 ($kernel:ident) => {
                     $kernel::launch(
-                        &nodes, queries, details, state, m, stride, 3, limit, tolerance, x, y, z, inverse, low[0],
-                        low[1], low[2],
+                        &nodes, &slots, &keys, queries, details, state, m, stride, 3, limit, tolerance, x, y, z,
+                        inverse, low[0], low[1], low[2],
                     )
                 };
             }

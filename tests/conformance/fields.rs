@@ -3,7 +3,7 @@
 use modeseek::agreement::adjusted_rand_index;
 use modeseek::data::Blobs;
 use modeseek::reference::{Metric, Pull};
-use modeseek::{Bandwidth, Clustering, Device, Error, Form, MeanShift, Method, Points, WeightFunction};
+use modeseek::{Assignment, Bandwidth, Clustering, Device, Error, Form, MeanShift, Method, Points, WeightFunction};
 
 use crate::check::{is_interpreted, random, wide};
 
@@ -143,12 +143,87 @@ pub fn fields_have_no_order(device: &Device) {
     assert_eq!(modes.predict(&[1e4, 0.0, rows[0], rows[1]]).unwrap(), [-1, labels[0]]);
 }
 
-/// Where a field would be too large, the report says how large, and far tiles are left out instead.
+/// Sets of about n points over a box most of which is empty, at bandwidth 1.
+fn scattered(n: usize, d: usize) -> Vec<(&'static str, Vec<f64>)> {
+    let noise: Vec<f64> = random(n * d, 82).into_iter().map(f64::from).collect();
+    let along = |i: usize| i as f64 / n as f64;
+    let each = |place: &dyn Fn(usize, usize) -> f64| (0..n * d).map(|at| place(at / d, at % d)).collect::<Vec<_>>();
+    vec![
+        ("two clusters", each(&|i, c| (i % 2) as f64 * 1e6 + noise[i * d + c])),
+        ("a diagonal", each(&|i, _| 1e4 * along(i / 5 * 5) + 0.3 * (i % 5) as f64)),
+        (
+            "a ring",
+            each(&|i, c| {
+                let angle = std::f64::consts::TAU * along(i / 5 * 5);
+                2000.0 * [angle.cos(), angle.sin(), 0.5 * angle.sin()][c] + 0.2 * (i % 5) as f64
+            }),
+        ),
+        (
+            "blobs and outliers",
+            each(&|i, c| {
+                if i % 10 == 0 { 1e5 * noise[i * d + c] } else { (i % 3 * (c + 1) % 4) as f64 * 8.0 + noise[i * d + c] }
+            }),
+        ),
+        ("on borders of blocks", each(&|i, c| ((i * (c + 3)) % 11) as f64 * 16.0 + (i % 2 * 4096) as f64)),
+        ("heavy tails", noise.iter().map(|x| x / (1.0001 - x.abs())).map(|x| x * 50.0).collect()),
+    ]
+}
+
+/// Where most of the box is empty, nodes are stored in blocks: fits are those of all pairs, in both forms.
+pub fn fields_in_blocks(device: &Device) {
+    let n = if is_interpreted(device) { 10 } else { 200 };
+    for d in 2..=if is_interpreted(device) { 2 } else { 3 } {
+        for (name, rows) in scattered(n, d) {
+            if is_interpreted(device) && name != "two clusters" {
+                continue;
+            }
+            let points = Points::from_rows(&rows, d).unwrap();
+            for form in [Form::Blurring, Form::Standard] {
+                let what = format!("{name}, d = {d}, {form:?}");
+                let field = estimator(device, 1e-2).form(form);
+                let exact = field.clone().method(Method::Fused).fit(&points).unwrap();
+                let found = field.fit(&points).unwrap();
+                assert_eq!(found.path.name, "field", "{what}: {}", found.path.reason);
+                let (nodes, blocks) = (found.path.nodes.unwrap(), found.path.blocks.unwrap());
+                assert!(nodes >= 64 * blocks && found.path.reason.contains("blocks"), "{what}: {:?}", found.path);
+                // Coordinates themselves are f32.
+                let farthest = rows.iter().fold(0.0, |most: f64, x| most.max(x.abs()));
+                let accuracy = 1e-2 + 2.0 * farthest * f64::from(f32::EPSILON);
+                assert!(found.path.sampled_error.unwrap() <= accuracy, "{what}: {:?}", found.path);
+                // Clusters of one size at places that differ by a rounding have no order.
+                assert_eq!(adjusted_rand_index(&found.labels, &exact.labels), 1.0, "{what}");
+                assert_eq!(found.modes.len(), exact.modes.len(), "{what}");
+                for mode in &found.modes {
+                    let apart =
+                        |other: &[f64]| mode.position.iter().zip(other).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+                    let nearest = exact.modes.iter().map(|other| apart(&other.position)).fold(f64::INFINITY, f64::min);
+                    assert!(nearest <= 0.1, "{what}: a mode is {nearest} off");
+                }
+                if form == Form::Standard {
+                    let new: Vec<f64> = rows.iter().take(10 * d).map(|x| x + 0.4).collect();
+                    let new = Points::from_rows(&new, d).unwrap();
+                    let [a, b] = [&found, &exact].map(|fit| fit.predict(&new, Assignment::Basin).unwrap());
+                    assert_eq!(adjusted_rand_index(&a, &b), 1.0, "{what}: new points");
+                }
+            }
+        }
+    }
+}
+
+/// Where not even the blocks of a field fit, the report says how many nodes they have, and far tiles are left out instead.
 pub fn fields_that_do_not_fit(device: &Device) {
+    if !is_interpreted(device) {
+        // Each point has four blocks of its own; and of the most points not even the blocks can be listed.
+        for (n, why) in
+            [(100_000, "of which 409600000 near points are too many"), (300_000, "too many of them near points")]
+        {
+            let rows: Vec<f64> = (0..n).flat_map(|i| [i % 1000, i / 1000]).map(|x| f64::from(x) * 500.0).collect();
+            let found = estimator(device, 1e-2).max_iterations(1).fit(&Points::from_rows(&rows, 2).unwrap()).unwrap();
+            assert_eq!(found.path.name, "tiles");
+            assert!(found.path.reason.contains(why), "{}", found.path.reason);
+        }
+    }
     let rows: Vec<f64> = (0..60).map(|at| (at / 2 % 2) as f64 * 1e6 + f64::from(at) * 0.001).collect();
-    let found = estimator(device, 1e-3).fit(&Points::from_rows(&rows, 2).unwrap()).unwrap();
-    assert_eq!((found.path.name, found.modes.len()), ("tiles", 2));
-    assert!(found.path.reason.contains("nodes"), "{}", found.path.reason);
     let error = estimator(device, 1e-3).field(2).unwrap().add(&rows).unwrap_err();
     assert!(matches!(error, Error::FieldTooLarge { nodes, .. } if nodes > 1_000_000_000_000), "{error}");
 }

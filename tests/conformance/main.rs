@@ -2,6 +2,7 @@
 //!
 //! A machine that is not there is skipped by name, never passed in silence.
 
+mod arranged;
 mod bandwidth;
 mod binned;
 mod ceilings;
@@ -12,6 +13,7 @@ mod filter;
 mod groups;
 mod kernels;
 mod labels;
+mod marks;
 mod near;
 mod oracles;
 mod retiring;
@@ -31,22 +33,24 @@ macro_rules! conformance {
                     relations_are_checked;
                 steps: shift, shift_any, shift_norms, places_do_not_matter, nan_is_not_lost, converged_steps_do_nothing;
                 retiring: retire_queries, retire_in_order, retire_when_done, begin_runs;
-                near: sorted_keys, points_along_a_curve, points_along_hilberts_curve, boxes_of_points, arranged_points, steps_within_reach,
-                    places_do_not_matter_within_reach, tiles_are_all_pairs, tiles_of_hard_sets, tiles_of_seeds_and_new_points, kept_pairs;
+                arranged: sorted_keys, points_along_a_curve, points_along_hilberts_curve, boxes_of_points, arranged_points;
+                near: steps_within_reach, places_do_not_matter_within_reach, tiles_are_all_pairs, tiles_of_hard_sets,
+                    tiles_of_seeds_and_new_points, kept_pairs;
                 filter: filtered_images, filtered_constants, united_pixels;
                 ceilings: ceilings_copy, ceilings_fma, ceilings_ex2, ceilings_mma;
                 far: queries_far_away;
                 bandwidth: distances_to_neighbours, guessed_brackets, weights_are_repetitions, golden, samples, fallbacks,
-                    marks_of_points, senseless_bandwidths_are_refused, workers_agree;
+                    senseless_bandwidths_are_refused, workers_agree;
+                marks: marks_of_points, wide_bandwidths_beside_narrow_ones, narrow_bandwidths_far_away;
                 labels: components_of_ends, components_at_the_radius, suppressed_centres;
                 groups: scan, tally_of_groups, means_of_spots, order_of_groups, order_by_weight, nearest_modes, nearest_of_few,
                     counts_within, bins_of_points, bins_that_fail, bins_of_weights;
                 binned: spread_onto_nodes, smoothed_nodes, climbed_fields;
                 fields: field_steps_are_accurate, field_fits_are_those_of_all_pairs, fields_have_no_order,
-                    fields_that_do_not_fit;
+                    fields_in_blocks, fields_that_do_not_fit;
                 oracles: blurring_is_the_oracles, standard_is_the_oracles;
                 runs: lecture, methods_agree, far_from_the_origin, degenerate_sets, block_sizes_agree, same_bits,
-                    threads_share_a_device, labels_of_any_device, traffic;
+                    threads_share_a_device, labels_of_any_device, cancelled_runs, traffic;
             );
         }
     };

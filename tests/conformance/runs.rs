@@ -1,6 +1,7 @@
 //! Whole runs against each other, and what they have to find. Against the oracle: oracles.rs.
 
 use std::num::NonZero;
+use std::ops::ControlFlow;
 
 use cuda_std::machine::MachineKind;
 use modeseek::agreement::adjusted_rand_index;
@@ -8,7 +9,7 @@ use modeseek::data::{Blobs, LabelledPoints};
 use modeseek::executor::{CpuOptions, InterpreterOptions};
 use modeseek::reference::Metric;
 use modeseek::{
-    Assignment, Bandwidth, Clustering, Device, Distance, Form, MeanShift, Merging, Method, Points, Seeding,
+    Assignment, Bandwidth, Clustering, Device, Distance, Form, Iteration, MeanShift, Merging, Method, Points, Seeding,
     WeightFunction,
 };
 
@@ -226,6 +227,35 @@ pub fn labels_of_any_device(device: &Device) {
         for assignment in [Assignment::Basin, Assignment::NearestMode] {
             let [here, there] = [&here, &there].map(|found| found.predict(&at, assignment).unwrap());
             assert_eq!(here, there, "{estimator:?}: {assignment:?}");
+        }
+    }
+}
+
+/// Who stops is told of nothing more, and gets what the device had done until then: on a GPU what was queued, too.
+pub fn cancelled_runs(device: &Device) {
+    let n = if is_interpreted(device) { 90 } else { 600 };
+    let rows = Blobs { points: n, ..LECTURE }.generate().unwrap().rows;
+    let points = Points::from_rows(&rows, 2).unwrap();
+    for form in [Form::Blurring, Form::Standard] {
+        for method in [Method::Fused, Method::Tiles] {
+            let estimator = fixed(2.5).form(form).method(method).tolerance(0.0).max_iterations(60).on(device);
+            let mut told = Vec::new();
+            let watch = |iteration: Iteration| {
+                told.push(iteration.number);
+                if iteration.number == 3 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            };
+            let found = estimator.fit_watched(&points, watch).unwrap();
+            let what = format!("{form:?} {method:?}: {} iterations", found.iterations);
+            assert_eq!((told, found.cancelled, found.converged), (vec![1, 2, 3], true, false), "{what}");
+            let most = if device.machine() == MachineKind::Gpu { 18 } else { 3 };
+            assert!((3..=most).contains(&found.iterations) && found.shifts.len() == found.iterations, "{what}");
+            // Labels are the nearest mode's where a fit was cancelled, which they are here in any case.
+            let short = estimator.clone().max_iterations(found.iterations).fit(&points).unwrap();
+            assert_eq!(
+                (&found.shifts, &found.labels, &found.modes),
+                (&short.shifts, &short.labels, &short.modes),
+                "{what}"
+            );
         }
     }
 }

@@ -144,12 +144,20 @@ fn bandwidths_that_are_none_are_named() {
             assert!(matches!(error, Error::Neighbour { .. }));
         }
     }
-    // So far apart that the weights' ratio leaves f32.
-    let error = refused(
-        with(Bandwidth::PerPoint(vec![1e-9, 1e9, 1.0, 1.0])),
-        &["lie too far apart for 2 dimensions", "clamp them", "or use one bandwidth"],
-    );
-    assert!(matches!(error, Error::BandwidthRatio { .. }));
+    // So far apart that the weights' ratio leaves f32, or for the Gaussian what it is where it is cut off.
+    let apart = |smallest, largest| Bandwidth::PerPoint(vec![smallest, largest, 1.0, 1.0]);
+    for (estimator, bandwidths) in
+        [(flat(1.0), apart(1e-9, 1e9)), (fixed(1.0), apart(1e-9, 1e9)), (fixed(1.0), apart(1e-3, 1e3))]
+    {
+        let words =
+            ["lie too far apart for 2 dimensions", "the power of -2 - 2", "clamp them to ", "or use one bandwidth"];
+        let error = refused(estimator.clone().bandwidth(bandwidths).fit(&FOUR), &words);
+        let Error::BandwidthRatio { smallest, largest, range, .. } = error else { panic!("{error}") };
+        assert!(smallest < range.start && range.start < 1.0 && 1.0 < range.end && range.end < largest, "{range:?}");
+        // What it says serves.
+        let clamped = apart(range.start, range.end);
+        estimator.bandwidth(clamped).fit(&FOUR).unwrap();
+    }
     // So small that f32 cannot tell positions that far from the centre.
     let error = refused(with(Bandwidth::Fixed(1e-7)), &["too far for a bandwidth of 1e-7", "use a larger bandwidth"]);
     assert!(matches!(error, Error::Extent { .. }));

@@ -105,11 +105,12 @@ fn new_points_may_be_anywhere() {
 #[test]
 fn wide_bandwidths_of_points_have_support() {
     let d = 16;
-    let mut points: Vec<Vec<f64>> = (0..20).map(|i| vec![f64::from(i % 4) * 0.05; d]).collect();
+    let mut points: Vec<Vec<f64>> = (0..100).map(|i| vec![f64::from(i % 4) * 0.05; d]).collect();
     points.push(vec![1000.0; d]);
-    let mut bandwidths = vec![1.0; 20];
-    bandwidths.push(20.0);
-    let expected: Vec<i32> = (0..21).map(|i| i32::from(i == 20)).collect();
+    let mut bandwidths = vec![1.0; 100];
+    // Its factor is 2^-68.6, and 2^69.3 times less than the others'.
+    bandwidths.push(14.4);
+    let expected: Vec<i32> = (0..101).map(|i| i32::from(i == 100)).collect();
     for form in [Form::Blurring, Form::Standard] {
         let found = fixed(1.0).bandwidth(Bandwidth::PerPoint(bandwidths.clone())).form(form).fit(&points).unwrap();
         assert_eq!(found.labels, expected, "{form:?}");

@@ -2,7 +2,6 @@
 //!
 //! A launch costs the host a few microseconds, a node of a graph the device about one; so iterations of a
 //! small set of points, which take no longer than that, are replayed.
-
 //!
 //! Launches are recorded from a stream of their own, so that other threads may launch, copy and wait meanwhile.
 

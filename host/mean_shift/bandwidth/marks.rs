@@ -6,6 +6,7 @@ use super::USABLE;
 use super::scaled::Summary;
 use crate::error::{Error, Result};
 use crate::executor::{Buffer, Device};
+use crate::mean_shift::WeightFunction;
 
 /// Factors and squared scales of points, for a shift scaled by one bandwidth.
 #[derive(Debug)]
@@ -22,16 +23,33 @@ pub struct Marks {
 const LEAST_FACTOR: f64 = 1.0 / (1_u64 << 40) as f64;
 const LARGEST_FACTOR: f64 = (1_u64 << 60) as f64;
 
+/// What a weight that is cut off is there, over its `LEAST`: 2^-100 and 2^-68 for the Gaussian.
+const CUT: f64 = 1.0 / (1_u64 << 32) as f64;
+
+/// What f32 does not tell from nothing beside a sum of weights.
+const UNSEEN: f64 = 1.0 / (1 << 24) as f64;
+
+/// The most that the largest factor of n may be over the least.
+///
+/// A weight that some machines cut off is there a little more than nothing. All that others' narrow bandwidths make of it
+/// must be nothing beside the weight that a point of the widest has of itself.
+fn most_apart(least: f32, n: usize) -> f64 {
+    let most = USABLE.end() / USABLE.start();
+    if least > 0.0 { most.min(UNSEEN / (n as f64 * CUT * f64::from(least))) } else { most }
+}
+
 /// The marks of n points of d dimensions for a bandwidth of each, positive, and perhaps weights.
 ///
 /// # Errors
-/// [`Error::BandwidthRatio`] if a factor leaves 1e-30..1e30; whatever the device reports.
+/// [`Error::BandwidthRatio`] if a factor leaves 1e-30..1e30, or if the weight function is one that is cut off somewhere, as
+/// the Gaussian is, and the largest factor is more than 2^76 / n times the least; whatever the device reports.
 pub fn marks(
     device: &Device,
     bandwidths: &Buffer<f32>,
     weights: Option<&Buffer<f32>>,
     (n, d): (usize, usize),
     stride: usize,
+    function: WeightFunction,
 ) -> Result<Marks> {
     let mut parts = device.zeros::<f64>(2)?;
     device.launch(product::launch(bandwidths, &mut parts))?;
@@ -39,18 +57,23 @@ pub fn marks(
     let h_ref = ((parts[0].log2() + parts[1]) / bandwidths.len() as f64).exp2();
     let Summary { smallest, largest, .. } = Summary::of(device, bandwidths, None)?;
     let factor = |h: f64| (h_ref / h).powi(d as i32 + 2);
-    for h in [smallest, largest] {
-        if !USABLE.contains(&factor(h)) {
-            return Err(Error::BandwidthRatio { smallest, largest, reference: h_ref, dimensions: d });
-        }
+    let (least, most_apart) = (function.steps().least, most_apart(function.steps().least, n));
+    let usable = USABLE.contains(&factor(smallest)) && USABLE.contains(&factor(largest));
+    if !(usable && factor(smallest) <= most_apart * factor(largest)) {
+        // Within these all factors are usable, whatever becomes of their mean.
+        let half = most_apart.min(*USABLE.end()).powf(0.5 / (d as f64 + 2.0));
+        let range = h_ref / half..h_ref * half;
+        return Err(Error::BandwidthRatio { smallest, largest, dimensions: d, range });
     }
     let (none, mut columns) = (device.zeros::<f32>(0)?, device.zeros::<f32>(2 * stride)?);
     let weights = weights.unwrap_or(&none);
     let sizes = (n as u32, d as u32, stride as u32);
-    // Sums with the least factor alone must be more than nothing, and those with the largest within f32.
+    // Sums with the least factor alone must be more than nothing, those with the largest within f32, and n of the largest
+    // where it is cut off nothing, with sample weights that are less than 2.
     let wanted = (LEAST_FACTOR / factor(largest)).log2().ceil().max(0.0);
-    let room = (LARGEST_FACTOR / factor(smallest)).log2().floor().max(0.0);
-    let unit = wanted.min(room).exp2();
+    let largest_factor = if least > 0.0 { 0.5 / CUT / n as f64 } else { LARGEST_FACTOR };
+    let room = (largest_factor / factor(smallest)).log2().floor();
+    let unit = if least > 0.0 { wanted.min(room) } else { wanted.min(room.max(0.0)) }.exp2();
     device.launch(gpu::marks::marks::launch(
         bandwidths,
         weights,

@@ -1,12 +1,16 @@
-//! A binned field on a device: points go onto its nodes, steps are read from them.
+//! A binned field on a device: points go onto its nodes, steps are read from them. All of a grid is stored, or its
+//! blocks where points and queries are.
 
+use gpu::blocks::held;
 use gpu::progress::HISTORY;
 use gpu::smooth::{smooth_1_x, smooth_2_x, smooth_2_y, smooth_3_x, smooth_3_y, smooth_3_z};
 use gpu::spread::{WORDS, settle, spread_1, spread_2, spread_3};
 
-use super::grid::Grid;
+use super::blocks::{Blocks, Table, missing};
+use super::grid::{Grid, MOST_NODES, copies};
+use super::plan::Plan;
 use super::taps::taps;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::executor::{Buffer, Device};
 use crate::mean_shift::labels::Columns;
 
@@ -18,11 +22,20 @@ pub struct Field {
     pub exponent: i32,
     copies: u32,
     taps: Buffer<f32>,
-    /// [`WORDS`] for each node and copy, in fixed point; zero between two builds.
+    /// [`WORDS`] for each node and copy, in fixed point; zero between two builds, unless the points stay.
     sums: Buffer<u64>,
-    planes: [Buffer<f32>; 2],
+    stored: Stored,
     /// Mass and moments of each node, smoothed.
     pub nodes: Buffer<f32>,
+}
+
+/// Which nodes are stored.
+#[derive(Debug)]
+enum Stored {
+    /// All, between two builds of which there are planes, and no blocks.
+    All { planes: [Buffer<f32>; 2], none: Table },
+    /// Those of blocks.
+    Blocks(Box<Blocks>),
 }
 
 /// The run that a launch belongs to, for which it does nothing when that is over; its state, and the limit of
@@ -53,9 +66,102 @@ impl Field {
             copies,
             taps: device.upload(&taps(grid.per_bandwidth, grid.reach as usize))?,
             sums: device.zeros(copies as usize * grid.count() * WORDS)?,
-            planes: [plane()?, plane()?],
+            stored: Stored::All { planes: [plane()?, plane()?], none: Table::new(device, &[])? },
             nodes: device.zeros(grid.count() * WORDS)?,
         })
+    }
+
+    /// A field without points, of the blocks of a plan, to which n points are going to be added at a time.
+    pub fn in_blocks(device: &Device, grid: Grid, exponent: i32, n: usize, plan: Plan) -> Result<Self> {
+        let of_sums = plan.summed.len() * held(grid.d);
+        let copies = copies(device.machine(), n, grid.d, of_sums);
+        device.reserve(
+            plan.bytes(copies),
+            "the blocks of a binned field",
+            "use --method tiles, or a lower accuracy",
+        )?;
+        Ok(Self {
+            grid,
+            exponent,
+            copies,
+            taps: device.upload(&taps(grid.per_bandwidth, grid.reach as usize))?,
+            sums: device.zeros(copies as usize * of_sums * WORDS)?,
+            nodes: device.zeros(plan.read.len() * held(grid.d) * WORDS)?,
+            stored: Stored::Blocks(Box::new(Blocks::new(device, plan)?)),
+        })
+    }
+
+    /// The blocks with points, and those that steps are read from.
+    fn tables(&self) -> (&Table, &Table) {
+        match &self.stored {
+            Stored::All { none, .. } => (none, none),
+            Stored::Blocks(blocks) => (&blocks.summed, &blocks.read),
+        }
+    }
+
+    /// The blocks that steps are read from; of none, if all nodes are stored.
+    pub fn read(&self) -> &Table {
+        self.tables().1
+    }
+
+    /// The plan of blocks, if not all nodes are stored.
+    pub fn plan(&self) -> Option<&Plan> {
+        match &self.stored {
+            Stored::All { .. } => None,
+            Stored::Blocks(blocks) => Some(&blocks.plan),
+        }
+    }
+
+    /// Sees to it that queries, wherever they are, have the nodes that a step is read from, which are made of the points
+    /// that the field has kept; whether there was any to be added.
+    pub fn follow_queries(&mut self, device: &Device, queries: Columns<'_>) -> Result<bool> {
+        let Some(plan) = self.plan() else { return Ok(false) };
+        let new = missing(device, &self.grid, self.read(), queries)?.map_err(|nodes| self.too_large(nodes))?;
+        if new.is_empty() {
+            return Ok(false);
+        }
+        let read = plan.read.iter().copied().chain(new).collect();
+        let plan = Plan::new(self.grid.d, self.grid.reach, plan.summed.clone(), read);
+        let sums = std::mem::replace(&mut self.sums, device.zeros(0)?);
+        self.replace(device, plan, Some(sums))?;
+        self.smooth(device, true, (&mut no_run(device)?, 0))?;
+        Ok(true)
+    }
+
+    /// Sees to it that points, wherever they are, have nodes to be added to, and to read their steps from; nothing is
+    /// kept of points before. Whether anything changed.
+    pub fn follow_points(&mut self, device: &Device, points: Columns<'_>) -> Result<bool> {
+        if self.plan().is_none()
+            || missing(device, &self.grid, self.tables().0, points)?.is_ok_and(|new| new.is_empty())
+        {
+            return Ok(false);
+        }
+        let none = Table::new(device, &[])?;
+        let all = missing(device, &self.grid, &none, points)?.map_err(|nodes| self.too_large(nodes))?;
+        let plan = Plan::new(self.grid.d, self.grid.reach, all.clone(), all);
+        self.replace(device, plan, None)?;
+        Ok(true)
+    }
+
+    fn too_large(&self, nodes: u128) -> Error {
+        Error::FieldTooLarge { nodes, most: MOST_NODES }
+    }
+
+    /// Takes other blocks, and these sums, or zeros; what was held is given back before.
+    fn replace(&mut self, device: &Device, plan: Plan, sums: Option<Buffer<u64>>) -> Result<()> {
+        if plan.most_nodes() > MOST_NODES {
+            return Err(self.too_large(plan.most_nodes()));
+        }
+        let before = (device.zeros(0)?, device.zeros(0)?);
+        (self.nodes, self.sums) = before;
+        self.stored = Stored::All { planes: [device.zeros(0)?, device.zeros(0)?], none: Table::new(device, &[])? };
+        let (d, of_sums) = (self.grid.d, plan.summed.len() * held(self.grid.d));
+        let more = plan.bytes(if sums.is_some() { 0 } else { self.copies });
+        device.reserve(more, "the blocks of a binned field", "use --method tiles, or a lower accuracy")?;
+        self.sums = sums.map_or_else(|| device.zeros(self.copies as usize * of_sums * WORDS), Ok)?;
+        self.nodes = device.zeros(plan.read.len() * held(d) * WORDS)?;
+        self.stored = Stored::Blocks(Box::new(Blocks::new(device, plan)?));
+        Ok(())
     }
 
     /// A field with these sums, and room for n more points at a time.
@@ -82,7 +188,12 @@ impl Field {
 
     /// Bytes of device memory.
     pub fn bytes(&self) -> u128 {
-        self.grid.bytes(self.copies)
+        self.plan().map_or_else(|| self.grid.bytes(self.copies), |plan| plan.bytes(self.copies))
+    }
+
+    /// Nodes that are stored.
+    pub fn count(&self) -> usize {
+        self.plan().map_or_else(|| self.grid.count(), |plan| plan.nodes() as usize)
     }
 
     /// Adds points, with these factors, or none.
@@ -96,13 +207,18 @@ impl Field {
         let Grid { d, nodes: [x, y, z], low, spacing, .. } = self.grid;
         let (n, stride) = (points.n as u32, points.stride as u32);
         let (inverse, low) = (1.0 / spacing, low.map(|low| low as f64));
-        let (columns, sums, copies) = (points.values, &mut self.sums, self.copies);
+        let (columns, copies) = (points.values, self.copies);
+        let Table { slots, keys } = match &self.stored {
+            Stored::All { none, .. } => none,
+            Stored::Blocks(blocks) => &blocks.summed,
+        };
+        let sums = &mut self.sums;
         let scale = 2_f32.powi(self.exponent);
         macro_rules! spread {
             ($kernel:ident) => {
                 $kernel::launch(
-                    columns, factors, sums, state, limit, n, stride, copies, x, y, z, inverse, low[0], low[1], low[2],
-                    scale,
+                    columns, factors, slots, keys, sums, state, limit, n, stride, copies, x, y, z, inverse, low[0],
+                    low[1], low[2], scale,
                 )
             };
         }
@@ -116,9 +232,15 @@ impl Field {
     /// Makes the nodes of the sums, which become zero unless they are to be `kept`.
     pub fn smooth(&mut self, device: &Device, kept: bool, (state, limit): OfRun<'_>) -> Result<()> {
         let grid = self.grid;
+        let (even, odd) = match &mut self.stored {
+            Stored::All { planes: [even, odd], .. } => (even, odd),
+            Stored::Blocks(blocks) => {
+                let sums = (&mut self.sums, self.copies, self.exponent);
+                return blocks.smooth(device, sums, (&self.taps, grid.reach), &mut self.nodes, kept, (state, limit));
+            }
+        };
         let ([x, y, z], rows) = (grid.nodes, grid.rows());
         let (row, lead, plane, reach) = (grid.row(), grid.lead(), grid.plane() as u32, grid.reach);
-        let [even, odd] = &mut self.planes;
         let unit = 2_f32.powi(-self.exponent);
         let (sums, copies, kept) = (&mut self.sums, self.copies, u32::from(kept));
         device.launch(settle::launch(

@@ -1,6 +1,7 @@
 //! Where the nodes of a binned field lie.
 
 use cuda_std::machine::MachineKind;
+use gpu::blocks::{AXIS_BITS, side};
 use gpu::layout::STRIDE;
 use gpu::spread::WORDS;
 
@@ -32,12 +33,18 @@ pub struct Grid {
 impl Grid {
     /// The grid over the extents, `(low, high)` of each dimension in scaled coordinates, in which a bandwidth is
     /// `scale`; or how many nodes it would have, where these are too many.
-    pub fn over(
+    pub fn over(extents: &[(f64, f64)], scale: f64, per_bandwidth: f64, rule: (f64, f64)) -> Result<Self, u128> {
+        let (grid, count) = Self::however_large(extents, scale, per_bandwidth, rule);
+        if count > MOST_NODES { Err(count) } else { Ok(grid) }
+    }
+
+    /// [`over`](Self::over), of any number of nodes, which comes with it.
+    pub fn however_large(
         extents: &[(f64, f64)],
         scale: f64,
         per_bandwidth: f64,
         (points, accuracy): (f64, f64),
-    ) -> Result<Self, u128> {
+    ) -> (Self, u128) {
         let spacing = scale / per_bandwidth;
         let (mut low, mut nodes, mut count) = ([0; MOST_DIMENSIONS], [1; MOST_DIMENSIONS], 1_u128);
         for (c, extent) in extents.iter().enumerate() {
@@ -46,11 +53,15 @@ impl Grid {
             count = count.saturating_mul((last - first + 1.0) as u128);
             (low[c], nodes[c]) = (first as i64, (last - first + 1.0) as u32);
         }
-        if count > MOST_NODES {
-            return Err(count);
-        }
         let reach = (reach(points, accuracy) * per_bandwidth).ceil() as u32 + 2;
-        Ok(Self { d: extents.len(), per_bandwidth, spacing, low, nodes, reach })
+        (Self { d: extents.len(), per_bandwidth, spacing, low, nodes, reach }, count)
+    }
+
+    /// Whether blocks of this grid have keys. Points extend over 2^21 bandwidths at most, with 16 nodes each: in 2 dimensions
+    /// they always have, and in 1 the whole grid is less than [`MOST_NODES`].
+    pub fn has_keys(&self) -> bool {
+        let most = side(self.d) << AXIS_BITS;
+        self.nodes.iter().all(|&nodes| nodes as usize <= most)
     }
 
     /// Whether all of the other's nodes are nodes of this one.
@@ -136,13 +147,7 @@ impl Grid {
     /// Copies of the sums, for n points: a thread of a processor has one to itself, which is worth its zeros and its
     /// sum where it takes several times as many additions. On a GPU, a few where many points meet on few nodes.
     pub fn copies(&self, machine: MachineKind, n: usize) -> u32 {
-        // Nodes whose sums take 64 MiB.
-        const ROOM: usize = (64 << 20) / (WORDS * 8);
-        let (worth, most) = match machine {
-            MachineKind::Gpu => (n / (64 * self.count()), 8),
-            _ => ((n << (2 * self.d)) / (8 * self.count()), 64),
-        };
-        worth.min(ROOM / self.count()).clamp(1, most) as u32
+        copies(machine, n, self.d, self.count())
     }
 
     /// Bytes of a field on this grid with so many copies of its sums.
@@ -151,6 +156,17 @@ impl Grid {
         let planes = 2 * (self.d as u128 + 1) * self.plane() as u128 * 4;
         sums + planes + self.count() as u128 * 16 + 8 * (2 * self.reach as u128 + 1)
     }
+}
+
+/// [`Grid::copies`] for so many nodes with sums.
+pub fn copies(machine: MachineKind, n: usize, d: usize, nodes: usize) -> u32 {
+    // Nodes whose sums take 64 MiB.
+    const ROOM: usize = (64 << 20) / (WORDS * 8);
+    let (worth, most) = match machine {
+        MachineKind::Gpu => (n / (64 * nodes), 8),
+        _ => ((n << (2 * d)) / (8 * nodes), 64),
+    };
+    worth.min(ROOM / nodes).clamp(1, most) as u32
 }
 
 #[cfg(test)]

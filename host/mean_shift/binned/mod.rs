@@ -2,7 +2,8 @@
 //!
 //! Points are spread onto the nodes of a grid (gpu/spread.rs), which are convolved with the Gaussian, an axis at a
 //! time (gpu/smooth.rs); then a step of a query is read from a few nodes (gpu/binned.rs). In the
-//! standard form that field is built once, and in the blurring form for each iteration.
+//! standard form that field is built once, and in the blurring form for each iteration. Where the box is large and
+//! most of it empty, only blocks of nodes where points and queries are are stored (gpu/blocks.rs).
 //!
 //! Spreading and reading are by cubic B-splines, whose smoothing the kernel undoes, rather than by linear weights
 //! with a narrower Gaussian: with c nodes a bandwidth a step's error then goes as c^-4 instead of c^-2,
@@ -12,13 +13,19 @@
 //! Source of the idea: Silverman, Kernel density estimation using the fast Fourier transform (1982); spreading
 //! by splines: Essmann et al., A smooth particle mesh Ewald method (1995).
 
+mod blocks;
 mod field;
 mod file;
 mod grid;
+mod modes;
 mod moves;
+mod plan;
 mod taps;
 mod value;
 mod verify;
+
+#[cfg(test)]
+mod tests;
 
 use super::builder::MeanShift;
 use super::iterate::{Ends, Queries, Watch};
@@ -28,15 +35,27 @@ use super::path::Path;
 use super::prepare::Prepared;
 use crate::error::Result;
 use crate::executor::{Buffer, Device};
-pub use value::{DensityField, FieldMode, FieldModes};
+pub use modes::{FieldMode, FieldModes};
+pub use value::DensityField;
 
+use blocks::{Table, missing};
 use field::{Field, exponent, no_run};
-use grid::{Grid, MOST_DIMENSIONS};
+use gpu::blocks::held;
+use grid::{Grid, MOST_DIMENSIONS, MOST_NODES};
+use plan::Plan;
+
+/// Nodes from which it is worth a look whether most of the box is empty.
+const LARGE: u128 = 1 << 22;
+
+/// All nodes of a box take that many times as long as blocks where points are, where only these are stored.
+const EMPTY: f64 = 4.0;
 
 /// A field that serves for the accuracy, and what is known of its error.
 #[derive(Debug)]
 pub struct Binned {
     field: Field,
+    /// Nodes of the box about all points and queries.
+    box_nodes: u128,
     /// The error of a step that is to be expected at most, in bandwidths.
     pub bound: f64,
     /// The largest error of a sample, in bandwidths.
@@ -92,33 +111,28 @@ impl MeanShift {
         let beside = extents_of_both(&extents(device, points)?, &extents(device, queries.as_columns(d as u32))?);
         let (total, least, largest) = self.factors_of(prepared);
         let scale = self.weight.scale();
+        // Far from the centre coordinates themselves are no better than f32: the ends of two steps may differ by so much, in
+        // bandwidths, in each of d coordinates, whatever the nodes.
+        let farthest = beside.iter().map(|(low, high)| low.abs().max(high.abs())).fold(0.0, f64::max);
+        let rounding = (d as f64).sqrt() * farthest * f64::from(f32::EPSILON) / scale;
         let mut per_bandwidth = taps::nodes_for(d, self.accuracy);
         for _ in 0..3 {
-            let grid = match Grid::over(&beside, scale, per_bandwidth, (total / least, self.accuracy)) {
-                Ok(grid) => grid,
-                Err(nodes) => {
-                    return Ok(Err(format!(
-                        "the bandwidth is small against the extent of the points: a field would have {:.2e} nodes",
-                        nodes as f64
-                    )));
-                }
+            let (grid, box_nodes) = Grid::however_large(&beside, scale, per_bandwidth, (total / least, self.accuracy));
+            let mut field = match self.stored(device, prepared, queries, (grid, box_nodes))? {
+                Ok(None) => Field::new(device, grid, exponent(total, largest), n)?,
+                Ok(Some(plan)) => Field::in_blocks(device, grid, exponent(total, largest), n, plan)?,
+                Err(why) => return Ok(Err(why)),
             };
-            let pairs = n as f64 * f64::from(queries.m);
-            if self.method == Method::Auto && operations(&grid) > 2.0 * pairs {
-                return Ok(Err(format!("a field's {} nodes take longer than all pairs", grid.count())));
-            }
-            if grid.bytes(1) > device.available()? as u128 / 2 {
-                return Ok(Err(format!("a field's {} nodes do not fit the memory", grid.count())));
-            }
-            let mut field = Field::new(device, grid, exponent(total, largest), n)?;
             let mut state = no_run(device)?;
             field.add(device, points, self.factors(prepared), (&mut state, 0))?;
-            field.smooth(device, false, (&mut state, 0))?;
+            // Queries may come to other blocks, whose nodes are made of the same points.
+            let kept = field.plan().is_some() && self.form == Form::Standard;
+            field.smooth(device, kept, (&mut state, 0))?;
             let exact = (&prepared.field, &prepared.field.columns);
             let sampled = verify::sampled_error(device, self, &field, exact, queries)?;
-            if sampled <= self.accuracy {
+            if sampled <= self.accuracy + rounding {
                 let bound = taps::error_bound(d, per_bandwidth);
-                return Ok(Ok(Binned { field, bound, sampled }));
+                return Ok(Ok(Binned { field, box_nodes, bound, sampled }));
             }
             // The error goes as the fourth power.
             let finer = per_bandwidth * (sampled / self.accuracy).powf(0.25) * 1.2;
@@ -133,6 +147,64 @@ impl MeanShift {
         )))
     }
 
+    /// Whether all nodes of a grid are to be stored, or blocks; or why neither.
+    fn stored(
+        &self,
+        device: &Device,
+        prepared: &Prepared,
+        queries: &Queries,
+        (grid, nodes): (Grid, u128),
+    ) -> Result<Result<Option<Plan>, Why>> {
+        let pairs = f64::from(prepared.field.n) * f64::from(queries.m);
+        let room = device.available()? as u128 / 2;
+        let whole = if nodes > MOST_NODES {
+            let nodes = nodes as f64;
+            Err(format!(
+                "the bandwidth is small against the extent of the points: a field would have {nodes:.2e} nodes"
+            ))
+        } else if grid.bytes(1) > room {
+            Err(format!("a field's {nodes} nodes do not fit the memory"))
+        } else if self.method == Method::Auto && operations(&grid) > 2.0 * pairs {
+            Err(format!("a field's {nodes} nodes take longer than all pairs"))
+        } else {
+            Ok(None)
+        };
+        if grid.d == 1 || nodes < LARGE || !grid.has_keys() {
+            return Ok(whole);
+        }
+        let blocks_of = |places| -> Result<Option<Vec<u64>>> {
+            let found = missing(device, &grid, &Table::new(device, &[])?, places)?;
+            Ok(found.ok().filter(|keys| keys.len() as u128 * held(grid.d) as u128 <= MOST_NODES))
+        };
+        let summed = blocks_of(prepared.columns())?;
+        let read = match self.form {
+            Form::Blurring => summed.clone(),
+            Form::Standard => blocks_of(queries.as_columns(grid.d as u32))?,
+        };
+        let (Some(summed), Some(read)) = (summed, read) else {
+            return Ok(whole.map_err(|why| format!("{why}, and too many of them near points")));
+        };
+        let plan = Plan::new(grid.d, grid.reach, summed, read);
+        let (of_blocks, stored) = (plan.operations(grid.reach), plan.nodes());
+        if whole.is_ok() && EMPTY * of_blocks > operations(&grid) {
+            return Ok(whole);
+        }
+        let whole = |why: &str| match whole {
+            Ok(None) => Ok(None),
+            Ok(Some(_)) => unreachable!("there is one plan"),
+            Err(whole) => Err(format!("{whole}, of which {stored} near points {why}")),
+        };
+        Ok(if plan.most_nodes() > MOST_NODES {
+            whole("are too many")
+        } else if plan.bytes(1) > room {
+            whole("do not fit the memory")
+        } else if self.method == Method::Auto && of_blocks > 2.0 * pairs {
+            whole("take longer than all pairs")
+        } else {
+            Ok(Some(plan))
+        })
+    }
+
     /// The factors of the points, or an empty buffer.
     fn factors<'a>(&self, prepared: &'a Prepared) -> &'a Buffer<f32> {
         &prepared.field.marks
@@ -142,7 +214,14 @@ impl MeanShift {
 impl Binned {
     /// Nodes of the grid.
     pub fn nodes(&self) -> usize {
-        self.field.grid.count()
+        self.field.count()
+    }
+
+    /// What of its box is stored, if not all.
+    pub fn storage(&self) -> String {
+        let Some(plan) = self.field.plan() else { return String::new() };
+        let (stored, nodes) = (plan.stored, self.box_nodes as f64);
+        format!(", in {stored} blocks near points, of a box of {nodes:.2e} nodes")
     }
 
     /// Nodes a bandwidth.
@@ -162,15 +241,18 @@ impl Binned {
         let exact = &prepared.field;
         let factors = options.factors(prepared);
         let ends = match options.form {
-            Form::Standard => self.field.climb_all(device, options, queries, watch)?,
+            Form::Standard => self.field.climb_anywhere(device, options, queries, watch)?,
             Form::Blurring => self.field.blur_all(device, options, (queries, exact.d), factors, watch)?,
         };
         // In the blurring form the ends are the points now, over which a step would go on.
+        let places = ends.queries.as_columns(exact.d);
         let points = if options.form == Form::Standard {
+            self.field.follow_queries(device, places)?;
             &exact.columns
         } else {
             let mut state = no_run(device)?;
-            self.field.add(device, ends.queries.as_columns(exact.d), factors, (&mut state, 0))?;
+            self.field.follow_points(device, places)?;
+            self.field.add(device, places, factors, (&mut state, 0))?;
             self.field.smooth(device, false, (&mut state, 0))?;
             &ends.queries.columns
         };
@@ -180,8 +262,8 @@ impl Binned {
     }
 
     /// Moves other queries of the standard form over the same field.
-    pub fn climb(&self, device: &Device, options: &MeanShift, queries: Queries, watch: Watch<'_>) -> Result<Ends> {
-        self.field.climb_all(device, options, queries, watch)
+    pub fn climb(&mut self, device: &Device, options: &MeanShift, queries: Queries, watch: Watch<'_>) -> Result<Ends> {
+        self.field.climb_anywhere(device, options, queries, watch)
     }
 
     /// What to tell.
@@ -193,6 +275,7 @@ impl Binned {
             sampled_error: Some(self.sampled),
             memory: self.field.bytes(),
             nodes: Some(self.nodes()),
+            blocks: self.field.plan().map(|plan| plan.stored),
             nodes_per_bandwidth: Some(self.per_bandwidth()),
         }
     }

@@ -3,6 +3,7 @@
 use gpu::binned::{blur_1, blur_2, blur_3, climb_1, climb_2, climb_3};
 use gpu::retire::begin;
 
+use super::blocks::Table;
 use super::field::Field;
 use super::grid::Grid;
 use crate::error::Result;
@@ -28,12 +29,13 @@ impl Field {
         let Grid { d, nodes: [x, y, z], low, spacing, .. } = self.grid;
         let (inverse, low) = (1.0 / spacing, low.map(|low| low as f64));
         let (nodes, Queries { columns, m, stride }) = (&self.nodes, queries);
+        let Table { slots, keys } = self.read();
         let (m, stride) = (*m, *stride);
         macro_rules! climb {
             ($kernel:ident) => {
                 $kernel::launch(
-                    nodes, columns, details, state, m, stride, rounds, limit, tolerance, x, y, z, inverse, low[0],
-                    low[1], low[2],
+                    nodes, slots, keys, columns, details, state, m, stride, rounds, limit, tolerance, x, y, z, inverse,
+                    low[0], low[1], low[2],
                 )
             };
         }
@@ -44,26 +46,31 @@ impl Field {
         })
     }
 
-    /// Moves queries over the field until each rests.
-    pub fn climb_all(
-        &self,
+    /// Moves queries over the field, all of whose nodes are stored, until each rests.
+    pub fn climb_all(&self, device: &Device, options: &MeanShift, queries: Queries, watch: Watch<'_>) -> Result<Ends> {
+        climb_by(device, options, queries, watch, |queries, details, state, iterations| {
+            self.climb(device, queries, details, state, iterations)
+        })
+    }
+
+    /// [`climb_all`](Self::climb_all) of a field that may be stored in blocks: those that queries come to are added.
+    pub fn climb_anywhere(
+        &mut self,
         device: &Device,
         options: &MeanShift,
-        mut queries: Queries,
+        queries: Queries,
         watch: Watch<'_>,
     ) -> Result<Ends> {
-        let mut details = device.zeros(3 * queries.stride as usize)?;
-        let mut run = Run::new(device, options, watch)?;
-        device.launch(begin::launch(&mut device.zeros(queries.m as usize)?, &mut run.state, queries.m))?;
-        let limit = run.limit as u32;
-        for round in 1.. {
-            let iterations = (AT_ONCE, limit, options.scaled_tolerance());
-            self.climb(device, &mut queries, &mut details, &mut run.state, iterations)?;
-            if !run.look(device, round * AT_ONCE as usize)? {
-                break;
+        let d = self.grid.d as u32;
+        climb_by(device, options, queries, watch, |queries, details, state, iterations| {
+            loop {
+                self.climb(device, queries, details, state, iterations)?;
+                // Those that wait for a block go on where they are.
+                if !self.follow_queries(device, queries.as_columns(d))? {
+                    return Ok(());
+                }
             }
-        }
-        Ok(run.ends(queries, details))
+        })
     }
 
     /// Moves points over the field that is built of them, again and again, until they rest.
@@ -79,7 +86,11 @@ impl Field {
         let mut run = Run::new(device, options, watch)?;
         device.launch(begin::launch(&mut device.zeros(points.m as usize)?, &mut run.state, points.m))?;
         let limit = run.limit as u32;
-        let mut rounds = Rounds::new(device, run.limit);
+        // Points may leave their blocks in each iteration, and then need others before the next.
+        let mut rounds = match self.plan() {
+            Some(_) => Rounds::of_one_step(device, run.limit),
+            None => Rounds::new(device, run.limit),
+        };
         loop {
             let steps = |mut numbers: std::ops::Range<usize>| {
                 numbers.try_for_each(|_| {
@@ -90,12 +101,14 @@ impl Field {
                 })
             };
             if rounds.has_more() {
-                // SAFETY: every step is the same, of buffers that live as long as the loop.
+                // SAFETY: every step is the same, of buffers that live as long as the loop; where blocks change, nothing is
+                // recorded.
                 unsafe { rounds.queue(steps) }?;
             }
             if !run.look_behind(device, &rounds, rounds.are_ahead(points.m, points.m))? {
                 break;
             }
+            self.follow_points(device, points.as_columns(d))?;
         }
         Ok(run.ends(points, sums))
     }
@@ -112,11 +125,13 @@ impl Field {
         let Grid { d, nodes: [x, y, z], low, spacing, .. } = self.grid;
         let (inverse, low) = (1.0 / spacing, low.map(|low| low as f64));
         let (nodes, Queries { columns, m, stride }) = (&self.nodes, points);
+        let Table { slots, keys } = self.read();
         let (m, stride) = (*m, *stride);
         macro_rules! blur {
             ($kernel:ident) => {
                 $kernel::launch(
-                    nodes, columns, sums, state, m, stride, limit, tolerance, x, y, z, inverse, low[0], low[1], low[2],
+                    nodes, slots, keys, columns, sums, state, m, stride, limit, tolerance, x, y, z, inverse, low[0],
+                    low[1], low[2],
                 )
             };
         }
@@ -126,6 +141,29 @@ impl Field {
             _ => blur!(blur_3),
         })
     }
+}
+
+/// Moves queries by rounds of `climb`, which takes how many iterations it may make, in a launch and in all, and the
+/// tolerance, until each rests.
+fn climb_by(
+    device: &Device,
+    options: &MeanShift,
+    mut queries: Queries,
+    watch: Watch<'_>,
+    mut climb: impl FnMut(&mut Queries, &mut Buffer<f32>, &mut Buffer<u32>, (u32, u32, f32)) -> Result<()>,
+) -> Result<Ends> {
+    let mut details = device.zeros(3 * queries.stride as usize)?;
+    let mut run = Run::new(device, options, watch)?;
+    device.launch(begin::launch(&mut device.zeros(queries.m as usize)?, &mut run.state, queries.m))?;
+    for round in 1.. {
+        // No query is ahead of the others when the host looks.
+        let limit = (run.limit as u32).min(round * AT_ONCE);
+        climb(&mut queries, &mut details, &mut run.state, (AT_ONCE, limit, options.scaled_tolerance()))?;
+        if !run.look(device, limit as usize)? {
+            break;
+        }
+    }
+    Ok(run.ends(queries, details))
 }
 
 impl Queries {

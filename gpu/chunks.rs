@@ -1,0 +1,222 @@
+//! A tile of points of any d, of which shared memory holds a chunk of coordinates at a time: powers of distances, weights,
+//! and weighted sums.
+//!
+//! What it is part of: see shift_any.rs.
+
+use cuda_std::prelude::*;
+
+use crate::lanes;
+use crate::layout::STRIDE;
+use crate::near::BOX;
+use crate::shift_any::Kind;
+use crate::weight::Weight;
+
+/// Threads of a block.
+pub const THREADS: usize = 32;
+
+/// Points of a tile: as many as leave the weights of a block's queries within a GPU's shared memory,
+/// and a thread's weights within a processor's nearest cache.
+pub const TILE: usize = BOX;
+
+/// Coordinates of a chunk.
+pub const CHUNK: usize = 32;
+
+/// Points of which distances, or coordinates of which sums, are held in registers at a time.
+pub(crate) const GROUP: usize = 4;
+
+/// Points that [`pull`] takes at a time: a GPU loads that many coordinates at once.
+const UNROLL: usize = 4;
+
+const _: () = assert!(STRIDE.is_multiple_of(GROUP));
+
+/// From a row of a thread's weights to its next: on a GPU the rows of a warp's threads are neighbours,
+/// and so in different banks; on a processor those of a thread, and so in different cache sets.
+pub(crate) const fn rows_apart(lanes: usize) -> usize {
+    if lanes > 4 { 1 } else { THREADS }
+}
+
+/// Fills the chunk with coordinates c0.. of points j0.., and up to whole groups of coordinates with
+/// zeros; waits before, for those who still read it, and after.
+///
+/// # Safety
+/// All threads of the block call it, with the same numbers; `chunk` has CHUNK coordinates, of which
+/// nobody reads between the waits.
+#[inline(always)]
+pub(crate) unsafe fn stage(
+    points: &[f32],
+    chunk: *mut [f32; TILE],
+    (c0, d): (usize, usize),
+    (j0, n): (usize, usize),
+    stride: usize,
+) {
+    thread::sync_threads();
+    let mut at = thread::thread_idx_x() as usize;
+    while at < CHUNK.min(d - c0).next_multiple_of(GROUP) * TILE {
+        let (c, j) = (at / TILE, at % TILE);
+        let inside = c0 + c < d && j0 + j < n;
+        let value = if inside { points[(c0 + c) * stride + j0 + j] } else { 0.0 };
+        // SAFETY: the cell is in the chunk, and this thread alone writes it between barriers.
+        unsafe { (*chunk.add(c))[j] = value };
+        at += THREADS;
+    }
+    thread::sync_threads();
+}
+
+/// |difference|^p, added.
+#[inline(always)]
+fn add_power<M: Machine, const P: u32>(sum: f32, difference: f32, p: f32) -> f32 {
+    match P {
+        1 => sum + difference.abs(),
+        2 => M::mul_add(difference, difference, sum),
+        _ => sum + difference.abs().powf(p),
+    }
+}
+
+/// Adds to the powers of a group of points what some coordinates contribute; P is p, or 0 for any.
+///
+/// The loop over lanes is the outer one: the compiler then makes vectors of it, where in the other
+/// order it unrolled both first and made gathers of the loop over coordinates.
+///
+/// # Safety
+/// `chunk` points to this many coordinates, `queries` to the thread's lanes in the first of these
+/// columns, `stride` apart; the group from `g` on lies in the tile.
+#[inline(always)]
+unsafe fn powers<M: Machine, const P: u32, const LANES: usize>(
+    chunk: *const [f32; TILE],
+    coordinates: usize,
+    g: usize,
+    (queries, stride): (*const f32, usize),
+    p: f32,
+    mut powers: [[f32; LANES]; GROUP],
+) -> [[f32; LANES]; GROUP] {
+    for c in 0..coordinates {
+        // SAFETY: the caller's promise.
+        let (query, x) = unsafe {
+            let query = queries.add(c * stride).cast::<[f32; LANES]>().read();
+            (query, chunk.add(c).cast::<f32>().add(g).cast::<[f32; GROUP]>().read())
+        };
+        for lane in 0..LANES {
+            for k in 0..GROUP {
+                powers[k][lane] = add_power::<M, P>(powers[k][lane], x[k] - query[lane], p);
+            }
+        }
+    }
+    powers
+}
+
+/// The squared scaled distance of a power.
+#[inline(always)]
+fn squared<K: Kind>(power: f32, outer: f32) -> f32 {
+    if !K::ANY_NORM || outer == 1.0 {
+        power
+    } else if outer == 2.0 {
+        power * power
+    } else {
+        power.powf(outer)
+    }
+}
+
+/// Turns the powers of the first `inside` points of a tile into weights, those of the others into
+/// zeros; gives the sum. `marks` points to the factor of the tile's first point, and `stride` behind it
+/// to its scale.
+///
+/// # Safety
+/// `rows` points to TILE of the thread's rows, [`rows_apart`] apart, the first `inside` of them
+/// written; `marks` has as many.
+#[inline(always)]
+pub(crate) unsafe fn weigh<M: Machine, W: Weight, K: Kind, const LANES: usize>(
+    rows: *mut [f32; LANES],
+    inside: usize,
+    (marks, stride): (*const f32, usize),
+    outer: f32,
+) -> [f32; LANES] {
+    let mut totals = [0.0; LANES];
+    // 32 bits: a GPU counts in them with half the instructions.
+    for j in 0..inside as u32 {
+        let j = j as usize;
+        // SAFETY: the caller's promise.
+        let (power, [factor, scale]) = unsafe {
+            let power = rows.add(j * rows_apart(LANES)).read();
+            (power, if K::MARKED { [marks.add(j).read(), marks.add(stride + j).read()] } else { [1.0; 2] })
+        };
+        // Loops, since the library's `map` of so long an array is a call, for which all lanes go through memory.
+        let mut arguments = power;
+        for lane in 0..LANES {
+            arguments[lane] = scale * squared::<K>(power[lane], outer);
+        }
+        let weights = lanes::scale(factor, W::of_lanes::<M, LANES>(arguments));
+        totals = lanes::add(totals, weights);
+        // SAFETY: as above.
+        unsafe { rows.add(j * rows_apart(LANES)).write(weights) };
+    }
+    for j in inside..TILE {
+        // SAFETY: as above.
+        unsafe { rows.add(j * rows_apart(LANES)).write([0.0; LANES]) };
+    }
+    totals
+}
+
+/// sum_j w_j x_jc over a tile, for a group of coordinates c.
+///
+/// # Safety
+/// As for [`weigh`]; the rows hold weights, and `chunk` points to the group's coordinates.
+#[inline(always)]
+pub(crate) unsafe fn pull<M: Machine, const LANES: usize>(
+    chunk: *const [f32; TILE],
+    rows: *const [f32; LANES],
+) -> [[f32; LANES]; GROUP] {
+    let mut sums = [[0.0; LANES]; GROUP];
+    for group in 0..(TILE / UNROLL) as u32 {
+        let j0 = group as usize * UNROLL;
+        let mut x = [[0.0; UNROLL]; GROUP];
+        for k in 0..GROUP {
+            // SAFETY: the caller's promise; the points from j0 on lie in the tile.
+            x[k] = unsafe { chunk.add(k).cast::<f32>().add(j0).cast::<[f32; UNROLL]>().read() };
+        }
+        for j in 0..UNROLL {
+            // SAFETY: the caller's promise.
+            let weights = unsafe { rows.add((j0 + j) * rows_apart(LANES)).read() };
+            for k in 0..GROUP {
+                sums[k] = lanes::mul_add::<M, LANES>(x[k][j], weights, sums[k]);
+            }
+        }
+    }
+    sums
+}
+
+/// The powers of a tile's points, for some chunk of coordinates.
+///
+/// # Safety
+/// As for [`powers`]; `rows` are the thread's, which the chunks before have written.
+#[inline(always)]
+pub(crate) unsafe fn add_chunk<M: Machine, K: Kind, const LANES: usize>(
+    chunk: *const [f32; TILE],
+    rows: *mut [f32; LANES],
+    (c0, coordinates): (usize, usize),
+    queries: (*const f32, usize),
+    p: f32,
+) {
+    let mut g = 0;
+    while g < TILE {
+        let mut group = [[0.0; LANES]; GROUP];
+        // SAFETY: the caller's promise.
+        unsafe {
+            if c0 > 0 {
+                for k in 0..GROUP {
+                    group[k] = rows.add((g + k) * rows_apart(LANES)).read();
+                }
+            }
+            group = if !K::ANY_NORM || p == 2.0 {
+                powers::<M, 2, LANES>(chunk, coordinates, g, queries, p, group)
+            } else if p == 1.0 {
+                powers::<M, 1, LANES>(chunk, coordinates, g, queries, p, group)
+            } else {
+                powers::<M, 0, LANES>(chunk, coordinates, g, queries, p, group)
+            };
+            for k in 0..GROUP {
+                rows.add((g + k) * rows_apart(LANES)).write(group[k]);
+            }
+        }
+        g += GROUP;
+    }
+}

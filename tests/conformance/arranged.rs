@@ -1,0 +1,169 @@
+//! The order in which neighbours are together, and the boxes of points in it.
+
+use gpu::near::{BOX, WIDE};
+use modeseek::Device;
+use modeseek::mean_shift::near::{arrange, curve_order, sort_by_key};
+
+use crate::check::{is_interpreted, random};
+use crate::labels::Set as Points;
+
+pub fn sorted_keys(device: &Device) {
+    let sizes: &[usize] = if is_interpreted(device) { &[0, 1, 65, 700] } else { &[0, 1, 2, 63, 64, 65, 1000, 70_001] };
+    for &n in sizes {
+        for (bits, spread) in [(0, 1), (3, 8), (16, 1 << 16), (64, u64::MAX)] {
+            let keys: Vec<u64> = (0..n as u64).map(|i| (i + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) % spread).collect();
+            let mut expected: Vec<u32> = (0..n as u32).collect();
+            expected.sort_by_key(|&i| keys[i as usize]);
+            let found = sort_by_key(device, device.upload(&keys).unwrap(), bits).unwrap();
+            assert_eq!(device.download(&found).unwrap(), expected, "{n} keys of {bits} bits");
+        }
+    }
+}
+
+/// The cell of each point, of a grid whose dimensions have so many bits.
+fn cells(set: &Points, side: f64, bits: &[u32]) -> Vec<Vec<u64>> {
+    let low = |c: usize| (0..set.n).map(|i| set.row(i)[c]).fold(f32::INFINITY, f32::min);
+    let lows: Vec<f32> = (0..set.d).map(low).collect();
+    let cell = |x: f32, c: usize| (((x - lows[c]) * (1.0 / side) as f32) as u64).min((1 << bits[c]) - 1);
+    set.rows.chunks(set.d).map(|row| row.iter().enumerate().map(|(c, &x)| cell(x, c)).collect()).collect()
+}
+
+/// The order of Morton's curve.
+fn along_morton(set: &Points, side: f64, bits: &[u32]) -> Vec<u32> {
+    let key = |cell: &Vec<u64>| {
+        let mut key = Vec::new();
+        for level in (0..bits.iter().copied().max().unwrap()).rev() {
+            key.extend((0..set.d).filter(|&c| bits[c] > level).map(|c| cell[c] >> level & 1));
+        }
+        key
+    };
+    let keys: Vec<_> = cells(set, side, bits).iter().map(key).collect();
+    let mut order: Vec<u32> = (0..set.n as u32).collect();
+    order.sort_by_key(|&i| &keys[i as usize]);
+    order
+}
+
+/// Extents of 8 and, in the last dimension, of a part of it.
+fn boxed(device: &Device, n: usize, d: usize, narrow: f32) -> Points {
+    let mut rows: Vec<f32> = random(n * d, 71).iter().map(|x| x * 3.9).collect();
+    // Corners, so that extents are known.
+    (0..d).for_each(|c| (rows[c], rows[d + c]) = (-4.0 + 0.01, 4.0 - 0.01));
+    (0..n).for_each(|i| rows[i * d + d - 1] *= narrow);
+    Points::new(device, rows, d)
+}
+
+pub fn points_along_a_curve(device: &Device) {
+    let n = if is_interpreted(device) { 200 } else { 3000 };
+    for (d, narrow, side, bits) in [
+        (1, 0.25, 0.5, vec![2]),
+        (5, 0.25, 0.01, vec![10, 10, 10, 10, 8]),
+        (6, 0.0, 0.3, vec![5, 5, 5, 5, 5, 0]),
+        // Of the smallest cells for which there is room.
+        (7, 0.25, 0.001, vec![9, 9, 9, 9, 9, 9, 7]),
+    ] {
+        let set = boxed(device, n, d, narrow);
+        let room = if d == 7 { side * 16.0 } else { side };
+        let found = curve_order(device, set.columns(), side, false).unwrap();
+        assert_eq!(device.download(&found).unwrap(), along_morton(&set, room, &bits), "d = {d}");
+    }
+}
+
+/// What makes a curve Hilbert's: cells that follow one another are neighbours, and in each coarser grid, too, the
+/// cells are gone through one after another.
+pub fn points_along_hilberts_curve(device: &Device) {
+    for (d, bits) in [(2, if is_interpreted(device) { 4 } else { 6 }), (3, 3), (4, 2)] {
+        let across = 1_usize << bits;
+        let all = across.pow(d as u32);
+        // A point in each cell, in no order.
+        let place = |i: usize, c: usize| ((i * 5 + 3) % all / across.pow(c as u32) % across) as f32 + 0.5;
+        let set = Points::new(device, (0..all).flat_map(|i| (0..d).map(move |c| place(i, c))).collect(), d);
+        let order = device.download(&curve_order(device, set.columns(), 0.999, false).unwrap()).unwrap();
+        let mut once = order.clone();
+        once.sort_unstable();
+        assert_eq!(once, (0..all as u32).collect::<Vec<_>>());
+        for pair in order.windows(2) {
+            let [a, b] = [pair[0], pair[1]].map(|i| set.row(i as usize));
+            assert_eq!(a.iter().zip(b).map(|(a, b)| (a - b).abs()).sum::<f32>(), 1.0, "d = {d}: {a:?} {b:?}");
+        }
+        for block in order.chunks(1 << d) {
+            let coarse = |i: u32| set.row(i as usize).iter().map(|x| (x / 2.0).floor()).collect::<Vec<f32>>();
+            assert!(block.iter().all(|&i| coarse(i) == coarse(block[0])), "d = {d}");
+        }
+    }
+}
+
+pub fn boxes_of_points(device: &Device) {
+    let sizes: &[usize] = if is_interpreted(device) { &[1, 65, 300] } else { &[1, 63, 64, 65, 1023, 1025, 3000] };
+    for &n in sizes {
+        for d in [1, 2, 3, 8] {
+            let set = Points::new(device, random(n * d, 81), d);
+            let (narrow, wide) = (n.div_ceil(BOX), WIDE / BOX);
+            let mut boxes = device.zeros::<f32>(gpu::near::len(n, d)).unwrap();
+            let (stride, n32, d32) = (set.columns().stride as u32, n as u32, d as u32);
+            let values = set.columns().values;
+            let launch = gpu::boxes::boxes_of_points::launch(values, &mut boxes, n32, d32, stride, BOX as u32);
+            device.launch(launch).unwrap();
+            let launch = gpu::boxes::boxes_of_boxes::launch(&mut boxes, narrow as u32, d32, wide as u32);
+            device.launch(launch).unwrap();
+            let mut expected = Vec::new();
+            for size in [BOX, WIDE] {
+                for first in (0..n).step_by(size) {
+                    for c in 0..d {
+                        let inside = (first..n.min(first + size)).map(|i| set.row(i)[c]);
+                        expected.push(inside.clone().fold(f32::INFINITY, f32::min));
+                        expected.push(inside.fold(f32::NEG_INFINITY, f32::max));
+                    }
+                }
+            }
+            assert_eq!(device.download(&boxes).unwrap(), expected, "n = {n} d = {d}");
+        }
+    }
+    // What is no number makes a box of none.
+    let mut rows = random(200, 82);
+    rows[70] = f32::NAN;
+    let set = Points::new(device, rows, 1);
+    let mut boxes = device.zeros::<f32>(8).unwrap();
+    let launch = gpu::boxes::boxes_of_points::launch(set.columns().values, &mut boxes, 200, 1, 224, BOX as u32);
+    device.launch(launch).unwrap();
+    let found: Vec<bool> = device.download(&boxes).unwrap().iter().map(|x| x.is_nan()).collect();
+    assert_eq!(found, [false, false, true, true, false, false, false, false]);
+}
+
+/// Points that are equal become one, of the sum of their factors; the others change their order alone.
+pub fn arranged_points(device: &Device) {
+    let sizes: &[usize] = if is_interpreted(device) { &[1, 70, 300] } else { &[1, 2, 70, 3000] };
+    for &n in sizes {
+        for (d, different) in [(1, n), (2, n.div_ceil(3)), (3, 5.min(n)), (6, 1)] {
+            let spots: Vec<f32> = (0..different * d).map(|k| k as f32 * 0.37 - 70.0).collect();
+            let spot = |i: usize| i * 11 % n % different;
+            let rows = (0..n).flat_map(|i| spots[spot(i) * d..][..d].to_vec()).collect();
+            let set = Points::new(device, rows, d);
+            let factors: Vec<f32> = (0..n).map(|i| [1.0, 0.25, 2.5][i % 3]).collect();
+            let stride = set.columns().stride;
+            let column = |values: &[f32]| [values, &vec![f32::NAN; stride - n]].concat();
+            let marks = [column(&factors), column(&vec![1.0; n])].concat();
+            for marks in [Vec::new(), marks] {
+                let marked = !marks.is_empty();
+                let what = format!("n = {n} d = {d}, {different} spots, marked: {marked}");
+                let found = arrange(device, set.columns(), &device.upload(&marks).unwrap(), 0.01).unwrap();
+                let columns = device.download(&found.columns).unwrap();
+                let number_of = device.download(&found.number_of).unwrap();
+                let mut totals = vec![0.0; found.n];
+                for (i, &number) in number_of.iter().enumerate() {
+                    for (c, x) in set.row(i).iter().enumerate() {
+                        assert_eq!(columns[c * found.stride + number as usize], *x, "{what}: {i}");
+                    }
+                    totals[number as usize] += if marked { factors[i] } else { 1.0 };
+                }
+                // Two that have one hash may be between two that are equal; in sets this small, none are.
+                assert_eq!(found.n, different, "{what}");
+                let marks = device.download(&found.marks).unwrap();
+                assert_eq!(marks.is_empty(), !marked && different == n, "{what}");
+                if !marks.is_empty() {
+                    assert_eq!(marks[..found.n], totals, "{what}");
+                    assert!(marks[found.stride..][..found.n].iter().all(|&scale| scale == 1.0), "{what}");
+                }
+            }
+        }
+    }
+}
