@@ -158,8 +158,7 @@ pub unsafe fn filter<W: Weight>(
         done += 1;
         let weight = lanes::sum(sums[0]);
         // Nothing is near: it stays where it is.
-        let near = weight > W::LEAST;
-        if !near {
+        if weight <= W::LEAST {
             break;
         }
         let inverse = 1.0 / weight;

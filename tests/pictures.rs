@@ -16,7 +16,9 @@ fn clustered(points: usize, clusters: usize, dimensions: usize, estimator: MeanS
 
 /// The texts on a drawing.
 fn texts(drawing: &modeseek::picture::Drawing) -> Vec<&str> {
-    let text = |shape| if let &Shape::Text { ref text, .. } = shape { Some(text.as_str()) } else { None };
+    fn text(shape: &Shape) -> Option<&str> {
+        if let Shape::Text { text, .. } = shape { Some(text) } else { None }
+    }
     drawing.shapes.iter().filter_map(text).collect()
 }
 

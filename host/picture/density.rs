@@ -36,8 +36,8 @@ impl Cell {
     fn add(&mut self, label: i32) {
         let colour = palette::colour(label);
         self.count += 1;
-        for c in 0..3 {
-            self.sum[c] += u64::from(colour[c]);
+        for (sum, value) in self.sum.iter_mut().zip(colour) {
+            *sum += u64::from(value);
         }
     }
 

@@ -76,7 +76,7 @@ impl Plane {
             let Some(&at) = order.get(k) else { return fallback() };
             let vector: DVector<f64> = vectors.column(at).into_owned();
             let length = vector.norm();
-            if !(length > 1e-12) {
+            if length.is_nan() || length <= 1e-12 {
                 return fallback();
             }
             // Either sign is right: the larger entry is to be positive.
