@@ -30,11 +30,28 @@ pub struct Compiler {
     pub version: String,
 }
 
+impl Compiler {
+    /// The compiler that builds the kernels of a crate in `folder`, which decides what the active toolchain is.
+    ///
+    /// # Errors
+    /// [`NoCompiler`], with what was looked at.
+    pub fn find(folder: &Path) -> Result<Self, NoCompiler> {
+        discover(folder)
+    }
+}
+
 /// That no compiler was found, with what was looked at.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct NoCompiler {
     /// Each candidate and why it will not do.
     pub tried: Vec<(Candidate, Unusable)>,
+}
+
+impl NoCompiler {
+    /// How to get a compiler.
+    pub fn advice(&self) -> &'static str {
+        ADVICE
+    }
 }
 
 impl fmt::Display for NoCompiler {

@@ -75,6 +75,14 @@ pub struct Args {
     #[command(flatten)]
     pub pictures: PictureArgs,
 
+    /// Writes no report and shows no progress; files are written, and errors told
+    #[arg(short, long, conflicts_with_all = ["json", "progress", "verbose"], help_heading = "Output")]
+    pub quiet: bool,
+
+    /// Tells on standard error what is being done
+    #[arg(short, long, help_heading = "Output")]
+    pub verbose: bool,
+
     /// Tell on standard error how far each iteration moved
     #[arg(long, help_heading = "Output")]
     pub progress: bool,

@@ -4,6 +4,8 @@ use std::io::Write;
 
 use clap::Subcommand;
 
+use super::doctor::DoctorArgs;
+use super::generated::{self, CompletionsArgs};
 use super::pictures::PlotKernelArgs;
 use super::segment::SegmentArgs;
 use super::sweep::SweepArgs;
@@ -18,6 +20,12 @@ pub enum Command {
     Sweep(Box<SweepArgs>),
     /// Draws the weight functions over the distance
     PlotKernel(PlotKernelArgs),
+    /// Tells what there is to run on, what is missing, and what would mend it
+    Doctor(DoctorArgs),
+    /// Writes completions for a shell
+    Completions(CompletionsArgs),
+    /// Writes the manual page
+    Man,
 }
 
 impl Command {
@@ -30,6 +38,9 @@ impl Command {
             Self::Segment(args) => args.run(out),
             Self::Sweep(args) => args.run(out),
             Self::PlotKernel(args) => args.run(),
+            Self::Doctor(args) => args.run(out),
+            Self::Completions(args) => args.run(out),
+            Self::Man => generated::man(out),
         }
     }
 }

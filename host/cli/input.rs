@@ -6,9 +6,9 @@ use std::str::FromStr;
 use clap::{Args, ValueEnum};
 use nalgebra::DMatrix;
 
-use super::interrupt;
+use super::bar::Bar;
 use crate::data::{
-    Blobs, Carry, Format, LabelledPoints, Missing, ReadOptions, Source, Standard, Standardization, Table,
+    Blobs, Carry, Format, LabelledPoints, Missing, ReadOptions, Shape, Source, Standard, Standardization, Table,
 };
 use crate::error::{Bytes, Error, Result};
 use crate::executor::host_memory;
@@ -59,9 +59,13 @@ pub struct InputArgs {
     #[arg(long, value_name = "N", allow_negative_numbers = true, default_value_t = 1500, conflicts_with = "file")]
     pub points: usize,
 
-    /// How many clusters to generate; mean shift is not told
-    #[arg(long, value_name = "K", allow_negative_numbers = true, default_value_t = 6, conflicts_with = "file")]
-    pub clusters: usize,
+    /// The shape of what is generated
+    #[arg(long, value_enum, default_value_t, conflicts_with = "file")]
+    pub shape: ShapeName,
+
+    /// How many clusters to generate; mean shift is not told. 6 if not given, 2 moons, 3 rings
+    #[arg(long, value_name = "K", allow_negative_numbers = true, conflicts_with = "file")]
+    pub clusters: Option<usize>,
 
     /// Coordinates of a generated point
     #[arg(long, value_name = "D", allow_negative_numbers = true, default_value_t = 2, conflicts_with = "file")]
@@ -111,6 +115,22 @@ pub enum MissingName {
     Drop,
 }
 
+/// Names of shapes of generated points.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum ShapeName {
+    /// Round Gaussian clusters
+    #[default]
+    Blobs,
+    /// Gaussian clusters that are each stretched another way
+    Stretched,
+    /// Half circles that interlock
+    Moons,
+    /// Circles about one centre
+    Rings,
+    /// Uniform noise, without clusters
+    Uniform,
+}
+
 /// Names of scales.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum StandardName {
@@ -124,7 +144,7 @@ pub enum StandardName {
 #[derive(Clone, Debug)]
 pub enum Input {
     /// Generated ones.
-    Synthetic(Blobs),
+    Synthetic(Blobs, Shape),
     /// Those of a table.
     Table {
         /// Which.
@@ -163,10 +183,17 @@ impl InputArgs {
                     let what = "--bandwidth column:NAME without a file";
                     return Err(Error::Conflict { what, why: "generated points have no columns; give a file" });
                 }
-                let blobs =
-                    Blobs { points: self.points, clusters: self.clusters, dimensions: self.dim, seed: self.seed };
-                blobs.check()?;
-                Ok(Input::Synthetic(blobs))
+                let (shape, most) = match self.shape {
+                    ShapeName::Blobs => (Shape::Blobs, 6),
+                    ShapeName::Stretched => (Shape::Stretched, 6),
+                    ShapeName::Moons => (Shape::Moons, 2),
+                    ShapeName::Rings => (Shape::Rings, 3),
+                    ShapeName::Uniform => (Shape::Uniform, 1),
+                };
+                let clusters = self.clusters.unwrap_or(most);
+                let blobs = Blobs { points: self.points, clusters, dimensions: self.dim, seed: self.seed };
+                shape.check(&blobs)?;
+                Ok(Input::Synthetic(blobs, shape))
             }
             Some(file) => {
                 let (source, options) = self.table(file, bandwidths)?;
@@ -215,22 +242,25 @@ impl InputArgs {
 }
 
 impl Input {
-    /// Reads or makes the points, and keeps of the table's columns what `carry` says.
+    /// Reads or makes the points, and keeps of the table's columns what `carry` says. How far a file was read is shown
+    /// unless that is to be `quiet`.
     ///
     /// # Errors
     /// Whatever is wrong with the file; too little memory.
-    pub fn data(&self, carry: Carry) -> Result<Data> {
+    pub fn data(&self, carry: Carry, quiet: bool) -> Result<Data> {
         match self {
-            Self::Synthetic(blobs) => {
+            Self::Synthetic(blobs, shape) => {
                 reserve(blobs)?;
-                let LabelledPoints { rows, labels, centroids } = blobs.generate()?;
+                let LabelledPoints { rows, labels, centroids } = shape.generate(blobs)?;
                 let points = Points::from_rows(&rows, blobs.dimensions)?;
                 let names = (0..blobs.dimensions).map(|c| format!("x{c}")).collect();
                 let truth = Some((labels, centroids));
                 Ok(Data { points, names, table: Table::default(), standardization: None, truth })
             }
             Self::Table { source, options, standard } => {
-                let mut table = Table::read_watched(source, options, carry, interrupt::check)?;
+                let bar = Bar::of(source, quiet);
+                let mut table = Table::read_watched(source, options, carry, || bar.go_on())?;
+                drop(bar);
                 let mut rows = std::mem::take(&mut table.rows);
                 let d = table.names.len();
                 let standardization = standard.map(|standard| Standardization::of(standard, &rows, d));

@@ -28,6 +28,7 @@ pub struct Job {
     pictures: PictureArgs,
     stream: bool,
     progress: bool,
+    quiet: bool,
     device: DeviceChoice,
     cpu: CpuOptions,
     parameters: Parameters,
@@ -55,7 +56,7 @@ impl Job {
             estimator.check()?;
         }
         let source = match &input {
-            Input::Synthetic(blobs) => {
+            Input::Synthetic(blobs, _) => {
                 args.estimator.bandwidth(false).check(blobs.points, blobs.dimensions, false)?;
                 None
             }
@@ -76,6 +77,7 @@ impl Job {
             seed: args.input.seed,
             stream: args.stream,
             progress: args.progress,
+            quiet: args.quiet,
             device: args.device,
             cpu: CpuOptions { workers: args.threads, machine: None },
             parameters,
@@ -95,20 +97,24 @@ impl Job {
         let start = Instant::now();
         let device = self.device.open(self.cpu)?;
         let open = start.elapsed();
+        tracing::debug!(device = device.describe(), why = device.why(), "opened the device");
         interrupt::check()?;
         if let (true, Input::Table { source, options, .. }) = (self.stream, &self.input) {
             let estimator = self.estimator.clone().on(&device);
-            let streamed = stream::run(&estimator, &device, source, options, &self.outputs, open)?;
+            let streamed = stream::run(&estimator, &device, source, options, &self.outputs, (open, self.quiet))?;
             let facts = self.facts(source.to_string(), streamed.columns, streamed.dropped);
             return Ok(Report::of_stream(facts, &device, streamed.told));
         }
         let start = Instant::now();
-        let mut data = self.input.data(self.outputs.carry())?;
+        let mut data = self.input.data(self.outputs.carry(), self.quiet)?;
         let estimator = self.estimator_for(&mut data)?.on(&device);
         let made = start.elapsed();
+        tracing::debug!(points = data.points.len(), columns = ?data.names, dropped = data.table.dropped, "have the points");
 
         let clustering = estimator.fit_watched(&data.points, |iteration| self.tell(iteration))?;
         interrupt::check()?;
+        let Clustering { iterations, converged, path, modes, .. } = &clustering;
+        tracing::debug!(iterations, converged, path = path.name, why = path.reason, modes = modes.len(), "clustered");
         let start = Instant::now();
         self.outputs.write(&data, &clustering, self.options())?;
         self.pictures.write(&device, &estimator, (&data.points, &data.names), &clustering)?;
@@ -125,21 +131,25 @@ impl Job {
     ) -> Report {
         let agreement = data.truth.as_ref().map(|(labels, _)| adjusted_rand_index(&clustering.labels, labels));
         let source = match &self.input {
-            Input::Synthetic(_) => "generated".to_owned(),
+            Input::Synthetic(..) => "generated".to_owned(),
             Input::Table { source, .. } => source.to_string(),
         };
-        let facts = self.facts(source, data.names.clone(), data.table.dropped);
+        let shape = match &self.input {
+            Input::Synthetic(_, shape) => Some(shape.name()),
+            Input::Table { .. } => None,
+        };
+        let facts = Facts { shape, ..self.facts(source, data.names.clone(), data.table.dropped) };
         let directions = self.estimator.is_of_directions();
         Report::of_fit(facts, device, data, (clustering, agreement), times, directions)
     }
 
     fn facts(&self, source: String, columns: Vec<String>, dropped: u64) -> Facts {
-        Facts { source, seed: self.seed, dropped, columns, parameters: self.parameters.clone() }
+        Facts { source, shape: None, seed: self.seed, dropped, columns, parameters: self.parameters.clone() }
     }
 
     fn options(&self) -> Option<&ReadOptions> {
         match &self.input {
-            Input::Synthetic(_) => None,
+            Input::Synthetic(..) => None,
             Input::Table { options, .. } => Some(options),
         }
     }

@@ -1,8 +1,11 @@
 //! The program: what was typed, what was meant, what was done.
 
 mod args;
+mod bar;
 mod commands;
+mod doctor;
 mod estimator;
+mod generated;
 mod input;
 mod interrupt;
 mod job;
@@ -14,7 +17,7 @@ mod stream;
 mod sweep;
 mod typed;
 
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::{ArgMatches, CommandFactory, FromArgMatches};
@@ -24,10 +27,12 @@ use crate::files::write_whole;
 
 pub use args::Args;
 pub use commands::Command;
+pub use doctor::DoctorArgs;
 pub use estimator::{
     AssignmentName, DistanceName, EstimatorArgs, FormName, KernelName, MergingName, MethodName, SeedingName,
 };
-pub use input::{Delimiter, HeaderName, InputArgs, MissingName, StandardName};
+pub use generated::CompletionsArgs;
+pub use input::{Delimiter, HeaderName, InputArgs, MissingName, ShapeName, StandardName};
 pub use job::Job;
 pub use outputs::{OutputArgs, PredictName};
 pub use pictures::{PictureArgs, PlotKernelArgs};
@@ -61,13 +66,32 @@ fn run(args: &Args, parameters: Parameters) -> Result<()> {
     if let Some(command) = &args.command {
         return command.run(&mut io::stdout().lock());
     }
+    if args.verbose {
+        tell_what_is_done();
+    }
     let job = Job::from_args(args, parameters)?;
     let report = job.run()?;
     if let Some(path) = &args.report {
         write_whole(path, |out| report.write_json(out))?;
     }
+    if args.quiet {
+        return Ok(());
+    }
     let out: &mut dyn Write = if job.takes_stdout() { &mut io::stderr().lock() } else { &mut io::stdout().lock() };
     if args.json { report.write_json(out) } else { report.write_text(out) }
+}
+
+/// Has what is being done told on standard error, in colours if that is a terminal and `NO_COLOR` is not set.
+fn tell_what_is_done() {
+    let colours = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let told = tracing_subscriber::fmt()
+        .with_writer(io::stderr)
+        .with_ansi(colours)
+        .with_target(false)
+        .with_max_level(tracing::Level::DEBUG)
+        .try_init();
+    // Another listener is there already where the program runs twice in one process.
+    drop(told);
 }
 
 /// Every option with its values, given or by default.

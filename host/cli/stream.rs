@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 
 use arrow_array::{ArrayRef, Int32Array, RecordBatch};
 
+use super::bar::Bar;
 use super::estimator::EstimatorArgs;
 use super::input::{Input, InputArgs};
-use super::interrupt;
 use super::outputs::{OutputArgs, Outputs};
 use super::report::{Cluster, Seconds, Streamed};
 use crate::data::{Carry, Chunk, Column, DataError, Format, ReadOptions, Reader, Sink, Source, with_columns};
@@ -79,7 +79,7 @@ pub fn run(
     source: &Source,
     options: &ReadOptions,
     outputs: &Outputs,
-    open: Duration,
+    (open, quiet): (Duration, bool),
 ) -> Result<Done> {
     let before = device.counts();
     let mut seconds = Seconds { open_device: open.as_secs_f64(), ..Seconds::default() };
@@ -88,8 +88,9 @@ pub fn run(
     let mut reader = Reader::open(source, options, Carry::Nothing)?;
     let columns = reader.coordinates().to_vec();
     let mut field: Option<DensityField> = None;
+    let bar = Bar::of(source, quiet);
     while let Some(chunk) = reader.next_chunk()? {
-        interrupt::check()?;
+        bar.go_on()?;
         first.add(&chunk, columns.len());
         if chunk.rows.is_empty() {
             continue;
@@ -101,6 +102,7 @@ pub fn run(
         };
         field.add_weighted(&chunk.rows, &chunk.weights)?;
     }
+    drop(bar);
     let Some(field) = field else {
         let file = source.to_string();
         return Err(if first.dropped > 0 { DataError::AllMissing { file } } else { DataError::Empty { file } }.into());
@@ -112,7 +114,7 @@ pub fn run(
     seconds.iterate = start.elapsed().as_secs_f64();
 
     let start = Instant::now();
-    let second = Second { modes: &modes, source, options, first: &first };
+    let second = Second { modes: &modes, source, options, first: &first, quiet };
     let (sizes, noise) = second.label(outputs)?;
     seconds.label = start.elapsed().as_secs_f64();
 
@@ -167,6 +169,7 @@ struct Second<'a> {
     source: &'a Source,
     options: &'a ReadOptions,
     first: &'a Pass,
+    quiet: bool,
 }
 
 impl Second<'_> {
@@ -186,8 +189,9 @@ impl Second<'_> {
         let mut pass = Pass::default();
         let mut reader = Reader::open(self.source, self.options, carry)?;
         let d = reader.coordinates().len();
+        let bar = Bar::of(self.source, self.quiet);
         while let Some(chunk) = reader.next_chunk()? {
-            interrupt::check()?;
+            bar.go_on()?;
             pass.add(&chunk, d);
             if pass.rows > self.first.rows {
                 return Err(self.changed("more".to_owned()));

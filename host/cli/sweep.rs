@@ -75,7 +75,7 @@ impl SweepArgs {
         let estimator = self.estimator.estimator(self.input.seed, of_file)?;
         let input = self.input.input(None)?;
         let device = self.device.open(CpuOptions { workers: self.threads, machine: None })?;
-        let mut data = input.data(Carry::Nothing)?;
+        let mut data = input.data(Carry::Nothing, false)?;
         let weights = std::mem::take(&mut data.table.weights);
         let estimator = if weights.is_empty() { estimator } else { estimator.sample_weights(weights) };
         let guess = || -> Result<f64> {

@@ -3,6 +3,7 @@
 mod columns;
 mod error;
 mod read;
+mod shapes;
 mod source;
 mod standard;
 mod synthetic;
@@ -12,6 +13,7 @@ pub(crate) use columns::list;
 pub use columns::{Missing, ReadOptions};
 pub use error::DataError;
 pub use read::{Carry, Chunk, Reader, Table};
+pub use shapes::Shape;
 pub use source::{Compression, Format, Source, format_of};
 pub use standard::{Standard, Standardization};
 pub use synthetic::{Blobs, LabelledPoints};

@@ -5,6 +5,8 @@ use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::error::DataError;
 
@@ -104,6 +106,33 @@ pub struct Source {
     path: Option<PathBuf>,
     format: Format,
     compression: Compression,
+    read: BytesRead,
+}
+
+/// Bytes of a file that were read so far. What was read of a file does not make it another.
+#[derive(Clone, Debug, Default)]
+struct BytesRead(Arc<AtomicU64>);
+
+impl PartialEq for BytesRead {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for BytesRead {}
+
+/// Counts what is read.
+struct Counting<R> {
+    bytes: R,
+    read: BytesRead,
+}
+
+impl<R: Read> Read for Counting<R> {
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        let count = self.bytes.read(to)?;
+        self.read.0.fetch_add(count as u64, Ordering::Relaxed);
+        Ok(count)
+    }
 }
 
 impl fmt::Display for Source {
@@ -129,7 +158,7 @@ impl Source {
                 let why = "its parts are found from its end; write it to a file first";
                 return Err(DataError::Unsupported { what, why });
             }
-            return Ok(Self { path: None, format, compression: Compression::None });
+            return Ok(Self { path: None, format, compression: Compression::None, read: BytesRead::default() });
         }
         let (format, compression) = match format {
             Some(format) => (format, compression_of(path).0),
@@ -142,7 +171,7 @@ impl Source {
                 why: "only text is read through gzip and zstd; unpack it first",
             });
         }
-        Ok(Self { path: Some(path.to_owned()), format, compression })
+        Ok(Self { path: Some(path.to_owned()), format, compression, read: BytesRead::default() })
     }
 
     /// Its format.
@@ -153,6 +182,18 @@ impl Source {
     /// Its path, unless it is standard input.
     pub fn path(&self) -> Option<&Path> {
         self.path.as_deref()
+    }
+
+    /// The file's bytes, if it is one that is read from first to last.
+    pub fn bytes(&self) -> Option<u64> {
+        let in_order = matches!(self.format, Format::Csv | Format::Tsv | Format::Npy);
+        let metadata = self.path.as_ref().filter(|_| in_order).and_then(|path| path.metadata().ok())?;
+        metadata.is_file().then_some(metadata.len())
+    }
+
+    /// How many of its bytes were read since it was last begun with.
+    pub fn bytes_read(&self) -> u64 {
+        self.read.0.load(Ordering::Relaxed)
     }
 
     /// Whether it can be read twice: a file can, standard input and pipes cannot.
@@ -179,15 +220,17 @@ impl Source {
     /// # Errors
     /// As [`file`](Self::file).
     pub(super) fn stream(&self) -> Result<BufReader<Box<dyn Read>>, DataError> {
+        self.read.0.store(0, Ordering::Relaxed);
+        let file = || Ok(Counting { bytes: self.file()?, read: self.read.clone() });
         let bytes: Box<dyn Read> = match (&self.path, self.compression) {
             (None, _) => Box::new(io::stdin()),
-            (Some(_), Compression::None) => Box::new(self.file()?),
+            (Some(_), Compression::None) => Box::new(file()?),
             // Files of several parts, one after another, are usual.
             (Some(_), Compression::Gzip) => {
-                Box::new(flate2::bufread::MultiGzDecoder::new(BufReader::with_capacity(BUFFER, self.file()?)))
+                Box::new(flate2::bufread::MultiGzDecoder::new(BufReader::with_capacity(BUFFER, file()?)))
             }
             (Some(_), Compression::Zstd) => {
-                Box::new(zstd::Decoder::new(self.file()?).map_err(|source| self.unreadable(source))?)
+                Box::new(zstd::Decoder::new(file()?).map_err(|source| self.unreadable(source))?)
             }
         };
         Ok(BufReader::with_capacity(BUFFER, bytes))

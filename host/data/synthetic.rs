@@ -8,7 +8,7 @@ use rand_distr::{Distribution, Normal, Uniform};
 use crate::error::{Bytes, Error, Result};
 
 /// Centroids lie in a cube of this half side.
-const HALF_SIDE: f64 = 35.0;
+pub(super) const HALF_SIDE: f64 = 35.0;
 
 /// Variance of each coordinate about its centroid.
 const VARIANCE: f64 = 5.0;
@@ -61,33 +61,25 @@ impl Blobs {
         Ok(())
     }
 
+    /// The points of each cluster.
+    pub(super) fn each(&self) -> impl Iterator<Item = usize> {
+        let Self { points, clusters, .. } = *self;
+        (0..clusters).map(move |cluster| points / clusters + usize::from(cluster < points % clusters))
+    }
+
     /// Makes the points.
     ///
     /// # Errors
     /// As [`check`](Self::check), and [`Error::Memory`] if the host refuses the memory.
     pub fn generate(&self) -> Result<LabelledPoints> {
         self.check()?;
-        let Self { points, clusters, dimensions, seed } = *self;
+        let Self { clusters, dimensions, seed, .. } = *self;
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         let uniform = Uniform::new_inclusive(-HALF_SIDE, HALF_SIDE).expect("the bounds are in order");
         let normal = Normal::new(0.0, VARIANCE.sqrt()).expect("the deviation is positive");
         let centroids = DMatrix::from_fn(dimensions, clusters, |_, _| uniform.sample(&mut random));
-        let mut rows = Vec::new();
-        let mut labels = Vec::new();
-        let values = points.checked_mul(dimensions);
-        if values.is_none_or(|values| rows.try_reserve_exact(values).is_err())
-            || labels.try_reserve_exact(points).is_err()
-        {
-            return Err(Error::Memory {
-                device: "the host".to_owned(),
-                what: "the points".to_owned(),
-                needed: Bytes(points as u128 * (dimensions as u128 + 1) * 4),
-                available: Bytes(0),
-                advice: "use fewer --points or a smaller --dim",
-            });
-        }
-        for cluster in 0..clusters {
-            let size = points / clusters + usize::from(cluster < points % clusters);
+        let (mut rows, mut labels) = room(self)?;
+        for (cluster, size) in self.each().enumerate() {
             for _ in 0..size {
                 rows.extend(centroids.column(cluster).iter().map(|c| (c + normal.sample(&mut random)) as f32));
                 labels.push(cluster as u32);
@@ -95,6 +87,27 @@ impl Blobs {
         }
         Ok(LabelledPoints { rows, labels, centroids })
     }
+}
+
+/// Room for the rows and labels of so many points.
+///
+/// # Errors
+/// [`Error::Memory`] if the host refuses it.
+pub(super) fn room(sizes: &Blobs) -> Result<(Vec<f32>, Vec<u32>)> {
+    let Blobs { points, dimensions, .. } = *sizes;
+    let (mut rows, mut labels) = (Vec::new(), Vec::new());
+    let values = points.checked_mul(dimensions);
+    if values.is_none_or(|values| rows.try_reserve_exact(values).is_err()) || labels.try_reserve_exact(points).is_err()
+    {
+        return Err(Error::Memory {
+            device: "the host".to_owned(),
+            what: "the points".to_owned(),
+            needed: Bytes(points as u128 * (dimensions as u128 + 1) * 4),
+            available: Bytes(0),
+            advice: "use fewer --points or a smaller --dim",
+        });
+    }
+    Ok((rows, labels))
 }
 
 #[cfg(test)]

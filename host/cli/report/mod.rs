@@ -22,6 +22,8 @@ pub struct Report {
     device_why: String,
     /// The file, or `generated`.
     source: String,
+    /// The shape of generated points.
+    shape: Option<&'static str>,
     /// The names of the coordinates.
     columns: Vec<String>,
     points: u64,
@@ -105,6 +107,7 @@ pub(super) struct Seconds {
 #[derive(Clone, Debug)]
 pub(super) struct Facts {
     pub source: String,
+    pub shape: Option<&'static str>,
     pub seed: u64,
     pub dropped: u64,
     pub columns: Vec<String>,
@@ -209,13 +212,14 @@ impl Report {
     fn of(facts: Facts, device: &Device, mut seconds: Seconds, counts: Counts) -> Self {
         let Seconds { open_device, generate, read, prepare, iterate, label, download, write, .. } = seconds;
         seconds.total = open_device + generate + read + prepare + iterate + label + download + write;
-        let Facts { source, seed, dropped, columns, parameters } = facts;
+        let Facts { source, shape, seed, dropped, columns, parameters } = facts;
         let Counts { launches, uploads, downloads } = counts;
         Self {
             version: env!("CARGO_PKG_VERSION"),
             device: device.describe(),
             device_why: device.why().to_owned(),
             source,
+            shape,
             columns,
             points: 0,
             dimensions: 0,

@@ -54,11 +54,11 @@ impl Report {
     /// Which points.
     fn data_text(&self) -> String {
         let Self { points, dimensions, columns, seed, source, dropped, .. } = self;
-        match self.true_clusters {
-            Some(clusters) => {
-                format!("{points} points, {dimensions} dimensions, {clusters} Gaussian clusters, seed {seed}")
+        match (self.true_clusters, self.shape) {
+            (Some(clusters), Some(shape)) => {
+                format!("{points} points, {dimensions} dimensions, {clusters} {shape}, seed {seed}")
             }
-            None => {
+            _ => {
                 let dropped =
                     if *dropped > 0 { format!("; {dropped} rows with missing values left out") } else { String::new() };
                 format!("{points} points, {dimensions} dimensions ({}) of {source}{dropped}", list(columns))
