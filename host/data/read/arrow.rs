@@ -9,6 +9,7 @@ use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use super::chunk::{Chunk, Rows, columns_of, is_numbers};
+use super::guarded::guarded;
 use super::{CHUNK, Carry, Chunks};
 use crate::data::columns::{Chosen, ReadOptions, Role};
 use crate::data::error::DataError;
@@ -115,7 +116,7 @@ impl Chunks for Batches {
     fn next(&mut self, source: &Source, most: usize) -> Result<Option<Chunk>, DataError> {
         let batch = match self.left.take() {
             Some(batch) => batch,
-            None => match self.batches.next() {
+            None => match guarded(source, || self.batches.next())? {
                 Some(batch) => batch.map_err(|error| source.malformed(error))?,
                 None => return Ok(None),
             },

@@ -2,6 +2,7 @@
 
 mod arrow;
 mod chunk;
+mod guarded;
 mod npy;
 mod text;
 
@@ -11,6 +12,8 @@ use super::columns::ReadOptions;
 use super::error::DataError;
 use super::source::{Format, Source};
 use crate::error::Result;
+
+use guarded::guarded;
 
 pub use chunk::Chunk;
 pub(super) use chunk::numbers;
@@ -82,10 +85,10 @@ impl Reader {
         }
         let (chunks, coordinates) = match source.format() {
             Format::Csv | Format::Tsv => opened!(text::Text::open(source, options, carry)),
-            Format::Npy => opened!(npy::Npy::open(source, options, carry)),
-            Format::Npz => opened!(npy::Npy::open_archive(source, options, carry)),
-            Format::Parquet => opened!(arrow::Batches::open_parquet(source, options, carry)),
-            Format::Arrow => opened!(arrow::Batches::open_arrow(source, options, carry)),
+            Format::Npy => opened!(guarded(source, || npy::Npy::open(source, options, carry))?),
+            Format::Npz => opened!(guarded(source, || npy::Npy::open_archive(source, options, carry))?),
+            Format::Parquet => opened!(guarded(source, || arrow::Batches::open_parquet(source, options, carry))?),
+            Format::Arrow => opened!(guarded(source, || arrow::Batches::open_arrow(source, options, carry))?),
         };
         let most = (CHUNK_VALUES / coordinates.len()).clamp(1, CHUNK);
         Ok(Self { source: source.clone(), chunks, coordinates, most })

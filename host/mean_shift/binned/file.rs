@@ -82,7 +82,7 @@ impl MeanShift {
         }
         let length = bytes.len().checked_sub(32).ok_or_else(|| unreadable("it ends too early"))?;
         let (held, checksum) = bytes.split_at(length);
-        let mut rest = Rest(&held[MAGIC.len()..]);
+        let mut rest = Rest(held.get(MAGIC.len()..).ok_or_else(|| unreadable("it ends too early"))?);
         let version = u32::from_le_bytes(rest.take()?);
         if version != VERSION {
             return Err(unreadable(format!("it is of version {version}, and this program reads {VERSION}")));
