@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::args::Args;
 use super::input::{Data, Input};
 use super::interrupt;
-use super::outputs::Outputs;
+use super::outputs::{Beside, Outputs};
 use super::pictures::PictureArgs;
 use super::report::{Facts, Parameters, Report};
 use super::stream;
@@ -62,7 +62,11 @@ impl Job {
             }
             Input::Table { source, .. } => Some(source),
         };
-        let outputs = args.output.outputs(source, args.input.format)?;
+        let seeds_file = args.estimator.seeds_file.as_deref();
+        let pictures = [&args.pictures.plot, &args.pictures.animate, &args.pictures.trace];
+        let written = pictures.into_iter().chain([&args.report]).filter_map(|path| path.as_deref()).collect();
+        let beside = Beside { read: seeds_file.into_iter().collect(), written };
+        let outputs = args.output.outputs(source, args.input.format, &beside)?;
         args.pictures.check()?;
         let seeds = args.estimator.seeds_file.as_ref().map(|file| Source::new(file, None)).transpose()?;
         if args.stream {

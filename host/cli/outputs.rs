@@ -76,13 +76,20 @@ struct Predict {
     by: Assignment,
 }
 
+/// Files that others read and write in the same run.
+#[derive(Clone, Debug, Default)]
+pub struct Beside<'a> {
+    pub read: Vec<&'a Path>,
+    pub written: Vec<&'a Path>,
+}
+
 impl OutputArgs {
-    /// What was meant, for points from `input`.
+    /// What was meant, for points from `input`, beside other files.
     ///
     /// # Errors
     /// Formats that are unknown or do not hold what is to be written; a file that would be written over though it is
     /// read, or twice; options without effect.
-    pub fn outputs(&self, input: Option<&Source>, format: Option<Format>) -> Result<Outputs> {
+    pub fn outputs(&self, input: Option<&Source>, format: Option<Format>, beside: &Beside<'_>) -> Result<Outputs> {
         let target = |path: &Option<PathBuf>| path.as_deref().map(Target::new).transpose();
         let (labels, centres) = (target(&self.output)?, target(&self.centres)?);
         let predict = match (&self.predict, &self.predicted) {
@@ -101,13 +108,13 @@ impl OutputArgs {
             _ => None,
         };
         let outputs = Outputs { labels, centres, density: self.density, distances: self.distances, predict };
-        outputs.check(input)?;
+        outputs.check(input, beside)?;
         Ok(outputs)
     }
 }
 
 impl Outputs {
-    fn check(&self, input: Option<&Source>) -> Result<()> {
+    fn check(&self, input: Option<&Source>, beside: &Beside<'_>) -> Result<()> {
         let more = self.density || self.distances;
         let conflict = |what, why| Err(Error::Conflict { what, why });
         if more && self.labels.is_none() && self.predict.is_none() {
@@ -119,8 +126,10 @@ impl Outputs {
             return conflict("--density or --distances in an NPY file", "it has labels alone; write .npz or .csv");
         }
         let predict_from = self.predict.as_ref().map(|predict| &predict.source);
-        let read: Vec<&Path> = input.into_iter().chain(predict_from).filter_map(Source::path).collect();
-        let written: Vec<&Path> = tables().chain(&self.centres).filter_map(Target::path).collect();
+        let read = input.into_iter().chain(predict_from).filter_map(Source::path);
+        let read: Vec<&Path> = read.chain(beside.read.iter().copied()).collect();
+        let written = tables().chain(&self.centres).filter_map(Target::path);
+        let written: Vec<&Path> = written.chain(beside.written.iter().copied()).collect();
         for (at, path) in written.iter().enumerate() {
             if read.iter().any(|read| same(read, path)) {
                 return conflict("writing over a file that is read", "give the result another name");

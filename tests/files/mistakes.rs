@@ -132,6 +132,12 @@ fn results_that_would_do_harm_or_nothing() {
     let fit = "in.csv --columns x,y --bandwidth 1";
     folder.refuses(&format!("{fit} -o in.csv"), 2, &["writing over a file that is read"]);
     folder.refuses(&format!("{fit} -o ./in.csv"), 2, &["writing over a file that is read"]);
+    folder.refuses(&format!("{fit} --report in.csv"), 2, &["writing over a file that is read"]);
+    folder.write("seeds.csv", "x,y\n1,2\n");
+    let seeded = format!("{fit} --form standard --seeds-file seeds.csv");
+    folder.refuses(&format!("{seeded} -o seeds.csv"), 2, &["writing over a file that is read"]);
+    folder.refuses(&format!("{fit} --plot a.png --trace a.png"), 2, &["two results to one file"]);
+    folder.refuses(&format!("{fit} -o out.csv --report out.csv"), 2, &["two results to one file"]);
     folder.refuses(&format!("{fit} -o out.csv --centres out.csv"), 2, &["two results to one file"]);
     folder.refuses(&format!("{fit} -o - --centres -"), 2, &["two tables on standard output"]);
     folder.refuses(&format!("{fit} -o out.docx"), 2, &["out.docx", "another extension"]);
