@@ -1,5 +1,7 @@
 //! A clustering as a picture: points coloured by label, modes, the bandwidth, and who is who.
 
+use std::borrow::Cow;
+
 use super::axes::Axes;
 use super::density;
 use super::drawing::{Anchor, Drawing, Mark, Rect, Shape};
@@ -41,22 +43,10 @@ pub(super) const AREA: Rect = Rect { x: 72.0, y: 44.0, width: 660.0, height: 540
 pub fn scatter(points: &Points, clustering: &Clustering, options: &Scatter<'_>) -> Drawing {
     let Clustering { labels, .. } = clustering;
     assert_eq!(labels.len(), points.len(), "a label for each point");
-    let directions;
-    let points = if clustering.is_of_directions() {
-        directions = as_directions(points);
-        &directions
-    } else {
-        points
-    };
+    let points = &*as_seen(points, clustering);
     let plane = Plane::of(points, options.names);
     let places = plane.of_points(points);
-    let modes: Vec<[f64; 2]> = clustering
-        .modes
-        .iter()
-        .map(|mode| plane.of_position(&mode.position, 0))
-        // Of one dimension: in the middle of the spread.
-        .map(|[x, y]| [x, if plane.is_line() { 0.5 } else { y }])
-        .collect();
+    let modes = modes_on(&plane, clustering);
     let reach = if clustering.is_of_directions() {
         None
     } else {
@@ -94,8 +84,19 @@ pub fn scatter(points: &Points, clustering: &Clustering, options: &Scatter<'_>) 
     drawing
 }
 
+/// The points as they are shown: as directions, where modes are such.
+pub(super) fn as_seen<'a>(points: &'a Points, clustering: &Clustering) -> Cow<'a, Points> {
+    if clustering.is_of_directions() { Cow::Owned(as_directions(points)) } else { Cow::Borrowed(points) }
+}
+
+/// Where modes are; on a line, in the middle of the spread across it.
+pub(super) fn modes_on(plane: &Plane, clustering: &Clustering) -> Vec<[f64; 2]> {
+    let places = clustering.modes.iter().map(|mode| plane.of_position(&mode.position, 0));
+    places.map(|[x, y]| [x, if plane.is_line() { 0.5 } else { y }]).collect()
+}
+
 /// Points over their lengths; one at the origin stays there.
-pub(super) fn as_directions(points: &Points) -> Points {
+fn as_directions(points: &Points) -> Points {
     let rows: Vec<f64> = points
         .centred_rows()
         .chunks_exact(points.dimensions())

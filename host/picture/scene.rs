@@ -4,7 +4,7 @@ use super::axes::Axes;
 use super::drawing::{Anchor, Drawing, Mark, Shape};
 use super::palette::{self, INK, NOISE};
 use super::plane::Plane;
-use super::scatter::{AREA, Scatter, as_directions, mode, ranges};
+use super::scatter::{AREA, Scatter, as_seen, mode, modes_on, ranges};
 use super::{SIZE, letters};
 use crate::mean_shift::{Clustering, Frames};
 use crate::points::Points;
@@ -31,13 +31,7 @@ pub(super) struct Scene {
 impl Scene {
     /// Frames of a clustering's points, on the plane of the first.
     pub fn new(points: &Points, clustering: &Clustering, frames: &Frames, options: &Scatter<'_>) -> Self {
-        let directions;
-        let points = if clustering.is_of_directions() {
-            directions = as_directions(points);
-            &directions
-        } else {
-            points
-        };
+        let points = &*as_seen(points, clustering);
         let plane = Plane::of(points, options.names);
         let followed = |frame: usize| {
             frames.frame(frame).zip(&frames.followed).map(|(position, &i)| plane.of_position(position, i)).collect()
@@ -55,12 +49,7 @@ impl Scene {
             })
             .collect();
         let line = plane.is_line();
-        let modes: Vec<[f64; 2]> = clustering
-            .modes
-            .iter()
-            .map(|mode| plane.of_position(&mode.position, 0))
-            .map(|[x, y]| [x, if line { 0.5 } else { y }])
-            .collect();
+        let modes = modes_on(&plane, clustering);
         let (x, y) = ranges(placed.iter().flatten().chain(&behind));
         let axes = Axes::about(AREA, x, y);
         let axes = if line { axes } else { axes.with_one_scale() };
