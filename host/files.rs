@@ -7,10 +7,45 @@
 use std::fs::{self, File, Metadata, Permissions};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tempfile::Builder;
 
 use crate::error::{Error, Result};
+
+/// Temporary files that are being written.
+static UNFINISHED: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+
+fn unfinished() -> MutexGuard<'static, Vec<PathBuf>> {
+    UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A temporary file that is known to be unfinished, until this is dropped.
+struct Unfinished(PathBuf);
+
+impl Unfinished {
+    fn new(path: &Path) -> Self {
+        unfinished().push(path.to_owned());
+        Self(path.to_owned())
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        unfinished().retain(|path| *path != self.0);
+    }
+}
+
+/// Removes what any thread is writing, and keeps all from beginning another file as long as the result is held: for a
+/// process that ends at once.
+pub(crate) fn discard_unfinished() -> MutexGuard<'static, Vec<PathBuf>> {
+    let files = unfinished();
+    for path in &*files {
+        // It may have taken its name by now, or be gone.
+        drop(fs::remove_file(path));
+    }
+    files
+}
 
 /// Writes a file: `write` is given where to, and the file takes its name if it succeeds.
 ///
@@ -34,6 +69,7 @@ pub fn write_whole<T>(path: &Path, write: impl FnOnce(&mut (dyn Write + Send)) -
         None => path.to_owned(),
     };
     let mut temporary = beside(&name, there.as_ref()).map_err(failed)?;
+    let unfinished = Unfinished::new(temporary.path());
     let mut buffered = BufWriter::new(temporary.as_file_mut());
     // Dropped on the way out, the temporary is removed.
     let written = write(&mut buffered).map_err(|error| named(path, error))?;
@@ -42,6 +78,7 @@ pub fn write_whole<T>(path: &Path, write: impl FnOnce(&mut (dyn Write + Send)) -
     // A disk may find out only now that it is full; a name must not stand for less than the whole.
     temporary.as_file().sync_all().map_err(failed)?;
     temporary.persist(&name).map_err(|error| failed(error.error))?;
+    drop(unfinished);
     Ok(written)
 }
 

@@ -4,6 +4,7 @@
 //! bandwidths, a constant factor apart, a sweep tells how many clusters there are, and how far labels agree with those of
 //! the neighbouring bandwidths: the adjusted Rand index, 1 for the same clusters.
 
+use std::ops::ControlFlow;
 use std::time::Instant;
 
 use serde::Serialize;
@@ -73,7 +74,8 @@ pub fn bandwidths(low: f64, high: f64, count: usize) -> Result<Vec<f64>> {
 }
 
 impl Sweep {
-    /// Clusters points with each of the bandwidths, which ascend. `go_on` is asked before each; its error ends the sweep.
+    /// Clusters points with each of the bandwidths, which ascend. `go_on` is asked before each, and after
+    /// each iteration; its error ends the sweep.
     ///
     /// # Errors
     /// As [`MeanShift::fit`]; that of `go_on`.
@@ -91,7 +93,13 @@ impl Sweep {
         for &bandwidth in bandwidths {
             go_on()?;
             let start = Instant::now();
-            let clustering = estimator.clone().bandwidth(Bandwidth::Fixed(bandwidth)).on(device).fit(points)?;
+            let estimator = estimator.clone().bandwidth(Bandwidth::Fixed(bandwidth)).on(device);
+            let mut asked = Ok(());
+            let clustering = estimator.fit_watched(points, |_| {
+                asked = go_on();
+                if asked.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            })?;
+            asked?;
             if !found.is_empty() {
                 agreements.push(adjusted_rand_index(&labels, &clustering.labels));
             }

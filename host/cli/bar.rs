@@ -1,50 +1,61 @@
 //! How far a file was read, where someone looks on.
 
 use std::io::{self, IsTerminal};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::interrupt;
 use crate::data::Source;
-use crate::error::Result;
 
-/// A bar of bytes on standard error, if that is a terminal; nothing otherwise, and for files of which it is not known how
-/// far they were read.
-pub struct Bar<'a> {
-    bar: ProgressBar,
-    source: &'a Source,
+/// How often a bar is drawn.
+const PERIOD: Duration = Duration::from_millis(200);
+
+/// A bar of bytes on standard error, if that is a terminal; nothing otherwise, and for what is no file.
+pub struct Bar {
+    watching: Option<(Arc<AtomicBool>, JoinHandle<()>)>,
 }
 
-impl<'a> Bar<'a> {
-    /// For a file that is going to be read, unless the program is to be `quiet`.
-    pub fn of(source: &'a Source, quiet: bool) -> Self {
-        let style = "{msg} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta} left";
-        let bar = match source.bytes() {
-            Some(bytes) if !quiet && io::stderr().is_terminal() => {
-                let bar = ProgressBar::with_draw_target(Some(bytes), ProgressDrawTarget::stderr());
-                bar.set_style(ProgressStyle::with_template(style).expect("the template is sound"));
-                bar.set_message(source.to_string());
-                bar.enable_steady_tick(Duration::from_millis(200));
-                bar
-            }
-            _ => ProgressBar::hidden(),
-        };
-        Self { bar, source }
-    }
-
-    /// Shows how far it was read; whether to go on.
-    ///
-    /// # Errors
-    /// [`Error::Interrupted`](crate::Error::Interrupted).
-    pub fn go_on(&self) -> Result<()> {
-        self.bar.set_position(self.source.bytes_read());
-        interrupt::check()
+impl Bar {
+    /// For a file that is going to be opened and read, unless the program is to be `quiet`.
+    pub fn of(source: &Source, quiet: bool) -> Self {
+        if quiet || !io::stderr().is_terminal() || source.bytes().is_none() {
+            return Self { watching: None };
+        }
+        let done = Arc::new(AtomicBool::new(false));
+        let (seen, source) = (done.clone(), source.clone());
+        // A thread of its own: some formats are read whole before there is a first row.
+        let thread = thread::spawn(move || watch(&source, &seen));
+        Self { watching: Some((done, thread)) }
     }
 }
 
-impl Drop for Bar<'_> {
+/// Shows how far a file was read, until that is done.
+fn watch(source: &Source, done: &AtomicBool) {
+    let style = "{msg} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta} left";
+    let bar = ProgressBar::with_draw_target(source.bytes(), ProgressDrawTarget::stderr());
+    bar.set_style(ProgressStyle::with_template(style).expect("the template is sound"));
+    bar.set_message(source.to_string());
+    while !done.load(Ordering::Relaxed) {
+        // Of a file of columns, it is known only when it was opened how much of it is wanted.
+        let bytes = source.bytes().unwrap_or(0);
+        bar.set_length(bytes);
+        bar.set_position(source.bytes_read().min(bytes));
+        bar.tick();
+        thread::park_timeout(PERIOD);
+    }
+    bar.finish_and_clear();
+}
+
+impl Drop for Bar {
     fn drop(&mut self) {
-        self.bar.finish_and_clear();
+        if let Some((done, thread)) = self.watching.take() {
+            done.store(true, Ordering::Relaxed);
+            thread.thread().unpark();
+            // It only draws; a bar that failed to is not worth an error.
+            drop(thread.join());
+        }
     }
 }

@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 use nalgebra::DMatrix;
 
 use super::bar::Bar;
+use super::interrupt;
 use crate::data::{
     Blobs, Carry, Format, LabelledPoints, Missing, ReadOptions, Shape, Source, Standard, Standardization, Table,
 };
@@ -259,7 +260,7 @@ impl Input {
             }
             Self::Table { source, options, standard } => {
                 let bar = Bar::of(source, quiet);
-                let mut table = Table::read_watched(source, options, carry, || bar.go_on())?;
+                let mut table = Table::read_watched(source, options, carry, interrupt::check)?;
                 drop(bar);
                 let mut rows = std::mem::take(&mut table.rows);
                 let d = table.names.len();

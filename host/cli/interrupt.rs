@@ -1,13 +1,18 @@
-//! Ctrl-C: what has begun is given up in order; who asks twice is not kept waiting.
+//! Ctrl-C: what has begun is given up in order; where that takes long, or who asks twice, at once.
 
 use std::ops::ControlFlow;
-use std::process;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use std::{process, thread};
 
 use crate::error::{Error, Result};
+use crate::files::discard_unfinished;
 
 /// The exit code of a program that was interrupted: 128 and the signal's number.
 pub const EXIT_CODE: u8 = 130;
+
+/// How long what has begun may take to end: it may wait for input that does not come, or for someone to read its output.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
@@ -15,11 +20,22 @@ static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 pub fn watch() {
     let noted = ctrlc::set_handler(|| {
         if INTERRUPTED.swap(true, Ordering::Relaxed) {
-            process::exit(EXIT_CODE.into());
+            end();
         }
+        thread::spawn(|| {
+            thread::sleep(PATIENCE);
+            end();
+        });
     });
     // Another handler is there already where the program runs twice in one process.
     drop(noted);
+}
+
+/// Ends the program, and leaves no half-written file.
+fn end() -> ! {
+    let _nothing_is_written_any_more = discard_unfinished();
+    eprintln!("modeseek: {}", Error::Interrupted);
+    process::exit(EXIT_CODE.into());
 }
 
 /// That nobody interrupted.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::interrupt;
 use crate::error::{Error, Result};
 use crate::executor::Device;
 use crate::mean_shift::{Clustering, MeanShift};
@@ -62,7 +63,7 @@ impl PictureArgs {
     /// Draws and writes them.
     ///
     /// # Errors
-    /// Whatever the device reports; [`Error::WriteFile`].
+    /// Whatever the device reports; [`Error::WriteFile`]; [`Error::Interrupted`].
     pub fn write(
         &self,
         device: &Device,
@@ -74,12 +75,16 @@ impl PictureArgs {
         if let Some(path) = &self.plot {
             scatter(points, clustering, &options).save(path)?;
         }
+        interrupt::check()?;
         if let Some(path) = &self.animate {
-            let frames = estimator.frames(points, ANIMATED)?;
+            let frames = estimator.frames_watched(points, ANIMATED, |_| interrupt::flow())?;
+            interrupt::check()?;
             Animation::new(device, points, clustering, &frames, &options)?.save(path)?;
         }
         if let Some(path) = &self.trace {
-            let frames = estimator.frames(points, self.traced.unwrap_or(200))?;
+            let traced = self.traced.unwrap_or(200);
+            let frames = estimator.frames_watched(points, traced, |_| interrupt::flow())?;
+            interrupt::check()?;
             trace(points, clustering, &frames, &options).save(path)?;
         }
         Ok(())

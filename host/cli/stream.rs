@@ -12,6 +12,7 @@ use arrow_array::{ArrayRef, Int32Array, RecordBatch};
 use super::bar::Bar;
 use super::estimator::EstimatorArgs;
 use super::input::{Input, InputArgs};
+use super::interrupt;
 use super::outputs::{OutputArgs, Outputs};
 use super::report::{Cluster, Seconds, Streamed};
 use crate::data::{Carry, Chunk, Column, DataError, Format, ReadOptions, Reader, Sink, Source, with_columns};
@@ -85,12 +86,12 @@ pub fn run(
     let mut seconds = Seconds { open_device: open.as_secs_f64(), ..Seconds::default() };
     let start = Instant::now();
     let mut first = Pass::default();
+    let bar = Bar::of(source, quiet);
     let mut reader = Reader::open(source, options, Carry::Nothing)?;
     let columns = reader.coordinates().to_vec();
     let mut field: Option<DensityField> = None;
-    let bar = Bar::of(source, quiet);
     while let Some(chunk) = reader.next_chunk()? {
-        bar.go_on()?;
+        interrupt::check()?;
         first.add(&chunk, columns.len());
         if chunk.rows.is_empty() {
             continue;
@@ -187,11 +188,11 @@ impl Second<'_> {
     fn pass(&self, carry: Carry, mut sink: Option<&mut dyn Sink>) -> Result<(Vec<u64>, u64)> {
         let (mut sizes, mut noise) = (vec![0; self.modes.modes.len()], 0);
         let mut pass = Pass::default();
+        let _bar = Bar::of(self.source, self.quiet);
         let mut reader = Reader::open(self.source, self.options, carry)?;
         let d = reader.coordinates().len();
-        let bar = Bar::of(self.source, self.quiet);
         while let Some(chunk) = reader.next_chunk()? {
-            bar.go_on()?;
+            interrupt::check()?;
             pass.add(&chunk, d);
             if pass.rows > self.first.rows {
                 return Err(self.changed("more".to_owned()));

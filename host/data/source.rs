@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -109,9 +109,25 @@ pub struct Source {
     read: BytesRead,
 }
 
-/// Bytes of a file that were read so far. What was read of a file does not make it another.
+/// Bytes of a file that were read so far, and those that are going to be if that is fewer than all. What was read of a
+/// file does not make it another.
 #[derive(Clone, Debug, Default)]
-struct BytesRead(Arc<AtomicU64>);
+pub(super) struct BytesRead {
+    so_far: Arc<AtomicU64>,
+    wanted: Arc<AtomicU64>,
+}
+
+impl BytesRead {
+    /// Counts some more.
+    pub(super) fn add(&self, bytes: u64) {
+        self.so_far.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Says how many are going to be read.
+    pub(super) fn expect(&self, bytes: u64) {
+        self.wanted.store(bytes, Ordering::Relaxed);
+    }
+}
 
 impl PartialEq for BytesRead {
     fn eq(&self, _: &Self) -> bool {
@@ -122,7 +138,8 @@ impl PartialEq for BytesRead {
 impl Eq for BytesRead {}
 
 /// Counts what is read.
-struct Counting<R> {
+#[derive(Debug)]
+pub(super) struct Counting<R> {
     bytes: R,
     read: BytesRead,
 }
@@ -130,8 +147,14 @@ struct Counting<R> {
 impl<R: Read> Read for Counting<R> {
     fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
         let count = self.bytes.read(to)?;
-        self.read.0.fetch_add(count as u64, Ordering::Relaxed);
+        self.read.add(count as u64);
         Ok(count)
+    }
+}
+
+impl<R: Seek> Seek for Counting<R> {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.bytes.seek(to)
     }
 }
 
@@ -184,16 +207,18 @@ impl Source {
         self.path.as_deref()
     }
 
-    /// The file's bytes, if it is one that is read from first to last.
+    /// The bytes that are to be read, if it is a file: all of it, unless it was found that fewer are needed.
     pub fn bytes(&self) -> Option<u64> {
-        let in_order = matches!(self.format, Format::Csv | Format::Tsv | Format::Npy);
-        let metadata = self.path.as_ref().filter(|_| in_order).and_then(|path| path.metadata().ok())?;
-        metadata.is_file().then_some(metadata.len())
+        let metadata = self.path.as_ref().and_then(|path| path.metadata().ok()).filter(|metadata| metadata.is_file())?;
+        match self.read.wanted.load(Ordering::Relaxed) {
+            0 => Some(metadata.len()),
+            wanted => Some(wanted.min(metadata.len())),
+        }
     }
 
     /// How many of its bytes were read since it was last begun with.
     pub fn bytes_read(&self) -> u64 {
-        self.read.0.load(Ordering::Relaxed)
+        self.read.so_far.load(Ordering::Relaxed)
     }
 
     /// Whether it can be read twice: a file can, standard input and pipes cannot.
@@ -215,13 +240,27 @@ impl Source {
         }
     }
 
+    /// What counts its bytes, which begin anew.
+    pub(super) fn counter(&self) -> BytesRead {
+        self.read.so_far.store(0, Ordering::Relaxed);
+        self.read.expect(0);
+        self.read.clone()
+    }
+
+    /// The file, whose bytes are counted.
+    ///
+    /// # Errors
+    /// As [`file`](Self::file).
+    pub(super) fn counted_file(&self) -> Result<Counting<File>, DataError> {
+        Ok(Counting { bytes: self.file()?, read: self.counter() })
+    }
+
     /// Its bytes, uncompressed, from first to last.
     ///
     /// # Errors
     /// As [`file`](Self::file).
     pub(super) fn stream(&self) -> Result<BufReader<Box<dyn Read>>, DataError> {
-        self.read.0.store(0, Ordering::Relaxed);
-        let file = || Ok(Counting { bytes: self.file()?, read: self.read.clone() });
+        let file = || self.counted_file();
         let bytes: Box<dyn Read> = match (&self.path, self.compression) {
             (None, _) => Box::new(io::stdin()),
             (Some(_), Compression::None) => Box::new(file()?),

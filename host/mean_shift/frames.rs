@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use super::builder::MeanShift;
-use super::iterate::Queries;
+use super::iterate::{Iteration, Queries};
 use super::memory;
 use super::near;
 use super::options::{Form, Seeding};
@@ -41,6 +41,20 @@ impl MeanShift {
     /// # Errors
     /// As [`fit`](Self::fit).
     pub fn frames(&self, points: &(impl ToPoints + ?Sized), most: usize) -> Result<Frames> {
+        self.frames_watched(points, most, |_| ControlFlow::Continue(()))
+    }
+
+    /// [`frames`](Self::frames), with a function that is told of each iteration, and whether to go on. If it breaks, the
+    /// frames so far are all.
+    ///
+    /// # Errors
+    /// As [`fit`](Self::fit).
+    pub fn frames_watched(
+        &self,
+        points: &(impl ToPoints + ?Sized),
+        most: usize,
+        mut watch: impl FnMut(Iteration) -> ControlFlow<()>,
+    ) -> Result<Frames> {
         self.check()?;
         let points = points.to_points()?;
         let device = match &self.device {
@@ -64,9 +78,14 @@ impl MeanShift {
         let tiled = n as f64 * m as f64 >= FEW_PAIRS && self.tiles_conflict().is_none();
         let one = self.clone().max_iterations(1);
         let (mut positions, mut converged) = (vec![place(&queries)?], false);
-        let mut go_on = |_| ControlFlow::Continue(());
-        while positions.len() <= self.max_iterations && !converged {
+        let mut flow = ControlFlow::Continue(());
+        while flow.is_continue() && positions.len() <= self.max_iterations && !converged {
             let field = &prepared.field;
+            let number = positions.len();
+            let mut go_on = |iteration: Iteration| {
+                flow = watch(Iteration { number, ..iteration });
+                flow
+            };
             let ends = match (self.form, tiled) {
                 (Form::Blurring, false) => field.blur(&one, queries.columns, &mut go_on),
                 (Form::Blurring, true) => near::blur(&one, field, queries.columns, &mut go_on),

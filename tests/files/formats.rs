@@ -146,3 +146,30 @@ fn delimiters_and_names_are_found_out_or_said() {
     folder.write("bare", "1\n2\n");
     assert_eq!(points("bare --format csv --bandwidth 1"), (2, r#"["x0"]"#.to_owned()));
 }
+
+/// What a progress bar shows: of every format, how much is to be read, and how much was.
+#[test]
+fn bytes_are_counted() {
+    use modeseek::data::{Carry, ReadOptions, Reader, Source};
+    let folder = Folder::new();
+    folder.run("--points 20000 --bandwidth 2.5 -o a.parquet");
+    for name in ["a.csv", "a.tsv.gz", "a.csv.zst", "a.npy", "a.npz", "a.arrow", "b.parquet"] {
+        folder.run(&format!("a.parquet --columns x0,x1 --bandwidth 2.5 -o {name}"));
+    }
+    for name in ["a.csv", "a.tsv.gz", "a.csv.zst", "a.npy", "a.npz", "a.arrow", "a.parquet", "b.parquet"] {
+        let source = Source::new(&folder.path(name), None).unwrap();
+        let length = folder.path(name).metadata().unwrap().len();
+        assert_eq!((source.bytes(), source.bytes_read()), (Some(length), 0), "{name}");
+        let array = (name == "a.npz").then(|| "x0".to_owned());
+        let coordinates = if name.contains(".np") { Vec::new() } else { vec!["x0".to_owned()] };
+        let options = ReadOptions { coordinates, array, ..ReadOptions::default() };
+        let mut reader = Reader::open(&source, &options, Carry::Nothing).unwrap();
+        while reader.next_chunk().unwrap().is_some() {}
+        let (read, wanted) = (source.bytes_read(), source.bytes().unwrap());
+        // Buffers may reach beyond what is wanted, or be filled twice, and headers of pages are not counted.
+        assert!(read as f64 >= 0.95 * wanted as f64 && read <= length + 0x4000, "{name}: {read} of {wanted}");
+        // Of files of columns, one column is less than all.
+        let some = name.ends_with(".npz") || name.ends_with(".parquet");
+        assert_eq!(wanted < length, some, "{name}: {wanted} of {length}");
+    }
+}

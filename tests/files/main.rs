@@ -1,6 +1,7 @@
 //! Files as the program's user meets them: every format in and out, what is wrong with them, and reading in parts.
 
 mod formats;
+mod interrupts;
 mod mistakes;
 mod outputs;
 mod parts;

@@ -159,3 +159,42 @@ fn a_full_disk() {
     std::os::unix::fs::symlink("/dev/full", folder.path("full.csv")).unwrap();
     folder.refuses("in.csv --columns x,y --bandwidth 1 -o full.csv", 1, &["full.csv", "No space left"]);
 }
+
+/// The superuser may read everything, so the program is then run as somebody else.
+#[cfg(target_os = "linux")]
+#[test]
+fn no_permission() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = Folder::new();
+    folder.write("in.csv", csv());
+    let allow = |name: &str, mode| {
+        std::fs::set_permissions(folder.path(name), std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    allow("in.csv", 0o000);
+    allow("", 0o555);
+    let mut program = folder.command("in.csv --bandwidth 1");
+    if std::fs::read(folder.path("in.csv")).is_ok() {
+        let somebody = program;
+        program = std::process::Command::new("setpriv");
+        program.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).current_dir(folder.path(""));
+        program.arg(somebody.get_program()).args(somebody.get_args());
+    }
+    let output = program.output().unwrap();
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{message}");
+    assert!(message.contains("in.csv") && message.to_lowercase().contains("permission denied"), "{message}");
+    // Nor may a file be written into such a folder.
+    allow("in.csv", 0o444);
+    let mut arguments = program.get_args().map(std::ffi::OsStr::to_owned).collect::<Vec<_>>();
+    arguments.extend(["--columns", "x,y", "-o", "out.csv"].map(Into::into));
+    let output = std::process::Command::new(program.get_program())
+        .args(arguments)
+        .current_dir(folder.path(""))
+        .output()
+        .unwrap();
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{message}");
+    assert!(message.contains("out.csv") && message.to_lowercase().contains("permission denied"), "{message}");
+    assert_eq!(folder.names(), ["in.csv"]);
+    allow("", 0o755);
+}

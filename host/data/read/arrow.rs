@@ -1,22 +1,51 @@
 //! Apache Parquet and Arrow.
 
+use std::fs::File;
 use std::io::{BufReader, Read, Seek};
 
 use arrow_array::RecordBatch;
 use arrow_ipc::reader::{FileReader, StreamReader};
 use arrow_schema::{ArrowError, SchemaRef};
+use bytes::Bytes;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::file::reader::{ChunkReader, Length};
 
 use super::chunk::{Chunk, Rows, columns_of, is_numbers};
 use super::guarded::guarded;
 use super::{CHUNK, Carry, Chunks};
 use crate::data::columns::{Chosen, ReadOptions, Role};
 use crate::data::error::DataError;
-use crate::data::source::Source;
+use crate::data::source::{BytesRead, Source};
 
 /// The first bytes of Arrow's files; its streams have none.
 const FILE_MARK: &[u8] = b"ARROW1";
+
+/// A Parquet file, whose bytes are counted.
+struct Counted {
+    file: File,
+    counter: BytesRead,
+}
+
+impl Length for Counted {
+    fn len(&self) -> u64 {
+        self.file.len()
+    }
+}
+
+impl ChunkReader for Counted {
+    type T = <File as ChunkReader>::T;
+
+    fn get_read(&self, start: u64) -> parquet::errors::Result<Self::T> {
+        self.file.get_read(start)
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> parquet::errors::Result<Bytes> {
+        let bytes = self.file.get_bytes(start, length)?;
+        self.counter.add(length as u64);
+        Ok(bytes)
+    }
+}
 
 /// Batches of columns.
 pub struct Batches {
@@ -41,7 +70,7 @@ impl Batches {
     /// # Errors
     /// What [`DataError`] has for columns.
     pub fn open_parquet(source: &Source, options: &ReadOptions, carry: Carry) -> Result<Self, DataError> {
-        let file = source.file()?;
+        let file = Counted { file: source.file()?, counter: source.counter() };
         let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| source.malformed(error))?;
         let (all, chosen) = choose(source, options, builder.schema())?;
         let (read, mask) = if carry == Carry::Nothing {
@@ -59,6 +88,10 @@ impl Batches {
         } else {
             (chosen.clone(), ProjectionMask::all())
         };
+        let columns = builder.metadata().row_groups().iter().flat_map(|group| group.columns().iter().enumerate());
+        let wanted = columns.filter(|(at, _)| mask.leaf_included(*at));
+        let bytes = wanted.map(|(_, column)| column.compressed_size().max(0) as u64).fold(0, u64::saturating_add);
+        source.counter().expect(bytes);
         let batches =
             builder.with_projection(mask).with_batch_size(CHUNK).build().map_err(|error| source.malformed(error))?;
         Ok(Self::new(options, carry, (all, chosen), read, Box::new(batches)))
@@ -71,7 +104,7 @@ impl Batches {
     pub fn open_arrow(source: &Source, options: &ReadOptions, carry: Carry) -> Result<Self, DataError> {
         let malformed = |error: ArrowError| source.malformed(error);
         if source.path().is_some() {
-            let mut file = BufReader::new(source.file()?);
+            let mut file = BufReader::new(source.counted_file()?);
             let mut mark = [0; FILE_MARK.len()];
             let found = file.read_exact(&mut mark).is_ok() && mark == *FILE_MARK;
             file.rewind().map_err(|error| source.unreadable(error))?;

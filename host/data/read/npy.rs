@@ -58,7 +58,8 @@ impl Npy {
     /// # Errors
     /// What [`DataError`] has for arrays.
     pub fn open_archive(source: &Source, options: &ReadOptions, carry: Carry) -> Result<Self, DataError> {
-        let mut archive = ZipArchive::new(BufReader::new(source.file()?)).map_err(|error| source.malformed(error))?;
+        let file = BufReader::new(source.counted_file()?);
+        let mut archive = ZipArchive::new(file).map_err(|error| source.malformed(error))?;
         let names: Vec<String> =
             archive.file_names().filter_map(|name| name.strip_suffix(".npy")).map(str::to_owned).collect();
         let usual = || USUAL.iter().find(|usual| names.iter().any(|name| name == *usual)).map(|&name| name.to_owned());
@@ -73,6 +74,7 @@ impl Npy {
             })?,
         };
         let entry = archive.by_name(&format!("{name}.npy")).map_err(|error| source.malformed(error))?;
+        source.counter().expect(entry.compressed_size());
         let array = NpyFile::new(checked(source, entry)?).map_err(|error| failure(source, error))?;
         // An entry borrows its archive, and would have to stay beside it: it is unpacked, as far as its header says.
         let header = array.header().clone();

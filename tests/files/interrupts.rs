@@ -1,0 +1,142 @@
+//! Ctrl-C, in every phase: the exit code 130, one line, and nothing but what was there.
+#![cfg(unix)]
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, ChildStderr, Command, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use crate::Folder;
+
+/// Longer than anything here takes to end.
+const LONG: Duration = Duration::from_secs(60);
+
+/// Sends Ctrl-C.
+fn interrupt(program: &Child) {
+    let sent = Command::new("kill").args(["-INT", &program.id().to_string()]).status().unwrap();
+    assert!(sent.success(), "the program had ended already");
+}
+
+/// A run that is interrupted once what is waited for has come: what it says on standard error, line by line, is given.
+#[track_caller]
+fn interrupted(folder: &Folder, arguments: &str, times: usize, wait: impl FnOnce(&mut BufReader<ChildStderr>)) {
+    let before = folder.names();
+    let mut command = folder.command(arguments);
+    // Nobody writes to its input, and nobody reads its output.
+    let mut program =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let (input, output) = (program.stdin.take(), program.stdout.take());
+    let mut said = BufReader::new(program.stderr.take().unwrap());
+    wait(&mut said);
+    (0..times).for_each(|_| interrupt(&program));
+    let (done, ended) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut rest = String::new();
+        said.read_to_string(&mut rest).unwrap();
+        done.send((program.wait().unwrap(), rest)).unwrap();
+    });
+    let (status, rest) = ended.recv_timeout(LONG).expect("the program ends");
+    drop((input, output));
+    assert_eq!(status.code(), Some(130), "{arguments}: {rest}");
+    assert!(rest.ends_with("modeseek: interrupted; nothing was written that is not whole\n"), "{arguments}: {rest}");
+    assert_eq!(folder.names(), before, "{arguments}");
+}
+
+/// Until a line of standard error has the word.
+fn line_with(word: &'static str) -> impl FnOnce(&mut BufReader<ChildStderr>) {
+    move |said| {
+        let mut line = String::new();
+        while !line.contains(word) {
+            line.clear();
+            assert_ne!(said.read_line(&mut line).unwrap(), 0, "{word:?} is never said");
+        }
+    }
+}
+
+/// Until the program is at work, in a phase that takes as good as for ever and says nothing.
+fn a_while(_: &mut BufReader<ChildStderr>) {
+    std::thread::sleep(Duration::from_millis(500));
+}
+
+#[test]
+fn waiting_for_input() {
+    interrupted(&Folder::new(), "- --bandwidth 1 -o out.csv", 1, a_while);
+}
+
+#[test]
+fn iterating() {
+    let endless = "--points 30000 --bandwidth 0.3 --method fused --tolerance 0 --iterations 100000";
+    interrupted(&Folder::new(), &format!("{endless} --progress -o out.csv"), 1, line_with("iteration 2"));
+}
+
+#[test]
+fn estimating_a_bandwidth() {
+    interrupted(&Folder::new(), "sweep --points 60000 --steps 1000 --method fused --plot out.png", 1, a_while);
+}
+
+#[test]
+fn sweeping() {
+    let range = "--from 0.1 --to 10 --steps 1000";
+    interrupted(&Folder::new(), &format!("sweep --points 20000 {range} --method fused --plot out.png"), 1, a_while);
+}
+
+#[test]
+fn drawing_frames() {
+    // The fit reads a field in no time; frames are of all pairs.
+    let run = "--points 60000 --bandwidth 2.5 --method field --form standard --tolerance 0.000001 --verbose";
+    for picture in ["--animate out.html", "--trace out.png"] {
+        interrupted(&Folder::new(), &format!("{run} {picture}"), 1, line_with("clustered"));
+    }
+}
+
+#[test]
+fn writing_to_who_does_not_read() {
+    interrupted(&Folder::new(), "--points 100000 --bandwidth 2.5 --verbose -o -", 1, line_with("clustered"));
+}
+
+#[test]
+fn segmenting() {
+    let folder = Folder::new();
+    let noise = |x: u32, y: u32| image::Rgb([x, y, x ^ y].map(|k| (k.wrapping_mul(0x9e37_79b9) >> 24) as u8));
+    image::RgbImage::from_fn(2000, 2000, noise).save(folder.path("in.bmp")).unwrap();
+    let slow = "--spatial 60 --range 30 --iterations 1000 --tolerance 0.0000001";
+    interrupted(&folder, &format!("segment in.bmp {slow} -o out.png"), 1, a_while);
+}
+
+#[test]
+fn twice_while_a_file_is_being_written() {
+    let folder = Folder::new();
+    let mut text = "x,y\n".to_owned();
+    for i in 0..1_000_000_u32 {
+        let (x, y) = (f64::from(i % 997), f64::from(i % 1009));
+        text += &format!("{x},{y}\n");
+    }
+    folder.write("in.csv", text);
+    let path = folder.path("");
+    let written = move |_: &mut BufReader<ChildStderr>| {
+        let start = Instant::now();
+        let begun = || {
+            let names = std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().file_name());
+            names.filter_map(|name| name.into_string().ok()).any(|name| name.starts_with(".modeseek-"))
+        };
+        while !begun() {
+            assert!(start.elapsed() < LONG, "no file is ever written");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    };
+    interrupted(&folder, "in.csv --stream --bandwidth 20 -o out.csv", 2, written);
+}
+
+#[test]
+fn who_closes_the_pipe_has_seen_enough() {
+    for arguments in ["--points 100000 --bandwidth 2.5 -o -", "completions bash", "man", "doctor", "--help"] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_modeseek"));
+        command.args(arguments.split_whitespace()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut program = command.spawn().unwrap();
+        drop(program.stdout.take());
+        let output = program.wait_with_output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(0), "{arguments}: {said}");
+        assert!(!said.contains("panicked") && !said.contains("roken pipe"), "{arguments}: {said}");
+    }
+}
