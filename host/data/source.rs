@@ -209,7 +209,8 @@ impl Source {
 
     /// The bytes that are to be read, if it is a file: all of it, unless it was found that fewer are needed.
     pub fn bytes(&self) -> Option<u64> {
-        let metadata = self.path.as_ref().and_then(|path| path.metadata().ok()).filter(|metadata| metadata.is_file())?;
+        let metadata =
+            self.path.as_ref().and_then(|path| path.metadata().ok()).filter(|metadata| metadata.is_file())?;
         match self.read.wanted.load(Ordering::Relaxed) {
             0 => Some(metadata.len()),
             wanted => Some(wanted.min(metadata.len())),

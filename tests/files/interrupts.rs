@@ -23,8 +23,7 @@ fn interrupted(folder: &Folder, arguments: &str, times: usize, wait: impl FnOnce
     let before = folder.names();
     let mut command = folder.command(arguments);
     // Nobody writes to its input, and nobody reads its output.
-    let mut program =
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut program = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let (input, output) = (program.stdin.take(), program.stdout.take());
     let mut said = BufReader::new(program.stderr.take().unwrap());
     wait(&mut said);
