@@ -12,46 +12,11 @@
 //! a product of a warp. A thread has several chains, so that none waits for another's step; the loops' bodies
 //! are long, so that counting them costs nothing that shows.
 
-use cuda_std::machine::MachineKind;
 use cuda_std::prelude::*;
 use cuda_std::warp;
 
 use crate::lanes;
 use crate::layout::STRIDE;
-
-/// Lanes that a GPU loads or stores by one instruction, of 16 bytes.
-#[repr(C, align(16))]
-struct Whole<const N: usize>([f32; N]);
-
-/// [`lanes::load`], by a GPU as a whole.
-///
-/// # Safety
-/// N elements from `from` on may be read; on a GPU N is a multiple of 4 and `from` of 16 bytes.
-#[inline(always)]
-unsafe fn load_whole<M: Machine, const N: usize>(from: *const f32) -> [f32; N] {
-    // SAFETY: the caller's promise.
-    unsafe {
-        match M::KIND {
-            MachineKind::Gpu => from.cast::<Whole<N>>().read().0,
-            _ => from.cast::<[f32; N]>().read(),
-        }
-    }
-}
-
-/// Its counterpart.
-///
-/// # Safety
-/// As for [`load_whole`], of writing; the cells are this thread's.
-#[inline(always)]
-unsafe fn store_whole<M: Machine, const N: usize>(to: *mut f32, values: [f32; N]) {
-    // SAFETY: the caller's promise.
-    unsafe {
-        match M::KIND {
-            MachineKind::Gpu => to.cast::<Whole<N>>().write(Whole(values)),
-            _ => to.cast::<[f32; N]>().write(values),
-        }
-    }
-}
 
 /// Arrays of LANES that a thread copies: on a GPU enough reads under way at once, on a processor enough work.
 const fn vectors(lanes: usize) -> usize {
@@ -86,10 +51,10 @@ pub unsafe fn ceiling_copy(input: &[f32], mut out: DisjointMut<f32>) {
         // GPU memory begins at a multiple of 16 bytes, and LANES is 4.
         unsafe {
             for k in 0..VECTORS {
-                values[k] = load_whole::<Machine, LANES>(input.as_ptr().add(place(LANES, VECTORS, k)));
+                values[k] = lanes::load_whole::<Machine, LANES>(input.as_ptr().add(place(LANES, VECTORS, k)));
             }
             for k in 0..VECTORS {
-                store_whole::<Machine, LANES>(out.as_mut_ptr().add(place(LANES, VECTORS, k)), values[k]);
+                lanes::store_whole::<Machine, LANES>(out.as_mut_ptr().add(place(LANES, VECTORS, k)), values[k]);
             }
         }
     } else {

@@ -1,6 +1,7 @@
 //! Arithmetic on the lanes of a thread: arrays of `LANES` neighbours, taken and given by value, so
 //! that they stay in registers and a processor's compiler makes vectors of them.
 
+use cuda_std::machine::MachineKind;
 use cuda_std::prelude::*;
 
 /// a * b + c in each lane.
@@ -129,6 +130,40 @@ pub unsafe fn write_some<const N: usize>(out: &mut DisjointMut<f32>, first: usiz
             if lane < count {
                 out.write(first + lane, values[lane]);
             }
+        }
+    }
+}
+
+/// Lanes that a GPU loads or stores by one instruction, of 16 bytes.
+#[repr(C, align(16))]
+struct Whole<const N: usize>([f32; N]);
+
+/// [`load`], by a GPU as a whole.
+///
+/// # Safety
+/// N elements from `from` on may be read; on a GPU N is a multiple of 4 and `from` of 16 bytes.
+#[inline(always)]
+pub unsafe fn load_whole<M: Machine, const N: usize>(from: *const f32) -> [f32; N] {
+    // SAFETY: the caller's promise.
+    unsafe {
+        match M::KIND {
+            MachineKind::Gpu => from.cast::<Whole<N>>().read().0,
+            _ => from.cast::<[f32; N]>().read(),
+        }
+    }
+}
+
+/// Its counterpart.
+///
+/// # Safety
+/// As for [`load_whole`], of writing; the cells are this thread's.
+#[inline(always)]
+pub unsafe fn store_whole<M: Machine, const N: usize>(to: *mut f32, values: [f32; N]) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        match M::KIND {
+            MachineKind::Gpu => to.cast::<Whole<N>>().write(Whole(values)),
+            _ => to.cast::<[f32; N]>().write(values),
         }
     }
 }

@@ -84,6 +84,7 @@ pub mod scan;
 mod share;
 pub mod shift;
 pub mod shift_any;
+pub mod slices;
 pub mod smooth;
 pub mod sphere;
 mod spline;

@@ -23,6 +23,8 @@
 //! 1 exponential, 1 addition, 2 fused multiply-adds. On a GPU the exponential has a unit of its own
 //! (16 a clock a multiprocessor) which is the limit; on a processor it is 11 more operations.
 //!
+//! Where queries are few, blocks with the same queries share the points (slices.rs): sums then run over slices in the end.
+//!
 //! Where the points are in an order that keeps neighbours together, boxes that are too far are left out
 //! (near.rs): sums then run over the points of a box, then over boxes.
 //!
@@ -34,6 +36,7 @@ use crate::lanes;
 use crate::near::{BOX, Near, WIDE};
 use crate::progress;
 use crate::rows::Row;
+use crate::slices::Slices;
 use crate::weight::Weight;
 
 /// Points of a tile. A multiple of `UNROLL`, and the points of a wide box.
@@ -71,6 +74,8 @@ pub struct Arguments<'a> {
     pub relaxation: f32,
     /// What may be left out.
     pub near: Near<'a>,
+    /// How the points are shared out to blocks with the same queries.
+    pub slices: Slices,
 }
 
 /// Sums of a thread's queries: sum_j w (x_j - q_i) in each coordinate, and sum_j w.
@@ -197,42 +202,40 @@ pub fn supports<W: Weight, const LANES: usize>(mut totals: [f32; LANES]) -> [f32
     totals
 }
 
-/// Writes where a thread's queries move; gives the largest squared step of those among the first
-/// `active`.
+/// Writes where a thread's queries move; gives the largest squared step of the first `count`. What is written for lanes
+/// behind them counts for nobody.
 ///
 /// # Safety
-/// The slices are as [`Arguments`] says, and the lanes from `first` on are this thread's alone.
+/// The slices are as [`Arguments`] says, and the lanes from `first` on are this thread's alone, within the columns.
 #[inline(always)]
-unsafe fn finish<W: Weight, const D: usize, const LANES: usize>(
+unsafe fn finish<M: Machine, W: Weight, const D: usize, const LANES: usize>(
     arguments: &mut Arguments<'_>,
     queries: &[[f32; LANES]; D],
     (sums, totals): &Sums<D, LANES>,
-    (first, active): (u32, u32),
+    (first, count): (usize, u32),
 ) -> f32 {
-    let (query_stride, at) = (arguments.query_stride as usize, first as usize);
-    let mut moved = [[0.0; LANES]; D];
+    let query_stride = arguments.query_stride as usize;
+    let (next, known) = (arguments.next.as_mut_ptr(), arguments.sums.as_mut_ptr());
     let mut squared = [0.0; LANES];
     for c in 0..D {
+        let mut moved = [0.0; LANES];
         for lane in 0..LANES {
             let step = if totals[lane] > W::LEAST { sums[c][lane] / totals[lane] } else { 0.0 * totals[lane] };
             squared[lane] += step * step;
-            moved[c][lane] = queries[c][lane] + arguments.relaxation * step;
+            moved[lane] = queries[c][lane] + arguments.relaxation * step;
         }
-    }
-    let count = active.saturating_sub(first) as usize;
-    for c in 0..D {
-        // SAFETY: the caller's promise.
-        unsafe { lanes::write_some(&mut arguments.next, c * query_stride + at, moved[c], count) };
+        // SAFETY: the caller's promise; columns begin at multiples of 16 bytes (layout.rs), and so do lanes.
+        unsafe { lanes::store_whole::<M, LANES>(next.add(c * query_stride + first), moved) };
     }
     // SAFETY: as above.
     unsafe {
-        lanes::write_some(&mut arguments.sums, at, supports::<W, LANES>(*totals), count);
-        lanes::write_some(&mut arguments.sums, query_stride + at, squared, count);
+        lanes::store_whole::<M, LANES>(known.add(first), supports::<W, LANES>(*totals));
+        lanes::store_whole::<M, LANES>(known.add(query_stride + first), squared);
     }
     let mut farthest = 0.0;
     for lane in 0..LANES {
         // Written so that a NaN stays.
-        farthest = if lane >= count || squared[lane] <= farthest { farthest } else { squared[lane] };
+        farthest = if lane as u32 >= count || squared[lane] <= farthest { farthest } else { squared[lane] };
     }
     farthest
 }
@@ -268,14 +271,14 @@ pub unsafe fn step<M: Machine, W: Weight, R: Row<D>, const D: usize, const LANES
     let (part, count) = (if near.is_on() { BOX } else { TILE } as u32, active.saturating_sub(first));
     // The points seen are 64 bits lest they share a register's zero with j0, which all threads have in common.
     let (mut sums, mut totals, mut seen) = ([[0.0; LANES]; D], [0.0; LANES], 0_u64);
-    let mut j0 = 0;
-    while j0 < n {
+    let (mut j0, end) = arguments.slices.range(n);
+    while j0 < end {
         // SAFETY: the caller's promise.
         if unsafe { near.skips::<M, D>(j0, n) } {
             j0 += TILE as u32;
             continue;
         }
-        let len = (n - j0).min(TILE as u32);
+        let len = (end - j0).min(TILE as u32);
         // SAFETY: nobody reads the tile between the barriers below and above.
         unsafe { stage::<R, D>(&arguments, tile, j0, len) };
         thread::sync_threads();
@@ -303,11 +306,31 @@ pub unsafe fn step<M: Machine, W: Weight, R: Row<D>, const D: usize, const LANES
         // SAFETY: the caller's promise.
         unsafe { progress::add_pairs(arguments.state, seen, count.min(LANES as u32)) };
     }
+    let slices = arguments.slices;
+    let mut found = (sums, totals);
+    if slices.are_several(n) {
+        let place = (first as usize, query_stride as usize);
+        // SAFETY: the caller's promise. Nobody reads the tile any more, which has room for a word.
+        unsafe {
+            if moves {
+                slices.leave::<M, D, LANES>(&found, place);
+            }
+            if !slices.is_last_block(tile.cast()) {
+                return;
+            }
+            if moves {
+                found = slices.collect::<M, D, LANES>(place);
+            }
+        }
+    }
     let (state, tolerance) = (arguments.state, arguments.tolerance);
-    // SAFETY: the caller's promise; the lanes are this thread's.
-    let farthest = unsafe { finish::<W, D, LANES>(&mut arguments, &queries, &(sums, totals), (first, active)) };
+    let mut farthest = 0.0;
+    if moves {
+        // SAFETY: the caller's promise; the lanes are this thread's, and a column has a multiple of the lanes.
+        farthest = unsafe { finish::<M, W, D, LANES>(&mut arguments, &queries, &found, (first as usize, count)) };
+    }
     if tolerance >= 0.0 {
-        // SAFETY: every block of the launch is here, or none was active.
+        // SAFETY: every block of the launch is here, of several slices the last, or none was active.
         unsafe { end_blurring(state, farthest, tolerance, active) };
     }
 }

@@ -16,7 +16,8 @@ macro_rules! fused_steps {
         marked: $m1:ident, $m2:ident, $m3:ident, $m4:ident;
         any: $any:ident, $any_marked:ident, $any_norm:ident;
     ) => {
-        /// One step for d = 1, 2, 3, 4: see shift.rs. `most` is at least the number of active queries.
+        /// One step for d = 1, 2, 3, 4: see shift.rs. `most` is at least the number of active queries. `partial` and
+        /// `arrived`, which is all zeros, count for slices of less than n points alone.
         #[::cuda_std::kernel(
             instances(
                 $p1<$crate::rows::Row1, 1>,
@@ -29,7 +30,7 @@ macro_rules! fused_steps {
                 $m4<$crate::rows::Marked4, 4>,
             ),
             threads = 32..=1024,
-            grid = most.div_ceil(block.x * Machine::LANES),
+            grid = (most.div_ceil(block.x * Machine::LANES), n.div_ceil(slice.max(1))),
             require(
                 queries.len() >= query_stride * D,
                 points.len() >= stride * D,
@@ -46,6 +47,10 @@ macro_rules! fused_steps {
                 reach2 == f32::INFINITY || boxes.len() >= $crate::near::len(n, D),
                 reach2 == f32::INFINITY || query_box == block.x * Machine::LANES,
                 reach2 == f32::INFINITY || query_boxes.len() >= most.div_ceil(query_box) * D * 2,
+                slice >= 1,
+                slice >= n || reach2 == f32::INFINITY || slice.is_multiple_of($crate::near::WIDE),
+                slice >= n || partial.len() >= n.div_ceil(slice) * (D + 1) * query_stride,
+                slice >= n || arrived.len() >= most.div_ceil(block.x * Machine::LANES),
             ),
         )]
         pub unsafe fn shift<R: $crate::rows::Row<D>, const D: usize>(
@@ -66,14 +71,19 @@ macro_rules! fused_steps {
             query_boxes: &[f32],
             query_box: u32,
             reach2: f32,
+            partial: *mut f32,
+            arrived: *mut u32,
+            slice: u32,
         ) {
             let _ = query_box;
             // What is never left out costs no code.
             let reach2 = if <$weight as $crate::weight::Weight>::ENDS { reach2 } else { f32::INFINITY };
             let near = $crate::near::Near { boxes, query_boxes, reach2 };
             let tile = ::cuda_std::shared_array![R; $crate::shift::TILE];
+            let slices = $crate::slices::Slices { partial, arrived, points: slice };
             let arguments = $crate::shift::Arguments {
                 queries, points, marks, next, sums, state, n, stride, query_stride, limit, tolerance, relaxation, near,
+                slices,
             };
             // SAFETY: the launch has checked the sizes, and all threads are here with the same arguments.
             unsafe { $crate::shift::step::<Machine, $weight, R, D, { Machine::LANES }>(tile, arguments) }
@@ -138,8 +148,10 @@ macro_rules! fused_steps {
             use $crate::shift_any::{CHUNK, TILE};
             let chunk = ::cuda_std::shared_array![[f32; TILE]; CHUNK];
             let rows = ::cuda_std::shared::dynamic_shared_mem::<[f32; Machine::LANES]>();
+            let slices = $crate::slices::Slices::none(n);
             let arguments = $crate::shift::Arguments {
                 queries, points, marks, next, sums, state, n, stride, query_stride, limit, tolerance, relaxation, near,
+                slices,
             };
             let norm = $crate::shift_any::Norm { p, outer, sphere };
             // SAFETY: the launch has checked the sizes and given THREADS * TILE rows of LANES floats; all
@@ -167,18 +179,19 @@ macro_rules! fused_steps {
 macro_rules! steps {
     (specialised $($kernel:ident),*) => { [$(
         |$crate::steps::Call {
-            queries, points, marks, next, sums, state, sizes, limit, tolerance, relaxation, near, ..
+            queries, points, marks, next, sums, state, sizes, limit, tolerance, relaxation, near, slices, ..
         }| {
             let near = near.unwrap_or_else(|| $crate::steps::Boxes::none(points));
             $kernel::launch(
                 queries, points, marks, next, sums, state, sizes.n, sizes.stride, sizes.query_stride, sizes.most, limit,
-                tolerance, relaxation, near.points, near.queries, near.query_box, near.reach2,
+                tolerance, relaxation, near.points, near.queries, near.query_box, near.reach2, slices.partial,
+                slices.arrived, slices.points,
             )
         },
     )*] };
     (any $($kernel:ident),*) => { [$(
         |$crate::steps::Call {
-            queries, points, marks, next, sums, state, sizes, limit, tolerance, relaxation, norm, near,
+            queries, points, marks, next, sums, state, sizes, limit, tolerance, relaxation, norm, near, ..
         }| {
             let near = near.unwrap_or_else(|| $crate::steps::Boxes::none(points));
             $kernel::launch(
@@ -237,6 +250,18 @@ mod host {
         pub norm: Norm,
         /// What may be left out, with the 2-norm; if nothing is said, every pair counts.
         pub near: Option<Boxes<'a>>,
+        /// How the points are shared out, for up to four dimensions and the 2-norm; others take them as a whole.
+        pub slices: Shared<'a>,
+    }
+
+    /// Where slices of the points meet: see [`Slices`](crate::slices::Slices).
+    pub struct Shared<'a> {
+        /// Sums of the slices: for each D + 1 columns of queries.
+        pub partial: &'a mut dyn DeviceSliceMut<f32>,
+        /// A cell for each block of queries, 0 between launches.
+        pub arrived: &'a mut dyn DeviceSliceMut<u32>,
+        /// Points of a slice. If they are not fewer than all, nothing is in the two.
+        pub points: u32,
     }
 
     /// Boxes of points and queries, and how far a weight reaches: see [`Near`](crate::near::Near).
@@ -301,4 +326,4 @@ mod host {
 }
 
 #[cfg(not(target_arch = "nvptx64"))]
-pub use host::{Boxes, Call, Sizes, Step, Steps};
+pub use host::{Boxes, Call, Shared, Sizes, Step, Steps};

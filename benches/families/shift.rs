@@ -7,6 +7,7 @@ use gpu::progress::{ACTIVE, HISTORY};
 use gpu::shift_any::Norm;
 use gpu::steps::{Call, Sizes, Step};
 use modeseek::data::Blobs;
+use modeseek::mean_shift::slices::Slices;
 use modeseek::reference::{self, Metric};
 use modeseek::{Buffer, Device, Points, Result, WeightFunction};
 
@@ -161,6 +162,7 @@ pub struct Blurring {
     to: Buffer<f32>,
     sums: Buffer<f32>,
     state: Buffer<u32>,
+    slices: Slices,
     /// Steps since the state was new.
     made: u32,
 }
@@ -182,6 +184,7 @@ impl Blurring {
             to: poisoned(columns.values.len())?,
             sums: poisoned(2 * columns.stride)?,
             state: begun(device, n, Self::LIMIT)?,
+            slices: Slices::new(device, (n, n), d, d <= 4)?,
             made: 0,
         })
     }
@@ -199,7 +202,7 @@ impl Blurring {
             self.begin()?;
         }
         self.made += 1;
-        let Self { device, step, sizes, from, marks, to, sums, state, .. } = self;
+        let Self { device, step, sizes, from, marks, to, sums, state, slices, .. } = self;
         device.launch(step(Call {
             queries: &*from,
             points: &*from,
@@ -213,6 +216,7 @@ impl Blurring {
             relaxation: 1.0,
             norm: Norm::L2,
             near: None,
+            slices: slices.lend(),
         }))
     }
 

@@ -15,6 +15,7 @@ use gpu::steps::{Call, Sizes, Step};
 use super::builder::MeanShift;
 use super::near::First;
 use super::rounds::Rounds;
+use super::slices::Slices;
 use crate::error::{Error, Result};
 use crate::executor::{Buffer, Device, Download};
 
@@ -194,6 +195,11 @@ impl Field {
         Ok(state)
     }
 
+    /// How the points are shared out for m queries.
+    fn slices(&self, m: u32) -> Result<Slices> {
+        Slices::new(&self.device, (self.n, m), self.d, self.d <= 4 && self.norm == Norm::L2)
+    }
+
     /// Where one step over `points`, which are as many as the field's, takes queries.
     pub fn step_once(&self, points: &Buffer<f32>, queries: &Queries) -> Result<Stepped> {
         let Queries { columns, m, stride } = queries;
@@ -212,6 +218,7 @@ impl Field {
             relaxation: 1.0,
             norm: self.norm,
             near: None,
+            slices: Slices::none(&self.device, self.n)?.lend(),
         }))?;
         Ok(Stepped { next, sums })
     }
@@ -226,6 +233,7 @@ impl Field {
         device.launch(begin::launch(&mut device.zeros(n)?, &mut run.state, self.n))?;
         let sizes = Sizes { n: self.n, d: self.d, stride: self.stride, query_stride: self.stride, most: self.n };
         let mut rounds = Rounds::new(device, run.limit);
+        let mut slices = self.slices(self.n)?;
         loop {
             let steps = |mut numbers: Range<usize>| {
                 numbers.try_for_each(|step| {
@@ -246,6 +254,7 @@ impl Field {
                             relaxation: 1.0,
                             norm: self.norm,
                             near: None,
+                            slices: slices.lend(),
                         }),
                     ))
                 })
@@ -278,6 +287,7 @@ impl Field {
         device.launch(begin::launch(&mut ids[0], &mut run.state, queries.m))?;
         let (mut rounds, mut most) = (Rounds::new(device, run.limit), queries.m);
         let limit = run.limit as u32;
+        let mut slices = self.slices(queries.m)?;
         loop {
             let steps = |mut numbers: Range<usize>| {
                 numbers.try_for_each(|step| {
@@ -299,6 +309,7 @@ impl Field {
                             relaxation: options.relaxation as f32,
                             norm: self.norm,
                             near: None,
+                            slices: slices.lend(),
                         }),
                     ))?;
                     let [a, b] = &mut ids;

@@ -1,11 +1,14 @@
 //! How much device memory a fit takes, before it takes any.
 
+use cuda_std::machine::MachineKind;
+
 use super::builder::MeanShift;
 use super::composed;
 use super::iterate::Queries;
 use super::near;
 use super::options::{Form, Method, Seeding};
 use super::seeds::enough;
+use super::slices;
 use crate::error::{Bytes, Result};
 use crate::executor::Device;
 
@@ -46,7 +49,10 @@ pub fn bytes(options: &MeanShift, n: usize, d: usize) -> u128 {
 /// # Errors
 /// [`Error::Memory`](crate::Error::Memory).
 pub fn reserve(options: &MeanShift, device: &Device, n: usize, d: usize) -> Result<(Bytes, Option<usize>)> {
-    let fixed = bytes(options, n, d);
+    let mut fixed = bytes(options, n, d);
+    if device.machine() == MachineKind::Gpu {
+        fixed += slices::bytes(n, d);
+    }
     let what = format!("{n} points of {d} dimensions");
     let Method::Composed { batch } = options.method else {
         device.reserve(fixed, &what, "use fewer points")?;

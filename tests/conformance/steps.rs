@@ -8,10 +8,11 @@ pub mod set;
 use gpu::progress::{ACTIVE, HISTORY, ITERATION};
 use gpu::shift_any::Norm;
 use gpu::steps::{Call, Sizes};
+use modeseek::mean_shift::slices::Slices;
 use modeseek::reference::{Metric, Pull};
 use modeseek::{Device, WeightFunction};
 
-use self::set::{Kernel, LIMIT, RADIUS, SMALL, Set, Stepped, columns_of, run};
+use self::set::{Kernel, LIMIT, RADIUS, SMALL, Set, Stepped, columns_of, run, run_in_slices};
 use crate::check::{ROUNDING, is_interpreted, random, wide};
 use crate::kernels::progress;
 
@@ -55,9 +56,14 @@ fn expected(set: &Set, pull: &Pull<'_>, q: &[f64]) -> Expected {
 
 /// Compares a step with the oracle.
 fn check(device: &Device, set: &Set, relaxation: f32, threads: Option<u32>) {
+    let found = run(device, set, if set.queries.is_some() { -1.0 } else { 0.25 }, relaxation, threads);
+    compare(set, &found, relaxation);
+}
+
+/// Compares what a step has found, with the tolerance 0.25 in the blurring form, with the oracle.
+fn compare(set: &Set, found: &Stepped, relaxation: f32) {
     let (what, d) = (set.what(), set.d);
     let standard = set.queries.is_some();
-    let found = run(device, set, if standard { -1.0 } else { 0.25 }, relaxation, threads);
 
     let scale = set.function.steps().scale;
     // The weight's argument is the distance over this; on the sphere, (2 radius^2 (1 - cos))^2 is the squared one.
@@ -183,6 +189,30 @@ pub fn places_do_not_matter(device: &Device) {
     }
 }
 
+/// However the points are shared out: sums are the oracle's, and the same for any size of block.
+pub fn points_in_slices(device: &Device) {
+    // Several tiles in a slice, slices within a tile, and a last one of a single point.
+    let cases: &[(usize, usize, usize)] = match is_interpreted(device) {
+        true => &[(129, 75, 64), (130, 140, 128)],
+        false => &[(129, 75, 64), (130, 1, 64), (2049, 600, 1024), (5000, 260, 2048), (1500, 1500, 64)],
+    };
+    for &(n, m, slice) in cases {
+        for (kernel, d) in [(Kernel::Plain, 1), (Kernel::Plain, 2), (Kernel::Plain, 3), (Kernel::Marked, 4)] {
+            for (function, queries) in [(WeightFunction::Gaussian, Some(m)), (WeightFunction::Triangular, None)] {
+                let set = Set::new(function, kernel, (n, queries, d));
+                let tolerance = if queries.is_some() { -1.0 } else { 0.25 };
+                let run = |threads| run_in_slices(device, &set, (tolerance, 1.0), threads, None, slice);
+                let stepped = run(None);
+                compare(&set, &stepped, 1.0);
+                let again = run(Some(32));
+                assert_eq!(stepped.rows, again.rows, "{}", set.what());
+                assert_eq!(stepped.totals, again.totals, "{}", set.what());
+                assert_eq!(stepped.state, again.state, "{}", set.what());
+            }
+        }
+    }
+}
+
 /// What is no number is noted as such, and not as having come to rest.
 pub fn nan_is_not_lost(device: &Device) {
     for (kernel, d) in [(Kernel::Plain, 2), (Kernel::Marked, 4), (Kernel::Any, 5), (Kernel::Norm(Metric::Lp(3.0)), 2)] {
@@ -206,7 +236,7 @@ pub fn converged_steps_do_nothing(device: &Device) {
         for (which, step) in all.iter().enumerate() {
             let (mut next, mut sums) = (device.upload(&untouched).unwrap(), device.upload(&untouched).unwrap());
             let mut state = device.upload(&before).unwrap();
-            let stride = stride as u32;
+            let (stride, mut slices) = (stride as u32, Slices::none(device, 100).unwrap());
             let call = step(Call {
                 queries: &columns,
                 points: &columns,
@@ -220,6 +250,7 @@ pub fn converged_steps_do_nothing(device: &Device) {
                 relaxation: 1.0,
                 norm: Norm::L2,
                 near: None,
+                slices: slices.lend(),
             });
             device.launch(call).unwrap();
             let same = [&next, &sums].map(|buffer| device.download(buffer).unwrap() == untouched);

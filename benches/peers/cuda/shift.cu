@@ -95,11 +95,27 @@ __device__ __forceinline__ void end_blurring(unsigned* state, float farthest, fl
     store(state + ARRIVED, 0);
 }
 
+// Whether this block is the last of those with its queries, which share out the points: gpu/slices.rs.
+__device__ __forceinline__ bool is_last(unsigned* arrived) {
+    __shared__ bool last;
+    __syncthreads();
+    if (threadIdx.x == 0) {
+        __threadfence();
+        last = atomicAdd(arrived + blockIdx.x, 1) + 1 == gridDim.y;
+        if (last) {
+            __threadfence();
+            store(arrived + blockIdx.x, 0);
+        }
+    }
+    __syncthreads();
+    return last;
+}
+
 template <class W, int D>
 __device__ __forceinline__ void shift(const float* __restrict__ all_queries, const float* __restrict__ points,
                                       float* __restrict__ next, float* __restrict__ details, unsigned* state, unsigned n,
                                       unsigned stride, unsigned query_stride, unsigned limit, float tolerance,
-                                      float relaxation) {
+                                      float relaxation, float* partial, unsigned* arrived, unsigned slice) {
     __shared__ Row<D> tile[TILE];
     const unsigned active = load(state + ITERATION) < limit ? load(state + ACTIVE) : 0;
     if (blockIdx.x * blockDim.x * LANES >= active) return;
@@ -108,8 +124,9 @@ __device__ __forceinline__ void shift(const float* __restrict__ all_queries, con
     float queries[D][LANES], sums[D][LANES] = {}, totals[LANES] = {};
     for (int c = 0; c < D; ++c)
         for (int lane = 0; lane < LANES; ++lane) queries[c][lane] = all_queries[c * query_stride + from + lane];
-    for (unsigned j0 = 0; j0 < n; j0 += TILE) {
-        const unsigned len = min(TILE, n - j0);
+    const unsigned start = blockIdx.y * slice, end = start + min(slice, n - start);
+    for (unsigned j0 = start; j0 < end; j0 += TILE) {
+        const unsigned len = min(TILE, end - j0);
         for (unsigned j = threadIdx.x; j < len; j += blockDim.x) {
             Row<D> x;
             for (int c = 0; c < D; ++c) x.c[c] = points[c * stride + j0 + j];
@@ -123,6 +140,29 @@ __device__ __forceinline__ void shift(const float* __restrict__ all_queries, con
             for (int c = 0; c < D; ++c) sums[c][lane] += tile_sums[c][lane];
         }
         __syncthreads();
+    }
+    if (slice < n) {
+        // For each slice D + 1 columns of queries, which begin at multiples of 16 bytes.
+        const auto at = [&](unsigned s, int c) {
+            return reinterpret_cast<float4*>(partial + (size_t(s) * (D + 1) + c) * query_stride + first);
+        };
+        if (first < active) {
+            for (int c = 0; c < D; ++c) *at(blockIdx.y, c) = make_float4(sums[c][0], sums[c][1], sums[c][2], sums[c][3]);
+            *at(blockIdx.y, D) = make_float4(totals[0], totals[1], totals[2], totals[3]);
+        }
+        if (!is_last(arrived)) return;
+        for (int lane = 0; lane < LANES; ++lane) {
+            totals[lane] = 0.0f;
+            for (int c = 0; c < D; ++c) sums[c][lane] = 0.0f;
+        }
+        for (unsigned s = 0; first < active && s < gridDim.y; ++s) {
+            for (int c = 0; c < D; ++c) {
+                const float4 more = *at(s, c);
+                sums[c][0] += more.x, sums[c][1] += more.y, sums[c][2] += more.z, sums[c][3] += more.w;
+            }
+            const float4 more = *at(s, D);
+            totals[0] += more.x, totals[1] += more.y, totals[2] += more.z, totals[3] += more.w;
+        }
     }
     float farthest = 0.0f;
     for (int lane = 0; lane < LANES; ++lane) {
@@ -146,8 +186,10 @@ __device__ __forceinline__ void shift(const float* __restrict__ all_queries, con
                                           size_t, float* next, size_t, float* sums, size_t, unsigned* state,       \
                                           unsigned n, unsigned stride, unsigned query_stride, unsigned,            \
                                           unsigned limit, float tolerance, float relaxation, const float*, size_t, \
-                                          const float*, size_t, unsigned, float) {                                 \
-        shift<W, D>(queries, points, next, sums, state, n, stride, query_stride, limit, tolerance, relaxation);    \
+                                          const float*, size_t, unsigned, float, float* partial,                   \
+                                          unsigned* arrived, unsigned slice) {                                     \
+        shift<W, D>(queries, points, next, sums, state, n, stride, query_stride, limit, tolerance, relaxation,     \
+                    partial, arrived, slice);                                                                      \
     }
 #define KERNELS(name, W) KERNEL(name, W, 1) KERNEL(name, W, 2) KERNEL(name, W, 3) KERNEL(name, W, 4)
 

@@ -13,6 +13,7 @@ use crate::mean_shift::MeanShift;
 use crate::mean_shift::iterate::{Ends, Field, Queries, Run, Watch};
 use crate::mean_shift::labels::Columns;
 use crate::mean_shift::rounds::Rounds;
+use crate::mean_shift::slices::Slices;
 
 /// Points on their way.
 struct Points<'a> {
@@ -27,6 +28,8 @@ struct Points<'a> {
     next: Buffer<f32>,
     sums: Buffer<f32>,
     boxes: Boxes,
+    /// One: boxes leave out most points, and queries are many.
+    slices: Slices,
     step: Step,
 }
 
@@ -43,6 +46,7 @@ impl<'a> Points<'a> {
             next: device.zeros(arranged.columns.len())?,
             sums: device.zeros(2 * arranged.stride)?,
             boxes: Boxes::new(device, (n, n, d), reach2, options.threads_per_block)?,
+            slices: Slices::none(device, n as u32)?,
             step: options.weight.steps().choose(d as u32, Norm::L2, !arranged.marks.is_empty()),
             arranged,
         })
@@ -89,6 +93,7 @@ impl<'a> Points<'a> {
                 relaxation: 1.0,
                 norm: Norm::L2,
                 near: Some(self.boxes.as_call()),
+                slices: self.slices.lend(),
             });
             self.device.launch(self.options.in_own_blocks(d, Norm::L2, launch))?;
         }

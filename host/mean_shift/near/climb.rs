@@ -13,6 +13,7 @@ use crate::mean_shift::MeanShift;
 use crate::mean_shift::iterate::{Ends, Field, Queries, Run, Watch};
 use crate::mean_shift::labels::{Columns, ScanRoom};
 use crate::mean_shift::rounds::Rounds;
+use crate::mean_shift::slices::Slices;
 
 /// Queries on their way.
 struct Climb<'a> {
@@ -21,6 +22,8 @@ struct Climb<'a> {
     d: usize,
     points: Arranged,
     boxes: Boxes,
+    /// One: boxes leave out most points, and queries are many.
+    slices: Slices,
     step: Step,
     /// Where the active ones are, the first of these columns.
     queries: Queries,
@@ -54,6 +57,7 @@ impl<'a> Climb<'a> {
             device,
             d,
             boxes,
+            slices: Slices::none(device, field.n)?,
             step: options.weight.steps().choose(field.d, Norm::L2, !points.marks.is_empty()),
             points,
             ids: device.zeros(m)?,
@@ -116,6 +120,7 @@ impl<'a> Climb<'a> {
                 relaxation: options.relaxation as f32,
                 norm: Norm::L2,
                 near: Some(self.boxes.as_call()),
+                slices: self.slices.lend(),
             });
             device.launch(options.in_own_blocks(d, Norm::L2, launch))?;
             let (sums, slots, state) = (&self.sums, &mut self.slots, &mut run.state);

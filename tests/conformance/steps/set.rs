@@ -3,7 +3,7 @@
 use cuda_std::launch::Launch;
 use gpu::layout::STRIDE;
 use gpu::shift_any::Norm;
-use gpu::steps::{Call, Sizes, Step};
+use gpu::steps::{Call, Shared, Sizes, Step};
 use modeseek::mean_shift::labels::Columns;
 use modeseek::mean_shift::near::Boxes;
 use modeseek::reference::Metric;
@@ -179,6 +179,18 @@ pub fn run_within(
     threads: Option<u32>,
     reach2: Option<f32>,
 ) -> Stepped {
+    run_in_slices(device, set, (tolerance, relaxation), threads, reach2, set.n())
+}
+
+/// [`run_within`], with so many points to a slice.
+pub fn run_in_slices(
+    device: &Device,
+    set: &Set,
+    (tolerance, relaxation): (f32, f32),
+    threads: Option<u32>,
+    reach2: Option<f32>,
+    slice: usize,
+) -> Stepped {
     let (d, m, kernel) = (set.d, set.m(), set.kernel);
     let (points, stride) = columns_of(device, &set.points, d);
     let (queries, query_stride) = columns_of(device, set.queries(), d);
@@ -201,6 +213,9 @@ pub fn run_within(
         boxes.of_queries(device, Columns { values: &queries, n: m, d, stride: query_stride }).unwrap();
         boxes
     });
+    let slices = if slice < set.n() { set.n().div_ceil(slice) } else { 0 };
+    let mut partial = poisoned(device, slices * (d + 1) * query_stride);
+    let mut arrived = device.zeros(if slices > 0 { m } else { 0 }).unwrap();
     let launch = kernel.step(set.function, d)(Call {
         queries: &queries,
         points: if set.queries.is_some() { &points } else { &queries },
@@ -214,10 +229,12 @@ pub fn run_within(
         relaxation,
         norm: kernel.norm(),
         near: boxes.as_ref().map(Boxes::as_call),
+        slices: Shared { partial: &mut partial, arrived: &mut arrived, points: slice as u32 },
     });
     assert_eq!(launch.kernel().name, kernel.name(set.function, d));
     let threads = threads.filter(|_| matches!(kernel, Kernel::Plain | Kernel::Marked));
     device.launch(threads.into_iter().fold(launch, Launch::threads_per_block)).unwrap();
+    assert!(device.download(&arrived).unwrap().iter().all(|&blocks| blocks == 0), "a launch leaves no trace");
     let (next, sums) = (device.download(&next).unwrap(), device.download(&sums).unwrap());
     Stepped {
         rows: (0..m).flat_map(|i| (0..d).map(move |c| c * query_stride + i)).map(|at| next[at]).collect(),
