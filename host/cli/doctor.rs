@@ -111,13 +111,13 @@ fn describe(details: &Details) -> String {
 }
 
 fn kernels() -> Finding {
-    let mut families: BTreeMap<u32, usize> = BTreeMap::new();
+    let mut variants: BTreeMap<u32, usize> = BTreeMap::new();
     for module in ptx::PTX {
-        *families.entry(module.compute).or_default() += 1;
+        *variants.entry(module.compute).or_default() += module.entries.len();
     }
-    let variants: Vec<_> = families
+    let variants: Vec<_> = variants
         .iter()
-        .map(|(compute, families)| format!("compute {}.{} ({families} families)", compute / 10, compute % 10))
+        .map(|(compute, kernels)| format!("compute {}.{} ({kernels} kernels)", compute / 10, compute % 10))
         .collect();
     let works = !variants.is_empty();
     let found = if works {

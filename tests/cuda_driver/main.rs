@@ -6,6 +6,7 @@
 
 mod graphs;
 mod memory;
+mod whole_run;
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::symlink;
