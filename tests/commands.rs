@@ -19,12 +19,21 @@ fn written(arguments: &str) -> (String, String) {
 fn the_doctor_looks_at_everything() {
     let (text, errors) = written("doctor");
     assert_eq!(errors, "");
-    for word in ["ok  processor", "GPU", "kernels", "compute 7.5", "compiler", "ok  choice", "--device auto takes"] {
+    for word in [
+        "ok  processor",
+        "GPU",
+        "kernels",
+        "compute 7.5",
+        "compiler",
+        "ok  choice",
+        "--device auto takes",
+        "ok  tuning",
+    ] {
         assert!(text.contains(word), "{word:?} is not in\n{text}");
     }
     let findings: serde_json::Value = serde_json::from_str(&written("doctor --json").0).unwrap();
     let findings = findings.as_array().unwrap();
-    assert_eq!(findings.len(), 5);
+    assert_eq!(findings.len(), 6);
     for finding in findings {
         // What is missing has an advice, and what works needs none.
         assert_eq!(finding["works"].as_bool().unwrap(), finding["advice"].is_null(), "{finding}");

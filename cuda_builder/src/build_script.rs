@@ -9,7 +9,7 @@ use crate::builder::{CudaBuilder, Module};
 use crate::compiler::{self, ADVICE, RUSTC_VARIABLE};
 use crate::error::Error;
 use crate::policy::{MODE_VARIABLE, Mode, Otherwise, Plan, plan};
-use crate::sources::Sources;
+use crate::sources::{Sources, hash_text};
 use crate::stamp::{CheckedIn, Fit, STAMP, write_files};
 
 /// Asks for line tables where it is `1`.
@@ -29,7 +29,7 @@ impl CudaBuilder {
     ///
     /// The file is to be included where a struct `PtxModule` is in scope, which has the public fields
     /// `compute: u32`, `ptx_version: (u32, u32)`, `family: &'static str`, `entries: &'static [&'static str]`
-    /// and `text: &'static str`. It defines `PTX: &[PtxModule]` and `PTX_ORIGIN: &str`.
+    /// and `text: &'static str`. It defines `PTX: &[PtxModule]`, `PTX_ORIGIN: &str` and `PTX_HASH: &str`.
     ///
     /// # Errors
     /// Where `CUDA_BUILDER` demands what is not to be had, the kernels do not compile, or their PTX does not
@@ -173,6 +173,12 @@ impl Choice {
         }
         rust += "];\n\n/// Where [`PTX`] comes from.\n";
         let _ = writeln!(rust, "pub static PTX_ORIGIN: &str = {:?};", self.origin);
+        let texts: String = modules.iter().map(|module| module.text.as_str()).collect();
+        let _ = writeln!(
+            rust,
+            "\n/// A hash over the texts of [`PTX`].\npub static PTX_HASH: &str = {:?};",
+            hash_text(&texts)
+        );
         Ok(rust)
     }
 }
@@ -225,6 +231,7 @@ mod tests {
             assert_eq!(read(&format!("ptx/sm_90/reduce/{name}.ptx")), text(&marker(name), &kernel(name)));
         }
         assert!(rust.contains("pub static PTX_ORIGIN: &str = \"built by rustc\";"));
+        assert!(rust.contains("pub static PTX_HASH: &str = \""));
     }
 
     #[test]

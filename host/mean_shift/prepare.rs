@@ -11,6 +11,7 @@ use super::labels::Columns;
 use super::masses::Masses;
 use super::options::Distance;
 use crate::error::{Error, Result};
+use crate::executor::nvtx::Range;
 use crate::executor::{Buffer, Device};
 use crate::points::Points;
 
@@ -177,10 +178,15 @@ impl MeanShift {
     pub(super) fn prepare(&self, device: &Device, points: &Points) -> Result<Prepared> {
         let (n, d) = (points.len(), points.dimensions());
         let unit = self.weight_unit(n)?;
+        let range = Range::begin(c"upload");
         let weights = self.weights_in(unit).map(|weights| device.upload(&weights)).transpose()?;
         let rows = device.upload(points.centred_rows())?;
+        drop(range);
+        let range = Range::begin(c"bandwidth");
         let resolved = self.resolve(device, points, &rows, weights.as_ref().map(|weights| (weights, unit)))?;
         let Resolved { values, how, mut notes } = resolved;
+        drop(range);
+        let _range = Range::begin(c"scale");
         let stride = Queries::stride_of(n);
         let (h, per_dimension, own) = match values {
             Values::Scalar(h) => (h, None, None),

@@ -214,7 +214,7 @@ extern "C" fn cuLaunchKernel(
             return Ok(());
         }
         context.check_stream(stream)?;
-        log(format_args!("plain launch of {}", launch.name));
+        log(format_args!("plain launch of {} in blocks of {}", launch.name, block_x * block_y * block_z));
         context.launch(behaviour, &launch)
     })
 }
