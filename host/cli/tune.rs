@@ -2,9 +2,9 @@
 
 use std::io::Write;
 use std::num::NonZero;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
-use cuda_std::machine::MachineKind;
 
 use super::estimator::KernelName;
 use super::interrupt;
@@ -63,10 +63,7 @@ impl TuneArgs {
             let must = "auto, cpu, cuda or cuda:N: an interpreter's times say nothing of a GPU's";
             return Err(Error::Option { option: "--device", value: "interpreter".to_owned(), must });
         }
-        let folder = cache::folder();
-        if folder.is_none() && !self.dry_run {
-            return Err(Error::NoCacheFolder);
-        }
+        let folder = self.kept_in(cache::folder())?;
         let device = self.device.open(CpuOptions { workers: self.threads, machine: None })?.without_tuning();
         let mut plan = Plan::of(&device);
         plan.samples = self.samples;
@@ -92,20 +89,26 @@ impl TuneArgs {
         let found = better(&rows);
         let busy = rows.iter().filter(|row| row.verdict == Verdict::Busy).count();
         if self.json {
-            return self.keep(&Key::of(&device)?, &rows).map(drop);
+            return self.keep(folder.as_deref(), &Key::of(&device)?, &rows).map(drop);
         }
         writeln!(out, "{} of {} steps are faster in other blocks than the table's", found.len(), rows.len())?;
         if busy > 0 {
             writeln!(out, "{busy} were not decided: the device does other work, which `--samples` may even out")?;
         }
-        if device.machine() != MachineKind::Gpu {
-            writeln!(out, "a processor's table is its kind's; --device cuda tunes a GPU")?;
-        }
-        match self.keep(&Key::of(&device)?, &rows)? {
+        match self.keep(folder.as_deref(), &Key::of(&device)?, &rows)? {
             Some(path) => writeln!(out, "kept in {}", path.display())?,
             None => writeln!(out, "nothing was written")?,
         }
         Ok(())
+    }
+
+    /// Where it is to be kept, if it is.
+    fn kept_in(&self, caches: Option<PathBuf>) -> Result<Option<PathBuf>> {
+        match caches {
+            _ if self.dry_run => Ok(None),
+            Some(folder) => Ok(Some(folder)),
+            None => Err(Error::NoCacheFolder),
+        }
     }
 
     fn tell(&self, out: &mut dyn Write, row: &Row) -> Result<()> {
@@ -136,14 +139,37 @@ impl TuneArgs {
     }
 
     /// Adds what is better to what the file has of other cases; where it stands.
-    fn keep(&self, key: &Key, rows: &[Row]) -> Result<Option<std::path::PathBuf>> {
-        let Some(folder) = cache::folder().filter(|_| !self.dry_run) else { return Ok(None) };
+    fn keep(&self, folder: Option<&Path>, key: &Key, rows: &[Row]) -> Result<Option<PathBuf>> {
+        let Some(folder) = folder else { return Ok(None) };
         // What is damaged, or was measured otherwise, is replaced.
-        let mut blocks = cache::read(&folder, key, 1024).ok().flatten().unwrap_or_default();
+        let mut blocks = cache::read(folder, key, 1024).ok().flatten().unwrap_or_default();
         for row in rows {
             blocks.remove(&row.case);
         }
         blocks.extend(better(rows));
-        cache::write(&folder, key, &blocks).map(Some)
+        cache::write(folder, key, &blocks).map(Some)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Typed {
+        #[command(flatten)]
+        tune: TuneArgs,
+    }
+
+    #[test]
+    fn a_user_without_a_folder_for_caches_is_told() {
+        let kept = |args: &[&str], caches: Option<PathBuf>| Typed::parse_from(args).tune.kept_in(caches);
+        let error = kept(&["tune"], None).unwrap_err();
+        assert!(error.to_string().contains("--dry-run"), "{error}");
+        assert_eq!(kept(&["tune", "--dry-run"], None).unwrap(), None);
+        assert_eq!(kept(&["tune", "--dry-run"], Some("a".into())).unwrap(), None);
+        assert_eq!(kept(&["tune"], Some("a".into())).unwrap(), Some("a".into()));
     }
 }

@@ -303,8 +303,7 @@ impl Device {
         unsafe { self.executor().launch(launch.kernel(), sizes, launch.args()) }
     }
 
-    /// Makes a kernel's code ready now rather than at its first launch, and tells how long that took: all
-    /// kernels of a module are ready with the first.
+    /// Makes a kernel's code ready now rather than at its first launch, and tells how long that took.
     ///
     /// # Errors
     /// If there is no code of it that the device can run, or the driver refuses it.

@@ -201,7 +201,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         write(folder.path(), &key(), &blocks()).unwrap();
         // Another device of a name that gives the same file, and whatever is updated.
-        let changes: [(fn(&mut Key), &str); 5] = [
+        type Change = fn(&mut Key);
+        let changes: [(Change, &str); 5] = [
             (|key| key.device = "Stand in GPU 0".to_owned(), "device was Stand-in GPU 0 and is Stand in GPU 0"),
             (|key| key.compute_capability = None, "compute capability was 9.0 and is none"),
             (|key| key.driver = Some("13.0".to_owned()), "driver was 12.4 and is 13.0"),
