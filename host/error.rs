@@ -335,6 +335,19 @@ pub enum Error {
         /// Which, from 1.
         iteration: usize,
     },
+    /// Ranges for a profiler were asked for, and its library is not there.
+    #[error(
+        "--nvtx needs NVIDIA's library of ranges, and none of {tried} is found; it comes with the CUDA toolkit: name its folder in LD_LIBRARY_PATH, or leave out --nvtx"
+    )]
+    NoNvtx {
+        /// The names that were looked for.
+        tried: String,
+    },
+    /// There is no folder for what was measured.
+    #[error(
+        "the system names no folder for caches, where `modeseek tune` keeps what it finds; set HOME, or say --dry-run"
+    )]
+    NoCacheFolder,
     /// Ctrl-C.
     #[error("interrupted; nothing was written that is not whole")]
     Interrupted,

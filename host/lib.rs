@@ -40,6 +40,7 @@ pub mod points;
 pub mod reference;
 pub mod segment;
 pub mod sweep;
+pub mod tuning;
 
 pub use error::{Error, Result};
 pub use executor::{Buffer, Device};

@@ -19,12 +19,21 @@ fn written(arguments: &str) -> (String, String) {
 fn the_doctor_looks_at_everything() {
     let (text, errors) = written("doctor");
     assert_eq!(errors, "");
-    for word in ["ok  processor", "GPU", "kernels", "compute 7.5", "compiler", "ok  choice", "--device auto takes"] {
+    for word in [
+        "ok  processor",
+        "GPU",
+        "kernels",
+        "compute 7.5",
+        "compiler",
+        "ok  choice",
+        "--device auto takes",
+        "ok  tuning",
+    ] {
         assert!(text.contains(word), "{word:?} is not in\n{text}");
     }
     let findings: serde_json::Value = serde_json::from_str(&written("doctor --json").0).unwrap();
     let findings = findings.as_array().unwrap();
-    assert_eq!(findings.len(), 5);
+    assert_eq!(findings.len(), 6);
     for finding in findings {
         // What is missing has an advice, and what works needs none.
         assert_eq!(finding["works"].as_bool().unwrap(), finding["advice"].is_null(), "{finding}");
@@ -71,4 +80,48 @@ fn shapes_can_be_generated() {
     for senseless in ["--shape moons --dim 3", "--shape uniform --clusters 2", "--shape star"] {
         assert_eq!(modeseek(senseless).status.code(), Some(2), "{senseless}");
     }
+}
+
+#[test]
+fn tuning_measures_a_processor_and_keeps_nothing_if_asked() {
+    let few = "tune --device cpu --dry-run --kernel flat --dim 2 --points 300 --samples 3";
+    let (table, _) = written(few);
+    for word in
+        ["device processor", "Flat, d = 2, few queries", "Flat, d = 2, marked, few queries", "nothing was written"]
+    {
+        assert!(table.contains(word), "{word:?} is not in\n{table}");
+    }
+    let (lines, _) = written(&format!("{few} --json --dim 1"));
+    let rows: Vec<serde_json::Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(rows.len(), 4);
+    for row in rows {
+        assert_eq!(row["weight"], "Flat");
+        // The fastest is at least as fast as the table's.
+        assert!(row["best"][1].as_f64().unwrap() <= row["default"][1].as_f64().unwrap(), "{row}");
+    }
+    for (senseless, word) in [
+        ("tune --device interpreter", "interpreter's times"),
+        ("tune --device cpu --dry-run --samples 2", "from 3 to 1000"),
+        ("tune --device cpu --dry-run --points 0", "from 1 to 16777216"),
+        ("tune --dim 5", "5 is not in 1..=4"),
+    ] {
+        let outcome = modeseek(senseless);
+        assert_eq!(outcome.status.code(), Some(2), "{senseless}");
+        let told = String::from_utf8(outcome.stderr).unwrap();
+        assert!(told.contains(word), "{told}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn tuning_says_where_it_cannot_write() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let arguments = "tune --device cpu --kernel flat --dim 1 --points 100 --samples 3";
+    let mut command = Command::new(env!("CARGO_BIN_EXE_modeseek"));
+    let outcome = command.args(arguments.split(' ')).env("XDG_CACHE_HOME", &file).env("HOME", &file).output().unwrap();
+    let told = String::from_utf8(outcome.stderr).unwrap();
+    assert_eq!(outcome.status.code(), Some(1), "{told}");
+    assert!(told.contains("cannot be written") && told.lines().count() == 1, "{told}");
 }

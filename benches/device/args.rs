@@ -68,7 +68,7 @@ pub enum Command {
         #[arg(long, value_name = "FOLDER")]
         out: PathBuf,
     },
-    /// Loads each family of kernels and prints how long that took: what `describe` runs in new processes
+    /// Loads each kernel of the main job and prints how long that took: what `describe` runs in new processes
     #[command(hide = true)]
     Loads {
         #[arg(long)]

@@ -6,54 +6,49 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use cuda_std::launch::Kernel;
-use gpu::{
-    assign, axes, bins, biweight, cauchy, ceilings, cells, components, epanechnikov, flat, gather, gaussian, layout,
-    marks, matmul, moments, neighbours, order, pairwise, reduce, retire, scan, sphere, step, suppress, tally,
-    triangular, vector, weight,
-};
+use gpu::{axes, binned, cells, components, gaussian, layout, order, retire, scan, smooth, spread, tally};
 use modeseek::executor::DeviceChoice;
 use serde_json::{Value, json};
 
 use super::opened::Opened;
 use super::{Outcome, caught};
 
-/// A kernel of each family, which is a module of the PTX.
-static FAMILIES: [(&str, &Kernel); 29] = [
-    ("vector", &vector::axpy::KERNEL),
-    ("layout", &layout::to_columns::KERNEL),
-    ("matmul", &matmul::matmul_tiled::KERNEL),
-    ("pairwise", &pairwise::pairwise_l2::KERNEL),
-    ("weight", &weight::weight_gaussian::KERNEL),
-    ("reduce", &reduce::reduce_weighted_2::KERNEL),
-    ("step", &step::step_largest::KERNEL),
-    ("gaussian", &gaussian::shift_gaussian_2::KERNEL),
-    ("triangular", &triangular::shift_triangular_2::KERNEL),
-    ("flat", &flat::shift_flat_2::KERNEL),
-    ("epanechnikov", &epanechnikov::shift_epanechnikov_2::KERNEL),
-    ("biweight", &biweight::shift_biweight_2::KERNEL),
-    ("cauchy", &cauchy::shift_cauchy_2::KERNEL),
-    ("retire", &retire::retire::KERNEL),
-    ("sphere", &sphere::to_sphere::KERNEL),
-    ("marks", &marks::marks::KERNEL),
-    ("neighbours", &neighbours::kth_value_l2_2::KERNEL),
-    ("gather", &gather::gather::KERNEL),
-    ("moments", &moments::column_moments::KERNEL),
-    ("axes", &axes::column_extents::KERNEL),
-    ("cells", &cells::claim_cells::KERNEL),
-    ("components", &components::component_leaders::KERNEL),
-    ("scan", &scan::scan_block::KERNEL),
-    ("tally", &tally::tally_many::KERNEL),
-    ("order", &order::sort_runs::KERNEL),
-    ("assign", &assign::nearest_l2::KERNEL),
-    ("suppress", &suppress::suppress_l2::KERNEL),
-    ("bins", &bins::claim_bins::KERNEL),
-    ("ceilings", &ceilings::ceiling_copy::KERNEL),
+/// The kernels of the main job, `modeseek --points 100000`, each a module of its own.
+static JOB: [&Kernel; 28] = [
+    &layout::to_columns::KERNEL,
+    &axes::column_extents::KERNEL,
+    &spread::spread_2::KERNEL,
+    &spread::settle::KERNEL,
+    &smooth::smooth_2_x::KERNEL,
+    &smooth::smooth_2_y::KERNEL,
+    &layout::gather_columns::KERNEL,
+    &retire::begin::KERNEL,
+    &gaussian::shift_gaussian_2::KERNEL,
+    &binned::climb_2::KERNEL,
+    &binned::blur_2::KERNEL,
+    &cells::claim_cells::KERNEL,
+    &components::component_leaders::KERNEL,
+    &components::link_leaders::KERNEL,
+    &components::unite_l2::KERNEL,
+    &components::component_roots::KERNEL,
+    &scan::scan_sums::KERNEL,
+    &scan::scan_block::KERNEL,
+    &scan::scan_runs::KERNEL,
+    &components::component_numbers::KERNEL,
+    &axes::largest_magnitude::KERNEL,
+    &tally::tally_few::KERNEL,
+    &tally::tally_means::KERNEL,
+    &order::group_keys::KERNEL,
+    &order::sort_runs::KERNEL,
+    &order::label_groups::KERNEL,
+    &order::permute_groups::KERNEL,
+    &order::relabel::KERNEL,
 ];
 
-/// A process that loads all families and is not done by then is ended.
+/// A process that loads them all and is not done by then is ended.
 const CHILD_LIMIT: Duration = Duration::from_secs(60);
 
-const MEASURED: &str = "Seconds to make the module of each family ready, each in a new process after the device was \
+const MEASURED: &str = "Seconds to make each kernel of the main job ready, one after another in a new process after the device was \
     opened. cold: the driver's cache of compiled code is off (CUDA_CACHE_DISABLE=1). fill: with a cache of its own, \
     empty before. warm: the same again, with what the process before left there.";
 
@@ -70,7 +65,7 @@ pub fn machine(opened: &Opened, brief: bool) -> Outcome<Value> {
     Ok(machine)
 }
 
-/// Loads every family in three new processes.
+/// Loads them in three new processes.
 fn loads(opened: &Opened) -> Outcome<Value> {
     if opened.name == "cpu" {
         return Ok(Value::Null);
@@ -111,14 +106,16 @@ fn child(device: &str, cache: Option<&Path>) -> Outcome<Value> {
     Ok(serde_json::from_slice(&output.stdout)?)
 }
 
-/// Loads every family, and prints the seconds of each as one object.
+/// Loads every kernel, and prints the seconds of each as one object.
 pub fn print_loads(choice: DeviceChoice) -> Outcome<()> {
     let start = Instant::now();
     let opened = Opened::new(choice)?;
     let mut seconds = BTreeMap::from([("open device", start.elapsed().as_secs_f64())]);
-    for (family, kernel) in &FAMILIES {
-        seconds.insert(family, opened.device.load(kernel)?.as_secs_f64());
+    for kernel in JOB {
+        seconds.insert(kernel.name, opened.device.load(kernel)?.as_secs_f64());
     }
+    let all = seconds.iter().filter(|(what, _)| **what != "open device").map(|(_, seconds)| seconds).sum();
+    seconds.insert("all kernels", all);
     println!("{}", serde_json::to_string(&seconds)?);
     Ok(())
 }

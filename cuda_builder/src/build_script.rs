@@ -9,7 +9,7 @@ use crate::builder::{CudaBuilder, Module};
 use crate::compiler::{self, ADVICE, RUSTC_VARIABLE};
 use crate::error::Error;
 use crate::policy::{MODE_VARIABLE, Mode, Otherwise, Plan, plan};
-use crate::sources::Sources;
+use crate::sources::{Sources, hash_text};
 use crate::stamp::{CheckedIn, Fit, STAMP, write_files};
 
 /// Asks for line tables where it is `1`.
@@ -29,7 +29,7 @@ impl CudaBuilder {
     ///
     /// The file is to be included where a struct `PtxModule` is in scope, which has the public fields
     /// `compute: u32`, `ptx_version: (u32, u32)`, `family: &'static str`, `entries: &'static [&'static str]`
-    /// and `text: &'static str`. It defines `PTX: &[PtxModule]` and `PTX_ORIGIN: &str`.
+    /// and `text: &'static str`. It defines `PTX: &[PtxModule]`, `PTX_ORIGIN: &str` and `PTX_HASH: &str`.
     ///
     /// # Errors
     /// Where `CUDA_BUILDER` demands what is not to be had, the kernels do not compile, or their PTX does not
@@ -135,21 +135,36 @@ impl Choice {
         Ok(Self { modules: modules.collect::<Result<_, _>>()?, origin, warning: None })
     }
 
-    /// Writes the texts, and the Rust that includes them: copies, so that the paths it names stay valid.
+    /// Writes the texts, a module for each kernel, and the Rust that includes them: copies, so that the paths it names
+    /// stay valid.
     fn write(&self, out_dir: &Path) -> Result<(), Error> {
         let folder = out_dir.join("ptx");
-        let texts: BTreeMap<_, _> = self.modules.iter().map(|m| (m.path(), m.text.clone())).collect();
+        let modules = self.cut()?;
+        let texts: BTreeMap<_, _> = modules.iter().map(|module| (own_path(module), module.text.clone())).collect();
         write_files(&folder, &texts)?;
-        let rust = self.to_rust(&folder)?;
+        let rust = self.to_rust(&modules, &folder)?;
         write_files(out_dir, &BTreeMap::from([("ptx.rs".to_owned(), rust)]))
     }
 
-    fn to_rust(&self, folder: &Path) -> Result<String, Error> {
-        let mut rust = String::from("/// The compiled kernels: one module for each architecture and family.\n");
-        rust += "pub static PTX: &[PtxModule] = &[\n";
+    /// The modules that a driver is to load, which compiles whole ones.
+    fn cut(&self) -> Result<Vec<Module>, Error> {
+        let unfit = |module: &Module, reason: crate::ptx::Malformed| Error::Stamp {
+            path: module.path().into(),
+            reason: reason.to_string(),
+        };
+        let mut cut = Vec::new();
         for module in &self.modules {
+            cut.extend(module.cut().map_err(|reason| unfit(module, reason))?);
+        }
+        Ok(cut)
+    }
+
+    fn to_rust(&self, modules: &[Module], folder: &Path) -> Result<String, Error> {
+        let mut rust = String::from("/// The compiled kernels: one module for each architecture and kernel.\n");
+        rust += "pub static PTX: &[PtxModule] = &[\n";
+        for module in modules {
             let compute = Arch::new(&module.target, "").compute()?;
-            let path = folder.join(module.path());
+            let path = folder.join(own_path(module));
             let _ = writeln!(
                 rust,
                 "    PtxModule {{ compute: {compute}, ptx_version: {:?}, family: {:?}, entries: &{:?}, text: include_str!({:?}) }},",
@@ -158,8 +173,20 @@ impl Choice {
         }
         rust += "];\n\n/// Where [`PTX`] comes from.\n";
         let _ = writeln!(rust, "pub static PTX_ORIGIN: &str = {:?};", self.origin);
+        let texts: String = modules.iter().map(|module| module.text.as_str()).collect();
+        let _ = writeln!(
+            rust,
+            "\n/// A hash over the texts of [`PTX`].\npub static PTX_HASH: &str = {:?};",
+            hash_text(&texts)
+        );
         Ok(rust)
     }
+}
+
+/// Where a module that was cut lies: `sm_75/gaussian/shift_gaussian_2.ptx`.
+fn own_path(module: &Module) -> String {
+    let name = module.entries.first().map_or("none", String::as_str);
+    format!("{}/{}/{name}.ptx", module.target, module.family)
 }
 
 /// A folder in cargo's target folder that serves all profiles and packages, so that `core` is compiled once.
@@ -182,18 +209,29 @@ mod tests {
     }
 
     #[test]
-    fn the_generated_rust_lists_each_module() {
-        let text = "// cuda_std.kernel k gpu::reduce\n.version 7.8\n.target sm_90\n.visible .entry k() { ret; }\n";
-        let module = Module::read("sm_90/reduce.ptx", text).unwrap();
+    fn the_generated_rust_lists_a_module_for_each_kernel() {
+        let kernel = |name: &str| format!(".visible .entry {name}()\n{{\nret;\n}}\n");
+        let text = |head: &str, body: &str| {
+            let banner = "// Kernels written in Rust, compiled by cuda_builder. Do not edit.\n";
+            format!("{banner}.version 7.8\n.target sm_90\n\n{head}\n{body}")
+        };
+        let marker = |name: &str| format!("// cuda_std.kernel {name} gpu::reduce\n");
+        let family = text(&(marker("k") + &marker("l")), &(kernel("k") + "\n" + &kernel("l")));
+        let module = Module::read("sm_90/reduce.ptx", &family).unwrap();
         let choice = Choice { modules: vec![module], origin: "built by rustc".to_owned(), warning: None };
         let out_dir = tempfile::tempdir().unwrap();
         choice.write(out_dir.path()).unwrap();
-        let rust = std::fs::read_to_string(out_dir.path().join("ptx.rs")).unwrap();
-        let line =
-            r#"PtxModule { compute: 90, ptx_version: (7, 8), family: "reduce", entries: &["k"], text: include_str!(""#;
-        assert!(rust.contains(line), "{rust}");
+        let read = |name: &str| std::fs::read_to_string(out_dir.path().join(name)).unwrap();
+        let rust = read("ptx.rs");
+        for name in ["k", "l"] {
+            let line = format!(
+                r#"PtxModule {{ compute: 90, ptx_version: (7, 8), family: "reduce", entries: &["{name}"], text: include_str!(""#
+            );
+            assert!(rust.contains(&line), "{rust}");
+            assert_eq!(read(&format!("ptx/sm_90/reduce/{name}.ptx")), text(&marker(name), &kernel(name)));
+        }
         assert!(rust.contains("pub static PTX_ORIGIN: &str = \"built by rustc\";"));
-        assert_eq!(std::fs::read_to_string(out_dir.path().join("ptx/sm_90/reduce.ptx")).unwrap(), text);
+        assert!(rust.contains("pub static PTX_HASH: &str = \""));
     }
 
     #[test]

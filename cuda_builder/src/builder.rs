@@ -8,7 +8,7 @@ use crate::check::{Allowances, KernelInfo, check};
 use crate::compiler::{self, Compiler};
 use crate::device_build::{DeviceBuild, recipe};
 use crate::error::Error;
-use crate::ptx::{Malformed, Ptx, split};
+use crate::ptx::{Malformed, Ptx, cut, split};
 use crate::sources::Sources;
 use crate::stamp::{CheckedIn, Fit, write_files};
 
@@ -50,6 +50,12 @@ impl Module {
     /// Where it lies in a folder of modules: `sm_75/mean_shift.ptx`.
     pub fn path(&self) -> String {
         format!("{}/{}.ptx", self.target, self.family)
+    }
+
+    /// The module cut into those that a driver is to load: of a kernel each.
+    pub(crate) fn cut(&self) -> Result<Vec<Self>, Malformed> {
+        let parts = cut(&Ptx::read(&self.text)?);
+        Ok(parts.into_iter().map(|part| Self { entries: part.entries, text: part.text, ..self.clone() }).collect())
     }
 
     /// A module by its path and text, as a checked-in copy has them.

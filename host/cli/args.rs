@@ -27,6 +27,7 @@ Examples:
   modeseek huge.csv.zst --stream --bandwidth 0.5 -o labels.csv.zst
   modeseek points.csv --plot clusters.png --animate steps.html
   modeseek sweep points.csv --plot sweep.png    which bandwidths are stable
+  modeseek tune                                 finds the fastest blocks for this device
   modeseek segment photo.jpg -o segments.png    the regions of an image
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.";
@@ -57,6 +58,15 @@ pub struct Args {
     /// Threads of a block, a multiple of 32, for kernels that accept any; each chooses its own if not given
     #[arg(long, value_name = "T", help_heading = "Execution")]
     pub threads_per_block: Option<u32>,
+
+    /// Leaves what `modeseek tune` found alone. Results do not depend on it
+    #[arg(long, help_heading = "Execution")]
+    pub no_tuning: bool,
+
+    /// Marks the phases of the run for NVIDIA's profilers, which need their library libnvToolsExt (NVTX) for it. On by
+    /// itself under a profiler that asks for ranges
+    #[arg(long, help_heading = "Execution")]
+    pub nvtx: bool,
 
     /// Processor threads; one for each core if not given. Results do not depend on it
     #[arg(long, value_name = "W", help_heading = "Execution")]

@@ -9,6 +9,7 @@ use super::generated::{self, CompletionsArgs};
 use super::pictures::PlotKernelArgs;
 use super::segment::SegmentArgs;
 use super::sweep::SweepArgs;
+use super::tune::TuneArgs;
 use crate::error::Result;
 
 /// What the program does beside clustering.
@@ -20,6 +21,8 @@ pub enum Command {
     Sweep(Box<SweepArgs>),
     /// Draws the weight functions over the distance
     PlotKernel(PlotKernelArgs),
+    /// Measures which blocks are fastest on a device, and keeps that for later runs
+    Tune(TuneArgs),
     /// Tells what there is to run on, what is missing, and what would mend it
     Doctor(DoctorArgs),
     /// Writes completions for a shell
@@ -38,6 +41,7 @@ impl Command {
             Self::Segment(args) => args.run(out),
             Self::Sweep(args) => args.run(out),
             Self::PlotKernel(args) => args.run(),
+            Self::Tune(args) => args.run(out),
             Self::Doctor(args) => args.run(out),
             Self::Completions(args) => args.run(out),
             Self::Man => generated::man(out),

@@ -37,7 +37,7 @@ impl DoctorArgs {
     /// # Errors
     /// If it cannot be written. What is missing is no error: the processor suffices.
     pub fn run(&self, out: &mut dyn Write) -> Result<()> {
-        let findings = [processor(), gpu(), kernels(), compiler(), choice()];
+        let findings = [processor(), gpu(), kernels(), compiler(), choice(), tuning()];
         if self.json {
             serde_json::to_writer(&mut *out, &findings).map_err(std::io::Error::from)?;
             writeln!(out)?;
@@ -111,13 +111,13 @@ fn describe(details: &Details) -> String {
 }
 
 fn kernels() -> Finding {
-    let mut families: BTreeMap<u32, usize> = BTreeMap::new();
+    let mut variants: BTreeMap<u32, usize> = BTreeMap::new();
     for module in ptx::PTX {
-        *families.entry(module.compute).or_default() += 1;
+        *variants.entry(module.compute).or_default() += module.entries.len();
     }
-    let variants: Vec<_> = families
+    let variants: Vec<_> = variants
         .iter()
-        .map(|(compute, families)| format!("compute {}.{} ({families} families)", compute / 10, compute % 10))
+        .map(|(compute, kernels)| format!("compute {}.{} ({kernels} kernels)", compute / 10, compute % 10))
         .collect();
     let works = !variants.is_empty();
     let found = if works {
@@ -155,5 +155,29 @@ fn choice() -> Finding {
             Finding { what, works: true, found, advice: None }
         }
         Err(error) => Finding { what, works: false, found: error.to_string(), advice: None },
+    }
+}
+
+/// What `modeseek tune` found for the device that is taken.
+fn tuning() -> Finding {
+    let what = "tuning";
+    let device = match DeviceChoice::Auto.open(CpuOptions::default()) {
+        Ok(device) => device,
+        Err(error) => return Finding { what, works: false, found: error.to_string(), advice: None },
+    };
+    let shapes = device.shapes();
+    match (shapes.warning(), shapes.measured()) {
+        (Some(warning), _) => {
+            let advice = Some("run `modeseek tune` again; until then the table of blocks is used".to_owned());
+            Finding { what, works: false, found: warning.to_owned(), advice }
+        }
+        (None, 0) => {
+            let found = "the table of blocks is used; `modeseek tune` looks for faster ones".to_owned();
+            Finding { what, works: true, found, advice: None }
+        }
+        (None, measured) => {
+            let found = format!("{measured} kinds of steps have blocks that were measured to be faster here");
+            Finding { what, works: true, found, advice: None }
+        }
     }
 }

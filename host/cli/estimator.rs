@@ -119,6 +119,18 @@ pub enum KernelName {
     Biweight,
 }
 
+impl From<KernelName> for WeightFunction {
+    fn from(name: KernelName) -> Self {
+        match name {
+            KernelName::Gaussian => Self::Gaussian,
+            KernelName::Triangular => Self::Triangular,
+            KernelName::Flat => Self::Flat,
+            KernelName::Epanechnikov => Self::Epanechnikov,
+            KernelName::Biweight => Self::Biweight,
+        }
+    }
+}
+
 /// Names of the distances.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum DistanceName {
@@ -252,13 +264,7 @@ impl EstimatorArgs {
     /// As [`MeanShift::check`]; [`Error::Conflict`] for an option without effect.
     pub fn estimator(&self, seed: u64, of_file: bool) -> Result<MeanShift> {
         self.check_effects()?;
-        let weight = match self.kernel {
-            KernelName::Gaussian => WeightFunction::Gaussian,
-            KernelName::Triangular => WeightFunction::Triangular,
-            KernelName::Flat => WeightFunction::Flat,
-            KernelName::Epanechnikov => WeightFunction::Epanechnikov,
-            KernelName::Biweight => WeightFunction::Biweight,
-        };
+        let weight = self.kernel.into();
         let distance = match self.distance {
             DistanceName::L2 => Distance::L2,
             DistanceName::L1 => Distance::L1,

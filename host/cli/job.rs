@@ -13,7 +13,7 @@ use super::stream;
 use crate::agreement::adjusted_rand_index;
 use crate::data::{Carry, Format, ReadOptions, Source, Table};
 use crate::error::{Error, Result};
-use crate::executor::{CpuOptions, Device, DeviceChoice};
+use crate::executor::{CpuOptions, Device, DeviceChoice, nvtx};
 use crate::mean_shift::{Bandwidth, Clustering, Form, Iteration, MeanShift, Seeding};
 use crate::points::Points;
 
@@ -31,6 +31,8 @@ pub struct Job {
     quiet: bool,
     device: DeviceChoice,
     cpu: CpuOptions,
+    tuning: bool,
+    nvtx: bool,
     parameters: Parameters,
 }
 
@@ -84,6 +86,8 @@ impl Job {
             quiet: args.quiet,
             device: args.device,
             cpu: CpuOptions { workers: args.threads, machine: None },
+            tuning: !args.no_tuning,
+            nvtx: args.nvtx,
             parameters,
         })
     }
@@ -99,7 +103,11 @@ impl Job {
     /// Whatever goes wrong on the way.
     pub fn run(&self) -> Result<Report> {
         let start = Instant::now();
+        if self.nvtx {
+            nvtx::ask()?;
+        }
         let device = self.device.open(self.cpu)?;
+        let device = if self.tuning { device } else { device.without_tuning() };
         let open = start.elapsed();
         tracing::debug!(device = device.describe(), why = device.why(), "opened the device");
         interrupt::check()?;

@@ -15,6 +15,7 @@ mod report;
 mod segment;
 mod stream;
 mod sweep;
+mod tune;
 mod typed;
 
 use std::io::{self, ErrorKind, IsTerminal, Write};
@@ -39,6 +40,7 @@ pub use pictures::{PictureArgs, PlotKernelArgs};
 pub use report::{Parameters, Report};
 pub use segment::{ColourKernel, SegmentArgs};
 pub use sweep::SweepArgs;
+pub use tune::TuneArgs;
 pub use typed::{AccuracyText, BandwidthText};
 
 /// Runs the program: 0 if all went well, 1 if not, 2 if the command was wrong, 130 if it was interrupted.

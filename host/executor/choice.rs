@@ -49,9 +49,9 @@ impl DeviceChoice {
             Self::Cuda(number) => Device::cuda(number),
             Self::Interpreter => Device::interpreter(InterpreterOptions::default()),
             Self::Auto => match Cuda::open(CudaOptions::default()) {
-                Ok(cuda) => Ok(Device::new(Box::new(cuda), format!("the first GPU; kernels {}", ptx::PTX_ORIGIN))),
-                Err(Error::NoGpu { reason }) => Ok(Device::new(Box::new(Cpu::new(cpu)?), reason)),
-                Err(other) => Ok(Device::new(Box::new(Cpu::new(cpu)?), other.to_string())),
+                Ok(cuda) => Ok(Device::tuned(Box::new(cuda), format!("the first GPU; kernels {}", ptx::PTX_ORIGIN))),
+                Err(Error::NoGpu { reason }) => Ok(Device::tuned(Box::new(Cpu::new(cpu)?), reason)),
+                Err(other) => Ok(Device::tuned(Box::new(Cpu::new(cpu)?), other.to_string())),
             },
         }
     }

@@ -1,7 +1,7 @@
 //! NVIDIA GPUs as executors: the CUDA driver, loaded at run time through cudarc.
 //!
 //! A program that is built anywhere starts anywhere; without a driver there is no GPU, and that is
-//! all. The program's modules are loaded when one of their kernels is launched first.
+//! all. The program's kernels are loaded one by one, when they are launched first.
 
 mod driver;
 mod errors;

@@ -2,8 +2,8 @@
 
 use std::cell::Cell;
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use cuda_std::launch::{DeviceCopy, DeviceSlice, Kernel, Launch, Limits};
@@ -14,6 +14,7 @@ use super::cuda::{Cuda, CudaOptions};
 use super::interpreter::{Interpreter, InterpreterOptions};
 use super::{Buffer, Details, DeviceChoice, Executor, Recording};
 use crate::error::{Bytes, Error, Result};
+use crate::tuning::Shapes;
 
 thread_local! {
     /// Whether what this thread launches is recorded, and does not count.
@@ -32,6 +33,9 @@ struct Shared {
     launches: AtomicU64,
     uploads: AtomicU64,
     downloads: AtomicU64,
+    /// Whether what was measured on it may be kept in a file.
+    is_tuned: bool,
+    shapes: OnceLock<Shapes>,
 }
 
 /// How often something crossed between host and device so far.
@@ -79,7 +83,7 @@ impl Device {
     /// # Errors
     /// If the system refuses the worker threads, or the processor is not of the kind that is asked for.
     pub fn processor_with(options: CpuOptions) -> Result<Self> {
-        Ok(Self::new(Box::new(Cpu::new(options)?), "asked for".to_owned()))
+        Ok(Self::tuned(Box::new(Cpu::new(options)?), "asked for".to_owned()))
     }
 
     /// The GPU with this number.
@@ -95,7 +99,9 @@ impl Device {
     /// # Errors
     /// [`Error::NoGpu`] if there is none, [`Error::Module`] if a module does not load, or the driver's error.
     pub fn cuda_with(options: CudaOptions) -> Result<Self> {
-        Ok(Self::new(Box::new(Cuda::open(options)?), "asked for".to_owned()))
+        // What was measured holds for the program's own kernels.
+        let is_tuned = options.modules.is_empty();
+        Ok(Self::made(Box::new(Cuda::open(options)?), "asked for".to_owned(), is_tuned))
     }
 
     /// The PTX on an interpreter that checks every access: for tests, and for whoever writes kernels.
@@ -109,10 +115,34 @@ impl Device {
 
     /// A handle to any executor.
     pub fn new(executor: Box<dyn Executor>, why: String) -> Self {
+        Self::made(executor, why, false)
+    }
+
+    /// A handle to an executor of the program's own, for which `modeseek tune` may have measured.
+    pub(super) fn tuned(executor: Box<dyn Executor>, why: String) -> Self {
+        Self::made(executor, why, true)
+    }
+
+    fn made(executor: Box<dyn Executor>, why: String, is_tuned: bool) -> Self {
         static NUMBER: AtomicU64 = AtomicU64::new(1);
         let zero = || AtomicU64::new(0);
         let number = NUMBER.fetch_add(1, Relaxed);
-        Self(Arc::new(Shared { executor, number, why, launches: zero(), uploads: zero(), downloads: zero() }))
+        let (launches, uploads, downloads) = (zero(), zero(), zero());
+        let shapes = OnceLock::new();
+        Self(Arc::new(Shared { executor, number, why, launches, uploads, downloads, is_tuned, shapes }))
+    }
+
+    /// The blocks that steps are launched with: by the table, and by what `modeseek tune` found, which is read from
+    /// its file when this is first asked.
+    pub fn shapes(&self) -> &Shapes {
+        let Shared { is_tuned, shapes, .. } = &*self.0;
+        shapes.get_or_init(|| if *is_tuned { Shapes::of_device(self) } else { Shapes::of_table(self) })
+    }
+
+    /// The device with the blocks of the table, whatever was measured. It has to be said before the first fit.
+    pub fn without_tuning(self) -> Self {
+        self.0.shapes.get_or_init(|| Shapes::of_table(&self));
+        self
     }
 
     /// What it is, for a person.
@@ -273,8 +303,7 @@ impl Device {
         unsafe { self.executor().launch(launch.kernel(), sizes, launch.args()) }
     }
 
-    /// Makes a kernel's code ready now rather than at its first launch, and tells how long that took: all
-    /// kernels of a module are ready with the first.
+    /// Makes a kernel's code ready now rather than at its first launch, and tells how long that took.
     ///
     /// # Errors
     /// If there is no code of it that the device can run, or the driver refuses it.

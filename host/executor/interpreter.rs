@@ -76,10 +76,10 @@ impl State {
             compute,
             origin: PTX_ORIGIN,
         })?;
-        if !modules.contains_key(module.family) {
-            modules.insert(module.family, Module::parse(module.text)?);
+        if !modules.contains_key(module.name()) {
+            modules.insert(module.name(), Module::parse(module.text)?);
         }
-        Ok((gpu, &modules[module.family]))
+        Ok((gpu, &modules[module.name()]))
     }
 }
 

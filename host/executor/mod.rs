@@ -24,6 +24,7 @@ mod details;
 mod device;
 mod download;
 mod interpreter;
+pub mod nvtx;
 pub mod ptx;
 
 use std::time::{Duration, Instant};

@@ -1,6 +1,6 @@
 //! The PTX in the program, and which of it a GPU gets.
 
-/// A family of kernels as PTX for one architecture.
+/// A kernel as PTX for one architecture: a module of its own, since a driver compiles whole modules.
 pub struct PtxModule {
     /// The least compute capability that it runs on, times ten.
     pub compute: u32,
@@ -8,10 +8,17 @@ pub struct PtxModule {
     pub ptx_version: (u32, u32),
     /// The family's name.
     pub family: &'static str,
-    /// Its kernels.
+    /// Its kernels: one, unless several share a variable.
     pub entries: &'static [&'static str],
     /// The PTX.
     pub text: &'static str,
+}
+
+impl PtxModule {
+    /// What tells it from other modules of its architecture: the name of its first kernel.
+    pub fn name(&self) -> &'static str {
+        self.entries.first().copied().unwrap_or(self.family)
+    }
 }
 
 include!(concat!(env!("OUT_DIR"), "/ptx.rs"));

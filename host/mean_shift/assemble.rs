@@ -10,6 +10,7 @@ use super::options::{Merging, Seeding};
 use super::prepare::Prepared;
 use super::seeds::every_point;
 use crate::error::{Error, Result};
+use crate::executor::nvtx::Range;
 use crate::executor::{Buffer, Device};
 
 /// A cluster.
@@ -53,6 +54,7 @@ impl MeanShift {
         ends: &Ends,
         watch: Watch<'_>,
     ) -> Result<Assembled> {
+        let range = Range::begin(c"merge");
         let (d, p) = (prepared.field.d, self.distance.p());
         let at_rest = columns_of(&ends.queries, d);
         let weights = prepared.weights.as_ref();
@@ -70,6 +72,8 @@ impl MeanShift {
             let (what, why) = ("a mode", "where no seed has a point within its reach; use a larger bandwidth");
             return Err(Error::Undefined { what, why });
         }
+        drop(range);
+        let _range = Range::begin(c"label");
         let points = prepared.columns();
         let (mut converged, mut cancelled) = (true, false);
         let groups = if self.basin() && own && self.merging != Merging::Densest {

@@ -4,8 +4,10 @@ use cuda_std::launch::Launch;
 use gpu::shift_any::Norm;
 
 use super::bandwidth::Bandwidth;
+use super::iterate::Field;
 use super::options::{Assignment, Distance, Form, Merging, Method, Seeding, WeightFunction};
 use crate::executor::Device;
+use crate::tuning::{Case, FEW};
 
 /// Mean shift: how to cluster. [`fit`](Self::fit) does it.
 ///
@@ -35,6 +37,8 @@ pub struct MeanShift {
     pub(super) method: Method,
     pub(super) accuracy: f64,
     pub(super) threads_per_block: Option<u32>,
+    /// What the device's table or measurements say of the steps' blocks, where the user says nothing.
+    pub(super) step_threads: Option<u32>,
     pub(super) device: Option<Device>,
 }
 
@@ -57,6 +61,7 @@ impl Default for MeanShift {
             method: Method::default(),
             accuracy: Self::ACCURACY,
             threads_per_block: None,
+            step_threads: None,
             device: None,
         }
     }
@@ -185,9 +190,25 @@ impl MeanShift {
         }
     }
 
-    /// A step's launch, in blocks of the size that the user chose if the kernel takes any.
+    /// The blocks of steps that take any: the user's, or the device's; `None` where each kernel chooses.
+    pub(super) fn blocks_of_steps(&self) -> Option<u32> {
+        self.threads_per_block.or(self.step_threads)
+    }
+
+    /// These options on a device, for a field and so many queries: with its blocks.
+    pub(super) fn shaped(&self, device: &Device, field: &Field, queries: u32) -> Self {
+        let (weight, marked) = (self.weight.steps().name.to_owned(), !field.marks.is_empty());
+        let case = Case { weight, dimensions: field.d, marked, many: queries > FEW };
+        let step_threads = (field.d <= 4 && field.norm == Norm::L2).then(|| device.shapes().threads(&case));
+        Self { step_threads, ..self.clone() }
+    }
+
+    /// A step's launch, in blocks of the size that the user or the device chose if the kernel takes any.
     pub(super) fn in_own_blocks<'a>(&self, d: u32, norm: Norm, step: Launch<'a>) -> Launch<'a> {
-        if d <= 4 && norm == Norm::L2 { self.in_blocks(step) } else { step }
+        match self.blocks_of_steps() {
+            Some(threads) if d <= 4 && norm == Norm::L2 => step.threads_per_block(threads),
+            _ => step,
+        }
     }
 
     /// From a squared step in scaled coordinates to bandwidths.

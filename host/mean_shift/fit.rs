@@ -15,6 +15,7 @@ use super::options::{Form, Method};
 use super::path::{Path, Way};
 use super::prepare::Prepared;
 use crate::error::{Bytes, Result};
+use crate::executor::nvtx::Range;
 use crate::executor::{Counts, Device};
 use crate::points::{Points, ToPoints};
 
@@ -139,9 +140,11 @@ impl MeanShift {
         let prepare = start.elapsed();
 
         let start = Instant::now();
+        let range = Range::begin(c"iterate");
         let (ends, path) = self.move_queries(device, &mut prepared, batch, watch)?;
         memory.0 += path.memory;
         device.synchronize()?;
+        drop(range);
         let iterate = start.elapsed();
 
         let start = Instant::now();
@@ -150,14 +153,17 @@ impl MeanShift {
         let label = start.elapsed();
 
         let start = Instant::now();
+        let range = Range::begin(c"download");
         let labels = device.download(&assembled.labels)?.into_iter().map(u32::cast_signed).collect();
         let modes = assembled.modes(device, &prepared)?;
         let queries = self.queries(device, &ends)?;
+        drop(range);
         let phases = Phases { prepare, iterate, label, download: start.elapsed() };
         let all = || queries.iter().map(|query| u64::from(query.iterations) * n as u64).sum();
         let pairs =
             ends.first.map(|first| Pairs { kept: ends.pairs, all: all(), first: first.kept, ideal: first.ideal });
         let mut notes = prepared.notes.clone();
+        notes.extend(device.shapes().warning().map(str::to_owned));
         if modes.len() == n && n > 1 {
             notes.push("every point is a cluster of its own: the bandwidth is small".to_owned());
         } else if modes.len() == 1 && modes[0].size == n && n > 1 && ends.queries.m > 1 {
@@ -201,15 +207,16 @@ impl MeanShift {
             return Ok((ends, Path::exact("composed", "asked for")));
         }
         let queries = self.seeds(device, prepared)?;
-        Ok(match self.choose(device, prepared, &queries)? {
+        let shaped = self.shaped(device, &prepared.field, queries.m);
+        Ok(match shaped.choose(device, prepared, &queries)? {
             Way::Field(mut binned, why) => {
-                let ends = binned.move_queries(device, self, prepared, queries, watch)?;
+                let ends = binned.move_queries(device, &shaped, prepared, queries, watch)?;
                 (ends, binned.path(why))
             }
             Way::Tiles(why) => {
                 let ends = match self.form {
-                    Form::Blurring => near::blur(self, &prepared.field, queries.columns, watch),
-                    Form::Standard => near::climb(self, &prepared.field, queries, watch),
+                    Form::Blurring => near::blur(&shaped, &prepared.field, queries.columns, watch),
+                    Form::Standard => near::climb(&shaped, &prepared.field, queries, watch),
                 };
                 let mut path = Path::exact("tiles", why);
                 if self.method != Method::Tiles {
@@ -221,8 +228,8 @@ impl MeanShift {
             }
             Way::AllPairs(why) => {
                 let ends = match self.form {
-                    Form::Blurring => prepared.field.blur(self, queries.columns, watch),
-                    Form::Standard => prepared.field.climb(self, queries, watch),
+                    Form::Blurring => prepared.field.blur(&shaped, queries.columns, watch),
+                    Form::Standard => prepared.field.climb(&shaped, queries, watch),
                 };
                 (ends?, Path::exact("all pairs", why))
             }

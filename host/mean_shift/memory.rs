@@ -5,6 +5,7 @@ use cuda_std::machine::MachineKind;
 use super::builder::MeanShift;
 use super::composed;
 use super::iterate::Queries;
+use super::labels::count;
 use super::near;
 use super::options::{Form, Method, Seeding};
 use super::seeds::enough;
@@ -47,8 +48,11 @@ pub fn bytes(options: &MeanShift, n: usize, d: usize) -> u128 {
 /// where memory is short.
 ///
 /// # Errors
-/// [`Error::Memory`](crate::Error::Memory).
+/// [`Error::Memory`](crate::Error::Memory); [`Error::TooMany`](crate::Error::TooMany) for sizes that kernels, which count
+/// in 32 bits, cannot count: n x d may be larger, since elements are counted in 64.
 pub fn reserve(options: &MeanShift, device: &Device, n: usize, d: usize) -> Result<(Bytes, Option<usize>)> {
+    count(n, "a number of points")?;
+    count(d, "a number of dimensions")?;
     let mut fixed = bytes(options, n, d);
     if device.machine() == MachineKind::Gpu {
         fixed += slices::bytes(n, d);
@@ -105,6 +109,25 @@ mod tests {
         );
         let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(words(guide).contains(&words(&example)), "{example}");
+    }
+
+    /// Found before anything is allocated. Labels have hash tables of 2 n slots and more, which are counted too.
+    #[test]
+    fn what_kernels_cannot_count_is_refused() {
+        let device = Device::processor().expect("a processor");
+        let refused = |n, d| reserve(&MeanShift::new(), &device, n, d).expect_err("there are too many").to_string();
+        let most = 1 << 30;
+        for (n, d) in [(most + 1, 1), (usize::MAX / 4, 2), (u32::MAX as usize + 2, 1)] {
+            assert_eq!(refused(n, d), format!("a number of points of {n} is more than the kernels can count ({most})"));
+        }
+        let words = format!("a number of dimensions of {} is more than the kernels can count ({most})", most + 1);
+        assert_eq!(refused(1, most + 1), words);
+        // More than 2^32 numbers can be counted, and are a matter of memory alone.
+        let words = refused(most, 1 << 20);
+        assert!(
+            words.contains("of memory free") && words.contains("1073741824 points of 1048576 dimensions"),
+            "{words}"
+        );
     }
 
     #[test]

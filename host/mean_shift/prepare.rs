@@ -7,10 +7,11 @@ use gpu::steps::Steps;
 use super::bandwidth::{Marks, Resolved, Sample, Values, marks};
 use super::builder::MeanShift;
 use super::iterate::{Field, Queries};
-use super::labels::Columns;
+use super::labels::{Columns, count};
 use super::masses::Masses;
 use super::options::Distance;
 use crate::error::{Error, Result};
+use crate::executor::nvtx::Range;
 use crate::executor::{Buffer, Device};
 use crate::points::Points;
 
@@ -86,7 +87,8 @@ impl Scaling {
     /// Rows of numbers, as queries: what becomes of a row does not depend on the others. `None` for no rows.
     ///
     /// # Errors
-    /// Rows that are incomplete, not finite, or too far from the centre for f32; whatever the device reports.
+    /// Rows that are incomplete, not finite, too many to be counted, or too far from the centre for f32; whatever the device
+    /// reports.
     pub fn columns_of_rows<T: Copy + Into<f64>>(&self, device: &Device, rows: &[T]) -> Result<Option<Queries>> {
         let d = self.factors.len();
         if rows.is_empty() {
@@ -95,6 +97,7 @@ impl Scaling {
         if !rows.len().is_multiple_of(d) {
             return Err(Error::IncompleteRow { values: rows.len(), dimensions: d });
         }
+        count(rows.len() / d, "a number of points")?;
         let mut about = Vec::with_capacity(rows.len());
         for (at, &value) in rows.iter().enumerate() {
             let (value, row, column) = (value.into(), at / d, at % d);
@@ -177,10 +180,15 @@ impl MeanShift {
     pub(super) fn prepare(&self, device: &Device, points: &Points) -> Result<Prepared> {
         let (n, d) = (points.len(), points.dimensions());
         let unit = self.weight_unit(n)?;
+        let range = Range::begin(c"upload");
         let weights = self.weights_in(unit).map(|weights| device.upload(&weights)).transpose()?;
         let rows = device.upload(points.centred_rows())?;
+        drop(range);
+        let range = Range::begin(c"bandwidth");
         let resolved = self.resolve(device, points, &rows, weights.as_ref().map(|weights| (weights, unit)))?;
         let Resolved { values, how, mut notes } = resolved;
+        drop(range);
+        let _range = Range::begin(c"scale");
         let stride = Queries::stride_of(n);
         let (h, per_dimension, own) = match values {
             Values::Scalar(h) => (h, None, None),
@@ -302,5 +310,19 @@ impl MeanShift {
             return wrong("all sample weights are 0".to_owned());
         }
         Ok(largest.log2().floor().exp2())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Nobody touches the rows, which the system gives without memory behind them.
+    #[test]
+    fn rows_that_kernels_cannot_count_are_refused() {
+        let scaling = Scaling { centre: vec![0.0], factors: vec![1.0], sphere: None };
+        let rows = vec![0_u8; (1 << 30) + 1];
+        let refused = scaling.columns_of_rows(&Device::processor().expect("a processor"), &rows).err();
+        assert!(matches!(refused, Some(Error::TooMany { count: 1_073_741_825, .. })), "{refused:?}");
     }
 }

@@ -6,6 +6,9 @@
 
 mod graphs;
 mod memory;
+mod ranges;
+mod tuning;
+mod whole_run;
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::symlink;
@@ -33,8 +36,13 @@ fn stand_in() -> PathBuf {
 
 /// Runs the program with `driver` in the place of the CUDA driver.
 fn run_with(driver: &std::path::Path, behaviour: &str, args: &[&str]) -> Outcome {
+    run_in(driver, behaviour, args, &[])
+}
+
+/// The same with some variables of the environment.
+fn run_in(driver: &std::path::Path, behaviour: &str, args: &[&str], variables: &[(&str, &str)]) -> Outcome {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    for name in ["libcuda.so", "libcuda.so.1"] {
+    for name in ["libcuda.so", "libcuda.so.1", "libnvToolsExt.so.1"] {
         symlink(driver, folder.path().join(name)).expect("a link");
     }
     let output = Command::new(env!("CARGO_BIN_EXE_modeseek"))
@@ -43,6 +51,10 @@ fn run_with(driver: &std::path::Path, behaviour: &str, args: &[&str]) -> Outcome
         .env("STAND_IN_DRIVER", behaviour)
         .env("STAND_IN_LOG", folder.path().join("log"))
         .env("RUST_BACKTRACE", "1")
+        // Nothing of whoever runs the tests.
+        .env("XDG_CACHE_HOME", folder.path())
+        .env_remove("NVTX_INJECTION64_PATH")
+        .envs(variables.iter().copied())
         .output()
         .expect("the program starts");
     let [text, errors] = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).expect("UTF-8"));

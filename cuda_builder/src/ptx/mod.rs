@@ -6,7 +6,7 @@ pub(crate) mod tokens;
 use std::collections::{BTreeMap, BTreeSet};
 
 use self::tokens::{Kind, Token, code_tokens, tokens};
-pub use split::{FamilyText, split};
+pub use split::{FamilyText, cut, split};
 
 /// How a kernel is marked: the comment that `#[kernel]` leaves in the PTX.
 const MARKER: &str = "// cuda_std.kernel ";

@@ -1,4 +1,5 @@
-//! One module for each family of kernels, so that the driver compiles at load only what a run needs.
+//! Cuts PTX: one text for each family of kernels, to be kept and read; and of those one module for each kernel, so that
+//! the driver compiles at load only what a run needs.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -28,6 +29,32 @@ pub fn split(ptx: &Ptx<'_>) -> Vec<FamilyText> {
         families.entry(marker.family()).or_default().insert(marker);
     }
     families.into_iter().map(|(family, markers)| family_text(ptx, family, &markers)).collect()
+}
+
+/// Cuts a module further: each kernel by itself, with its family's name, in the order of the kernels' names.
+///
+/// Kernels that refer to the same variable, which may be written, stay together.
+pub fn cut(ptx: &Ptx<'_>) -> Vec<FamilyText> {
+    let variables = |marker: &Marker| -> BTreeSet<usize> {
+        let is_kept = |index: &usize| matches!(ptx.items[*index].kind, ItemKind::Variable { shared: false, .. });
+        ptx.closure(&marker.entry).into_iter().filter(is_kept).collect()
+    };
+    let mut groups: Vec<(BTreeSet<usize>, BTreeSet<&Marker>)> = Vec::new();
+    for marker in ptx.markers().iter().collect::<BTreeSet<_>>() {
+        let (mut used, mut members) = (variables(marker), BTreeSet::from([marker]));
+        let (joined, apart): (Vec<_>, Vec<_>) = groups.into_iter().partition(|(others, _)| !others.is_disjoint(&used));
+        groups = apart;
+        for (others, more) in joined {
+            used.extend(others);
+            members.extend(more);
+        }
+        groups.push((used, members));
+    }
+    let texts = groups.into_iter().filter_map(|(_, members)| {
+        let family = members.first()?.family();
+        Some(family_text(ptx, family, &members))
+    });
+    texts.collect()
 }
 
 fn family_text(ptx: &Ptx<'_>, family: &str, markers: &BTreeSet<&Marker>) -> FamilyText {

@@ -64,6 +64,30 @@ fn a_split_module_reads_back_as_itself() {
 }
 
 #[test]
+fn kernels_are_cut_apart_unless_they_share_a_variable() {
+    let kernel = |name: &str, body: &str| format!(".visible .entry {name}() {{ {body} }}\n");
+    let source = [
+        ".version 7.0\n.target sm_75\n// cuda_std.kernel d gpu::f\n// cuda_std.kernel c gpu::f\n",
+        "// cuda_std.kernel b gpu::f\n// cuda_std.kernel a gpu::f\n.extern .shared .b8 dynamic[];\n",
+        ".global .b32 ONE[1];\n.global .b32 OTHER[1];\n",
+        &kernel("a", "mov.u64 %rd1, ONE; mov.u64 %rd2, dynamic;"),
+        &kernel("b", "mov.u64 %rd1, dynamic;"),
+        &kernel("c", "mov.u64 %rd1, OTHER;"),
+        &kernel("d", "mov.u64 %rd1, OTHER; mov.u64 %rd2, ONE;"),
+    ]
+    .concat();
+    let parts = cut(&Ptx::read(&source).unwrap());
+    let entries: Vec<_> = parts.iter().map(|part| part.entries.join(" ")).collect();
+    assert_eq!(entries, ["b", "a c d"]);
+    assert!(parts.iter().all(|part| part.family == "f"));
+    assert!(!parts[0].text.contains("ONE") && parts[0].text.contains("dynamic[]"));
+    // Each is a module that is read and cut again as itself.
+    for part in parts {
+        assert_eq!(cut(&Ptx::read(&part.text).unwrap()), [part]);
+    }
+}
+
+#[test]
 fn a_kernel_at_the_crate_root_is_of_the_crates_family() {
     let marker = Marker { entry: "k".to_owned(), module_path: "gpu".to_owned() };
     assert_eq!(marker.family(), "gpu");

@@ -101,14 +101,14 @@ impl Loaded {
 
     /// A module of the program, which the driver compiles if it has not yet; with its log if it refuses.
     fn own_module(&mut self, module: &'static PtxModule) -> Result<sys::CUmodule> {
-        if let Some(handle) = self.modules.get(module.family) {
+        if let Some(handle) = self.modules.get(module.name()) {
             return Ok(*handle);
         }
         let family = || module.family.to_owned();
         let handle = load(module.text.as_bytes()).map_err(|(error, log)| {
             self.refused_module(error, |message| Error::Ptx { family: family(), message, log })
         })?;
-        self.modules.insert(module.family, handle);
+        self.modules.insert(module.name(), handle);
         Ok(handle)
     }
 

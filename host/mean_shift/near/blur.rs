@@ -45,7 +45,7 @@ impl<'a> Points<'a> {
             place: std::mem::replace(&mut arranged.number_of, device.zeros(0)?),
             next: device.zeros(arranged.columns.len())?,
             sums: device.zeros(2 * arranged.stride)?,
-            boxes: Boxes::new(device, (n, n, d), reach2, options.threads_per_block)?,
+            boxes: Boxes::new(device, (n, n, d), reach2, options.blocks_of_steps())?,
             slices: Slices::none(device, n as u32)?,
             step: options.weight.steps().choose(d as u32, Norm::L2, !arranged.marks.is_empty()),
             arranged,

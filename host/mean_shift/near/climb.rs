@@ -50,7 +50,7 @@ impl<'a> Climb<'a> {
         let points = arrange(device, all, &field.marks, options.weight.scale() / CELLS)?;
         let (m, stride) = (queries.m as usize, queries.stride as usize);
         let reach2 = options.scaled_reach(options.reach_of(n));
-        let mut boxes = Boxes::new(device, (points.n, m, d), reach2, options.threads_per_block)?;
+        let mut boxes = Boxes::new(device, (points.n, m, d), reach2, options.blocks_of_steps())?;
         boxes.of_points(device, points.points())?;
         Ok(Self {
             options,

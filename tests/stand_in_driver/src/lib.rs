@@ -28,3 +28,4 @@ mod graphs;
 mod host_memory;
 mod memory;
 mod modules;
+mod ranges;

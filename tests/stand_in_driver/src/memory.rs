@@ -59,6 +59,7 @@ extern "C" fn cuMemFree_v2(address: u64) -> Status {
 extern "C" fn cuMemcpyHtoDAsync_v2(to: u64, from: *const c_void, bytes: usize, stream: usize) -> Status {
     with_context(Notices::Perhaps, |_, context| {
         context.check_stream(stream)?;
+        log(format_args!("copy of {bytes} bytes to the device"));
         // SAFETY: the caller gives so many bytes.
         let from = unsafe { slice::from_raw_parts(from.cast(), bytes) };
         checked(context.gpu.write_bytes(to, from))
@@ -71,6 +72,7 @@ extern "C" fn cuMemcpyDtoHAsync_v2(to: *mut c_void, from: u64, bytes: usize, str
     let pinned = is_pinned(to.addr(), bytes);
     with_context(if pinned { Notices::Perhaps } else { Notices::Always }, |_, context| {
         context.check_stream(stream)?;
+        log(format_args!("copy of {bytes} bytes to the host"));
         if pinned {
             let mut copy = vec![0; bytes];
             checked(context.gpu.read_bytes(from, &mut copy))?;
@@ -87,6 +89,7 @@ extern "C" fn cuMemcpyDtoHAsync_v2(to: *mut c_void, from: u64, bytes: usize, str
 extern "C" fn cuMemsetD8Async(to: u64, value: c_uchar, bytes: usize, stream: usize) -> Status {
     with_context(Notices::Perhaps, |_, context| {
         context.check_stream(stream)?;
+        log(format_args!("clearing of {bytes} bytes"));
         checked(context.gpu.fill(to, bytes, value))
     })
 }

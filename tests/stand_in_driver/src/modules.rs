@@ -38,6 +38,7 @@ extern "C" fn cuModuleLoadDataEx(
         let image = unsafe { text(image) }?;
         match compile(behaviour, context, image) {
             Ok(compiled) => {
+                log(format_args!("module of {} bytes with {}", image.len(), entries(image).join(" ")));
                 let handle = context.new_handle();
                 context.modules.insert(handle, compiled);
                 give(module, handle)
@@ -55,6 +56,12 @@ extern "C" fn cuModuleLoadDataEx(
             }
         }
     })
+}
+
+/// The kernels of a PTX text.
+fn entries(image: &str) -> Vec<&str> {
+    let names = image.split(".entry ").skip(1);
+    names.filter_map(|rest| rest.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').next()).collect()
 }
 
 /// A module of a PTX text that this GPU and driver take, or the error and the log.
@@ -207,6 +214,7 @@ extern "C" fn cuLaunchKernel(
             return Ok(());
         }
         context.check_stream(stream)?;
+        log(format_args!("plain launch of {} in blocks of {}", launch.name, block_x * block_y * block_z));
         context.launch(behaviour, &launch)
     })
 }

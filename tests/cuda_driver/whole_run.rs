@@ -1,0 +1,100 @@
+//! Everything that a whole run asks of the driver, from the points to the labels, in numbers.
+
+use std::collections::BTreeSet;
+
+use crate::{Outcome, has_ptx, report, run_with, stand_in};
+
+/// What a run asked for.
+#[derive(Debug, PartialEq, Eq)]
+struct Asked {
+    /// Kernels launched one by one, and how many launches each graph has that was launched.
+    launches: usize,
+    graphs: Vec<usize>,
+    /// Copies either way, and memory that was set to zeros.
+    uploads: usize,
+    downloads: usize,
+    clearings: usize,
+    /// Waits for all that was launched, and for a copy alone.
+    waits: usize,
+    looks: usize,
+}
+
+impl Asked {
+    fn of(log: &str) -> Self {
+        let count = |start: &str| log.lines().filter(|line| line.starts_with(start)).count();
+        let copies = |to: &str| log.lines().filter(|line| line.starts_with("copy of ") && line.ends_with(to)).count();
+        let graphs = log.lines().filter_map(|line| line.strip_prefix("graph of ")?.split(' ').next()?.parse().ok());
+        Self {
+            launches: count("plain launch of "),
+            graphs: graphs.collect(),
+            uploads: copies("to the device"),
+            downloads: copies("to the host"),
+            clearings: count("clearing of "),
+            waits: count("wait for a stream"),
+            looks: count("wait for an event"),
+        }
+    }
+}
+
+fn run(args: &str) -> Outcome {
+    let args: Vec<_> = ["--device", "cuda", "--json"].into_iter().chain(args.split(' ')).collect();
+    run_with(&stand_in(), "works", &args)
+}
+
+/// The lecture's case. Up go the points, the factors of their scale (twice: they are moved too), and a few cells for each of
+/// two tallies; down come one look at how far the run is and the number of components, and at the end the labels, four
+/// lists about the modes, and what became of the queries. Every copy is waited for, and so are the iterations and the labels.
+#[test]
+fn a_run_over_all_pairs() {
+    if !has_ptx() {
+        return;
+    }
+    let outcome = run("--points 1500 --iterations 5");
+    let told = report(&outcome);
+    assert_eq!((&told["path"]["name"], &told["iterations"]), (&"all pairs".into(), &5.into()));
+    let asked = Asked::of(&outcome.log);
+    let expected =
+        Asked { launches: 23, graphs: vec![4], uploads: 5, downloads: 8, clearings: 36, waits: 5 + 8 + 2, looks: 0 };
+    assert_eq!(asked, expected);
+    assert_eq!((&told["launches"], &told["uploads"], &told["downloads"]), (&24.into(), &5.into(), &8.into()));
+}
+
+/// The main job's way, over a binned field.
+#[test]
+fn a_run_over_a_field() {
+    if !has_ptx() {
+        return;
+    }
+    let outcome = run(FIELD);
+    let told = report(&outcome);
+    assert_eq!((&told["path"]["name"], &told["iterations"]), (&"field".into(), &5.into()));
+    let asked = Asked::of(&outcome.log);
+    let expected =
+        Asked { launches: 51, graphs: vec![20], uploads: 8, downloads: 16, clearings: 59, waits: 8 + 16 + 2, looks: 0 };
+    assert_eq!(asked, expected);
+    assert_eq!((&told["launches"], &told["uploads"], &told["downloads"]), (&52.into(), &8.into(), &16.into()));
+}
+
+const FIELD: &str = "--points 1500 --method field --accuracy 1e-2 --iterations 5 --tolerance 0";
+
+/// Kernels are loaded one by one, and none that is not launched: a driver compiles whole modules.
+#[test]
+fn no_kernel_is_loaded_that_is_not_launched() {
+    if !has_ptx() {
+        return;
+    }
+    for (args, kernels, most_bytes) in [("--points 1500 --iterations 5", 18, 130_000), (FIELD, 26, 200_000)] {
+        let log = run(args).log;
+        let modules: Vec<_> = log.lines().filter_map(|line| line.strip_prefix("module of ")).collect();
+        let (mut bytes, mut loaded) = (0, BTreeSet::new());
+        for module in &modules {
+            let (size, entries) = module.split_once(" bytes with ").expect("a size and kernels");
+            bytes += size.parse::<usize>().expect("a number");
+            loaded.extend(entries.split(' '));
+        }
+        let launched: BTreeSet<_> = log.lines().filter_map(|line| line.strip_prefix("launch ")).collect();
+        assert_eq!(loaded, launched, "{args}");
+        assert_eq!((modules.len(), loaded.len()), (kernels, kernels), "{args}");
+        assert!(bytes <= most_bytes, "{args}: {bytes} bytes");
+    }
+}
