@@ -2,8 +2,8 @@
 //!
 //! Of a step that finds nothing left to do nothing comes (gpu/progress.rs), so any number may be queued. On a GPU
 //!
-//! - the first [`START`] are plain launches, which load their kernels and keep the device busy while
-//! - the rest of the round, up to [`QUEUE`] steps, is recorded, to be replayed by one call now and in every later round;
+//! - the first round, up to [`QUEUE`] steps, are plain launches, which load their kernels and keep the device busy while
+//! - another is recorded, to be replayed by one call now and in every later round;
 //! - where points and queries are few, the next round is queued before the host waits for what came of this one
 //!   (`Run::look_behind`), so that the device never waits for the host.
 //!
@@ -18,9 +18,6 @@ use crate::executor::{Device, Recording};
 
 /// Steps of a round, at most. Even, so that each round begins with the same buffers.
 pub(super) const QUEUE: usize = 8;
-
-/// Steps before the first that are recorded. Even, too.
-const START: usize = 2;
 
 /// So many queries, over so many points, are few: what a step of them takes is of the order of what the host takes to look,
 /// and what launches for queries that have left take is less than recording others.
@@ -42,7 +39,7 @@ impl<'a> Rounds<'a> {
     /// Rounds of a run of `limit` iterations at most.
     pub fn new(device: &'a Device, limit: usize) -> Self {
         let round = match device.machine() {
-            MachineKind::Gpu => limit.saturating_sub(START).next_multiple_of(2).clamp(2, QUEUE),
+            MachineKind::Gpu => limit.saturating_sub(QUEUE).next_multiple_of(2).clamp(2, QUEUE),
             _ => 1,
         };
         Self { device, round, limit, queued: 0, first: true, recording: None }
@@ -59,12 +56,10 @@ impl<'a> Rounds<'a> {
     /// `steps` launches the same for every number of a parity, until [`forget`](Self::forget) or
     /// [`begin_anew`](Self::begin_anew) is called, and its buffers exist until the last call of this.
     pub unsafe fn queue(&mut self, mut steps: impl FnMut(Range<usize>) -> Result<()>) -> Result<()> {
-        if self.first && self.round > 1 {
-            steps(self.queued..self.queued + START)?;
-            self.queued += START;
-        }
-        self.first = false;
-        if !self.has_more() {
+        if std::mem::take(&mut self.first) && self.round > 1 {
+            let count = QUEUE.min(self.limit - self.queued);
+            steps(self.queued..self.queued + count)?;
+            self.queued += count;
             return Ok(());
         }
         let numbers = self.queued..self.queued + self.round;
