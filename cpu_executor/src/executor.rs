@@ -2,12 +2,13 @@
 
 use std::cell::RefCell;
 
-use cuda_std::launch::{Arg, Kernel, Prepared};
+use cuda_std::launch::{Arg, Kernel, Launch, Limits, Prepared};
 use cuda_std::machine::MachineKind;
 use rayon::prelude::*;
 
 use crate::block::{self, BlockLaunch};
-use crate::error::Fault;
+use crate::cells::OWNER;
+use crate::error::{Fault, RunError};
 use crate::memory::SharedMemory;
 
 thread_local! {
@@ -39,6 +40,14 @@ impl CpuExecutor {
         Ok(Self { machine, pool })
     }
 
+    /// An executor with as many workers as the system advises, which runs the fastest code for this processor.
+    ///
+    /// # Errors
+    /// If the system refuses the threads.
+    pub fn of_this_processor() -> Result<Self, rayon::ThreadPoolBuildError> {
+        Self::new(0, MachineKind::of_this_processor())
+    }
+
     /// The kind of processor whose code it runs.
     pub fn machine(&self) -> MachineKind {
         self.machine
@@ -47,6 +56,17 @@ impl CpuExecutor {
     /// How many blocks it runs at a time.
     pub fn workers(&self) -> usize {
         self.pool.current_num_threads()
+    }
+
+    /// Checks a launch whose memory are [`Cells`](crate::Cells), and runs it to its end.
+    ///
+    /// # Errors
+    /// [`RunError::Launch`] before it begins, for other memory too; [`RunError::Fault`] as it runs.
+    pub fn run(&self, launch: Launch<'_>) -> Result<(), RunError> {
+        let sizes = launch.prepare(self.machine, OWNER, &Limits::BASELINE)?;
+        // SAFETY: the launch was made by the kernel's typed `launch` from cells that it borrows: `prepare` has found
+        // no others.
+        Ok(unsafe { self.launch(launch.kernel(), sizes, launch.args()) }?)
     }
 
     /// Runs a launch to its end.
