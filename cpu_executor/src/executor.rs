@@ -16,6 +16,26 @@ thread_local! {
 }
 
 /// Runs kernels on the processor. See the [crate].
+///
+/// ```
+/// use cpu_executor::{Cells, CpuExecutor};
+/// use cuda_std::prelude::*;
+///
+/// #[kernel(require(x.len() == y.len()))]
+/// pub unsafe fn add(x: &[f32], mut y: DisjointMut<f32>) {
+///     if let Some(y) = y.own() {
+///         *y += x[thread::index_1d()];
+///     }
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let executor = CpuExecutor::of_this_processor()?;
+/// let (x, mut y) = (Cells::new([1.0, 2.0]), Cells::new([10.0, 20.0]));
+/// executor.run(add::launch(&x, &mut y))?;
+/// assert_eq!(y.to_vec(), [11.0, 22.0]);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct CpuExecutor {
     machine: MachineKind,
@@ -24,6 +44,16 @@ pub struct CpuExecutor {
 
 impl CpuExecutor {
     /// An executor with this many workers (0: as many as the system advises), for a kind of processor.
+    ///
+    /// ```
+    /// use cpu_executor::CpuExecutor;
+    /// use cuda_std::machine::MachineKind;
+    ///
+    /// // Two workers, and code that every processor of this architecture can run.
+    /// let executor = CpuExecutor::new(2, MachineKind::Baseline)?;
+    /// assert_eq!(executor.workers(), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// If the system refuses the threads.
@@ -42,6 +72,14 @@ impl CpuExecutor {
 
     /// An executor with as many workers as the system advises, which runs the fastest code for this processor.
     ///
+    /// ```
+    /// use cpu_executor::CpuExecutor;
+    /// use cuda_std::machine::MachineKind;
+    ///
+    /// assert_eq!(CpuExecutor::of_this_processor()?.machine(), MachineKind::of_this_processor());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// If the system refuses the threads.
     pub fn of_this_processor() -> Result<Self, rayon::ThreadPoolBuildError> {
@@ -49,16 +87,53 @@ impl CpuExecutor {
     }
 
     /// The kind of processor whose code it runs.
+    ///
+    /// ```
+    /// use cpu_executor::CpuExecutor;
+    /// use cuda_std::machine::MachineKind;
+    ///
+    /// assert_eq!(CpuExecutor::new(1, MachineKind::Baseline)?.machine(), MachineKind::Baseline);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn machine(&self) -> MachineKind {
         self.machine
     }
 
     /// How many blocks it runs at a time.
+    ///
+    /// ```
+    /// use cpu_executor::CpuExecutor;
+    ///
+    /// assert!(CpuExecutor::of_this_processor()?.workers() >= 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn workers(&self) -> usize {
         self.pool.current_num_threads()
     }
 
     /// Checks a launch whose memory are [`Cells`](crate::Cells), and runs it to its end.
+    ///
+    /// ```
+    /// use cpu_executor::{Cells, CpuExecutor};
+    /// use cuda_std::prelude::*;
+    ///
+    /// #[kernel]
+    /// pub unsafe fn increment(mut out: DisjointMut<u32>) {
+    ///     if let Some(out) = out.own() {
+    ///         *out += 1;
+    ///     }
+    /// }
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let executor = CpuExecutor::of_this_processor()?;
+    /// let mut out = Cells::filled(0, 3);
+    /// for _ in 0..5 {
+    ///     executor.run(increment::launch(&mut out))?;
+    /// }
+    /// assert_eq!(out.to_vec(), [5; 3]);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// [`RunError::Launch`] before it begins, for other memory too; [`RunError::Fault`] as it runs.
@@ -70,6 +145,31 @@ impl CpuExecutor {
     }
 
     /// Runs a launch to its end.
+    ///
+    /// ```
+    /// use cpu_executor::{Cells, CpuExecutor};
+    /// use cuda_std::launch::Limits;
+    /// # use cuda_std::prelude::*;
+    /// #
+    /// # #[kernel]
+    /// # pub unsafe fn increment(mut out: DisjointMut<u32>) {
+    /// #     if let Some(out) = out.own() {
+    /// #         *out += 1;
+    /// #     }
+    /// # }
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let executor = CpuExecutor::of_this_processor()?;
+    /// let mut out = Cells::filled(0, 3);
+    /// let launch = increment::launch(&mut out);
+    /// // For an executor of one's own, which checks by its own limits and owns other memory.
+    /// let sizes = launch.prepare(executor.machine(), 0, &Limits::BASELINE)?;
+    /// // SAFETY: the launch was made by the kernel's own function, and borrows the cells.
+    /// unsafe { executor.launch(launch.kernel(), sizes, launch.args()) }?;
+    /// assert_eq!(out.to_vec(), [1; 3]);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// A [`Fault`] of the lowest block, by index, of those that failed. Blocks that had not begun by
