@@ -189,6 +189,16 @@ impl Device {
     }
 
     /// A handle to any executor.
+    ///
+    /// ```
+    /// use modeseek::Device;
+    /// use modeseek::executor::Executor;
+    ///
+    /// /// Any executor, with a word on why it was taken.
+    /// fn device(executor: impl Executor + 'static) -> Device {
+    ///     Device::new(Box::new(executor), "it is the only one here".to_owned())
+    /// }
+    /// ```
     pub fn new(executor: Box<dyn Executor>, why: String) -> Self {
         static NUMBER: AtomicU64 = AtomicU64::new(1);
         let zero = || AtomicU64::new(0);

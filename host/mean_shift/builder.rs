@@ -155,7 +155,8 @@ impl MeanShift {
     /// use modeseek::Seeding;
     ///
     /// let seeds = Points::from_rows(&[0.5, 8.5], 1)?;
-    /// let from_two = MeanShift::new().bandwidth(Bandwidth::Fixed(1.0)).form(Form::Standard).seeding(Seeding::At(seeds));
+    /// let standard = MeanShift::new().bandwidth(Bandwidth::Fixed(1.0)).form(Form::Standard);
+    /// let from_two = standard.seeding(Seeding::At(seeds));
     /// let clustering = from_two.fit(&[[0.0], [0.2], [9.0]])?;
     /// assert_eq!((clustering.queries.len(), clustering.labels), (2, vec![0, 0, 1]));
     /// # Ok::<(), modeseek::Error>(())

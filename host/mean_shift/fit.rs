@@ -130,7 +130,8 @@ impl Clustering {
     ///
     /// ```
     /// # use modeseek::{Bandwidth, Distance, MeanShift};
-    /// let of = |distance| MeanShift::new().bandwidth(Bandwidth::Fixed(0.1)).distance(distance).fit(&[[1.0, 0.0], [0.0, 2.0]]);
+    /// let estimator = MeanShift::new().bandwidth(Bandwidth::Fixed(0.1));
+    /// let of = |distance| estimator.clone().distance(distance).fit(&[[1.0, 0.0], [0.0, 2.0]]);
     /// assert!(of(Distance::Cosine)?.is_of_directions());
     /// assert!(!of(Distance::L2)?.is_of_directions());
     /// # Ok::<(), modeseek::Error>(())

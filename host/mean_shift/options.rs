@@ -228,7 +228,8 @@ pub enum Assignment {
 /// ```
 /// use modeseek::{Bandwidth, Form, MeanShift, Merging};
 ///
-/// let like_scikit_learn = MeanShift::new().bandwidth(Bandwidth::Fixed(1.0)).form(Form::Standard).merging(Merging::Densest);
+/// let standard = MeanShift::new().bandwidth(Bandwidth::Fixed(1.0)).form(Form::Standard);
+/// let like_scikit_learn = standard.merging(Merging::Densest);
 /// assert_eq!(like_scikit_learn.fit(&[[0.0], [0.2], [9.0]])?.labels, [0, 0, 1]);
 /// # Ok::<(), modeseek::Error>(())
 /// ```

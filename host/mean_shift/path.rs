@@ -23,7 +23,8 @@ const MOST_TILED: usize = 16;
 /// ```
 /// use modeseek::{Bandwidth, MeanShift, Method};
 ///
-/// let path = MeanShift::new().bandwidth(Bandwidth::Fixed(1.0)).method(Method::Field).fit(&[[0.0], [0.2], [9.0]])?.path;
+/// let by_field = MeanShift::new().bandwidth(Bandwidth::Fixed(1.0)).method(Method::Field);
+/// let path = by_field.fit(&[[0.0], [0.2], [9.0]])?.path;
 /// assert_eq!(path.name, "field");
 /// // What was promised, and what was found.
 /// assert!(path.sampled_error.unwrap() <= path.bound.unwrap());

@@ -14,7 +14,8 @@ const STEPS: usize = 400;
 /// ```
 /// use modeseek::picture::Curve;
 ///
-/// let parabola = Curve { name: "x²".to_owned(), through: (0..10).map(|x| [f64::from(x), f64::from(x * x)]).collect() };
+/// let through = (0..10).map(|x| [f64::from(x), f64::from(x * x)]).collect();
+/// let parabola = Curve { name: "x²".to_owned(), through };
 /// assert_eq!(parabola.through[3], [3.0, 9.0]);
 /// ```
 #[derive(Clone, Debug)]

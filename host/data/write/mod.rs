@@ -57,11 +57,53 @@ pub struct Target {
 pub trait Sink {
     /// Writes rows.
     ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use arrow_array::{ArrayRef, Int32Array};
+    /// # use modeseek::data::{Target, table};
+    /// # let folder = tempfile::tempdir().unwrap();
+    /// # let path = folder.path().join("labels.csv");
+    /// let rows = table(vec![("label".to_owned(), Arc::new(Int32Array::from(vec![4])) as ArrayRef)]);
+    /// // The same rows three times.
+    /// Target::new(&path)?.write(&rows.schema(), |sink| (0..3).try_for_each(|_| sink.write(&rows)))?;
+    /// assert_eq!(std::fs::read_to_string(&path)?, "label\n4\n4\n4\n");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// Columns that the format does not hold; what cannot be written.
     fn write(&mut self, rows: &RecordBatch) -> Result<()>;
 
     /// Writes what is left.
+    ///
+    /// ```
+    /// use modeseek::Result;
+    /// use modeseek::data::Sink;
+    ///
+    /// /// A sink that counts rows: `finish` comes last, once.
+    /// #[derive(Default)]
+    /// struct Count {
+    ///     rows: usize,
+    ///     whole: bool,
+    /// }
+    ///
+    /// impl Sink for Count {
+    ///     fn write(&mut self, rows: &arrow_array::RecordBatch) -> Result<()> {
+    ///         self.rows += rows.num_rows();
+    ///         Ok(())
+    ///     }
+    ///
+    ///     fn finish(&mut self) -> Result<()> {
+    ///         self.whole = true;
+    ///         Ok(())
+    ///     }
+    /// }
+    ///
+    /// let mut count = Count::default();
+    /// count.finish()?;
+    /// assert!(count.whole && count.rows == 0);
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
     ///
     /// # Errors
     /// What cannot be written.
