@@ -17,12 +17,28 @@ fn ordered(x: f32) -> u32 {
 }
 
 /// The float that stands as such bits in the extents.
+///
+/// ```
+/// use gpu::axes::{extent, restored};
+///
+/// // Bits in whose order the floats are: 0 is in the middle.
+/// assert_eq!(restored(1 << 31), 0.0);
+/// assert!(restored((1 << 31) + 5) > 0.0 && restored((1 << 31) - 5) < 0.0);
+/// ```
 #[inline(always)]
 pub fn restored(bits: u32) -> f32 {
     f32::from_bits(if bits >> 31 == 1 { bits & !(1 << 31) } else { !bits })
 }
 
 /// The smallest and the largest value of a column whose words of `extents` are these.
+///
+/// ```
+/// use gpu::axes::extent;
+///
+/// // The largest value's word, and the complement of the smallest one's.
+/// let word = |x: f32| if x < 0.0 { !x.to_bits() } else { x.to_bits() | 1 << 31 };
+/// assert_eq!(extent([word(2.5), !word(-1.0)]), (-1.0, 2.5));
+/// ```
 #[inline(always)]
 pub fn extent([high, low]: [u32; 2]) -> (f32, f32) {
     (restored(!low), restored(high))

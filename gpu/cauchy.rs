@@ -7,6 +7,15 @@ use cuda_std::prelude::*;
 use crate::weight::Weight;
 
 /// 1 / (1 + u^2)
+///
+/// ```
+/// use cuda_std::machine::Baseline;
+/// use gpu::cauchy::Cauchy;
+/// use gpu::weight::Weight;
+///
+/// assert_eq!(Cauchy::oracle(2.0), 0.2);
+/// assert_eq!(Cauchy::of::<Baseline>(4.0), 0.2);
+/// ```
 pub enum Cauchy {}
 
 impl Weight for Cauchy {

@@ -227,6 +227,13 @@ pub unsafe fn ceiling_mma(a: &[u32], b: &[u32], mut out: DisjointMut<f32>, repea
 
 /// A word of two f16, the first in the low half.
 ///
+/// ```
+/// use gpu::ceilings::half_pair;
+///
+/// // 1 and 2, as f16.
+/// assert_eq!(half_pair(1.0, 2.0), 0x4000_3c00);
+/// ```
+///
 /// # Panics
 /// If one of the numbers is neither zero nor a normal f16.
 #[cfg(not(target_arch = "nvptx64"))]

@@ -79,6 +79,7 @@ pub mod progress;
 pub mod radix;
 pub mod reduce;
 pub mod retire;
+#[doc(hidden)]
 pub mod rows;
 pub mod scan;
 mod share;

@@ -26,11 +26,19 @@ pub const BOX: usize = 64;
 pub const WIDE: usize = 1024;
 
 /// Numbers that hold the boxes of n points of d coordinates: [`BOX`] points each, then [`WIDE`] each.
+///
+/// ```
+/// use gpu::near::len;
+///
+/// // A point has a box of BOX points and one of WIDE, each of two corners of three coordinates.
+/// assert_eq!(len(1, 3), 2 * 6);
+/// ```
 pub const fn len(n: usize, d: usize) -> usize {
     2 * d * (n.div_ceil(BOX) + n.div_ceil(WIDE))
 }
 
 /// What a step may leave out.
+#[doc(hidden)]
 #[derive(Clone, Copy)]
 pub struct Near<'a> {
     /// The boxes of the points, of [`len`] numbers: see boxes.rs.

@@ -8,7 +8,7 @@ use cuda_std::prelude::*;
 use crate::lanes;
 
 /// A distance as a sum over coordinates and a last step. `p` is the exponent of the general norm.
-pub trait Metric {
+pub(crate) trait Metric {
     /// What a difference of coordinates adds to the sum.
     fn add<M: Machine>(sum: f32, difference: f32, p: f32) -> f32;
     /// The distance from the sum.
@@ -16,16 +16,16 @@ pub trait Metric {
 }
 
 /// sum_c (a_c - b_c)^2
-pub enum SquaredL2 {}
+pub(crate) enum SquaredL2 {}
 
 /// sqrt(sum_c (a_c - b_c)^2), the 2-norm
-pub enum L2 {}
+pub(crate) enum L2 {}
 
 /// sum_c |a_c - b_c|, the 1-norm
-pub enum L1 {}
+pub(crate) enum L1 {}
 
 /// (sum_c |a_c - b_c|^p)^(1/p) for p > 0
-pub enum Lp {}
+pub(crate) enum Lp {}
 
 impl Metric for SquaredL2 {
     #[inline(always)]

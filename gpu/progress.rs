@@ -42,7 +42,7 @@ pub const HISTORY: usize = 8;
 /// # Safety
 /// `state` has the cells, and only functions of this file touch them during the launch.
 #[inline(always)]
-pub unsafe fn active(state: *mut u32, limit: u32) -> u32 {
+pub(crate) unsafe fn active(state: *mut u32, limit: u32) -> u32 {
     // SAFETY: the caller's promise.
     unsafe { if atomic::load(state.add(ITERATION)) < limit { atomic::load(state.add(ACTIVE)) } else { 0 } }
 }
@@ -52,7 +52,7 @@ pub unsafe fn active(state: *mut u32, limit: u32) -> u32 {
 /// # Safety
 /// As for [`active`].
 #[inline(always)]
-pub unsafe fn record(state: *mut u32, squared: f32) {
+pub(crate) unsafe fn record(state: *mut u32, squared: f32) {
     // SAFETY: the caller's promise. The look before the atomic spares most threads the queue for it.
     unsafe {
         let cell = state.add(FARTHEST);
@@ -68,7 +68,7 @@ pub unsafe fn record(state: *mut u32, squared: f32) {
 /// # Safety
 /// As for [`active`]; `state` is aligned to 8 bytes.
 #[inline(always)]
-pub unsafe fn add_pairs(state: *mut u32, points: u64, queries: u32) {
+pub(crate) unsafe fn add_pairs(state: *mut u32, points: u64, queries: u32) {
     if points > 0 {
         // SAFETY: the caller's promise; the two cells are one aligned word.
         unsafe { atomic::fetch_add(state.add(PAIRS).cast::<u64>(), points * u64::from(queries)) };
@@ -81,7 +81,7 @@ pub unsafe fn add_pairs(state: *mut u32, points: u64, queries: u32) {
 /// As for [`active`]; one thread of every block calls it, once, behind a barrier that the block's other
 /// threads have reached with their part done.
 #[inline(always)]
-pub unsafe fn is_last_block(state: *mut u32) -> bool {
+pub(crate) unsafe fn is_last_block(state: *mut u32) -> bool {
     thread::device_fence();
     // SAFETY: the caller's promise.
     let arrived = unsafe { atomic::fetch_add(state.add(ARRIVED), 1) };
@@ -98,7 +98,7 @@ pub unsafe fn is_last_block(state: *mut u32) -> bool {
 /// # Safety
 /// As for [`active`]; called by one thread of the last block alone.
 #[inline(always)]
-pub unsafe fn end_iteration(state: *mut u32, go_on: impl FnOnce(u32) -> u32) {
+pub(crate) unsafe fn end_iteration(state: *mut u32, go_on: impl FnOnce(u32) -> u32) {
     // SAFETY: the caller's promise: every other block has ended its part. The history has a cell for each
     // iteration below the limit, which `active` has compared.
     unsafe {

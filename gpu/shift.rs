@@ -46,6 +46,7 @@ pub const TILE: usize = WIDE;
 const UNROLL: usize = 4;
 
 /// The arguments of a step, which are the same for every kernel of the family.
+#[doc(hidden)]
 pub struct Arguments<'a> {
     /// Queries, D x `query_stride` by columns.
     pub queries: &'a [f32],
@@ -195,7 +196,7 @@ unsafe fn stage<R: Row<D>, const D: usize>(arguments: &Arguments<'_>, tile: *mut
 
 /// Sums of weights, or 0 where they are no support. A NaN stays.
 #[inline(always)]
-pub fn supports<W: Weight, const LANES: usize>(mut totals: [f32; LANES]) -> [f32; LANES] {
+pub(crate) fn supports<W: Weight, const LANES: usize>(mut totals: [f32; LANES]) -> [f32; LANES] {
     for lane in 0..LANES {
         totals[lane] = if totals[lane] <= W::LEAST { 0.0 } else { totals[lane] };
     }
@@ -246,6 +247,7 @@ unsafe fn finish<M: Machine, W: Weight, const D: usize, const LANES: usize>(
 /// All threads of the launch call it with the same arguments, which are as [`Arguments`] says; `tile` is
 /// shared memory for TILE rows.
 #[inline(always)]
+#[doc(hidden)]
 pub unsafe fn step<M: Machine, W: Weight, R: Row<D>, const D: usize, const LANES: usize>(
     tile: *mut R,
     mut arguments: Arguments<'_>,
@@ -340,7 +342,7 @@ pub unsafe fn step<M: Machine, W: Weight, R: Row<D>, const D: usize, const LANES
 /// # Safety
 /// All threads of the launch call it; `state` has the cells of progress.rs.
 #[inline(always)]
-pub unsafe fn end_blurring(state: *mut u32, farthest: f32, tolerance: f32, active: u32) {
+pub(crate) unsafe fn end_blurring(state: *mut u32, farthest: f32, tolerance: f32, active: u32) {
     // SAFETY: the caller's promise, and the barrier before one thread of the block goes on.
     unsafe {
         progress::record(state, farthest);

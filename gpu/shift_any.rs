@@ -30,6 +30,14 @@ use crate::shift::{Arguments, end_blurring, supports};
 use crate::weight::Weight;
 
 /// How coordinates make a distance: `(sum_c |x_c - y_c|^p)^outer` is the squared scaled distance.
+///
+/// ```
+/// use gpu::shift_any::Norm;
+///
+/// // sum |x - y|, squared.
+/// let l1 = Norm { p: 1.0, outer: 2.0, sphere: 0.0 };
+/// assert_ne!(l1, Norm::L2);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Norm {
     /// The exponent of differences.
@@ -46,6 +54,7 @@ impl Norm {
 }
 
 /// What a copy of the kernel can do.
+#[doc(hidden)]
 pub trait Kind {
     /// Whether points have factors and scales.
     const MARKED: bool;
@@ -54,12 +63,15 @@ pub trait Kind {
 }
 
 /// The 2-norm.
+#[doc(hidden)]
 pub enum Plain {}
 
 /// The 2-norm, and marks.
+#[doc(hidden)]
 pub enum Marked {}
 
 /// Any norm, and marks.
+#[doc(hidden)]
 pub enum AnyNorm {}
 
 impl Kind for Plain {
@@ -147,6 +159,7 @@ unsafe fn finish<W: Weight, K: Kind, const LANES: usize>(
 /// All threads of the launch call it with the same arguments, which are as [`Arguments`] says; `chunk`
 /// is shared memory for CHUNK coordinates of a tile, `block_rows` for THREADS * TILE rows.
 #[inline(always)]
+#[doc(hidden)]
 pub unsafe fn step<M: Machine, W: Weight, K: Kind, const LANES: usize>(
     chunk: *mut [f32; TILE],
     block_rows: *mut [f32; LANES],

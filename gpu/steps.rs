@@ -8,6 +8,41 @@
 ///
 /// The names are those of the kernels: for d = 1, 2, 3, 4, the same for marked points, and for any d:
 /// plain, marked, and marked with any norm.
+///
+/// ```
+/// use cuda_std::prelude::*;
+/// use gpu::weight::Weight;
+///
+/// /// 1 / (1 + u^4)
+/// pub enum Quartic {}
+///
+/// impl Weight for Quartic {
+///     const SCALE: f64 = 1.0;
+///
+///     #[inline(always)]
+///     fn of<M: Machine>(scaled_squared: f32) -> f32 {
+///         1.0 / (1.0 + scaled_squared * scaled_squared)
+///     }
+///
+///     #[cfg(not(target_arch = "nvptx64"))]
+///     fn oracle(u: f64) -> f64 {
+///         1.0 / (1.0 + u.powi(4))
+///     }
+/// }
+///
+/// gpu::fused_steps! {
+///     /// The steps of the weight 1 / (1 + u^4).
+///     Quartic;
+///     plain: quartic_1, quartic_2, quartic_3, quartic_4;
+///     marked: quartic_marked_1, quartic_marked_2, quartic_marked_3, quartic_marked_4;
+///     any: quartic_any, quartic_marked_any, quartic_norm_any;
+/// }
+///
+/// fn main() {
+///     assert_eq!((STEPS.oracle)(1.0), 0.5);
+///     assert_eq!(quartic_2::KERNEL.name, "quartic_2");
+/// }
+/// ```
 #[macro_export]
 macro_rules! fused_steps {
     (
@@ -210,6 +245,16 @@ mod host {
     use crate::shift_any::Norm;
 
     /// Sizes of a step, as kernels count them.
+    ///
+    /// ```
+    /// use gpu::layout::STRIDE;
+    /// use gpu::steps::Sizes;
+    ///
+    /// // 1000 points of three coordinates, all of which are queries.
+    /// let stride = 1000_u32.next_multiple_of(STRIDE as u32);
+    /// let sizes = Sizes { n: 1000, d: 3, stride, query_stride: stride, most: 1000 };
+    /// assert!(sizes.most <= sizes.query_stride);
+    /// ```
     #[derive(Clone, Copy, Debug)]
     pub struct Sizes {
         /// Points.
@@ -225,6 +270,43 @@ mod host {
     }
 
     /// The arguments of a step: see [`Arguments`](crate::shift::Arguments).
+    ///
+    /// ```
+    /// use cpu_executor::{Cells, CpuExecutor};
+    /// use gpu::layout::STRIDE;
+    /// use gpu::progress::{ACTIVE, HISTORY};
+    /// use gpu::shift_any::Norm;
+    /// use gpu::steps::{Call, Sizes};
+    ///
+    /// // Points at 0 and 1; both are queries, and move once, in the standard form.
+    /// let mut columns = vec![0.0_f32; STRIDE];
+    /// columns[1] = 1.0;
+    /// let points = Cells::new(columns);
+    /// let marks = Cells::filled(0.0_f32, 0);
+    /// let (mut next, mut sums) = (Cells::filled(0.0_f32, STRIDE), Cells::filled(0.0_f32, 2 * STRIDE));
+    /// let mut cells = vec![0_u32; HISTORY + 1];
+    /// cells[ACTIVE] = 2;
+    /// let mut state = Cells::new(cells);
+    /// let call = Call {
+    ///     queries: &points,
+    ///     points: &points,
+    ///     marks: &marks,
+    ///     next: &mut next,
+    ///     sums: &mut sums,
+    ///     state: &mut state,
+    ///     sizes: Sizes { n: 2, d: 1, stride: STRIDE as u32, query_stride: STRIDE as u32, most: 2 },
+    ///     limit: 1,
+    ///     tolerance: -1.0,
+    ///     relaxation: 1.0,
+    ///     norm: Norm::L2,
+    ///     near: None,
+    /// };
+    /// // The flat weight: all within a (scaled) distance of 1 count alike.
+    /// let step = gpu::flat::STEPS.choose(1, Norm::L2, false);
+    /// CpuExecutor::of_this_processor()?.run(step(call))?;
+    /// assert_eq!(next.to_vec()[..2], [0.5, 0.5]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub struct Call<'a> {
         /// Queries.
         pub queries: &'a dyn DeviceSlice<f32>,
@@ -265,6 +347,16 @@ mod host {
     }
 
     /// Boxes of points and queries, and how far a weight reaches: see [`Near`](crate::near::Near).
+    ///
+    /// ```
+    /// use cpu_executor::Cells;
+    /// use gpu::steps::Boxes;
+    ///
+    /// let boxes = Cells::filled(0.0_f32, gpu::near::len(1000, 2));
+    /// // Points beyond a scaled distance of 2 are left out.
+    /// let near = Boxes { points: &boxes, queries: &boxes, query_box: 256, reach2: 4.0 };
+    /// assert!(near.reach2.is_finite());
+    /// ```
     #[derive(Clone, Copy)]
     pub struct Boxes<'a> {
         /// Of [`BOX`](crate::near::BOX) points each, then of [`WIDE`](crate::near::WIDE).
@@ -279,6 +371,14 @@ mod host {
 
     impl<'a> Boxes<'a> {
         /// With these every pair counts; nobody looks at the slice.
+        ///
+        /// ```
+        /// use cpu_executor::Cells;
+        /// use gpu::steps::Boxes;
+        ///
+        /// let nothing = Cells::filled(0.0_f32, 0);
+        /// assert_eq!(Boxes::none(&nothing).reach2, f32::INFINITY);
+        /// ```
         pub fn none(slice: &'a dyn DeviceSlice<f32>) -> Self {
             Self { points: slice, queries: slice, query_box: 1, reach2: f32::INFINITY }
         }
@@ -288,6 +388,14 @@ mod host {
     pub type Step = for<'a> fn(Call<'a>) -> Launch<'a>;
 
     /// The kernels of a weight function.
+    ///
+    /// ```
+    /// use gpu::steps::Steps;
+    ///
+    /// let Steps { name, oracle, .. } = &gpu::gaussian::STEPS;
+    /// println!("{name}");
+    /// assert_eq!(oracle(0.0), 1.0);
+    /// ```
     #[derive(Debug)]
     pub struct Steps {
         /// The weight's name.
@@ -308,6 +416,15 @@ mod host {
 
     impl Steps {
         /// The step for points of d coordinates, with a norm, marked or not.
+        ///
+        /// ```
+        /// use gpu::cauchy::STEPS;
+        /// use gpu::shift_any::Norm;
+        ///
+        /// // Plain points of the plane have a kernel of their own; the fifth dimension has that for any.
+        /// assert_eq!(STEPS.choose(2, Norm::L2, false) as usize, STEPS.plain[1] as usize);
+        /// assert_eq!(STEPS.choose(5, Norm::L2, false) as usize, STEPS.any[0] as usize);
+        /// ```
         pub fn choose(&self, d: u32, norm: Norm, marked: bool) -> Step {
             match (norm == Norm::L2, marked, d) {
                 (false, ..) => self.any[2],
@@ -319,6 +436,15 @@ mod host {
         }
 
         /// Whether [`choose`](Self::choose) gives a kernel that reads marks.
+        ///
+        /// ```
+        /// use gpu::shift_any::Norm;
+        /// use gpu::steps::Steps;
+        ///
+        /// assert!(!Steps::reads_marks(Norm::L2, false));
+        /// // Other norms have one kernel, which reads them.
+        /// assert!(Steps::reads_marks(Norm { p: 1.0, ..Norm::L2 }, false));
+        /// ```
         pub fn reads_marks(norm: Norm, marked: bool) -> bool {
             marked || norm != Norm::L2
         }

@@ -10,21 +10,47 @@ pub const AXIS_BITS: u32 = 21;
 pub const BEHIND: usize = TAPS - 1;
 
 /// The logarithm of [`side`].
+///
+/// ```
+/// use gpu::blocks::{side, side_bits};
+///
+/// assert_eq!(1 << side_bits(2), side(2));
+/// ```
 pub const fn side_bits(d: usize) -> u32 {
     if d == 2 { 5 } else { 3 }
 }
 
 /// Nodes along an axis of a block, for d = 2 or 3.
+///
+/// ```
+/// use gpu::blocks::side;
+///
+/// assert_eq!((side(2), side(3)), (32, 8));
+/// ```
 pub const fn side(d: usize) -> usize {
     1 << side_bits(d)
 }
 
 /// Nodes of a block.
+///
+/// ```
+/// use gpu::blocks::own;
+///
+/// assert_eq!((own(2), own(3)), (32 * 32, 8 * 8 * 8));
+/// ```
 pub const fn own(d: usize) -> usize {
     side(d).pow(d as u32)
 }
 
 /// Nodes of a block, and those behind it.
+///
+/// ```
+/// use gpu::blocks::{BEHIND, held, own};
+///
+/// // A side is longer by the nodes behind the block.
+/// assert_eq!(held(2), (32 + BEHIND).pow(2));
+/// assert!(held(3) > own(3));
+/// ```
 pub const fn held(d: usize) -> usize {
     (side(d) + BEHIND).pow(d as u32)
 }
@@ -46,6 +72,15 @@ pub(crate) fn key<const D: usize>(node: [u32; D], side_bits: u32) -> u64 {
 }
 
 /// The slots of a hash table of blocks, which are different: k + 1 for the one with the k-th key, 0 where there is none.
+///
+/// ```
+/// use gpu::blocks::table;
+///
+/// // Two blocks in four slots, each somewhere.
+/// let slots = table(&[7, 1 << 40]);
+/// assert_eq!(slots.len(), 4);
+/// assert!(slots.contains(&1) && slots.contains(&2));
+/// ```
 #[cfg(not(target_arch = "nvptx64"))]
 pub fn table(keys: &[u64]) -> Vec<u32> {
     let mut slots = vec![0; (2 * keys.len()).next_power_of_two().max(2)];

@@ -18,6 +18,31 @@ use cuda_std::prelude::*;
 use crate::lanes;
 
 /// A weight as a function of the scaled squared distance.
+///
+/// ```
+/// use cuda_std::machine::{Baseline, Machine};
+/// use gpu::weight::Weight;
+///
+/// /// 1 / (1 + u^4)
+/// enum Quartic {}
+///
+/// impl Weight for Quartic {
+///     /// Coordinates over the bandwidth, as they are.
+///     const SCALE: f64 = 1.0;
+///
+///     #[inline(always)]
+///     fn of<M: Machine>(scaled_squared: f32) -> f32 {
+///         1.0 / (1.0 + scaled_squared * scaled_squared)
+///     }
+///
+///     fn oracle(u: f64) -> f64 {
+///         1.0 / (1.0 + u.powi(4))
+///     }
+/// }
+///
+/// assert_eq!(Quartic::of::<Baseline>(1.0), 0.5);
+/// assert_eq!(Quartic::of_lanes::<Baseline, 2>([0.0, 1.0]), [1.0, 0.5]);
+/// ```
 pub trait Weight {
     /// Coordinates times SCALE / h are scaled.
     const SCALE: f64;
@@ -27,8 +52,23 @@ pub trait Weight {
     /// Whether steps may leave out points that are far (near.rs): it is known how far the weight reaches.
     const ENDS: bool = false;
     /// The weight at a scaled squared distance; 1 at 0, and never negative.
+    ///
+    /// ```
+    /// use cuda_std::machine::Baseline;
+    /// use gpu::weight::{Flat, Weight};
+    ///
+    /// // Up to a scaled distance of 1.
+    /// assert_eq!((Flat::of::<Baseline>(0.99), Flat::of::<Baseline>(1.01)), (1.0, 0.0));
+    /// ```
     fn of<M: Machine>(scaled_squared: f32) -> f32;
     /// [`of`](Self::of) for each lane; a weight that knows a faster way than one by one says so here.
+    ///
+    /// ```
+    /// use cuda_std::machine::Baseline;
+    /// use gpu::weight::{Epanechnikov, Weight};
+    ///
+    /// assert_eq!(Epanechnikov::of_lanes::<Baseline, 3>([0.0, 0.25, 4.0]), [1.0, 0.75, 0.0]);
+    /// ```
     #[inline(always)]
     fn of_lanes<M: Machine, const N: usize>(mut scaled_squared: [f32; N]) -> [f32; N] {
         for lane in 0..N {
@@ -37,23 +77,62 @@ pub trait Weight {
         scaled_squared
     }
     /// The weight at a distance over the bandwidth, u, as one writes it; what [`of`](Self::of) is compared with.
+    ///
+    /// ```
+    /// use cuda_std::machine::Baseline;
+    /// use gpu::weight::{Gaussian, Weight};
+    ///
+    /// let u = 1.5_f64;
+    /// let scaled = (u * Gaussian::SCALE) as f32;
+    /// assert!((f64::from(Gaussian::of::<Baseline>(scaled * scaled)) - Gaussian::oracle(u)).abs() < 1e-6);
+    /// ```
     #[cfg(not(target_arch = "nvptx64"))]
     fn oracle(u: f64) -> f64;
 }
 
 /// exp(-(d/h)^2 / 2)
+///
+/// ```
+/// use gpu::weight::{Gaussian, Weight};
+///
+/// assert_eq!(Gaussian::oracle(2.0), (-2.0_f64).exp());
+/// ```
 pub enum Gaussian {}
 
 /// max(1 - d/h, 0)
+///
+/// ```
+/// use gpu::weight::{Triangular, Weight};
+///
+/// assert_eq!((Triangular::oracle(0.25), Triangular::oracle(2.0)), (0.75, 0.0));
+/// ```
 pub enum Triangular {}
 
 /// 1 if d <= h, else 0
+///
+/// ```
+/// use gpu::weight::{Flat, Weight};
+///
+/// assert_eq!((Flat::oracle(1.0), Flat::oracle(1.5)), (1.0, 0.0));
+/// ```
 pub enum Flat {}
 
 /// max(1 - (d/h)^2, 0)
+///
+/// ```
+/// use gpu::weight::{Epanechnikov, Weight};
+///
+/// assert_eq!(Epanechnikov::oracle(0.5), 0.75);
+/// ```
 pub enum Epanechnikov {}
 
 /// max(1 - (d/h)^2, 0)^2
+///
+/// ```
+/// use gpu::weight::{Biweight, Weight};
+///
+/// assert_eq!(Biweight::oracle(0.5), 0.5625);
+/// ```
 pub enum Biweight {}
 
 impl Weight for Gaussian {

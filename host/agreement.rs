@@ -8,6 +8,14 @@ use std::hash::Hash;
 /// Source: Hubert and Arabie, Comparing partitions, Journal of Classification 2 (1985), equation 5.
 /// Two labellings that both put everything into one cluster, or every point into its own, agree: 1.
 ///
+/// ```
+/// use modeseek::agreement::adjusted_rand_index;
+///
+/// // What clusters are called does not matter.
+/// assert_eq!(adjusted_rand_index(&[0, 0, 1, 1], &['b', 'b', 'a', 'a']), 1.0);
+/// assert!(adjusted_rand_index(&[0, 0, 1, 1], &[0, 1, 0, 1]) < 0.0);
+/// ```
+///
 /// # Panics
 /// If the labellings differ in length.
 pub fn adjusted_rand_index<A: Copy + Eq + Hash, B: Copy + Eq + Hash>(a: &[A], b: &[B]) -> f64 {

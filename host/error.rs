@@ -9,6 +9,15 @@ use thiserror::Error;
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// What went wrong, and what to do.
+///
+/// ```
+/// use modeseek::{Error, Points};
+///
+/// let error = Points::from_rows(&[1.0, f64::NAN], 2).unwrap_err();
+/// assert!(matches!(error, Error::NotFinite { row: 0, column: 1, .. }));
+/// // Every error says what was wrong and what to do.
+/// assert!(error.to_string().ends_with("remove such points or fill the gap first"));
+/// ```
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -407,6 +416,14 @@ pub enum Error {
 
 impl Error {
     /// Whether the command was wrong rather than its execution: the program then exits with 2, not 1.
+    ///
+    /// ```
+    /// use modeseek::{MeanShift, Points};
+    ///
+    /// assert!(MeanShift::new().tolerance(-1.0).check().unwrap_err().is_usage());
+    /// // Here the data are wrong, not the call.
+    /// assert!(!Points::from_rows(&[1.0, f64::NAN], 2).unwrap_err().is_usage());
+    /// ```
     pub fn is_usage(&self) -> bool {
         if let Self::Data(error) = self {
             return error.is_usage();

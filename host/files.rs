@@ -52,6 +52,22 @@ pub(crate) fn discard_unfinished() -> MutexGuard<'static, Vec<PathBuf>> {
 /// A file that is replaced keeps its permissions; a new one gets what the process's mask leaves of reading and
 /// writing for all. A link is followed. What is no file, as `/dev/stdout` or a pipe, is written to as it is.
 ///
+/// ```
+/// use modeseek::files::write_whole;
+///
+/// # let folder = tempfile::tempdir().unwrap();
+/// # let path = folder.path().join("result.txt");
+/// write_whole(&path, |out| Ok(out.write_all(b"first")?))?;
+/// // What fails on the way leaves the file as it was.
+/// let failed: Result<(), _> = write_whole(&path, |out| {
+///     out.write_all(b"half of the sec")?;
+///     Err(modeseek::Error::NoPoints)
+/// });
+/// assert!(failed.is_err());
+/// assert_eq!(std::fs::read_to_string(&path).unwrap(), "first");
+/// # Ok::<(), modeseek::Error>(())
+/// ```
+///
 /// # Errors
 /// [`Error::WriteFile`]: no such folder, no permission, a folder of that name, a full disk. Whatever `write` returns.
 pub fn write_whole<T>(path: &Path, write: impl FnOnce(&mut (dyn Write + Send)) -> Result<T>) -> Result<T> {

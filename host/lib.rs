@@ -26,9 +26,11 @@
 //! | [`agreement`] | how far two labellings agree |
 //! | [`mod@reference`] | the naive oracle in f64 |
 //! | [`files`] | files that are there whole or not at all |
-//! | [`cli`] | the program |
+//! | `cli` | the program |
 
 pub mod agreement;
+// For the program, and for no other.
+#[doc(hidden)]
 pub mod cli;
 pub mod data;
 mod error;

@@ -14,6 +14,16 @@ const MOST: usize = i32::MAX as usize;
 /// Subtracting the centre (the middle of the bounding box) in f64 before rounding to f32 keeps
 /// precision for points far from the origin.
 ///
+/// ```
+/// use modeseek::Points;
+///
+/// let points = Points::from_rows(&[1000.0, 0.0, 1002.0, 4.0], 2)?;
+/// // They are kept about their middle, where f32 is finest.
+/// assert_eq!(points.centre(), [1001.0, 2.0]);
+/// assert_eq!(points.centred_rows(), [-1.0, -2.0, 1.0, 2.0]);
+/// # Ok::<(), modeseek::Error>(())
+/// ```
+///
 /// # Precision
 /// A coordinate is off by at most 2^-24 times half the extent of its column.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,6 +36,14 @@ pub struct Points {
 
 impl Points {
     /// Points from rows of `dimensions` values each, one after another.
+    ///
+    /// ```
+    /// use modeseek::{Error, Points};
+    ///
+    /// assert_eq!(Points::from_rows(&[1.0_f32, 2.0, 3.0, 4.0], 2)?.len(), 2);
+    /// assert!(matches!(Points::from_rows(&[1.0, 2.0, 3.0], 2), Err(Error::IncompleteRow { .. })));
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::NoPoints`], [`Error::NoDimensions`], [`Error::IncompleteRow`], [`Error::NotFinite`],
@@ -61,6 +79,17 @@ impl Points {
     /// Points from the columns of a matrix, d x n as nalgebra stores points: of any kind, be its sizes known or not, be it
     /// a view of another.
     ///
+    /// ```
+    /// use modeseek::Points;
+    /// use nalgebra::Matrix2x3;
+    ///
+    /// // Two rows and three columns: three points in the plane.
+    /// let points = Points::from_matrix(&Matrix2x3::new(0.0, 1.0, 2.0, 5.0, 6.0, 7.0))?;
+    /// assert_eq!((points.len(), points.dimensions()), (3, 2));
+    /// assert_eq!(points.uncentred(&points.centred_rows()[..2]), [0.0, 5.0]);
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`from_rows`](Self::from_rows).
     pub fn from_matrix<T, R, C, S>(matrix: &Matrix<T, R, C, S>) -> Result<Self>
@@ -76,37 +105,81 @@ impl Points {
     }
 
     /// n, the number of points.
+    ///
+    /// ```
+    /// # use modeseek::Points;
+    /// assert_eq!(Points::from_rows(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], 3)?.len(), 2);
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
     #[allow(clippy::len_without_is_empty)] // there is at least one
     pub fn len(&self) -> usize {
         self.rows.len() / self.dimensions
     }
 
     /// d, the number of coordinates of a point.
+    ///
+    /// ```
+    /// # use modeseek::Points;
+    /// assert_eq!(Points::from_rows(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], 3)?.dimensions(), 3);
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
     pub fn dimensions(&self) -> usize {
         self.dimensions
     }
 
     /// The rows as kernels see them: f32, relative to the [`centre`](Self::centre).
+    ///
+    /// ```
+    /// # use modeseek::Points;
+    /// assert_eq!(Points::from_rows(&[10.0, 12.0, 20.0], 1)?.centred_rows(), [-5.0, -3.0, 5.0]);
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
     pub fn centred_rows(&self) -> &[f32] {
         &self.rows
     }
 
     /// The middle of the bounding box.
+    ///
+    /// ```
+    /// # use modeseek::Points;
+    /// // The middle of the box about them, not their mean.
+    /// assert_eq!(Points::from_rows(&[0.0, 0.0, 0.0, 10.0], 1)?.centre(), [5.0]);
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
     pub fn centre(&self) -> &[f64] {
         &self.centre
     }
 
     /// The largest distance of a coordinate from the centre.
+    ///
+    /// ```
+    /// # use modeseek::Points;
+    /// assert_eq!(Points::from_rows(&[0.0, 0.0, 4.0, 10.0], 2)?.extent(), 5.0);
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
     pub fn extent(&self) -> f64 {
         self.extents.iter().copied().fold(0.0, f64::max)
     }
 
     /// The largest distance of each coordinate from the centre's.
+    ///
+    /// ```
+    /// # use modeseek::Points;
+    /// assert_eq!(Points::from_rows(&[0.0, 0.0, 4.0, 10.0], 2)?.extents(), [2.0, 5.0]);
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
     pub fn extents(&self) -> &[f64] {
         &self.extents
     }
 
     /// A centred row in the coordinates that the points were given in.
+    ///
+    /// ```
+    /// # use modeseek::Points;
+    /// let points = Points::from_rows(&[10.0, 12.0, 20.0], 1)?;
+    /// assert_eq!(points.uncentred(&points.centred_rows()[1..2]), [12.0]);
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
     pub fn uncentred(&self, row: &[f32]) -> Vec<f64> {
         row.iter().zip(&self.centre).map(|(&x, centre)| f64::from(x) + centre).collect()
     }
@@ -114,8 +187,27 @@ impl Points {
 
 /// What points can be made of: [`Points`] themselves; rows as arrays, vectors or slices of f32 or f64; and nalgebra
 /// matrices of every kind, whose columns are points.
+///
+/// ```
+/// use modeseek::{Error, ToPoints};
+///
+/// // Arrays, vectors and slices of rows; and nalgebra's matrices, whose columns are points.
+/// let from_rows = vec![vec![0.0, 1.0], vec![2.0, 3.0]];
+/// let from_matrix = nalgebra::Matrix2::new(0.0, 2.0, 1.0, 3.0);
+/// assert_eq!(from_rows.to_points()?.centred_rows(), from_matrix.to_points()?.centred_rows());
+/// # Ok::<(), modeseek::Error>(())
+/// ```
 pub trait ToPoints {
     /// The points, borrowed where nothing has to be made.
+    ///
+    /// ```
+    /// use modeseek::{Error, ToPoints};
+    ///
+    /// assert_eq!([[0.0_f32, 1.0, 2.0], [3.0, 4.0, 5.0]].to_points()?.dimensions(), 3);
+    /// let ragged = vec![vec![0.0, 1.0], vec![2.0]];
+    /// assert!(matches!(ragged.to_points(), Err(Error::RaggedRow { row: 1, .. })));
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Points::from_rows`]; [`Error::RaggedRow`].

@@ -5,12 +5,27 @@
 use crate::mean_shift::WeightFunction;
 
 /// C = A B, for A m x k and B k x n.
+///
+/// ```
+/// use modeseek::reference::matmul;
+///
+/// // A row times a column.
+/// assert_eq!(matmul(&[1.0, 2.0, 3.0], &[4.0, 5.0, 6.0], 1, 1, 3), [32.0]);
+/// ```
 pub fn matmul(a: &[f64], b: &[f64], m: usize, n: usize, k: usize) -> Vec<f64> {
     let cell = |i: usize, j: usize| (0..k).map(|l| a[i * k + l] * b[l * n + j]).sum();
     (0..m).flat_map(|i| (0..n).map(move |j| (i, j))).map(|(i, j)| cell(i, j)).collect()
 }
 
 /// A distance of two points.
+///
+/// ```
+/// use modeseek::reference::{Metric, pairwise};
+///
+/// let (a, b) = ([0.0, 0.0], [3.0, 4.0]);
+/// assert_eq!(pairwise(&a, &b, 2, Metric::L2), [5.0]);
+/// assert_eq!(pairwise(&a, &b, 2, Metric::L1), [7.0]);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Metric {
     /// sum (a - b)^2
@@ -27,6 +42,13 @@ pub enum Metric {
 
 impl Metric {
     /// The distance of two points.
+    ///
+    /// ```
+    /// use modeseek::reference::Metric;
+    ///
+    /// assert_eq!(Metric::SquaredL2.distance(&[0.0, 0.0], &[3.0, 4.0]), 25.0);
+    /// assert_eq!(Metric::Cosine.distance(&[1.0, 0.0], &[0.0, 2.0]), 1.0);
+    /// ```
     pub fn distance(self, a: &[f64], b: &[f64]) -> f64 {
         let differences = a.iter().zip(b).map(|(a, b)| (a - b).abs());
         match self {
@@ -50,16 +72,37 @@ fn length(a: &[f64]) -> f64 {
 }
 
 /// The distances of all rows of A to all rows of B, both of d columns.
+///
+/// ```
+/// use modeseek::reference::{Metric, pairwise};
+///
+/// // Two points against three, on a line.
+/// assert_eq!(pairwise(&[0.0, 1.0], &[0.0, 2.0, 4.0], 1, Metric::L1), [0.0, 2.0, 4.0, 1.0, 1.0, 3.0]);
+/// ```
 pub fn pairwise(a: &[f64], b: &[f64], d: usize, metric: Metric) -> Vec<f64> {
     a.chunks(d).flat_map(|a| b.chunks(d).map(move |b| metric.distance(a, b))).collect()
 }
 
 /// The weight of a distance for a bandwidth, 1 at distance 0.
+///
+/// ```
+/// use modeseek::WeightFunction;
+/// use modeseek::reference::weight;
+///
+/// assert_eq!(weight(WeightFunction::Triangular, 1.0, 4.0), 0.75);
+/// ```
 pub fn weight(function: WeightFunction, distance: f64, bandwidth: f64) -> f64 {
     function.weight(distance / bandwidth)
 }
 
 /// (W X) / rowsum(W), for W m x n and X n x d.
+///
+/// ```
+/// use modeseek::reference::reduce_weighted;
+///
+/// // One query, which the second point pulls three times as hard.
+/// assert_eq!(reduce_weighted(&[1.0, 3.0], &[0.0, 0.0, 4.0, 8.0], 2, 2), [3.0, 6.0]);
+/// ```
 pub fn reduce_weighted(weights: &[f64], points: &[f64], n: usize, d: usize) -> Vec<f64> {
     weights
         .chunks(n)
@@ -71,6 +114,14 @@ pub fn reduce_weighted(weights: &[f64], points: &[f64], n: usize, d: usize) -> V
 }
 
 /// One blurring step: every point moves to the weighted mean of all points about it.
+///
+/// ```
+/// use modeseek::WeightFunction;
+/// use modeseek::reference::shift;
+///
+/// // Two points within a bandwidth of each other meet; the third is alone.
+/// assert_eq!(shift(&[0.0, 1.0, 9.0], 1, WeightFunction::Flat, 2.0), [0.5, 0.5, 9.0]);
+/// ```
 pub fn shift(points: &[f64], d: usize, function: WeightFunction, bandwidth: f64) -> Vec<f64> {
     let distances = pairwise(points, points, d, Metric::L2);
     let weights: Vec<_> = distances.iter().map(|&distance| weight(function, distance, bandwidth)).collect();
@@ -79,6 +130,16 @@ pub fn shift(points: &[f64], d: usize, function: WeightFunction, bandwidth: f64)
 
 /// Blurring steps until no point moves more than `tolerance` bandwidths, `most` at most; the points, and
 /// how many steps it took.
+///
+/// ```
+/// use modeseek::WeightFunction;
+/// use modeseek::reference::mean_shift;
+///
+/// let (ends, steps) = mean_shift(&[0.0, 1.0, 9.0], 1, WeightFunction::Flat, 2.0, 1e-6, 100);
+/// assert_eq!(ends, [0.5, 0.5, 9.0]);
+/// // One that moves them, and one in which nothing moves.
+/// assert_eq!(steps, 2);
+/// ```
 pub fn mean_shift(
     points: &[f64],
     d: usize,
@@ -102,6 +163,21 @@ pub fn mean_shift(
 /// Points that pull queries, the j-th with the weight `factors[j] w(|q - x_j| / bandwidths[j])`.
 ///
 /// With sample weights v and bandwidths h of the points' own, the factors are `v_j h_j^-(d+2)` (see gpu/marks.rs).
+///
+/// ```
+/// use modeseek::WeightFunction;
+/// use modeseek::reference::{Metric, Pull};
+///
+/// let pull = Pull {
+///     points: &[0.0, 1.0, 9.0],
+///     d: 1,
+///     metric: Metric::L2,
+///     function: WeightFunction::Flat,
+///     factors: &[1.0; 3],
+///     bandwidths: &[2.0; 3],
+/// };
+/// assert_eq!(pull.mean(&[0.2]), [0.5]);
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Pull<'a> {
     /// n x d.
@@ -120,6 +196,15 @@ pub struct Pull<'a> {
 
 impl Pull<'_> {
     /// The weight of each point at q.
+    ///
+    /// ```
+    /// # use modeseek::WeightFunction;
+    /// # use modeseek::reference::{Metric, Pull};
+    /// # let (points, d, metric, function) = (&[0.0, 1.0, 9.0], 1, Metric::L2, WeightFunction::Flat);
+    /// // The second point counts twice.
+    /// let pull = Pull { points, d, metric, function, factors: &[1.0, 2.0, 1.0], bandwidths: &[2.0; 3] };
+    /// assert_eq!(pull.weights(&[0.2]), [1.0, 2.0, 0.0]);
+    /// ```
     pub fn weights(&self, q: &[f64]) -> Vec<f64> {
         let points = self.points.chunks(self.d).zip(self.factors).zip(self.bandwidths);
         points.map(|((x, factor), h)| factor * weight(self.function, self.metric.distance(q, x), *h)).collect()
@@ -127,6 +212,16 @@ impl Pull<'_> {
 
     /// Where a query moves: to the weighted mean of the points, or nowhere if none has weight. With the cosine
     /// distance the mean is put as far from the origin as the query is.
+    ///
+    /// ```
+    /// # use modeseek::WeightFunction;
+    /// # use modeseek::reference::{Metric, Pull};
+    /// # let (points, d, metric, function) = (&[0.0, 1.0, 9.0], 1, Metric::L2, WeightFunction::Flat);
+    /// let pull = Pull { points, d, metric, function, factors: &[1.0, 3.0, 1.0], bandwidths: &[2.0; 3] };
+    /// assert_eq!(pull.mean(&[0.2]), [0.75]);
+    /// // Where nothing pulls, a query stays.
+    /// assert_eq!(pull.mean(&[5.0]), [5.0]);
+    /// ```
     pub fn mean(&self, q: &[f64]) -> Vec<f64> {
         let weights = self.weights(q);
         if weights.iter().sum::<f64>() == 0.0 {
@@ -138,6 +233,14 @@ impl Pull<'_> {
     }
 
     /// The blurring form: where the points are after so many steps, each of them a query.
+    ///
+    /// ```
+    /// # use modeseek::WeightFunction;
+    /// # use modeseek::reference::{Metric, Pull};
+    /// # let (points, d, metric, function) = (&[0.0, 1.0, 9.0], 1, Metric::L2, WeightFunction::Flat);
+    /// let pull = Pull { points, d, metric, function, factors: &[1.0; 3], bandwidths: &[2.0; 3] };
+    /// assert_eq!(pull.blur(1), [0.5, 0.5, 9.0]);
+    /// ```
     pub fn blur(&self, steps: usize) -> Vec<f64> {
         let step = |points: Vec<f64>| {
             let moved = Pull { points: &points, ..*self };
@@ -148,6 +251,14 @@ impl Pull<'_> {
 
     /// The standard form: where each query ends, which goes `relaxation` times its steps until one is no longer
     /// than `tolerance`, in 2-norm; and how many it took, `most` at most.
+    ///
+    /// ```
+    /// # use modeseek::WeightFunction;
+    /// # use modeseek::reference::{Metric, Pull};
+    /// # let (points, d, metric, function) = (&[0.0, 1.0, 9.0], 1, Metric::L2, WeightFunction::Flat);
+    /// let pull = Pull { points, d, metric, function, factors: &[1.0; 3], bandwidths: &[2.0; 3] };
+    /// assert_eq!(pull.climb(&[8.0, 0.1], 1.0, 1e-9, 100), [(vec![9.0], 2), (vec![0.5], 2)]);
+    /// ```
     pub fn climb(&self, queries: &[f64], relaxation: f64, tolerance: f64, most: usize) -> Vec<(Vec<f64>, usize)> {
         let climb = |q: &[f64]| {
             let mut at = q.to_vec();

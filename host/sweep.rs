@@ -23,6 +23,20 @@ pub const MOST_BANDWIDTHS: usize = 1000;
 const SAME: f64 = 0.95;
 
 /// What a bandwidth finds.
+///
+/// ```
+/// use modeseek::sweep::{Sweep, bandwidths};
+/// use modeseek::{Device, MeanShift, Points};
+///
+/// # let device = Device::processor()?;
+/// let points = Points::from_rows(&[0.0, 0.1, 0.2, 5.0, 5.1, 5.2], 1)?;
+/// let sweep = Sweep::new(&device, &points, &MeanShift::new(), &bandwidths(0.5, 1.0, 3)?, || Ok(()))?;
+/// let found = &sweep.found[0];
+/// assert_eq!((found.clusters, found.largest, found.noise), (2, 3, 0));
+/// // The next bandwidth finds the same.
+/// assert_eq!(found.stability, 1.0);
+/// # Ok::<(), modeseek::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Found {
     /// The bandwidth.
@@ -45,6 +59,19 @@ pub struct Found {
 }
 
 /// A range of bandwidths, and what each finds.
+///
+/// ```
+/// use modeseek::sweep::{Sweep, bandwidths};
+/// use modeseek::{Device, MeanShift, Points};
+///
+/// let device = Device::processor()?;
+/// let points = Points::from_rows(&[0.0, 0.1, 0.2, 5.0, 5.1, 5.2], 1)?;
+/// let sweep = Sweep::new(&device, &points, &MeanShift::new(), &bandwidths(0.3, 10.0, 10)?, || Ok(()))?;
+/// assert_eq!(sweep.found.last().unwrap().clusters, 1);
+/// let suggested = sweep.suggested.expect("two clusters, for many bandwidths");
+/// assert!(suggested > 0.3 && suggested < 5.0);
+/// # Ok::<(), modeseek::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Sweep {
     /// From the smallest bandwidth to the largest.
@@ -55,6 +82,15 @@ pub struct Sweep {
 }
 
 /// Bandwidths from `low` to `high`, a constant factor apart.
+///
+/// ```
+/// use modeseek::sweep::bandwidths;
+///
+/// let found = bandwidths(1.0, 4.0, 3)?;
+/// assert!(found.iter().zip([1.0, 2.0, 4.0]).all(|(found, expected)| (found - expected).abs() < 1e-12));
+/// assert!(bandwidths(4.0, 1.0, 3).is_err());
+/// # Ok::<(), modeseek::Error>(())
+/// ```
 ///
 /// # Errors
 /// [`Error::Option`] for a range that is none, or fewer than two of them.
@@ -76,6 +112,20 @@ pub fn bandwidths(low: f64, high: f64, count: usize) -> Result<Vec<f64>> {
 impl Sweep {
     /// Clusters points with each of the bandwidths, which ascend. `go_on` is asked before each, and after
     /// each iteration; its error ends the sweep.
+    ///
+    /// ```
+    /// # use modeseek::sweep::{Sweep, bandwidths};
+    /// # use modeseek::{Device, Error, MeanShift, Points};
+    /// # let device = Device::processor()?;
+    /// # let points = Points::from_rows(&[0.0, 0.1, 0.2, 5.0, 5.1, 5.2], 1)?;
+    /// let mut asked = 0;
+    /// Sweep::new(&device, &points, &MeanShift::new(), &bandwidths(0.5, 1.0, 3)?, || {
+    ///     asked += 1;
+    ///     Ok(())
+    /// })?;
+    /// assert_eq!(asked, 3);
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`MeanShift::fit`]; that of `go_on`.
@@ -144,6 +194,16 @@ impl Sweep {
 
     /// The number of clusters and the stability over the bandwidth; counts above a few times those that are stable are
     /// left out.
+    ///
+    /// ```
+    /// # use modeseek::sweep::{Sweep, bandwidths};
+    /// # use modeseek::{Device, MeanShift, Points};
+    /// # let device = Device::processor()?;
+    /// # let points = Points::from_rows(&[0.0, 0.1, 0.2, 5.0, 5.1, 5.2], 1)?;
+    /// let sweep = Sweep::new(&device, &points, &MeanShift::new(), &bandwidths(0.5, 1.0, 3)?, || Ok(()))?;
+    /// assert!(sweep.picture().to_svg().contains("bandwidth"));
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
     pub fn picture(&self) -> Drawing {
         let most = self.found.iter().filter(|found| found.stability >= SAME).map(|found| found.clusters).max();
         let most = 3 * most.unwrap_or(10).clamp(4, 1000);

@@ -1,9 +1,30 @@
 //! What can go wrong while a kernel runs.
 
-use cuda_std::launch::Dim3;
+use cuda_std::launch::{Dim3, LaunchError};
 use thiserror::Error;
 
 /// Why a launch did not end well. Memory that it was to write is left as it was at that moment.
+///
+/// ```
+/// use cpu_executor::{Cells, CpuExecutor, Fault, RunError};
+/// use cuda_std::prelude::*;
+///
+/// /// It reads what is not there.
+/// #[kernel]
+/// pub unsafe fn beyond(x: &[f32], mut out: DisjointMut<f32>) {
+///     if let Some(out) = out.own() {
+///         *out = x[thread::index_1d() + 1];
+///     }
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let (x, mut out) = (Cells::new([1.0, 2.0]), Cells::filled(0.0, 2));
+/// let run = CpuExecutor::of_this_processor()?.run(beyond::launch(&x, &mut out));
+/// let Err(RunError::Fault(Fault::Panic { kernel, thread, .. })) = run else { panic!("it must be found") };
+/// assert_eq!((kernel, thread), ("beyond", [1, 0, 0]));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum Fault {
@@ -57,4 +78,35 @@ pub enum Fault {
         /// What the system said.
         reason: String,
     },
+}
+
+/// Why a launch was not run, or did not end well: see [`CpuExecutor::run`](crate::CpuExecutor::run).
+///
+/// ```
+/// use cpu_executor::{Cells, CpuExecutor, RunError};
+/// use cuda_std::prelude::*;
+///
+/// #[kernel(require(x.len() == out.len()))]
+/// pub unsafe fn copy(x: &[f32], mut out: DisjointMut<f32>) {
+///     if let Some(out) = out.own() {
+///         *out = x[thread::index_1d()];
+///     }
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let (x, mut out) = (Cells::new([1.0]), Cells::filled(0.0, 2));
+/// let run = CpuExecutor::of_this_processor()?.run(copy::launch(&x, &mut out));
+/// assert!(matches!(run, Err(RunError::Launch(_))));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// It does not fit the kernel's rules, or this executor.
+    #[error(transparent)]
+    Launch(#[from] LaunchError),
+    /// It went wrong while it ran.
+    #[error(transparent)]
+    Fault(#[from] Fault),
 }

@@ -2,12 +2,13 @@
 
 use std::cell::RefCell;
 
-use cuda_std::launch::{Arg, Kernel, Prepared};
+use cuda_std::launch::{Arg, Kernel, Launch, Limits, Prepared};
 use cuda_std::machine::MachineKind;
 use rayon::prelude::*;
 
 use crate::block::{self, BlockLaunch};
-use crate::error::Fault;
+use crate::cells::OWNER;
+use crate::error::{Fault, RunError};
 use crate::memory::SharedMemory;
 
 thread_local! {
@@ -15,6 +16,26 @@ thread_local! {
 }
 
 /// Runs kernels on the processor. See the [crate].
+///
+/// ```
+/// use cpu_executor::{Cells, CpuExecutor};
+/// use cuda_std::prelude::*;
+///
+/// #[kernel(require(x.len() == y.len()))]
+/// pub unsafe fn add(x: &[f32], mut y: DisjointMut<f32>) {
+///     if let Some(y) = y.own() {
+///         *y += x[thread::index_1d()];
+///     }
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let executor = CpuExecutor::of_this_processor()?;
+/// let (x, mut y) = (Cells::new([1.0, 2.0]), Cells::new([10.0, 20.0]));
+/// executor.run(add::launch(&x, &mut y))?;
+/// assert_eq!(y.to_vec(), [11.0, 22.0]);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct CpuExecutor {
     machine: MachineKind,
@@ -23,6 +44,16 @@ pub struct CpuExecutor {
 
 impl CpuExecutor {
     /// An executor with this many workers (0: as many as the system advises), for a kind of processor.
+    ///
+    /// ```
+    /// use cpu_executor::CpuExecutor;
+    /// use cuda_std::machine::MachineKind;
+    ///
+    /// // Two workers, and code that every processor of this architecture can run.
+    /// let executor = CpuExecutor::new(2, MachineKind::Baseline)?;
+    /// assert_eq!(executor.workers(), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// If the system refuses the threads.
@@ -39,17 +70,106 @@ impl CpuExecutor {
         Ok(Self { machine, pool })
     }
 
+    /// An executor with as many workers as the system advises, which runs the fastest code for this processor.
+    ///
+    /// ```
+    /// use cpu_executor::CpuExecutor;
+    /// use cuda_std::machine::MachineKind;
+    ///
+    /// assert_eq!(CpuExecutor::of_this_processor()?.machine(), MachineKind::of_this_processor());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the system refuses the threads.
+    pub fn of_this_processor() -> Result<Self, rayon::ThreadPoolBuildError> {
+        Self::new(0, MachineKind::of_this_processor())
+    }
+
     /// The kind of processor whose code it runs.
+    ///
+    /// ```
+    /// use cpu_executor::CpuExecutor;
+    /// use cuda_std::machine::MachineKind;
+    ///
+    /// assert_eq!(CpuExecutor::new(1, MachineKind::Baseline)?.machine(), MachineKind::Baseline);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn machine(&self) -> MachineKind {
         self.machine
     }
 
     /// How many blocks it runs at a time.
+    ///
+    /// ```
+    /// use cpu_executor::CpuExecutor;
+    ///
+    /// assert!(CpuExecutor::of_this_processor()?.workers() >= 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn workers(&self) -> usize {
         self.pool.current_num_threads()
     }
 
+    /// Checks a launch whose memory are [`Cells`](crate::Cells), and runs it to its end.
+    ///
+    /// ```
+    /// use cpu_executor::{Cells, CpuExecutor};
+    /// use cuda_std::prelude::*;
+    ///
+    /// #[kernel]
+    /// pub unsafe fn increment(mut out: DisjointMut<u32>) {
+    ///     if let Some(out) = out.own() {
+    ///         *out += 1;
+    ///     }
+    /// }
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let executor = CpuExecutor::of_this_processor()?;
+    /// let mut out = Cells::filled(0, 3);
+    /// for _ in 0..5 {
+    ///     executor.run(increment::launch(&mut out))?;
+    /// }
+    /// assert_eq!(out.to_vec(), [5; 3]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`RunError::Launch`] before it begins, for other memory too; [`RunError::Fault`] as it runs.
+    pub fn run(&self, launch: Launch<'_>) -> Result<(), RunError> {
+        let sizes = launch.prepare(self.machine, OWNER, &Limits::BASELINE)?;
+        // SAFETY: the launch was made by the kernel's typed `launch` from cells that it borrows: `prepare` has found
+        // no others.
+        Ok(unsafe { self.launch(launch.kernel(), sizes, launch.args()) }?)
+    }
+
     /// Runs a launch to its end.
+    ///
+    /// ```
+    /// use cpu_executor::{Cells, CpuExecutor};
+    /// use cuda_std::launch::Limits;
+    /// # use cuda_std::prelude::*;
+    /// #
+    /// # #[kernel]
+    /// # pub unsafe fn increment(mut out: DisjointMut<u32>) {
+    /// #     if let Some(out) = out.own() {
+    /// #         *out += 1;
+    /// #     }
+    /// # }
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let executor = CpuExecutor::of_this_processor()?;
+    /// let mut out = Cells::filled(0, 3);
+    /// let launch = increment::launch(&mut out);
+    /// // For an executor of one's own, which checks by its own limits and owns other memory.
+    /// let sizes = launch.prepare(executor.machine(), 0, &Limits::BASELINE)?;
+    /// // SAFETY: the launch was made by the kernel's own function, and borrows the cells.
+    /// unsafe { executor.launch(launch.kernel(), sizes, launch.args()) }?;
+    /// assert_eq!(out.to_vec(), [1; 3]);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// A [`Fault`] of the lowest block, by index, of those that failed. Blocks that had not begun by

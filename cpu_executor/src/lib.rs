@@ -12,6 +12,7 @@
 //! gives the same bits for any number of them.
 
 mod block;
+mod cells;
 mod error;
 mod executor;
 mod memory;
@@ -19,5 +20,6 @@ mod panics;
 mod stacks;
 mod waits;
 
-pub use error::Fault;
+pub use cells::Cells;
+pub use error::{Fault, RunError};
 pub use executor::CpuExecutor;

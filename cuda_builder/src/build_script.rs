@@ -31,6 +31,13 @@ impl CudaBuilder {
     /// `compute: u32`, `ptx_version: (u32, u32)`, `family: &'static str`, `entries: &'static [&'static str]`
     /// and `text: &'static str`. It defines `PTX: &[PtxModule]`, `PTX_ORIGIN: &str` and `PTX_HASH: &str`.
     ///
+    /// ```no_run
+    /// // In a build script; the PTX is then in `OUT_DIR`.
+    /// fn main() -> Result<(), cuda_builder::Error> {
+    ///     cuda_builder::CudaBuilder::new("gpu").build_for_cargo()
+    /// }
+    /// ```
+    ///
     /// # Errors
     /// Where `CUDA_BUILDER` demands what is not to be had, the kernels do not compile, or their PTX does not
     /// pass its checks.

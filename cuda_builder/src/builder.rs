@@ -32,6 +32,16 @@ pub struct CudaBuilder {
 }
 
 /// One family of kernels for one architecture.
+///
+/// ```no_run
+/// use cuda_builder::{CudaBuilder, Module};
+///
+/// for Module { target, family, entries, .. } in CudaBuilder::new("gpu").build()?.modules {
+///     println!("{family} for {target}: {} kernels", entries.len());
+///     assert!(!entries.is_empty());
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Module {
     /// The architecture's folder, as in `sm_75`.
@@ -48,6 +58,14 @@ pub struct Module {
 
 impl Module {
     /// Where it lies in a folder of modules: `sm_75/mean_shift.ptx`.
+    ///
+    /// ```
+    /// use cuda_builder::Module;
+    ///
+    /// let (target, family) = ("sm_75".to_owned(), "scan".to_owned());
+    /// let module = Module { target, family, ptx_version: (7, 0), entries: Vec::new(), text: String::new() };
+    /// assert_eq!(module.path(), "sm_75/scan.ptx");
+    /// ```
     pub fn path(&self) -> String {
         format!("{}/{}.ptx", self.target, self.family)
     }
@@ -73,6 +91,16 @@ impl Module {
 }
 
 /// Kernels, built and checked.
+///
+/// ```no_run
+/// use cuda_builder::CudaBuilder;
+///
+/// let build = CudaBuilder::new("gpu").build()?;
+/// println!("by {}", build.compiler.version);
+/// // A barrier or two is what a reduction has.
+/// assert!(build.kernels.iter().all(|kernel| kernel.barriers < 100));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Build {
     /// What compiled them.
@@ -92,6 +120,16 @@ pub struct Build {
 impl Build {
     /// Writes each module as `folder/<architecture>/<family>.ptx`.
     ///
+    /// ```no_run
+    /// use std::path::Path;
+    ///
+    /// use cuda_builder::CudaBuilder;
+    ///
+    /// CudaBuilder::new("gpu").build()?.write_to(Path::new("/tmp/ptx"))?;
+    /// assert!(Path::new("/tmp/ptx/sm_75").is_dir());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::Io`].
     pub fn write_to(&self, folder: &Path) -> Result<(), Error> {
@@ -109,6 +147,16 @@ impl Build {
 }
 
 /// How a checked-in copy compares with a build.
+///
+/// ```
+/// use cuda_builder::{Comparison, Fit};
+///
+/// let worst = Comparison::Unfit(Fit::Damaged("sm_75/scan.ptx".to_owned()));
+/// if let Comparison::Unfit(fit) = &worst {
+///     assert!(fit.reason().contains("sm_75/scan.ptx"));
+/// }
+/// assert_ne!(worst, Comparison::Same);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Comparison {
     /// The same sources, compiler and bytes.
@@ -128,6 +176,12 @@ pub enum Comparison {
 
 impl CudaBuilder {
     /// Builds the crate in `crate_dir` for [`Arch::defaults`].
+    ///
+    /// ```
+    /// use cuda_builder::{Arch, CudaBuilder};
+    ///
+    /// assert_eq!(CudaBuilder::new("gpu").archs(), Arch::defaults());
+    /// ```
     pub fn new(crate_dir: impl Into<PathBuf>) -> Self {
         Self {
             crate_dir: crate_dir.into(),
@@ -140,6 +194,13 @@ impl CudaBuilder {
     }
 
     /// Adds an architecture. The first takes the place of the defaults.
+    ///
+    /// ```
+    /// use cuda_builder::{Arch, CudaBuilder};
+    ///
+    /// let ampere = Arch::new("sm_80", "ptx70");
+    /// assert_eq!(CudaBuilder::new("gpu").arch(ampere.clone()).archs(), [ampere]);
+    /// ```
     #[must_use]
     pub fn arch(mut self, arch: Arch) -> Self {
         self.archs.push(arch);
@@ -147,6 +208,15 @@ impl CudaBuilder {
     }
 
     /// Whether the PTX says which source line each instruction comes from, for profilers and debuggers.
+    ///
+    /// ```no_run
+    /// use cuda_builder::CudaBuilder;
+    ///
+    /// // For a profiler.
+    /// let build = CudaBuilder::new("gpu").line_tables(true).build()?;
+    /// assert!(build.modules[0].text.contains(".loc"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn line_tables(mut self, line_tables: bool) -> Self {
         self.line_tables = line_tables;
@@ -155,6 +225,14 @@ impl CudaBuilder {
 
     /// Where the compiler's intermediate files go: a folder that no other cargo uses. By default one in the
     /// workspace's target folder, so that `core` is compiled once for all profiles.
+    ///
+    /// ```no_run
+    /// use cuda_builder::CudaBuilder;
+    ///
+    /// let build = CudaBuilder::new("gpu").target_dir("/var/tmp/device").build()?;
+    /// assert!(!build.modules.is_empty());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn target_dir(mut self, target_dir: impl Into<PathBuf>) -> Self {
         self.target_dir = Some(target_dir.into());
@@ -162,6 +240,15 @@ impl CudaBuilder {
     }
 
     /// Adds a crate whose sources decide the PTX although the manifest does not lead to it.
+    ///
+    /// ```no_run
+    /// use cuda_builder::{CudaBuilder, Fit};
+    ///
+    /// // A crate of constants that the kernels include as text.
+    /// let (_, fit) = CudaBuilder::new("gpu").source("constants").checked_in()?;
+    /// assert_ne!(fit, Fit::Missing);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn source(mut self, crate_dir: impl Into<PathBuf>) -> Self {
         self.extra_sources.push(crate_dir.into());
@@ -173,6 +260,14 @@ impl CudaBuilder {
     /// This and the other permissions may stand in the kernel crate's manifest instead, where the program sees
     /// them too: `allow-local`, `allow-divergent-barriers` and `allow-extern`, each a list of names, in
     /// `[package.metadata.cuda_builder]`.
+    ///
+    /// ```no_run
+    /// use cuda_builder::CudaBuilder;
+    ///
+    /// let build = CudaBuilder::new("gpu").allow_local("sort_small").build()?;
+    /// assert!(build.kernels.iter().any(|kernel| kernel.name == "sort_small"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn allow_local(mut self, kernel: impl Into<String>) -> Self {
         self.allowed.local.insert(kernel.into());
@@ -181,6 +276,14 @@ impl CudaBuilder {
 
     /// Lets a kernel's barriers pass that the check takes for divergent. The check cannot see that a condition
     /// computed from the thread's index is the same for all threads of a block.
+    ///
+    /// ```no_run
+    /// use cuda_builder::CudaBuilder;
+    ///
+    /// let build = CudaBuilder::new("gpu").allow_divergent_barriers("sweep").build()?;
+    /// assert!(build.kernels.iter().any(|kernel| kernel.name == "sweep"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn allow_divergent_barriers(mut self, kernel: impl Into<String>) -> Self {
         self.allowed.divergent_barriers.insert(kernel.into());
@@ -188,6 +291,15 @@ impl CudaBuilder {
     }
 
     /// Lets kernels refer to a symbol that the driver provides.
+    ///
+    /// ```no_run
+    /// use cuda_builder::CudaBuilder;
+    ///
+    /// // What prints from a kernel is the driver's.
+    /// let build = CudaBuilder::new("gpu").allow_extern("vprintf").build()?;
+    /// assert!(!build.modules.is_empty());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn allow_extern(mut self, symbol: impl Into<String>) -> Self {
         self.allowed.externals.insert(symbol.into());
@@ -195,6 +307,16 @@ impl CudaBuilder {
     }
 
     /// Compiles the kernels for each architecture, checks the PTX and splits it by family.
+    ///
+    /// ```no_run
+    /// use cuda_builder::CudaBuilder;
+    ///
+    /// let build = CudaBuilder::new("gpu").build()?;
+    /// for module in &build.modules {
+    ///     assert!(module.text.contains(&format!(".target {}", module.target)));
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// Where no compiler is found, the kernels do not compile, or their PTX does not pass its checks.
@@ -229,6 +351,16 @@ impl CudaBuilder {
 
     /// Replaces the checked-in copy.
     ///
+    /// ```no_run
+    /// use cuda_builder::{Comparison, CudaBuilder};
+    ///
+    /// let builder = CudaBuilder::new("gpu");
+    /// let build = builder.build()?;
+    /// builder.check_in(&build)?;
+    /// assert_eq!(builder.compare(&build)?, Comparison::Same);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::LineTablesCheckedIn`] for a build with line tables, or [`Error::Io`].
     pub fn check_in(&self, build: &Build) -> Result<(), Error> {
@@ -239,6 +371,16 @@ impl CudaBuilder {
     }
 
     /// The checked-in copy, if there is one, and whether it fits the sources as they are.
+    ///
+    /// ```
+    /// use cuda_builder::CudaBuilder;
+    ///
+    /// // modeseek's own kernels.
+    /// let (copy, fit) = CudaBuilder::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../gpu")).checked_in()?;
+    /// println!("{}", fit.reason());
+    /// assert!(copy.expect("it is there").files.contains_key("sm_75/vector.ptx"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// Where the sources or the stamp cannot be read.
@@ -255,6 +397,17 @@ impl CudaBuilder {
 
     /// Compares the checked-in copy with a build.
     ///
+    /// ```no_run
+    /// use cuda_builder::{Comparison, CudaBuilder};
+    ///
+    /// let builder = CudaBuilder::new("gpu");
+    /// match builder.compare(&builder.build()?)? {
+    ///     Comparison::Same | Comparison::OtherCompiler { .. } => {}
+    ///     other => panic!("the checked-in PTX is not what the sources make: {other:?}"),
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// Where the stamp cannot be read.
     pub fn compare(&self, build: &Build) -> Result<Comparison, Error> {
@@ -263,11 +416,25 @@ impl CudaBuilder {
     }
 
     /// The folder of the checked-in copy.
+    ///
+    /// ```
+    /// use std::path::Path;
+    ///
+    /// use cuda_builder::CudaBuilder;
+    ///
+    /// assert_eq!(CudaBuilder::new("gpu").ptx_dir(), Path::new("gpu/ptx"));
+    /// ```
     pub fn ptx_dir(&self) -> PathBuf {
         self.crate_dir.join("ptx")
     }
 
     /// The architectures that are built.
+    ///
+    /// ```
+    /// use cuda_builder::CudaBuilder;
+    ///
+    /// assert_eq!(CudaBuilder::new("gpu").archs()[0].target(), "sm_75");
+    /// ```
     pub fn archs(&self) -> Vec<Arch> {
         if self.archs.is_empty() { Arch::defaults() } else { self.archs.clone() }
     }

@@ -22,6 +22,17 @@ pub(crate) const ADVICE: &str = "`rustup component add rust-src`, or on Debian `
                                  --no-install-recommends rustc-web rust-web-src`";
 
 /// A rustc that can build kernels.
+///
+/// ```
+/// use std::path::Path;
+///
+/// use cuda_builder::Compiler;
+///
+/// if let Ok(Compiler { path, version }) = Compiler::find(Path::new(".")) {
+///     println!("{} is {version}", path.display());
+///     assert!(version.starts_with("rustc"));
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Compiler {
     /// The program.
@@ -33,6 +44,17 @@ pub struct Compiler {
 impl Compiler {
     /// The compiler that builds the kernels of a crate in `folder`, which decides what the active toolchain is.
     ///
+    /// ```
+    /// use std::path::Path;
+    ///
+    /// use cuda_builder::Compiler;
+    ///
+    /// match Compiler::find(Path::new(".")) {
+    ///     Ok(compiler) => assert!(compiler.version.contains('.')),
+    ///     Err(none) => eprintln!("{none}"),
+    /// }
+    /// ```
+    ///
     /// # Errors
     /// [`NoCompiler`], with what was looked at.
     pub fn find(folder: &Path) -> Result<Self, NoCompiler> {
@@ -41,6 +63,14 @@ impl Compiler {
 }
 
 /// That no compiler was found, with what was looked at.
+///
+/// ```
+/// use cuda_builder::{Candidate, NoCompiler, Unusable};
+///
+/// let candidate = Candidate { path: "rustc".into(), origin: "the active toolchain" };
+/// let none = NoCompiler { tried: vec![(candidate, Unusable::DoesNotRun("no such file".to_owned()))] };
+/// assert!(none.to_string().contains("- rustc (the active toolchain) does not run: no such file"));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct NoCompiler {
     /// Each candidate and why it will not do.
@@ -49,6 +79,12 @@ pub struct NoCompiler {
 
 impl NoCompiler {
     /// How to get a compiler.
+    ///
+    /// ```
+    /// use cuda_builder::NoCompiler;
+    ///
+    /// assert!(NoCompiler { tried: Vec::new() }.advice().contains("rust-src"));
+    /// ```
     pub fn advice(&self) -> &'static str {
         ADVICE
     }
@@ -65,6 +101,13 @@ impl fmt::Display for NoCompiler {
 }
 
 /// A rustc to look at.
+///
+/// ```
+/// use cuda_builder::Candidate;
+///
+/// let named = Candidate { path: "/opt/rustc".into(), origin: cuda_builder::RUSTC_VARIABLE };
+/// assert!(named.path.is_absolute());
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Candidate {
     /// The program, or its name in `PATH`.
@@ -74,6 +117,12 @@ pub struct Candidate {
 }
 
 /// Why a compiler will not do.
+///
+/// ```
+/// use cuda_builder::Unusable;
+///
+/// assert_eq!(Unusable::DoesNotRun("no such file".to_owned()).to_string(), "does not run: no such file");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unusable {
     /// There is none, or it does not start.

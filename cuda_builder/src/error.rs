@@ -13,6 +13,15 @@ use crate::ptx::Malformed;
 ///
 /// `Debug` prints what `Display` does: a build script that returns its error from `main` has it printed with
 /// `Debug`, and a compiler's messages are of no use with their line ends escaped.
+///
+/// ```
+/// use cuda_builder::{Error, Mode};
+///
+/// let error = Mode::parse(Some("sometimes")).unwrap_err();
+/// assert!(matches!(error, Error::UnknownMode { .. }));
+/// // It says what may stand there.
+/// assert!(error.to_string().contains("checked-in"));
+/// ```
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {

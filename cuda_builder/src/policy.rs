@@ -7,6 +7,14 @@ use crate::stamp::Fit;
 pub const MODE_VARIABLE: &str = "CUDA_BUILDER";
 
 /// What the variable `CUDA_BUILDER` asks for.
+///
+/// ```
+/// use cuda_builder::Mode;
+///
+/// for name in Mode::NAMES {
+///     assert!(Mode::parse(Some(name)).is_ok());
+/// }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Mode {
     /// The checked-in PTX where it fits the sources; or else a build; or else, where no compiler is found, none.
@@ -25,6 +33,14 @@ impl Mode {
     pub const NAMES: [&str; 4] = ["auto", "build", "checked-in", "none"];
 
     /// Reads the variable's value. An empty one is no value.
+    ///
+    /// ```
+    /// use cuda_builder::Mode;
+    ///
+    /// assert_eq!(Mode::parse(Some("none"))?, Mode::Off);
+    /// assert_eq!(Mode::parse(None)?, Mode::Auto);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::UnknownMode`].

@@ -13,6 +13,16 @@ use crate::sources::hash_text;
 pub(crate) const STAMP: &str = "stamp.json";
 
 /// What a checked-in copy was made from.
+///
+/// ```
+/// use cuda_builder::{CudaBuilder, Stamp};
+///
+/// let (copy, _) = CudaBuilder::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../gpu")).checked_in()?;
+/// let Stamp { compiler, architectures, .. } = copy.expect("it is there").stamp;
+/// assert!(compiler.starts_with("rustc"));
+/// assert_eq!(architectures, ["sm_75+ptx70", "sm_90+ptx78"]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stamp {
     /// A hash over the sources and over how they are compiled.
@@ -26,6 +36,16 @@ pub struct Stamp {
 }
 
 /// A checked-in copy, read.
+///
+/// ```
+/// use cuda_builder::{CheckedIn, CudaBuilder};
+///
+/// let (copy, _) = CudaBuilder::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../gpu")).checked_in()?;
+/// let CheckedIn { stamp, files } = copy.expect("it is there");
+/// // Every file of the copy has its hash in the stamp.
+/// assert!(files.keys().eq(stamp.files.keys()));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CheckedIn {
     /// What it was made from.
@@ -35,6 +55,16 @@ pub struct CheckedIn {
 }
 
 /// Whether a checked-in copy may be used.
+///
+/// ```
+/// use cuda_builder::{CudaBuilder, Fit};
+///
+/// // No copy lies beside this crate: it has no kernels.
+/// let (copy, fit) = CudaBuilder::new(env!("CARGO_MANIFEST_DIR")).checked_in()?;
+/// assert!(copy.is_none());
+/// assert_eq!(fit, Fit::Missing);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fit {
     /// It was made from these very sources.
@@ -49,6 +79,12 @@ pub enum Fit {
 
 impl Fit {
     /// In words, without a full stop.
+    ///
+    /// ```
+    /// use cuda_builder::Fit;
+    ///
+    /// assert_eq!(Fit::Missing.reason(), "there is no checked-in PTX");
+    /// ```
     pub fn reason(&self) -> String {
         match self {
             Self::Fits => "the checked-in PTX fits the kernels' sources".to_owned(),

@@ -11,6 +11,23 @@ mod sealed {
 }
 
 /// A type with atomic operations: `u32`, `i32`, `u64`.
+///
+/// ```
+/// use cuda_std::atomic::{self, Atomic};
+///
+/// /// The larger of two cells' values, whatever atomic type they are of.
+/// ///
+/// /// # Safety
+/// /// As for [`atomic::load`].
+/// unsafe fn larger<T: Atomic + Ord>(a: *mut T, b: *mut T) -> T {
+///     // SAFETY: the caller's promise.
+///     unsafe { atomic::load(a).max(atomic::load(b)) }
+/// }
+///
+/// let (mut a, mut b) = (3_i32, -4_i32);
+/// // SAFETY: nobody else touches them.
+/// assert_eq!(unsafe { larger(&raw mut a, &raw mut b) }, 3);
+/// ```
 pub trait Atomic: Copy + sealed::Sealed {
     /// See [`load`].
     #[doc(hidden)]
@@ -89,6 +106,14 @@ atomic_types! {
 
 /// Reads a cell that other threads may be changing atomically.
 ///
+/// ```
+/// use cuda_std::atomic;
+///
+/// let mut cell = 7_u64;
+/// // SAFETY: nobody else touches the cell.
+/// assert_eq!(unsafe { atomic::load(&raw mut cell) }, 7);
+/// ```
+///
 /// # Safety
 /// `cell` is valid and aligned, and whoever else touches it during the launch does so atomically.
 #[inline(always)]
@@ -98,6 +123,15 @@ pub unsafe fn load<T: Atomic>(cell: *mut T) -> T {
 }
 
 /// Writes a cell that other threads may be reading atomically.
+///
+/// ```
+/// use cuda_std::atomic;
+///
+/// let mut cell = 7_u64;
+/// // SAFETY: nobody else touches the cell.
+/// unsafe { atomic::store(&raw mut cell, 8) };
+/// assert_eq!(cell, 8);
+/// ```
 ///
 /// # Safety
 /// As for [`load`].
@@ -125,22 +159,112 @@ macro_rules! fetch_functions {
 
 fetch_functions! {
     /// Adds, wrapping around.
+    ///
+    /// ```
+    /// # use cpu_executor::{Cells, CpuExecutor};
+    /// use cuda_std::atomic;
+    /// use cuda_std::prelude::*;
+    ///
+    /// /// How many elements are negative.
+    /// #[kernel(grid = x.len().div_ceil(block.x), require(count.len() == 1))]
+    /// pub unsafe fn count_negative(x: &[f32], count: *mut u32) {
+    ///     if x.get(thread::index_1d()).is_some_and(|x| *x < 0.0) {
+    ///         // SAFETY: all threads touch the cell atomically.
+    ///         unsafe { atomic::fetch_add(count, 1) };
+    ///     }
+    /// }
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let executor = CpuExecutor::of_this_processor()?;
+    /// let (x, mut count) = (Cells::new([1.0, -2.0, -3.0]), Cells::filled(0, 1));
+    /// executor.run(count_negative::launch(&x, &mut count))?;
+    /// assert_eq!(count.to_vec(), [2]);
+    /// # Ok(())
+    /// # }
+    /// ```
     fetch_add = Add;
     /// Keeps the smaller.
+    ///
+    /// ```
+    /// use cuda_std::atomic;
+    ///
+    /// let mut cell = 5_u32;
+    /// // SAFETY: nobody else touches the cell.
+    /// let before = unsafe { atomic::fetch_min(&raw mut cell, 3) };
+    /// assert_eq!((before, cell), (5, 3));
+    /// ```
     fetch_min = Min;
     /// Keeps the larger.
+    ///
+    /// ```
+    /// use cuda_std::atomic;
+    ///
+    /// let mut cell = 5_u32;
+    /// // SAFETY: nobody else touches the cell.
+    /// let before = unsafe { atomic::fetch_max(&raw mut cell, 3) };
+    /// assert_eq!((before, cell), (5, 5));
+    /// ```
     fetch_max = Max;
     /// Bitwise and.
+    ///
+    /// ```
+    /// use cuda_std::atomic;
+    ///
+    /// let mut cell = 0b0101_u32;
+    /// // SAFETY: nobody else touches the cell.
+    /// let before = unsafe { atomic::fetch_and(&raw mut cell, 0b0110) };
+    /// assert_eq!((before, cell), (0b0101, 0b0100));
+    /// ```
     fetch_and = And;
     /// Bitwise or.
+    ///
+    /// ```
+    /// use cuda_std::atomic;
+    ///
+    /// let mut cell = 0b0101_u32;
+    /// // SAFETY: nobody else touches the cell.
+    /// let before = unsafe { atomic::fetch_or(&raw mut cell, 0b0110) };
+    /// assert_eq!((before, cell), (0b0101, 0b0111));
+    /// ```
     fetch_or = Or;
     /// Bitwise exclusive or.
+    ///
+    /// ```
+    /// use cuda_std::atomic;
+    ///
+    /// let mut cell = 0b0101_u32;
+    /// // SAFETY: nobody else touches the cell.
+    /// let before = unsafe { atomic::fetch_xor(&raw mut cell, 0b0110) };
+    /// assert_eq!((before, cell), (0b0101, 0b0011));
+    /// ```
     fetch_xor = Xor;
     /// Puts the value there.
+    ///
+    /// ```
+    /// use cuda_std::atomic;
+    ///
+    /// let mut cell = 5_u32;
+    /// // SAFETY: nobody else touches the cell.
+    /// let before = unsafe { atomic::exchange(&raw mut cell, 3) };
+    /// assert_eq!((before, cell), (5, 3));
+    /// ```
     exchange = Exchange;
 }
 
 /// Puts `new` where the cell holds `current`; gives what the cell held before.
+///
+/// ```
+/// use cuda_std::atomic;
+///
+/// let mut cell = 0_u32;
+/// // SAFETY: nobody else touches the cell.
+/// unsafe {
+///     assert_eq!(atomic::compare_exchange(&raw mut cell, 0, 5), 0);
+///     // It is taken now.
+///     assert_eq!(atomic::compare_exchange(&raw mut cell, 0, 6), 5);
+/// }
+/// assert_eq!(cell, 5);
+/// ```
 ///
 /// # Safety
 /// As for [`load`].
@@ -153,6 +277,15 @@ pub unsafe fn compare_exchange<T: Atomic>(cell: *mut T, current: T, new: T) -> T
 /// Adds to an `f32`, by compare-and-exchange; gives what the cell held before.
 ///
 /// The sum depends on the order in which threads arrive: no result may rest on it.
+///
+/// ```
+/// use cuda_std::atomic;
+///
+/// let mut cell = 1.5_f32;
+/// // SAFETY: nobody else touches the cell.
+/// let before = unsafe { atomic::fetch_add_f32(&raw mut cell, 2.0) };
+/// assert_eq!((before, cell), (1.5, 3.5));
+/// ```
 ///
 /// # Safety
 /// As for [`load`].

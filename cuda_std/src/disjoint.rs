@@ -13,6 +13,26 @@ use crate::thread;
 ///
 /// Use one of the three within a kernel for one slice: each is disjoint over threads by itself, and
 /// two of them side by side are not.
+///
+/// ```
+/// # use cpu_executor::{Cells, CpuExecutor};
+/// use cuda_std::prelude::*;
+///
+/// #[kernel]
+/// pub unsafe fn numbers(mut out: DisjointMut<u32>) {
+///     if let Some(out) = out.own() {
+///         *out = thread::index_1d() as u32;
+///     }
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let executor = CpuExecutor::of_this_processor()?;
+/// let mut out = Cells::filled(0, 5);
+/// executor.run(numbers::launch(&mut out))?;
+/// assert_eq!(out.to_vec(), [0, 1, 2, 3, 4]);
+/// # Ok(())
+/// # }
+/// ```
 pub struct DisjointMut<'a, T> {
     start: *mut T,
     len: usize,
@@ -21,6 +41,17 @@ pub struct DisjointMut<'a, T> {
 
 impl<'a, T> DisjointMut<'a, T> {
     /// The `len` cells from `start`.
+    ///
+    /// ```
+    /// use cuda_std::DisjointMut;
+    ///
+    /// let mut cells = [1_u32, 2, 3];
+    /// // SAFETY: the cells are there, and nobody else touches them.
+    /// let mut out = unsafe { DisjointMut::from_raw_parts(cells.as_mut_ptr(), cells.len()) };
+    /// // SAFETY: it is the only thread.
+    /// unsafe { out.write(1, 20) };
+    /// assert_eq!(cells, [1, 20, 3]);
+    /// ```
     ///
     /// # Safety
     /// They are valid for writes during `'a`, and nobody but the launch's threads, through values of
@@ -31,12 +62,30 @@ impl<'a, T> DisjointMut<'a, T> {
     }
 
     /// Cells of the whole slice.
+    ///
+    /// ```
+    /// use cuda_std::DisjointMut;
+    ///
+    /// let mut cells = [1_u32, 2, 3];
+    /// // SAFETY: the cells are there, and nobody else touches them.
+    /// let mut out = unsafe { DisjointMut::from_raw_parts(cells.as_mut_ptr(), cells.len()) };
+    /// assert_eq!(out.len(), 3);
+    /// ```
     #[inline(always)]
     pub fn len(&self) -> usize {
         self.len
     }
 
     /// Whether there are none.
+    ///
+    /// ```
+    /// use cuda_std::DisjointMut;
+    ///
+    /// let mut cells = [1_u32, 2, 3];
+    /// // SAFETY: the cells are there, and nobody else touches them.
+    /// let mut out = unsafe { DisjointMut::from_raw_parts(cells.as_mut_ptr(), cells.len()) };
+    /// assert!(!out.is_empty());
+    /// ```
     #[inline(always)]
     pub fn is_empty(&self) -> bool {
         self.len == 0
@@ -44,12 +93,44 @@ impl<'a, T> DisjointMut<'a, T> {
 
     /// The first cell, for accesses that are wider than a cell: what [`write`](Self::write) checks and its caller
     /// promises, the caller of such an access does for all its cells.
+    ///
+    /// ```
+    /// use cuda_std::DisjointMut;
+    ///
+    /// let mut cells = [1_u32, 2, 3];
+    /// // SAFETY: the cells are there, and nobody else touches them.
+    /// let mut out = unsafe { DisjointMut::from_raw_parts(cells.as_mut_ptr(), cells.len()) };
+    /// // SAFETY: the two cells are there, and it is the only thread.
+    /// unsafe { out.as_mut_ptr().cast::<[u32; 2]>().write([7, 8]) };
+    /// assert_eq!(cells, [7, 8, 3]);
+    /// ```
     #[inline(always)]
     pub fn as_mut_ptr(&mut self) -> *mut T {
         self.start
     }
 
     /// The cell at [`thread::index_1d`], if the slice is that long. For one-dimensional launches.
+    ///
+    /// ```
+    /// # use cpu_executor::{Cells, CpuExecutor};
+    /// use cuda_std::prelude::*;
+    ///
+    /// #[kernel]
+    /// pub unsafe fn increment(mut out: DisjointMut<u32>) {
+    ///     // The last block may have threads beyond the slice.
+    ///     if let Some(out) = out.own() {
+    ///         *out += 1;
+    ///     }
+    /// }
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let executor = CpuExecutor::of_this_processor()?;
+    /// let mut out = Cells::new([5, 6, 7]);
+    /// executor.run(increment::launch(&mut out))?;
+    /// assert_eq!(out.to_vec(), [6, 7, 8]);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[inline(always)]
     pub fn own(&mut self) -> Option<&mut T> {
         self.own_strided(0)
@@ -57,6 +138,29 @@ impl<'a, T> DisjointMut<'a, T> {
 
     /// The `k`-th cell of this thread in a grid-stride loop: `index_1d() + k * grid_stride()`.
     /// For one-dimensional launches.
+    ///
+    /// ```
+    /// # use cpu_executor::{Cells, CpuExecutor};
+    /// use cuda_std::prelude::*;
+    ///
+    /// #[kernel(block = 4, grid = 1)]
+    /// pub unsafe fn increment(mut out: DisjointMut<u32>) {
+    ///     // Each of four threads has every fourth cell.
+    ///     let mut k = 0;
+    ///     while let Some(out) = out.own_strided(k) {
+    ///         *out += 1;
+    ///         k += 1;
+    ///     }
+    /// }
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let executor = CpuExecutor::of_this_processor()?;
+    /// let mut out = Cells::filled(0, 10);
+    /// executor.run(increment::launch(&mut out))?;
+    /// assert_eq!(out.to_vec(), [1; 10]);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[inline(always)]
     pub fn own_strided(&mut self, k: usize) -> Option<&mut T> {
         let index = thread::index_1d() + k * thread::grid_stride();
@@ -66,6 +170,28 @@ impl<'a, T> DisjointMut<'a, T> {
 
     /// The cell of a matrix of `columns` columns, stored by rows, at column x and row y of
     /// [`thread::index_2d`]; `None` right of or below it.
+    ///
+    /// ```
+    /// # use cpu_executor::{Cells, CpuExecutor};
+    /// use cuda_std::prelude::*;
+    ///
+    /// #[kernel(block = (4, 4), grid = (columns.div_ceil(4), out.len().div_ceil(4 * columns)))]
+    /// pub unsafe fn sums(mut out: DisjointMut<u32>, columns: u32) {
+    ///     let (x, y) = thread::index_2d();
+    ///     if let Some(out) = out.own_2d(columns as usize) {
+    ///         *out = (x + 10 * y) as u32;
+    ///     }
+    /// }
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let executor = CpuExecutor::of_this_processor()?;
+    /// // Two rows of three columns.
+    /// let mut out = Cells::filled(0, 6);
+    /// executor.run(sums::launch(&mut out, 3))?;
+    /// assert_eq!(out.to_vec(), [0, 1, 2, 10, 11, 12]);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[inline(always)]
     pub fn own_2d(&mut self, columns: usize) -> Option<&mut T> {
         let (x, y) = thread::index_2d();
@@ -75,6 +201,17 @@ impl<'a, T> DisjointMut<'a, T> {
     }
 
     /// Writes cell `index`.
+    ///
+    /// ```
+    /// use cuda_std::DisjointMut;
+    ///
+    /// let mut cells = [1_u32, 2, 3];
+    /// // SAFETY: the cells are there, and nobody else touches them.
+    /// let mut out = unsafe { DisjointMut::from_raw_parts(cells.as_mut_ptr(), cells.len()) };
+    /// // SAFETY: it is the only thread.
+    /// unsafe { out.write(2, 30) };
+    /// assert_eq!(cells, [1, 2, 30]);
+    /// ```
     ///
     /// # Panics
     /// If the slice is not that long: a trap on a GPU, an error with kernel, block and thread on the
@@ -91,6 +228,16 @@ impl<'a, T> DisjointMut<'a, T> {
     }
 
     /// Reads cell `index`.
+    ///
+    /// ```
+    /// use cuda_std::DisjointMut;
+    ///
+    /// let mut cells = [1_u32, 2, 3];
+    /// // SAFETY: the cells are there, and nobody else touches them.
+    /// let mut out = unsafe { DisjointMut::from_raw_parts(cells.as_mut_ptr(), cells.len()) };
+    /// // SAFETY: it is the only thread, and the cell was written.
+    /// assert_eq!(unsafe { out.read(2) }, 3);
+    /// ```
     ///
     /// # Panics
     /// As [`write`](Self::write).

@@ -16,6 +16,25 @@ use crate::processor::Entry;
 
 /// A type that can be copied to a device and back, byte by byte.
 ///
+/// ```
+/// use cuda_std::launch::DeviceCopy;
+///
+/// /// A point of the plane, as a kernel reads it.
+/// #[derive(Clone, Copy)]
+/// #[repr(C)]
+/// struct Point {
+///     x: f32,
+///     y: f32,
+/// }
+/// // SAFETY: two floats, all of whose bits are values, and nothing between them.
+/// unsafe impl DeviceCopy for Point {}
+///
+/// fn bytes<T: DeviceCopy>(values: &[T]) -> usize {
+///     size_of_val(values)
+/// }
+/// assert_eq!(bytes(&[Point { x: 1.0, y: 2.0 }; 3]), 24);
+/// ```
+///
 /// # Safety
 /// Every pattern of bits is a value, and there is no padding.
 pub unsafe trait DeviceCopy: Copy + Send + Sync + 'static {}
@@ -32,6 +51,14 @@ device_copy!(u8, i8, u16, i16, u32, i32, u64, i64, usize, isize, f32, f64);
 unsafe impl<T: DeviceCopy, const N: usize> DeviceCopy for [T; N] {}
 
 /// Device memory as an argument: where it is, how many elements it has, whose it is.
+///
+/// ```
+/// use cpu_executor::Cells;
+/// use cuda_std::launch::{DeviceSlice, Region};
+///
+/// let Region { len, address, .. } = Cells::new([1.0_f32, 2.0]).region();
+/// assert_eq!((len, address % 4), (2, 0));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Region {
     /// The device's address of the first element.
@@ -44,20 +71,89 @@ pub struct Region {
 
 /// Device memory that a kernel may read as `&[T]` or `*const T`.
 ///
+/// ```
+/// # use cuda_std::prelude::*;
+/// # /// out[i] = a * x[i] + out[i].
+/// # #[kernel(threads = 32..=1024, require(x.len() == out.len()))]
+/// # pub unsafe fn axpy(a: f32, x: &[f32], mut out: DisjointMut<f32>) {
+/// #     if let Some(out) = out.own() {
+/// #         *out = Machine::mul_add(a, x[thread::index_1d()], *out);
+/// #     }
+/// # }
+/// use cuda_std::launch::{DeviceSlice, DeviceSliceMut, Region};
+///
+/// /// Memory of an executor of one's own: number 5.
+/// struct Mine {
+///     address: u64,
+///     len: usize,
+/// }
+///
+/// // SAFETY: nothing runs the launches of this example.
+/// unsafe impl DeviceSlice<f32> for Mine {
+///     fn region(&self) -> Region {
+///         Region { address: self.address, len: self.len, owner: 5 }
+///     }
+/// }
+/// // SAFETY: as above.
+/// unsafe impl DeviceSliceMut<f32> for Mine {}
+///
+/// # fn main() {
+/// let (x, mut y) = (Mine { address: 256, len: 3 }, Mine { address: 512, len: 3 });
+/// assert_eq!(axpy::launch(2.0, &x, &mut y).args().len(), 3);
+/// # }
+/// ```
+///
 /// # Safety
 /// The region stays valid, and nobody writes it, while the value is borrowed.
 pub unsafe trait DeviceSlice<T: DeviceCopy> {
     /// The region.
+    ///
+    /// ```
+    /// use cpu_executor::Cells;
+    /// use cuda_std::launch::DeviceSlice;
+    ///
+    /// assert_eq!(Cells::new([1.0_f32, 2.0]).region().len, 2);
+    /// ```
     fn region(&self) -> Region;
 }
 
 /// Device memory that a kernel may write through `DisjointMut<T>` or `*mut T`.
+///
+/// ```
+/// use cpu_executor::Cells;
+/// use cuda_std::launch::{DeviceCopy, DeviceSliceMut};
+///
+/// /// What a kernel is to write must be borrowed mutably.
+/// fn room<T: DeviceCopy>(out: &mut impl DeviceSliceMut<T>) -> usize {
+///     out.region().len
+/// }
+/// assert_eq!(room(&mut Cells::filled(0_u32, 4)), 4);
+/// ```
 ///
 /// # Safety
 /// The region stays valid, and nobody else touches it, while the value is borrowed.
 pub unsafe trait DeviceSliceMut<T: DeviceCopy>: DeviceSlice<T> {}
 
 /// An argument of a launch, with its type erased.
+///
+/// ```
+/// # use cuda_std::prelude::*;
+/// # /// out[i] = a * x[i] + out[i].
+/// # #[kernel(threads = 32..=1024, require(x.len() == out.len()))]
+/// # pub unsafe fn axpy(a: f32, x: &[f32], mut out: DisjointMut<f32>) {
+/// #     if let Some(out) = out.own() {
+/// #         *out = Machine::mul_add(a, x[thread::index_1d()], *out);
+/// #     }
+/// # }
+/// # use cpu_executor::{Cells, CpuExecutor};
+/// use cuda_std::launch::Arg;
+/// # fn main() {
+/// # let (x, mut y) = (Cells::new([1.0, 2.0]), Cells::filled(0.0, 2));
+/// let launch = axpy::launch(2.0, &x, &mut y);
+/// assert_eq!(launch.args()[0], Arg::scalar(2.0_f32));
+/// assert!(matches!(launch.args()[1], Arg::Slice(region) if region.len == 2));
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Arg {
     /// A number: its bytes, little-endian, and how many of them count.
@@ -75,6 +171,12 @@ pub enum Arg {
 
 impl Arg {
     /// A number as an argument.
+    ///
+    /// ```
+    /// use cuda_std::launch::Arg;
+    ///
+    /// assert_eq!(Arg::scalar(258_u32), Arg::Scalar { bytes: [2, 1, 0, 0, 0, 0, 0, 0], size: 4 });
+    /// ```
     pub fn scalar<T: DeviceCopy>(value: T) -> Self {
         const { assert!(size_of::<T>() <= 8, "a kernel's scalar parameter has at most 8 bytes") };
         let mut bytes = [0; 8];
@@ -99,6 +201,14 @@ impl Arg {
     }
 
     /// The memory that the argument names; a scalar names none.
+    ///
+    /// ```
+    /// use cuda_std::launch::{Arg, Region};
+    ///
+    /// let region = Region { address: 256, len: 3, owner: 1 };
+    /// assert_eq!(Arg::Slice(region).region(), Some(region));
+    /// assert_eq!(Arg::scalar(1_u32).region(), None);
+    /// ```
     pub fn region(&self) -> Option<Region> {
         match self {
             Self::Scalar { .. } => None,
@@ -117,6 +227,21 @@ impl Arg {
 }
 
 /// A kernel: its names, its code for processors, and how it must be launched.
+///
+/// ```
+/// # use cuda_std::prelude::*;
+/// # /// out[i] = a * x[i] + out[i].
+/// # #[kernel(threads = 32..=1024, require(x.len() == out.len()))]
+/// # pub unsafe fn axpy(a: f32, x: &[f32], mut out: DisjointMut<f32>) {
+/// #     if let Some(out) = out.own() {
+/// #         *out = Machine::mul_add(a, x[thread::index_1d()], *out);
+/// #     }
+/// # }
+/// # fn main() {
+/// assert_eq!(axpy::KERNEL.name, "axpy");
+/// assert_eq!(axpy::KERNEL.parameters.len(), 3);
+/// # }
+/// ```
 pub struct Kernel {
     /// The name of its entry in the PTX.
     pub name: &'static str,
@@ -139,6 +264,22 @@ impl fmt::Debug for Kernel {
 }
 
 /// A kernel's parameter as it was written.
+///
+/// ```
+/// # use cuda_std::prelude::*;
+/// # /// out[i] = a * x[i] + out[i].
+/// # #[kernel(threads = 32..=1024, require(x.len() == out.len()))]
+/// # pub unsafe fn axpy(a: f32, x: &[f32], mut out: DisjointMut<f32>) {
+/// #     if let Some(out) = out.own() {
+/// #         *out = Machine::mul_add(a, x[thread::index_1d()], *out);
+/// #     }
+/// # }
+/// # fn main() {
+/// let x = axpy::KERNEL.parameters[1];
+/// assert_eq!(x.name, "x");
+/// assert!(x.type_name.contains("f32"));
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Parameter {
     /// Its name.
@@ -148,6 +289,23 @@ pub struct Parameter {
 }
 
 /// Which blocks a kernel can be launched with.
+///
+/// ```
+/// # use cuda_std::prelude::*;
+/// # /// out[i] = a * x[i] + out[i].
+/// # #[kernel(threads = 32..=1024, require(x.len() == out.len()))]
+/// # pub unsafe fn axpy(a: f32, x: &[f32], mut out: DisjointMut<f32>) {
+/// #     if let Some(out) = out.own() {
+/// #         *out = Machine::mul_add(a, x[thread::index_1d()], *out);
+/// #     }
+/// # }
+/// use cuda_std::machine::MachineKind;
+/// # fn main() {
+/// let rule = (axpy::KERNEL.block)(MachineKind::Gpu);
+/// assert_eq!(rule.default, [MachineKind::Gpu.block(), 1, 1]);
+/// assert_eq!(rule.range, Some((32, 1024)));
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BlockRule {
     /// The block that it is launched with unless the caller says otherwise.
@@ -159,6 +317,15 @@ pub struct BlockRule {
 impl BlockRule {
     /// The most threads that the kernel accepts and that are no more than the wanted ones, or else
     /// the fewest that it accepts.
+    ///
+    /// ```
+    /// use cuda_std::launch::BlockRule;
+    ///
+    /// let rule = BlockRule { default: [128, 1, 1], range: Some((32, 256)) };
+    /// // Whole warps, within the bounds.
+    /// assert_eq!((rule.nearest(100), rule.nearest(5), rule.nearest(9999)), (96, 32, 256));
+    /// assert_eq!(BlockRule { default: [16, 16, 1], range: None }.nearest(100), 256);
+    /// ```
     pub fn nearest(&self, threads: u32) -> u32 {
         match self.range {
             Some((least, most)) => (threads / 32 * 32).clamp(least, most),
@@ -168,6 +335,27 @@ impl BlockRule {
 }
 
 /// What a launch needs besides its arguments and its block.
+///
+/// ```
+/// # use cuda_std::prelude::*;
+/// # /// out[i] = a * x[i] + out[i].
+/// # #[kernel(threads = 32..=1024, require(x.len() == out.len()))]
+/// # pub unsafe fn axpy(a: f32, x: &[f32], mut out: DisjointMut<f32>) {
+/// #     if let Some(out) = out.own() {
+/// #         *out = Machine::mul_add(a, x[thread::index_1d()], *out);
+/// #     }
+/// # }
+/// # use cpu_executor::{Cells, CpuExecutor};
+/// use cuda_std::launch::Shape;
+/// use cuda_std::machine::MachineKind;
+/// # fn main() {
+/// # let (x, mut y) = (Cells::new([1.0, 2.0]), Cells::filled(0.0, 2));
+/// let launch = axpy::launch(2.0, &x, &mut y);
+/// let shape = (axpy::KERNEL.shape)(MachineKind::Gpu, launch.args(), [32, 1, 1]);
+/// // One block covers two elements.
+/// assert_eq!(shape, Shape { grid: [1, 1, 1], shared: 0, violated: None });
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shape {
     /// Blocks along x, y and z.
@@ -179,6 +367,7 @@ pub struct Shape {
 }
 
 /// A slice in the formulas of a launch shape: only its length is known there.
+#[doc(hidden)]
 #[derive(Clone, Copy, Debug)]
 pub struct Extent(pub usize);
 
@@ -191,6 +380,7 @@ impl Extent {
 }
 
 /// A block in the formulas of a launch shape.
+#[doc(hidden)]
 #[derive(Clone, Copy, Debug)]
 pub struct BlockSize {
     /// Threads along x.
@@ -208,6 +398,24 @@ impl From<Dim3> for BlockSize {
 }
 
 /// A call of a kernel, ready for an executor. It borrows the memory that it names.
+///
+/// ```
+/// # use cuda_std::prelude::*;
+/// # /// out[i] = a * x[i] + out[i].
+/// # #[kernel(threads = 32..=1024, require(x.len() == out.len()))]
+/// # pub unsafe fn axpy(a: f32, x: &[f32], mut out: DisjointMut<f32>) {
+/// #     if let Some(out) = out.own() {
+/// #         *out = Machine::mul_add(a, x[thread::index_1d()], *out);
+/// #     }
+/// # }
+/// # use cpu_executor::{Cells, CpuExecutor};
+/// # fn main() {
+/// # let (x, mut y) = (Cells::new([1.0, 2.0]), Cells::filled(0.0, 2));
+/// let launch = axpy::launch(2.0, &x, &mut y);
+/// CpuExecutor::of_this_processor().unwrap().run(launch).unwrap();
+/// assert_eq!(y.to_vec(), [2.0, 4.0]);
+/// # }
+/// ```
 #[must_use = "a launch does nothing until an executor runs it"]
 #[derive(Debug)]
 pub struct Launch<'a> {
@@ -225,21 +433,99 @@ impl<'a> Launch<'a> {
     }
 
     /// Launches blocks of this many threads instead of the kernel's own choice.
+    ///
+    /// ```
+    /// # use cuda_std::prelude::*;
+    /// # /// out[i] = a * x[i] + out[i].
+    /// # #[kernel(threads = 32..=1024, require(x.len() == out.len()))]
+    /// # pub unsafe fn axpy(a: f32, x: &[f32], mut out: DisjointMut<f32>) {
+    /// #     if let Some(out) = out.own() {
+    /// #         *out = Machine::mul_add(a, x[thread::index_1d()], *out);
+    /// #     }
+    /// # }
+    /// # use cpu_executor::{Cells, CpuExecutor};
+    /// use cuda_std::launch::Limits;
+    /// use cuda_std::machine::MachineKind;
+    /// # fn main() {
+    /// # let (x, mut y) = (Cells::new([1.0, 2.0]), Cells::filled(0.0, 2));
+    /// let launch = axpy::launch(2.0, &x, &mut y).threads_per_block(64);
+    /// assert_eq!(launch.prepare(MachineKind::Gpu, 0, &Limits::BASELINE).unwrap().block, [64, 1, 1]);
+    /// // Not a whole number of warps.
+    /// let launch = axpy::launch(2.0, &x, &mut y).threads_per_block(65);
+    /// assert!(launch.prepare(MachineKind::Gpu, 0, &Limits::BASELINE).is_err());
+    /// # }
+    /// ```
     pub fn threads_per_block(self, threads: u32) -> Self {
         Self { block: Some(threads), ..self }
     }
 
     /// The kernel.
+    ///
+    /// ```
+    /// # use cuda_std::prelude::*;
+    /// # /// out[i] = a * x[i] + out[i].
+    /// # #[kernel(threads = 32..=1024, require(x.len() == out.len()))]
+    /// # pub unsafe fn axpy(a: f32, x: &[f32], mut out: DisjointMut<f32>) {
+    /// #     if let Some(out) = out.own() {
+    /// #         *out = Machine::mul_add(a, x[thread::index_1d()], *out);
+    /// #     }
+    /// # }
+    /// # use cpu_executor::{Cells, CpuExecutor};
+    /// # fn main() {
+    /// # let (x, mut y) = (Cells::new([1.0, 2.0]), Cells::filled(0.0, 2));
+    /// assert_eq!(axpy::launch(2.0, &x, &mut y).kernel().name, "axpy");
+    /// # }
+    /// ```
     pub fn kernel(&self) -> &'static Kernel {
         self.kernel
     }
 
     /// The arguments, in order.
+    ///
+    /// ```
+    /// # use cuda_std::prelude::*;
+    /// # /// out[i] = a * x[i] + out[i].
+    /// # #[kernel(threads = 32..=1024, require(x.len() == out.len()))]
+    /// # pub unsafe fn axpy(a: f32, x: &[f32], mut out: DisjointMut<f32>) {
+    /// #     if let Some(out) = out.own() {
+    /// #         *out = Machine::mul_add(a, x[thread::index_1d()], *out);
+    /// #     }
+    /// # }
+    /// # use cpu_executor::{Cells, CpuExecutor};
+    /// # fn main() {
+    /// # let (x, mut y) = (Cells::new([1.0, 2.0]), Cells::filled(0.0, 2));
+    /// // Two slices and a number.
+    /// assert_eq!(axpy::launch(2.0, &x, &mut y).args().iter().filter(|arg| arg.region().is_some()).count(), 2);
+    /// # }
+    /// ```
     pub fn args(&self) -> &[Arg] {
         &self.args
     }
 
     /// Checks the launch against the kernel's rules and the device's limits, and settles its sizes.
+    ///
+    /// ```
+    /// # use cuda_std::prelude::*;
+    /// # /// out[i] = a * x[i] + out[i].
+    /// # #[kernel(threads = 32..=1024, require(x.len() == out.len()))]
+    /// # pub unsafe fn axpy(a: f32, x: &[f32], mut out: DisjointMut<f32>) {
+    /// #     if let Some(out) = out.own() {
+    /// #         *out = Machine::mul_add(a, x[thread::index_1d()], *out);
+    /// #     }
+    /// # }
+    /// # use cpu_executor::{Cells, CpuExecutor};
+    /// use cuda_std::launch::{LaunchError, Limits};
+    /// use cuda_std::machine::MachineKind;
+    /// # fn main() {
+    /// # let (x, mut y) = (Cells::new([1.0, 2.0]), Cells::filled(0.0, 2));
+    /// let sizes = axpy::launch(2.0, &x, &mut y).prepare(MachineKind::Gpu, 0, &Limits::BASELINE).unwrap();
+    /// assert_eq!(sizes.grid, [1, 1, 1]);
+    /// // Its elements are not as many as those of x.
+    /// let mut short = Cells::filled(0.0, 1);
+    /// let error = axpy::launch(2.0, &x, &mut short).prepare(MachineKind::Gpu, 0, &Limits::BASELINE).unwrap_err();
+    /// assert!(matches!(error, LaunchError::Relation { .. }));
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// The first rule that does not hold.
@@ -313,6 +599,26 @@ fn describe_scalar(type_name: &str, bytes: [u8; 8]) -> String {
 }
 
 /// A launch whose sizes are settled and checked.
+///
+/// ```
+/// # use cuda_std::prelude::*;
+/// # /// out[i] = a * x[i] + out[i].
+/// # #[kernel(threads = 32..=1024, require(x.len() == out.len()))]
+/// # pub unsafe fn axpy(a: f32, x: &[f32], mut out: DisjointMut<f32>) {
+/// #     if let Some(out) = out.own() {
+/// #         *out = Machine::mul_add(a, x[thread::index_1d()], *out);
+/// #     }
+/// # }
+/// # use cpu_executor::{Cells, CpuExecutor};
+/// use cuda_std::launch::{Limits, Prepared};
+/// use cuda_std::machine::MachineKind;
+/// # fn main() {
+/// # let (x, mut y) = (Cells::new([1.0, 2.0]), Cells::filled(0.0, 2));
+/// let launch = axpy::launch(2.0, &x, &mut y).threads_per_block(32);
+/// let prepared = launch.prepare(MachineKind::Gpu, 0, &Limits::BASELINE).unwrap();
+/// assert_eq!(prepared, Prepared { grid: [1, 1, 1], block: [32, 1, 1], shared: 0 });
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Prepared {
     /// Blocks along x, y and z; zero blocks are nothing to do.
@@ -324,6 +630,26 @@ pub struct Prepared {
 }
 
 /// What a device can launch.
+///
+/// ```
+/// # use cuda_std::prelude::*;
+/// # /// out[i] = a * x[i] + out[i].
+/// # #[kernel(threads = 32..=1024, require(x.len() == out.len()))]
+/// # pub unsafe fn axpy(a: f32, x: &[f32], mut out: DisjointMut<f32>) {
+/// #     if let Some(out) = out.own() {
+/// #         *out = Machine::mul_add(a, x[thread::index_1d()], *out);
+/// #     }
+/// # }
+/// # use cpu_executor::{Cells, CpuExecutor};
+/// use cuda_std::launch::Limits;
+/// use cuda_std::machine::MachineKind;
+/// # fn main() {
+/// # let (x, mut y) = (Cells::new([1.0, 2.0]), Cells::filled(0.0, 2));
+/// let small = Limits { threads: 64, ..Limits::BASELINE };
+/// let launch = axpy::launch(2.0, &x, &mut y).threads_per_block(128);
+/// assert!(launch.prepare(MachineKind::Gpu, 0, &small).is_err());
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Threads of a block.

@@ -15,6 +15,33 @@ mod exp2;
 use crate::words;
 
 /// A machine that kernels are compiled for. See the [module](self).
+///
+/// ```
+/// # use cpu_executor::{Cells, CpuExecutor};
+/// use cuda_std::prelude::*;
+///
+/// /// What a kernel shares with others takes the machine as a parameter.
+/// #[inline(always)]
+/// fn norm<M: Machine>(x: f32, y: f32) -> f32 {
+///     M::sqrt(M::mul_add(x, x, y * y))
+/// }
+///
+/// #[kernel(require(x.len() == out.len(), y.len() == out.len()))]
+/// pub unsafe fn norms(x: &[f32], y: &[f32], mut out: DisjointMut<f32>) {
+///     let i = thread::index_1d();
+///     if let Some(out) = out.own() {
+///         *out = norm::<Machine>(x[i], y[i]);
+///     }
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let executor = CpuExecutor::of_this_processor()?;
+/// let (x, y, mut out) = (Cells::new([3.0]), Cells::new([4.0]), Cells::filled(0.0, 1));
+/// executor.run(norms::launch(&x, &y, &mut out))?;
+/// assert_eq!(out.to_vec(), [5.0]);
+/// # Ok(())
+/// # }
+/// ```
 pub trait Machine {
     /// Which one it is.
     const KIND: MachineKind;
@@ -31,9 +58,21 @@ pub trait Machine {
     /// `a * b + c`, with one rounding where the machine has the instruction, else with two.
     ///
     /// `f32::mul_add` always rounds once, and is a slow library call on processors without it.
+    ///
+    /// ```
+    /// use cuda_std::machine::{Baseline, Machine};
+    ///
+    /// assert_eq!(Baseline::mul_add(2.0, 3.0, 1.0), 7.0);
+    /// ```
     fn mul_add(a: f32, b: f32, c: f32) -> f32;
 
     /// The square root of `x >= 0`; exactly 0 at 0.
+    ///
+    /// ```
+    /// use cuda_std::machine::{Baseline, Machine};
+    ///
+    /// assert_eq!(Baseline::sqrt(2.25), 1.5);
+    /// ```
     ///
     /// # Precision
     /// Correctly rounded on a processor; relative error at most 2^-23 on a GPU, where the rounded root
@@ -42,12 +81,27 @@ pub trait Machine {
 
     /// 2^-x for `x >= 0`; exactly 1 at 0.
     ///
+    /// ```
+    /// use cuda_std::machine::{Baseline, Machine};
+    ///
+    /// assert_eq!(Baseline::exp2_minus(0.0), 1.0);
+    /// assert!((Baseline::exp2_minus(3.0) - 0.125).abs() < 1e-7);
+    /// ```
+    ///
     /// # Precision
     /// Relative error at most 2^-22. From x = 100 on the result may be 2^-100 instead of something
     /// smaller, or zero; which of the two depends on the machine.
     fn exp2_minus(x: f32) -> f32;
 
     /// [`exp2_minus`](Self::exp2_minus) of each lane, to the bit, and faster on a processor.
+    ///
+    /// ```
+    /// use cuda_std::machine::{Baseline, Machine};
+    ///
+    /// let x = [0.0, 0.5, 1.0, 7.25];
+    /// // The same bits.
+    /// assert_eq!(Baseline::exp2_minus_lanes(x), x.map(Baseline::exp2_minus));
+    /// ```
     #[inline(always)]
     fn exp2_minus_lanes<const N: usize>(mut x: [f32; N]) -> [f32; N] {
         for x in &mut x {
@@ -58,6 +112,14 @@ pub trait Machine {
 }
 
 /// The machines by name.
+///
+/// ```
+/// use cuda_std::machine::{Avx2, Machine, MachineKind};
+///
+/// assert_eq!(Avx2::KIND, MachineKind::Avx2);
+/// // The code that every processor of an architecture can run.
+/// assert!(MachineKind::Baseline.runs_here());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MachineKind {
     /// A GPU, or something that runs its PTX.
@@ -72,6 +134,12 @@ pub enum MachineKind {
 
 impl MachineKind {
     /// The [`LANES`](Machine::LANES) of the machine.
+    ///
+    /// ```
+    /// use cuda_std::machine::{Gpu, Machine, MachineKind};
+    ///
+    /// assert_eq!(MachineKind::Gpu.lanes(), Gpu::LANES);
+    /// ```
     #[cfg(not(target_arch = "nvptx64"))]
     pub fn lanes(self) -> usize {
         match self {
@@ -83,6 +151,12 @@ impl MachineKind {
     }
 
     /// The [`BLOCK`](Machine::BLOCK) of the machine.
+    ///
+    /// ```
+    /// use cuda_std::machine::{Gpu, Machine, MachineKind};
+    ///
+    /// assert_eq!(MachineKind::Gpu.block(), Gpu::BLOCK);
+    /// ```
     #[cfg(not(target_arch = "nvptx64"))]
     pub fn block(self) -> u32 {
         match self {
@@ -94,6 +168,13 @@ impl MachineKind {
     }
 
     /// The fastest kind of processor that this one is.
+    ///
+    /// ```
+    /// use cuda_std::machine::MachineKind;
+    ///
+    /// let best = MachineKind::of_this_processor();
+    /// assert!(best != MachineKind::Gpu && best.runs_here());
+    /// ```
     #[cfg(not(target_arch = "nvptx64"))]
     pub fn of_this_processor() -> Self {
         #[cfg(target_arch = "x86_64")]
@@ -115,6 +196,13 @@ impl MachineKind {
     }
 
     /// Whether this processor can run code for the kind. True for the GPU, which is not asked here.
+    ///
+    /// ```
+    /// use cuda_std::machine::MachineKind;
+    ///
+    /// // What runs the newer code runs the older too.
+    /// assert!(!MachineKind::Avx512.runs_here() || MachineKind::Avx2.runs_here());
+    /// ```
     #[cfg(not(target_arch = "nvptx64"))]
     pub fn runs_here(self) -> bool {
         let best = Self::of_this_processor();
@@ -127,17 +215,49 @@ impl MachineKind {
 }
 
 /// A GPU, or something that runs its PTX.
+///
+/// ```
+/// use cuda_std::machine::{Gpu, Machine, MachineKind};
+///
+/// assert_eq!(Gpu::KIND, MachineKind::Gpu);
+/// // A few queries share each load of a point.
+/// assert_eq!(Gpu::LANES, 4);
+/// ```
 pub enum Gpu {}
 
 /// A processor, with what every one of its architecture has.
+///
+/// ```
+/// use cuda_std::machine::{Baseline, Machine, MachineKind};
+///
+/// assert_eq!(Baseline::KIND, MachineKind::Baseline);
+/// // Vectors of 128 bits and more.
+/// assert!(Baseline::LANES >= 4);
+/// ```
 #[cfg(not(target_arch = "nvptx64"))]
 pub enum Baseline {}
 
 /// An x86-64 processor with AVX2 and FMA.
+///
+/// ```
+/// use cuda_std::machine::{Avx2, Machine, MachineKind};
+///
+/// assert_eq!(Avx2::KIND, MachineKind::Avx2);
+/// // Whole vectors of eight.
+/// assert_eq!(Avx2::LANES % 8, 0);
+/// ```
 #[cfg(not(target_arch = "nvptx64"))]
 pub enum Avx2 {}
 
 /// An x86-64 processor with AVX-512 (F, BW, DQ, VL).
+///
+/// ```
+/// use cuda_std::machine::{Avx512, Machine, MachineKind};
+///
+/// assert_eq!(Avx512::KIND, MachineKind::Avx512);
+/// // Whole vectors of sixteen.
+/// assert_eq!(Avx512::LANES % 16, 0);
+/// ```
 #[cfg(not(target_arch = "nvptx64"))]
 pub enum Avx512 {}
 

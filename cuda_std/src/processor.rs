@@ -23,6 +23,37 @@ pub type Entry = unsafe fn(&[Arg], &Block<'_>);
 pub type Dim3 = [u32; 3];
 
 /// A block that is being run, as its threads see it.
+///
+/// ```
+/// # use std::cell::Cell;
+/// use cuda_std::processor::{Block, Wait};
+/// #
+/// #
+/// # /// A block of one thread has nobody to wait for.
+/// # struct Alone;
+/// #
+/// # impl Wait for Alone {
+/// #     fn barrier(&self, _thread: u32, predicate: bool) -> u32 {
+/// #         u32::from(predicate)
+/// #     }
+/// #
+/// #     fn exchange(&self, _thread: u32, _mask: u32, _value: u64) -> &[Cell<u64>; 32] {
+/// #         unreachable!("the kernel does not shuffle")
+/// #     }
+/// #
+/// #     fn static_shared(&self, _site: usize, _bytes: usize) -> *mut u8 {
+/// #         unreachable!("the kernel shares nothing")
+/// #     }
+/// #
+/// #     fn dynamic_shared(&self) -> *mut u8 {
+/// #         unreachable!("the kernel shares nothing")
+/// #     }
+/// # }
+///
+/// // The second of three blocks of 2 x 4 threads.
+/// let block = Block::new([1, 0, 0], [2, 4, 1], [3, 1, 1], &Alone);
+/// assert_eq!((block.index[0], block.threads(), block.begun()), (1, 8, 0));
+/// ```
 pub struct Block<'a> {
     /// Its position in the grid.
     pub index: Dim3,
@@ -37,26 +68,169 @@ pub struct Block<'a> {
 
 impl<'a> Block<'a> {
     /// A block none of whose threads has begun.
+    ///
+    /// ```
+    /// # use std::cell::Cell;
+    /// # use cuda_std::processor::{Block, Wait};
+    /// #
+    /// #
+    /// # /// A block of one thread has nobody to wait for.
+    /// # struct Alone;
+    /// #
+    /// # impl Wait for Alone {
+    /// #     fn barrier(&self, _thread: u32, predicate: bool) -> u32 {
+    /// #         u32::from(predicate)
+    /// #     }
+    /// #
+    /// #     fn exchange(&self, _thread: u32, _mask: u32, _value: u64) -> &[Cell<u64>; 32] {
+    /// #         unreachable!("the kernel does not shuffle")
+    /// #     }
+    /// #
+    /// #     fn static_shared(&self, _site: usize, _bytes: usize) -> *mut u8 {
+    /// #         unreachable!("the kernel shares nothing")
+    /// #     }
+    /// #
+    /// #     fn dynamic_shared(&self) -> *mut u8 {
+    /// #         unreachable!("the kernel shares nothing")
+    /// #     }
+    /// # }
+    /// let block = Block::new([0; 3], [32, 1, 1], [1; 3], &Alone);
+    /// assert_eq!(block.begun(), 0);
+    /// ```
     pub fn new(index: Dim3, size: Dim3, grid: Dim3, wait: &'a dyn Wait) -> Self {
         Self { index, size, grid, next: Cell::new(0), panicked: Cell::new(None), wait }
     }
 
     /// Threads of the block.
+    ///
+    /// ```
+    /// # use std::cell::Cell;
+    /// # use cuda_std::processor::{Block, Wait};
+    /// #
+    /// #
+    /// # /// A block of one thread has nobody to wait for.
+    /// # struct Alone;
+    /// #
+    /// # impl Wait for Alone {
+    /// #     fn barrier(&self, _thread: u32, predicate: bool) -> u32 {
+    /// #         u32::from(predicate)
+    /// #     }
+    /// #
+    /// #     fn exchange(&self, _thread: u32, _mask: u32, _value: u64) -> &[Cell<u64>; 32] {
+    /// #         unreachable!("the kernel does not shuffle")
+    /// #     }
+    /// #
+    /// #     fn static_shared(&self, _site: usize, _bytes: usize) -> *mut u8 {
+    /// #         unreachable!("the kernel shares nothing")
+    /// #     }
+    /// #
+    /// #     fn dynamic_shared(&self) -> *mut u8 {
+    /// #         unreachable!("the kernel shares nothing")
+    /// #     }
+    /// # }
+    /// assert_eq!(Block::new([0; 3], [4, 3, 2], [1; 3], &Alone).threads(), 24);
+    /// ```
     pub fn threads(&self) -> u32 {
         self.size.iter().product()
     }
 
     /// Threads that have begun.
+    ///
+    /// ```
+    /// # use std::cell::Cell;
+    /// # use cuda_std::processor::{Block, Wait};
+    /// #
+    /// #
+    /// # /// A block of one thread has nobody to wait for.
+    /// # struct Alone;
+    /// #
+    /// # impl Wait for Alone {
+    /// #     fn barrier(&self, _thread: u32, predicate: bool) -> u32 {
+    /// #         u32::from(predicate)
+    /// #     }
+    /// #
+    /// #     fn exchange(&self, _thread: u32, _mask: u32, _value: u64) -> &[Cell<u64>; 32] {
+    /// #         unreachable!("the kernel does not shuffle")
+    /// #     }
+    /// #
+    /// #     fn static_shared(&self, _site: usize, _bytes: usize) -> *mut u8 {
+    /// #         unreachable!("the kernel shares nothing")
+    /// #     }
+    /// #
+    /// #     fn dynamic_shared(&self) -> *mut u8 {
+    /// #         unreachable!("the kernel shares nothing")
+    /// #     }
+    /// # }
+    /// // Nothing has been run yet.
+    /// assert_eq!(Block::new([0; 3], [4, 3, 2], [1; 3], &Alone).begun(), 0);
+    /// ```
     pub fn begun(&self) -> u32 {
         self.next.get()
     }
 
     /// The rank of the thread that panicked, if one did: of the first, since the others are given up.
+    ///
+    /// ```
+    /// # use std::cell::Cell;
+    /// # use cuda_std::processor::{Block, Wait};
+    /// #
+    /// #
+    /// # /// A block of one thread has nobody to wait for.
+    /// # struct Alone;
+    /// #
+    /// # impl Wait for Alone {
+    /// #     fn barrier(&self, _thread: u32, predicate: bool) -> u32 {
+    /// #         u32::from(predicate)
+    /// #     }
+    /// #
+    /// #     fn exchange(&self, _thread: u32, _mask: u32, _value: u64) -> &[Cell<u64>; 32] {
+    /// #         unreachable!("the kernel does not shuffle")
+    /// #     }
+    /// #
+    /// #     fn static_shared(&self, _site: usize, _bytes: usize) -> *mut u8 {
+    /// #         unreachable!("the kernel shares nothing")
+    /// #     }
+    /// #
+    /// #     fn dynamic_shared(&self) -> *mut u8 {
+    /// #         unreachable!("the kernel shares nothing")
+    /// #     }
+    /// # }
+    /// assert_eq!(Block::new([0; 3], [4, 3, 2], [1; 3], &Alone).panicked(), None);
+    /// ```
     pub fn panicked(&self) -> Option<u32> {
         self.panicked.get()
     }
 
     /// The place of thread number `rank` in the block.
+    ///
+    /// ```
+    /// # use std::cell::Cell;
+    /// # use cuda_std::processor::{Block, Wait};
+    /// #
+    /// #
+    /// # /// A block of one thread has nobody to wait for.
+    /// # struct Alone;
+    /// #
+    /// # impl Wait for Alone {
+    /// #     fn barrier(&self, _thread: u32, predicate: bool) -> u32 {
+    /// #         u32::from(predicate)
+    /// #     }
+    /// #
+    /// #     fn exchange(&self, _thread: u32, _mask: u32, _value: u64) -> &[Cell<u64>; 32] {
+    /// #         unreachable!("the kernel does not shuffle")
+    /// #     }
+    /// #
+    /// #     fn static_shared(&self, _site: usize, _bytes: usize) -> *mut u8 {
+    /// #         unreachable!("the kernel shares nothing")
+    /// #     }
+    /// #
+    /// #     fn dynamic_shared(&self) -> *mut u8 {
+    /// #         unreachable!("the kernel shares nothing")
+    /// #     }
+    /// # }
+    /// // Ranks count along x first.
+    /// assert_eq!(Block::new([0; 3], [4, 3, 2], [1; 3], &Alone).thread_index(17), [1, 1, 1]);
+    /// ```
     pub fn thread_index(&self, rank: u32) -> Dim3 {
         let [x, y, _] = self.size;
         [rank % x, rank / x % y, rank / x / y]
@@ -64,6 +238,51 @@ impl<'a> Block<'a> {
 }
 
 /// How an executor lets the threads of a block wait for each other. `thread` is a rank in the block.
+///
+/// ```
+/// # use cuda_std::prelude::*;
+/// # use cuda_std::launch::DeviceSlice;
+/// # use cuda_std::machine::MachineKind;
+/// # #[kernel]
+/// # pub unsafe fn numbers(mut out: DisjointMut<u32>) {
+/// #     if let Some(out) = out.own() {
+/// #         *out = 10 + thread::sync_threads_count(true);
+/// #     }
+/// # }
+/// use std::cell::Cell;
+///
+/// use cuda_std::processor::{Block, Wait};
+///
+/// /// A block of one thread has nobody to wait for.
+/// struct Alone;
+///
+/// impl Wait for Alone {
+///     fn barrier(&self, _thread: u32, predicate: bool) -> u32 {
+///         u32::from(predicate)
+///     }
+///
+///     fn exchange(&self, _thread: u32, _mask: u32, _value: u64) -> &[Cell<u64>; 32] {
+///         unreachable!("the kernel does not shuffle")
+///     }
+///
+///     fn static_shared(&self, _site: usize, _bytes: usize) -> *mut u8 {
+///         unreachable!("the kernel shares nothing")
+///     }
+///
+///     fn dynamic_shared(&self) -> *mut u8 {
+///         unreachable!("the kernel shares nothing")
+///     }
+/// }
+///
+/// # fn main() {
+/// let mut out = cpu_executor::Cells::filled(0, 1);
+/// let launch = numbers::launch(&mut out);
+/// let block = Block::new([0; 3], [1, 1, 1], [1, 1, 1], &Alone);
+/// // SAFETY: the arguments are the kernel's, and nobody else touches their memory.
+/// unsafe { (launch.kernel().entry)(MachineKind::Baseline)(launch.args(), &block) };
+/// assert_eq!(out.to_vec(), [11]);
+/// # }
+/// ```
 pub trait Wait {
     /// Returns when every thread of the block has called it; gives how many predicates held.
     fn barrier(&self, thread: u32, predicate: bool) -> u32;
@@ -80,7 +299,8 @@ pub trait Wait {
     fn dynamic_shared(&self) -> *mut u8;
 }
 
-/// The thread that is running on a stack: its place, and its way back to the executor.
+/// The thread that is running on a stack: its place, and its way back to the executor. For what `#[kernel]` makes.
+#[doc(hidden)]
 pub struct Thread<'a> {
     rank: Cell<u32>,
     index: Cell<Dim3>,

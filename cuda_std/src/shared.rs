@@ -10,6 +10,33 @@
 ///
 /// The kernel declares how much it needs: `#[kernel(shared = block.x * 4)]`. Without that
 /// declaration the PTX does not assemble, and the processor reports zero bytes as an error.
+///
+/// ```
+/// # use cpu_executor::{Cells, CpuExecutor};
+/// use cuda_std::shared::dynamic_shared_mem;
+/// use cuda_std::prelude::*;
+///
+/// /// Reverses a block's numbers, in memory of the size that the block needs.
+/// #[kernel(block = 4, grid = 1, shared = block.x * 4, require(out.len() == 4))]
+/// pub unsafe fn reverse(mut out: DisjointMut<u32>) {
+///     let cells: *mut u32 = dynamic_shared_mem();
+///     let t = thread::thread_idx_x() as usize;
+///     // SAFETY: every thread writes its own cell, and reads another only behind the barrier.
+///     unsafe {
+///         cells.add(t).write(t as u32);
+///         thread::sync_threads();
+///         out.write(t, cells.add(3 - t).read());
+///     }
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let executor = CpuExecutor::of_this_processor()?;
+/// let mut out = Cells::filled(0, 4);
+/// executor.run(reverse::launch(&mut out))?;
+/// assert_eq!(out.to_vec(), [3, 2, 1, 0]);
+/// # Ok(())
+/// # }
+/// ```
 #[inline(always)]
 pub fn dynamic_shared_mem<T>() -> *mut T {
     const { assert!(align_of::<T>() <= 16, "shared memory is aligned to 16 bytes") };

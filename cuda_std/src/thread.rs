@@ -14,46 +14,349 @@ macro_rules! index_functions {
 
 index_functions! {
     /// The thread's position in its block along x.
+    ///
+    /// ```
+    /// # use cpu_executor::{Cells, CpuExecutor};
+    /// use cuda_std::prelude::*;
+    ///
+    /// #[kernel(block = (2, 2), grid = 1)]
+    /// pub unsafe fn place(mut out: DisjointMut<u32>) {
+    ///     // SAFETY: each thread of the launch has a cell of its own.
+    ///     unsafe { out.write(thread::thread_rank() as usize, thread::thread_idx_x()) };
+    /// }
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let executor = CpuExecutor::of_this_processor()?;
+    /// // A block of 2 x 2 threads.
+    /// let mut out = Cells::filled(0, 4);
+    /// executor.run(place::launch(&mut out))?;
+    /// assert_eq!(out.to_vec(), [0, 1, 0, 1]);
+    /// # Ok(())
+    /// # }
+    /// ```
     thread_idx_x;
     /// The thread's position in its block along y.
+    ///
+    /// ```
+    /// # use cpu_executor::{Cells, CpuExecutor};
+    /// use cuda_std::prelude::*;
+    ///
+    /// #[kernel(block = (2, 2), grid = 1)]
+    /// pub unsafe fn place(mut out: DisjointMut<u32>) {
+    ///     // SAFETY: each thread of the launch has a cell of its own.
+    ///     unsafe { out.write(thread::thread_rank() as usize, thread::thread_idx_y()) };
+    /// }
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let executor = CpuExecutor::of_this_processor()?;
+    /// // A block of 2 x 2 threads.
+    /// let mut out = Cells::filled(0, 4);
+    /// executor.run(place::launch(&mut out))?;
+    /// assert_eq!(out.to_vec(), [0, 0, 1, 1]);
+    /// # Ok(())
+    /// # }
+    /// ```
     thread_idx_y;
     /// The thread's position in its block along z.
+    ///
+    /// ```
+    /// # use cpu_executor::{Cells, CpuExecutor};
+    /// use cuda_std::prelude::*;
+    ///
+    /// #[kernel(block = (1, 2, 2), grid = 1)]
+    /// pub unsafe fn place(mut out: DisjointMut<u32>) {
+    ///     // SAFETY: each thread of the launch has a cell of its own.
+    ///     unsafe { out.write(thread::thread_rank() as usize, thread::thread_idx_z()) };
+    /// }
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let executor = CpuExecutor::of_this_processor()?;
+    /// // A block of 1 x 2 x 2 threads.
+    /// let mut out = Cells::filled(0, 4);
+    /// executor.run(place::launch(&mut out))?;
+    /// assert_eq!(out.to_vec(), [0, 0, 1, 1]);
+    /// # Ok(())
+    /// # }
+    /// ```
     thread_idx_z;
     /// The block's position in the grid along x.
+    ///
+    /// ```
+    /// # use cpu_executor::{Cells, CpuExecutor};
+    /// use cuda_std::prelude::*;
+    ///
+    /// #[kernel(block = 1, grid = 3)]
+    /// pub unsafe fn place(mut out: DisjointMut<u32>) {
+    ///     // SAFETY: each thread of the launch has a cell of its own.
+    ///     unsafe { out.write(thread::block_idx_x() as usize, thread::block_idx_x()) };
+    /// }
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let executor = CpuExecutor::of_this_processor()?;
+    /// // Three blocks of one thread.
+    /// let mut out = Cells::filled(0, 3);
+    /// executor.run(place::launch(&mut out))?;
+    /// assert_eq!(out.to_vec(), [0, 1, 2]);
+    /// # Ok(())
+    /// # }
+    /// ```
     block_idx_x;
     /// The block's position in the grid along y.
+    ///
+    /// ```
+    /// # use cpu_executor::{Cells, CpuExecutor};
+    /// use cuda_std::prelude::*;
+    ///
+    /// #[kernel(block = 1, grid = (1, 2))]
+    /// pub unsafe fn place(mut out: DisjointMut<u32>) {
+    ///     // SAFETY: each thread of the launch has a cell of its own.
+    ///     unsafe { out.write(thread::block_idx_y() as usize, thread::block_idx_y()) };
+    /// }
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let executor = CpuExecutor::of_this_processor()?;
+    /// // 1 x 2 blocks.
+    /// let mut out = Cells::filled(0, 2);
+    /// executor.run(place::launch(&mut out))?;
+    /// assert_eq!(out.to_vec(), [0, 1]);
+    /// # Ok(())
+    /// # }
+    /// ```
     block_idx_y;
     /// The block's position in the grid along z.
+    ///
+    /// ```
+    /// # use cpu_executor::{Cells, CpuExecutor};
+    /// use cuda_std::prelude::*;
+    ///
+    /// #[kernel(block = 1, grid = (1, 1, 2))]
+    /// pub unsafe fn place(mut out: DisjointMut<u32>) {
+    ///     // SAFETY: each thread of the launch has a cell of its own.
+    ///     unsafe { out.write(thread::block_idx_z() as usize, thread::block_idx_z()) };
+    /// }
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let executor = CpuExecutor::of_this_processor()?;
+    /// // 1 x 1 x 2 blocks.
+    /// let mut out = Cells::filled(0, 2);
+    /// executor.run(place::launch(&mut out))?;
+    /// assert_eq!(out.to_vec(), [0, 1]);
+    /// # Ok(())
+    /// # }
+    /// ```
     block_idx_z;
     /// Threads of a block along x.
+    ///
+    /// ```
+    /// # use cpu_executor::{Cells, CpuExecutor};
+    /// use cuda_std::prelude::*;
+    ///
+    /// #[kernel(block = (4, 2), grid = 1)]
+    /// pub unsafe fn place(mut out: DisjointMut<u32>) {
+    ///     // SAFETY: each thread of the launch has a cell of its own.
+    ///     unsafe { out.write(thread::thread_rank() as usize, thread::block_dim_x()) };
+    /// }
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let executor = CpuExecutor::of_this_processor()?;
+    /// // 4 x 2 threads.
+    /// let mut out = Cells::filled(0, 8);
+    /// executor.run(place::launch(&mut out))?;
+    /// assert_eq!(out.to_vec(), [4; 8]);
+    /// # Ok(())
+    /// # }
+    /// ```
     block_dim_x;
     /// Threads of a block along y.
+    ///
+    /// ```
+    /// # use cpu_executor::{Cells, CpuExecutor};
+    /// use cuda_std::prelude::*;
+    ///
+    /// #[kernel(block = (4, 2), grid = 1)]
+    /// pub unsafe fn place(mut out: DisjointMut<u32>) {
+    ///     // SAFETY: each thread of the launch has a cell of its own.
+    ///     unsafe { out.write(thread::thread_rank() as usize, thread::block_dim_y()) };
+    /// }
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let executor = CpuExecutor::of_this_processor()?;
+    /// // 4 x 2 threads.
+    /// let mut out = Cells::filled(0, 8);
+    /// executor.run(place::launch(&mut out))?;
+    /// assert_eq!(out.to_vec(), [2; 8]);
+    /// # Ok(())
+    /// # }
+    /// ```
     block_dim_y;
     /// Threads of a block along z.
+    ///
+    /// ```
+    /// # use cpu_executor::{Cells, CpuExecutor};
+    /// use cuda_std::prelude::*;
+    ///
+    /// #[kernel(block = (2, 1, 3), grid = 1)]
+    /// pub unsafe fn place(mut out: DisjointMut<u32>) {
+    ///     // SAFETY: each thread of the launch has a cell of its own.
+    ///     unsafe { out.write(thread::thread_rank() as usize, thread::block_dim_z()) };
+    /// }
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let executor = CpuExecutor::of_this_processor()?;
+    /// // 2 x 1 x 3 threads.
+    /// let mut out = Cells::filled(0, 6);
+    /// executor.run(place::launch(&mut out))?;
+    /// assert_eq!(out.to_vec(), [3; 6]);
+    /// # Ok(())
+    /// # }
+    /// ```
     block_dim_z;
     /// Blocks of the grid along x.
+    ///
+    /// ```
+    /// # use cpu_executor::{Cells, CpuExecutor};
+    /// use cuda_std::prelude::*;
+    ///
+    /// #[kernel(block = 1, grid = 3)]
+    /// pub unsafe fn place(mut out: DisjointMut<u32>) {
+    ///     // SAFETY: each thread of the launch has a cell of its own.
+    ///     unsafe { out.write(thread::block_idx_x() as usize, thread::grid_dim_x()) };
+    /// }
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let executor = CpuExecutor::of_this_processor()?;
+    /// // Three blocks.
+    /// let mut out = Cells::filled(0, 3);
+    /// executor.run(place::launch(&mut out))?;
+    /// assert_eq!(out.to_vec(), [3; 3]);
+    /// # Ok(())
+    /// # }
+    /// ```
     grid_dim_x;
     /// Blocks of the grid along y.
+    ///
+    /// ```
+    /// # use cpu_executor::{Cells, CpuExecutor};
+    /// use cuda_std::prelude::*;
+    ///
+    /// #[kernel(block = 1, grid = (1, 2))]
+    /// pub unsafe fn place(mut out: DisjointMut<u32>) {
+    ///     // SAFETY: each thread of the launch has a cell of its own.
+    ///     unsafe { out.write(thread::block_idx_y() as usize, thread::grid_dim_y()) };
+    /// }
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let executor = CpuExecutor::of_this_processor()?;
+    /// // 1 x 2 blocks.
+    /// let mut out = Cells::filled(0, 2);
+    /// executor.run(place::launch(&mut out))?;
+    /// assert_eq!(out.to_vec(), [2, 2]);
+    /// # Ok(())
+    /// # }
+    /// ```
     grid_dim_y;
     /// Blocks of the grid along z.
+    ///
+    /// ```
+    /// # use cpu_executor::{Cells, CpuExecutor};
+    /// use cuda_std::prelude::*;
+    ///
+    /// #[kernel(block = 1, grid = (1, 1, 2))]
+    /// pub unsafe fn place(mut out: DisjointMut<u32>) {
+    ///     // SAFETY: each thread of the launch has a cell of its own.
+    ///     unsafe { out.write(thread::block_idx_z() as usize, thread::grid_dim_z()) };
+    /// }
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let executor = CpuExecutor::of_this_processor()?;
+    /// // 1 x 1 x 2 blocks.
+    /// let mut out = Cells::filled(0, 2);
+    /// executor.run(place::launch(&mut out))?;
+    /// assert_eq!(out.to_vec(), [2, 2]);
+    /// # Ok(())
+    /// # }
+    /// ```
     grid_dim_z;
 }
 
 /// The thread's index along x in the whole grid: `block_idx_x * block_dim_x + thread_idx_x`.
 ///
 /// A `usize`, because it indexes slices: a grid may have more than 2^32 threads.
+///
+/// ```
+/// # use cpu_executor::{Cells, CpuExecutor};
+/// use cuda_std::prelude::*;
+///
+/// #[kernel(require(x.len() >= out.len()))]
+/// pub unsafe fn square(x: &[f32], mut out: DisjointMut<f32>) {
+///     if let Some(out) = out.own() {
+///         let x = x[thread::index_1d()];
+///         *out = x * x;
+///     }
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let executor = CpuExecutor::of_this_processor()?;
+/// let (x, mut out) = (Cells::new([1.0, 2.0, 3.0]), Cells::filled(0.0, 3));
+/// executor.run(square::launch(&x, &mut out))?;
+/// assert_eq!(out.to_vec(), [1.0, 4.0, 9.0]);
+/// # Ok(())
+/// # }
+/// ```
 #[inline(always)]
 pub fn index_1d() -> usize {
     block_idx_x() as usize * block_dim_x() as usize + thread_idx_x() as usize
 }
 
 /// The thread's indices along x and y in the whole grid, x first.
+///
+/// ```
+/// # use cpu_executor::{Cells, CpuExecutor};
+/// use cuda_std::prelude::*;
+///
+/// /// The transpose of a matrix of `n` columns.
+/// #[kernel(block = (4, 4), grid = (m.div_ceil(4), n.div_ceil(4)), require(x.len() == m * n, out.len() == m * n))]
+/// pub unsafe fn transpose(x: &[f32], mut out: DisjointMut<f32>, m: u32, n: u32) {
+///     let (column, row) = thread::index_2d();
+///     if let (Some(out), true) = (out.own_2d(m as usize), row < n as usize) {
+///         *out = x[column * n as usize + row];
+///     }
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let executor = CpuExecutor::of_this_processor()?;
+/// let (x, mut out) = (Cells::new([1.0, 2.0, 3.0, 4.0, 5.0, 6.0]), Cells::filled(0.0, 6));
+/// executor.run(transpose::launch(&x, &mut out, 2, 3))?;
+/// assert_eq!(out.to_vec(), [1.0, 4.0, 2.0, 5.0, 3.0, 6.0]);
+/// # Ok(())
+/// # }
+/// ```
 #[inline(always)]
 pub fn index_2d() -> (usize, usize) {
     (index_1d(), block_idx_y() as usize * block_dim_y() as usize + thread_idx_y() as usize)
 }
 
 /// The thread's indices along x, y and z in the whole grid, x first.
+///
+/// ```
+/// # use cpu_executor::{Cells, CpuExecutor};
+/// use cuda_std::prelude::*;
+///
+/// #[kernel(block = (2, 2, 2), grid = 1)]
+/// pub unsafe fn sums(mut out: DisjointMut<u32>) {
+///     let (x, y, z) = thread::index_3d();
+///     // SAFETY: each thread of the launch has a cell of its own.
+///     unsafe { out.write((z * 2 + y) * 2 + x, (x + y + z) as u32) };
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let executor = CpuExecutor::of_this_processor()?;
+/// let mut out = Cells::filled(0, 8);
+/// executor.run(sums::launch(&mut out))?;
+/// assert_eq!(out.to_vec(), [0, 1, 1, 2, 1, 2, 2, 3]);
+/// # Ok(())
+/// # }
+/// ```
 #[inline(always)]
 pub fn index_3d() -> (usize, usize, usize) {
     let (x, y) = index_2d();
@@ -61,18 +364,85 @@ pub fn index_3d() -> (usize, usize, usize) {
 }
 
 /// The thread's number in its block, x fastest. Warps are 32 consecutive numbers.
+///
+/// ```
+/// # use cpu_executor::{Cells, CpuExecutor};
+/// use cuda_std::prelude::*;
+///
+/// #[kernel(block = (2, 2), grid = 1)]
+/// pub unsafe fn place(mut out: DisjointMut<u32>) {
+///     // SAFETY: each thread of the launch has a cell of its own.
+///     unsafe { out.write((thread::thread_idx_y() * 2 + thread::thread_idx_x()) as usize, thread::thread_rank()) };
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let executor = CpuExecutor::of_this_processor()?;
+/// // A block of 2 x 2 threads.
+/// let mut out = Cells::filled(0, 4);
+/// executor.run(place::launch(&mut out))?;
+/// assert_eq!(out.to_vec(), [0, 1, 2, 3]);
+/// # Ok(())
+/// # }
+/// ```
 #[inline(always)]
 pub fn thread_rank() -> u32 {
     (thread_idx_z() * block_dim_y() + thread_idx_y()) * block_dim_x() + thread_idx_x()
 }
 
 /// Threads of a block.
+///
+/// ```
+/// # use cpu_executor::{Cells, CpuExecutor};
+/// use cuda_std::prelude::*;
+///
+/// #[kernel(block = (4, 2), grid = 1)]
+/// pub unsafe fn place(mut out: DisjointMut<u32>) {
+///     // SAFETY: each thread of the launch has a cell of its own.
+///     unsafe { out.write(thread::thread_rank() as usize, thread::block_size()) };
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let executor = CpuExecutor::of_this_processor()?;
+/// // 4 x 2 threads.
+/// let mut out = Cells::filled(0, 8);
+/// executor.run(place::launch(&mut out))?;
+/// assert_eq!(out.to_vec(), [8; 8]);
+/// # Ok(())
+/// # }
+/// ```
 #[inline(always)]
 pub fn block_size() -> u32 {
     block_dim_x() * block_dim_y() * block_dim_z()
 }
 
 /// Threads of the grid along x: the stride of a grid-stride loop.
+///
+/// ```
+/// # use cpu_executor::{Cells, CpuExecutor};
+/// use cuda_std::prelude::*;
+///
+/// /// Each thread adds the elements that are a grid apart.
+/// #[kernel(block = 4, grid = 2, require(out.len() == 8))]
+/// pub unsafe fn partial_sums(x: &[u32], mut out: DisjointMut<u32>) {
+///     let mut sum = 0;
+///     let mut i = thread::index_1d();
+///     while i < x.len() {
+///         sum += x[i];
+///         i += thread::grid_stride();
+///     }
+///     if let Some(out) = out.own() {
+///         *out = sum;
+///     }
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let executor = CpuExecutor::of_this_processor()?;
+/// let (x, mut out) = (Cells::filled(1, 20), Cells::filled(0, 8));
+/// executor.run(partial_sums::launch(&x, &mut out))?;
+/// assert_eq!(out.to_vec(), [3, 3, 3, 3, 2, 2, 2, 2]);
+/// # Ok(())
+/// # }
+/// ```
 #[inline(always)]
 pub fn grid_stride() -> usize {
     grid_dim_x() as usize * block_dim_x() as usize
@@ -83,36 +453,193 @@ pub fn grid_stride() -> usize {
 ///
 /// Every thread of the block must reach the same barrier. On the processor a block of which only
 /// part arrives is reported as an error; on a GPU it hangs or worse.
+///
+/// ```
+/// # use cpu_executor::{Cells, CpuExecutor};
+/// use cuda_std::prelude::*;
+///
+/// /// The last thread hands its element to the first.
+/// #[kernel(block = 64, grid = 1, require(x.len() == 64, out.len() == 1))]
+/// pub unsafe fn last_to_all(x: &[u32], mut out: DisjointMut<u32>) {
+///     let cell = shared_array![u32; 1];
+///     if thread::thread_idx_x() == 63 {
+///         // SAFETY: one thread writes, and the others read behind the barrier.
+///         unsafe { cell.write(x[63]) };
+///     }
+///     thread::sync_threads();
+///     if let Some(out) = out.own() {
+///         // SAFETY: as above.
+///         *out = unsafe { cell.read() };
+///     }
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let executor = CpuExecutor::of_this_processor()?;
+/// let (x, mut out) = (Cells::new((0..64).collect::<Vec<u32>>()), Cells::filled(0, 1));
+/// executor.run(last_to_all::launch(&x, &mut out))?;
+/// assert_eq!(out.to_vec(), [63]);
+/// # Ok(())
+/// # }
+/// ```
 #[inline(always)]
 pub fn sync_threads() {
     words::sync_threads();
 }
 
 /// [`sync_threads`], and the number of threads of the block whose `predicate` holds.
+///
+/// ```
+/// # use cpu_executor::{Cells, CpuExecutor};
+/// use cuda_std::prelude::*;
+///
+/// #[kernel(block = 32, grid = 1, require(x.len() == 32, out.len() == 1))]
+/// pub unsafe fn ask(x: &[u32], mut out: DisjointMut<u32>) {
+///     let found = thread::sync_threads_count(x[thread::index_1d()] < 10);
+///     if let Some(out) = out.own() {
+///         *out = found;
+///     }
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let executor = CpuExecutor::of_this_processor()?;
+/// // Of 0 to 31 ten are less than 10.
+/// let (x, mut out) = (Cells::new((0..32).collect::<Vec<u32>>()), Cells::filled(9, 1));
+/// executor.run(ask::launch(&x, &mut out))?;
+/// assert_eq!(out.to_vec(), [10]);
+/// # Ok(())
+/// # }
+/// ```
 #[inline(always)]
 pub fn sync_threads_count(predicate: bool) -> u32 {
     words::sync_threads_count(predicate)
 }
 
 /// [`sync_threads`], and whether `predicate` holds for every thread of the block.
+///
+/// ```
+/// # use cpu_executor::{Cells, CpuExecutor};
+/// use cuda_std::prelude::*;
+///
+/// #[kernel(block = 32, grid = 1, require(x.len() == 32, out.len() == 1))]
+/// pub unsafe fn ask(x: &[u32], mut out: DisjointMut<u32>) {
+///     let found = thread::sync_threads_and(x[thread::index_1d()] < 10);
+///     if let Some(out) = out.own() {
+///         *out = u32::from(found);
+///     }
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let executor = CpuExecutor::of_this_processor()?;
+/// // Not all of 0 to 31 are less than 10.
+/// let (x, mut out) = (Cells::new((0..32).collect::<Vec<u32>>()), Cells::filled(9, 1));
+/// executor.run(ask::launch(&x, &mut out))?;
+/// assert_eq!(out.to_vec(), [0]);
+/// # Ok(())
+/// # }
+/// ```
 #[inline(always)]
 pub fn sync_threads_and(predicate: bool) -> bool {
     words::sync_threads_and(predicate)
 }
 
 /// [`sync_threads`], and whether `predicate` holds for any thread of the block.
+///
+/// ```
+/// # use cpu_executor::{Cells, CpuExecutor};
+/// use cuda_std::prelude::*;
+///
+/// #[kernel(block = 32, grid = 1, require(x.len() == 32, out.len() == 1))]
+/// pub unsafe fn ask(x: &[u32], mut out: DisjointMut<u32>) {
+///     let found = thread::sync_threads_or(x[thread::index_1d()] < 10);
+///     if let Some(out) = out.own() {
+///         *out = u32::from(found);
+///     }
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let executor = CpuExecutor::of_this_processor()?;
+/// // Some of 0 to 31 are less than 10.
+/// let (x, mut out) = (Cells::new((0..32).collect::<Vec<u32>>()), Cells::filled(9, 1));
+/// executor.run(ask::launch(&x, &mut out))?;
+/// assert_eq!(out.to_vec(), [1]);
+/// # Ok(())
+/// # }
+/// ```
 #[inline(always)]
 pub fn sync_threads_or(predicate: bool) -> bool {
     words::sync_threads_or(predicate)
 }
 
 /// Orders this thread's memory operations for every thread of the device.
+///
+/// ```
+/// # use cpu_executor::{Cells, CpuExecutor};
+/// use cuda_std::atomic;
+/// use cuda_std::prelude::*;
+///
+/// /// The last block to come adds what all of them wrote.
+/// #[kernel(block = 1, grid = x.len(), require(parts.len() == x.len(), arrived.len() == 1, out.len() == 1))]
+/// pub unsafe fn sum(x: &[u32], mut parts: DisjointMut<u32>, arrived: *mut u32, mut out: DisjointMut<u32>) {
+///     let block = thread::block_idx_x() as usize;
+///     // SAFETY: a block has a cell of its own, which others read behind the fence and the counter.
+///     unsafe {
+///         parts.write(block, x[block]);
+///         thread::device_fence();
+///         if atomic::fetch_add(arrived, 1) as usize == x.len() - 1 {
+///             thread::device_fence();
+///             out.write(0, (0..x.len()).map(|i| parts.read(i)).sum());
+///         }
+///     }
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let executor = CpuExecutor::of_this_processor()?;
+/// let (x, mut parts) = (Cells::new([1, 2, 3, 4]), Cells::filled(0, 4));
+/// let (mut arrived, mut out) = (Cells::filled(0, 1), Cells::filled(0, 1));
+/// executor.run(sum::launch(&x, &mut parts, &mut arrived, &mut out))?;
+/// assert_eq!(out.to_vec(), [10]);
+/// # Ok(())
+/// # }
+/// ```
 #[inline(always)]
 pub fn device_fence() {
     words::device_fence();
 }
 
 /// Orders this thread's memory operations for every thread of the block.
+///
+/// ```
+/// # use cpu_executor::{Cells, CpuExecutor};
+/// use cuda_std::atomic;
+/// use cuda_std::prelude::*;
+///
+/// /// The last thread of the block to come sees what the others wrote.
+/// #[kernel(block = 4, grid = 1, require(x.len() == 4, out.len() == 1))]
+/// pub unsafe fn sum(x: &[u32], mut out: DisjointMut<u32>) {
+///     let (parts, arrived) = (shared_array![u32; 4], shared_array![u32; 1]);
+///     let t = thread::thread_idx_x() as usize;
+///     // SAFETY: a thread has a cell of its own, which another reads behind the fence and the counter.
+///     unsafe {
+///         if t == 0 {
+///             arrived.write(0);
+///         }
+///         parts.add(t).write(x[t]);
+///         thread::sync_threads();
+///         thread::block_fence();
+///         if atomic::fetch_add(arrived, 1) == 3 {
+///             out.write(0, (0..4).map(|i| parts.add(i).read()).sum());
+///         }
+///     }
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let executor = CpuExecutor::of_this_processor()?;
+/// let (x, mut out) = (Cells::new([1, 2, 3, 4]), Cells::filled(0, 1));
+/// executor.run(sum::launch(&x, &mut out))?;
+/// assert_eq!(out.to_vec(), [10]);
+/// # Ok(())
+/// # }
+/// ```
 #[inline(always)]
 pub fn block_fence() {
     words::block_fence();

@@ -18,12 +18,63 @@ pub const ALL: u32 = u32::MAX;
 pub const WARP_SIZE: u32 = 32;
 
 /// This thread's lane: its rank in the block modulo 32.
+///
+/// ```
+/// # use cpu_executor::{Cells, CpuExecutor};
+/// use cuda_std::warp;
+/// use cuda_std::prelude::*;
+///
+/// #[kernel(block = 64, grid = 1, require(out.len() == 64))]
+/// pub unsafe fn lanes(mut out: DisjointMut<u32>) {
+///     if let Some(out) = out.own() {
+///         *out = warp::lane_id();
+///     }
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let executor = CpuExecutor::of_this_processor()?;
+/// let mut out = Cells::filled(0, 64);
+/// executor.run(lanes::launch(&mut out))?;
+/// // Two warps.
+/// assert_eq!((out.to_vec()[31], out.to_vec()[32]), (31, 0));
+/// # Ok(())
+/// # }
+/// ```
 #[inline(always)]
 pub fn lane_id() -> u32 {
     words::lane_id()
 }
 
 /// Waits for the lanes of `mask`, and makes their memory operations visible to each other.
+///
+/// ```
+/// # use cpu_executor::{Cells, CpuExecutor};
+/// use cuda_std::warp;
+/// use cuda_std::prelude::*;
+///
+/// #[kernel(block = 32, grid = 1, require(out.len() == 32))]
+/// pub unsafe fn reverse(mut out: DisjointMut<u32>) {
+///     let cells = shared_array![u32; 32];
+///     let lane = warp::lane_id() as usize;
+///     // SAFETY: all 32 lanes come here; each writes its own cell, and reads another behind the barrier.
+///     let found = unsafe {
+///         cells.add(lane).write(lane as u32);
+///         warp::sync_warp(warp::ALL);
+///         cells.add(31 - lane).read()
+///     };
+///     if let Some(out) = out.own() {
+///         *out = found;
+///     }
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let executor = CpuExecutor::of_this_processor()?;
+/// let mut out = Cells::filled(0, 32);
+/// executor.run(reverse::launch(&mut out))?;
+/// assert_eq!(out.to_vec()[..3], [31, 30, 29]);
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// # Safety
 /// See the [module](self).
@@ -34,6 +85,35 @@ pub unsafe fn sync_warp(mask: u32) {
 }
 
 /// A value that a shuffle can carry: 32 bits, or 64 as two shuffles.
+///
+/// ```
+/// # use cpu_executor::{Cells, CpuExecutor};
+/// use cuda_std::warp::{self, WarpShuffleValue};
+/// use cuda_std::prelude::*;
+///
+/// /// What the first lane has, for any value that a shuffle carries.
+/// #[inline(always)]
+/// fn of_first<T: WarpShuffleValue>(value: T) -> T {
+///     // SAFETY: the kernel's 32 lanes come here.
+///     unsafe { warp::warp_shuffle_idx(warp::ALL, value, 0, 32) }
+/// }
+///
+/// #[kernel(block = 32, grid = 1, require(out.len() == 32))]
+/// pub unsafe fn spread(mut out: DisjointMut<f32>) {
+///     let found = of_first(0.5 + warp::lane_id() as f32);
+///     if let Some(out) = out.own() {
+///         *out = found;
+///     }
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let executor = CpuExecutor::of_this_processor()?;
+/// let mut out = Cells::filled(0.0, 32);
+/// executor.run(spread::launch(&mut out))?;
+/// assert_eq!(out.to_vec(), [0.5; 32]);
+/// # Ok(())
+/// # }
+/// ```
 pub trait WarpShuffleValue: Copy {
     /// Applies a 32-bit shuffle to the value's words.
     #[doc(hidden)]
@@ -84,16 +164,137 @@ macro_rules! shuffles {
 
 shuffles! {
     /// The value of the lane `by` lower in the segment; the lane's own where there is none.
+    ///
+    /// ```
+    /// # use cpu_executor::{Cells, CpuExecutor};
+    /// use cuda_std::warp;
+    /// use cuda_std::prelude::*;
+    ///
+    /// #[kernel(block = 32, grid = 1, require(out.len() == 32))]
+    /// pub unsafe fn exchange(mut out: DisjointMut<u32>) {
+    ///     let lane = warp::lane_id();
+    ///     // SAFETY: all 32 lanes come here.
+    ///     let found = unsafe { warp::warp_shuffle_up(warp::ALL, lane, 1, 32) };
+    ///     if let Some(out) = out.own() {
+    ///         *out = found;
+    ///     }
+    /// }
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let executor = CpuExecutor::of_this_processor()?;
+    /// let mut out = Cells::filled(0, 32);
+    /// executor.run(exchange::launch(&mut out))?;
+    /// assert_eq!(out.to_vec()[..4], [0, 0, 1, 2]);
+    /// # Ok(())
+    /// # }
+    /// ```
     warp_shuffle_up = shuffle_up;
     /// The value of the lane `by` higher in the segment; the lane's own where there is none.
+    ///
+    /// ```
+    /// # use cpu_executor::{Cells, CpuExecutor};
+    /// use cuda_std::warp;
+    /// use cuda_std::prelude::*;
+    ///
+    /// #[kernel(block = 32, grid = 1, require(out.len() == 32))]
+    /// pub unsafe fn exchange(mut out: DisjointMut<u32>) {
+    ///     let lane = warp::lane_id();
+    ///     // SAFETY: all 32 lanes come here.
+    ///     let found = unsafe { warp::warp_shuffle_down(warp::ALL, lane, 1, 4) };
+    ///     if let Some(out) = out.own() {
+    ///         *out = found;
+    ///     }
+    /// }
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let executor = CpuExecutor::of_this_processor()?;
+    /// let mut out = Cells::filled(0, 32);
+    /// executor.run(exchange::launch(&mut out))?;
+    /// // In segments of four lanes.
+    /// assert_eq!(out.to_vec()[..5], [1, 2, 3, 3, 5]);
+    /// # Ok(())
+    /// # }
+    /// ```
     warp_shuffle_down = shuffle_down;
     /// The value of the lane whose number in the segment differs by exclusive or with `by`.
+    ///
+    /// ```
+    /// # use cpu_executor::{Cells, CpuExecutor};
+    /// use cuda_std::warp;
+    /// use cuda_std::prelude::*;
+    ///
+    /// #[kernel(block = 32, grid = 1, require(out.len() == 32))]
+    /// pub unsafe fn exchange(mut out: DisjointMut<u32>) {
+    ///     let lane = warp::lane_id();
+    ///     // SAFETY: all 32 lanes come here.
+    ///     let found = unsafe { warp::warp_shuffle_xor(warp::ALL, lane, 1, 32) };
+    ///     if let Some(out) = out.own() {
+    ///         *out = found;
+    ///     }
+    /// }
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let executor = CpuExecutor::of_this_processor()?;
+    /// let mut out = Cells::filled(0, 32);
+    /// executor.run(exchange::launch(&mut out))?;
+    /// assert_eq!(out.to_vec()[..4], [1, 0, 3, 2]);
+    /// # Ok(())
+    /// # }
+    /// ```
     warp_shuffle_xor = shuffle_xor;
     /// The value of lane number `by` of the segment.
+    ///
+    /// ```
+    /// # use cpu_executor::{Cells, CpuExecutor};
+    /// use cuda_std::warp;
+    /// use cuda_std::prelude::*;
+    ///
+    /// #[kernel(block = 32, grid = 1, require(out.len() == 32))]
+    /// pub unsafe fn exchange(mut out: DisjointMut<u32>) {
+    ///     let lane = warp::lane_id();
+    ///     // SAFETY: all 32 lanes come here.
+    ///     let found = unsafe { warp::warp_shuffle_idx(warp::ALL, lane, 3, 32) };
+    ///     if let Some(out) = out.own() {
+    ///         *out = found;
+    ///     }
+    /// }
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let executor = CpuExecutor::of_this_processor()?;
+    /// let mut out = Cells::filled(0, 32);
+    /// executor.run(exchange::launch(&mut out))?;
+    /// assert_eq!(out.to_vec(), [3; 32]);
+    /// # Ok(())
+    /// # }
+    /// ```
     warp_shuffle_idx = shuffle_idx;
 }
 
 /// Whether `predicate` holds in every lane of `mask`.
+///
+/// ```
+/// # use cpu_executor::{Cells, CpuExecutor};
+/// use cuda_std::warp;
+/// use cuda_std::prelude::*;
+///
+/// #[kernel(block = 32, grid = 1, require(out.len() == 32))]
+/// pub unsafe fn exchange(mut out: DisjointMut<u32>) {
+///     let lane = warp::lane_id();
+///     // SAFETY: all 32 lanes come here.
+///     let found = unsafe { u32::from(warp::warp_vote_all(warp::ALL, lane < 32)) };
+///     if let Some(out) = out.own() {
+///         *out = found;
+///     }
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let executor = CpuExecutor::of_this_processor()?;
+/// let mut out = Cells::filled(0, 32);
+/// executor.run(exchange::launch(&mut out))?;
+/// assert_eq!(out.to_vec(), [1; 32]);
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// # Safety
 /// See the [module](self).
@@ -105,6 +306,30 @@ pub unsafe fn warp_vote_all(mask: u32, predicate: bool) -> bool {
 
 /// Whether `predicate` holds in any lane of `mask`.
 ///
+/// ```
+/// # use cpu_executor::{Cells, CpuExecutor};
+/// use cuda_std::warp;
+/// use cuda_std::prelude::*;
+///
+/// #[kernel(block = 32, grid = 1, require(out.len() == 32))]
+/// pub unsafe fn exchange(mut out: DisjointMut<u32>) {
+///     let lane = warp::lane_id();
+///     // SAFETY: all 32 lanes come here.
+///     let found = unsafe { u32::from(warp::warp_vote_any(warp::ALL, lane > 31)) };
+///     if let Some(out) = out.own() {
+///         *out = found;
+///     }
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let executor = CpuExecutor::of_this_processor()?;
+/// let mut out = Cells::filled(0, 32);
+/// executor.run(exchange::launch(&mut out))?;
+/// assert_eq!(out.to_vec(), [0; 32]);
+/// # Ok(())
+/// # }
+/// ```
+///
 /// # Safety
 /// See the [module](self).
 #[inline(always)]
@@ -114,6 +339,30 @@ pub unsafe fn warp_vote_any(mask: u32, predicate: bool) -> bool {
 }
 
 /// The lanes of `mask` in which `predicate` holds, a bit each.
+///
+/// ```
+/// # use cpu_executor::{Cells, CpuExecutor};
+/// use cuda_std::warp;
+/// use cuda_std::prelude::*;
+///
+/// #[kernel(block = 32, grid = 1, require(out.len() == 32))]
+/// pub unsafe fn exchange(mut out: DisjointMut<u32>) {
+///     let lane = warp::lane_id();
+///     // SAFETY: all 32 lanes come here.
+///     let found = unsafe { warp::warp_vote_ballot(warp::ALL, lane < 4) };
+///     if let Some(out) = out.own() {
+///         *out = found;
+///     }
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let executor = CpuExecutor::of_this_processor()?;
+/// let mut out = Cells::filled(0, 32);
+/// executor.run(exchange::launch(&mut out))?;
+/// assert_eq!(out.to_vec(), [0b1111; 32]);
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// # Safety
 /// See the [module](self).
@@ -138,6 +387,33 @@ pub unsafe fn warp_vote_ballot(mask: u32, predicate: bool) -> u32 {
 /// `mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32`. That is one instruction from compute 8.0 on; PTX for
 /// 7.5 has two of `m16n8k8`, one for each half of the 16 products.
 ///
+/// ```
+/// # use cpu_executor::{Cells, CpuExecutor};
+/// use cuda_std::warp;
+/// use cuda_std::prelude::*;
+///
+/// /// The product of a matrix of ones and another.
+/// #[kernel(block = 32, grid = 1, require(out.len() == 128))]
+/// pub unsafe fn ones(mut out: DisjointMut<f32>) {
+///     // 1 and 1, as f16.
+///     const ONES: u32 = 0x3c00_3c00;
+///     // SAFETY: the whole warp comes here.
+///     let d = unsafe { warp::mma_m16n8k16_f16([ONES; 4], [ONES; 2], [0.5; 4]) };
+///     for (i, d) in d.into_iter().enumerate() {
+///         // SAFETY: a lane has four cells of its own.
+///         unsafe { out.write(warp::lane_id() as usize * 4 + i, d) };
+///     }
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let executor = CpuExecutor::of_this_processor()?;
+/// let mut out = Cells::filled(0.0, 128);
+/// executor.run(ones::launch(&mut out))?;
+/// assert_eq!(out.to_vec(), [16.5; 128]);
+/// # Ok(())
+/// # }
+/// ```
+///
 /// # Precision
 /// Products are exact. Their sum and C's is off by at most 17 roundings of f32, 2^-24 each, of the sum of
 /// magnitudes on the processor, which adds them in order; tensor cores add in an order of their own, and may cut off
@@ -158,6 +434,30 @@ pub unsafe fn mma_m16n8k16_f16(a: [u32; 4], b: [u32; 2], c: [f32; 4]) -> [f32; 4
 ///
 /// The order is a butterfly (lanes 16, 8, 4, 2, 1 apart), so `combine` must be commutative for the
 /// lanes to agree; floating-point addition is, bit for bit.
+///
+/// ```
+/// # use cpu_executor::{Cells, CpuExecutor};
+/// use cuda_std::warp;
+/// use cuda_std::prelude::*;
+///
+/// #[kernel(block = 32, grid = 1, require(out.len() == 32))]
+/// pub unsafe fn exchange(mut out: DisjointMut<u32>) {
+///     let lane = warp::lane_id();
+///     // SAFETY: all 32 lanes come here.
+///     let found = unsafe { warp::warp_reduce(lane, |a, b| a + b) };
+///     if let Some(out) = out.own() {
+///         *out = found;
+///     }
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let executor = CpuExecutor::of_this_processor()?;
+/// let mut out = Cells::filled(0, 32);
+/// executor.run(exchange::launch(&mut out))?;
+/// assert_eq!(out.to_vec(), [31 * 32 / 2; 32]);
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// # Safety
 /// See the [module](self); the mask is [`ALL`], and the warp is whole.

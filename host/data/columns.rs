@@ -3,6 +3,19 @@
 use super::error::DataError;
 
 /// What to do with rows in which a value is missing.
+///
+/// ```
+/// use modeseek::data::{Carry, Missing, ReadOptions, Source, Table};
+///
+/// # let folder = tempfile::tempdir().unwrap();
+/// # let path = folder.path().join("gaps.csv");
+/// std::fs::write(&path, "x,y\n1,2\n3,\n5,6\n")?;
+/// let options = ReadOptions { missing: Missing::Drop, ..ReadOptions::default() };
+/// let table = Table::read(&Source::new(&path, None)?, &options, Carry::Nothing)?;
+/// assert_eq!(table.rows, [1.0, 2.0, 5.0, 6.0]);
+/// assert_eq!(table.dropped, 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Missing {
     /// It is an error.
@@ -13,6 +26,23 @@ pub enum Missing {
 }
 
 /// How to read a table. Columns go by name, or by number from 1, as `#2`.
+///
+/// ```
+/// use modeseek::data::{Carry, ReadOptions, Source, Table};
+///
+/// # let folder = tempfile::tempdir().unwrap();
+/// # let path = folder.path().join("cities.csv");
+/// std::fs::write(&path, "east,north,people\n1,2,10\n3,4,20\n")?;
+/// let options = ReadOptions {
+///     coordinates: vec!["north".to_owned(), "east".to_owned()],
+///     weights: Some("people".to_owned()),
+///     ..ReadOptions::default()
+/// };
+/// let table = Table::read(&Source::new(&path, None)?, &options, Carry::Nothing)?;
+/// assert_eq!(table.rows, [2.0, 1.0, 4.0, 3.0]);
+/// assert_eq!(table.weights, [10.0, 20.0]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ReadOptions {
     /// The columns of coordinates; all that hold numbers if empty.

@@ -8,6 +8,18 @@ use thiserror::Error;
 /// What is wrong with a file of points, where, and what to do.
 ///
 /// Lines count from 1, as editors do; rows of formats without lines from 0, as their libraries do.
+///
+/// ```
+/// use modeseek::data::{Carry, ReadOptions, Reader, Source};
+///
+/// # let folder = tempfile::tempdir().unwrap();
+/// # let path = folder.path().join("ragged.csv");
+/// std::fs::write(&path, "x,y\n1,2\n3\n")?;
+/// let mut reader = Reader::open(&Source::new(&path, None)?, &ReadOptions::default(), Carry::Nothing)?;
+/// let error = reader.next_chunk().unwrap_err();
+/// assert!(error.to_string().contains("line 3"), "{error}");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum DataError {
@@ -176,6 +188,16 @@ pub enum DataError {
 
 impl DataError {
     /// Whether the command was wrong rather than the file.
+    ///
+    /// ```
+    /// use std::path::Path;
+    ///
+    /// use modeseek::data::Source;
+    ///
+    /// // Nothing is wrong with the file: nobody has said what it is.
+    /// let error = Source::new(Path::new("points.xyz"), None).unwrap_err();
+    /// assert!(error.is_usage());
+    /// ```
     pub fn is_usage(&self) -> bool {
         matches!(
             self,

@@ -9,6 +9,18 @@ use super::synthetic::{Blobs, HALF_SIDE, LabelledPoints, room};
 use crate::error::{Error, Result};
 
 /// The shape of a synthetic point set.
+///
+/// ```
+/// use modeseek::data::{Blobs, Shape};
+///
+/// // Two circles, of radii 10 and 20, about one centre.
+/// let rings = Shape::Rings.generate(&Blobs { points: 60, clusters: 2, dimensions: 2, seed: 3 })?;
+/// for (row, label) in rings.rows.chunks(2).zip(&rings.labels) {
+///     let radius = row[0].hypot(row[1]);
+///     assert!((radius - 10.0 * (label + 1) as f32).abs() < 5.0, "{radius}");
+/// }
+/// # Ok::<(), modeseek::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Shape {
     /// Round Gaussian clusters: [`Blobs`].
@@ -26,6 +38,12 @@ pub enum Shape {
 
 impl Shape {
     /// What its clusters are called.
+    ///
+    /// ```
+    /// use modeseek::data::Shape;
+    ///
+    /// assert_eq!(Shape::Moons.name(), "moons");
+    /// ```
     pub fn name(self) -> &'static str {
         match self {
             Self::Blobs => "Gaussian clusters",
@@ -66,6 +84,15 @@ impl Shape {
     }
 
     /// Checks that the sizes make sense.
+    ///
+    /// ```
+    /// use modeseek::data::{Blobs, Shape};
+    ///
+    /// let sizes = Blobs { points: 100, clusters: 2, dimensions: 3, seed: 1 };
+    /// assert!(Shape::Blobs.check(&sizes).is_ok());
+    /// // Moons are in the plane.
+    /// assert!(Shape::Moons.check(&sizes).is_err());
+    /// ```
     ///
     /// # Errors
     /// As [`generate`](Self::generate).

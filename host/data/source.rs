@@ -14,6 +14,13 @@ use super::error::DataError;
 const BUFFER: usize = 1 << 18;
 
 /// A format of tables.
+///
+/// ```
+/// use modeseek::data::Format;
+///
+/// assert_eq!("parquet".parse(), Ok(Format::Parquet));
+/// assert!("xls".parse::<Format>().is_err());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// Text, with a delimiter between fields.
@@ -35,6 +42,12 @@ impl Format {
     pub const ALL: [Self; 6] = [Self::Csv, Self::Tsv, Self::Npy, Self::Npz, Self::Parquet, Self::Arrow];
 
     /// Its name, as an extension.
+    ///
+    /// ```
+    /// use modeseek::data::Format;
+    ///
+    /// assert_eq!(Format::Npy.name(), "npy");
+    /// ```
     pub fn name(self) -> &'static str {
         match self {
             Self::Csv => "csv",
@@ -47,6 +60,13 @@ impl Format {
     }
 
     /// Whether it is text.
+    ///
+    /// ```
+    /// use modeseek::data::Format;
+    ///
+    /// assert!(Format::Tsv.is_text());
+    /// assert!(!Format::Arrow.is_text());
+    /// ```
     pub fn is_text(self) -> bool {
         matches!(self, Self::Csv | Self::Tsv)
     }
@@ -69,6 +89,15 @@ impl FromStr for Format {
 }
 
 /// How a file is compressed.
+///
+/// ```
+/// use std::path::Path;
+///
+/// use modeseek::data::{Compression, format_of};
+///
+/// assert_eq!(format_of(Path::new("points.csv.zst"), "--format")?.1, Compression::Zstd);
+/// # Ok::<(), modeseek::data::DataError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Compression {
     /// Not at all.
@@ -80,6 +109,17 @@ pub enum Compression {
 }
 
 /// What a file's name says of it.
+///
+/// ```
+/// use std::path::Path;
+///
+/// use modeseek::data::{Compression, Format, format_of};
+///
+/// assert_eq!(format_of(Path::new("a.tsv.gz"), "--format")?, (Format::Tsv, Compression::Gzip));
+/// let error = format_of(Path::new("a.log.gz"), "--format").unwrap_err();
+/// assert!(error.to_string().contains("--format"), "{error}");
+/// # Ok::<(), modeseek::data::DataError>(())
+/// ```
 ///
 /// # Errors
 /// [`DataError::UnknownFormat`], with the `option` that would say.
@@ -101,6 +141,17 @@ pub fn compression_of(path: &Path) -> (Compression, PathBuf) {
 }
 
 /// A file, or standard input, as a table.
+///
+/// ```
+/// use std::path::Path;
+///
+/// use modeseek::data::{Format, Source};
+///
+/// let source = Source::new(Path::new("points.parquet"), None)?;
+/// assert_eq!(source.format(), Format::Parquet);
+/// assert_eq!(source.to_string(), "points.parquet");
+/// # Ok::<(), modeseek::data::DataError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source {
     path: Option<PathBuf>,
@@ -171,6 +222,19 @@ impl Source {
     /// The file of this name, or standard input for `-`; of the format given, or else of that which the extension
     /// names; standard input is text unless something else is said.
     ///
+    /// ```
+    /// use std::path::Path;
+    ///
+    /// use modeseek::data::{Format, Source};
+    ///
+    /// // The format that is given counts more than the name.
+    /// assert_eq!(Source::new(Path::new("points.dat"), Some(Format::Csv))?.format(), Format::Csv);
+    /// assert!(Source::new(Path::new("points.dat"), None).is_err());
+    /// // A Parquet file is read from its end, which a stream does not have.
+    /// assert!(Source::new(Path::new("-"), Some(Format::Parquet)).is_err());
+    /// # Ok::<(), modeseek::data::DataError>(())
+    /// ```
+    ///
     /// # Errors
     /// [`DataError::UnknownFormat`], [`DataError::Unsupported`].
     pub fn new(path: &Path, format: Option<Format>) -> Result<Self, DataError> {
@@ -198,16 +262,40 @@ impl Source {
     }
 
     /// Its format.
+    ///
+    /// ```
+    /// # use std::path::Path;
+    /// # use modeseek::data::{Format, Source};
+    /// assert_eq!(Source::new(Path::new("points.feather"), None)?.format(), Format::Arrow);
+    /// # Ok::<(), modeseek::data::DataError>(())
+    /// ```
     pub fn format(&self) -> Format {
         self.format
     }
 
     /// Its path, unless it is standard input.
+    ///
+    /// ```
+    /// # use std::path::Path;
+    /// # use modeseek::data::Source;
+    /// assert_eq!(Source::new(Path::new("points.npy"), None)?.path(), Some(Path::new("points.npy")));
+    /// assert_eq!(Source::new(Path::new("-"), None)?.path(), None);
+    /// # Ok::<(), modeseek::data::DataError>(())
+    /// ```
     pub fn path(&self) -> Option<&Path> {
         self.path.as_deref()
     }
 
     /// The bytes that are to be read, if it is a file: all of it, unless it was found that fewer are needed.
+    ///
+    /// ```
+    /// # use modeseek::data::Source;
+    /// # let folder = tempfile::tempdir().unwrap();
+    /// # let path = folder.path().join("points.csv");
+    /// std::fs::write(&path, "x,y\n1,2\n")?;
+    /// assert_eq!(Source::new(&path, None)?.bytes(), Some(8));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn bytes(&self) -> Option<u64> {
         let metadata =
             self.path.as_ref().and_then(|path| path.metadata().ok()).filter(|metadata| metadata.is_file())?;
@@ -218,11 +306,30 @@ impl Source {
     }
 
     /// How many of its bytes were read since it was last begun with.
+    ///
+    /// ```
+    /// # use modeseek::data::{Carry, ReadOptions, Source, Table};
+    /// # let folder = tempfile::tempdir().unwrap();
+    /// # let path = folder.path().join("points.csv");
+    /// std::fs::write(&path, "x,y\n1,2\n")?;
+    /// let source = Source::new(&path, None)?;
+    /// assert_eq!(source.bytes_read(), 0);
+    /// Table::read(&source, &ReadOptions::default(), Carry::Nothing)?;
+    /// assert_eq!(Some(source.bytes_read()), source.bytes());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn bytes_read(&self) -> u64 {
         self.read.so_far.load(Ordering::Relaxed)
     }
 
     /// Whether it can be read twice: a file can, standard input and pipes cannot.
+    ///
+    /// ```
+    /// # use std::path::Path;
+    /// # use modeseek::data::Source;
+    /// assert!(!Source::new(Path::new("-"), None)?.is_file());
+    /// # Ok::<(), modeseek::data::DataError>(())
+    /// ```
     pub fn is_file(&self) -> bool {
         self.path.as_ref().is_some_and(|path| path.is_file())
     }

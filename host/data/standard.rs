@@ -1,6 +1,14 @@
 //! Columns brought to one scale, and back.
 
 /// How columns are brought to one scale.
+///
+/// ```
+/// use modeseek::data::{Standard, Standardization};
+///
+/// let rows = [1.0, 10.0, 3.0, 30.0];
+/// let z = Standardization::of(Standard::ZScore, &rows, 2);
+/// assert_eq!((z.offsets, z.scales), (vec![2.0, 20.0], vec![1.0, 10.0]));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standard {
     /// Mean 0, standard deviation 1.
@@ -10,6 +18,14 @@ pub enum Standard {
 }
 
 /// What was subtracted from each column, and what it was divided by.
+///
+/// ```
+/// use modeseek::data::{Standard, Standardization};
+///
+/// // A constant column stays as far apart as it is: not at all.
+/// let found = Standardization::of(Standard::MinMax, &[0.0, 7.0, 4.0, 7.0], 2);
+/// assert_eq!(found, Standardization { offsets: vec![0.0, 7.0], scales: vec![4.0, 1.0] });
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Standardization {
     /// Subtracted.
@@ -20,6 +36,13 @@ pub struct Standardization {
 
 impl Standardization {
     /// That of these rows of d values, of which there is at least one.
+    ///
+    /// ```
+    /// use modeseek::data::{Standard, Standardization};
+    ///
+    /// // Two rows of one value.
+    /// assert_eq!(Standardization::of(Standard::MinMax, &[2.0, 6.0], 1).scales, [4.0]);
+    /// ```
     pub fn of(standard: Standard, rows: &[f64], d: usize) -> Self {
         let n = (rows.len() / d) as f64;
         let column = |c: usize| rows.iter().skip(c).step_by(d).copied();
@@ -43,16 +66,37 @@ impl Standardization {
     }
 
     /// Brings rows to that scale.
+    ///
+    /// ```
+    /// # use modeseek::data::{Standard, Standardization};
+    /// let mut rows = [2.0, 4.0, 6.0];
+    /// Standardization::of(Standard::MinMax, &rows, 1).apply(&mut rows);
+    /// assert_eq!(rows, [0.0, 0.5, 1.0]);
+    /// ```
     pub fn apply(&self, rows: &mut [f64]) {
         self.each(rows, |x, offset, scale| (x - offset) / scale);
     }
 
     /// Brings rows back.
+    ///
+    /// ```
+    /// # use modeseek::data::{Standard, Standardization};
+    /// let mut modes = [0.5];
+    /// Standardization::of(Standard::MinMax, &[2.0, 4.0, 6.0], 1).undo(&mut modes);
+    /// assert_eq!(modes, [4.0]);
+    /// ```
     pub fn undo(&self, rows: &mut [f64]) {
         self.each(rows, |x, offset, scale| x * scale + offset);
     }
 
     /// What a volume is multiplied by, on the way back.
+    ///
+    /// ```
+    /// # use modeseek::data::{Standard, Standardization};
+    /// // A density of scaled points is divided by it, to be one of the points.
+    /// let scaling = Standardization::of(Standard::MinMax, &[0.0, 0.0, 2.0, 5.0], 2);
+    /// assert_eq!(scaling.volume(), 10.0);
+    /// ```
     pub fn volume(&self) -> f64 {
         self.scales.iter().product()
     }

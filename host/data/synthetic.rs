@@ -15,6 +15,15 @@ const VARIANCE: f64 = 5.0;
 
 /// Clusters with equal numbers of points: centroids uniform in [-35, 35]^d, points normal about them
 /// with variance 5 in each coordinate. The same seed gives the same points on every machine.
+///
+/// ```
+/// use modeseek::data::Blobs;
+///
+/// let blobs = Blobs { points: 100, clusters: 3, dimensions: 2, seed: 14 };
+/// // The same seed gives the same points.
+/// assert_eq!(blobs.generate()?.rows, blobs.generate()?.rows);
+/// # Ok::<(), modeseek::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Blobs {
     /// Points in all. The first clusters have one more where the number does not divide.
@@ -28,6 +37,16 @@ pub struct Blobs {
 }
 
 /// Points that are known to belong together.
+///
+/// ```
+/// use modeseek::data::{Blobs, LabelledPoints};
+///
+/// let sizes = Blobs { points: 30, clusters: 3, dimensions: 2, seed: 14 };
+/// let LabelledPoints { rows, labels, centroids } = sizes.generate()?;
+/// assert_eq!((rows.len(), labels.len()), (60, 30));
+/// assert_eq!(centroids.shape(), (2, 3));
+/// # Ok::<(), modeseek::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct LabelledPoints {
     /// The points' coordinates, by rows.
@@ -40,6 +59,12 @@ pub struct LabelledPoints {
 
 impl Blobs {
     /// Checks that the sizes make sense.
+    ///
+    /// ```
+    /// use modeseek::data::Blobs;
+    ///
+    /// assert!(Blobs { points: 10, clusters: 0, dimensions: 2, seed: 1 }.check().is_err());
+    /// ```
     ///
     /// # Errors
     /// [`Error::Option`] if a size is zero or there are more clusters than points.
@@ -68,6 +93,15 @@ impl Blobs {
     }
 
     /// Makes the points.
+    ///
+    /// ```
+    /// use modeseek::data::Blobs;
+    ///
+    /// let found = Blobs { points: 10, clusters: 3, dimensions: 2, seed: 1 }.generate()?;
+    /// let sizes = [0, 1, 2].map(|k| found.labels.iter().filter(|&&label| label == k).count());
+    /// assert_eq!(sizes, [4, 3, 3]);
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`check`](Self::check), and [`Error::Memory`] if the host refuses the memory.

@@ -11,6 +11,17 @@ use crate::error::{Bytes, Error, Result};
 /// `len` values in a device's memory, freed when dropped.
 ///
 /// Made by [`Device::upload`] and [`Device::zeros`]; a kernel's launch borrows it.
+///
+/// ```
+/// use modeseek::Device;
+///
+/// let device = Device::processor()?;
+/// let x = device.upload(&[1.0_f32, 2.0])?;
+/// let mut y = device.zeros::<f32>(2)?;
+/// device.launch(gpu::vector::axpy::launch(3.0, &x, &mut y))?;
+/// assert_eq!(device.download(&y)?, [3.0, 6.0]);
+/// # Ok::<(), modeseek::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Buffer<T: DeviceCopy> {
     device: Device,
@@ -40,16 +51,36 @@ impl<T: DeviceCopy> Buffer<T> {
     }
 
     /// Whose memory it is.
+    ///
+    /// ```
+    /// # use modeseek::Device;
+    /// let device = Device::processor()?;
+    /// assert_eq!(device.zeros::<u8>(1)?.device().describe(), device.describe());
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
     pub fn device(&self) -> &Device {
         &self.device
     }
 
     /// How many values.
+    ///
+    /// ```
+    /// # use modeseek::Device;
+    /// // Values, not bytes.
+    /// assert_eq!(Device::processor()?.zeros::<f64>(3)?.len(), 3);
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
     pub fn len(&self) -> usize {
         self.len
     }
 
     /// Whether there are none.
+    ///
+    /// ```
+    /// # use modeseek::Device;
+    /// assert!(Device::processor()?.upload::<u32>(&[])?.is_empty());
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
@@ -58,6 +89,16 @@ impl<T: DeviceCopy> Buffer<T> {
 impl<T: DeviceCopy> Buffer<T> {
     /// Some of the values, to be read by a kernel.
     ///
+    /// ```
+    /// # use modeseek::Device;
+    /// # let device = Device::processor()?;
+    /// let x = device.upload(&[1.0_f32, 2.0, 3.0, 4.0])?;
+    /// let mut y = device.zeros::<f32>(2)?;
+    /// device.launch(gpu::vector::axpy::launch(1.0, &x.slice(1..3), &mut y))?;
+    /// assert_eq!(device.download(&y)?, [2.0, 3.0]);
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
+    ///
     /// # Panics
     /// If the range does not lie in the buffer.
     pub fn slice(&self, range: Range<usize>) -> Slice<'_, T> {
@@ -65,6 +106,16 @@ impl<T: DeviceCopy> Buffer<T> {
     }
 
     /// Some of the values, to be written by a kernel.
+    ///
+    /// ```
+    /// # use modeseek::Device;
+    /// # let device = Device::processor()?;
+    /// let x = device.upload(&[1.0_f32, 2.0])?;
+    /// let mut y = device.zeros::<f32>(4)?;
+    /// device.launch(gpu::vector::axpy::launch(1.0, &x, &mut y.slice_mut(2..4)))?;
+    /// assert_eq!(device.download(&y)?, [0.0, 0.0, 1.0, 2.0]);
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
     ///
     /// # Panics
     /// If the range does not lie in the buffer.
@@ -80,6 +131,20 @@ impl<T: DeviceCopy> Buffer<T> {
 }
 
 /// Part of a [`Buffer`], borrowed.
+///
+/// ```
+/// use modeseek::Device;
+/// use modeseek::executor::Slice;
+///
+/// # let device = Device::processor()?;
+/// // A kernel reads the second of two rows.
+/// let rows = device.upload(&[1.0_f32, 2.0, 3.0, 4.0])?;
+/// let second: Slice<'_, f32> = rows.slice(2..4);
+/// let mut out = device.zeros::<f32>(2)?;
+/// device.launch(gpu::vector::axpy::launch(1.0, &second, &mut out))?;
+/// assert_eq!(device.download(&out)?, [3.0, 4.0]);
+/// # Ok::<(), modeseek::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Slice<'a, T: DeviceCopy> {
     region: Region,
@@ -87,6 +152,19 @@ pub struct Slice<'a, T: DeviceCopy> {
 }
 
 /// Part of a [`Buffer`], borrowed mutably.
+///
+/// ```
+/// use modeseek::Device;
+/// use modeseek::executor::SliceMut;
+///
+/// # let device = Device::processor()?;
+/// let row = device.upload(&[1.0_f32, 2.0])?;
+/// let mut out = device.zeros::<f32>(4)?;
+/// let mut first: SliceMut<'_, f32> = out.slice_mut(0..2);
+/// device.launch(gpu::vector::axpy::launch(1.0, &row, &mut first))?;
+/// assert_eq!(device.download(&out)?, [1.0, 2.0, 0.0, 0.0]);
+/// # Ok::<(), modeseek::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct SliceMut<'a, T: DeviceCopy> {
     region: Region,

@@ -8,6 +8,14 @@ use super::{Device, InterpreterOptions, ptx};
 use crate::error::{Error, Result};
 
 /// `auto`, `cpu`, `cuda`, `cuda:N` or `interpreter`.
+///
+/// ```
+/// use modeseek::executor::{CpuOptions, DeviceChoice};
+///
+/// // As it is written on the command line.
+/// let choice: DeviceChoice = "cpu".parse().unwrap();
+/// assert_eq!(choice, DeviceChoice::Cpu);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DeviceChoice {
     /// A GPU if there is one that works, else the processor.
@@ -40,6 +48,14 @@ impl FromStr for DeviceChoice {
 
 impl DeviceChoice {
     /// Opens the device. `auto` takes the processor where no GPU works, and says why.
+    ///
+    /// ```
+    /// use modeseek::executor::{CpuOptions, DeviceChoice};
+    ///
+    /// let device = DeviceChoice::Auto.open(CpuOptions::default())?;
+    /// assert!(!device.why().is_empty());
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
     ///
     /// # Errors
     /// If the device that was asked for cannot be used.

@@ -11,6 +11,17 @@ use super::{Details, Executor};
 use crate::error::{Bytes, Error, Result};
 
 /// How the processor is used.
+///
+/// ```
+/// use std::num::NonZero;
+///
+/// use modeseek::Device;
+/// use modeseek::executor::CpuOptions;
+///
+/// let one = Device::processor_with(CpuOptions { workers: NonZero::new(1), ..CpuOptions::default() })?;
+/// assert!(one.describe().contains('1'));
+/// # Ok::<(), modeseek::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CpuOptions {
     /// Worker threads; one for each core unless given. Results do not depend on it.

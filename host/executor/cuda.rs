@@ -28,6 +28,17 @@ use pool::Pool;
 use reading::Pinned;
 
 /// Which GPU, and what it runs.
+///
+/// ```no_run
+/// use modeseek::Device;
+/// use modeseek::executor::CudaOptions;
+///
+/// // A kernel that is being worked on, in the place of the program's own.
+/// let text = std::fs::read("shift_gaussian_2.ptx").expect("it was compiled");
+/// let device = Device::cuda_with(CudaOptions { modules: vec![text], ..CudaOptions::default() })?;
+/// assert!(!device.describe().is_empty());
+/// # Ok::<(), modeseek::Error>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CudaOptions {
     /// The GPU's number, from 0.

@@ -3,6 +3,16 @@
 use serde::Serialize;
 
 /// What a device says of itself; what it does not say, or does not have, is left out.
+///
+/// ```
+/// use modeseek::Device;
+///
+/// let details = Device::processor()?.details()?;
+/// assert!(details.free_bytes > 0);
+/// // That is a GPU's.
+/// assert_eq!(details.compute_capability, None);
+/// # Ok::<(), modeseek::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Details {
     /// Its name.

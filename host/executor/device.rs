@@ -22,6 +22,17 @@ thread_local! {
 }
 
 /// An executor with its memory, to be shared by cloning.
+///
+/// ```
+/// use modeseek::{Bandwidth, Device, MeanShift};
+///
+/// let device = Device::processor()?;
+/// // A clone is another handle to the same device.
+/// let estimator = MeanShift::new().bandwidth(Bandwidth::Fixed(1.0)).on(&device.clone());
+/// estimator.fit(&[[0.0], [0.1], [5.0]])?;
+/// assert!(device.counts().launches > 0);
+/// # Ok::<(), modeseek::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct Device(Arc<Shared>);
 
@@ -39,6 +50,18 @@ struct Shared {
 }
 
 /// How often something crossed between host and device so far.
+///
+/// ```
+/// use modeseek::Device;
+///
+/// let device = Device::processor()?;
+/// let x = device.upload(&[1.0_f32])?;
+/// let before = device.counts();
+/// device.download(&x)?;
+/// let meanwhile = device.counts() - before;
+/// assert_eq!((meanwhile.uploads, meanwhile.downloads), (0, 1));
+/// # Ok::<(), modeseek::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Kernels launched; a recording that is replayed counts as one.
@@ -64,6 +87,15 @@ impl std::ops::Sub for Counts {
 impl Device {
     /// A GPU if there is one that works, else the processor.
     ///
+    /// ```
+    /// use modeseek::Device;
+    ///
+    /// let device = Device::auto()?;
+    /// println!("on {}: {}", device.describe(), device.why());
+    /// assert_eq!(device.download(&device.upload(&[7])?)?, [7]);
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// If the system refuses the processor's worker threads.
     pub fn auto() -> Result<Self> {
@@ -71,6 +103,14 @@ impl Device {
     }
 
     /// The processor, with a worker for each core.
+    ///
+    /// ```
+    /// use modeseek::Device;
+    ///
+    /// let device = Device::processor()?;
+    /// assert!(device.machine().runs_here());
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
     ///
     /// # Errors
     /// If the system refuses the worker threads.
@@ -80,6 +120,17 @@ impl Device {
 
     /// The processor.
     ///
+    /// ```
+    /// use cuda_std::machine::MachineKind;
+    /// use modeseek::Device;
+    /// use modeseek::executor::CpuOptions;
+    ///
+    /// // The code that every processor of this architecture can run.
+    /// let options = CpuOptions { machine: Some(MachineKind::Baseline), ..CpuOptions::default() };
+    /// assert_eq!(Device::processor_with(options)?.machine(), MachineKind::Baseline);
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// If the system refuses the worker threads, or the processor is not of the kind that is asked for.
     pub fn processor_with(options: CpuOptions) -> Result<Self> {
@@ -88,6 +139,13 @@ impl Device {
 
     /// The GPU with this number.
     ///
+    /// ```
+    /// use modeseek::Device;
+    ///
+    /// // No computer has a GPU of this number.
+    /// assert!(Device::cuda(1000).is_err());
+    /// ```
+    ///
     /// # Errors
     /// [`Error::NoGpu`] if there is none, or its driver's error.
     pub fn cuda(number: usize) -> Result<Self> {
@@ -95,6 +153,16 @@ impl Device {
     }
 
     /// A GPU, which may run other kernels in the place of the program's own.
+    ///
+    /// ```no_run
+    /// use modeseek::Device;
+    /// use modeseek::executor::CudaOptions;
+    ///
+    /// // The second GPU.
+    /// let device = Device::cuda_with(CudaOptions { number: 1, ..CudaOptions::default() })?;
+    /// assert!(device.details()?.compute_capability.is_some());
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::NoGpu`] if there is none, [`Error::Module`] if a module does not load, or the driver's error.
@@ -106,6 +174,19 @@ impl Device {
 
     /// The PTX on an interpreter that checks every access: for tests, and for whoever writes kernels.
     ///
+    /// ```
+    /// use modeseek::Device;
+    /// use modeseek::executor::InterpreterOptions;
+    ///
+    /// # if modeseek::executor::ptx::PTX.is_empty() { return Ok::<(), modeseek::Error>(()) }
+    /// let device = Device::interpreter(InterpreterOptions::default())?;
+    /// let x = device.upload(&[1.0_f32, 2.0])?;
+    /// let mut y = device.zeros::<f32>(2)?;
+    /// // The PTX itself is run, and each of its accesses is checked.
+    /// device.launch(gpu::vector::axpy::launch(2.0, &x, &mut y))?;
+    /// assert_eq!(device.download(&y)?, [2.0, 4.0]);
+    /// ```
+    ///
     /// # Errors
     /// [`Error::NoGpu`] if the program was built without PTX, [`Error::UnreadablePtx`] if a module of the
     /// options is none.
@@ -114,6 +195,16 @@ impl Device {
     }
 
     /// A handle to any executor.
+    ///
+    /// ```
+    /// use modeseek::Device;
+    /// use modeseek::executor::Executor;
+    ///
+    /// /// Any executor, with a word on why it was taken.
+    /// fn device(executor: impl Executor + 'static) -> Device {
+    ///     Device::new(Box::new(executor), "it is the only one here".to_owned())
+    /// }
+    /// ```
     pub fn new(executor: Box<dyn Executor>, why: String) -> Self {
         Self::made(executor, why, false)
     }
@@ -146,26 +237,58 @@ impl Device {
     }
 
     /// What it is, for a person.
+    ///
+    /// ```
+    /// # use modeseek::Device;
+    /// assert!(!Device::processor()?.describe().is_empty());
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
     pub fn describe(&self) -> String {
         self.0.executor.describe()
     }
 
     /// Why this device and no other.
+    ///
+    /// ```
+    /// # use modeseek::Device;
+    /// assert_eq!(Device::processor()?.why(), "asked for");
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
     pub fn why(&self) -> &str {
         &self.0.why
     }
 
     /// Which copy of a kernel it runs.
+    ///
+    /// ```
+    /// # use modeseek::Device;
+    /// // Elements that a thread should hold there.
+    /// assert!(Device::processor()?.machine().lanes() >= 4);
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
     pub fn machine(&self) -> MachineKind {
         self.0.executor.machine()
     }
 
     /// What it can launch.
+    ///
+    /// ```
+    /// # use modeseek::Device;
+    /// assert!(Device::processor()?.limits().threads >= 1024);
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
     pub fn limits(&self) -> Limits {
         self.0.executor.limits()
     }
 
     /// What it is, for a record.
+    ///
+    /// ```
+    /// # use modeseek::Device;
+    /// let details = Device::processor()?.details()?;
+    /// assert!(details.memory_bytes.is_none_or(|bytes| bytes >= details.free_bytes));
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
     ///
     /// # Errors
     /// If the driver fails.
@@ -174,6 +297,14 @@ impl Device {
     }
 
     /// How often something crossed between host and device so far.
+    ///
+    /// ```
+    /// # use modeseek::Device;
+    /// let device = Device::processor()?;
+    /// device.upload(&[1.0_f32])?;
+    /// assert_eq!(device.counts().uploads, 1);
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
     pub fn counts(&self) -> Counts {
         let Shared { launches, uploads, downloads, .. } = &*self.0;
         Counts { launches: launches.load(Relaxed), uploads: uploads.load(Relaxed), downloads: downloads.load(Relaxed) }
@@ -189,6 +320,12 @@ impl Device {
 
     /// Bytes of memory that are free now.
     ///
+    /// ```
+    /// # use modeseek::Device;
+    /// assert!(Device::processor()?.available()? > 0);
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// If the driver fails.
     pub fn available(&self) -> Result<usize> {
@@ -196,6 +333,16 @@ impl Device {
     }
 
     /// Checks that so much memory is free, before any of it is taken.
+    ///
+    /// ```
+    /// use modeseek::{Device, Error};
+    ///
+    /// let device = Device::processor()?;
+    /// assert!(device.reserve(1, "a byte", "give fewer").is_ok());
+    /// let error = device.reserve(1 << 100, "a universe", "give a smaller one").unwrap_err();
+    /// assert!(error.to_string().contains("give a smaller one"));
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::Memory`], with `what` it is for and the `advice`.
@@ -215,6 +362,14 @@ impl Device {
 
     /// A buffer with these values.
     ///
+    /// ```
+    /// # use modeseek::Device;
+    /// let device = Device::processor()?;
+    /// let x = device.upload(&[1_u64, 2, 3])?;
+    /// assert_eq!(device.download(&x)?, [1, 2, 3]);
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// If there is not enough memory, or the driver fails.
     pub fn upload<T: DeviceCopy>(&self, values: &[T]) -> Result<Buffer<T>> {
@@ -232,6 +387,13 @@ impl Device {
 
     /// A buffer of `len` zeros.
     ///
+    /// ```
+    /// # use modeseek::Device;
+    /// let device = Device::processor()?;
+    /// assert_eq!(device.download(&device.zeros::<f32>(2)?)?, [0.0, 0.0]);
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// If there is not enough memory, or the driver fails.
     pub fn zeros<T: DeviceCopy>(&self, len: usize) -> Result<Buffer<T>> {
@@ -245,6 +407,17 @@ impl Device {
 
     /// The values of a buffer, after everything that was launched before.
     ///
+    /// ```
+    /// # use modeseek::Device;
+    /// # let device = Device::processor()?;
+    /// let x = device.upload(&[1.0_f32])?;
+    /// let mut y = device.upload(&[5.0_f32])?;
+    /// device.launch(gpu::vector::axpy::launch(1.0, &x, &mut y))?;
+    /// // It waits for the launch.
+    /// assert_eq!(device.download(&y)?, [6.0]);
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// If a launch failed, or the driver fails.
     ///
@@ -255,6 +428,14 @@ impl Device {
     }
 
     /// The first `len` values of a buffer, after everything that was launched before.
+    ///
+    /// ```
+    /// # use modeseek::Device;
+    /// # let device = Device::processor()?;
+    /// let x = device.upload(&[1, 2, 3])?;
+    /// assert_eq!(device.download_first(&x, 2)?, [1, 2]);
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
     ///
     /// # Errors
     /// If a launch failed, or the driver fails.
@@ -287,6 +468,20 @@ impl Device {
 
     /// Checks a launch, and runs it or begins to. A grid without blocks is nothing to do.
     ///
+    /// ```
+    /// use modeseek::{Device, Error};
+    ///
+    /// let device = Device::processor()?;
+    /// let x = device.upload(&[1.0_f32, 2.0])?;
+    /// let mut y = device.zeros::<f32>(2)?;
+    /// device.launch(gpu::vector::axpy::launch(2.0, &x, &mut y))?;
+    /// // Sizes that do not fit are found before anything runs.
+    /// let mut short = device.zeros::<f32>(1)?;
+    /// let error = device.launch(gpu::vector::axpy::launch(2.0, &x, &mut short)).unwrap_err();
+    /// assert!(matches!(error, Error::Launch(_)));
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::Launch`] before it begins; on the processor also what went wrong in a kernel, which a
     /// GPU reports only at the next download or [`synchronize`](Self::synchronize).
@@ -305,6 +500,14 @@ impl Device {
 
     /// Makes a kernel's code ready now rather than at its first launch, and tells how long that took.
     ///
+    /// ```
+    /// # use modeseek::Device;
+    /// # let device = Device::processor()?;
+    /// // Now, so that the first launch is not slower than the next.
+    /// device.load(&gpu::vector::axpy::KERNEL)?;
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// If there is no code of it that the device can run, or the driver refuses it.
     pub fn load(&self, kernel: &'static Kernel) -> Result<Duration> {
@@ -314,6 +517,16 @@ impl Device {
     /// Does some work, and tells how long the device took for what the work launched: on a GPU between two
     /// events in its queue, elsewhere by the wall clock until all has ended. A kernel that was never
     /// launched before is loaded meanwhile, which counts; [`load`](Self::load) it first.
+    ///
+    /// ```
+    /// # use modeseek::Device;
+    /// # let device = Device::processor()?;
+    /// let x = device.upload(&[1.0_f32; 1000])?;
+    /// let mut y = device.zeros::<f32>(1000)?;
+    /// let time = device.timed(|device| device.launch(gpu::vector::axpy::launch(2.0, &x, &mut y)))?;
+    /// assert!(time > std::time::Duration::ZERO);
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
     ///
     /// # Errors
     /// The work's own, or if a launch failed.
@@ -341,6 +554,17 @@ impl Device {
     }
 
     /// Waits for everything that was launched.
+    ///
+    /// ```
+    /// # use modeseek::Device;
+    /// # let device = Device::processor()?;
+    /// # let x = device.upload(&[1.0_f32])?;
+    /// # let mut y = device.zeros::<f32>(1)?;
+    /// device.launch(gpu::vector::axpy::launch(2.0, &x, &mut y))?;
+    /// // What went wrong in a launch is known then.
+    /// device.synchronize()?;
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
     ///
     /// # Errors
     /// If a launch failed.

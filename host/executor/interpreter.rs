@@ -18,6 +18,22 @@ use super::{Details, Executor};
 use crate::error::{Error, Result};
 
 /// How the interpreter runs.
+///
+/// ```
+/// use modeseek::Device;
+/// use modeseek::executor::InterpreterOptions;
+///
+/// # if modeseek::executor::ptx::PTX.is_empty() { return Ok::<(), modeseek::Error>(()) }
+/// // The same bits for any schedule of threads.
+/// let run = |seed| {
+///     let device = Device::interpreter(InterpreterOptions { seed, ..InterpreterOptions::default() })?;
+///     let x = device.upload(&[1.0_f32, 2.0])?;
+///     let mut y = device.zeros::<f32>(2)?;
+///     device.launch(gpu::vector::axpy::launch(2.0, &x, &mut y))?;
+///     device.download(&y)
+/// };
+/// assert_eq!(run(1)?, run(2)?);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InterpreterOptions {
     /// The GPU that it stands for, as compute capability times ten: 75 and 90 have PTX of their own.

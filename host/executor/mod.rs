@@ -48,6 +48,85 @@ use crate::error::Result;
 ///
 /// Addresses and sizes are in bytes. Whoever calls these functions keeps to regions that `allocate`
 /// gave and `free` did not take; [`Device`] and [`Buffer`] do.
+///
+/// ```
+/// use cpu_executor::CpuExecutor;
+/// use cuda_std::launch::{Arg, Kernel, Limits, Prepared};
+/// use cuda_std::machine::MachineKind;
+/// use modeseek::executor::{Details, Executor};
+/// use modeseek::{Device, Result};
+///
+/// /// A processor whose memory is the program's own, in pieces that are never given back.
+/// struct Leaky(CpuExecutor);
+///
+/// impl Executor for Leaky {
+///     fn describe(&self) -> String {
+///         "a processor that forgets nothing".to_owned()
+///     }
+///
+///     fn machine(&self) -> MachineKind {
+///         self.0.machine()
+///     }
+///
+///     fn limits(&self) -> Limits {
+///         Limits::BASELINE
+///     }
+///
+///     fn details(&self) -> Result<Details> {
+///         Device::processor()?.details()
+///     }
+///
+///     fn available(&self) -> Result<usize> {
+///         Ok(1 << 30)
+///     }
+///
+///     fn allocate(&self, bytes: usize) -> Result<u64> {
+///         // So long that some address in it is a multiple of 256.
+///         let room = Box::leak(vec![0_u8; bytes + 256].into_boxed_slice());
+///         Ok((room.as_mut_ptr().expose_provenance() as u64).next_multiple_of(256))
+///     }
+///
+///     unsafe fn free(&self, _address: u64, _bytes: usize) {}
+///
+///     unsafe fn write(&self, address: u64, bytes: &[u8]) -> Result<()> {
+///         let to: *mut u8 = std::ptr::with_exposed_provenance_mut(address as usize);
+///         // SAFETY: the region is the caller's.
+///         unsafe { to.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
+///         Ok(())
+///     }
+///
+///     unsafe fn read(&self, address: u64, bytes: &mut [u8]) -> Result<()> {
+///         let from: *const u8 = std::ptr::with_exposed_provenance(address as usize);
+///         // SAFETY: the region is the caller's, and was written.
+///         unsafe { from.copy_to_nonoverlapping(bytes.as_mut_ptr(), bytes.len()) };
+///         Ok(())
+///     }
+///
+///     unsafe fn zero(&self, address: u64, bytes: usize) -> Result<()> {
+///         let start: *mut u8 = std::ptr::with_exposed_provenance_mut(address as usize);
+///         // SAFETY: the region is the caller's.
+///         unsafe { start.write_bytes(0, bytes) };
+///         Ok(())
+///     }
+///
+///     unsafe fn launch(&self, kernel: &'static Kernel, sizes: Prepared, args: &[Arg]) -> Result<()> {
+///         // SAFETY: the caller's promise; the launch has ended when this returns.
+///         Ok(unsafe { self.0.launch(kernel, sizes, args) }?)
+///     }
+///
+///     fn synchronize(&self) -> Result<()> {
+///         Ok(())
+///     }
+/// }
+///
+/// let executor = Leaky(CpuExecutor::new(1, MachineKind::Baseline).expect("a thread"));
+/// let device = Device::new(Box::new(executor), "to show how".to_owned());
+/// let x = device.upload(&[1.0_f32, 2.0])?;
+/// let mut y = device.zeros::<f32>(2)?;
+/// device.launch(gpu::vector::axpy::launch(2.0, &x, &mut y))?;
+/// assert_eq!(device.download(&y)?, [2.0, 4.0]);
+/// # Ok::<(), modeseek::Error>(())
+/// ```
 pub trait Executor: Send + Sync {
     /// What it is, for a person: a GPU's name, or the processor's kind and workers.
     fn describe(&self) -> String;
@@ -137,6 +216,26 @@ pub trait Executor: Send + Sync {
 }
 
 /// A copy to the host that was begun.
+///
+/// ```
+/// use modeseek::Result;
+/// use modeseek::executor::Reading;
+///
+/// /// Bytes that have come already.
+/// struct Ready(Vec<u8>);
+///
+/// impl Reading for Ready {
+///     fn wait(self: Box<Self>, take: &mut dyn FnMut(&[u8])) -> Result<()> {
+///         take(&self.0);
+///         Ok(())
+///     }
+/// }
+///
+/// let mut got = Vec::new();
+/// Box::new(Ready(vec![1, 2])).wait(&mut |bytes| got.extend_from_slice(bytes))?;
+/// assert_eq!(got, [1, 2]);
+/// # Ok::<(), modeseek::Error>(())
+/// ```
 pub trait Reading {
     /// Waits for it, and hands its bytes over.
     fn wait(self: Box<Self>, take: &mut dyn FnMut(&[u8])) -> Result<()>;
@@ -153,6 +252,29 @@ impl Reading for Copied {
 }
 
 /// Launches that an executor has recorded.
+///
+/// ```
+/// use std::cell::Cell;
+///
+/// use modeseek::Result;
+/// use modeseek::executor::Recording;
+///
+/// /// A recording of nothing, which counts.
+/// struct Counted(Cell<u32>);
+///
+/// impl Recording for Counted {
+///     unsafe fn replay(&self) -> Result<()> {
+///         self.0.set(self.0.get() + 1);
+///         Ok(())
+///     }
+/// }
+///
+/// let recording = Counted(Cell::new(0));
+/// // SAFETY: it launches nothing.
+/// unsafe { recording.replay()? };
+/// assert_eq!(recording.0.get(), 1);
+/// # Ok::<(), modeseek::Error>(())
+/// ```
 pub trait Recording {
     /// Runs them in their order, or begins to.
     ///

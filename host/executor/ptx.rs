@@ -1,6 +1,14 @@
 //! The PTX in the program, and which of it a GPU gets.
 
 /// A kernel as PTX for one architecture: a module of its own, since a driver compiles whole modules.
+///
+/// ```
+/// use modeseek::executor::ptx::{PTX, PtxModule};
+///
+/// for PtxModule { compute, text, .. } in PTX {
+///     assert!(text.contains(&format!(".target sm_{compute}")));
+/// }
+/// ```
 pub struct PtxModule {
     /// The least compute capability that it runs on, times ten.
     pub compute: u32,
@@ -27,6 +35,12 @@ include!(concat!(env!("OUT_DIR"), "/ptx.rs"));
 /// (12040 is CUDA 12.4): PTX's major version is CUDA's less 4, and the minor versions agree.
 ///
 /// Source: the release table in the PTX ISA's chapter "Release Notes", CUDA 11.0 and newer.
+///
+/// ```
+/// use modeseek::executor::ptx::newest_ptx;
+///
+/// assert_eq!(newest_ptx(12_040), (8, 4));
+/// ```
 pub fn newest_ptx(driver_version: i32) -> (u32, u32) {
     let (major, minor) = (driver_version / 1000, driver_version % 1000 / 10);
     (u32::try_from(major - 4).unwrap_or(0), u32::try_from(minor).unwrap_or(0))
@@ -34,6 +48,17 @@ pub fn newest_ptx(driver_version: i32) -> (u32, u32) {
 
 /// The module with a kernel for a GPU: of those that the GPU and its driver can run, the one for the
 /// highest compute capability.
+///
+/// ```
+/// use modeseek::executor::ptx::{PtxModule, module_for};
+///
+/// let module = |compute, ptx_version| PtxModule { compute, ptx_version, family: "f", entries: &["k"], text: "" };
+/// let modules = [module(75, (7, 0)), module(90, (7, 8))];
+/// assert_eq!(module_for(&modules, "k", 120, (8, 4)).map(|module| module.compute), Some(90));
+/// // An older GPU.
+/// assert_eq!(module_for(&modules, "k", 86, (8, 4)).map(|module| module.compute), Some(75));
+/// assert!(module_for(&modules, "other", 86, (8, 4)).is_none());
+/// ```
 pub fn module_for<'a>(
     modules: &'a [PtxModule],
     kernel: &str,

@@ -14,6 +14,16 @@ use crate::executor::nvtx::Range;
 use crate::executor::{Buffer, Device};
 
 /// A cluster.
+///
+/// ```
+/// use modeseek::{Bandwidth, MeanShift};
+///
+/// let points = [[0.0, 0.0], [0.2, 0.0], [9.0, 9.0]];
+/// let mode = &MeanShift::new().bandwidth(Bandwidth::Fixed(1.0)).fit(&points)?.modes[0];
+/// assert_eq!((mode.size, mode.weight), (2, 2.0));
+/// assert!((mode.position[0] - 0.1).abs() < 1e-3 && mode.position[1].abs() < 1e-3);
+/// # Ok::<(), modeseek::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Mode {
     /// Where its queries gathered: the mean of their ends. With the cosine distance, a direction.

@@ -81,37 +81,105 @@ impl MeanShift {
     pub const MOST_BIN_DIMENSIONS: usize = 20;
 
     /// Mean shift that chooses its bandwidth by itself: blurring, Gaussian, 2-norm.
+    ///
+    /// ```
+    /// use modeseek::MeanShift;
+    ///
+    /// let points = [[0.0, 0.0], [0.1, 0.2], [0.2, 0.1], [9.0, 9.0], [9.1, 8.9], [8.9, 9.1]];
+    /// assert_eq!(MeanShift::new().fit(&points)?.labels, [0, 0, 0, 1, 1, 1]);
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
     pub fn new() -> Self {
         Self::default()
     }
 
     /// The bandwidth.
+    ///
+    /// ```
+    /// use modeseek::{Bandwidth, MeanShift};
+    ///
+    /// let clusters = |h| -> Result<usize, modeseek::Error> {
+    ///     Ok(MeanShift::new().bandwidth(Bandwidth::Fixed(h)).fit(&[[0.0], [1.0], [9.0], [10.0]])?.modes.len())
+    /// };
+    /// assert_eq!((clusters(0.1)?, clusters(1.0)?, clusters(10.0)?), (4, 2, 1));
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
     pub fn bandwidth(self, bandwidth: Bandwidth) -> Self {
         Self { bandwidth, ..self }
     }
 
     /// The weight function.
+    ///
+    /// ```
+    /// # use modeseek::{Bandwidth, MeanShift};
+    /// use modeseek::WeightFunction;
+    ///
+    /// // Flat: what is farther than the bandwidth does not count at all.
+    /// let flat = MeanShift::new().bandwidth(Bandwidth::Fixed(2.0)).weight(WeightFunction::Flat);
+    /// assert_eq!(flat.fit(&[[0.0], [1.0], [9.0]])?.modes[0].position, [0.5]);
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
     pub fn weight(self, weight: WeightFunction) -> Self {
         Self { weight, ..self }
     }
 
     /// How far two points are apart, also where modes are merged.
+    ///
+    /// ```
+    /// # use modeseek::{Bandwidth, MeanShift};
+    /// use modeseek::Distance;
+    ///
+    /// // Directions, however long the points are.
+    /// let cosine = MeanShift::new().bandwidth(Bandwidth::Fixed(0.1)).distance(Distance::Cosine);
+    /// assert_eq!(cosine.fit(&[[1.0, 0.0], [50.0, 1.0], [0.0, 2.0]])?.labels, [0, 0, 1]);
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
     pub fn distance(self, distance: Distance) -> Self {
         Self { distance, ..self }
     }
 
     /// Which points move.
+    ///
+    /// ```
+    /// # use modeseek::{Bandwidth, MeanShift};
+    /// use modeseek::Form;
+    ///
+    /// // The points stay where they are, and queries climb their density.
+    /// let standard = MeanShift::new().bandwidth(Bandwidth::Fixed(1.0)).form(Form::Standard);
+    /// assert_eq!(standard.fit(&[[0.0], [0.2], [9.0]])?.queries.len(), 3);
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
     pub fn form(self, form: Form) -> Self {
         Self { form, ..self }
     }
 
     /// Where the queries of the standard form start.
+    ///
+    /// ```
+    /// # use modeseek::{Bandwidth, Form, MeanShift, Points};
+    /// use modeseek::Seeding;
+    ///
+    /// let seeds = Points::from_rows(&[0.5, 8.5], 1)?;
+    /// let standard = MeanShift::new().bandwidth(Bandwidth::Fixed(1.0)).form(Form::Standard);
+    /// let from_two = standard.seeding(Seeding::At(seeds));
+    /// let clustering = from_two.fit(&[[0.0], [0.2], [9.0]])?;
+    /// assert_eq!((clustering.queries.len(), clustering.labels), (2, vec![0, 0, 1]));
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
     pub fn seeding(self, seeding: Seeding) -> Self {
         Self { seeding, ..self }
     }
 
     /// How much each point counts, from 0 on: in the bandwidth's estimate, in every mean, in the modes'
     /// order and centres. A point of weight 2 counts as two points.
+    ///
+    /// ```
+    /// # use modeseek::{Bandwidth, MeanShift};
+    /// let weighted = MeanShift::new().bandwidth(Bandwidth::Fixed(1.0)).sample_weights([1.0, 1.0, 5.0]);
+    /// // The heaviest cluster comes first: that of the third point.
+    /// assert_eq!(weighted.fit(&[[0.0], [0.2], [9.0]])?.labels, [1, 1, 0]);
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
     pub fn sample_weights(self, weights: impl Into<Vec<f64>>) -> Self {
         Self { sample_weights: Some(weights.into()), ..self }
     }
@@ -119,11 +187,29 @@ impl MeanShift {
     /// Iterations end when no point moves more than this many bandwidths; in the standard form, each
     /// query's own. 0: when none moves at all. With the cosine distance a step is measured by it too: as 1 - cos of the
     /// angle is about half its square, 1e-3 bandwidths of 0.1 are an angle of 0.014.
+    ///
+    /// ```
+    /// # use modeseek::{Bandwidth, Form, MeanShift};
+    /// let iterations = |tolerance| -> Result<usize, modeseek::Error> {
+    ///     let estimator = MeanShift::new().bandwidth(Bandwidth::Fixed(1.0)).form(Form::Standard).tolerance(tolerance);
+    ///     Ok(estimator.fit(&[[0.0], [1.0], [1.5]])?.iterations)
+    /// };
+    /// assert!(iterations(0.1)? < iterations(1e-4)?);
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
     pub fn tolerance(self, tolerance: f64) -> Self {
         Self { tolerance, ..self }
     }
 
     /// The most iterations.
+    ///
+    /// ```
+    /// # use modeseek::{Bandwidth, Form, MeanShift};
+    /// let hasty = MeanShift::new().bandwidth(Bandwidth::Fixed(1.0)).form(Form::Standard).max_iterations(1);
+    /// let clustering = hasty.fit(&[[0.0], [1.0], [1.5]])?;
+    /// assert!(clustering.iterations == 1 && !clustering.converged);
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
     pub fn max_iterations(self, max_iterations: usize) -> Self {
         Self { max_iterations, ..self }
     }
@@ -131,43 +217,118 @@ impl MeanShift {
     /// How far along its step a query goes: above 1 it overshoots, and often arrives earlier. In (0, 2) the
     /// density still never falls, since a step maximises a quadratic that touches it from below; so for
     /// the standard form with the 2-norm alone.
+    ///
+    /// ```
+    /// # use modeseek::{Bandwidth, Form, MeanShift};
+    /// let farther = MeanShift::new().bandwidth(Bandwidth::Fixed(1.0)).form(Form::Standard).relaxation(1.5);
+    /// assert_eq!(farther.fit(&[[0.0], [0.2], [9.0]])?.modes.len(), 2);
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
     pub fn relaxation(self, relaxation: f64) -> Self {
         Self { relaxation, ..self }
     }
 
     /// Which ends are one mode.
+    ///
+    /// ```
+    /// # use modeseek::{Bandwidth, Form, MeanShift};
+    /// use modeseek::Merging;
+    ///
+    /// // Ends within two bandwidths of each other are one mode.
+    /// let wide = MeanShift::new().bandwidth(Bandwidth::Fixed(1.0)).form(Form::Standard);
+    /// let points = [[0.0], [0.1], [4.0]];
+    /// assert_eq!(wide.fit(&points)?.modes.len(), 2);
+    /// assert_eq!(wide.merging(Merging::Chains { radius: 5.0 }).fit(&points)?.modes.len(), 1);
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
     pub fn merging(self, merging: Merging) -> Self {
         Self { merging, ..self }
     }
 
     /// Which mode a point belongs to. If not said: its basin's where every point moves, else the nearest.
+    ///
+    /// ```
+    /// # use modeseek::{Bandwidth, Form, MeanShift};
+    /// use modeseek::Assignment;
+    ///
+    /// let nearest = MeanShift::new().bandwidth(Bandwidth::Fixed(1.0)).assignment(Assignment::NearestMode);
+    /// assert_eq!(nearest.fit(&[[0.0], [0.2], [9.0]])?.labels, [0, 0, 1]);
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
     pub fn assignment(self, assignment: Assignment) -> Self {
         Self { assignment: Some(assignment), ..self }
     }
 
     /// The fewest points of a cluster; those of smaller ones are noise, labelled -1.
+    ///
+    /// ```
+    /// # use modeseek::{Bandwidth, MeanShift};
+    /// let pairs = MeanShift::new().bandwidth(Bandwidth::Fixed(1.0)).minimum_size(2);
+    /// assert_eq!(pairs.fit(&[[0.0], [0.2], [9.0]])?.labels, [0, 0, -1]);
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
     pub fn minimum_size(self, minimum_size: usize) -> Self {
         Self { minimum_size, ..self }
     }
 
     /// With the nearest mode's labels: points farther than this many bandwidths from every mode are noise.
     /// 1 is scikit-learn's `cluster_all=False`.
+    ///
+    /// ```
+    /// # use modeseek::{Bandwidth, MeanShift};
+    /// use modeseek::Assignment;
+    ///
+    /// let near = MeanShift::new()
+    ///     .bandwidth(Bandwidth::Fixed(1.0))
+    ///     .minimum_size(2)
+    ///     .assignment(Assignment::NearestMode)
+    ///     .reach(1.0);
+    /// // The third point is too far from the only mode.
+    /// assert_eq!(near.fit(&[[0.0], [0.2], [9.0]])?.labels, [0, 0, -1]);
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
     pub fn reach(self, bandwidths: f64) -> Self {
         Self { reach: Some(bandwidths), ..self }
     }
 
     /// How an iteration is computed.
+    ///
+    /// ```
+    /// # use modeseek::{Bandwidth, MeanShift};
+    /// use modeseek::Method;
+    ///
+    /// let all_pairs = MeanShift::new().bandwidth(Bandwidth::Fixed(1.0)).method(Method::Fused);
+    /// assert_eq!(all_pairs.fit(&[[0.0], [0.2], [9.0]])?.path.name, "all pairs");
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
     pub fn method(self, method: Method) -> Self {
         Self { method, ..self }
     }
 
     /// How far a step may be from the exact one, in bandwidths, where it is quicker to be off: from 1e-5 to 0.01, or
     /// 0 for exact steps alone. See [`Method`].
+    ///
+    /// ```
+    /// # use modeseek::{Bandwidth, MeanShift};
+    /// // Exact steps alone: nothing approximate may be chosen.
+    /// let exact = MeanShift::new().bandwidth(Bandwidth::Fixed(1.0)).accuracy(0.0);
+    /// assert_eq!(exact.fit(&[[0.0], [0.2], [9.0]])?.path.bound, None);
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
     pub fn accuracy(self, bandwidths: f64) -> Self {
         Self { accuracy: bandwidths, ..self }
     }
 
     /// Threads of a block, for kernels that can be launched with any number; `None` lets each kernel choose.
+    ///
+    /// ```
+    /// # use modeseek::{Bandwidth, MeanShift};
+    /// let of = |threads| MeanShift::new().bandwidth(Bandwidth::Fixed(1.0)).threads_per_block(threads);
+    /// let points = [[0.0], [0.2], [9.0]];
+    /// // No bit depends on it.
+    /// assert_eq!(of(Some(64)).fit(&points)?.modes[0].position, of(None).fit(&points)?.modes[0].position);
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
     pub fn threads_per_block(self, threads: Option<u32>) -> Self {
         Self { threads_per_block: threads, ..self }
     }
@@ -178,6 +339,15 @@ impl MeanShift {
     }
 
     /// The device. If not said: a GPU if there is one that works, else the processor.
+    ///
+    /// ```
+    /// use modeseek::{Bandwidth, Device, MeanShift};
+    ///
+    /// let device = Device::processor()?;
+    /// MeanShift::new().bandwidth(Bandwidth::Fixed(1.0)).on(&device).fit(&[[0.0], [0.2], [9.0]])?;
+    /// assert!(device.counts().launches > 0);
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
     pub fn on(self, device: &Device) -> Self {
         Self { device: Some(device.clone()), ..self }
     }

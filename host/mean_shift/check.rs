@@ -7,6 +7,14 @@ use crate::error::{Error, Result};
 impl MeanShift {
     /// Finds an option that makes no sense, by itself or beside another; [`fit`](Self::fit) does so first.
     ///
+    /// ```
+    /// use modeseek::MeanShift;
+    ///
+    /// assert!(MeanShift::new().check().is_ok());
+    /// let error = MeanShift::new().tolerance(-1.0).check().unwrap_err();
+    /// assert!(error.to_string().contains("-1"));
+    /// ```
+    ///
     /// # Errors
     /// [`Error::Option`], [`Error::Conflict`].
     pub fn check(&self) -> Result<()> {

@@ -20,6 +20,17 @@ use crate::executor::{Counts, Device};
 use crate::points::{Points, ToPoints};
 
 /// What a fit found.
+///
+/// ```
+/// use modeseek::{Bandwidth, MeanShift};
+///
+/// let clustering = MeanShift::new().bandwidth(Bandwidth::Fixed(1.0)).fit(&[[0.0], [0.2], [9.0]])?;
+/// assert!(clustering.converged);
+/// assert_eq!(clustering.labels, [0, 0, 1]);
+/// assert_eq!(clustering.modes.len(), 2);
+/// println!("{}, since {}", clustering.path.name, clustering.path.reason);
+/// # Ok::<(), modeseek::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Clustering {
@@ -62,6 +73,16 @@ pub struct Clustering {
 }
 
 /// What became of a query.
+///
+/// ```
+/// # use modeseek::{Bandwidth, Form, MeanShift};
+/// let estimator = MeanShift::new().bandwidth(Bandwidth::Fixed(1.0)).form(Form::Standard);
+/// let queries = estimator.fit(&[[0.0], [1.0], [9.0]])?.queries;
+/// assert!(queries.iter().all(|query| query.converged));
+/// // The third point is alone: it rests where it is.
+/// assert_eq!((queries[2].iterations, queries[2].last_shift), (1, 0.0));
+/// # Ok::<(), modeseek::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Query {
     /// Iterations until it came to rest, or until there were no more. In the blurring form, where all move until none moves
@@ -74,6 +95,13 @@ pub struct Query {
 }
 
 /// The time of each phase of a fit.
+///
+/// ```
+/// # use modeseek::{Bandwidth, MeanShift};
+/// let phases = MeanShift::new().bandwidth(Bandwidth::Fixed(1.0)).fit(&[[0.0], [0.2], [9.0]])?.phases;
+/// assert!(phases.prepare + phases.iterate + phases.label + phases.download > std::time::Duration::ZERO);
+/// # Ok::<(), modeseek::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Phases {
     /// Points to the device, the bandwidth, and scaling.
@@ -88,11 +116,27 @@ pub struct Phases {
 
 impl Clustering {
     /// The largest step of the last iteration, in bandwidths.
+    ///
+    /// ```
+    /// # use modeseek::{Bandwidth, MeanShift};
+    /// let clustering = MeanShift::new().bandwidth(Bandwidth::Fixed(1.0)).tolerance(1e-3).fit(&[[0.0], [0.2], [9.0]])?;
+    /// assert!(clustering.last_shift() <= 1e-3);
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
     pub fn last_shift(&self) -> f64 {
         self.shifts.last().copied().unwrap_or(0.0)
     }
 
     /// Whether modes are directions: with the cosine distance.
+    ///
+    /// ```
+    /// # use modeseek::{Bandwidth, Distance, MeanShift};
+    /// let estimator = MeanShift::new().bandwidth(Bandwidth::Fixed(0.1));
+    /// let of = |distance| estimator.clone().distance(distance).fit(&[[1.0, 0.0], [0.0, 2.0]]);
+    /// assert!(of(Distance::Cosine)?.is_of_directions());
+    /// assert!(!of(Distance::L2)?.is_of_directions());
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
     pub fn is_of_directions(&self) -> bool {
         self.fitted.is_of_directions()
     }
@@ -100,6 +144,17 @@ impl Clustering {
 
 impl MeanShift {
     /// Clusters points: [`Points`], rows of numbers, or the columns of a matrix.
+    ///
+    /// ```
+    /// use modeseek::{Bandwidth, MeanShift};
+    /// use nalgebra::Matrix1x3;
+    ///
+    /// let estimator = MeanShift::new().bandwidth(Bandwidth::Fixed(1.0));
+    /// // Rows, or a matrix whose columns are points.
+    /// assert_eq!(estimator.fit(&[[0.0], [0.2], [9.0]])?.labels, [0, 0, 1]);
+    /// assert_eq!(estimator.fit(&Matrix1x3::new(0.0, 0.2, 9.0))?.labels, [0, 0, 1]);
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
     ///
     /// # Errors
     /// An option that makes no sense; too little memory; whatever the device reports.
@@ -113,6 +168,19 @@ impl MeanShift {
 
     /// [`fit`](Self::fit), with a function that is told how far each iteration moved, and may stop: then
     /// the result is what had been reached, marked as not converged. No point is read back for it.
+    ///
+    /// ```
+    /// use std::ops::ControlFlow;
+    ///
+    /// use modeseek::{Bandwidth, Form, MeanShift};
+    ///
+    /// let estimator = MeanShift::new().bandwidth(Bandwidth::Fixed(1.0)).form(Form::Standard);
+    /// let clustering = estimator.fit_watched(&[[0.0], [1.0], [1.5]], |iteration| {
+    ///     if iteration.number < 2 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    /// })?;
+    /// assert!(clustering.cancelled);
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`fit`](Self::fit).

@@ -47,6 +47,17 @@ impl Clustering {
     /// the fit's points, and -1 where it has none of them in reach; or of the nearest mode, and -1 beyond the
     /// fit's reach, if it has one.
     ///
+    /// ```
+    /// use modeseek::{Assignment, Bandwidth, MeanShift};
+    ///
+    /// let clustering = MeanShift::new().bandwidth(Bandwidth::Fixed(1.0)).fit(&[[0.0], [0.2], [9.0]])?;
+    /// assert_eq!(clustering.predict(&[[8.7], [0.4]], Assignment::Basin)?, [1, 0]);
+    /// assert_eq!(clustering.predict(&[[100.0]], Assignment::NearestMode)?, [1]);
+    /// // No point pulls from there.
+    /// assert_eq!(clustering.predict(&[[100.0]], Assignment::Basin)?, [-1]);
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::Dimensions`]; whatever the device reports.
     pub fn predict(&self, points: &(impl ToPoints + ?Sized), assignment: Assignment) -> Result<Vec<i32>> {
@@ -82,6 +93,14 @@ impl Clustering {
 
     /// The distances of new points to the modes, a row a point, in units of the data: with the cosine
     /// distance 1 - cos; with a bandwidth for each dimension, of coordinates over these.
+    ///
+    /// ```
+    /// use modeseek::{Bandwidth, MeanShift};
+    ///
+    /// let clustering = MeanShift::new().bandwidth(Bandwidth::Fixed(1.0)).fit(&[[0.0], [0.0], [9.0]])?;
+    /// assert_eq!(clustering.transform(&[[4.0]])?, [[4.0, 5.0]]);
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`predict`](Self::predict); too little memory for points x modes.
@@ -133,6 +152,16 @@ impl Clustering {
     /// The density of the fit's points at others, estimated with the fit's weight function and bandwidth:
     /// `sum_j v_j w(|q - x_j| / h) / (sum_j v_j h^d c)`, where c is the integral of w over the space, so that
     /// the density integrates to 1.
+    ///
+    /// ```
+    /// use modeseek::{Bandwidth, MeanShift};
+    ///
+    /// // One point: the density is the normal distribution about it.
+    /// let clustering = MeanShift::new().bandwidth(Bandwidth::Fixed(1.0)).fit(&[[0.0]])?;
+    /// let normal = 1.0 / (2.0 * std::f64::consts::PI).sqrt();
+    /// assert!((clustering.density(&[[0.0]])?[0] - normal).abs() < 1e-5);
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::Undefined`] for a weight of one's own, a distance that is not the 2-norm, bandwidths of

@@ -15,6 +15,18 @@ use crate::points::ToPoints;
 const FEW_PAIRS: f64 = (1_u64 << 24) as f64;
 
 /// Points, or seeds, on their way. See [`MeanShift::frames`].
+///
+/// ```
+/// use modeseek::{Bandwidth, MeanShift};
+///
+/// let frames = MeanShift::new().bandwidth(Bandwidth::Fixed(1.0)).frames(&[[0.0], [0.2], [9.0]], 3)?;
+/// assert!(frames.converged && frames.of_points);
+/// // The first frame is the start, the last one the end.
+/// assert_eq!(frames.positions[0].len(), 3);
+/// let end = &frames.positions[frames.positions.len() - 1];
+/// assert!((end[0] - end[1]).abs() < 1e-3);
+/// # Ok::<(), modeseek::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Frames {
@@ -37,6 +49,15 @@ impl MeanShift {
     /// Every iteration is downloaded, which a [`fit`](Self::fit) does not do. Steps are those of [`fit`](Self::fit), of all
     /// pairs or of tiles whatever the method; a seed of the standard form that has come to rest goes on moving, by less
     /// than the tolerance.
+    ///
+    /// ```
+    /// use modeseek::{Bandwidth, MeanShift};
+    ///
+    /// // Two of four points are followed.
+    /// let frames = MeanShift::new().bandwidth(Bandwidth::Fixed(1.0)).frames(&[[0.0], [0.2], [9.0], [9.2]], 2)?;
+    /// assert_eq!(frames.followed, [0, 2]);
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`fit`](Self::fit).
@@ -102,6 +123,15 @@ impl MeanShift {
 
 impl Frames {
     /// The positions of frame `frame`, one after another.
+    ///
+    /// ```
+    /// use modeseek::{Bandwidth, MeanShift};
+    ///
+    /// let frames = MeanShift::new().bandwidth(Bandwidth::Fixed(1.0)).frames(&[[0.0, 1.0], [8.0, 8.0]], 2)?;
+    /// let start: Vec<&[f64]> = frames.frame(0).collect();
+    /// assert_eq!(start, [[0.0, 1.0], [8.0, 8.0]]);
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
     ///
     /// # Panics
     /// If there is no such frame.

@@ -20,6 +20,21 @@ use crate::error::{Error, Result};
 use crate::executor::{Buffer, Device, Download};
 
 /// What a callback is told after each iteration.
+///
+/// ```
+/// use std::ops::ControlFlow;
+///
+/// use modeseek::{Bandwidth, MeanShift};
+///
+/// let mut numbers = Vec::new();
+/// MeanShift::new().bandwidth(Bandwidth::Fixed(1.0)).fit_watched(&[[0.0], [0.2], [9.0]], |iteration| {
+///     assert!(iteration.largest_shift < 1.0);
+///     numbers.push(iteration.number);
+///     ControlFlow::Continue(())
+/// })?;
+/// assert_eq!(numbers[0], 1);
+/// # Ok::<(), modeseek::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Iteration {
     /// Which, from 1.

@@ -6,6 +6,14 @@ use gpu::steps::Steps;
 use crate::points::Points;
 
 /// The weight of a point as a function of its distance over the bandwidth, u.
+///
+/// ```
+/// use modeseek::WeightFunction;
+///
+/// // One's own, made of `impl Weight` and `fused_steps!`.
+/// let own = WeightFunction::Own(&gpu::cauchy::STEPS);
+/// assert_eq!(own.weight(1.0), 0.5);
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub enum WeightFunction {
     /// exp(-u^2 / 2)
@@ -34,6 +42,12 @@ impl WeightFunction {
     pub const ALL: [Self; 5] = [Self::Gaussian, Self::Triangular, Self::Flat, Self::Epanechnikov, Self::Biweight];
 
     /// Its kernels.
+    ///
+    /// ```
+    /// use modeseek::WeightFunction;
+    ///
+    /// assert_eq!(WeightFunction::Flat.steps().name, WeightFunction::Own(&gpu::flat::STEPS).steps().name);
+    /// ```
     pub fn steps(self) -> &'static Steps {
         match self {
             Self::Gaussian => &gpu::gaussian::STEPS,
@@ -46,6 +60,13 @@ impl WeightFunction {
     }
 
     /// The weight at u, in f64.
+    ///
+    /// ```
+    /// use modeseek::WeightFunction;
+    ///
+    /// assert_eq!(WeightFunction::Gaussian.weight(1.0), (-0.5_f64).exp());
+    /// assert_eq!(WeightFunction::Epanechnikov.weight(0.5), 0.75);
+    /// ```
     pub fn weight(self, u: f64) -> f64 {
         (self.steps().oracle)(u)
     }
@@ -57,6 +78,19 @@ impl WeightFunction {
 }
 
 /// How far two points are apart.
+///
+/// ```
+/// use modeseek::{Bandwidth, Distance, MeanShift};
+///
+/// let points = [[0.0, 0.0], [1.0, 1.0]];
+/// let modes = |distance| -> Result<usize, modeseek::Error> {
+///     let flat = MeanShift::new().weight(modeseek::WeightFunction::Flat).bandwidth(Bandwidth::Fixed(1.5));
+///     Ok(flat.distance(distance).fit(&points)?.modes.len())
+/// };
+/// // The square root of 2 is within the bandwidth, 1 + 1 is not.
+/// assert_eq!((modes(Distance::L2)?, modes(Distance::L1)?), (1, 2));
+/// # Ok::<(), modeseek::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Distance {
     /// sqrt(sum (x - y)^2)
@@ -105,6 +139,15 @@ impl Distance {
 }
 
 /// Which points move.
+///
+/// ```
+/// use modeseek::{Bandwidth, Form, MeanShift};
+///
+/// let of = |form| MeanShift::new().bandwidth(Bandwidth::Fixed(1.0)).form(form).fit(&[[0.0], [0.2], [9.0]]);
+/// // The same modes here, in another number of iterations.
+/// assert_eq!(of(Form::Blurring)?.labels, of(Form::Standard)?.labels);
+/// # Ok::<(), modeseek::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Form {
     /// The points themselves, all at once: the lecture's form, which converges in a few iterations.
@@ -115,6 +158,16 @@ pub enum Form {
 }
 
 /// Where the queries of the standard form start.
+///
+/// ```
+/// use modeseek::{Bandwidth, Form, MeanShift, Seeding};
+///
+/// let seeding = Seeding::Bins { min_frequency: 1 };
+/// let binned = MeanShift::new().bandwidth(Bandwidth::Fixed(1.0)).form(Form::Standard).seeding(seeding);
+/// // Two bins have points.
+/// assert_eq!(binned.fit(&[[0.0], [0.2], [9.0]])?.queries.len(), 2);
+/// # Ok::<(), modeseek::Error>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum Seeding {
     /// At every point.
@@ -149,6 +202,19 @@ pub enum Seeding {
 }
 
 /// Which mode a point belongs to.
+///
+/// ```
+/// use modeseek::{Assignment, Bandwidth, MeanShift};
+///
+/// // The small cluster is noise by its basin; by the nearest mode every point has one.
+/// let of = |assignment| {
+///     let estimator = MeanShift::new().bandwidth(Bandwidth::Fixed(1.0)).minimum_size(2);
+///     estimator.assignment(assignment).fit(&[[0.0], [0.2], [9.0]])
+/// };
+/// assert_eq!(of(Assignment::Basin)?.labels, [0, 0, -1]);
+/// assert_eq!(of(Assignment::NearestMode)?.labels, [0, 0, 0]);
+/// # Ok::<(), modeseek::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Assignment {
     /// The one to which it climbs.
@@ -158,6 +224,15 @@ pub enum Assignment {
 }
 
 /// Which ends are one mode.
+///
+/// ```
+/// use modeseek::{Bandwidth, Form, MeanShift, Merging};
+///
+/// let standard = MeanShift::new().bandwidth(Bandwidth::Fixed(1.0)).form(Form::Standard);
+/// let like_scikit_learn = standard.merging(Merging::Densest);
+/// assert_eq!(like_scikit_learn.fit(&[[0.0], [0.2], [9.0]])?.labels, [0, 0, 1]);
+/// # Ok::<(), modeseek::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Merging {
     /// Chains of ends, each within so many bandwidths of the next.
@@ -177,6 +252,14 @@ impl Default for Merging {
 }
 
 /// How an iteration is computed. All give the same clusters, but for points on a border.
+///
+/// ```
+/// use modeseek::{Bandwidth, MeanShift, Method};
+///
+/// let composed = MeanShift::new().bandwidth(Bandwidth::Fixed(1.0)).method(Method::Composed { batch: 2 });
+/// assert_eq!(composed.fit(&[[0.0], [0.2], [9.0]])?.batch, Some(2));
+/// # Ok::<(), modeseek::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Method {
     /// A field where it serves and pays, else all pairs. What was chosen and why is in the result.

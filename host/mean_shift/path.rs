@@ -19,6 +19,17 @@ const FEW_PAIRS: f64 = (1_u64 << 24) as f64;
 const MOST_TILED: usize = 16;
 
 /// How iterations were computed, and why so.
+///
+/// ```
+/// use modeseek::{Bandwidth, MeanShift, Method};
+///
+/// let by_field = MeanShift::new().bandwidth(Bandwidth::Fixed(1.0)).method(Method::Field);
+/// let path = by_field.fit(&[[0.0], [0.2], [9.0]])?.path;
+/// assert_eq!(path.name, "field");
+/// // What was promised, and what was found.
+/// assert!(path.sampled_error.unwrap() <= path.bound.unwrap());
+/// # Ok::<(), modeseek::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Path {

@@ -53,6 +53,19 @@ impl Format {
 }
 
 /// The points that [`MeanShift::frames`] has followed, frame by frame.
+///
+/// ```
+/// use modeseek::picture::{Animation, Scatter};
+/// use modeseek::{Bandwidth, Device, MeanShift, Points};
+///
+/// let device = Device::processor()?;
+/// let points = Points::from_rows(&[0.0, 0.0, 0.5, 0.2, 9.0, 9.0, 9.1, 8.8], 2)?;
+/// let estimator = MeanShift::new().bandwidth(Bandwidth::Fixed(1.0)).on(&device);
+/// let (clustering, frames) = (estimator.fit(&points)?, estimator.frames(&points, 4)?);
+/// let animation = Animation::new(&device, &points, &clustering, &frames, &Scatter::default())?;
+/// assert!(animation.page().contains("<html"));
+/// # Ok::<(), modeseek::Error>(())
+/// ```
 pub struct Animation {
     scene: Scene,
     /// Of the data on the plane: cells from the upper left, 255 where it is largest.
@@ -62,6 +75,15 @@ pub struct Animation {
 impl Animation {
     /// Checks that a file's name is that of an animation: before it is made.
     ///
+    /// ```
+    /// use std::path::Path;
+    ///
+    /// use modeseek::picture::Animation;
+    ///
+    /// assert!(Animation::check(Path::new("gathering.gif")).is_ok());
+    /// assert!(Animation::check(Path::new("gathering.mp4")).is_err());
+    /// ```
+    ///
     /// # Errors
     /// [`Error::PictureName`].
     pub fn check(path: &Path) -> Result<()> {
@@ -69,6 +91,21 @@ impl Animation {
     }
 
     /// Frames of a clustering's points, on the plane that [`Plane::of`] says, and the density of the data there.
+    ///
+    /// ```
+    /// # use modeseek::picture::{Animation, Scatter};
+    /// # use modeseek::{Bandwidth, Device, MeanShift, Points};
+    /// # let device = Device::processor()?;
+    /// # let points = Points::from_rows(&[0.0, 0.0, 0.5, 0.2, 9.0, 9.0, 9.1, 8.8], 2)?;
+    /// let estimator = MeanShift::new().bandwidth(Bandwidth::Fixed(1.0)).on(&device);
+    /// let clustering = estimator.fit(&points)?;
+    /// // At most 100 of the points are followed.
+    /// let frames = estimator.frames(&points, 100)?;
+    /// let options = Scatter { title: Some("two pairs"), ..Scatter::default() };
+    /// let animation = Animation::new(&device, &points, &clustering, &frames, &options)?;
+    /// assert!(animation.page().contains("two pairs"));
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
     ///
     /// # Errors
     /// Whatever the device reports.
@@ -88,6 +125,21 @@ impl Animation {
     }
 
     /// Saves it as what the file's name ends with: `.gif` or `.html`.
+    ///
+    /// ```
+    /// # use modeseek::picture::{Animation, Scatter};
+    /// # use modeseek::{Bandwidth, Device, MeanShift, Points};
+    /// # let device = Device::processor()?;
+    /// # let points = Points::from_rows(&[0.0, 0.0, 0.5, 0.2, 9.0, 9.0, 9.1, 8.8], 2)?;
+    /// # let estimator = MeanShift::new().bandwidth(Bandwidth::Fixed(1.0)).on(&device);
+    /// # let (clustering, frames) = (estimator.fit(&points)?, estimator.frames(&points, 4)?);
+    /// # let animation = Animation::new(&device, &points, &clustering, &frames, &Scatter::default())?;
+    /// # let folder = tempfile::tempdir().unwrap();
+    /// # let path = folder.path().join("gathering.html");
+    /// animation.save(&path)?;
+    /// assert_eq!(std::fs::read_to_string(&path).unwrap(), animation.page());
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::PictureName`], [`Error::WriteFile`].
@@ -113,6 +165,19 @@ impl Animation {
     }
 
     /// The page, with everything in it.
+    ///
+    /// ```
+    /// # use modeseek::picture::{Animation, Scatter};
+    /// # use modeseek::{Bandwidth, Device, MeanShift, Points};
+    /// # let device = Device::processor()?;
+    /// # let points = Points::from_rows(&[0.0, 0.0, 0.5, 0.2, 9.0, 9.0, 9.1, 8.8], 2)?;
+    /// # let estimator = MeanShift::new().bandwidth(Bandwidth::Fixed(1.0)).on(&device);
+    /// # let (clustering, frames) = (estimator.fit(&points)?, estimator.frames(&points, 4)?);
+    /// # let animation = Animation::new(&device, &points, &clustering, &frames, &Scatter::default())?;
+    /// // It plays offline: nothing is fetched.
+    /// assert!(!animation.page().contains("src=\"http"));
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
     pub fn page(&self) -> String {
         let Scene { axes, plane, frames, labels, behind, modes, title, of_points } = &self.scene;
         // Parts of 65535 of the axes' area: finer than any screen.

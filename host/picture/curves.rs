@@ -10,6 +10,14 @@ use crate::mean_shift::WeightFunction;
 const STEPS: usize = 400;
 
 /// A curve and its name.
+///
+/// ```
+/// use modeseek::picture::Curve;
+///
+/// let through = (0..10).map(|x| [f64::from(x), f64::from(x * x)]).collect();
+/// let parabola = Curve { name: "x²".to_owned(), through };
+/// assert_eq!(parabola.through[3], [3.0, 9.0]);
+/// ```
 #[derive(Clone, Debug)]
 pub struct Curve {
     /// What it is.
@@ -19,6 +27,15 @@ pub struct Curve {
 }
 
 /// Curves over common axes, in colours of their own, with their names to the right.
+///
+/// ```
+/// use modeseek::picture::{Curve, Rect, curves};
+///
+/// let line = Curve { name: "y = x".to_owned(), through: vec![[0.0, 0.0], [1.0, 1.0]] };
+/// let area = Rect { x: 70.0, y: 40.0, width: 300.0, height: 200.0 };
+/// let drawing = curves("A line", ["x", "y"], &[line], area, (500, 300));
+/// assert!(drawing.to_svg().contains("A line"));
+/// ```
 pub fn curves(title: &str, names: [&str; 2], curves: &[Curve], area: Rect, size: (u32, u32)) -> Drawing {
     let mut drawing = Drawing::new(size.0, size.1);
     drawing.write((area.x, area.y - 18.0), title, 16.0, Anchor::Start);
@@ -27,6 +44,17 @@ pub fn curves(title: &str, names: [&str; 2], curves: &[Curve], area: Rect, size:
 }
 
 /// Draws curves over axes of their own, from one number to another, or as far as the curves go.
+///
+/// ```
+/// use modeseek::picture::{Curve, Drawing, Rect, plot};
+///
+/// let line = Curve { name: "y = x".to_owned(), through: vec![[0.0, 0.0], [1.0, 1.0]] };
+/// let mut drawing = Drawing::new(500, 300);
+/// let before = drawing.shapes.len();
+/// // Over the numbers from 0 to 2, though the curve ends at 1.
+/// plot(&mut drawing, ["x", "y"], &[line], Rect { x: 70.0, y: 40.0, width: 300.0, height: 200.0 }, Some((0.0, 2.0)));
+/// assert!(drawing.shapes.len() > before);
+/// ```
 pub fn plot(drawing: &mut Drawing, names: [&str; 2], curves: &[Curve], area: Rect, from_to: Option<(f64, f64)>) {
     let (x, y) = super::scatter::ranges(curves.iter().flat_map(|curve| &curve.through));
     let x = from_to.unwrap_or(x);
@@ -50,6 +78,12 @@ pub fn plot(drawing: &mut Drawing, names: [&str; 2], curves: &[Curve], area: Rec
 ///
 /// Each is divided by its integral over the line, as the lecture's `exp(-(d / h)^2 / 2) / (h sqrt(2 pi))` and
 /// `max(h - d, 0) / h^2` are: the areas below them are all 1/2. Mean shift does not see that factor.
+///
+/// ```
+/// use modeseek::picture::weight_functions;
+///
+/// assert!(weight_functions(2.5).to_svg().contains("gaussian"));
+/// ```
 pub fn weight_functions(bandwidth: f64) -> Drawing {
     let farthest = 4.0 * bandwidth;
     let through = |weight: WeightFunction| {

@@ -19,6 +19,16 @@ pub type Colour = [u8; 4];
 pub type Place = (f64, f64);
 
 /// A rectangle.
+///
+/// ```
+/// use modeseek::picture::{Drawing, Rect, Shape, palette::COLOURS};
+///
+/// let mut drawing = Drawing::new(20, 10);
+/// drawing.add(Shape::Area { at: Rect { x: 10.0, y: 0.0, width: 10.0, height: 10.0 }, fill: COLOURS[0] });
+/// let pixels = drawing.to_pixels();
+/// assert_eq!(pixels.get_pixel(5, 5).0, [255; 4]);
+/// assert_eq!(pixels.get_pixel(15, 5).0, COLOURS[0]);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Rect {
     /// Its left side.
@@ -32,6 +42,14 @@ pub struct Rect {
 }
 
 /// The forms of a marker.
+///
+/// ```
+/// use modeseek::picture::{Drawing, Mark, Shape, palette::INK};
+///
+/// let mut drawing = Drawing::new(20, 20);
+/// drawing.add(Shape::Marker { at: (10.0, 10.0), radius: 8.0, mark: Mark::Square, fill: INK });
+/// assert_eq!(drawing.to_pixels().get_pixel(10, 10).0, INK);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mark {
     /// A disc.
@@ -47,6 +65,15 @@ pub enum Mark {
 }
 
 /// Which end of a text stands at its place.
+///
+/// ```
+/// use modeseek::picture::{Anchor, Drawing};
+///
+/// let mut drawing = Drawing::new(200, 50);
+/// // The text ends at x = 190.
+/// drawing.write((190.0, 30.0), "to the right", 12.0, Anchor::End);
+/// assert!(drawing.to_svg().contains("to the right"));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Anchor {
     /// The first letter.
@@ -58,6 +85,16 @@ pub enum Anchor {
 }
 
 /// What can be drawn.
+///
+/// ```
+/// use modeseek::picture::{Drawing, Shape, palette::INK};
+///
+/// let mut drawing = Drawing::new(40, 40);
+/// drawing.add(Shape::Ring { at: (20.0, 20.0), radii: (15.0, 10.0), width: 2.0, colour: INK });
+/// drawing.add(Shape::Line { through: vec![(0.0, 0.0), (40.0, 40.0)], width: 1.0, colour: INK });
+/// // The white ground is a shape too.
+/// assert_eq!(drawing.shapes.len(), 3);
+/// ```
 #[derive(Clone, Debug)]
 pub enum Shape {
     /// A filled rectangle.
@@ -123,6 +160,15 @@ pub enum Shape {
 }
 
 /// A list of shapes; later ones cover earlier ones.
+///
+/// ```
+/// use modeseek::picture::{Anchor, Drawing};
+///
+/// let mut drawing = Drawing::new(120, 40);
+/// drawing.write((10.0, 25.0), "two clusters", 14.0, Anchor::Start);
+/// assert!(drawing.to_svg().starts_with("<svg"));
+/// assert_eq!(drawing.to_pixels().dimensions(), (120, 40));
+/// ```
 #[derive(Clone, Debug)]
 pub struct Drawing {
     /// How wide it is, in pixels.
@@ -134,6 +180,15 @@ pub struct Drawing {
 }
 
 /// What a drawing is saved as, which its file's name says.
+///
+/// ```
+/// use std::path::Path;
+///
+/// use modeseek::picture::Format;
+///
+/// assert_eq!(Format::of(Path::new("clusters.SVG"))?, Format::Svg);
+/// # Ok::<(), modeseek::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// Pixels.
@@ -144,6 +199,16 @@ pub enum Format {
 
 impl Format {
     /// The format that a file's name ends with.
+    ///
+    /// ```
+    /// use std::path::Path;
+    ///
+    /// use modeseek::picture::Format;
+    ///
+    /// assert_eq!(Format::of(Path::new("clusters.png"))?, Format::Png);
+    /// assert!(Format::of(Path::new("clusters.pdf")).is_err());
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::PictureName`] for any other end.
@@ -163,33 +228,81 @@ pub(super) fn end_of(path: &Path) -> Option<String> {
 
 impl Drawing {
     /// A white drawing.
+    ///
+    /// ```
+    /// use modeseek::picture::Drawing;
+    ///
+    /// assert_eq!(Drawing::new(3, 2).to_pixels().get_pixel(2, 1).0, [255; 4]);
+    /// ```
     pub fn new(width: u32, height: u32) -> Self {
         let at = Rect { x: 0.0, y: 0.0, width: width.into(), height: height.into() };
         Self { width, height, shapes: vec![Shape::Area { at, fill: super::palette::WHITE }] }
     }
 
     /// Puts a shape over the others.
+    ///
+    /// ```
+    /// use modeseek::picture::{Drawing, Mark, Shape};
+    ///
+    /// let mut drawing = Drawing::new(10, 10);
+    /// let disc = |fill| Shape::Marker { at: (5.0, 5.0), radius: 4.0, mark: Mark::Disc, fill };
+    /// drawing.add(disc([255, 0, 0, 255]));
+    /// drawing.add(disc([0, 0, 255, 255]));
+    /// // The last one is above.
+    /// assert_eq!(drawing.to_pixels().get_pixel(5, 5).0, [0, 0, 255, 255]);
+    /// ```
     pub fn add(&mut self, shape: Shape) {
         self.shapes.push(shape);
     }
 
     /// Adds a level line of text.
+    ///
+    /// ```
+    /// use modeseek::picture::{Anchor, Drawing};
+    ///
+    /// let mut drawing = Drawing::new(100, 30);
+    /// drawing.write((5.0, 20.0), "a < b", 12.0, Anchor::Start);
+    /// assert!(drawing.to_svg().contains("a &lt; b"));
+    /// ```
     pub fn write(&mut self, at: Place, text: impl Into<String>, size: f64, anchor: Anchor) {
         let colour = super::palette::INK;
         self.add(Shape::Text { at, text: text.into(), size, anchor, upwards: false, colour });
     }
 
     /// The drawing as SVG.
+    ///
+    /// ```
+    /// use modeseek::picture::Drawing;
+    ///
+    /// assert!(Drawing::new(30, 20).to_svg().contains("width=\"30\""));
+    /// ```
     pub fn to_svg(&self) -> String {
         svg::svg(self)
     }
 
     /// The drawing as pixels.
+    ///
+    /// ```
+    /// use modeseek::picture::Drawing;
+    ///
+    /// assert_eq!(Drawing::new(30, 20).to_pixels().dimensions(), (30, 20));
+    /// ```
     pub fn to_pixels(&self) -> RgbaImage {
         raster::pixels(self)
     }
 
     /// Saves the drawing as what the file's name ends with: `.png` or `.svg`.
+    ///
+    /// ```
+    /// use modeseek::picture::Drawing;
+    ///
+    /// # let folder = tempfile::tempdir().unwrap();
+    /// # let path = folder.path().join("white.svg");
+    /// let drawing = Drawing::new(30, 20);
+    /// drawing.save(&path)?;
+    /// assert_eq!(std::fs::read_to_string(&path).unwrap(), drawing.to_svg());
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::PictureName`]; [`Error::WriteFile`].

@@ -35,16 +35,39 @@ pub const COLOURS: [Colour; 7] = [
 const MARKS: [Mark; 4] = [Mark::Disc, Mark::Square, Mark::Triangle, Mark::Diamond];
 
 /// The colour of a label; a negative one is noise.
+///
+/// ```
+/// use modeseek::picture::palette::{COLOURS, NOISE, colour};
+///
+/// assert_eq!(colour(1), COLOURS[1]);
+/// assert_eq!(colour(-1), NOISE);
+/// ```
 pub fn colour(label: i32) -> Colour {
     usize::try_from(label).map_or(NOISE, |label| COLOURS[label % COLOURS.len()])
 }
 
 /// The marker of a label.
+///
+/// ```
+/// use modeseek::picture::palette::{colour, mark};
+///
+/// // The eighth cluster has the first one's colour, and another marker.
+/// assert_eq!(colour(7), colour(0));
+/// assert_ne!(mark(7), mark(0));
+/// ```
 pub fn mark(label: i32) -> Mark {
     usize::try_from(label).map_or(Mark::Disc, |label| MARKS[label / COLOURS.len() % MARKS.len()])
 }
 
 /// A colour on the way from white to dark blue, for t from 0 to 1: light falls evenly along it.
+///
+/// ```
+/// use modeseek::picture::palette::{WHITE, heat};
+///
+/// assert_eq!(heat(0.0), WHITE);
+/// // Darker and darker.
+/// assert!(heat(0.9)[0] < heat(0.4)[0]);
+/// ```
 pub fn heat(t: f64) -> Colour {
     const STOPS: [[f64; 3]; 5] =
         [[255.0, 255.0, 255.0], [198.0, 219.0, 239.0], [107.0, 174.0, 214.0], [33.0, 113.0, 181.0], [8.0, 48.0, 107.0]];

@@ -10,6 +10,15 @@ use crate::error::{Error, Result};
 use crate::files::write_whole;
 
 /// What an image is saved as, which its file's name says.
+///
+/// ```
+/// use std::path::Path;
+///
+/// use modeseek::picture::PhotoFormat;
+///
+/// assert_eq!(PhotoFormat::of(Path::new("photo.JPG"))?, PhotoFormat::Jpeg);
+/// # Ok::<(), modeseek::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PhotoFormat {
     /// Exact.
@@ -22,6 +31,16 @@ pub enum PhotoFormat {
 
 impl PhotoFormat {
     /// The format that a file's name ends with.
+    ///
+    /// ```
+    /// use std::path::Path;
+    ///
+    /// use modeseek::picture::PhotoFormat;
+    ///
+    /// assert_eq!(PhotoFormat::of(Path::new("photo.bmp"))?, PhotoFormat::Bmp);
+    /// assert!(PhotoFormat::of(Path::new("photo.svg")).is_err());
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::PictureName`] for any other end.
@@ -36,6 +55,18 @@ impl PhotoFormat {
 }
 
 /// Saves an image as what the file's name ends with.
+///
+/// ```
+/// use modeseek::picture::save_photo;
+/// use modeseek::segment::photo;
+///
+/// # let folder = tempfile::tempdir().unwrap();
+/// # let path = folder.path().join("red.png");
+/// let image = image::RgbImage::from_pixel(4, 3, image::Rgb([200, 0, 0]));
+/// save_photo(&image.clone().into(), &path)?;
+/// assert_eq!(photo::read(&path)?, image);
+/// # Ok::<(), modeseek::Error>(())
+/// ```
 ///
 /// # Errors
 /// [`Error::PictureName`], [`Error::WriteFile`].

@@ -11,6 +11,19 @@ const SAMPLE: usize = 10_000;
 const FULL: usize = 256;
 
 /// A plane, and how points come to lie on it.
+///
+/// ```
+/// use modeseek::Points;
+/// use modeseek::picture::Plane;
+///
+/// // All of the points lie along a diagonal of space, which is the first axis.
+/// let points = Points::from_rows(&[0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 2.0, 2.0, 2.0], 3)?;
+/// let plane = Plane::of(&points, &[]);
+/// assert!(plane.names[0].contains("100 % of the variance"));
+/// let places = plane.of_points(&points);
+/// assert!((places[2][0] - places[0][0] - 12.0_f64.sqrt()).abs() < 1e-6);
+/// # Ok::<(), modeseek::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Plane {
     /// What the two axes show.
@@ -27,6 +40,15 @@ impl Plane {
     /// In two dimensions it is theirs. In one, points are spread over the second axis so that they can be told apart. In
     /// more it is that of the first two principal components, of at most 10,000 of the points (256 in more than 256
     /// dimensions), taken at even distances.
+    ///
+    /// ```
+    /// use modeseek::Points;
+    /// use modeseek::picture::Plane;
+    ///
+    /// let points = Points::from_rows(&[0.0, 1.0, 2.0, 3.0], 2)?;
+    /// assert_eq!(Plane::of(&points, &["east".to_owned()]).names, ["east", "column 1"]);
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
     pub fn of(points: &Points, names: &[String]) -> Self {
         let d = points.dimensions();
         let name = |column: usize| match names.get(column) {
@@ -93,6 +115,15 @@ impl Plane {
     }
 
     /// Where a position, in units of the data, lies; `at` is its number, by which it is spread in one dimension.
+    ///
+    /// ```
+    /// # use modeseek::Points;
+    /// # use modeseek::picture::Plane;
+    /// let points = Points::from_rows(&[0.0, 1.0, 2.0, 3.0], 2)?;
+    /// // In two dimensions the plane is that of the points.
+    /// assert_eq!(Plane::of(&points, &[]).of_position(&[7.0, -1.0], 0), [7.0, -1.0]);
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
     pub fn of_position(&self, position: &[f64], at: usize) -> [f64; 2] {
         // The fractional parts of multiples of the golden ratio are spread evenly however many there are.
         let spread = || (at as f64 * 0.618_033_988_749_894_9).fract();
@@ -103,18 +134,43 @@ impl Plane {
     }
 
     /// Where each point lies.
+    ///
+    /// ```
+    /// # use modeseek::Points;
+    /// # use modeseek::picture::Plane;
+    /// let points = Points::from_rows(&[0.0, 1.0, 2.0, 3.0], 2)?;
+    /// assert_eq!(Plane::of(&points, &[]).of_points(&points), [[0.0, 1.0], [2.0, 3.0]]);
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
     pub fn of_points(&self, points: &Points) -> Vec<[f64; 2]> {
         let rows = points.centred_rows().chunks_exact(points.dimensions());
         rows.enumerate().map(|(at, row)| self.of_position(&points.uncentred(row), at)).collect()
     }
 
     /// Whether the points have one dimension, and the second axis says nothing.
+    ///
+    /// ```
+    /// # use modeseek::Points;
+    /// # use modeseek::picture::Plane;
+    /// assert!(Plane::of(&Points::from_rows(&[0.0, 1.0], 1)?, &[]).is_line());
+    /// assert!(!Plane::of(&Points::from_rows(&[0.0, 1.0], 2)?, &[]).is_line());
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
     pub fn is_line(&self) -> bool {
         self.axes[1].is_none()
     }
 
     /// How far a bandwidth reaches along the axes: that of each dimension, where each has one, as an ellipse; `None` where
     /// a plane of components has no ellipse for these.
+    ///
+    /// ```
+    /// # use modeseek::Points;
+    /// # use modeseek::picture::Plane;
+    /// let plane = Plane::of(&Points::from_rows(&[0.0, 1.0], 2)?, &[]);
+    /// assert_eq!(plane.reach(2.0, None), Some((2.0, 2.0)));
+    /// assert_eq!(plane.reach(2.0, Some(&[1.0, 4.0])), Some((1.0, 4.0)));
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
     pub fn reach(&self, bandwidth: f64, per_dimension: Option<&[f64]>) -> Option<(f64, f64)> {
         match per_dimension {
             None => Some((bandwidth, bandwidth)),

@@ -21,6 +21,18 @@ const NAMED: usize = 12;
 const MOST_MODES: usize = 500;
 
 /// What a picture of a clustering shows beside the points. See [`scatter`].
+///
+/// ```
+/// use modeseek::picture::{Scatter, scatter};
+/// use modeseek::{Bandwidth, MeanShift, Points};
+///
+/// let points = Points::from_rows(&[0.0, 0.0, 0.5, 0.2, 9.0, 9.0, 9.1, 8.8], 2)?;
+/// let clustering = MeanShift::new().bandwidth(Bandwidth::Fixed(1.0)).fit(&points)?;
+/// let names = ["east".to_owned(), "north".to_owned()];
+/// let svg = scatter(&points, &clustering, &Scatter { names: &names, title: Some("Houses") }).to_svg();
+/// assert!(svg.contains("Houses") && svg.contains("east") && svg.contains("north"));
+/// # Ok::<(), modeseek::Error>(())
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Scatter<'a> {
     /// The names of the points' columns; those that there are not are named by number.
@@ -37,6 +49,17 @@ pub(super) const AREA: Rect = Rect { x: 72.0, y: 44.0, width: 660.0, height: 540
 
 /// A clustering of points, on the plane that [`Plane::of`] says. With the cosine distance the points are seen as
 /// directions: on the unit sphere.
+///
+/// ```
+/// use modeseek::picture::{SIZE, Scatter, scatter};
+/// use modeseek::{Bandwidth, MeanShift, Points};
+///
+/// let points = Points::from_rows(&[0.0, 0.0, 0.5, 0.2, 9.0, 9.0, 9.1, 8.8], 2)?;
+/// let clustering = MeanShift::new().bandwidth(Bandwidth::Fixed(1.0)).fit(&points)?;
+/// let drawing = scatter(&points, &clustering, &Scatter::default());
+/// assert_eq!((drawing.width, drawing.height), SIZE);
+/// # Ok::<(), modeseek::Error>(())
+/// ```
 ///
 /// # Panics
 /// If the clustering is of other points: of more, or of fewer.

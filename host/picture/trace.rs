@@ -10,6 +10,18 @@ use crate::points::Points;
 /// The ways that [`frames`](crate::MeanShift::frames) has followed, over the data: from a disc to a mode, in the colour of
 /// the cluster.
 ///
+/// ```
+/// use modeseek::picture::{Scatter, trace};
+/// use modeseek::{Bandwidth, MeanShift, Points};
+///
+/// let points = Points::from_rows(&[0.0, 0.0, 0.5, 0.2, 9.0, 9.0, 9.1, 8.8], 2)?;
+/// let estimator = MeanShift::new().bandwidth(Bandwidth::Fixed(1.0));
+/// let (clustering, frames) = (estimator.fit(&points)?, estimator.frames(&points, 4)?);
+/// let drawing = trace(&points, &clustering, &frames, &Scatter::default());
+/// assert!(drawing.to_svg().contains("The ways of 4 points"));
+/// # Ok::<(), modeseek::Error>(())
+/// ```
+///
 /// # Panics
 /// If the clustering or the frames are of other points.
 pub fn trace(points: &Points, clustering: &Clustering, frames: &Frames, options: &Scatter<'_>) -> Drawing {

@@ -31,6 +31,13 @@ pub(super) fn linear_values() -> [f64; 256] {
 }
 
 /// A colour of sRGB in Lab: lightness from 0 to 100, and two axes from green to red and from blue to yellow.
+///
+/// ```
+/// use modeseek::segment::colour::lab;
+///
+/// let [lightness, green_red, blue_yellow] = lab([255, 255, 255]);
+/// assert!((lightness - 100.0).abs() < 0.01 && green_red.abs() < 0.01 && blue_yellow.abs() < 0.01);
+/// ```
 pub fn lab(rgb: [u8; 3]) -> [f32; 3] {
     lab_of(rgb, &linear_values())
 }
@@ -48,6 +55,12 @@ pub(super) fn lab_of(rgb: [u8; 3], linear: &[f64; 256]) -> [f32; 3] {
 }
 
 /// A colour of Lab in sRGB; one that sRGB does not have becomes its neighbour at the border.
+///
+/// ```
+/// use modeseek::segment::colour::{lab, rgb};
+///
+/// assert_eq!(rgb(lab([12, 200, 99])), [12, 200, 99]);
+/// ```
 pub fn rgb(lab: [f32; 3]) -> [u8; 3] {
     let [l, a, b] = lab.map(f64::from);
     let y = (l + 16.0) / 116.0;

@@ -16,6 +16,16 @@ use crate::mean_shift::WeightFunction;
 use crate::mean_shift::labels::{Columns, scan, tally};
 
 /// How to segment an image. [`run`](Self::run) does it.
+///
+/// ```
+/// use image::{Rgb, RgbImage};
+/// use modeseek::segment::Segment;
+///
+/// let image = RgbImage::from_fn(30, 20, |x, _| if x < 10 { Rgb([0, 0, 200]) } else { Rgb([240, 240, 0]) });
+/// let found = Segment::new(4.0, 10.0).minimum_size(5).run(&image)?;
+/// assert_eq!(found.regions.iter().map(|region| region.size).collect::<Vec<_>>(), [400, 200]);
+/// # Ok::<(), modeseek::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Segment {
     spatial: f64,
@@ -29,6 +39,18 @@ pub struct Segment {
 }
 
 /// What there is in an image.
+///
+/// ```
+/// # use image::{Rgb, RgbImage};
+/// # use modeseek::segment::Segment;
+/// let image = RgbImage::from_fn(30, 20, |x, _| if x < 10 { Rgb([0, 0, 200]) } else { Rgb([240, 240, 0]) });
+/// let found = Segment::new(4.0, 10.0).run(&image)?;
+/// // The yellow region is the larger one, and so the first.
+/// assert_eq!((found.labels[0], found.labels[29]), (1, 0));
+/// assert_eq!(found.filtered.dimensions(), image.dimensions());
+/// assert_eq!(found.moving, 0);
+/// # Ok::<(), modeseek::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Segmented {
@@ -49,6 +71,14 @@ pub struct Segmented {
 }
 
 /// The time of each part of a segmentation.
+///
+/// ```
+/// # use image::{Rgb, RgbImage};
+/// # use modeseek::segment::Segment;
+/// let times = Segment::new(4.0, 10.0).run(&RgbImage::from_pixel(8, 8, Rgb([9, 9, 9])))?.times;
+/// assert!(times.filter > std::time::Duration::ZERO);
+/// # Ok::<(), modeseek::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SegmentTimes {
     /// Colours to Lab, and to the device.
@@ -64,6 +94,12 @@ impl Segment {
     pub const MOST_SPATIAL: f64 = 256.0;
 
     /// A bandwidth in pixels, and one in units of Lab, in which a just visible difference is about 2.
+    ///
+    /// ```
+    /// use modeseek::segment::Segment;
+    ///
+    /// assert!(Segment::new(8.0, 12.0).check().is_ok());
+    /// ```
     pub fn new(spatial: f64, range: f64) -> Self {
         Self {
             spatial,
@@ -79,36 +115,103 @@ impl Segment {
 
     /// The weight of a difference in colour: flat, as Comaniciu and Meer have it and unless something else is said, or
     /// Gaussian.
+    ///
+    /// ```
+    /// use modeseek::WeightFunction;
+    /// use modeseek::segment::Segment;
+    ///
+    /// assert!(Segment::new(8.0, 12.0).weight(WeightFunction::Gaussian).check().is_ok());
+    /// assert!(Segment::new(8.0, 12.0).weight(WeightFunction::Biweight).check().is_err());
+    /// ```
     pub fn weight(self, weight: WeightFunction) -> Self {
         Self { weight, ..self }
     }
 
     /// A pixel rests when it moves no more than this many bandwidths; 0.01 if nothing is said.
+    ///
+    /// ```
+    /// use modeseek::segment::Segment;
+    ///
+    /// assert!(Segment::new(8.0, 12.0).tolerance(0.1).check().is_ok());
+    /// assert!(Segment::new(8.0, 12.0).tolerance(-0.1).check().is_err());
+    /// ```
     pub fn tolerance(self, tolerance: f64) -> Self {
         Self { tolerance, ..self }
     }
 
     /// The most iterations of a pixel; 100 if nothing is said.
+    ///
+    /// ```
+    /// # use image::{Rgb, RgbImage};
+    /// use modeseek::segment::Segment;
+    ///
+    /// # let image = RgbImage::from_fn(16, 8, |x, _| Rgb([(x * 10) as u8; 3]));
+    /// // On a slope of grey no pixel is at rest after one step.
+    /// let found = Segment::new(4.0, 12.0).max_iterations(1).run(&image)?;
+    /// assert!(found.moving > 0);
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
     pub fn max_iterations(self, iterations: usize) -> Self {
         Self { iterations, ..self }
     }
 
     /// How far neighbours' filtered colours may be apart in one region, in range bandwidths; 0.5 if nothing is said.
+    ///
+    /// ```
+    /// # use image::{Rgb, RgbImage};
+    /// use modeseek::segment::Segment;
+    ///
+    /// # let image = RgbImage::from_fn(20, 10, |x, _| if x < 10 { Rgb([60; 3]) } else { Rgb([110; 3]) });
+    /// let segment = Segment::new(3.0, 10.0);
+    /// assert_eq!(segment.clone().run(&image)?.regions.len(), 2);
+    /// // Some 20 units of lightness are apart, which is two range bandwidths.
+    /// assert_eq!(segment.merge_radius(3.0).run(&image)?.regions.len(), 1);
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
     pub fn merge_radius(self, radius: f64) -> Self {
         Self { radius, ..self }
     }
 
     /// The fewest pixels of a region, if it has a neighbour to go to; 20 if nothing is said.
+    ///
+    /// ```
+    /// # use image::{Rgb, RgbImage};
+    /// use modeseek::segment::Segment;
+    ///
+    /// # let image = RgbImage::from_fn(20, 10, |x, y| if x < 2 && y < 2 { Rgb([0; 3]) } else { Rgb([200; 3]) });
+    /// // Four dark pixels in a corner.
+    /// assert_eq!(Segment::new(3.0, 10.0).minimum_size(4).run(&image)?.regions.len(), 2);
+    /// assert_eq!(Segment::new(3.0, 10.0).minimum_size(5).run(&image)?.regions.len(), 1);
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
     pub fn minimum_size(self, smallest: usize) -> Self {
         Self { smallest, ..self }
     }
 
     /// The device. If not said: a GPU if there is one that works, else the processor.
+    ///
+    /// ```
+    /// use image::{Rgb, RgbImage};
+    /// use modeseek::Device;
+    /// use modeseek::segment::Segment;
+    ///
+    /// let device = Device::processor()?;
+    /// Segment::new(3.0, 10.0).on(&device).run(&RgbImage::from_pixel(8, 8, Rgb([9, 9, 9])))?;
+    /// assert!(device.counts().launches > 0);
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
     pub fn on(self, device: &Device) -> Self {
         Self { device: Some(device.clone()), ..self }
     }
 
     /// Checks what can be seen to be senseless before anything is done.
+    ///
+    /// ```
+    /// use modeseek::segment::Segment;
+    ///
+    /// let error = Segment::new(1000.0, 12.0).check().unwrap_err();
+    /// assert!(error.to_string().contains("from 1 to 256 pixels"), "{error}");
+    /// ```
     ///
     /// # Errors
     /// [`Error::Option`], [`Error::Conflict`].
@@ -131,6 +234,16 @@ impl Segment {
     }
 
     /// Filters and segments an image.
+    ///
+    /// ```
+    /// use image::{Rgb, RgbImage};
+    /// use modeseek::segment::Segment;
+    ///
+    /// let image = RgbImage::from_fn(30, 20, |x, _| if x < 15 { Rgb([0; 3]) } else { Rgb([255; 3]) });
+    /// assert_eq!(Segment::new(4.0, 10.0).run(&image)?.regions.len(), 2);
+    /// assert!(Segment::new(4.0, 10.0).run(&RgbImage::new(0, 0)).is_err());
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`check`](Self::check); an image without pixels, or with more than [`MOST_PIXELS`]; too little memory;
@@ -247,6 +360,15 @@ impl Segment {
 
 impl Segmented {
     /// The image with each region in its mean colour.
+    ///
+    /// ```
+    /// # use image::{Rgb, RgbImage};
+    /// # use modeseek::segment::Segment;
+    /// let image = RgbImage::from_fn(30, 20, |x, _| if x < 15 { Rgb([0; 3]) } else { Rgb([255; 3]) });
+    /// // Where a region has one colour, that is its mean.
+    /// assert_eq!(Segment::new(4.0, 10.0).run(&image)?.segments(), image);
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
     pub fn segments(&self) -> RgbImage {
         let colours: Vec<[u8; 3]> = self.regions.iter().map(|region| rgb(region.lab)).collect();
         let (width, height) = self.filtered.dimensions();
@@ -254,6 +376,17 @@ impl Segmented {
     }
 
     /// An image of the same size with the borders between regions drawn into it, in magenta.
+    ///
+    /// ```
+    /// # use image::{Rgb, RgbImage};
+    /// # use modeseek::segment::Segment;
+    /// let image = RgbImage::from_fn(30, 20, |x, _| if x < 15 { Rgb([0; 3]) } else { Rgb([255; 3]) });
+    /// let drawn = Segment::new(4.0, 10.0).run(&image)?.borders(&image);
+    /// // The border is drawn between the halves, and nothing else.
+    /// assert_eq!(drawn.get_pixel(0, 0), image.get_pixel(0, 0));
+    /// assert_ne!(drawn, image);
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
     ///
     /// # Panics
     /// If it has another size.

@@ -20,6 +20,17 @@ const UNKNOWN: &str = "it is not a PNG, JPEG, GIF or BMP image of a kind that is
 
 /// Reads an image, turned as its camera says, without transparency: what shines through is not there.
 ///
+/// ```
+/// use modeseek::segment::photo;
+///
+/// # let folder = tempfile::tempdir().unwrap();
+/// # let path = folder.path().join("grey.png");
+/// image::RgbImage::from_pixel(4, 3, image::Rgb([90; 3])).save(&path).unwrap();
+/// assert_eq!(photo::read(&path)?.dimensions(), (4, 3));
+/// assert!(photo::read(folder.path()).is_err());
+/// # Ok::<(), modeseek::Error>(())
+/// ```
+///
 /// # Errors
 /// [`Error::ReadFile`]; [`Error::Image`] for what is no image, or not all of one; [`Error::ImageSize`] for one without
 /// pixels or with more than [`MOST_PIXELS`].

@@ -4,6 +4,15 @@ use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap};
 
 /// A region of an image.
+///
+/// ```
+/// # use image::{Rgb, RgbImage};
+/// # use modeseek::segment::{Region, Segment, colour::rgb};
+/// let image = RgbImage::from_pixel(10, 10, Rgb([10, 120, 30]));
+/// let [Region { size, lab, .. }] = Segment::new(3.0, 10.0).run(&image)?.regions[..] else { panic!("one region") };
+/// assert_eq!((size, rgb(lab)), (100, [10, 120, 30]));
+/// # Ok::<(), modeseek::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Region {
     /// How many pixels it has.

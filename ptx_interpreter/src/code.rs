@@ -272,6 +272,16 @@ pub(crate) enum Special {
 }
 
 /// A parameter of a kernel or a function.
+///
+/// ```
+/// # const DOUBLE_ALL: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/double_all.ptx"));
+/// use ptx_interpreter::{Module, Type};
+///
+/// let module = Module::parse(DOUBLE_ALL)?;
+/// let y = &module.kernel("double_all").expect("it is there").parameters()[0];
+/// assert_eq!((y.name.as_str(), y.ty, y.size, y.offset), ("y", Type::U64, 8, 0));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Parameter {
     /// Its name in the PTX.

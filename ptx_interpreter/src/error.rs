@@ -3,6 +3,13 @@
 use thiserror::Error;
 
 /// A PTX text that cannot be run, and the place that says so.
+///
+/// ```
+/// use ptx_interpreter::Module;
+///
+/// let error = Module::parse(".version 7.0\n.target sm_75\nhello").unwrap_err();
+/// assert_eq!(error.line, 3);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("PTX line {line}, column {column}: {kind}")]
 pub struct ParseError {
@@ -15,6 +22,13 @@ pub struct ParseError {
 }
 
 /// What is wrong at the place that a [`ParseError`] names.
+///
+/// ```
+/// use ptx_interpreter::{Module, ParseErrorKind};
+///
+/// let error = Module::parse(".version 99.0\n.target sm_75\n.address_size 64").unwrap_err();
+/// assert!(matches!(error.kind, ParseErrorKind::NewerVersion { major: 99, .. }));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum ParseErrorKind {

@@ -5,6 +5,13 @@ use std::fmt;
 use thiserror::Error;
 
 /// A place in a source file, from `.loc`.
+///
+/// ```
+/// use ptx_interpreter::SourceLocation;
+///
+/// let place = SourceLocation { file: "gpu/scan.rs".to_owned(), line: 7, column: 3, inlined_at: None };
+/// assert!(place.to_string().starts_with("gpu/scan.rs:7"));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceLocation {
     /// The file, as the compiler wrote it.
@@ -28,6 +35,19 @@ impl fmt::Display for SourceLocation {
 }
 
 /// One side of a fault: a thread, and the instruction that it was at.
+///
+/// ```
+/// # const DOUBLE_ALL: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/double_all.ptx"));
+/// use ptx_interpreter::{Argument, Gpu, Grid, LaunchError, Module};
+///
+/// let mut gpu = Gpu::new();
+/// let y = gpu.alloc_from(&[1.0f32]);
+/// let launched = gpu.launch(&Module::parse(DOUBLE_ALL)?, "double_all", Grid::linear(1, 2), &[Argument::from(&y)]);
+/// let Err(LaunchError::Fault(fault)) = launched else { panic!("the second thread goes too far") };
+/// assert_eq!(fault.party.thread, [1, 0, 0]);
+/// assert!(fault.party.instruction.starts_with("ld.global"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Party {
     /// The kernel or function that holds the instruction.
@@ -60,6 +80,20 @@ impl fmt::Display for Party {
 }
 
 /// A fault: what was wrong, who did it, and in which kernel.
+///
+/// ```
+/// # const DOUBLE_ALL: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/double_all.ptx"));
+/// use ptx_interpreter::{Argument, FaultKind, Gpu, Grid, LaunchError, Module};
+///
+/// let mut gpu = Gpu::new();
+/// // Nobody has written them.
+/// let y = gpu.alloc::<f32>(2);
+/// let launched = gpu.launch(&Module::parse(DOUBLE_ALL)?, "double_all", Grid::linear(1, 2), &[Argument::from(&y)]);
+/// let Err(LaunchError::Fault(fault)) = launched else { panic!("it must be found") };
+/// assert_eq!(fault.kernel, "double_all");
+/// assert!(matches!(fault.kind, FaultKind::Uninitialised { bytes: 4, .. }));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
     /// The kernel that was launched.
@@ -85,6 +119,13 @@ impl fmt::Display for Fault {
 impl std::error::Error for Fault {}
 
 /// Whether an access read or wrote.
+///
+/// ```
+/// use ptx_interpreter::AccessKind;
+///
+/// // As it stands in the message of a fault.
+/// assert_eq!(AccessKind::Write.to_string(), "write");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AccessKind {
     /// It read.
@@ -106,6 +147,18 @@ impl fmt::Display for AccessKind {
 }
 
 /// What was wrong.
+///
+/// ```
+/// # const DOUBLE_ALL: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/double_all.ptx"));
+/// use ptx_interpreter::{AccessKind, Argument, FaultKind, Gpu, Grid, LaunchError, Module, Space};
+///
+/// let mut gpu = Gpu::new();
+/// let y = gpu.alloc_from(&[1.0f32]);
+/// let launched = gpu.launch(&Module::parse(DOUBLE_ALL)?, "double_all", Grid::linear(1, 2), &[Argument::from(&y)]);
+/// let Err(LaunchError::Fault(fault)) = launched else { panic!("the second thread goes too far") };
+/// assert!(matches!(fault.kind, FaultKind::OutOfBounds { access: AccessKind::Read, space: Space::Global, .. }));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum FaultKind {

@@ -3,6 +3,12 @@
 use std::fmt;
 
 /// A fundamental type of PTX.
+///
+/// ```
+/// use ptx_interpreter::Type;
+///
+/// assert_eq!(Type::F32.to_string(), ".f32");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[allow(missing_docs)] // each is the PTX word of the same spelling
 pub enum Type {
@@ -60,11 +66,23 @@ impl Type {
     }
 
     /// Size of a value in bytes.
+    ///
+    /// ```
+    /// use ptx_interpreter::Type;
+    ///
+    /// assert_eq!((Type::U8.bytes(), Type::F64.bytes()), (1, 8));
+    /// ```
     pub fn bytes(self) -> u32 {
         TYPES[self as usize].2
     }
 
     /// The PTX word, without its dot.
+    ///
+    /// ```
+    /// use ptx_interpreter::Type;
+    ///
+    /// assert_eq!(Type::S32.name(), "s32");
+    /// ```
     pub fn name(self) -> &'static str {
         TYPES[self as usize].1
     }
@@ -85,6 +103,12 @@ impl fmt::Display for Type {
 }
 
 /// A state space: the memory that an access goes to.
+///
+/// ```
+/// use ptx_interpreter::Space;
+///
+/// assert_eq!(Space::Shared.to_string(), "shared");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Space {
@@ -118,6 +142,12 @@ impl Space {
     }
 
     /// The PTX word, without its dot.
+    ///
+    /// ```
+    /// use ptx_interpreter::Space;
+    ///
+    /// assert_eq!(Space::Global.name(), "global");
+    /// ```
     pub fn name(self) -> &'static str {
         match self {
             Space::Generic => "generic",

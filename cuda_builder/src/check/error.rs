@@ -3,6 +3,17 @@
 use crate::ptx::Malformed;
 
 /// Something wrong with a kernel's PTX.
+///
+/// ```
+/// use cuda_builder::check::{Allowances, CheckError, check};
+/// use cuda_builder::ptx::Ptx;
+///
+/// // An entry that `#[kernel]` has not marked.
+/// let ptx = Ptx::read(".version 7.0\n.target sm_75\n.address_size 64\n.visible .entry k()\n{\nret;\n}\n")?;
+/// let errors = check(&ptx, &Allowances::default()).unwrap_err();
+/// assert!(matches!(&errors[..], [CheckError::Unmarked { entry }] if entry == "k"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CheckError {

@@ -15,6 +15,20 @@ use crate::ptx::tokens::code_tokens;
 use crate::ptx::{Item, ItemKind, Malformed, Marker, Ptx};
 
 /// What the checks let pass, by the kernel's name (for externals, by the symbol's).
+///
+/// ```
+/// # const LOCAL: &str = ".version 7.0\n.target sm_75\n.address_size 64\n// cuda_std.kernel k gpu::family\n\
+/// #     .visible .entry k()\n{\n.local .align 4 .b8 __local_depot0[16];\nret;\n}\n";
+/// use cuda_builder::check::{Allowances, check};
+/// use cuda_builder::ptx::Ptx;
+///
+/// // A kernel with 16 bytes of local memory.
+/// let ptx = Ptx::read(LOCAL)?;
+/// assert!(check(&ptx, &Allowances::default()).is_err());
+/// let allowed = Allowances { local: ["k".to_owned()].into(), ..Allowances::default() };
+/// assert!(check(&ptx, &allowed).is_ok());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Allowances {
     /// Kernels that may use local memory.
@@ -27,6 +41,13 @@ pub struct Allowances {
 
 impl Allowances {
     /// What either lets pass.
+    ///
+    /// ```
+    /// use cuda_builder::check::Allowances;
+    ///
+    /// let of = |symbol: &str| Allowances { externals: [symbol.to_owned()].into(), ..Allowances::default() };
+    /// assert_eq!(of("vprintf").or(&of("malloc")).externals.len(), 2);
+    /// ```
     #[must_use]
     pub fn or(mut self, other: &Self) -> Self {
         self.local.extend(other.local.iter().cloned());
@@ -37,6 +58,21 @@ impl Allowances {
 }
 
 /// What a kernel turned out to be.
+///
+/// ```
+/// # const TEXT: &str = ".version 7.0\n.target sm_75\n.address_size 64\n// cuda_std.kernel k gpu::family\n\
+/// #     .visible .entry k()\n{\n.shared .align 4 .b8 tile[512];\nbar.sync 0;\nret;\n}\n";
+/// use cuda_builder::check::{Allowances, KernelInfo, check};
+/// use cuda_builder::ptx::Ptx;
+///
+/// let [KernelInfo { family, barriers, static_shared_bytes, .. }] =
+///     &check(&Ptx::read(TEXT)?, &Allowances::default()).unwrap()[..]
+/// else {
+///     panic!("one kernel")
+/// };
+/// assert_eq!((family.as_str(), *barriers, *static_shared_bytes), ("family", 1, 512));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KernelInfo {
     /// Its entry's name.
@@ -50,6 +86,17 @@ pub struct KernelInfo {
 }
 
 /// Checks a module, whole or split.
+///
+/// ```
+/// use cuda_builder::check::{Allowances, check};
+/// use cuda_builder::ptx::Ptx;
+///
+/// let text = ".version 7.0\n.target sm_75\n.address_size 64\n// cuda_std.kernel k gpu::family\n\
+///             .visible .entry k()\n{\nret;\n}\n";
+/// let kernels = check(&Ptx::read(text)?, &Allowances::default()).expect("nothing is wrong with it");
+/// assert_eq!(kernels[0].name, "k");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// # Errors
 /// All that was found wrong, in the order of the kernels.

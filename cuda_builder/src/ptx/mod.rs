@@ -12,6 +12,13 @@ pub use split::{FamilyText, cut, split};
 const MARKER: &str = "// cuda_std.kernel ";
 
 /// Text that is not PTX as the scanner knows it.
+///
+/// ```
+/// use cuda_builder::ptx::Ptx;
+///
+/// let malformed = Ptx::read(".target sm_75\n").unwrap_err();
+/// assert_eq!(malformed.to_string(), "line 1 of the PTX: there is no `.version` line");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("line {line} of the PTX: {what}")]
 pub struct Malformed {
@@ -22,6 +29,16 @@ pub struct Malformed {
 }
 
 /// A kernel that the sources declare.
+///
+/// ```
+/// use cuda_builder::ptx::{Marker, Ptx};
+///
+/// // The comment that `#[kernel]` leaves.
+/// let ptx = Ptx::read(".version 7.0\n// cuda_std.kernel k gpu::scan\n")?;
+/// let expected = Marker { entry: "k".to_owned(), module_path: "gpu::scan".to_owned() };
+/// assert_eq!(ptx.markers(), [expected]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Marker {
     /// The name of its entry in the PTX.
@@ -32,6 +49,15 @@ pub struct Marker {
 
 impl Marker {
     /// The family: the first segment after the crate's name, or the crate's name where there is none.
+    ///
+    /// ```
+    /// use cuda_builder::ptx::Marker;
+    ///
+    /// let of = |path: &str| Marker { entry: "k".to_owned(), module_path: path.to_owned() };
+    /// assert_eq!(of("gpu::labels::scan").family(), "labels");
+    /// // Kernels at the crate's root.
+    /// assert_eq!(of("gpu").family(), "gpu");
+    /// ```
     pub fn family(&self) -> &str {
         let mut segments = self.module_path.split("::");
         let krate = segments.next().unwrap_or_default();
@@ -76,6 +102,14 @@ impl Item<'_> {
 }
 
 /// A PTX module, read.
+///
+/// ```
+/// use cuda_builder::ptx::Ptx;
+///
+/// let ptx = Ptx::read(".version 7.8\n.target sm_90\n.address_size 64\n.visible .entry k()\n{\nret;\n}\n")?;
+/// assert_eq!((ptx.version(), ptx.entries()), ((7, 8), vec!["k"]));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct Ptx<'a> {
     pub(crate) items: Vec<Item<'a>>,
@@ -85,6 +119,14 @@ pub struct Ptx<'a> {
 
 impl<'a> Ptx<'a> {
     /// Reads a module.
+    ///
+    /// ```
+    /// use cuda_builder::ptx::Ptx;
+    ///
+    /// assert!(Ptx::read(".version 7.0\n.target sm_75\n").is_ok());
+    /// // A body that does not end.
+    /// assert!(Ptx::read(".version 7.0\n.visible .entry k()\n{\nret;\n").is_err());
+    /// ```
     ///
     /// # Errors
     /// [`Malformed`] where a statement does not end, or the version is missing.
@@ -99,16 +141,38 @@ impl<'a> Ptx<'a> {
     }
 
     /// The PTX version: (7, 8) for `.version 7.8`.
+    ///
+    /// ```
+    /// use cuda_builder::ptx::Ptx;
+    ///
+    /// assert_eq!(Ptx::read(".version 8.3\n")?.version(), (8, 3));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn version(&self) -> (u32, u32) {
         self.version
     }
 
     /// The kernels that the sources declare, in the order of their markers.
+    ///
+    /// ```
+    /// use cuda_builder::ptx::Ptx;
+    ///
+    /// assert!(Ptx::read(".version 7.0\n")?.markers().is_empty());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn markers(&self) -> &[Marker] {
         &self.markers
     }
 
     /// The names of the entries, in the order of the text.
+    ///
+    /// ```
+    /// use cuda_builder::ptx::Ptx;
+    ///
+    /// let text = ".version 7.0\n.visible .entry b()\n{\nret;\n}\n.visible .entry a()\n{\nret;\n}\n";
+    /// assert_eq!(Ptx::read(text)?.entries(), ["b", "a"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn entries(&self) -> Vec<&'a str> {
         let entries = self.items.iter().filter(|i| matches!(i.kind, ItemKind::Entry { .. }));
         entries.filter_map(|item| item.name).collect()

@@ -6,6 +6,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{ItemKind, Marker, Ptx};
 
 /// The PTX of one family.
+///
+/// ```
+/// # const TEXT: &str = ".version 7.0\n.target sm_75\n.address_size 64\n// cuda_std.kernel k gpu::scan\n\
+/// #     .visible .entry k()\n{\nret;\n}\n";
+/// use cuda_builder::ptx::{FamilyText, Ptx, split};
+///
+/// let [FamilyText { family, entries, text }] = &split(&Ptx::read(TEXT)?)[..] else { panic!("one family") };
+/// assert_eq!((family.as_str(), &entries[..]), ("scan", &["k".to_owned()][..]));
+/// // It is a module of its own.
+/// assert_eq!(Ptx::read(text)?.entries(), ["k"]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FamilyText {
     /// The family's name.
@@ -23,6 +35,17 @@ pub struct FamilyText {
 /// A variable that two families use becomes two, one in each module: kernels of different families share memory
 /// only through their arguments. Debug sections are dropped, since they refer to labels of entries in other modules; `.file` and `.loc`
 /// lines, which are all that a profiler needs to show sources, are kept.
+///
+/// ```
+/// use cuda_builder::ptx::{Ptx, split};
+///
+/// let text = ".version 7.0\n.target sm_75\n.address_size 64\n\
+///             // cuda_std.kernel a gpu::scan\n// cuda_std.kernel b gpu::radix\n\
+///             .visible .entry a()\n{\nret;\n}\n.visible .entry b()\n{\nret;\n}\n";
+/// let families: Vec<String> = split(&Ptx::read(text)?).into_iter().map(|module| module.family).collect();
+/// assert_eq!(families, ["radix", "scan"]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn split(ptx: &Ptx<'_>) -> Vec<FamilyText> {
     let mut families: BTreeMap<&str, BTreeSet<&Marker>> = BTreeMap::new();
     for marker in ptx.markers() {

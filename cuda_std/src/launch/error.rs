@@ -3,6 +3,26 @@
 use std::fmt;
 
 /// Why a launch was refused before it began.
+///
+/// ```
+/// # use cuda_std::prelude::*;
+/// # /// out[i] = a * x[i] + out[i].
+/// # #[kernel(threads = 32..=1024, require(x.len() == out.len()))]
+/// # pub unsafe fn axpy(a: f32, x: &[f32], mut out: DisjointMut<f32>) {
+/// #     if let Some(out) = out.own() {
+/// #         *out = Machine::mul_add(a, x[thread::index_1d()], *out);
+/// #     }
+/// # }
+/// # use cpu_executor::{Cells, CpuExecutor};
+/// use cuda_std::launch::Limits;
+/// use cuda_std::machine::MachineKind;
+/// # fn main() {
+/// # let (x, mut y) = (Cells::new([1.0, 2.0]), Cells::filled(0.0, 2));
+/// // Memory of executor 0, and this one is number 9.
+/// let error = axpy::launch(2.0, &x, &mut y).prepare(MachineKind::Gpu, 9, &Limits::BASELINE).unwrap_err();
+/// assert!(error.to_string().contains("axpy"));
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LaunchError {

@@ -7,6 +7,19 @@ use crate::data::columns::{Chosen, Missing, Role};
 use crate::data::error::DataError;
 
 /// Some rows of a table.
+///
+/// ```
+/// use modeseek::data::{Carry, Chunk, ReadOptions, Reader, Source};
+///
+/// # let folder = tempfile::tempdir().unwrap();
+/// # let path = folder.path().join("points.csv");
+/// std::fs::write(&path, "x,y\n1,2\n3,4\n")?;
+/// let mut reader = Reader::open(&Source::new(&path, None)?, &ReadOptions::default(), Carry::AsTheyWere)?;
+/// let Some(Chunk { rows, carried: Some(columns), .. }) = reader.next_chunk()? else { panic!("no rows") };
+/// assert_eq!(rows, [1.0, 2.0, 3.0, 4.0]);
+/// assert_eq!(columns.num_columns(), 2);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Chunk {
     /// Coordinates, by rows.
@@ -79,7 +92,7 @@ impl<'a> Rows<'a> {
 
 impl Chunk {
     /// Adds a value of a row.
-    pub fn push(&mut self, role: Role, value: f64) {
+    pub(super) fn push(&mut self, role: Role, value: f64) {
         match role {
             Role::Coordinate(_) => self.rows.push(value),
             Role::Weight => self.weights.push(value),

@@ -25,6 +25,21 @@ const CHUNK: usize = 1 << 16;
 const CHUNK_VALUES: usize = 1 << 22;
 
 /// What is kept of a table's columns, to be written again.
+///
+/// ```
+/// use modeseek::data::{Carry, ReadOptions, Source, Table};
+///
+/// # let folder = tempfile::tempdir().unwrap();
+/// # let path = folder.path().join("named.csv");
+/// std::fs::write(&path, "name,x\na,1\nb,2\n")?;
+/// let (source, options) = (Source::new(&path, None)?, ReadOptions::default());
+/// // Columns that are no coordinates come along, to be written beside the labels.
+/// let table = Table::read(&source, &options, Carry::AsTheyWere)?;
+/// assert_eq!(table.names, ["x"]);
+/// assert_eq!(table.carried[0].schema().field(0).name(), "name");
+/// assert!(Table::read(&source, &options, Carry::Nothing)?.carried.is_empty());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Carry {
     /// None.
@@ -72,6 +87,18 @@ impl std::fmt::Debug for Reader {
 impl Reader {
     /// Opens a table, and finds its columns.
     ///
+    /// ```
+    /// use modeseek::data::{Carry, ReadOptions, Reader, Source};
+    ///
+    /// # let folder = tempfile::tempdir().unwrap();
+    /// # let path = folder.path().join("points.csv");
+    /// std::fs::write(&path, "x,y\n1,2\n")?;
+    /// let options = ReadOptions { coordinates: vec!["z".to_owned()], ..ReadOptions::default() };
+    /// // There is no column z.
+    /// assert!(Reader::open(&Source::new(&path, None)?, &options, Carry::Nothing).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// What [`DataError`] has: of the file, its format, its columns.
     pub fn open(source: &Source, options: &ReadOptions, carry: Carry) -> Result<Self, DataError> {
@@ -95,11 +122,35 @@ impl Reader {
     }
 
     /// The names of the coordinates' columns.
+    ///
+    /// ```
+    /// # use modeseek::data::{Carry, ReadOptions, Reader, Source};
+    /// # let folder = tempfile::tempdir().unwrap();
+    /// # let path = folder.path().join("points.csv");
+    /// std::fs::write(&path, "name,x,y\na,1,2\n")?;
+    /// let reader = Reader::open(&Source::new(&path, None)?, &ReadOptions::default(), Carry::Nothing)?;
+    /// assert_eq!(reader.coordinates(), ["x", "y"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn coordinates(&self) -> &[String] {
         &self.coordinates
     }
 
     /// The next rows; none at the end.
+    ///
+    /// ```
+    /// # use modeseek::data::{Carry, ReadOptions, Reader, Source};
+    /// # let folder = tempfile::tempdir().unwrap();
+    /// # let path = folder.path().join("points.csv");
+    /// std::fs::write(&path, "x,y\n1,2\n3,4\n")?;
+    /// let mut reader = Reader::open(&Source::new(&path, None)?, &ReadOptions::default(), Carry::Nothing)?;
+    /// let mut values = 0;
+    /// while let Some(chunk) = reader.next_chunk()? {
+    ///     values += chunk.rows.len();
+    /// }
+    /// assert_eq!(values, 4);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// What [`DataError`] has: of rows and values.
@@ -109,6 +160,20 @@ impl Reader {
 }
 
 /// A table as a whole.
+///
+/// ```
+/// use modeseek::data::{Carry, ReadOptions, Source, Table};
+/// use modeseek::{Bandwidth, MeanShift, Points};
+///
+/// # let folder = tempfile::tempdir().unwrap();
+/// # let path = folder.path().join("points.tsv");
+/// std::fs::write(&path, "x\ty\n0\t0\n0\t1\n9\t9\n")?;
+/// let table = Table::read(&Source::new(&path, None)?, &ReadOptions::default(), Carry::Nothing)?;
+/// let points = Points::from_rows(&table.rows, table.names.len())?;
+/// let clustering = MeanShift::new().bandwidth(Bandwidth::Fixed(1.0)).fit(&points)?;
+/// assert_eq!(clustering.labels, [0, 0, 1]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Table {
     /// The names of the coordinates' columns.
@@ -128,6 +193,17 @@ pub struct Table {
 impl Table {
     /// Reads a table.
     ///
+    /// ```
+    /// # use modeseek::data::{Carry, ReadOptions, Source, Table};
+    /// # let folder = tempfile::tempdir().unwrap();
+    /// # let path = folder.path().join("points.csv");
+    /// std::fs::write(&path, "x,y\n1,2\n3,4\n")?;
+    /// let table = Table::read(&Source::new(&path, None)?, &ReadOptions::default(), Carry::Nothing)?;
+    /// assert_eq!(table.names, ["x", "y"]);
+    /// assert_eq!(table.rows, [1.0, 2.0, 3.0, 4.0]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// What [`DataError`] has.
     pub fn read(source: &Source, options: &ReadOptions, carry: Carry) -> Result<Self> {
@@ -135,6 +211,22 @@ impl Table {
     }
 
     /// [`read`](Self::read), with a function that is asked before each part whether to go on.
+    ///
+    /// ```
+    /// # use modeseek::data::{Carry, ReadOptions, Source, Table};
+    /// # let folder = tempfile::tempdir().unwrap();
+    /// # let path = folder.path().join("points.csv");
+    /// std::fs::write(&path, "x,y\n1,2\n")?;
+    /// let source = Source::new(&path, None)?;
+    /// let mut asked = 0;
+    /// Table::read_watched(&source, &ReadOptions::default(), Carry::Nothing, || {
+    ///     asked += 1;
+    ///     Ok(())
+    /// })?;
+    /// // Once for each part of the file: here may stand a bar of progress, or a reason to stop.
+    /// assert!(asked >= 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// What [`DataError`] has; whatever the function returns.
@@ -165,6 +257,16 @@ impl Table {
     }
 
     /// Rows.
+    ///
+    /// ```
+    /// # use modeseek::data::{Carry, ReadOptions, Source, Table};
+    /// # let folder = tempfile::tempdir().unwrap();
+    /// # let path = folder.path().join("points.csv");
+    /// std::fs::write(&path, "x,y\n1,2\n3,4\n5,6\n")?;
+    /// let table = Table::read(&Source::new(&path, None)?, &ReadOptions::default(), Carry::Nothing)?;
+    /// assert_eq!(table.count(), 3);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn count(&self) -> usize {
         self.rows.len() / self.names.len()
     }

@@ -17,6 +17,16 @@ use crate::error::{Error, Result};
 use crate::files::write_whole;
 
 /// Where a table goes.
+///
+/// ```
+/// use std::path::Path;
+///
+/// use modeseek::data::{Format, Target};
+///
+/// assert_eq!(Target::new(Path::new("labels.csv.gz"))?.format(), Format::Csv);
+/// assert!(Target::new(Path::new("labels")).is_err());
+/// # Ok::<(), modeseek::data::DataError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
     path: Option<PathBuf>,
@@ -25,14 +35,75 @@ pub struct Target {
 }
 
 /// What takes a table's rows.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use arrow_array::{ArrayRef, Int32Array};
+/// use modeseek::data::{Target, table};
+///
+/// # let folder = tempfile::tempdir().unwrap();
+/// # let path = folder.path().join("labels.csv");
+/// let labels = |values: Vec<i32>| table(vec![("label".to_owned(), Arc::new(Int32Array::from(values)) as ArrayRef)]);
+/// let schema = labels(Vec::new()).schema();
+/// // The sink is given rows part by part; `finish` is called when `fill` returns.
+/// Target::new(&path)?.write(&schema, |sink| {
+///     sink.write(&labels(vec![0, 1]))?;
+///     sink.write(&labels(vec![2]))
+/// })?;
+/// assert_eq!(std::fs::read_to_string(&path)?, "label\n0\n1\n2\n");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub trait Sink {
     /// Writes rows.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use arrow_array::{ArrayRef, Int32Array};
+    /// # use modeseek::data::{Target, table};
+    /// # let folder = tempfile::tempdir().unwrap();
+    /// # let path = folder.path().join("labels.csv");
+    /// let rows = table(vec![("label".to_owned(), Arc::new(Int32Array::from(vec![4])) as ArrayRef)]);
+    /// // The same rows three times.
+    /// Target::new(&path)?.write(&rows.schema(), |sink| (0..3).try_for_each(|_| sink.write(&rows)))?;
+    /// assert_eq!(std::fs::read_to_string(&path)?, "label\n4\n4\n4\n");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// Columns that the format does not hold; what cannot be written.
     fn write(&mut self, rows: &RecordBatch) -> Result<()>;
 
     /// Writes what is left.
+    ///
+    /// ```
+    /// use modeseek::Result;
+    /// use modeseek::data::Sink;
+    ///
+    /// /// A sink that counts rows: `finish` comes last, once.
+    /// #[derive(Default)]
+    /// struct Count {
+    ///     rows: usize,
+    ///     whole: bool,
+    /// }
+    ///
+    /// impl Sink for Count {
+    ///     fn write(&mut self, rows: &arrow_array::RecordBatch) -> Result<()> {
+    ///         self.rows += rows.num_rows();
+    ///         Ok(())
+    ///     }
+    ///
+    ///     fn finish(&mut self) -> Result<()> {
+    ///         self.whole = true;
+    ///         Ok(())
+    ///     }
+    /// }
+    ///
+    /// let mut count = Count::default();
+    /// count.finish()?;
+    /// assert!(count.whole && count.rows == 0);
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
     ///
     /// # Errors
     /// What cannot be written.
@@ -41,6 +112,16 @@ pub trait Sink {
 
 impl Target {
     /// The file of this name, or standard output for `-`, as text.
+    ///
+    /// ```
+    /// use std::path::Path;
+    ///
+    /// use modeseek::data::{Format, Target};
+    ///
+    /// // `-` is standard output, to which text is written.
+    /// assert_eq!(Target::new(Path::new("-"))?.format(), Format::Csv);
+    /// # Ok::<(), modeseek::data::DataError>(())
+    /// ```
     ///
     /// # Errors
     /// [`DataError::UnknownFormat`], [`DataError::Unsupported`].
@@ -58,16 +139,43 @@ impl Target {
     }
 
     /// Its format.
+    ///
+    /// ```
+    /// # use std::path::Path;
+    /// # use modeseek::data::{Format, Target};
+    /// assert_eq!(Target::new(Path::new("labels.npy"))?.format(), Format::Npy);
+    /// # Ok::<(), modeseek::data::DataError>(())
+    /// ```
     pub fn format(&self) -> Format {
         self.format
     }
 
     /// Its path, unless it is standard output.
+    ///
+    /// ```
+    /// # use std::path::Path;
+    /// # use modeseek::data::Target;
+    /// assert_eq!(Target::new(Path::new("labels.npy"))?.path(), Some(Path::new("labels.npy")));
+    /// # Ok::<(), modeseek::data::DataError>(())
+    /// ```
     pub fn path(&self) -> Option<&Path> {
         self.path.as_deref()
     }
 
     /// Writes a table of these columns: `fill` gives its rows. A file is there whole or not at all.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use arrow_array::{ArrayRef, Float64Array};
+    /// # use modeseek::data::{Carry, ReadOptions, Source, Table, Target, table};
+    /// # let folder = tempfile::tempdir().unwrap();
+    /// # let path = folder.path().join("modes.parquet");
+    /// let modes = table(vec![("x".to_owned(), Arc::new(Float64Array::from(vec![0.5, 9.0])) as ArrayRef)]);
+    /// Target::new(&path)?.write(&modes.schema(), |sink| sink.write(&modes))?;
+    /// let read = Table::read(&Source::new(&path, None)?, &ReadOptions::default(), Carry::Nothing)?;
+    /// assert_eq!(read.rows, [0.5, 9.0]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// Whatever `fill` returns; [`Error::WriteFile`], [`Error::Output`]; columns that the format does not hold.
@@ -124,6 +232,17 @@ impl Target {
 pub type Column = (String, ArrayRef);
 
 /// Columns as a table.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use arrow_array::{ArrayRef, Int32Array};
+/// use modeseek::data::table;
+///
+/// let column: ArrayRef = Arc::new(Int32Array::from(vec![3, 4]));
+/// let table = table(vec![("label".to_owned(), column)]);
+/// assert_eq!((table.num_columns(), table.num_rows()), (1, 2));
+/// ```
 pub fn table(columns: Vec<Column>) -> RecordBatch {
     let fields: Vec<Field> =
         columns.iter().map(|(name, array)| Field::new(name, array.data_type().clone(), true)).collect();
@@ -132,6 +251,17 @@ pub fn table(columns: Vec<Column>) -> RecordBatch {
 }
 
 /// Rows with more columns, of which each has as many values; with the name `other-…` where a name is taken.
+///
+/// ```
+/// # use std::sync::Arc;
+/// # use arrow_array::{ArrayRef, Int32Array};
+/// use modeseek::data::{table, with_columns};
+///
+/// let column = |name: &str| (name.to_owned(), Arc::new(Int32Array::from(vec![1])) as ArrayRef);
+/// let rows = table(vec![column("label")]);
+/// let more = with_columns(Some(&rows), vec![column("label")]);
+/// assert_eq!(more.schema().field(1).name(), "other-label");
+/// ```
 pub fn with_columns(rows: Option<&RecordBatch>, more: Vec<Column>) -> RecordBatch {
     let mut columns: Vec<Column> = Vec::new();
     if let Some(rows) = rows {

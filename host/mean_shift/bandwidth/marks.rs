@@ -9,6 +9,19 @@ use crate::executor::{Buffer, Device};
 use crate::mean_shift::WeightFunction;
 
 /// Factors and squared scales of points, for a shift scaled by one bandwidth.
+///
+/// ```
+/// # use gpu::layout::STRIDE;
+/// # use modeseek::mean_shift::bandwidth::marks;
+/// # use modeseek::{Device, WeightFunction};
+/// # let device = Device::processor()?;
+/// let bandwidths = device.upload(&[1.0_f32, 4.0])?;
+/// let marks = marks(&device, &bandwidths, None, (2, 1), STRIDE, WeightFunction::Flat)?;
+/// // Factors h_ref / h_j to the power d + 2, and then scales, to the power 2.
+/// let columns = device.download(&marks.columns)?;
+/// assert!((columns[0] - 8.0).abs() < 1e-4 && (columns[STRIDE] - 4.0).abs() < 1e-4);
+/// # Ok::<(), modeseek::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Marks {
     /// 2 x stride by columns: factor_j = w_j (h_ref / h_j)^(d+2), times a power of two that is 1 unless some are very small,
@@ -39,6 +52,18 @@ fn most_apart(least: f32, n: usize) -> f64 {
 }
 
 /// The marks of n points of d dimensions for a bandwidth of each, positive, and perhaps weights.
+///
+/// ```
+/// use gpu::layout::STRIDE;
+/// use modeseek::mean_shift::bandwidth::marks;
+/// use modeseek::{Device, WeightFunction};
+///
+/// let device = Device::processor()?;
+/// let bandwidths = device.upload(&[1.0_f32, 4.0])?;
+/// let marks = marks(&device, &bandwidths, None, (2, 1), STRIDE, WeightFunction::Flat)?;
+/// assert!((marks.h_ref - 2.0).abs() < 1e-6);
+/// # Ok::<(), modeseek::Error>(())
+/// ```
 ///
 /// # Errors
 /// [`Error::BandwidthRatio`] if a factor leaves 1e-30..1e30, or if the weight function is one that is cut off somewhere, as

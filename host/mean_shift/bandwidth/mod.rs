@@ -13,6 +13,19 @@ use crate::executor::{Buffer, Device};
 /// The bandwidth h: how far a point's weight reaches, in units of the data.
 ///
 /// With sample weights, a weight of 2 counts as two points in every estimate.
+///
+/// ```
+/// use modeseek::{Bandwidth, MeanShift};
+///
+/// let points = [[0.0, 0.0], [0.1, 50.0], [5.0, 0.0], [5.1, 50.0]];
+/// // Distances along the second axis count a hundredth.
+/// let each = MeanShift::new().bandwidth(Bandwidth::PerDimension(vec![1.0, 100.0])).fit(&points)?;
+/// assert_eq!(each.labels, [0, 0, 1, 1]);
+/// // One that the points themselves suggest.
+/// let found = MeanShift::new().bandwidth(Bandwidth::MeanNeighbour { k: 2 }).fit(&points)?;
+/// assert!((found.bandwidth - 5.0).abs() < 1e-3);
+/// # Ok::<(), modeseek::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Bandwidth {
@@ -69,6 +82,20 @@ impl Default for Bandwidth {
 }
 
 /// A bandwidth in numbers.
+///
+/// ```
+/// use modeseek::mean_shift::bandwidth::{Bandwidth, Sample, Values};
+/// # use modeseek::Device;
+///
+/// # let device = Device::processor()?;
+/// let rows = device.upload(&[0.0_f32, 1.0, 3.0])?;
+/// let sample = Sample { rows: &rows, n: 3, d: 1, p: 2.0, weights: None };
+/// let Values::PerPoint(each) = Bandwidth::Neighbours { k: 2 }.resolve(&device, &sample)?.values else {
+///     panic!("it is one for each point")
+/// };
+/// assert_eq!(device.download(&each)?, [1.0, 1.0, 2.0]);
+/// # Ok::<(), modeseek::Error>(())
+/// ```
 #[derive(Debug)]
 pub enum Values {
     /// One.
@@ -80,6 +107,19 @@ pub enum Values {
 }
 
 /// What a [`Bandwidth`] came to.
+///
+/// ```
+/// # use modeseek::mean_shift::bandwidth::{Bandwidth, Sample};
+/// # use modeseek::Device;
+/// # let device = Device::processor()?;
+/// let rows = device.upload(&[2.0_f32; 4])?;
+/// let sample = Sample { rows: &rows, n: 4, d: 1, p: 2.0, weights: None };
+/// let resolved = Bandwidth::Third.resolve(&device, &sample)?;
+/// assert!(resolved.how.contains("1/3"));
+/// // Four points on one spot say nothing of a bandwidth.
+/// assert_eq!(resolved.notes.len(), 1);
+/// # Ok::<(), modeseek::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Resolved {
     /// The numbers: positive and finite.
@@ -91,6 +131,18 @@ pub struct Resolved {
 }
 
 /// The points on the device, and what belongs to them.
+///
+/// ```
+/// # use modeseek::mean_shift::bandwidth::{Bandwidth, Sample, Values};
+/// # use modeseek::Device;
+/// # let device = Device::processor()?;
+/// // Three points in the plane, on the device.
+/// let rows = device.upload(&[0.0_f32, 0.0, 3.0, 4.0, 6.0, 8.0])?;
+/// let sample = Sample { rows: &rows, n: 3, d: 2, p: 2.0, weights: None };
+/// let Values::Scalar(h) = Bandwidth::MeanNeighbour { k: 2 }.resolve(&device, &sample)?.values else { panic!() };
+/// assert!((h - 5.0).abs() < 1e-5);
+/// # Ok::<(), modeseek::Error>(())
+/// ```
 #[derive(Clone, Copy)]
 pub struct Sample<'a> {
     /// n x d by rows, centred, in units of the data.
@@ -118,6 +170,14 @@ impl Bandwidth {
 
     /// Finds values that make no sense for n points of d dimensions. With sample weights a neighbour counts as much as it
     /// weighs, so that how many there are is known only to [`resolve`](Self::resolve).
+    ///
+    /// ```
+    /// use modeseek::Bandwidth;
+    ///
+    /// assert!(Bandwidth::PerDimension(vec![1.0, 2.0]).check(10, 2, false).is_ok());
+    /// // There are three dimensions.
+    /// assert!(Bandwidth::PerDimension(vec![1.0, 2.0]).check(10, 3, false).is_err());
+    /// ```
     ///
     /// # Errors
     /// [`Error::Option`], [`Error::BandwidthLength`], [`Error::BandwidthValue`], [`Error::Neighbour`].
@@ -164,6 +224,18 @@ impl Bandwidth {
     ///
     /// Where all points are equal no rule gives a bandwidth, and none is needed: any one makes one cluster. It
     /// is then 1, and `notes` say so.
+    ///
+    /// ```
+    /// use modeseek::mean_shift::bandwidth::{Bandwidth, Sample, Values};
+    /// use modeseek::Device;
+    ///
+    /// let device = Device::processor()?;
+    /// let rows = device.upload(&[0.0_f32, 1.0, 3.0])?;
+    /// let sample = Sample { rows: &rows, n: 3, d: 1, p: 2.0, weights: None };
+    /// let resolved = Bandwidth::MeanNeighbour { k: 2 }.resolve(&device, &sample)?;
+    /// assert!(matches!(resolved.values, Values::Scalar(h) if (h - 4.0 / 3.0).abs() < 1e-6));
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`check`](Self::check); too little memory; an estimate outside 1e-30..1e30; whatever the device reports.

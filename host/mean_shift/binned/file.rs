@@ -22,6 +22,21 @@ const VERSION: u32 = 2;
 impl DensityField {
     /// Writes the field: everything that [`MeanShift::load_field`] needs.
     ///
+    /// ```
+    /// use modeseek::{Bandwidth, MeanShift};
+    ///
+    /// # let estimator = MeanShift::new().bandwidth(Bandwidth::Fixed(1.0));
+    /// let mut field = estimator.field(1)?;
+    /// field.add(&[0.0, 0.2, 9.0])?;
+    /// let mut bytes = Vec::new();
+    /// field.save(&mut bytes)?;
+    /// // What was saved goes on where it was.
+    /// let mut read = estimator.load_field(&bytes[..])?;
+    /// read.add(&[9.1])?;
+    /// assert_eq!(read.points(), 4);
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// If it cannot be written.
     pub fn save(&self, mut to: impl Write) -> Result<()> {
@@ -70,6 +85,19 @@ fn unreadable(why: impl Into<String>) -> Error {
 impl MeanShift {
     /// A field that was saved, with this estimator's device, tolerance and rule of merging, and its own bandwidth and
     /// accuracy.
+    ///
+    /// ```
+    /// # use modeseek::{Bandwidth, MeanShift};
+    /// let of = |h| MeanShift::new().bandwidth(Bandwidth::Fixed(h));
+    /// let mut field = of(1.0).field(1)?;
+    /// field.add(&[0.0, 0.2, 9.0])?;
+    /// let mut bytes = Vec::new();
+    /// field.save(&mut bytes)?;
+    /// assert_eq!(of(1.0).load_field(&bytes[..])?.points(), 3);
+    /// // It is of another bandwidth.
+    /// assert!(of(2.0).load_field(&bytes[..]).is_err());
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::UnreadableField`] for a file that is none, was cut or changed, or is of another version; as

@@ -10,6 +10,16 @@ use crate::mean_shift::labels::{Columns, nearest};
 use crate::mean_shift::prepare::Scaling;
 
 /// A mode of a field.
+///
+/// ```
+/// # use modeseek::{Bandwidth, MeanShift};
+/// let mut field = MeanShift::new().bandwidth(Bandwidth::Fixed(1.0)).field(1)?;
+/// field.add(&[0.0, 0.2, 9.0])?;
+/// let first = &field.modes()?.modes[0];
+/// assert!((first.position[0] - 0.1).abs() < 0.01);
+/// assert!((first.weight - 2.0).abs() < 0.1);
+/// # Ok::<(), modeseek::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct FieldMode {
     /// Where it is.
@@ -19,6 +29,16 @@ pub struct FieldMode {
 }
 
 /// The modes of a field, and the field, ready to label points.
+///
+/// ```
+/// # use modeseek::{Bandwidth, MeanShift};
+/// let mut field = MeanShift::new().bandwidth(Bandwidth::Fixed(1.0)).field(1)?;
+/// field.add(&[0.0, 0.2, 9.0])?;
+/// let found = field.modes()?;
+/// assert!(found.converged);
+/// assert_eq!(found.modes.len(), 2);
+/// # Ok::<(), modeseek::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct FieldModes {
     /// The modes, the heaviest first.
@@ -36,6 +56,17 @@ pub struct FieldModes {
 impl FieldModes {
     /// The labels of points by rows: the mode that each climbs to; -1 for points beyond the field, none of whose
     /// points is near them.
+    ///
+    /// ```
+    /// # use modeseek::{Bandwidth, MeanShift};
+    /// let mut field = MeanShift::new().bandwidth(Bandwidth::Fixed(1.0)).field(1)?;
+    /// field.add(&[0.0, 0.2, 9.0])?;
+    /// let modes = field.modes()?;
+    /// // In parts, as they are read.
+    /// assert_eq!(modes.predict(&[0.0, 0.2])?, [0, 0]);
+    /// assert_eq!(modes.predict(&[9.0])?, [1]);
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`DensityField::add`](super::DensityField::add).

@@ -67,6 +67,16 @@ impl MeanShift {
     /// A field without points, of these dimensions, for this estimator's bandwidth, accuracy, device, tolerance
     /// and rule of merging.
     ///
+    /// ```
+    /// use modeseek::{Bandwidth, MeanShift};
+    ///
+    /// let estimator = MeanShift::new().bandwidth(Bandwidth::Fixed(1.0));
+    /// assert_eq!(estimator.field(2)?.dimensions(), 2);
+    /// // A bandwidth cannot be estimated from points that are yet to come.
+    /// assert!(MeanShift::new().bandwidth(Bandwidth::Scott).field(2).is_err());
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::Conflict`] where a field does not serve, and for a bandwidth that has to be estimated; as
     /// [`check`](Self::check).
@@ -76,6 +86,16 @@ impl MeanShift {
 
     /// [`field`](Self::field), for points that lie about an origin of their own: their coordinates are rounded when
     /// they are relative to it. Fields of one origin can be merged.
+    ///
+    /// ```
+    /// use modeseek::{Bandwidth, MeanShift};
+    ///
+    /// // f32 has steps of 8 there; about an origin of their own the points are told apart.
+    /// let mut field = MeanShift::new().bandwidth(Bandwidth::Fixed(1.0)).field_about(&[1e8])?;
+    /// field.add(&[1e8, 1e8 + 0.2, 1e8 + 9.0])?;
+    /// assert_eq!(field.modes()?.modes.len(), 2);
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`field`](Self::field); [`Error::NotFinite`] for the origin.
@@ -106,36 +126,92 @@ impl MeanShift {
 
 impl DensityField {
     /// Dimensions.
+    ///
+    /// ```
+    /// # use modeseek::{Bandwidth, MeanShift};
+    /// assert_eq!(MeanShift::new().bandwidth(Bandwidth::Fixed(1.0)).field(3)?.dimensions(), 3);
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
     pub fn dimensions(&self) -> usize {
         self.bandwidths.len()
     }
 
     /// The bandwidth of each dimension.
+    ///
+    /// ```
+    /// # use modeseek::{Bandwidth, MeanShift};
+    /// assert_eq!(MeanShift::new().bandwidth(Bandwidth::Fixed(0.5)).field(2)?.bandwidths(), [0.5, 0.5]);
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
     pub fn bandwidths(&self) -> &[f64] {
         &self.bandwidths
     }
 
     /// Points that were added, here or to fields that were merged.
+    ///
+    /// ```
+    /// # use modeseek::{Bandwidth, MeanShift};
+    /// let mut field = MeanShift::new().bandwidth(Bandwidth::Fixed(1.0)).field(2)?;
+    /// field.add(&[0.0, 0.0, 1.0, 1.0])?;
+    /// field.add(&[2.0, 2.0])?;
+    /// assert_eq!(field.points(), 3);
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
     pub fn points(&self) -> u64 {
         self.points
     }
 
     /// The sum of their weights.
+    ///
+    /// ```
+    /// # use modeseek::{Bandwidth, MeanShift};
+    /// let mut field = MeanShift::new().bandwidth(Bandwidth::Fixed(1.0)).field(1)?;
+    /// field.add_weighted(&[0.0, 1.0], &[0.5, 1.0])?;
+    /// assert_eq!(field.weight(), 1.5);
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
     pub fn weight(&self) -> f64 {
         self.weight
     }
 
     /// Nodes of the grid.
+    ///
+    /// ```
+    /// # use modeseek::{Bandwidth, MeanShift};
+    /// let mut field = MeanShift::new().bandwidth(Bandwidth::Fixed(1.0)).field(1)?;
+    /// field.add(&[0.0, 1.0])?;
+    /// let nodes = field.nodes();
+    /// // They grow with the extent of the points, not with their number.
+    /// field.add(&[0.5; 1000])?;
+    /// assert_eq!(field.nodes(), nodes);
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
     pub fn nodes(&self) -> usize {
         self.grid.map_or(0, |grid| grid.count())
     }
 
     /// The error of a step that is to be expected at most, in bandwidths.
+    ///
+    /// ```
+    /// # use modeseek::{Bandwidth, MeanShift};
+    /// let field = MeanShift::new().bandwidth(Bandwidth::Fixed(1.0)).accuracy(1e-3).field(2)?;
+    /// assert!(field.error_bound() <= 1e-3);
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
     pub fn error_bound(&self) -> f64 {
         taps::error_bound(self.dimensions(), self.per_bandwidth())
     }
 
     /// Adds points by rows.
+    ///
+    /// ```
+    /// # use modeseek::{Bandwidth, Error, MeanShift};
+    /// let mut field = MeanShift::new().bandwidth(Bandwidth::Fixed(1.0)).field(2)?;
+    /// field.add(&[0.0, 0.0, 0.1, 0.2])?;
+    /// assert!(matches!(field.add(&[0.0, f64::NAN]), Err(Error::NotFinite { .. })));
+    /// assert_eq!(field.points(), 2);
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
     ///
     /// # Precision
     /// Coordinates are rounded to f32 after they were divided by the bandwidth, about the field's origin: to 2^-24 of
@@ -149,6 +225,15 @@ impl DensityField {
     }
 
     /// Adds points by rows with a weight for each, which should be about 1: it is kept to 2^-29.
+    ///
+    /// ```
+    /// # use modeseek::{Bandwidth, MeanShift};
+    /// let mut field = MeanShift::new().bandwidth(Bandwidth::Fixed(1.0)).field(1)?;
+    /// // The second point counts three times as much.
+    /// field.add_weighted(&[0.0, 0.4], &[0.5, 1.5])?;
+    /// assert!((field.modes()?.modes[0].position[0] - 0.3).abs() < 0.01);
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`add`](Self::add); [`Error::SampleWeights`].
@@ -180,6 +265,21 @@ impl DensityField {
 
     /// Adds another field's points.
     ///
+    /// ```
+    /// # use modeseek::{Bandwidth, MeanShift};
+    /// let estimator = MeanShift::new().bandwidth(Bandwidth::Fixed(1.0));
+    /// let part = |rows: &[f64]| -> Result<_, modeseek::Error> {
+    ///     let mut field = estimator.field(1)?;
+    ///     field.add(rows)?;
+    ///     Ok(field)
+    /// };
+    /// // As of two machines, each with half of the points.
+    /// let mut whole = part(&[0.0, 0.2])?;
+    /// whole.merge(&part(&[9.0])?)?;
+    /// assert_eq!(whole.modes()?.modes.len(), 2);
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::OtherField`] if it has another bandwidth or accuracy; as [`add`](Self::add).
     pub fn merge(&mut self, other: &Self) -> Result<()> {
@@ -209,6 +309,16 @@ impl DensityField {
     }
 
     /// The modes of the density: from every node near a point a query climbs to one.
+    ///
+    /// ```
+    /// use modeseek::{Bandwidth, Error, MeanShift};
+    ///
+    /// let mut field = MeanShift::new().bandwidth(Bandwidth::Fixed(1.0)).field(2)?;
+    /// assert!(matches!(field.modes(), Err(Error::NoPoints)));
+    /// field.add(&[0.0, 0.0, 0.1, 0.2, 9.0, 9.0])?;
+    /// assert_eq!(field.modes()?.modes.len(), 2);
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::NoPoints`]; whatever the device reports.
@@ -255,6 +365,16 @@ impl DensityField {
     }
 
     /// The step that mean shift makes from places, by rows, in units of the data.
+    ///
+    /// ```
+    /// # use modeseek::{Bandwidth, MeanShift};
+    /// let mut field = MeanShift::new().bandwidth(Bandwidth::Fixed(1.0)).field(1)?;
+    /// field.add(&[0.0])?;
+    /// // One point alone: a step leads to it.
+    /// let step = field.shifts(&[0.5])?[0][0];
+    /// assert!((step + 0.5).abs() < 0.01, "{step}");
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`add`](Self::add); [`Error::NoPoints`] if the field has none.

@@ -11,6 +11,23 @@ use crate::mean_shift::masses::Masses;
 /// of the distance to it (squared, for p = 2). A query farther than `limit` from all gets
 /// [`NOISE`](super::NOISE), and so does one that is so far that f32 does not hold that power.
 ///
+/// ```
+/// use modeseek::Device;
+/// use modeseek::mean_shift::labels::{Columns, NOISE, nearest};
+///
+/// let device = Device::processor()?;
+/// # let mut x = vec![0.0_f32, 1.0, 50.0];
+/// # x.resize(gpu::layout::STRIDE, 0.0);
+/// # let x = device.upload(&x)?;
+/// // Positions 0, 1 and 50, modes at 0.5 and 4.
+/// let queries = Columns { values: &x, n: 3, d: 1, stride: gpu::layout::STRIDE };
+/// let modes = device.upload(&[0.5_f32, 4.0])?;
+/// let (ids, squared) = nearest(&device, queries, &modes, 2, 2.0, Some(10.0))?;
+/// assert_eq!(device.download_first(&ids, 3)?, [0, 0, NOISE]);
+/// assert_eq!(device.download_first(&squared, 2)?, [0.25, 0.25]);
+/// # Ok::<(), modeseek::Error>(())
+/// ```
+///
 /// # Errors
 /// No modes; too little memory; whatever the device reports.
 pub fn nearest(
@@ -26,6 +43,25 @@ pub fn nearest(
 
 /// [`nearest`] for queries that have moved: one whose `support` is 0, where it is given, has gone nowhere and gets
 /// [`NOISE`](super::NOISE).
+///
+/// ```
+/// use modeseek::Device;
+/// use modeseek::mean_shift::labels::{Columns, NOISE, nearest_of_supported};
+///
+/// # let device = Device::processor()?;
+/// # let mut x = vec![0.0_f32, 1.0, 50.0];
+/// # x.resize(gpu::layout::STRIDE, 0.0);
+/// # let x = device.upload(&x)?;
+/// let queries = Columns { values: &x, n: 3, d: 1, stride: gpu::layout::STRIDE };
+/// let modes = device.upload(&[0.5_f32])?;
+/// // Nothing pulled the third.
+/// # let mut support = vec![2.0_f32, 2.0, 0.0];
+/// # support.resize(gpu::layout::STRIDE, 0.0);
+/// # let support = device.upload(&support)?;
+/// let (ids, _) = nearest_of_supported(&device, queries, &support, &modes, 1, 2.0, None)?;
+/// assert_eq!(device.download_first(&ids, 3)?, [0, 0, NOISE]);
+/// # Ok::<(), modeseek::Error>(())
+/// ```
 ///
 /// # Errors
 /// As [`nearest`].
@@ -56,6 +92,21 @@ pub fn nearest_of_supported(
 }
 
 /// For each query the number of points no farther than `radius` in the p-norm, or the sum of their masses.
+///
+/// ```
+/// use modeseek::Device;
+/// use modeseek::mean_shift::labels::{Columns, count_within};
+///
+/// # let device = Device::processor()?;
+/// # let mut x = vec![0.0_f32, 1.0, 50.0];
+/// # x.resize(gpu::layout::STRIDE, 0.0);
+/// # let x = device.upload(&x)?;
+/// // Positions 0, 1 and 50: each counts itself too.
+/// let points = Columns { values: &x, n: 3, d: 1, stride: gpu::layout::STRIDE };
+/// let counts = count_within(&device, points, points, None, 2.0, 1.5)?;
+/// assert_eq!(device.download_first(&counts, 3)?, [2, 2, 1]);
+/// # Ok::<(), modeseek::Error>(())
+/// ```
 ///
 /// # Errors
 /// Too little memory; whatever the device reports.

@@ -9,6 +9,22 @@ use crate::executor::{Buffer, Device};
 use crate::mean_shift::masses::Masses;
 
 /// Seeds at the middle of bins.
+///
+/// ```
+/// use modeseek::Device;
+/// use modeseek::mean_shift::labels::{Columns, occupied_bins};
+///
+/// # let device = Device::processor()?;
+/// # let mut x = vec![0.1_f32, 0.2, 5.0];
+/// # x.resize(gpu::layout::STRIDE, 0.0);
+/// # let x = device.upload(&x)?;
+/// # let points = Columns { values: &x, n: 3, d: 1, stride: gpu::layout::STRIDE };
+/// # let centre = device.upload(&[0.0_f64])?;
+/// // Points at 0.1, 0.2 and 5: the seeds are in the middle of two bins.
+/// let bins = occupied_bins(&device, points, None, 1.0, &centre, 1.0, 1)?.expect("fewer bins than points");
+/// assert_eq!(device.download_first(&bins.columns, bins.count)?, [0.0, 5.0]);
+/// # Ok::<(), modeseek::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Bins {
     /// The seeds by columns, centred and scaled as the points are.
@@ -25,6 +41,22 @@ pub struct Bins {
 ///
 /// The points' own coordinates are `columns / factor + centre`, for the centre's d numbers, in f64; a bin is
 /// that over `size`, rounded to the nearest whole number, halves to even ones.
+///
+/// ```
+/// use modeseek::Device;
+/// use modeseek::mean_shift::labels::{Columns, occupied_bins};
+///
+/// # let device = Device::processor()?;
+/// # let mut x = vec![0.1_f32, 0.2, 5.0];
+/// # x.resize(gpu::layout::STRIDE, 0.0);
+/// # let x = device.upload(&x)?;
+/// let points = Columns { values: &x, n: 3, d: 1, stride: gpu::layout::STRIDE };
+/// let centre = device.upload(&[0.0_f64])?;
+/// // Bins of two points and more: of the points 0.1, 0.2 and 5, one.
+/// let bins = occupied_bins(&device, points, None, 1.0, &centre, 1.0, 2)?;
+/// assert_eq!(bins.map(|bins| bins.count), Some(1));
+/// # Ok::<(), modeseek::Error>(())
+/// ```
 ///
 /// # Errors
 /// A size that is not positive; too little memory; whatever the device reports.

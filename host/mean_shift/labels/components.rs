@@ -15,6 +15,21 @@ use crate::executor::{Buffer, Device};
 const LEADER_FRACTION: f64 = 0.125;
 
 /// The component of each end.
+///
+/// ```
+/// # use modeseek::Device;
+/// # use modeseek::mean_shift::labels::{Columns, components};
+/// # let device = Device::processor()?;
+/// # let mut x = vec![9.0_f32, 0.0, 9.1];
+/// # x.resize(gpu::layout::STRIDE, 0.0);
+/// # let x = device.upload(&x)?;
+/// # let ends = Columns { values: &x, n: 3, d: 1, stride: gpu::layout::STRIDE };
+/// // Ends at 9, 0 and 9.1.
+/// let found = components(&device, ends, 2.0, None, 0.5)?;
+/// assert_eq!(found.count, 2);
+/// assert_eq!(device.download_first(&found.ids, 3)?, [0, 1, 0]);
+/// # Ok::<(), modeseek::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Components {
     /// The component of each end, from 0 in the order of their first ends; [`NOISE`](super::NOISE) for
@@ -26,6 +41,21 @@ pub struct Components {
 
 /// Connected components of the graph that joins ends within a radius of each other, in the p-norm.
 /// Ends whose `support` is 0, where it is given, are orphans and belong to nothing.
+///
+/// ```
+/// use modeseek::Device;
+/// use modeseek::mean_shift::labels::{Columns, components};
+///
+/// # let device = Device::processor()?;
+/// # let mut x = vec![0.0_f32, 0.4, 0.8, 5.0];
+/// # x.resize(gpu::layout::STRIDE, 0.0);
+/// # let x = device.upload(&x)?;
+/// // Ends at 0, 0.4, 0.8 and 5: a chain of steps within the radius joins the first three.
+/// let ends = Columns { values: &x, n: 4, d: 1, stride: gpu::layout::STRIDE };
+/// assert_eq!(components(&device, ends, 2.0, None, 0.5)?.count, 2);
+/// assert!(components(&device, ends, 2.0, None, 0.0).is_err());
+/// # Ok::<(), modeseek::Error>(())
+/// ```
 ///
 /// # Precision
 /// Ends in one small cell, an eighth of the radius across, are taken together, and the first of them

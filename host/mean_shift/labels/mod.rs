@@ -40,6 +40,22 @@ use crate::executor::Buffer;
 pub const NOISE: u32 = gpu::components::NONE;
 
 /// Positions by columns on a device: coordinate c of position i stands at `columns[c * stride + i]`.
+///
+/// ```
+/// use gpu::layout::STRIDE;
+/// use modeseek::Device;
+/// use modeseek::mean_shift::labels::{Columns, extents};
+///
+/// let device = Device::processor()?;
+/// // The points (1, 10) and (2, 20): all of the first coordinates, then all of the second.
+/// let mut values = vec![0.0_f32; 2 * STRIDE];
+/// values[..2].copy_from_slice(&[1.0, 2.0]);
+/// values[STRIDE..][..2].copy_from_slice(&[10.0, 20.0]);
+/// let values = device.upload(&values)?;
+/// let columns = Columns { values: &values, n: 2, d: 2, stride: STRIDE };
+/// assert_eq!(extents(&device, columns)?, [(1.0, 2.0), (10.0, 20.0)]);
+/// # Ok::<(), modeseek::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Columns<'a> {
     /// The coordinates.

@@ -7,6 +7,22 @@ use crate::error::Result;
 use crate::executor::{Buffer, Device};
 
 /// Groups in order.
+///
+/// ```
+/// # use modeseek::Device;
+/// # use modeseek::mean_shift::labels::{Columns, NOISE, order, tally};
+/// # let device = Device::processor()?;
+/// # let mut x = vec![0.0_f32, 9.0, 9.2];
+/// # x.resize(gpu::layout::STRIDE, 0.0);
+/// # let x = device.upload(&x)?;
+/// # let points = Columns { values: &x, n: 3, d: 1, stride: gpu::layout::STRIDE };
+/// // One point in group 0, two in group 1.
+/// let groups = tally(&device, &device.upload(&[0_u32, 1, 1])?, 2, points, None)?;
+/// let order = order(&device, &groups, 2)?;
+/// assert_eq!(order.groups.count, 1);
+/// assert_eq!(device.download_first(&order.label_of, 2)?, [NOISE, 0]);
+/// # Ok::<(), modeseek::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Order {
     /// The groups that are kept, in order.
@@ -48,6 +64,21 @@ pub(super) fn sort(device: &Device, n: u32, by: &Ordered<'_>) -> Result<Buffer<u
 /// Groups by their weight, largest first; ties by position, coordinate by coordinate, smallest first; then
 /// by number. Groups of fewer points than `minimum_size` are left out.
 ///
+/// ```
+/// # use modeseek::Device;
+/// # use modeseek::mean_shift::labels::{Columns, order, tally};
+/// # let device = Device::processor()?;
+/// # let mut x = vec![0.0_f32, 9.0, 9.2];
+/// # x.resize(gpu::layout::STRIDE, 0.0);
+/// # let x = device.upload(&x)?;
+/// # let points = Columns { values: &x, n: 3, d: 1, stride: gpu::layout::STRIDE };
+/// let groups = tally(&device, &device.upload(&[0_u32, 1, 1])?, 2, points, None)?;
+/// // The larger group is the first.
+/// let order = order(&device, &groups, 1)?;
+/// assert_eq!(device.download_first(&order.groups.sizes, 2)?, [2, 1]);
+/// # Ok::<(), modeseek::Error>(())
+/// ```
+///
 /// # Errors
 /// Too little memory; whatever the device reports.
 pub fn order(device: &Device, groups: &Groups, minimum_size: usize) -> Result<Order> {
@@ -82,6 +113,17 @@ pub fn order(device: &Device, groups: &Groups, minimum_size: usize) -> Result<Or
 }
 
 /// The label of each point, from its group; [`NOISE`](super::NOISE) for points of no group, or of a small one.
+///
+/// ```
+/// use modeseek::Device;
+/// use modeseek::mean_shift::labels::{NOISE, relabel};
+///
+/// let device = Device::processor()?;
+/// // Group 0 is now the second, group 1 the first; group 2 was too small.
+/// let labels = relabel(&device, &device.upload(&[0_u32, 1, 1, 2])?, &device.upload(&[1_u32, 0, NOISE])?)?;
+/// assert_eq!(device.download_first(&labels, 4)?, [1, 0, 0, NOISE]);
+/// # Ok::<(), modeseek::Error>(())
+/// ```
 ///
 /// # Errors
 /// Too little memory; whatever the device reports.

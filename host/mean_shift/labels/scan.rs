@@ -9,6 +9,18 @@ use crate::executor::{Buffer, Device};
 /// Makes every value the sum of all before it. What it gives, one value, is the sum of all: it stays on
 /// the device. Sums are modulo 2^32.
 ///
+/// ```
+/// use modeseek::Device;
+/// use modeseek::mean_shift::labels::scan;
+///
+/// let device = Device::processor()?;
+/// let mut values = device.upload(&[3_u32, 1, 4])?;
+/// let total = scan(&device, &mut values)?;
+/// assert_eq!(device.download(&values)?, [0, 3, 4]);
+/// assert_eq!(device.download(&total)?, [8]);
+/// # Ok::<(), modeseek::Error>(())
+/// ```
+///
 /// # Errors
 /// [`Error::TooMany`](crate::Error::TooMany), or whatever the device reports.
 pub fn scan(device: &Device, values: &mut Buffer<u32>) -> Result<Buffer<u32>> {

@@ -8,6 +8,20 @@ use crate::error::Result;
 use crate::executor::{Buffer, Device};
 
 /// The centres that are kept, the one with the most points about it first.
+///
+/// ```
+/// # use modeseek::Device;
+/// # use modeseek::mean_shift::labels::{Columns, suppress};
+/// # let device = Device::processor()?;
+/// # let mut x = vec![0.0_f32, 0.3, 9.0];
+/// # x.resize(gpu::layout::STRIDE, 0.0);
+/// # let x = device.upload(&x)?;
+/// # let ends = Columns { values: &x, n: 3, d: 1, stride: gpu::layout::STRIDE };
+/// // Ends at 0, 0.3 and 9, with 5, 6 and 2 points about them.
+/// let kept = suppress(&device, ends, &device.upload(&[5_u32, 6, 2])?, 2.0, 1.0)?;
+/// assert_eq!(device.download_first(&kept.about, kept.count)?, [6, 2]);
+/// # Ok::<(), modeseek::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Kept {
     /// How many.
@@ -24,6 +38,21 @@ pub struct Kept {
 ///
 /// That is what scikit-learn's `MeanShift` does. There the counts are of points about where the last step
 /// began, not where it ended; and of ends on one spot the last one's count counts, here the largest.
+///
+/// ```
+/// use modeseek::Device;
+/// use modeseek::mean_shift::labels::{Columns, suppress};
+///
+/// # let device = Device::processor()?;
+/// # let mut x = vec![0.0_f32, 0.3, 9.0];
+/// # x.resize(gpu::layout::STRIDE, 0.0);
+/// # let x = device.upload(&x)?;
+/// let ends = Columns { values: &x, n: 3, d: 1, stride: gpu::layout::STRIDE };
+/// // The densest end, 0.3, takes 0 with it.
+/// let kept = suppress(&device, ends, &device.upload(&[5_u32, 6, 2])?, 2.0, 1.0)?;
+/// assert_eq!(device.download_first(&kept.centres, kept.count)?, [0.3, 9.0]);
+/// # Ok::<(), modeseek::Error>(())
+/// ```
 ///
 /// # Cost
 /// O(n d) for each centre that is kept, by one block.

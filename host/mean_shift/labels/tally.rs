@@ -8,6 +8,20 @@ use crate::error::Result;
 use crate::executor::{Buffer, Device};
 
 /// What there is to say of groups of points, group by group.
+///
+/// ```
+/// # use modeseek::Device;
+/// # use modeseek::mean_shift::labels::{Columns, tally};
+/// # let device = Device::processor()?;
+/// # let mut x = vec![0.0_f32, 9.0, 10.0];
+/// # x.resize(gpu::layout::STRIDE, 0.0);
+/// # let x = device.upload(&x)?;
+/// # let points = Columns { values: &x, n: 3, d: 1, stride: gpu::layout::STRIDE };
+/// let groups = tally(&device, &device.upload(&[0_u32, 1, 1])?, 2, points, None)?;
+/// assert_eq!(device.download_first(&groups.sizes, groups.count)?, [1, 2]);
+/// assert_eq!(device.download_first(&groups.means, groups.count * groups.d)?, [0.0, 9.5]);
+/// # Ok::<(), modeseek::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Groups {
     /// How many groups.
@@ -35,6 +49,23 @@ impl Groups {
 
 /// Sizes, weights and means of `count` groups. `ids` has the group of each point; a point whose id is not
 /// less than `count` is in none. Without `weights` every point weighs 1.
+///
+/// ```
+/// use modeseek::Device;
+/// use modeseek::mean_shift::labels::{Columns, tally};
+///
+/// # let device = Device::processor()?;
+/// # let mut x = vec![0.0_f32, 9.0, 10.0];
+/// # x.resize(gpu::layout::STRIDE, 0.0);
+/// # let x = device.upload(&x)?;
+/// // Points 0, 9 and 10; the last one weighs three times as much.
+/// let points = Columns { values: &x, n: 3, d: 1, stride: gpu::layout::STRIDE };
+/// let weights = device.upload(&[1.0_f32, 1.0, 3.0])?;
+/// let groups = tally(&device, &device.upload(&[0_u32, 1, 1])?, 2, points, Some(&weights))?;
+/// assert_eq!(device.download_first(&groups.totals, 2)?, [1.0, 4.0]);
+/// assert_eq!(device.download_first(&groups.means, 2)?, [0.0, 9.75]);
+/// # Ok::<(), modeseek::Error>(())
+/// ```
 ///
 /// # Precision
 /// Sums are of fixed point, which cannot overflow, so that they do not depend on an order. A mean is off

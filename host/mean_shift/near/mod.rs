@@ -1,14 +1,14 @@
-//! Iterations that leave out what is far, exactly: for those who put the steps together themselves.
-//! [`MeanShift`](crate::MeanShift) does, with [`Method::Tiles`](crate::Method::Tiles).
+//! Iterations that leave out what is far, exactly: what [`MeanShift`](crate::MeanShift) does with
+//! [`Method::Tiles`](crate::Method::Tiles).
 //!
 //! | step | what |
 //! |---|---|
-//! | [`sort_by_key`] | the order of 64-bit keys: a radix sort |
-//! | [`curve_order`] | the order of points along a space-filling curve |
-//! | [`arrange`] | points in that order, those that are equal as one |
-//! | [`Boxes`] | boxes of points that are neighbours in it, and of queries |
-//! | [`reach`] | how far a weight has to be looked at |
-//! | [`pairs_within`] | how many pairs that leaves at best |
+//! | `sort_by_key` | the order of 64-bit keys: a radix sort |
+//! | `curve_order` | the order of points along a space-filling curve |
+//! | `arrange` | points in that order, those that are equal as one |
+//! | `Boxes` | boxes of points that are neighbours in it, and of queries |
+//! | `reach` | how far a weight has to be looked at |
+//! | `pairs_within` | how many pairs that leaves at best |
 //!
 //! Points that are next to each other in the order are near each other in space, so that their box is small;
 //! a step leaves out the boxes that are farther from its queries than a weight reaches (gpu/near.rs). In the
@@ -24,16 +24,32 @@ mod ideal;
 mod reach;
 mod sort;
 
+// The steps are public for the conformance suite, which runs them one by one.
+#[doc(hidden)]
 pub use arrange::{Arranged, arrange};
+#[doc(hidden)]
 pub use boxes::Boxes;
+#[doc(hidden)]
 pub use curve::curve_order;
+#[doc(hidden)]
 pub use ideal::pairs_within;
+#[doc(hidden)]
 pub use reach::reach;
+#[doc(hidden)]
 pub use sort::sort_by_key;
 
 use super::iterate::Queries;
 
 /// Pairs of a query and a point, where far ones were left out.
+///
+/// ```
+/// use modeseek::{Bandwidth, MeanShift, Method};
+///
+/// let tiles = MeanShift::new().bandwidth(Bandwidth::Fixed(1.0)).method(Method::Tiles);
+/// let pairs = tiles.fit(&[[0.0], [0.2], [9.0]])?.pairs.expect("tiles count them");
+/// assert!(pairs.kept <= pairs.all && pairs.ideal <= pairs.first);
+/// # Ok::<(), modeseek::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Pairs {

@@ -10,6 +10,14 @@ use crate::{Module, similar};
 use thiserror::Error;
 
 /// Shape of a launch.
+///
+/// ```
+/// use ptx_interpreter::Grid;
+///
+/// // 2 x 3 blocks of 32 x 8 threads, with a kilobyte of dynamic shared memory each.
+/// let grid = Grid { grid: [2, 3, 1], block: [32, 8, 1], dynamic_shared: 1024 };
+/// assert_eq!(grid.block.iter().product::<u32>(), 256);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Grid {
     /// Blocks along x, y and z.
@@ -22,12 +30,27 @@ pub struct Grid {
 
 impl Grid {
     /// `blocks` blocks of `threads` threads, in one dimension.
+    ///
+    /// ```
+    /// use ptx_interpreter::Grid;
+    ///
+    /// assert_eq!(Grid::linear(4, 128), Grid { grid: [4, 1, 1], block: [128, 1, 1], dynamic_shared: 0 });
+    /// ```
     pub fn linear(blocks: u32, threads: u32) -> Self {
         Self { grid: [blocks, 1, 1], block: [threads, 1, 1], dynamic_shared: 0 }
     }
 }
 
 /// A kernel's argument.
+///
+/// ```
+/// use ptx_interpreter::Argument;
+///
+/// // Numbers are converted; anything else comes as its bytes.
+/// assert_eq!(Argument::from(2.0f32), Argument::F32(2.0));
+/// let pair = Argument::Bytes(&[1, 0, 0, 0, 2, 0, 0, 0]);
+/// assert_ne!(pair, Argument::U32(1));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[allow(missing_docs)] // each is named for the type that it holds
 pub enum Argument<'a> {
@@ -79,6 +102,15 @@ impl Argument<'_> {
 }
 
 /// Why a launch did not run to its end.
+///
+/// ```
+/// # const DOUBLE_ALL: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/double_all.ptx"));
+/// use ptx_interpreter::{Gpu, Grid, LaunchError, Module};
+///
+/// let launched = Gpu::new().launch(&Module::parse(DOUBLE_ALL)?, "double_all", Grid::linear(1, 1), &[]);
+/// assert!(matches!(launched, Err(LaunchError::ArgumentCount { wanted: 1, given: 0, .. })));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Error)]
 #[non_exhaustive]
 pub enum LaunchError {
@@ -170,6 +202,22 @@ fn suggestion(names: &[String]) -> String {
 impl Gpu {
     /// Runs a kernel to its end.
     ///
+    /// ```
+    /// # const DOUBLE_ALL: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/double_all.ptx"));
+    /// use ptx_interpreter::{Argument, Gpu, Grid, Module};
+    ///
+    /// let module = Module::parse(DOUBLE_ALL)?;
+    /// let mut gpu = Gpu::new();
+    /// let y = gpu.alloc_from(&[1.0f32, 2.0, 3.0]);
+    /// let report = gpu.launch(&module, "double_all", Grid::linear(1, 3), &[Argument::from(&y)])?;
+    /// assert_eq!(gpu.read(&y)?, [2.0, 4.0, 6.0]);
+    /// assert_eq!(report.threads, 3);
+    /// // A name that is nearly right.
+    /// let error = gpu.launch(&module, "double_al", Grid::linear(1, 3), &[Argument::from(&y)]).unwrap_err();
+    /// assert!(error.to_string().contains("double_all"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// If the launch does not fit the kernel or the device, or the kernel does something wrong.
     pub fn launch(
@@ -185,6 +233,19 @@ impl Gpu {
     }
 
     /// Runs a kernel whose arguments are laid out as its parameters are.
+    ///
+    /// ```
+    /// # const DOUBLE_ALL: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/double_all.ptx"));
+    /// use ptx_interpreter::{Gpu, Grid, Module};
+    ///
+    /// let mut gpu = Gpu::new();
+    /// let y = gpu.alloc_from(&[1.0f32]);
+    /// // All parameters in one piece, as a driver is given them.
+    /// let arguments = y.address().to_le_bytes();
+    /// gpu.launch_buffer(&Module::parse(DOUBLE_ALL)?, "double_all", Grid::linear(1, 1), &arguments)?;
+    /// assert_eq!(gpu.read(&y)?, [2.0]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Gpu::launch`].

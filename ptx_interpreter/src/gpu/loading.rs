@@ -59,6 +59,20 @@ impl Gpu {
 
     /// Address and size of a variable of a module, `.global` or `.const`, for the host to read or set.
     ///
+    /// ```
+    /// # const DOUBLE_ALL: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/double_all.ptx"));
+    /// use ptx_interpreter::{Gpu, Module};
+    ///
+    /// // `.global .align 4 .u32 launches[2];` stands in the module.
+    /// let module = Module::parse(DOUBLE_ALL)?;
+    /// let mut gpu = Gpu::new();
+    /// let (address, bytes) = gpu.variable(&module, "launches")?.expect("it is there");
+    /// assert_eq!(bytes, 8);
+    /// gpu.write_bytes(address, &1u32.to_le_bytes())?;
+    /// assert!(gpu.variable(&module, "other")?.is_none());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// If the module's variables find no room on the device.
     pub fn variable(&mut self, module: &crate::Module, name: &str) -> Result<Option<(u64, usize)>, MemoryError> {

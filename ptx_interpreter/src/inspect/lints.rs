@@ -10,6 +10,29 @@ use crate::types::{Space, Type};
 use std::fmt;
 
 /// Something that looks wrong or slow.
+///
+/// ```
+/// use ptx_interpreter::{LintKind, Module};
+///
+/// let module = Module::parse(
+///     ".version 7.0
+///      .target sm_75
+///      .address_size 64
+///      .visible .entry half(.param .u32 x) {
+///          .reg .b32 %r<2>;
+///          .reg .b64 %rd<3>;
+///          ld.param.u32 %r1, [x];
+///          cvt.rn.f64.u32 %rd1, %r1;
+///          mul.rn.f64 %rd2, %rd1, 0d3FE0000000000000;
+///          ret;
+///      }",
+/// )?;
+/// // Neither a parameter nor a load is f64: a literal may have lost its suffix.
+/// let lints = module.lints();
+/// assert_eq!(lints[0].kind, LintKind::Float64);
+/// assert_eq!(lints[0].kernel.as_deref(), Some("half"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lint {
     /// What it is.
@@ -27,6 +50,13 @@ pub struct Lint {
 }
 
 /// Kinds of lints.
+///
+/// ```
+/// use ptx_interpreter::LintKind;
+///
+/// println!("{}: {}", LintKind::LocalMemory.name(), LintKind::LocalMemory.advice());
+/// assert_ne!(LintKind::LocalMemory, LintKind::GenericShared);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum LintKind {
@@ -44,6 +74,12 @@ pub enum LintKind {
 
 impl LintKind {
     /// The name on the command line and in JSON.
+    ///
+    /// ```
+    /// use ptx_interpreter::LintKind;
+    ///
+    /// assert_eq!(LintKind::LocalMemory.name(), "local-memory");
+    /// ```
     pub fn name(self) -> &'static str {
         match self {
             LintKind::UnexpectedExtern => "extern",
@@ -55,6 +91,12 @@ impl LintKind {
     }
 
     /// One sentence of what is wrong and what to do.
+    ///
+    /// ```
+    /// use ptx_interpreter::LintKind;
+    ///
+    /// assert!(LintKind::GenericShared.advice().contains("ld.shared"));
+    /// ```
     pub fn advice(self) -> &'static str {
         match self {
             LintKind::UnexpectedExtern => {

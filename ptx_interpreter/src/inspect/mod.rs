@@ -11,6 +11,16 @@ use crate::report::OpcodeClass;
 use crate::types::Type;
 
 /// A summary of one kernel, with the functions that it calls.
+///
+/// ```
+/// # const DOUBLE_ALL: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/double_all.ptx"));
+/// use ptx_interpreter::{Module, Summary};
+///
+/// let module = Module::parse(DOUBLE_ALL)?;
+/// let Summary { name, barriers, local, .. } = module.kernels().next().expect("it has a kernel").summary();
+/// assert_eq!((name.as_str(), barriers, local), ("double_all", 0, 0));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Summary {
     /// Its name.
@@ -45,6 +55,14 @@ impl<'m> Kernel<'m> {
     }
 
     /// Counts what the kernel is made of.
+    ///
+    /// ```
+    /// # const DOUBLE_ALL: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/double_all.ptx"));
+    /// # use ptx_interpreter::Module;
+    /// let module = Module::parse(DOUBLE_ALL)?;
+    /// assert_eq!(module.kernel("double_all").unwrap().summary().instructions, 8);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn summary(&self) -> Summary {
         let code = self.code;
         let mut registers: Vec<(Type, u64)> = Vec::new();
@@ -91,6 +109,13 @@ impl<'m> Kernel<'m> {
 
 impl Module {
     /// What looks wrong or slow in the module, kernel by kernel.
+    ///
+    /// ```
+    /// # const DOUBLE_ALL: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/double_all.ptx"));
+    /// # use ptx_interpreter::Module;
+    /// assert!(Module::parse(DOUBLE_ALL)?.lints().is_empty());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn lints(&self) -> Vec<Lint> {
         let mut lints = lints::externals(self);
         for kernel in self.kernels() {

@@ -59,6 +59,13 @@ impl From<FaultKind> for Box<Trouble> {
 pub(crate) type Outcome<T> = Result<T, Box<Trouble>>;
 
 /// What the host asked of device memory and cannot have.
+///
+/// ```
+/// use ptx_interpreter::{Gpu, MemoryError};
+///
+/// let error = Gpu::new().free(12).unwrap_err();
+/// assert!(matches!(error, MemoryError::NotAllocated { address: 12 }));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum MemoryError {
