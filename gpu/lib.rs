@@ -80,6 +80,8 @@ pub mod neighbours;
 pub mod order;
 pub mod pairwise;
 pub mod progress;
+#[cfg(any(not(target_arch = "nvptx64"), target_feature = "sm_80"))]
+mod pull_tensor;
 pub mod radix;
 pub mod reduce;
 pub mod retire;

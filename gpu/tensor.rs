@@ -20,8 +20,18 @@ pub const WORDS: usize = 4;
 /// Rows of words are padded to a multiple of this many with zeros, so that no tile crosses their end.
 pub const ROWS: usize = 128;
 
-/// The body for each value below a bound, written out: sums and operands stay in registers only where every index is
-/// known, and LLVM leaves large loops as they are. At most as many as the number in front says.
+/// The body for each value below a bound, on a GPU written out: sums and operands stay in registers only where every index
+/// is known, and LLVM leaves large loops as they are. At most as many as the number in front says.
+#[cfg(not(target_arch = "nvptx64"))]
+macro_rules! unrolled {
+    ($most:literal, $i:ident < $end:expr => $body:block) => {
+        for $i in 0..$end {
+            debug_assert!($i < $most);
+            $body
+        }
+    };
+}
+#[cfg(target_arch = "nvptx64")]
 macro_rules! unrolled {
     (2, $i:ident < $end:expr => $body:block) => { unrolled!(@ $i, $end, $body; 0 1) };
     (4, $i:ident < $end:expr => $body:block) => { unrolled!(@ $i, $end, $body; 0 1 2 3) };

@@ -1,7 +1,9 @@
 //! Matrix products, by the kernel that a wanted precision allows.
 
 use gpu::matmul::{matmul_naive, matmul_tiled};
-use gpu::matmul_tensor::{Bf16, Operand, Tf32, matmul_bf16, matmul_tf32, padded, round_rows_bf16, round_rows_tf32, width_of};
+use gpu::matmul_tensor::{
+    Bf16, Operand, Tf32, matmul_bf16, matmul_tf32, padded, round_rows_bf16, round_rows_tf32, width_of,
+};
 
 use crate::error::Result;
 use crate::executor::{Buffer, Device};

@@ -71,8 +71,8 @@ impl State {
             return Ok((gpu, module));
         }
         let newest = (u32::MAX, 0);
-        let module = ptx::module_for(PTX, kernel.name, compute, newest)
-            .ok_or_else(|| ptx::no_module(kernel.name, compute))?;
+        let module =
+            ptx::module_for(PTX, kernel.name, compute, newest).ok_or_else(|| ptx::no_module(kernel.name, compute))?;
         if !modules.contains_key(module.family) {
             modules.insert(module.family, Module::parse(module.text)?);
         }

@@ -80,7 +80,11 @@ mod tests {
         for module in PTX {
             let oldest = if FROM_80.contains(&module.family) { 80 } else { 75 };
             for entry in module.entries {
-                assert_eq!(module_for(PTX, entry, oldest, (9, 0)).map(|module| module.compute), Some(oldest), "{entry}");
+                assert_eq!(
+                    module_for(PTX, entry, oldest, (9, 0)).map(|module| module.compute),
+                    Some(oldest),
+                    "{entry}"
+                );
                 if oldest > 75 {
                     assert!(module_for(PTX, entry, 75, (9, 0)).is_none(), "{entry}");
                     let message = no_module(entry, 75).to_string();

@@ -14,6 +14,7 @@ use super::near::{self, Pairs};
 use super::options::{Form, Method};
 use super::path::{Path, Way};
 use super::prepare::Prepared;
+use super::tensor;
 use crate::error::{Bytes, Result};
 use crate::executor::{Counts, Device};
 use crate::points::{Points, ToPoints};
@@ -224,7 +225,12 @@ impl MeanShift {
                     Form::Blurring => prepared.field.blur(self, queries.columns, watch),
                     Form::Standard => prepared.field.climb(self, queries, watch),
                 };
-                (ends?, Path::exact("all pairs", why))
+                let mut path = Path::exact("all pairs", why);
+                if let (Form::Blurring, Some(wide)) = (self.form, prepared.field.tensor) {
+                    path.reason += "; on tensor cores";
+                    path.memory = tensor::bytes(n, wide);
+                }
+                (ends?, path)
             }
         })
     }

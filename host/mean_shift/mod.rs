@@ -33,6 +33,7 @@ mod path;
 mod prepare;
 mod rounds;
 mod seeds;
+mod tensor;
 
 pub use assemble::Mode;
 pub use bandwidth::Bandwidth;

@@ -111,7 +111,9 @@ pub(crate) unsafe fn shared_add(address: SharedAddress, bytes: u32) -> SharedAdd
 #[inline(always)]
 pub(crate) unsafe fn copy_async_16(to: SharedAddress, from: *const u8) {
     // SAFETY: the caller promises both places. A generic address of global memory is its global address.
-    unsafe { asm!("cp.async.cg.shared.global [{0}], [{1}], 16;", in(reg32) to, in(reg64) from, options(nostack, preserves_flags)) }
+    unsafe {
+        asm!("cp.async.cg.shared.global [{0}], [{1}], 16;", in(reg32) to, in(reg64) from, options(nostack, preserves_flags))
+    }
 }
 
 #[cfg(target_feature = "sm_80")]
@@ -161,7 +163,9 @@ pairs! {
 pub(crate) fn tf32(x: f32) -> u32 {
     let word: u32;
     // SAFETY: arithmetic.
-    unsafe { asm!("cvt.rna.tf32.f32 {0}, {1};", out(reg32) word, in(reg32) x, options(pure, nomem, nostack, preserves_flags)) }
+    unsafe {
+        asm!("cvt.rna.tf32.f32 {0}, {1};", out(reg32) word, in(reg32) x, options(pure, nomem, nostack, preserves_flags))
+    }
     word
 }
 
