@@ -180,7 +180,7 @@ pub unsafe fn product<T: Operand>(a: &[u32], b: &[u32], mut c: DisjointMut<f32>,
     let place = |warp: usize, lower: u32, right: u32| {
         (warp * WARP) as u32 * PIECES as u32 * PIECE
             + (lower * 8 + row) * PIECES as u32 * PIECE
-            + (right ^ row / 2) * PIECE
+            + (right ^ (row / 2)) * PIECE
     };
     let (a_place, b_place) = (place(warp / 2, matrix % 2, matrix / 2), TILE + place(warp % 2, matrix / 2, matrix % 2));
     let mut sums = [[[0.0; 4]; 8]; 4];
