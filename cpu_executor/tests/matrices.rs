@@ -1,5 +1,8 @@
 //! Products of a warp, loads of matrices and copies, against their definitions.
 
+// As in kernels: what is at hand is a number of its place.
+#![allow(clippy::needless_range_loop)]
+
 mod memory;
 
 use cpu_executor::Fault;
