@@ -5,11 +5,13 @@
 //! | `axpy` | `vector.rs` | `out += a x` | `x`, `out`: any length |
 //! | `to_columns`, `to_rows` | `layout.rs` | transposes and scales | rows `n x d`, columns `d x stride` |
 //! | `matmul_naive`, `matmul_tiled` | `matmul.rs` | `C = A B` | `m x k`, `k x n`, `m x n` |
+//! | `round_rows_{bf16,tf32}`, `matmul_{bf16,tf32}` | `matmul_tensor.rs` | `C = A B` on tensor cores, inputs rounded | `m x k`, `k x n`, `m x n` |
 //! | `pairwise_{squared_l2,l2,l1,lp}` | `pairwise.rs` | distances of all pairs of rows | `m x d`, `n x d`, `m x n` |
 //! | `weight_{gaussian,triangular,flat}` | `weight.rs` | weights of distances, in place | any length |
 //! | `reduce_weighted_{1,2,3,4}` | `reduce.rs` | `(W X) / rowsum(W)` | `m x n`, `n x d`, `m x d` |
 //! | `step_largest` | `step.rs` | `max_i |a_i - b_i|^2` | `n x d` twice |
 //! | `shift_{gaussian,triangular,flat,epanechnikov,biweight,cauchy}[_marked]_{1,2,3,4,any}`, `_norm_any` | a file each; `shift.rs`, `shift_any.rs` | a whole mean-shift step, no distance stored | `d x stride` |
+//! | `halves_of_columns`, `shift_tensor_{64,128}`, `shift_tensor_rough_{64,128}` | `shift_tensor.rs` | the Gaussian step on tensor cores | `d x stride` |
 //! | `scan_{sums,block,runs}` | `scan.rs` | prefix sums, in place | `n` |
 //! | `claim_cells` | `cells.rs` | the small cells that ends gather in, by a hash table | `d x stride` |
 //! | `column_extents`, `widest_axes`, `largest_magnitude` | `axes.rs` | how far coordinates extend | `d x stride` |
@@ -69,6 +71,8 @@ mod lanes;
 pub mod layout;
 pub mod marks;
 pub mod matmul;
+#[cfg(any(not(target_arch = "nvptx64"), target_feature = "sm_80"))]
+pub mod matmul_tensor;
 pub mod merge;
 pub mod moments;
 pub mod near;
@@ -76,6 +80,8 @@ pub mod neighbours;
 pub mod order;
 pub mod pairwise;
 pub mod progress;
+#[cfg(any(not(target_arch = "nvptx64"), target_feature = "sm_80"))]
+mod pull_tensor;
 pub mod radix;
 pub mod reduce;
 pub mod retire;
@@ -85,6 +91,8 @@ pub mod scan;
 mod share;
 pub mod shift;
 pub mod shift_any;
+#[cfg(any(not(target_arch = "nvptx64"), target_feature = "sm_80"))]
+pub mod shift_tensor;
 pub mod slices;
 pub mod smooth;
 pub mod sphere;
@@ -95,6 +103,8 @@ pub mod steps;
 mod stored;
 pub mod suppress;
 pub mod tally;
+#[cfg(any(not(target_arch = "nvptx64"), target_feature = "sm_80"))]
+mod tensor;
 mod tile;
 pub mod triangular;
 pub mod vector;

@@ -275,13 +275,16 @@ pub enum Error {
     },
     /// The program has no PTX for a kernel.
     #[error(
-        "there is no PTX for kernel {kernel} that compute capability {compute} and the driver can run ({origin}); say --device cpu to use the processor"
+        "there is no PTX for kernel {kernel} that compute capability {compute} and the driver can run{} ({origin}); say --device cpu to use the processor",
+        needs.map_or(String::new(), |least| format!(": it needs compute capability {}.{}", least / 10, least % 10))
     )]
     NoPtx {
         /// The kernel.
         kernel: &'static str,
         /// The GPU's compute capability, times ten.
         compute: u32,
+        /// The least that the program has PTX for, if that is more.
+        needs: Option<u32>,
         /// Where the PTX in the program comes from.
         origin: &'static str,
     },

@@ -22,6 +22,7 @@
 //! | [`data`] | tables of points, read and written; synthetic point sets |
 //! | [`picture`] | pictures of clusterings |
 //! | [`segment`] | images: filtering and segmentation |
+//! | [`product`] | matrix products, in a precision that is asked for |
 //! | [`sweep`] | what other bandwidths find |
 //! | [`agreement`] | how far two labellings agree |
 //! | [`mod@reference`] | the naive oracle in f64 |
@@ -39,6 +40,7 @@ pub mod files;
 pub mod mean_shift;
 pub mod picture;
 pub mod points;
+pub mod product;
 pub mod reference;
 pub mod segment;
 pub mod sweep;

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use modeseek::WeightFunction;
+use modeseek::product::Precision;
 
 use super::args::Effort;
 use super::cases::{self, Case, Shape};
@@ -11,7 +12,7 @@ use super::opened::Opened;
 use super::results::{Check, Results};
 use super::subject::{self, Measured, Task};
 use super::timing::{self, Member};
-use super::{Outcome, caught, step};
+use super::{Outcome, caught, step, tensor};
 use crate::peers::{Peer, Peers};
 
 const OURS: &str = "modeseek";
@@ -87,6 +88,11 @@ impl<'a> Machines<'a> {
                 if d == 2 {
                     self.add_c(&mut gaussian);
                 }
+                if tensor::DIMENSIONS.contains(&d) {
+                    let tasks =
+                        [("f16 twice", false), ("f16", true)].map(|(name, rough)| (name, Task::Tensor { rough }));
+                    self.add_tensor(&mut gaussian, &tasks);
+                }
                 let mut units = vec![gaussian];
                 if ALL_WEIGHTS.contains(&case.name.as_str()) {
                     units.push(unit("/triangular", OURS, Task::Step(WeightFunction::Triangular)));
@@ -97,6 +103,8 @@ impl<'a> Machines<'a> {
             Shape::Product { m, k, n } => {
                 let mut tiled = unit("", OURS, Task::Product { naive: false });
                 self.add_nvcc(&mut tiled);
+                let tasks = [("TF32", Precision::Tf32), ("BF16", Precision::Bf16)];
+                self.add_tensor(&mut tiled, &tasks.map(|(name, precision)| (name, Task::Rounded(precision))));
                 let naive =
                     (m * k * n <= MOST_NAIVE).then(|| unit("", "modeseek, naive", Task::Product { naive: true }));
                 std::iter::once(tiled).chain(naive).collect()
@@ -117,6 +125,17 @@ impl<'a> Machines<'a> {
                 unit.subjects.push(Subject { implementation: NVCC.to_owned(), by: By::Device(opened), task });
             }
             Some(Err(why)) => unit.missing.push((NVCC.to_owned(), why.to_string())),
+        }
+    }
+
+    fn add_tensor<'b>(&'b self, unit: &mut Unit<'b>, tasks: &[(&str, Task)]) {
+        let missing = tensor::missing(&self.opened.device);
+        for (name, task) in tasks {
+            let implementation = format!("modeseek, tensor cores, {name}");
+            match &missing {
+                Some(why) => unit.missing.push((implementation, why.clone())),
+                None => unit.subjects.push(Subject { implementation, by: By::Device(self.opened), task: *task }),
+            }
         }
     }
 
@@ -181,7 +200,7 @@ fn begin(opened: &Opened, unit: &Unit<'_>, effort: &Effort, results: &mut Result
             Err(why) => row.fail(&why.to_string()),
         }
         if !row.is_closed() {
-            row.precision = Some("f32");
+            row.precision = Some(subject.task.precision());
             row.timer = Some(if let By::Device(opened) = subject.by { opened.timer } else { "wall clock" });
             row.work = Some(subject::work(unit.shape));
         }

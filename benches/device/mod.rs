@@ -14,6 +14,7 @@ mod results;
 mod runs;
 mod step;
 mod subject;
+mod tensor;
 mod timing;
 
 use std::error::Error;

@@ -16,7 +16,7 @@ const CHECKED: usize = 32;
 const ALL: usize = 1000;
 
 /// The points of a step: the lecture's clusters, where the flat weight wants them on a grid.
-fn columns(function: WeightFunction, n: usize, d: usize) -> Columns {
+pub fn columns(function: WeightFunction, n: usize, d: usize) -> Columns {
     match function {
         WeightFunction::Flat => Columns::new(n, d, function),
         _ => Columns::of(&shift::clusters(n, d), function),
@@ -24,7 +24,7 @@ fn columns(function: WeightFunction, n: usize, d: usize) -> Columns {
 }
 
 /// Compares moved points with the oracle: the largest distance from where one should be, in bandwidths.
-fn compare(columns: &Columns, moved: &[f32]) -> Outcome<Check> {
+pub fn compare(columns: &Columns, moved: &[f32]) -> Outcome<Check> {
     let (n, d) = (columns.n, columns.d);
     for (c, column) in moved.chunks(columns.stride).enumerate() {
         if let Some(i) = column[..n].iter().position(|x| !x.is_finite()) {

@@ -1,10 +1,11 @@
 //! What is measured: one implementation of one case, prepared on a device.
 
+use modeseek::product::Precision;
 use modeseek::{Device, WeightFunction};
 
 use super::cases::Shape;
 use super::results::{Check, Work};
-use super::{Outcome, matrix, points, step};
+use super::{Outcome, matrix, points, step, tensor};
 
 /// One implementation of one case, with its data.
 pub trait Measured {
@@ -31,6 +32,24 @@ pub enum Task {
     /// The number of a metric in `families::distances::METRICS`.
     Pairwise(usize),
     Reduce,
+    /// A product of inputs that are rounded for tensor cores.
+    Rounded(Precision),
+    /// A Gaussian step on tensor cores, of f16 alone if it is rough.
+    Tensor {
+        rough: bool,
+    },
+}
+
+impl Task {
+    /// What is multiplied.
+    pub fn precision(self) -> &'static str {
+        match self {
+            Self::Rounded(Precision::Tf32) => "tf32",
+            Self::Rounded(Precision::Bf16) => "bf16",
+            Self::Tensor { rough: true } => "f16",
+            _ => "f32",
+        }
+    }
 }
 
 /// Makes the data of a case, and uploads it: `most_sets` times at most where it would stay in a cache.
@@ -44,6 +63,10 @@ pub fn prepare(task: Task, shape: Shape, device: &Device, most_sets: usize) -> O
             Box::new(points::Pairwise::new(device, metric, [m, n, d], most_sets)?)
         }
         (Task::Reduce, Shape::Reduce { m, n, d }) => Box::new(points::Reduce::new(device, [m, n, d], most_sets)?),
+        (Task::Rounded(precision), Shape::Product { m, k, n }) => {
+            Box::new(tensor::Product::new(device, precision, [m, k, n])?)
+        }
+        (Task::Tensor { rough }, Shape::Step { n, d }) => Box::new(tensor::Step::new(device, rough, n, d)?),
         _ => return Err(format!("{task:?} does not work on {shape:?}").into()),
     })
 }

@@ -36,7 +36,7 @@ impl Arch {
         Self { target: target.to_owned(), ptx: ptx.to_owned() }
     }
 
-    /// What is built unless a builder says otherwise: Turing and newer, and Hopper and newer.
+    /// What is built unless a builder says otherwise: Turing and newer, Ampere and newer, and Hopper and newer.
     ///
     /// ```
     /// use cuda_builder::Arch;
@@ -44,7 +44,7 @@ impl Arch {
     /// assert!(Arch::defaults().contains(&Arch::new("sm_75", "ptx70")));
     /// ```
     pub fn defaults() -> Vec<Self> {
-        vec![Self::new("sm_75", "ptx70"), Self::new("sm_90", "ptx78")]
+        vec![Self::new("sm_75", "ptx70"), Self::new("sm_80", "ptx70"), Self::new("sm_90", "ptx78")]
     }
 
     /// The processor, as in `sm_75`; also the folder its modules are kept in.

@@ -109,7 +109,7 @@ pub struct Build {
     pub archs: Vec<Arch>,
     /// One for each family and architecture for which it differs from those before, if any.
     pub modules: Vec<Module>,
-    /// What the kernels turned out to be on the first architecture.
+    /// What each kernel turned out to be on the first architecture that has it.
     pub kernels: Vec<KernelInfo>,
     /// Whether `.loc` lines lead from the PTX to the sources.
     pub line_tables: bool,
@@ -330,7 +330,7 @@ impl CudaBuilder {
         let hash = sources.hash(&recipe(&self.archs()))?;
         let target_dir = absolute(&self.target_dir.clone().unwrap_or_else(|| default_target_dir(sources)))?;
         let allowed = self.allowed.clone().or(sources.allowed());
-        let (mut modules, mut kernels) = (Vec::new(), Vec::new());
+        let (mut modules, mut kernels) = (Vec::new(), Vec::<KernelInfo>::new());
         for arch in &self.archs() {
             let krate = sources.kernel_crate();
             let device_build = DeviceBuild {
@@ -343,7 +343,10 @@ impl CudaBuilder {
             };
             let (more, infos) = examine(arch, &device_build.run()?, &allowed)?;
             modules = with_new(modules, more);
-            kernels = if kernels.is_empty() { infos } else { kernels };
+            // A family may be left out for an old architecture, whose instructions do not reach for it.
+            let is_new = |info: &KernelInfo| !kernels.iter().any(|known: &KernelInfo| known.name == info.name);
+            let new: Vec<_> = infos.into_iter().filter(is_new).collect();
+            kernels.extend(new);
         }
         let (archs, line_tables) = (self.archs(), self.line_tables);
         Ok(Build { compiler, archs, modules, kernels, line_tables, sources: hash })

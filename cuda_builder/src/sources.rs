@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::manifest::{self, Package, Packages};
 
 /// Raise it where the same sources and flags give other PTX than before: when splitting changes, say.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// Folders at a crate's root that the library is not made from.
 const NOT_SOURCES: [&str; 5] = ["ptx", "tests", "benches", "examples", "target"];

@@ -1,11 +1,14 @@
 //! The words as PTX: LLVM intrinsics, so that LLVM knows which of them synchronise.
 //!
 //! Barriers, shuffles and votes must not be written as `asm!`: rustc does not mark such a call
-//! `convergent`, and LLVM could then move it into one arm of a branch. The tensor cores' products are
-//! `asm!` all the same, because rustc has no way to pass the intrinsic its pairs of f16: their contract forbids
+//! `convergent`, and LLVM could then move it into one arm of a branch. What feeds the tensor cores (matrix.rs) is
+//! `asm!` all the same, because rustc has no way to pass the intrinsics their pairs of f16: its contract forbids
 //! such branches, and `cuda_builder` looks for them.
 
 use core::arch::{asm, nvptx};
+
+mod matrix;
+pub(crate) use matrix::*;
 
 #[allow(improper_ctypes)]
 unsafe extern "C" {
@@ -143,48 +146,6 @@ warp_word! {
     vote_all(mask: u32, predicate: bool) -> bool = vote_all_sync(mask, predicate);
     vote_any(mask: u32, predicate: bool) -> bool = vote_any_sync(mask, predicate);
     vote_ballot(mask: u32, predicate: bool) -> u32 = vote_ballot_sync(mask, predicate);
-}
-
-/// `mma.sync` of one shape: D = A B + C on the registers of a warp.
-///
-/// No `pure`: LLVM may then neither drop nor hoist it, nor move it past other such statements.
-macro_rules! mma {
-    ($shape:literal, $a:literal, $b:literal; $($a_word:expr),*; $($b_word:expr),*; $c:expr) => {{
-        let [mut d0, mut d1, mut d2, mut d3] = $c;
-        asm!(
-            concat!(
-                "mma.sync.aligned.", $shape, ".row.col.f32.f16.f16.f32 {{{0}, {1}, {2}, {3}}}, ",
-                $a, ", ", $b, ", {{{0}, {1}, {2}, {3}}};"
-            ),
-            inout(reg32) d0,
-            inout(reg32) d1,
-            inout(reg32) d2,
-            inout(reg32) d3,
-            $(in(reg32) $a_word,)*
-            $(in(reg32) $b_word,)*
-            options(nomem, nostack, preserves_flags)
-        );
-        [d0, d1, d2, d3]
-    }};
-}
-
-/// From compute 8.0 on one instruction.
-#[cfg(target_feature = "sm_80")]
-#[inline(always)]
-pub(crate) unsafe fn mma_m16n8k16_f16(a: [u32; 4], b: [u32; 2], c: [f32; 4]) -> [f32; 4] {
-    // SAFETY: it works on registers alone, and the caller promises that the warp comes here together.
-    unsafe { mma!("m16n8k16", "{{{4}, {5}, {6}, {7}}}", "{{{8}, {9}}}"; a[0], a[1], a[2], a[3]; b[0], b[1]; c) }
-}
-
-/// Compute 7.5 has half the depth: columns 0 to 7 of A are its first two words, rows 0 to 7 of B its first.
-#[cfg(not(target_feature = "sm_80"))]
-#[inline(always)]
-pub(crate) unsafe fn mma_m16n8k16_f16(a: [u32; 4], b: [u32; 2], c: [f32; 4]) -> [f32; 4] {
-    // SAFETY: they work on registers alone, and the caller promises that the warp comes here together.
-    unsafe {
-        let c = mma!("m16n8k8", "{{{4}, {5}}}", "{{{6}}}"; a[0], a[1]; b[0]; c);
-        mma!("m16n8k8", "{{{4}, {5}}}", "{{{6}}}"; a[2], a[3]; b[1]; c)
-    }
 }
 
 /// A generic address that is known to lie in shared memory, as a pointer of which LLVM knows it.

@@ -17,7 +17,9 @@
 //! | `extern __shared__ float tile[]` | [`shared::dynamic_shared_mem`] |
 //! | `__shfl_down_sync` | [`warp::warp_shuffle_down`] |
 //! | `__ballot_sync` | [`warp::warp_vote_ballot`] |
-//! | `mma.sync` (PTX) | [`warp::mma_m16n8k16_f16`] |
+//! | `mma.sync`, `ldmatrix` (PTX) | [`warp::mma_m16n8k16_f16`], [`warp::ldmatrix_x4`] |
+//! | `cp.async` (PTX) | [`copy::async_16`] |
+//! | `__floats2bfloat162_rn` | [`narrow::bf16_pair`] |
 //! | `atomicMax` | [`atomic::fetch_max`] |
 //! | `kernel<<<grid, block>>>(…)` | `kernel::launch(…)`, see [`kernel`] |
 #![cfg_attr(target_arch = "nvptx64", no_std)]
@@ -28,9 +30,12 @@
 #![cfg_attr(target_arch = "nvptx64", allow(internal_features))]
 
 pub mod atomic;
+#[cfg(any(not(target_arch = "nvptx64"), target_feature = "sm_80"))]
+pub mod copy;
 mod disjoint;
 mod float;
 pub mod machine;
+pub mod narrow;
 pub mod shared;
 pub mod thread;
 pub mod warp;

@@ -6,6 +6,7 @@
 //! stack and goes on with another one. A kernel without such calls is therefore a plain loop.
 
 mod matrix;
+mod narrow;
 
 use std::cell::Cell;
 use std::ptr::null;
@@ -356,7 +357,8 @@ pub mod words {
     use std::cell::Cell;
     use std::sync::atomic::{Ordering, fence};
 
-    pub(crate) use super::matrix::mma_m16n8k16_f16;
+    pub(crate) use super::matrix::*;
+    pub(crate) use super::narrow::*;
     use super::{CURRENT, Thread, Wait};
 
     #[inline(always)]

@@ -43,6 +43,29 @@ pub fn dynamic_shared_mem<T>() -> *mut T {
     crate::words::dynamic_shared()
 }
 
+/// Where something lies in shared memory, for words that take no pointer: 32 bits on a GPU.
+#[derive(Clone, Copy)]
+pub struct SharedAddress(pub(crate) crate::words::SharedAddress);
+
+impl SharedAddress {
+    /// The address of what a pointer into shared memory points to.
+    #[inline(always)]
+    pub fn of<T>(pointer: *const T) -> Self {
+        Self(crate::words::shared_address(pointer.cast()))
+    }
+
+    /// So many bytes further.
+    ///
+    /// # Safety
+    /// The bytes up to there belong to the same array.
+    #[inline(always)]
+    #[must_use]
+    pub unsafe fn add(self, bytes: u32) -> Self {
+        // SAFETY: the caller's promise.
+        Self(unsafe { crate::words::shared_add(self.0, bytes) })
+    }
+}
+
 /// A static array in the block's shared memory: `shared_array![f32; 256]` is a `*mut f32` to 256
 /// cells, aligned to 16 bytes and uninitialised.
 ///

@@ -11,6 +11,9 @@
 
 use crate::words;
 
+mod matrix;
+pub use matrix::*;
+
 /// The mask of a whole warp.
 pub const ALL: u32 = u32::MAX;
 
@@ -370,64 +373,6 @@ pub unsafe fn warp_vote_any(mask: u32, predicate: bool) -> bool {
 pub unsafe fn warp_vote_ballot(mask: u32, predicate: bool) -> u32 {
     // SAFETY: the caller's promise.
     unsafe { words::vote_ballot(mask, predicate) }
-}
-
-/// D = A B + C on the tensor cores, with A 16 x 16 and B 16 x 8 in f16, C and D 16 x 8 in f32.
-///
-/// A matrix lies spread over the lanes. With g = lane / 4 and t = lane % 4, a lane holds
-///
-/// | | word or number | elements (row, column) |
-/// |---|---|---|
-/// | A | `a[0]`, `a[1]` | (g, 2t) and (g, 2t + 1); the same of row g + 8 |
-/// | | `a[2]`, `a[3]` | (g, 2t + 8) and (g, 2t + 9); the same of row g + 8 |
-/// | B | `b[0]`, `b[1]` | (2t, g) and (2t + 1, g); (2t + 8, g) and (2t + 9, g) |
-/// | C, D | `c[0]`, `c[1]`; `c[2]`, `c[3]` | (g, 2t), (g, 2t + 1); the same of row g + 8 |
-///
-/// where a word holds two f16, the first in its low half: the fragments of PTX's
-/// `mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32`. That is one instruction from compute 8.0 on; PTX for
-/// 7.5 has two of `m16n8k8`, one for each half of the 16 products.
-///
-/// ```
-/// # use cpu_executor::{Cells, CpuExecutor};
-/// use cuda_std::warp;
-/// use cuda_std::prelude::*;
-///
-/// /// The product of a matrix of ones and another.
-/// #[kernel(block = 32, grid = 1, require(out.len() == 128))]
-/// pub unsafe fn ones(mut out: DisjointMut<f32>) {
-///     // 1 and 1, as f16.
-///     const ONES: u32 = 0x3c00_3c00;
-///     // SAFETY: the whole warp comes here.
-///     let d = unsafe { warp::mma_m16n8k16_f16([ONES; 4], [ONES; 2], [0.5; 4]) };
-///     for (i, d) in d.into_iter().enumerate() {
-///         // SAFETY: a lane has four cells of its own.
-///         unsafe { out.write(warp::lane_id() as usize * 4 + i, d) };
-///     }
-/// }
-///
-/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let executor = CpuExecutor::of_this_processor()?;
-/// let mut out = Cells::filled(0.0, 128);
-/// executor.run(ones::launch(&mut out))?;
-/// assert_eq!(out.to_vec(), [16.5; 128]);
-/// # Ok(())
-/// # }
-/// ```
-///
-/// # Precision
-/// Products are exact. Their sum and C's is off by at most 17 roundings of f32, 2^-24 each, of the sum of
-/// magnitudes on the processor, which adds them in order; tensor cores add in an order of their own, and may cut off
-/// where f32 would round: 17 times 2^-23. Sums of integers (or of multiples of one power of two) below 2^24 are exact.
-///
-/// # Safety
-/// The whole warp comes here together, 32 lanes of it. The call must not stand under a condition that
-/// differs between the lanes, even if it never does where it matters: in PTX it is `asm!`, which LLVM does not
-/// know to synchronise and may copy into the arms of such a branch. `cuda_builder` refuses what it finds of that, as it
-/// does for barriers.
-#[inline(always)]
-pub unsafe fn mma_m16n8k16_f16(a: [u32; 4], b: [u32; 2], c: [f32; 4]) -> [f32; 4] {
-    // SAFETY: the caller's promise.
-    unsafe { words::mma_m16n8k16_f16(a, b, c) }
 }
 
 /// Combines the values of a whole warp with `combine`, in a fixed order; every lane gets the result.

@@ -108,10 +108,13 @@ impl Cuda {
         self.context.bind_to_thread().map_err(self.refused("use the GPU from this thread"))
     }
 
+    fn target(&self) -> Target {
+        Target { compute: self.compute, newest_ptx: ptx::newest_ptx(self.driver_version) }
+    }
+
     /// A kernel, whose module is loaded if it is not yet.
     fn function(&self, kernel: &'static Kernel) -> Result<Function> {
-        let target = Target { compute: self.compute, newest_ptx: ptx::newest_ptx(self.driver_version) };
-        self.loaded().function(kernel, target)
+        self.loaded().function(kernel, self.target())
     }
 
     /// What to make of an error that came out when something was asked of the driver.
@@ -272,6 +275,10 @@ impl Executor for Cuda {
         .map_err(self.refused(&format!("launch kernel {}", kernel.name)))?;
         self.loaded().last_launched = kernel.name;
         Ok(())
+    }
+
+    fn has(&self, kernel: &'static Kernel) -> bool {
+        self.loaded().has(kernel, self.target())
     }
 
     fn load(&self, kernel: &'static Kernel) -> Result<Duration> {

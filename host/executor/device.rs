@@ -498,6 +498,11 @@ impl Device {
         unsafe { self.executor().launch(launch.kernel(), sizes, launch.args()) }
     }
 
+    /// Whether there is code of a kernel that the device can run: a GPU may be too old for one.
+    pub fn has(&self, kernel: &'static Kernel) -> bool {
+        self.executor().has(kernel)
+    }
+
     /// Makes a kernel's code ready now rather than at its first launch, and tells how long that took.
     ///
     /// ```

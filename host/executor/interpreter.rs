@@ -87,11 +87,8 @@ impl State {
             return Ok((gpu, module));
         }
         let newest = (u32::MAX, 0);
-        let module = ptx::module_for(PTX, kernel.name, compute, newest).ok_or(Error::NoPtx {
-            kernel: kernel.name,
-            compute,
-            origin: PTX_ORIGIN,
-        })?;
+        let module =
+            ptx::module_for(PTX, kernel.name, compute, newest).ok_or_else(|| ptx::no_module(kernel.name, compute))?;
         if !modules.contains_key(module.name()) {
             modules.insert(module.name(), Module::parse(module.text)?);
         }
@@ -149,6 +146,11 @@ impl Executor for Interpreter {
         let grid = Grid { grid: sizes.grid, block: sizes.block, dynamic_shared: sizes.shared as u32 };
         gpu.launch(module, kernel.name, grid, &arguments)?;
         Ok(())
+    }
+
+    fn has(&self, kernel: &'static Kernel) -> bool {
+        let foreign = self.state().foreign.iter().any(|module| module.kernel(kernel.name).is_some());
+        foreign || ptx::module_for(PTX, kernel.name, self.compute, (u32::MAX, 0)).is_some()
     }
 
     fn load(&self, kernel: &'static Kernel) -> Result<Duration> {

@@ -189,6 +189,11 @@ pub trait Executor: Send + Sync {
     /// until the next call of `read` or `synchronize` has returned.
     unsafe fn launch(&self, kernel: &'static Kernel, sizes: Prepared, args: &[Arg]) -> Result<()>;
 
+    /// Whether it can run a kernel at all: a GPU may be too old for one.
+    fn has(&self, _kernel: &'static Kernel) -> bool {
+        true
+    }
+
     /// Makes a kernel's code ready now rather than at its first launch, and tells how long that took.
     fn load(&self, _kernel: &'static Kernel) -> Result<Duration> {
         Ok(Duration::ZERO)

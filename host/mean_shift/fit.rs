@@ -14,6 +14,7 @@ use super::near::{self, Pairs};
 use super::options::{Form, Method};
 use super::path::{Path, Way};
 use super::prepare::Prepared;
+use super::tensor;
 use crate::error::{Bytes, Result};
 use crate::executor::nvtx::Range;
 use crate::executor::{Counts, Device};
@@ -299,7 +300,12 @@ impl MeanShift {
                     Form::Blurring => prepared.field.blur(&shaped, queries.columns, watch),
                     Form::Standard => prepared.field.climb(&shaped, queries, watch),
                 };
-                (ends?, Path::exact("all pairs", why))
+                let mut path = Path::exact("all pairs", why);
+                if let (Form::Blurring, Some(wide)) = (self.form, prepared.field.tensor) {
+                    path.reason += "; on tensor cores";
+                    path.memory = tensor::bytes(n, wide);
+                }
+                (ends?, path)
             }
         })
     }

@@ -16,6 +16,7 @@ use super::builder::MeanShift;
 use super::near::First;
 use super::rounds::Rounds;
 use super::slices::Slices;
+use super::tensor::Tensor;
 use crate::error::{Error, Result};
 use crate::executor::{Buffer, Device, Download};
 
@@ -58,6 +59,8 @@ pub struct Field {
     pub stride: u32,
     pub norm: Norm,
     pub step: Step,
+    /// Dimensions as blurring steps on tensor cores have them, if they are: see tensor.rs.
+    pub tensor: Option<u32>,
 }
 
 /// Where one step goes: d x stride, scaled; and the sums of weights and squared steps, 2 x stride.
@@ -247,31 +250,31 @@ impl Field {
         let mut run = Run::new(device, options, watch)?;
         device.launch(begin::launch(&mut device.zeros(n)?, &mut run.state, self.n))?;
         let sizes = Sizes { n: self.n, d: self.d, stride: self.stride, query_stride: self.stride, most: self.n };
-        let mut rounds = Rounds::new(device, run.limit);
+        let (mut rounds, mut tensor) = (Rounds::new(device, run.limit), Tensor::of(self)?);
         let mut slices = self.slices(self.n)?;
         loop {
             let steps = |mut numbers: Range<usize>| {
                 numbers.try_for_each(|step| {
                     let [from, to] = if step % 2 == 0 { [&mut even, &mut odd] } else { [&mut odd, &mut even] };
-                    device.launch(options.in_own_blocks(
-                        self.d,
-                        self.norm,
-                        (self.step)(Call {
-                            queries: &*from,
-                            points: &*from,
-                            marks: &self.marks,
-                            next: to,
-                            sums: &mut sums,
-                            state: &mut run.state,
-                            sizes,
-                            limit: run.limit as u32,
-                            tolerance: options.scaled_tolerance(),
-                            relaxation: 1.0,
-                            norm: self.norm,
-                            near: None,
-                            slices: slices.lend(),
-                        }),
-                    ))
+                    let call = Call {
+                        queries: &*from,
+                        points: &*from,
+                        marks: &self.marks,
+                        next: to,
+                        sums: &mut sums,
+                        state: &mut run.state,
+                        sizes,
+                        limit: run.limit as u32,
+                        tolerance: options.scaled_tolerance(),
+                        relaxation: 1.0,
+                        norm: self.norm,
+                        near: None,
+                        slices: slices.lend(),
+                    };
+                    match &mut tensor {
+                        Some(tensor) => tensor.step(call),
+                        None => device.launch(options.in_own_blocks(self.d, self.norm, (self.step)(call))),
+                    }
                 })
             };
             if rounds.has_more() {

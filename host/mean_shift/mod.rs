@@ -34,6 +34,7 @@ mod prepare;
 mod rounds;
 mod seeds;
 pub mod slices;
+mod tensor;
 
 pub use assemble::Mode;
 pub use bandwidth::Bandwidth;

@@ -10,6 +10,7 @@ use super::iterate::{Field, Queries};
 use super::labels::{Columns, count};
 use super::masses::Masses;
 use super::options::Distance;
+use super::tensor;
 use crate::error::{Error, Result};
 use crate::executor::nvtx::Range;
 use crate::executor::{Buffer, Device};
@@ -224,6 +225,7 @@ impl MeanShift {
             None => device.zeros(0)?,
         };
         let step = self.weight.steps().choose(d as u32, norm, marked);
+        let tensor = tensor::wide(self, device, marked, points.centred_rows(), &scaling.factors);
         let field = Field {
             device: device.clone(),
             columns,
@@ -233,6 +235,7 @@ impl MeanShift {
             stride: stride as u32,
             norm,
             step,
+            tensor,
         };
         Ok(Prepared { field, scaling, rows, weights, unit, h, per_dimension, how, notes })
     }

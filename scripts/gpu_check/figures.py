@@ -13,6 +13,8 @@ CEILINGS = {"copy": "bytes", "fma": "flops", "ex2": "exponentials", "mma": "flop
 CEILING = "ceiling/"
 
 OURS = "modeseek"
+# In the names of our rows that multiply in tensor cores.
+TENSOR = "tensor cores"
 
 # Behind the names of cases; their weights are no exponentials.
 OTHER_WEIGHTS = ("/triangular", "/flat")
@@ -76,7 +78,8 @@ def floor(row: Row, rates: Dict[str, float], dimensions: Optional[int]) -> Optio
 
     A pair of a step costs 3 d + 1 operations of the fma unit (d differences, d squares added up, a sum of
     weights, d weighted sums) and one exponential. A GPU does exponentials in units of their own, so that the slower
-    of the two bounds; a processor does both in the same units, one after the other.
+    of the two bounds; a processor does both in the same units, one after the other. On tensor cores differences are none,
+    and products take their place.
     """
     work = row.get("work", {})
     kind = row["case"].split("/")[0]
@@ -100,7 +103,12 @@ def _of_pairs(row: Row, rates: Dict[str, float], dimensions: int) -> Dict[str, f
     """Seconds of each unit for the pairs of a step or a run."""
     parts: Dict[str, float] = {}
     pairs = row["work"]["pairs"]
-    if rates.get("fma"):
+    if TENSOR in row["implementation"]:
+        # Two products of d numbers a pair; each is three where numbers are two halves, for the precision of f32.
+        flops = pairs * 4 * dimensions * (3 if row.get("precision") == "f32" else 1)
+        if rates.get("mma"):
+            parts["mma"] = flops / rates["mma"]
+    elif rates.get("fma"):
         parts["fma"] = pairs * (3 * dimensions + 1) / (rates["fma"] / 2.0)  # a ceiling counts an fma as two flops
     if row["case"].endswith(OTHER_WEIGHTS):
         return parts

@@ -14,14 +14,15 @@ from . import mix, resources, sass
 from .specification import PEERS, KernelSpec, LoopSpec, SpecificationError
 from .toolchain import Tools, ToolError, run
 
-# Each architecture, and the folder of the PTX that a driver takes for it, where that folder has the family; else it
-# takes the oldest's, which is then no different.
-OLDEST = "sm_75"
+# The folders of PTX, and each architecture with the newest of them that a driver takes for it, where that has the
+# family; else it takes the next older, which is then no different.
+FOLDERS = ("sm_75", "sm_80", "sm_90")
+OLDEST = FOLDERS[0]
 PTX_OF = {
     "sm_75": "sm_75",
-    "sm_80": "sm_75",
-    "sm_86": "sm_75",
-    "sm_89": "sm_75",
+    "sm_80": "sm_80",
+    "sm_86": "sm_80",
+    "sm_89": "sm_80",
     "sm_90": "sm_90",
     "sm_100": "sm_90",
     "sm_120": "sm_90",
@@ -96,14 +97,16 @@ def measure(tools: Tools, ptx: Path, kernels: dict[str, KernelSpec], archs: Iter
 
 def modules_of(ptx: Path, arch: str) -> list[Path]:
     """The modules that a driver takes for an architecture, by the names of their families."""
-    families = {module.name: module for folder in (OLDEST, PTX_OF[arch]) for module in (ptx / folder).glob("*.ptx")}
+    folders = FOLDERS[: FOLDERS.index(PTX_OF[arch]) + 1]
+    families = {module.name: module for folder in folders for module in (ptx / folder).glob("*.ptx")}
     return [families[name] for name in sorted(families)]
 
 
 def _complete(ours: Measurements, kernels: dict[str, KernelSpec]) -> None:
     """Fails where the table names a kernel that the PTX lacks."""
     for arch, found in ours.items():
-        if missing := sorted(kernels.keys() - found.keys()):
+        wanted = {name for name, spec in kernels.items() if spec.runs_on(PTX_OF[arch])}
+        if missing := sorted(wanted - found.keys()):
             raise SpecificationError(f"kernels.toml names kernels that the PTX for {arch} lacks: {', '.join(missing)}")
 
 

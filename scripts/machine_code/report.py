@@ -119,6 +119,9 @@ def _comparison(results: Results, kernels: dict[str, KernelSpec], archs: list[st
     for name, loop, unit in _loops(results, kernels):
         cells = []
         for arch in archs:
+            if name not in results.ours[arch]:
+                cells.append("")
+                continue
             ours = results.ours[arch][name].loops.get(loop)
             peer = results.peers[arch].get(name) if arch in results.peers else None
             other = peer.loops.get(loop) if peer else None
@@ -143,7 +146,7 @@ def _mix(results: Results, kernels: dict[str, KernelSpec], archs: list[str]) -> 
     for name, loop, unit in _loops(results, kernels):
         same: dict[tuple[float, str], list[str]] = {}
         for arch in archs:
-            if found := results.ours[arch][name].loops.get(loop):
+            if name in results.ours[arch] and (found := results.ours[arch][name].loops.get(loop)):
                 same.setdefault((found.units, _shares(found)), []).append(arch)
         rows += [
             [f"`{name}`", loop, ", ".join(of), f"{units:g}", shares] for (units, shares), of in same.items()
@@ -170,8 +173,8 @@ def _memory(results: Results) -> str:
 def _resources(results: Results, archs: list[str]) -> list[str]:
     """Registers and shared memory."""
     rows = []
-    for name in sorted(results.ours[archs[0]]):
-        figures = [results.ours[arch][name].resources for arch in archs]
+    for name in sorted({name for arch in archs for name in results.ours[arch]}):
+        figures = [results.ours[arch][name].resources for arch in archs if name in results.ours[arch]]
         shared = sorted({figure.shared for figure in figures})
         registers = [_registers(results, name, arch) for arch in archs]
         rows.append([f"`{name}`", *registers, ", ".join(f"{size:,}" for size in shared)])
@@ -179,7 +182,9 @@ def _resources(results: Results, archs: list[str]) -> list[str]:
 
 
 def _registers(results: Results, name: str, arch: str) -> str:
-    """Registers, and those of the peer where there is one."""
+    """Registers, and those of the peer where there is one; nothing where there is no such kernel."""
+    if name not in results.ours[arch]:
+        return ""
     peer = results.peers.get(arch, {}).get(name)
     ours = str(results.ours[arch][name].resources.registers)
     return f"{ours} / {peer.resources.registers}" if peer else ours

@@ -61,6 +61,11 @@ class KernelSpec:
     never_above: bool = False
     above_peer: str | None = None
     no_loop: str | None = None
+    needs: str | None = None
+
+    def runs_on(self, folder: str) -> bool:
+        """Whether there is code of it for GPUs that take the PTX of a folder."""
+        return self.needs is None or int(folder.removeprefix("sm_")) >= int(self.needs.removeprefix("sm_"))
 
 
 def of_class(counts: Counter[str], kind: str) -> int:

@@ -83,7 +83,7 @@ pub fn cut(ptx: &Ptx<'_>) -> Vec<FamilyText> {
 fn family_text(ptx: &Ptx<'_>, family: &str, markers: &BTreeSet<&Marker>) -> FamilyText {
     let wanted: BTreeSet<usize> = markers.iter().flat_map(|m| ptx.closure(&m.entry)).collect();
     let mut head = String::from("// Kernels written in Rust, compiled by cuda_builder. Do not edit.\n");
-    let (mut body, mut entries, mut seen) = (String::new(), Vec::new(), BTreeSet::new());
+    let (mut body, mut entries, mut seen, mut codes) = (String::new(), Vec::new(), BTreeSet::new(), 0);
     for (index, item) in ptx.items.iter().enumerate() {
         let mut text = tidy(item.text);
         if let (ItemKind::Entry { .. }, Some(entry)) = (item.kind, item.name) {
@@ -97,6 +97,10 @@ fn family_text(ptx: &Ptx<'_>, family: &str, markers: &BTreeSet<&Marker>) -> Fami
             _ => {
                 let pragma = item.kind == ItemKind::Other && item.name.is_none();
                 if (wanted.contains(&index) || pragma) && seen.insert(text.clone()) {
+                    if item.is_code() {
+                        text = relabelled(&text, codes);
+                        codes += 1;
+                    }
                     body += &format!("\n{text}\n");
                     if matches!(item.kind, ItemKind::Entry { .. }) {
                         entries.extend(item.name.map(str::to_owned));
@@ -111,6 +115,21 @@ fn family_text(ptx: &Ptx<'_>, family: &str, markers: &BTreeSet<&Marker>) -> Fami
     }
     FamilyText { family: family.to_owned(), entries, text: head + &body }
 }
+
+/// The text with labels numbered by its place in the family. LLVM numbers them by the place in the crate, and then a kernel
+/// that is added to one family would change the text of all that follow.
+fn relabelled(text: &str, code: usize) -> String {
+    let mut parts = text.split(LABEL);
+    let mut relabelled = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let rest = part.trim_start_matches(|c: char| c.is_ascii_digit());
+        relabelled += &format!("{LABEL}{code}{rest}");
+    }
+    relabelled
+}
+
+/// What a label begins with, before the number of its entry or function.
+const LABEL: &str = "$L__BB";
 
 /// The text without spaces at line ends, so that a checked-in copy passes whitespace checks, and without indentation,
 /// so that it is small.

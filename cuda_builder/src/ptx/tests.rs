@@ -55,6 +55,22 @@ fn families_get_what_they_refer_to_and_no_more() {
 }
 
 #[test]
+fn labels_are_numbered_within_a_family() {
+    let text = |before: &str, number: u32| {
+        format!(
+            ".version 7.0\n.target sm_75\n// cuda_std.kernel k gpu::a\n// cuda_std.kernel other gpu::b\n{before}\
+             .visible .entry k() {{ bra $L__BB{number}_2;\n$L__BB{number}_2:\nret; }}\n"
+        )
+    };
+    let other = ".visible .entry other() { bra $L__BB0_1;\n$L__BB0_1:\nret; }\n";
+    let (alone, behind) = (text("", 0), text(other, 17));
+    let first = |text: &str| split(&Ptx::read(text).unwrap())[0].clone();
+    assert_eq!(first(&behind).entries, ["k"]);
+    assert!(first(&behind).text.contains("bra $L__BB0_2;\n$L__BB0_2:\n"), "{}", first(&behind).text);
+    assert_eq!(first(&alone.replace("// cuda_std.kernel other gpu::b\n", "")), first(&behind));
+}
+
+#[test]
 fn a_split_module_reads_back_as_itself() {
     let ptx = Ptx::read(TWO_FAMILIES).unwrap();
     for family in split(&ptx) {

@@ -1,77 +1,111 @@
-//! Products of matrices that lie spread over a warp, as the tensor cores of a GPU do them.
+//! Products of matrices that lie spread over a warp, as the tensor cores of a GPU do them, and what feeds them.
 
-use super::words::{exchange, with};
+use std::cell::Cell;
 
-/// Products for each element of the result.
-const DEPTH: usize = 16;
+use super::words::{exchange, f16_values, with};
+use crate::narrow::bf16_values;
 
 /// What 32 lanes put in, two words each.
 type Words = [u64; 32];
 
 /// D = A B + C; see [`warp`](crate::warp::mma_m16n8k16_f16).
 pub(crate) unsafe fn mma_m16n8k16_f16(a: [u32; 4], b: [u32; 2], c: [f32; 4]) -> [f32; 4] {
-    let (rank, threads) = with(|thread| (thread.rank.get(), thread.block.threads()));
-    let lane = rank % 32;
-    assert!(
-        rank - lane + 32 <= threads,
-        "the product of a warp needs 32 lanes, which the block's last warp does not have"
-    );
-    let (low, high, b) = (all(a[0], a[1]), all(a[2], a[3]), all(b[0], b[1]));
-    let (g, t) = ((lane / 4) as usize, (lane % 4) as usize);
+    multiply(a, b, c, |a, b, sum| dot(f16_values(a), f16_values(b), sum))
+}
+
+pub(crate) unsafe fn mma_m16n8k16_bf16(a: [u32; 4], b: [u32; 2], c: [f32; 4]) -> [f32; 4] {
+    multiply(a, b, c, |a, b, sum| dot(bf16_values(a), bf16_values(b), sum))
+}
+
+pub(crate) unsafe fn mma_m16n8k8_tf32(a: [u32; 4], b: [u32; 2], c: [f32; 4]) -> [f32; 4] {
+    // The unit does not look at the low bits.
+    let value = |word: u32| f32::from_bits(word & !0x1fff);
+    multiply(a, b, c, |a, b, sum| sum + value(a) * value(b))
+}
+
+fn dot(a: [f32; 2], b: [f32; 2], sum: f32) -> f32 {
+    sum + a[0] * b[0] + a[1] * b[1]
+}
+
+/// D = A B + C, with eight words in a row of A and in a column of B; `add` adds the products of two words.
+fn multiply(a: [u32; 4], b: [u32; 2], c: [f32; 4], add: impl Fn(u32, u32, f32) -> f32) -> [f32; 4] {
+    let lane = lane_of_whole_warp("the product of a warp");
+    let (left, right, b) = (all(a[0], a[1]), all(a[2], a[3]), all(b[0], b[1]));
+    let (g, t) = (lane / 4, lane % 4);
     let mut d = c;
     for (i, d) in d.iter_mut().enumerate() {
-        let (second, column) = (i / 2, 2 * t + i % 2);
-        for k in 0..DEPTH {
-            // The lane of the row (of B, the column) that holds depth k, and its place there.
-            let (half, pair, element) = (k / 8, k % 8 / 2, k % 2);
-            let a = if half == 0 { &low } else { &high };
-            *d += element_of(a[4 * g + pair], second, element) * element_of(b[4 * column + pair], half, element);
+        let (lower, column) = (i / 2, 2 * t + i % 2);
+        for k in 0..8 {
+            let (a, half) = if k < 4 { (&left, 0) } else { (&right, 1) };
+            *d = add(word_of(a[4 * g + k % 4], lower), word_of(b[4 * column + k % 4], half), *d);
         }
     }
     d
 }
 
+/// This thread's lane.
+fn lane_of_whole_warp(what: &str) -> usize {
+    let (rank, threads) = with(|thread| (thread.rank.get(), thread.block.threads()));
+    let lane = rank % 32;
+    assert!(rank - lane + 32 <= threads, "{what} needs 32 lanes, which the block's last warp does not have");
+    lane as usize
+}
+
 /// Two words of every lane of the warp.
 fn all(first: u32, second: u32) -> Words {
-    exchange(u32::MAX, u64::from(second) << 32 | u64::from(first), |lanes| lanes.each_ref().map(std::cell::Cell::get))
+    exchange(u32::MAX, u64::from(second) << 32 | u64::from(first), |lanes| lanes.each_ref().map(Cell::get))
 }
 
-/// The f16 in one half of one of the two words.
-fn element_of(words: u64, word: usize, half: usize) -> f32 {
-    f16_to_f32((words >> (32 * word + 16 * half)) as u16)
+fn word_of(words: u64, word: usize) -> u32 {
+    (words >> (32 * word)) as u32
 }
 
-/// Exact: every f16 is an f32. (The type itself is not stable yet.)
-fn f16_to_f32(bits: u16) -> f32 {
-    let (sign, exponent, fraction) = (u32::from(bits >> 15) << 31, u32::from(bits >> 10 & 31), u32::from(bits & 1023));
-    let magnitude = match exponent {
-        // Zero and subnormals: multiples of 2^-24.
-        0 => (fraction as f32 / 16_777_216.0).to_bits(),
-        // Infinity and NaN.
-        31 => 255 << 23 | fraction << 13,
-        _ => (exponent + 127 - 15) << 23 | fraction << 13,
-    };
-    f32::from_bits(sign | magnitude)
+/// A pointer, as `SharedAddress` holds it.
+pub(crate) type SharedAddress = *const u8;
+
+pub(crate) fn shared_address(pointer: *const u8) -> SharedAddress {
+    pointer
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_f16_becomes_its_value() {
-        for bits in 0..=u16::MAX {
-            let (exponent, fraction) = (i32::from(bits >> 10 & 31), f64::from(bits & 1023) / 1024.0);
-            let magnitude = match exponent {
-                0 => fraction * 2.0_f64.powi(-14),
-                31 if fraction == 0.0 => f64::INFINITY,
-                31 => f64::NAN,
-                _ => (1.0 + fraction) * 2.0_f64.powi(exponent - 15),
-            };
-            let expected = if bits >> 15 == 1 { -magnitude } else { magnitude };
-            let found = f64::from(f16_to_f32(bits));
-            assert_eq!(found.is_nan(), expected.is_nan(), "{bits:#06x}");
-            assert!(found.is_nan() || found.to_bits() == expected.to_bits(), "{bits:#06x}: {found}, not {expected}");
-        }
-    }
+pub(crate) unsafe fn shared_add(address: SharedAddress, bytes: u32) -> SharedAddress {
+    // SAFETY: the caller's promise.
+    unsafe { address.add(bytes as usize) }
 }
+
+/// The rows' addresses that the lanes of a warp know.
+fn rows(row: SharedAddress) -> [*const u8; 32] {
+    assert!(row.addr().is_multiple_of(16), "a matrix's row begins at {row:p}, which is no multiple of 16");
+    exchange(u32::MAX, row.expose_provenance() as u64, |lanes| {
+        lanes.each_ref().map(|address| std::ptr::with_exposed_provenance(address.get() as usize))
+    })
+}
+
+pub(crate) unsafe fn ldmatrix_x4(row: SharedAddress) -> [u32; 4] {
+    let lane = lane_of_whole_warp("loading matrices");
+    let rows = rows(row);
+    // SAFETY: the caller promises 16 bytes from each address on, which is aligned.
+    std::array::from_fn(|i| unsafe { rows[8 * i + lane / 4].cast::<u32>().add(lane % 4).read() })
+}
+
+pub(crate) unsafe fn ldmatrix_x4_trans(row: SharedAddress) -> [u32; 4] {
+    let lane = lane_of_whole_warp("loading matrices");
+    let rows = rows(row);
+    std::array::from_fn(|i| {
+        // SAFETY: as above.
+        let element = |r: usize| u32::from(unsafe { rows[8 * i + r].cast::<u16>().add(lane / 4).read() });
+        let first = lane % 4 * 2;
+        element(first + 1) << 16 | element(first)
+    })
+}
+
+/// Copies at once.
+pub(crate) unsafe fn copy_async_16(to: SharedAddress, from: *const u8) {
+    let aligned = to.addr().is_multiple_of(16) && from.addr().is_multiple_of(16);
+    assert!(aligned, "an asynchronous copy from {from:p} to {to:p}: both must be multiples of 16");
+    // SAFETY: the caller's promise; `to` is the address of shared memory, which threads may write.
+    unsafe { std::ptr::copy_nonoverlapping(from, to.cast_mut(), 16) }
+}
+
+pub(crate) fn copy_commit() {}
+
+pub(crate) fn copy_wait<const PENDING: usize>() {}

@@ -11,7 +11,7 @@ use cudarc::driver::{DriverError, result};
 use super::driver::require;
 use super::errors::{is_of_a_launch, is_of_a_lost_gpu, message, no_gpu, of_a_running_gpu};
 use crate::error::{Error, Result};
-use crate::executor::ptx::{self, PTX, PTX_ORIGIN, PtxModule};
+use crate::executor::ptx::{self, PTX, PtxModule};
 
 /// What the driver has compiled so far, and what ran last.
 #[derive(Default)]
@@ -71,6 +71,12 @@ impl Loaded {
         Ok(function)
     }
 
+    /// Whether there is code of a kernel that the GPU and its driver can run.
+    pub(super) fn has(&self, kernel: &'static Kernel, target: Target) -> bool {
+        let foreign = self.foreign.iter().any(|&module| find(module, kernel).is_ok());
+        foreign || ptx::module_for(PTX, kernel.name, target.compute, target.newest_ptx).is_some()
+    }
+
     fn foreign_function(&self, kernel: &'static Kernel) -> Result<Option<Function>> {
         for &module in &self.foreign {
             match find(module, kernel) {
@@ -87,11 +93,8 @@ impl Loaded {
 
     fn own_function(&mut self, kernel: &'static Kernel, target: Target) -> Result<Function> {
         let Target { compute, newest_ptx } = target;
-        let module = ptx::module_for(PTX, kernel.name, compute, newest_ptx).ok_or(Error::NoPtx {
-            kernel: kernel.name,
-            compute,
-            origin: PTX_ORIGIN,
-        })?;
+        let module = ptx::module_for(PTX, kernel.name, compute, newest_ptx)
+            .ok_or_else(|| ptx::no_module(kernel.name, compute))?;
         let handle = self.own_module(module)?;
         match find(handle, kernel) {
             Ok(handle) => Ok(Function { handle, parameters: None }),

@@ -60,6 +60,10 @@ class Figures(unittest.TestCase):
         self.assertEqual(figures.floor(row(), on, 2), figures.Floor(1e6 / 1e11, "ex2"))
         wide = figures.floor(row(), on, 64)
         self.assertEqual((wide.bound, round(wide.seconds * 1e12)) if wide else None, ("fma", 193000000))
+        # Three products for each of two numbers of 64 coordinates, where tensor cores have two halves of a number.
+        cores = row("step/9x64", implementation="modeseek, tensor cores, f16 twice")
+        found = figures.floor(cores, {"fma": 2e12, "mma": 1e14}, 64)
+        self.assertEqual(found, figures.Floor(1e6 * 768 / 1e14, "mma"))
         # A processor does both in the same units.
         both = figures.floor(row(device="cpu"), on, 2)
         self.assertAlmostEqual(both.seconds if both else 0.0, 1e6 * (7 / 1e12 + 1 / 1e11))

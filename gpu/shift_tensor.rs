@@ -1,0 +1,232 @@
+//! The Gaussian mean-shift step on tensor cores, for up to 64 or 128 dimensions.   Compute 8.0 or newer.
+//!
+//! Attention with queries, keys and values alike: with scaled coordinates (weight.rs) the weight is
+//! 2^-|q - x|^2 = 2^(2 q.x - |q|^2 - |x|^2), and a query moves to `sum_j w_j x_j / sum_j w_j`. Exponents are never above 0, so
+//! that no maximum need be followed, as attention must.
+//!
+//! ```text
+//! halves_of_columns, a pass over the points: rows of f16, x = high + low, and |x|^2
+//! a block of 4 warps: 64 queries (128 in the rough form), whose rows stay in registers
+//! for each tile of points, three of which are in shared memory, two on their way:
+//!     for each 16 points of it:
+//!         q.x      by products of 16 x 8: high high, and (low high) + (high low)
+//!         w        of each pair, times 2^14, as f16: w = high + low
+//!         sums     += w x likewise, added to what there is in f32
+//! ```
+//!
+//! f16 and not bf16: both are as fast, f16 has 3 bits more, and coordinates in bandwidths about their centre need no more
+//! range than it has. Weights are times 2^14, so that f16 has them down to 2^-39.
+//!
+//! # Precision
+//! Let R be the greatest |x| or |q| in scaled coordinates, that is 0.85 times bandwidths.
+//!
+//! | | `shift_tensor` | `shift_tensor_rough` |
+//! |---|---|---|
+//! | number as it is multiplied, relative | 2^-22 | 2^-11 |
+//! | exponent, absolute, at most ([`exponent_error`]) | (2^-19 + D 2^-21) R^2 | (2^-9 + D 2^-21) R^2 |
+//! | weight, relative | the exponent's and 2^-22, and 2^-39 absolute | the exponent's and 2^-11 |
+//! | sums, relative to that of magnitudes | 2^-18 | 2^-10 + n 2^-27 |
+//!
+//! The step is off by the weights' relative error times how far the weighty points are from their mean. Rounding errors of
+//! different coordinates have different signs, so that what is seen is a tenth of the bound and less. A query
+//! of which all weights together are below 2^-20 should not be asked of this kernel.
+
+use cuda_std::prelude::*;
+use cuda_std::shared::SharedAddress;
+use cuda_std::{narrow, warp};
+
+use crate::progress;
+use crate::pull_tensor::{Arguments, LIFT, STAGES, THREADS, TILE, pull};
+use crate::shift::{end_blurring, supports};
+use crate::tensor::{ROWS, WORDS, unrolled};
+use crate::weight::Gaussian;
+
+/// The |x|^2 of what is no point: its weight is zero.
+const NOWHERE: f32 = 1e30;
+
+/// Queries that a block moves, 16 a warp and `tall`.
+pub const fn queries_of_block(tall: usize) -> usize {
+    THREADS / 32 * 16 * tall
+}
+
+/// Rows that `halves_of_columns` makes of so many points.
+pub const fn padded(n: usize) -> usize {
+    n.next_multiple_of(ROWS)
+}
+
+/// How far off the exponent of a weight may be, for coordinates whose length is `radius` at most: see the file.
+#[cfg(not(target_arch = "nvptx64"))]
+pub fn exponent_error(radius: f64, wide: usize, rough: bool) -> f64 {
+    let rounding = if rough { 2.0_f64.powi(-9) } else { 2.0_f64.powi(-19) };
+    radius * radius * (rounding + wide as f64 * 2.0_f64.powi(-21))
+}
+
+/// Rows of f16 of points by columns, and the squares of their lengths; zeros, and a length beyond all, behind the last.
+///
+/// Row i has `wide` words: pairs of the coordinates' high halves, then of their low halves; zeros from d on.   One
+/// thread a row.
+#[kernel(
+    threads = 32..=1024,
+    grid = norms.len().div_ceil(block.x),
+    require(
+        columns.len() >= stride * d,
+        stride >= n,
+        norms.len() >= n,
+        norms.len().is_multiple_of(ROWS),
+        rows.len() >= norms.len() * wide,
+        wide >= d,
+        wide.is_multiple_of(16),
+    ),
+)]
+pub unsafe fn halves_of_columns(
+    columns: &[f32],
+    mut rows: DisjointMut<u32>,
+    mut norms: DisjointMut<f32>,
+    n: u32,
+    d: u32,
+    stride: u32,
+    wide: u32,
+) {
+    let (n, d, stride, wide) = (n as usize, d as usize, stride as usize, wide as usize);
+    let i = thread::index_1d();
+    if i >= norms.len() {
+        return;
+    }
+    let mut squared = 0.0;
+    let mut c = 0;
+    while c < wide {
+        let mut part = 0.0;
+        for k in 0..WORDS {
+            let coordinate = |c: usize| if i < n && c < d { columns[c * stride + i] } else { 0.0 };
+            let x = [coordinate(c + 2 * k), coordinate(c + 2 * k + 1)];
+            let high = narrow::f16_pair(x[0], x[1]);
+            let highs = narrow::f16_values(high);
+            let low = narrow::f16_pair(x[0] - highs[0], x[1] - highs[1]);
+            let lows = narrow::f16_values(low);
+            for e in 0..2 {
+                // What is multiplied, and no other number: points that have met are at distance 0.
+                let whole = highs[e] + lows[e];
+                part = Machine::mul_add(whole, whole, part);
+            }
+            // SAFETY: the row is this thread's.
+            unsafe {
+                rows.write(i * wide + c / 2 + k, high);
+                rows.write(i * wide + wide / 2 + c / 2 + k, low);
+            }
+        }
+        squared += part;
+        c += 2 * WORDS;
+    }
+    // SAFETY: as above.
+    unsafe { norms.write(i, if i < n { squared } else { NOWHERE }) };
+}
+
+/// One step of up to D dimensions. TALL is how many times 16 queries a warp has; `most` is at least the number of active
+/// queries. ROUGH leaves the low halves out.
+#[kernel(
+    instances(
+        shift_tensor_64<64, 1, false>,
+        shift_tensor_128<128, 1, false>,
+        shift_tensor_rough_64<64, 2, true>,
+        shift_tensor_rough_128<128, 1, true>,
+    ),
+    block = THREADS as u32,
+    grid = most.div_ceil(queries_of_block(TALL)),
+    require(
+        d <= D,
+        queries.len() >= query_stride * d,
+        query_rows.len() >= padded(most) * D,
+        query_norms.len() >= padded(most),
+        rows.len() >= padded(n) * D,
+        norms.len() >= padded(n),
+        next.len() >= query_stride * d,
+        sums.len() >= query_stride * 2,
+        state.len() >= progress::HISTORY + limit,
+        n >= 1,
+        query_stride >= most,
+    ),
+)]
+pub unsafe fn shift_tensor<const D: usize, const TALL: usize, const ROUGH: bool>(
+    queries: &[f32],
+    query_rows: &[u32],
+    query_norms: &[f32],
+    rows: &[u32],
+    norms: &[f32],
+    mut next: DisjointMut<f32>,
+    mut sums: DisjointMut<f32>,
+    state: *mut u32,
+    n: u32,
+    d: u32,
+    query_stride: u32,
+    most: u32,
+    limit: u32,
+    tolerance: f32,
+    relaxation: f32,
+) {
+    let _ = most;
+    let stages = shared_array![[u32; TILE]; STAGES];
+    // SAFETY: the launch has checked the length of `state`; launches follow one another.
+    let active = unsafe { progress::active(state, limit) };
+    let first = thread::block_idx_x() as usize * queries_of_block(TALL);
+    // Whole blocks leave: the others need all their threads for the tiles.
+    if first >= active as usize {
+        return;
+    }
+    let (lane, warp) = (warp::lane_id() as usize, thread::thread_idx_x() as usize / 32);
+    let (row, t) = (warp * 16 * TALL + lane / 4, lane % 4);
+    // The sums go to shared memory, where a thread takes those of its query: coordinate c of query i is c * apart + i,
+    // and behind the coordinates are the weights. Four more than there are queries: so no two lanes have the same bank.
+    let (cells, apart) = (stages.cast::<f32>(), const { queries_of_block(TALL) + 4 });
+    // SAFETY: the launch has checked the sizes, and all threads are here with the same arguments. Behind the barrier nobody
+    // reads points any more; each lane has cells of its own.
+    unsafe {
+        let arguments = Arguments { query_rows, query_norms, rows, norms };
+        let (moved, totals) = pull::<Machine, D, TALL, ROUGH>(SharedAddress::of(stages), &arguments, n, first + row, t);
+        thread::sync_threads();
+        unrolled!(2, m < TALL => {
+            unrolled!(16, c8 < D / 8 => {
+                for i in 0..4 {
+                    cells.add((8 * c8 + 2 * t + i % 2) * apart + row + 16 * m + i / 2 * 8).write(moved[m][c8][i]);
+                }
+            });
+            for lower in 0..2 {
+                // The four lanes of a row have the same.
+                if t == 0 {
+                    cells.add(D * apart + row + 16 * m + lower * 8).write(totals[m][lower]);
+                }
+            }
+        });
+    }
+    thread::sync_threads();
+    let mut farthest = 0.0;
+    let (own, i) = (thread::thread_idx_x() as usize, first + thread::thread_idx_x() as usize);
+    if own < queries_of_block(TALL) && i < active as usize {
+        // SAFETY: it was written before the barrier.
+        let lifted = unsafe { cells.add(D * apart + own).read() };
+        let [total] = supports::<Gaussian, 1>([lifted * (1.0 / (1 << LIFT as u32) as f32)]);
+        let mut squared = 0.0;
+        for c in 0..d as usize {
+            let at = c * query_stride as usize + i;
+            // SAFETY: a column has as many queries as are active; the sum was written before the barrier.
+            let (query, sum) = unsafe { (*queries.get_unchecked(at), cells.add(c * apart + own).read()) };
+            let mean = sum / lifted;
+            // A NaN among the totals stays one.
+            let step = if total > 0.0 { mean - query } else { 0.0 * total };
+            squared += step * step;
+            // Without relaxation, the mean itself: points that have met stay together exactly.
+            let moved = if relaxation == 1.0 && total > 0.0 { mean } else { query + relaxation * step };
+            // SAFETY: the query is this thread's.
+            unsafe { next.as_mut_ptr().add(at).write(moved) };
+        }
+        // SAFETY: as above.
+        unsafe {
+            sums.write(i, total);
+            sums.write(query_stride as usize + i, squared);
+        }
+        farthest = squared;
+    }
+    if tolerance >= 0.0 {
+        // SAFETY: every block of the launch is here, or none was active.
+        unsafe { end_blurring(state, farthest, tolerance, active) };
+    }
+}

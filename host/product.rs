@@ -1,0 +1,92 @@
+//! Matrix products, by the kernel that a wanted precision allows.
+
+use gpu::matmul::{matmul_naive, matmul_tiled};
+use gpu::matmul_tensor::{
+    Bf16, Operand, Tf32, matmul_bf16, matmul_tf32, padded, round_rows_bf16, round_rows_tf32, width_of,
+};
+
+use crate::error::Result;
+use crate::executor::{Buffer, Device};
+
+/// What the inputs of a product may be rounded to. Sums are in f32 whichever it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Precision {
+    /// To nothing.
+    #[default]
+    F32,
+    /// To 11 bits, for tensor cores: inputs are off by 2^-11 of themselves at most.
+    Tf32,
+    /// To 8 bits, for tensor cores: by 2^-8.
+    Bf16,
+}
+
+impl Precision {
+    /// The precision in which a device multiplies if this one is allowed. Tensor cores from compute capability 8.0 on round;
+    /// whatever has none, a processor above all, computes in f32, which is more exact and no slower there.
+    pub fn on(self, device: &Device) -> Self {
+        let kernel = match self {
+            Self::F32 => return Self::F32,
+            Self::Tf32 => &matmul_tf32::KERNEL,
+            Self::Bf16 => &matmul_bf16::KERNEL,
+        };
+        let has_cores = device.machine() == cuda_std::machine::MachineKind::Gpu && device.has(kernel);
+        if has_cores { self } else { Self::F32 }
+    }
+}
+
+/// C = A B with A m x k, B k x n, and C m x n, all by rows.
+///
+/// # Precision
+/// With u = 0, 2^-11 or 2^-8 of the [`Precision`] that the device has, `C[i, j]` is off by at most
+/// `(2 u + u^2 + (k + 1) 2^-23) sum_l |A[i, l] B[l, j]|`.
+///
+/// # Errors
+/// If the sizes are not those of the buffers, or the device refuses memory or a launch.
+///
+/// # Example
+/// ```
+/// use modeseek::product::{Precision, matmul};
+///
+/// # fn main() -> Result<(), modeseek::Error> {
+/// let device = modeseek::Device::auto()?;
+/// let (a, b) = (device.upload(&[1.0, 2.0])?, device.upload(&[3.0, 4.0])?);
+/// let c = matmul(&device, &a, &b, [1, 1, 2], Precision::Tf32)?;
+/// assert_eq!(device.download(&c)?, [11.0]);
+/// # Ok(())
+/// # }
+/// ```
+pub fn matmul(
+    device: &Device,
+    a: &Buffer<f32>,
+    b: &Buffer<f32>,
+    [m, n, k]: [u32; 3],
+    precision: Precision,
+) -> Result<Buffer<f32>> {
+    let mut c = device.zeros(m as usize * n as usize)?;
+    match precision.on(device) {
+        // A tile would be mostly empty.
+        Precision::F32 if n < 64 => device.launch(matmul_naive::launch(a, b, &mut c, m, n, k))?,
+        Precision::F32 => device.launch(matmul_tiled::launch(a, b, &mut c, m, n, k))?,
+        Precision::Tf32 => {
+            let width = width_of(k as usize, Tf32::NUMBERS);
+            let (mut left, mut right) = rows(device, [m, n], width)?;
+            device.launch(round_rows_tf32::launch(a, &mut left, m, k, k, 1, width as u32))?;
+            device.launch(round_rows_tf32::launch(b, &mut right, n, k, 1, n, width as u32))?;
+            device.launch(matmul_tf32::launch(&left, &right, &mut c, m, n, width as u32))?;
+        }
+        Precision::Bf16 => {
+            let width = width_of(k as usize, Bf16::NUMBERS);
+            let (mut left, mut right) = rows(device, [m, n], width)?;
+            device.launch(round_rows_bf16::launch(a, &mut left, m, k, k, 1, width as u32))?;
+            device.launch(round_rows_bf16::launch(b, &mut right, n, k, 1, n, width as u32))?;
+            device.launch(matmul_bf16::launch(&left, &right, &mut c, m, n, width as u32))?;
+        }
+    }
+    Ok(c)
+}
+
+/// Room for the rounded rows of A and of B's transpose.
+fn rows(device: &Device, sides: [u32; 2], width: usize) -> Result<(Buffer<u32>, Buffer<u32>)> {
+    let room = |rows: u32| device.zeros(padded(rows as usize) * width);
+    Ok((room(sides[0])?, room(sides[1])?))
+}
