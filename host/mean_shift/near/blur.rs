@@ -43,7 +43,7 @@ impl<'a> Points<'a> {
             next: device.zeros(arranged.columns.len())?,
             sums: device.zeros(2 * arranged.stride)?,
             boxes: Boxes::new(device, (n, n, d), reach2, options.threads_per_block)?,
-            step: options.weight.steps().choose(d as u32, Norm::L2, !arranged.marks.is_empty()),
+            step: options.weight.steps().choose_near(d as u32, Norm::L2, !arranged.marks.is_empty()),
             arranged,
         })
     }

@@ -54,7 +54,7 @@ impl<'a> Climb<'a> {
             device,
             d,
             boxes,
-            step: options.weight.steps().choose(field.d, Norm::L2, !points.marks.is_empty()),
+            step: options.weight.steps().choose_near(field.d, Norm::L2, !points.marks.is_empty()),
             points,
             ids: device.zeros(m)?,
             kept_ids: device.zeros(m)?,
