@@ -9,5 +9,6 @@ crate::fused_steps! {
     Biweight;
     plain: shift_biweight_1, shift_biweight_2, shift_biweight_3, shift_biweight_4;
     marked: shift_biweight_marked_1, shift_biweight_marked_2, shift_biweight_marked_3, shift_biweight_marked_4;
+    wide: shift_biweight_8, shift_biweight_16, shift_biweight_32;
     any: shift_biweight_any, shift_biweight_marked_any, shift_biweight_norm_any;
 }

@@ -37,5 +37,6 @@ crate::fused_steps! {
     Cauchy;
     plain: shift_cauchy_1, shift_cauchy_2, shift_cauchy_3, shift_cauchy_4;
     marked: shift_cauchy_marked_1, shift_cauchy_marked_2, shift_cauchy_marked_3, shift_cauchy_marked_4;
+    wide: shift_cauchy_8, shift_cauchy_16, shift_cauchy_32;
     any: shift_cauchy_any, shift_cauchy_marked_any, shift_cauchy_norm_any;
 }

@@ -9,5 +9,6 @@ crate::fused_steps! {
     Epanechnikov;
     plain: shift_epanechnikov_1, shift_epanechnikov_2, shift_epanechnikov_3, shift_epanechnikov_4;
     marked: shift_epanechnikov_marked_1, shift_epanechnikov_marked_2, shift_epanechnikov_marked_3, shift_epanechnikov_marked_4;
+    wide: shift_epanechnikov_8, shift_epanechnikov_16, shift_epanechnikov_32;
     any: shift_epanechnikov_any, shift_epanechnikov_marked_any, shift_epanechnikov_norm_any;
 }

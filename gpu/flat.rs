@@ -9,5 +9,6 @@ crate::fused_steps! {
     Flat;
     plain: shift_flat_1, shift_flat_2, shift_flat_3, shift_flat_4;
     marked: shift_flat_marked_1, shift_flat_marked_2, shift_flat_marked_3, shift_flat_marked_4;
+    wide: shift_flat_8, shift_flat_16, shift_flat_32;
     any: shift_flat_any, shift_flat_marked_any, shift_flat_norm_any;
 }

@@ -9,5 +9,6 @@ crate::fused_steps! {
     Gaussian;
     plain: shift_gaussian_1, shift_gaussian_2, shift_gaussian_3, shift_gaussian_4;
     marked: shift_gaussian_marked_1, shift_gaussian_marked_2, shift_gaussian_marked_3, shift_gaussian_marked_4;
+    wide: shift_gaussian_8, shift_gaussian_16, shift_gaussian_32;
     any: shift_gaussian_any, shift_gaussian_marked_any, shift_gaussian_norm_any;
 }

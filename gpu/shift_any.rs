@@ -95,7 +95,7 @@ impl Kind for AnyNorm {
 /// The lanes from `first` on are this thread's alone, and lie in each of the d columns of `next` and
 /// the queries; `next` has the sums.
 #[inline(always)]
-unsafe fn finish<W: Weight, K: Kind, const LANES: usize>(
+pub(crate) unsafe fn finish<W: Weight, K: Kind, const LANES: usize>(
     arguments: &mut Arguments<'_>,
     totals: [f32; LANES],
     (first, active): (usize, usize),

@@ -6,8 +6,8 @@
 
 /// Makes the kernels of a weight function, and the [`Steps`] by which the estimator launches them.
 ///
-/// The names are those of the kernels: for d = 1, 2, 3, 4, the same for marked points, and for any d:
-/// plain, marked, and marked with any norm.
+/// The names are those of the kernels: for d = 1, 2, 3, 4, the same for marked points, for up to 8, 16 and 32
+/// dimensions, and for any d: plain, marked, and marked with any norm.
 ///
 /// ```
 /// use cuda_std::prelude::*;
@@ -35,6 +35,7 @@
 ///     Quartic;
 ///     plain: quartic_1, quartic_2, quartic_3, quartic_4;
 ///     marked: quartic_marked_1, quartic_marked_2, quartic_marked_3, quartic_marked_4;
+///     wide: quartic_8, quartic_16, quartic_32;
 ///     any: quartic_any, quartic_marked_any, quartic_norm_any;
 /// }
 ///
@@ -49,6 +50,7 @@ macro_rules! fused_steps {
         $(#[$doc:meta])* $weight:ident;
         plain: $p1:ident, $p2:ident, $p3:ident, $p4:ident;
         marked: $m1:ident, $m2:ident, $m3:ident, $m4:ident;
+        wide: $w8:ident, $w16:ident, $w32:ident;
         any: $any:ident, $any_marked:ident, $any_norm:ident;
     ) => {
         /// One step for d = 1, 2, 3, 4: see shift.rs. `most` is at least the number of active queries. `partial` and
@@ -122,6 +124,53 @@ macro_rules! fused_steps {
             };
             // SAFETY: the launch has checked the sizes, and all threads are here with the same arguments.
             unsafe { $crate::shift::step::<Machine, $weight, R, D, { Machine::LANES }>(tile, arguments) }
+        }
+
+        /// One step for d up to D: see shift_wide.rs. `most` is at least the number of active queries.
+        #[::cuda_std::kernel(
+            instances($w8<8>, $w16<16>, $w32<32>),
+            block = $crate::shift_wide::threads(Machine::KIND) as u32,
+            grid = most.div_ceil(block.x * $crate::shift_wide::queries(Machine::KIND, Machine::LANES, D)),
+            require(
+                d <= D,
+                d * 2 > D,
+                queries.len() >= query_stride * d,
+                points.len() >= stride * d,
+                next.len() >= query_stride * d,
+                sums.len() >= query_stride * 2,
+                state.len() >= $crate::progress::HISTORY + limit,
+                n >= 1,
+                stride >= n,
+                query_stride >= most,
+                stride.is_multiple_of($crate::layout::STRIDE),
+                query_stride.is_multiple_of($crate::layout::STRIDE),
+            ),
+        )]
+        pub unsafe fn shift_wide<const D: usize>(
+            queries: &[f32],
+            points: &[f32],
+            next: DisjointMut<f32>,
+            sums: DisjointMut<f32>,
+            state: *mut u32,
+            n: u32,
+            d: u32,
+            stride: u32,
+            query_stride: u32,
+            most: u32,
+            limit: u32,
+            tolerance: f32,
+            relaxation: f32,
+        ) {
+            use $crate::shift_wide::{Row, TILE, step};
+            let tile = ::cuda_std::shared_array![Row<D>; TILE];
+            let near = $crate::near::Near { boxes: points, query_boxes: points, reach2: f32::INFINITY };
+            let marks = points;
+            let arguments = $crate::shift::Arguments {
+                queries, points, marks, next, sums, state, n, stride, query_stride, limit, tolerance, relaxation, near,
+            };
+            const QUERIES: usize = $crate::shift_wide::queries(Machine::KIND, Machine::LANES, D);
+            // SAFETY: the launch has checked the sizes, and all threads are here with the same arguments.
+            unsafe { step::<Machine, $weight, D, QUERIES>(tile, d, arguments) }
         }
 
         /// One step for any d: see shift_any.rs. `most` is at least the number of active queries; `p`,
@@ -203,6 +252,7 @@ macro_rules! fused_steps {
             oracle: <$weight as $crate::weight::Weight>::oracle,
             plain: $crate::steps!(specialised $p1, $p2, $p3, $p4),
             marked: $crate::steps!(specialised $m1, $m2, $m3, $m4),
+            wide: $crate::steps!(wide $w8, $w16, $w32),
             any: $crate::steps!(any $any, $any_marked, $any_norm),
         };
     };
@@ -224,6 +274,14 @@ macro_rules! steps {
             )
         },
     )*] };
+    (wide $($kernel:ident),*) => { [$(
+        |$crate::steps::Call { queries, points, next, sums, state, sizes, limit, tolerance, relaxation, .. }| {
+            $kernel::launch(
+                queries, points, next, sums, state, sizes.n, sizes.d, sizes.stride, sizes.query_stride, sizes.most, limit,
+                tolerance, relaxation,
+            )
+        },
+    )*] };
     (any $($kernel:ident),*) => { [$(
         |$crate::steps::Call {
             queries, points, marks, next, sums, state, sizes, limit, tolerance, relaxation, norm, near, ..
@@ -241,8 +299,10 @@ macro_rules! steps {
 #[cfg(not(target_arch = "nvptx64"))]
 mod host {
     use cuda_std::launch::{DeviceSlice, DeviceSliceMut, Launch};
+    use cuda_std::machine::MachineKind;
 
     use crate::shift_any::Norm;
+    use crate::shift_wide;
 
     /// Sizes of a step, as kernels count them.
     ///
@@ -410,22 +470,41 @@ mod host {
         pub plain: [Step; 4],
         /// For marked points of d = 1, 2, 3, 4.
         pub marked: [Step; 4],
+        /// For d up to 8, 16 and 32. They leave out no pair, whatever [`Call::near`] says.
+        pub wide: [Step; 3],
         /// For any d: plain, marked, and marked with any norm.
         pub any: [Step; 3],
     }
 
     impl Steps {
-        /// The step for points of d coordinates, with a norm, marked or not.
+        /// The fastest step on a machine that computes every pair, for points of d coordinates, with a norm, marked
+        /// or not.
+        ///
+        /// ```
+        /// use cuda_std::machine::MachineKind::Gpu;
+        /// use gpu::cauchy::STEPS;
+        /// use gpu::shift_any::Norm;
+        ///
+        /// // Plain points of the plane have a kernel of their own; five dimensions have that for up to eight.
+        /// assert_eq!(STEPS.choose(Gpu, 2, Norm::L2, false) as usize, STEPS.plain[1] as usize);
+        /// assert_eq!(STEPS.choose(Gpu, 5, Norm::L2, false) as usize, STEPS.wide[0] as usize);
+        /// ```
+        pub fn choose(&self, machine: MachineKind, d: u32, norm: Norm, marked: bool) -> Step {
+            match shift_wide::instance(machine, d) {
+                Some(which) if norm == Norm::L2 && !marked => self.wide[which],
+                _ => self.choose_near(d, norm, marked),
+            }
+        }
+
+        /// The step that leaves out pairs where [`Call::near`] says so.
         ///
         /// ```
         /// use gpu::cauchy::STEPS;
         /// use gpu::shift_any::Norm;
         ///
-        /// // Plain points of the plane have a kernel of their own; the fifth dimension has that for any.
-        /// assert_eq!(STEPS.choose(2, Norm::L2, false) as usize, STEPS.plain[1] as usize);
-        /// assert_eq!(STEPS.choose(5, Norm::L2, false) as usize, STEPS.any[0] as usize);
+        /// assert_eq!(STEPS.choose_near(5, Norm::L2, false) as usize, STEPS.any[0] as usize);
         /// ```
-        pub fn choose(&self, d: u32, norm: Norm, marked: bool) -> Step {
+        pub fn choose_near(&self, d: u32, norm: Norm, marked: bool) -> Step {
             match (norm == Norm::L2, marked, d) {
                 (false, ..) => self.any[2],
                 (true, false, 1..=4) => self.plain[d as usize - 1],

@@ -9,5 +9,6 @@ crate::fused_steps! {
     Triangular;
     plain: shift_triangular_1, shift_triangular_2, shift_triangular_3, shift_triangular_4;
     marked: shift_triangular_marked_1, shift_triangular_marked_2, shift_triangular_marked_3, shift_triangular_marked_4;
+    wide: shift_triangular_8, shift_triangular_16, shift_triangular_32;
     any: shift_triangular_any, shift_triangular_marked_any, shift_triangular_norm_any;
 }

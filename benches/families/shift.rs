@@ -1,10 +1,11 @@
-//! The fused steps of every weight function: shift_{weight}[_marked]_{1,2,3,4,any}. Work is counted in pairs, n^2.
+//! The fused steps of every weight function: shift_{weight}[_marked]_{1,2,3,4,8,16,32,any}. Work is counted in pairs, n^2.
 
 use criterion::{Criterion, Throughput};
 use cuda_std::machine::MachineKind;
 use gpu::layout::STRIDE;
 use gpu::progress::{ACTIVE, HISTORY};
 use gpu::shift_any::Norm;
+use gpu::shift_wide;
 use gpu::steps::{Call, Sizes, Step};
 use modeseek::data::Blobs;
 use modeseek::mean_shift::slices::Slices;
@@ -140,15 +141,20 @@ impl Kernel {
         Self { function, d, marked: false }
     }
 
-    /// The kernel's name in the PTX.
-    pub fn name(self) -> String {
+    /// The name of the kernel that a machine runs.
+    pub fn name(self, machine: MachineKind) -> String {
         let weight = self.function.steps().name.to_lowercase();
         let marked = if self.marked { "_marked" } else { "" };
-        if self.d <= 4 { format!("shift_{weight}{marked}_{}", self.d) } else { format!("shift_{weight}{marked}_any") }
+        let kind = match shift_wide::instance(machine, self.d as u32) {
+            _ if self.d <= 4 => self.d.to_string(),
+            Some(which) if !self.marked => shift_wide::WIDTHS[which].to_string(),
+            _ => "any".to_owned(),
+        };
+        format!("shift_{weight}{marked}_{kind}")
     }
 
-    fn step(self) -> Step {
-        self.function.steps().choose(self.d as u32, Norm::L2, self.marked)
+    fn step(self, machine: MachineKind) -> Step {
+        self.function.steps().choose(machine, self.d as u32, Norm::L2, self.marked)
     }
 }
 
@@ -177,7 +183,7 @@ impl Blurring {
         let poisoned = |len: usize| device.upload(&vec![f32::NAN; len]);
         Ok(Self {
             device: device.clone(),
-            step: kernel.step(),
+            step: kernel.step(device.machine()),
             sizes: Sizes { n, d, stride, query_stride: stride, most: n },
             from: device.upload(&columns.values)?,
             marks: device.upload(&vec![1.0; if kernel.marked { 2 * columns.stride } else { 0 }])?,
@@ -240,7 +246,7 @@ pub fn begun(device: &Device, n: u32, limit: u32) -> Result<Buffer<u32>> {
 
 /// Checks a kernel at a small size and at this one, and times it.
 fn bench(criterion: &mut Criterion, target: &Target, kernel: Kernel, n: usize) {
-    let (device, name, d) = (&target.device, kernel.name(), kernel.d);
+    let (device, name, d) = (&target.device, kernel.name(target.device.machine()), kernel.d);
     let small = Columns::new(333, d, kernel.function);
     let mut steps = Blurring::new(device, &small, kernel).expect("there is enough memory");
     steps.launch().expect("the launch succeeds");
@@ -286,7 +292,7 @@ pub fn all(criterion: &mut Criterion, target: &Target) {
             let n = if (function, d) == (WeightFunction::Gaussian, 2) { main_size() } else { size(8_000, 300) };
             bench(criterion, target, Kernel::new(function, d), n);
         }
-        for d in [8, 32, 64] {
+        for d in [8, 16, 32, 64] {
             bench(criterion, target, Kernel::new(function, d), size(4_000, 200));
         }
     }

@@ -224,7 +224,7 @@ impl MeanShift {
             None if Steps::reads_marks(norm, marked) => self.plain_marks(device, weights.as_ref(), n, d)?,
             None => device.zeros(0)?,
         };
-        let step = self.weight.steps().choose(d as u32, norm, marked);
+        let step = self.weight.steps().choose(device.machine(), d as u32, norm, marked);
         let tensor = tensor::wide(self, device, marked, points.centred_rows(), &scaling.factors);
         let field = Field {
             device: device.clone(),

@@ -202,7 +202,7 @@ impl<'a> Work<'a> {
         let (mut next, mut sums) = (device.zeros(d * stride)?, device.zeros(2 * stride)?);
         let mut state = device.zeros(HISTORY + 1)?;
         device.launch(begin::launch(&mut device.zeros(n)?, &mut state, n as u32))?;
-        let step = weight.steps().choose(d as u32, Norm::L2, case.marked);
+        let step = weight.steps().choose(device.machine(), d as u32, Norm::L2, case.marked);
         let [n, stride] = [n, stride].map(|size| size as u32);
         let sizes = Sizes { n, d: d as u32, stride, query_stride: stride, most: n };
         let mut slices = Slices::new(device, (n, n), d as u32, d <= 4)?;

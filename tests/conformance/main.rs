@@ -32,7 +32,8 @@ macro_rules! conformance {
             conformance!(@tests $open;
                 kernels: axpy, layout, sphere, matmul, pairwise, weights, reduce_weighted, step_largest,
                     relations_are_checked;
-                steps: shift, shift_any, shift_norms, places_do_not_matter, points_in_slices, nan_is_not_lost, converged_steps_do_nothing;
+                steps: shift, shift_wide, shift_any, shift_norms, places_do_not_matter, points_in_slices, nan_is_not_lost,
+                    converged_steps_do_nothing;
                 retiring: retire_queries, retire_in_order, retire_when_done, begin_runs;
                 arranged: sorted_keys, points_along_a_curve, points_along_hilberts_curve, boxes_of_points, arranged_points;
                 near: steps_within_reach, places_do_not_matter_within_reach, tiles_are_all_pairs, tiles_of_hard_sets,

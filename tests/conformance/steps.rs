@@ -150,6 +150,30 @@ pub fn shift_any(device: &Device) {
     }
 }
 
+/// Both forms for d = 5 to 32: coordinates that fill an instance, all but one, and as few as it takes; around tiles of
+/// 128 points, and with more than a block of queries.
+pub fn shift_wide(device: &Device) {
+    let (dimensions, sizes): (&[_], &[_]) = match is_interpreted(device) {
+        true => (&[5, 8, 9, 32], &[(33, None)]),
+        false => (&[5, 7, 8, 9, 15, 16, 17, 31, 32], &[(1, None), (33, None), (129, None), (300, Some(33))]),
+    };
+    let large = if is_interpreted(device) { (130, Some(140)) } else { (260, Some(1100)) };
+    for function in FUNCTIONS {
+        for &d in dimensions {
+            for &(n, m) in sizes {
+                check(device, &Set::new(function, Kernel::Wide, (n, m, d)), 1.0, None);
+            }
+        }
+        for d in [6, 16, 31] {
+            check(device, &Set::new(function, Kernel::Wide, (70, Some(33), d)), 1.5, None);
+        }
+    }
+    for d in [7, 13, 17] {
+        check(device, &Set::new(WeightFunction::Gaussian, Kernel::Wide, (large.0, large.1, d)), 1.0, None);
+        check(device, &Set::new(WeightFunction::Gaussian, Kernel::Wide, (large.0, None, d)), 1.0, None);
+    }
+}
+
 /// Every norm, and directions on a sphere.
 pub fn shift_norms(device: &Device) {
     let sizes: &[_] = match is_interpreted(device) {
@@ -170,6 +194,9 @@ pub fn places_do_not_matter(device: &Device) {
     let kernels = [
         (Kernel::Plain, 3),
         (Kernel::Marked, 2),
+        (Kernel::Wide, 6),
+        (Kernel::Wide, 16),
+        (Kernel::Wide, 20),
         (Kernel::Any, 5),
         (Kernel::AnyMarked, 5),
         (Kernel::Norm(Metric::L1), 3),
@@ -215,7 +242,7 @@ pub fn points_in_slices(device: &Device) {
 
 /// What is no number is noted as such, and not as having come to rest.
 pub fn nan_is_not_lost(device: &Device) {
-    for (kernel, d) in [(Kernel::Plain, 2), (Kernel::Marked, 4), (Kernel::Any, 5), (Kernel::Norm(Metric::Lp(3.0)), 2)] {
+    for (kernel, d) in [(Kernel::Plain, 2), (Kernel::Marked, 4), (Kernel::Wide, 5), (Kernel::Any, 5), (Kernel::Norm(Metric::Lp(3.0)), 2)] {
         let mut set = Set::new(WeightFunction::Gaussian, kernel, (70, None, d));
         set.points[17 * d] = f32::NAN;
         let Stepped { state, .. } = run(device, &set, 1e30, 1.0, SMALL);
@@ -225,15 +252,24 @@ pub fn nan_is_not_lost(device: &Device) {
 
 /// Behind the end of a run, and behind its last iteration, steps change nothing.
 pub fn converged_steps_do_nothing(device: &Device) {
-    let (columns, stride) = columns_of(device, &random(200, 12), 2);
+    let (columns, stride) = columns_of(device, &random(100 * 20, 12), 20);
     let marks = device.upload(&vec![1.0; 2 * stride]).unwrap();
-    let untouched = vec![7.0; stride * 2];
+    let untouched = vec![7.0; stride * 20];
     let steps = WeightFunction::Gaussian.steps();
-    let all = [steps.plain[1], steps.marked[1], steps.any[0], steps.any[1], steps.any[2]];
+    let all = [
+        (steps.plain[1], 2),
+        (steps.marked[1], 2),
+        (steps.wide[0], 6),
+        (steps.wide[1], 10),
+        (steps.wide[2], 20),
+        (steps.any[0], 2),
+        (steps.any[1], 2),
+        (steps.any[2], 2),
+    ];
     for (active, iteration) in [(0, 1), (100, 3), (100, 2)] {
         let before = progress(active, iteration, 3);
         let moves = active > 0 && iteration < 3;
-        for (which, step) in all.iter().enumerate() {
+        for (which, (step, d)) in all.iter().enumerate() {
             let (mut next, mut sums) = (device.upload(&untouched).unwrap(), device.upload(&untouched).unwrap());
             let mut state = device.upload(&before).unwrap();
             let (stride, mut slices) = (stride as u32, Slices::none(device, 100).unwrap());
@@ -244,7 +280,7 @@ pub fn converged_steps_do_nothing(device: &Device) {
                 next: &mut next,
                 sums: &mut sums,
                 state: &mut state,
-                sizes: Sizes { n: 100, d: 2, stride, query_stride: stride, most: 100 },
+                sizes: Sizes { n: 100, d: *d, stride, query_stride: stride, most: 100 },
                 limit: 3,
                 tolerance: 0.0,
                 relaxation: 1.0,

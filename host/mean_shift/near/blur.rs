@@ -47,7 +47,7 @@ impl<'a> Points<'a> {
             sums: device.zeros(2 * arranged.stride)?,
             boxes: Boxes::new(device, (n, n, d), reach2, options.blocks_of_steps())?,
             slices: Slices::none(device, n as u32)?,
-            step: options.weight.steps().choose(d as u32, Norm::L2, !arranged.marks.is_empty()),
+            step: options.weight.steps().choose_near(d as u32, Norm::L2, !arranged.marks.is_empty()),
             arranged,
         })
     }

@@ -58,7 +58,7 @@ impl<'a> Climb<'a> {
             d,
             boxes,
             slices: Slices::none(device, field.n)?,
-            step: options.weight.steps().choose(field.d, Norm::L2, !points.marks.is_empty()),
+            step: options.weight.steps().choose_near(field.d, Norm::L2, !points.marks.is_empty()),
             points,
             ids: device.zeros(m)?,
             kept_ids: device.zeros(m)?,

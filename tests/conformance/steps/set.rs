@@ -22,6 +22,8 @@ pub enum Kernel {
     Plain,
     /// For marked points of such d.
     Marked,
+    /// For one of d = 5 to 32.
+    Wide,
     /// For any d.
     Any,
     /// For marked points of any d.
@@ -30,9 +32,14 @@ pub enum Kernel {
     Norm(Metric),
 }
 
+/// The narrowest of the steps for 5 to 32 coordinates that has room for d: its place, and its coordinates.
+fn width(d: usize) -> (usize, usize) {
+    [8, 16, 32].into_iter().enumerate().find(|(_, width)| d <= *width).unwrap()
+}
+
 impl Kernel {
     pub fn marked(self) -> bool {
-        !matches!(self, Self::Plain | Self::Any)
+        !matches!(self, Self::Plain | Self::Wide | Self::Any)
     }
 
     pub fn metric(self) -> Metric {
@@ -44,6 +51,7 @@ impl Kernel {
         match self {
             Self::Plain => steps.plain[d - 1],
             Self::Marked => steps.marked[d - 1],
+            Self::Wide => steps.wide[width(d).0],
             Self::Any => steps.any[0],
             Self::AnyMarked => steps.any[1],
             Self::Norm(_) => steps.any[2],
@@ -56,6 +64,7 @@ impl Kernel {
         match self {
             Self::Plain => format!("shift_{weight}_{d}"),
             Self::Marked => format!("shift_{weight}_marked_{d}"),
+            Self::Wide => format!("shift_{weight}_{}", width(d).1),
             Self::Any => format!("shift_{weight}_any"),
             Self::AnyMarked => format!("shift_{weight}_marked_any"),
             Self::Norm(_) => format!("shift_{weight}_norm_any"),

@@ -1,0 +1,255 @@
+//! The fused mean-shift step for 5 to 32 dimensions, unmarked and with the 2-norm. What it computes: see shift.rs.
+//!
+//! Three instances, for up to D = 8, 16 and 32 coordinates. A thread's queries and the sums of a tile are in
+//! registers, and coordinates from d to D are zeros, there and in the tile: they add nothing to a distance.
+//!
+//! ```text
+//! for each tile of TILE points:                     shared memory: the tile, a point's coordinates together
+//!     for each point of the tile:                   D / 4 loads of 16 bytes, the same for all threads
+//!         weight[my queries] = W(sum_c (x_jc - q_ic)^2)
+//!         sums[c][my queries] += weight x_jc
+//!     next[c][my queries] += sums[c]
+//! next = q + relaxation (next / total - q)
+//! ```
+//!
+//! Operations for a pair: D subtractions, D fused multiply-adds for the distance, D for the sum, the weight, and 1
+//! addition. As in shift_any.rs the sum is of points, not of differences: those would have to be kept in D registers
+//! a query, or computed twice. Sums of all tiles are in `next`, since registers hold no second set of them.
+//!
+//! Where boxes may be left out (near.rs), shift_any.rs has the step: what is far is then skipped, not computed faster.
+
+use cuda_std::machine::MachineKind;
+use cuda_std::prelude::*;
+
+use crate::lanes;
+use crate::progress;
+use crate::shift::{Arguments, end_blurring};
+use crate::shift_any::{Plain, finish};
+use crate::weight::Weight;
+
+/// Points of a tile: 18 KiB of shared memory for 32 coordinates.
+pub const TILE: usize = 128;
+
+/// The coordinates that instances are compiled for.
+pub const WIDTHS: [usize; 3] = [8, 16, 32];
+
+/// Threads of a block. On a GPU two warps, since registers admit 8 to 16 of them a multiprocessor: smaller blocks
+/// leave less of the registers without a use, and fewer multiprocessors idle behind the last query.
+pub const fn threads(machine: MachineKind) -> usize {
+    if matches!(machine, MachineKind::Gpu) { 64 } else { 32 }
+}
+
+/// Queries of a thread, in the instance for D coordinates. On a GPU as many as registers hold: the loads of a point
+/// are shared among them. On a processor one vector, so that sums stay in its registers.
+pub const fn queries(machine: MachineKind, lanes: usize, d: usize) -> usize {
+    match machine {
+        MachineKind::Gpu if d <= 8 => 4,
+        MachineKind::Gpu => 2,
+        _ => lanes / 2,
+    }
+}
+
+/// The instance for d coordinates, where it is faster than shift_any.rs: its place in [`WIDTHS`].
+#[cfg(not(target_arch = "nvptx64"))]
+pub fn instance(machine: MachineKind, d: u32) -> Option<usize> {
+    let most = match machine {
+        MachineKind::Gpu => 32,
+        _ => if std::env::var_os("WIDE").is_some() { 32 } else { 0 },
+    };
+    if d <= 4 || d > most { None } else { WIDTHS.iter().position(|width| d as usize <= *width) }
+}
+
+/// A point in a tile. The gap puts the neighbours that a quarter of a warp stores at once into different banks.
+#[derive(Clone, Copy)]
+#[repr(C, align(16))]
+pub struct Row<const D: usize> {
+    coordinates: [f32; D],
+    gap: [f32; 4],
+}
+
+/// Runs a block for each of D <= 32 coordinates, which it names as a constant. LLVM unrolls loops only up to some size,
+/// and arrays that a loop indexes are not in a GPU's registers.
+macro_rules! each_coordinate {
+    ($c:ident < $width:expr, $body:block) => {
+        each_coordinate!(@ $c, $width, $body, 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15
+            16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31)
+    };
+    (@ $c:ident, $width:expr, $body:block, $($number:literal)*) => { $(
+        if $number < $width {
+            const $c: usize = $number;
+            $body
+        }
+    )* };
+}
+
+/// Sums of a thread's queries over a tile: sum_j w x_j in each coordinate, and sum_j w.
+type Sums<const D: usize, const LANES: usize> = ([[f32; LANES]; D], [f32; LANES]);
+
+/// What a tile of points adds to a thread's queries.
+#[inline(always)]
+fn pull<M: Machine, W: Weight, const D: usize, const LANES: usize>(
+    rows: &[Row<D>],
+    queries: &[[f32; LANES]; D],
+) -> Sums<D, LANES> {
+    let (mut sums, mut totals) = ([[0.0; LANES]; D], [0.0; LANES]);
+    // 32 bits: a GPU counts in them with half the instructions.
+    for j in 0..rows.len() as u32 {
+        let x = rows[j as usize].coordinates;
+        let mut squared = [0.0; LANES];
+        each_coordinate!(C < D, {
+            for lane in 0..LANES {
+                let difference = x[C] - queries[C][lane];
+                squared[lane] =
+                    if C == 0 { difference * difference } else { M::mul_add(difference, difference, squared[lane]) };
+            }
+        });
+        let weights = W::of_lanes::<M, LANES>(squared);
+        totals = lanes::add(totals, weights);
+        each_coordinate!(C < D, {
+            sums[C] = lanes::mul_add::<M, LANES>(x[C], weights, sums[C]);
+        });
+    }
+    (sums, totals)
+}
+
+/// Lanes of neighbours in each of d columns, `stride` apart, and zeros up to D.
+///
+/// # Safety
+/// More than D / 2 columns, and d, have the lanes that `first` points to in the first of them.
+#[inline(always)]
+unsafe fn columns<const D: usize, const LANES: usize>(
+    mut first: *const f32,
+    stride: usize,
+    d: u32,
+) -> [[f32; LANES]; D] {
+    let mut values = [[0.0; LANES]; D];
+    'all: {
+        each_coordinate!(C < D, {
+            if C > D / 2 && C as u32 >= d {
+                break 'all;
+            }
+            if C > 0 {
+                first = first.wrapping_add(stride);
+            }
+            for lane in 0..LANES {
+                // SAFETY: the caller's promise.
+                values[C][lane] = unsafe { first.add(lane).read() };
+            }
+            });
+    }
+    values
+}
+
+/// Adds to the lanes of neighbours in each of d columns, `stride` apart.
+///
+/// # Safety
+/// As for [`columns`], and nobody else touches them.
+#[inline(always)]
+unsafe fn add_columns<const D: usize, const LANES: usize>(
+    mut first: *mut f32,
+    stride: usize,
+    d: u32,
+    values: [[f32; LANES]; D],
+) {
+    each_coordinate!(C < D, {
+        if C > D / 2 && C as u32 >= d {
+            return;
+        }
+        if C > 0 {
+            first = first.wrapping_add(stride);
+        }
+        let mut sums = values[C];
+        // SAFETY: the caller's promise.
+        unsafe {
+            for lane in 0..LANES {
+                sums[lane] += first.add(lane).read();
+            }
+            for lane in 0..LANES {
+                first.add(lane).write(sums[lane]);
+            }
+        }
+    });
+}
+
+/// Fills a tile with the points from `j0` on, this thread's share of them.
+///
+/// # Safety
+/// The slices are as [`Arguments`] says, for d as for [`columns`]; `tile` has room for `len` points, which lie among the n, and
+/// nobody else touches it until the next barrier but the block's other threads, here.
+#[inline(always)]
+unsafe fn stage<const D: usize>(arguments: &Arguments<'_>, tile: *mut Row<D>, d: u32, j0: u32, len: u32) {
+    let (points, stride) = (arguments.points.as_ptr(), arguments.stride as usize);
+    let mut j = thread::thread_idx_x();
+    while j < len {
+        let at = (j0 + j) as usize;
+        // SAFETY: the caller's promise.
+        let coordinates = unsafe { columns::<D, 1>(points.add(at), stride, d) };
+        let coordinates = core::array::from_fn(|c| coordinates[c][0]);
+        // SAFETY: this thread alone writes the cell before the barrier.
+        unsafe { (&raw mut (*tile.add(j as usize)).coordinates).write(coordinates) };
+        j += thread::block_dim_x();
+    }
+}
+
+/// One step. In the blurring form, ends the iteration too.
+///
+/// # Safety
+/// All threads of the launch call it with the same arguments, which are as [`Arguments`] says, for d of at most D
+/// coordinates and more than half of D; `tile` is shared memory for TILE rows.
+#[inline(always)]
+pub unsafe fn step<M: Machine, W: Weight, const D: usize, const LANES: usize>(
+    tile: *mut Row<D>,
+    d: u32,
+    mut arguments: Arguments<'_>,
+) {
+    // SAFETY: the caller's promise; launches follow one another.
+    let active = unsafe { progress::active(arguments.state, arguments.limit) };
+    // Whole blocks leave: the others need all their threads for the tiles.
+    if thread::block_idx_x() * thread::block_dim_x() * LANES as u32 >= active {
+        return;
+    }
+    let first = thread::index_1d() * LANES;
+    let (n, query_stride) = (arguments.n, arguments.query_stride as usize);
+    // Threads behind the last active query still share the work of the tiles, and do no more.
+    let moves = first < active as usize;
+    let load = if moves { first } else { 0 };
+    // SAFETY: a column has a multiple of the lanes of any machine (layout.rs).
+    let queries = unsafe { columns::<D, LANES>(arguments.queries.as_ptr().add(load), query_stride, d) };
+    if moves {
+        for c in 0..d as usize {
+            // SAFETY: this thread's lanes, which lie in each column.
+            unsafe { lanes::write(&mut arguments.next, c * query_stride + first, [0.0; LANES]) };
+        }
+    }
+    let mut totals = [0.0; LANES];
+    let mut j0 = 0;
+    while j0 < n {
+        let len = (n - j0).min(TILE as u32);
+        // SAFETY: nobody reads the tile between the barriers below and above.
+        unsafe { stage(&arguments, tile, d, j0, len) };
+        thread::sync_threads();
+        if moves {
+            // SAFETY: `len` points were written before the barrier, and are not touched until the next.
+            let rows = unsafe { core::slice::from_raw_parts(tile, len as usize) };
+            let (tile_sums, tile_totals) = pull::<M, W, D, LANES>(rows, &queries);
+            totals = lanes::add(totals, tile_totals);
+            // SAFETY: the lanes of this thread are the only ones with these queries, lie in each of d columns, and
+            // were written above.
+            unsafe { add_columns(arguments.next.as_mut_ptr().add(first), query_stride, d, tile_sums) };
+        }
+        thread::sync_threads();
+        j0 += TILE as u32;
+    }
+    let (state, tolerance) = (arguments.state, arguments.tolerance);
+    let mut farthest = 0.0;
+    if moves {
+        // SAFETY: this thread's queries, whose sums it wrote.
+        farthest = unsafe {
+            finish::<W, Plain, LANES>(&mut arguments, totals, (first, active as usize), d as usize, 0.0)
+        };
+    }
+    if tolerance >= 0.0 {
+        // SAFETY: every block of the launch is here, or none was active.
+        unsafe { end_blurring(state, farthest, tolerance, active) };
+    }
+}
