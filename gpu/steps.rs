@@ -167,6 +167,7 @@ macro_rules! fused_steps {
             let marks = points;
             let arguments = $crate::shift::Arguments {
                 queries, points, marks, next, sums, state, n, stride, query_stride, limit, tolerance, relaxation, near,
+                slices: $crate::slices::Slices::none(n),
             };
             const QUERIES: usize = $crate::shift_wide::queries(Machine::KIND, Machine::LANES, D);
             // SAFETY: the launch has checked the sizes, and all threads are here with the same arguments.
