@@ -4,7 +4,9 @@
 //! |---|---|---|---|
 //! | `axpy` | `vector.rs` | `out += a x` | `x`, `out`: any length |
 //! | `to_columns`, `to_rows` | `layout.rs` | transposes and scales | rows `n x d`, columns `d x stride` |
-//! | `matmul_naive`, `matmul_tiled` | `matmul.rs` | `C = A B` | `m x k`, `k x n`, `m x n` |
+//! | `matmul_naive`, `matmul_tiled` | `matmul.rs` | `C = A B`, and which kernel is the best for it | `m x k`, `k x n`, `m x n` |
+//! | `matmul_blocked_{128,64}` | `matmul_blocked.rs` | the same, fast | as above |
+//! | `matmul_skinny` | `matmul_skinny.rs` | the same for n <= 32 | as above |
 //! | `round_rows_{bf16,tf32}`, `matmul_{bf16,tf32}` | `matmul_tensor.rs` | `C = A B` on tensor cores, inputs rounded | `m x k`, `k x n`, `m x n` |
 //! | `pairwise_{squared_l2,l2,l1,lp}` | `pairwise.rs` | distances of all pairs of rows | `m x d`, `n x d`, `m x n` |
 //! | `weight_{gaussian,triangular,flat}` | `weight.rs` | weights of distances, in place | any length |
@@ -71,6 +73,8 @@ mod lanes;
 pub mod layout;
 pub mod marks;
 pub mod matmul;
+pub mod matmul_blocked;
+pub mod matmul_skinny;
 #[cfg(any(not(target_arch = "nvptx64"), target_feature = "sm_80"))]
 pub mod matmul_tensor;
 pub mod merge;

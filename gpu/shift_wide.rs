@@ -52,11 +52,9 @@ pub const fn queries(machine: MachineKind, lanes: usize, d: usize) -> usize {
 /// The instance for d coordinates, where it is faster than shift_any.rs: its place in [`WIDTHS`].
 #[cfg(not(target_arch = "nvptx64"))]
 pub fn instance(machine: MachineKind, d: u32) -> Option<usize> {
-    let most = match machine {
-        MachineKind::Gpu => 32,
-        _ => if std::env::var_os("WIDE").is_some() { 32 } else { 0 },
-    };
-    if d <= 4 || d > most { None } else { WIDTHS.iter().position(|width| d as usize <= *width) }
+    // A processor's registers hold the queries and sums of eight dimensions at most, and it has no occupancy to win.
+    let suits = machine == MachineKind::Gpu && (5..=32).contains(&d);
+    WIDTHS.iter().position(|width| suits && d as usize <= *width)
 }
 
 /// A point in a tile. The gap puts the neighbours that a quarter of a warp stores at once into different banks.
