@@ -185,6 +185,7 @@ impl Device {
     /// // The PTX itself is run, and each of its accesses is checked.
     /// device.launch(gpu::vector::axpy::launch(2.0, &x, &mut y))?;
     /// assert_eq!(device.download(&y)?, [2.0, 4.0]);
+    /// # Ok::<(), modeseek::Error>(())
     /// ```
     ///
     /// # Errors

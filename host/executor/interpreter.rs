@@ -33,6 +33,7 @@ use crate::error::{Error, Result};
 ///     device.download(&y)
 /// };
 /// assert_eq!(run(1)?, run(2)?);
+/// # Ok::<(), modeseek::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InterpreterOptions {

@@ -275,16 +275,13 @@ impl MeanShift {
     /// 1 is scikit-learn's `cluster_all=False`.
     ///
     /// ```
-    /// # use modeseek::{Bandwidth, MeanShift};
-    /// use modeseek::Assignment;
-    ///
-    /// let near = MeanShift::new()
-    ///     .bandwidth(Bandwidth::Fixed(1.0))
-    ///     .minimum_size(2)
-    ///     .assignment(Assignment::NearestMode)
-    ///     .reach(1.0);
+    /// # use modeseek::{Bandwidth, Form, MeanShift, Points, Seeding};
+    /// let seeds = Seeding::At(Points::from_rows(&[0.0], 1)?);
+    /// let from_one = MeanShift::new().bandwidth(Bandwidth::Fixed(1.0)).form(Form::Standard).seeding(seeds);
+    /// let points = [[0.0], [0.2], [9.0]];
+    /// assert_eq!(from_one.fit(&points)?.labels, [0, 0, 0]);
     /// // The third point is too far from the only mode.
-    /// assert_eq!(near.fit(&[[0.0], [0.2], [9.0]])?.labels, [0, 0, -1]);
+    /// assert_eq!(from_one.reach(1.0).fit(&points)?.labels, [0, 0, -1]);
     /// # Ok::<(), modeseek::Error>(())
     /// ```
     pub fn reach(self, bandwidths: f64) -> Self {

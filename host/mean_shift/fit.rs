@@ -81,7 +81,7 @@ pub struct Clustering {
 /// let queries = estimator.fit(&[[0.0], [1.0], [9.0]])?.queries;
 /// assert!(queries.iter().all(|query| query.converged));
 /// // The third point is alone: it rests where it is.
-/// assert_eq!((queries[2].iterations, queries[2].last_shift), (1, 0.0));
+/// assert!(queries[2].iterations == 1 && queries[2].last_shift < 1e-9);
 /// # Ok::<(), modeseek::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -206,13 +206,10 @@ pub enum Seeding {
 /// ```
 /// use modeseek::{Assignment, Bandwidth, MeanShift};
 ///
-/// // The small cluster is noise by its basin; by the nearest mode every point has one.
-/// let of = |assignment| {
-///     let estimator = MeanShift::new().bandwidth(Bandwidth::Fixed(1.0)).minimum_size(2);
-///     estimator.assignment(assignment).fit(&[[0.0], [0.2], [9.0]])
-/// };
-/// assert_eq!(of(Assignment::Basin)?.labels, [0, 0, -1]);
-/// assert_eq!(of(Assignment::NearestMode)?.labels, [0, 0, 0]);
+/// let clustering = MeanShift::new().bandwidth(Bandwidth::Fixed(1.0)).fit(&[[0.0], [0.2], [9.0]])?;
+/// // Nothing pulls from so far; but there is a nearest mode.
+/// assert_eq!(clustering.predict(&[[100.0]], Assignment::Basin)?, [-1]);
+/// assert_eq!(clustering.predict(&[[100.0]], Assignment::NearestMode)?, [1]);
 /// # Ok::<(), modeseek::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

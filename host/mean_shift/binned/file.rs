@@ -93,9 +93,10 @@ impl MeanShift {
     /// field.add(&[0.0, 0.2, 9.0])?;
     /// let mut bytes = Vec::new();
     /// field.save(&mut bytes)?;
-    /// assert_eq!(of(1.0).load_field(&bytes[..])?.points(), 3);
-    /// // It is of another bandwidth.
-    /// assert!(of(2.0).load_field(&bytes[..]).is_err());
+    /// // The field's own bandwidth counts, not the estimator's.
+    /// assert_eq!(of(2.0).load_field(&bytes[..])?.bandwidths(), [1.0]);
+    /// // A byte too few.
+    /// assert!(of(1.0).load_field(&bytes[..bytes.len() - 1]).is_err());
     /// # Ok::<(), modeseek::Error>(())
     /// ```
     ///
