@@ -49,14 +49,13 @@ pub const fn queries(machine: MachineKind, lanes: usize, d: usize) -> usize {
     }
 }
 
-/// The instance for d coordinates, where it is faster than shift_any.rs: its place in [`WIDTHS`].
+/// The instance for d coordinates, where it is to be launched instead of shift_any.rs: its place in [`WIDTHS`]. On GPUs
+/// always: shift_any.rs admits 5 warps a multiprocessor and takes 4 instructions a coordinate of a pair, where these
+/// admit 8 to 16 and take 3. On processors never: there shift_any.rs is what has been measured.
 #[cfg(not(target_arch = "nvptx64"))]
 pub fn instance(machine: MachineKind, d: u32) -> Option<usize> {
-    let most = match machine {
-        MachineKind::Gpu => 32,
-        _ => if std::env::var_os("WIDE").is_some() { 32 } else { 0 },
-    };
-    if d <= 4 || d > most { None } else { WIDTHS.iter().position(|width| d as usize <= *width) }
+    let serves = machine == MachineKind::Gpu && d > 4;
+    if serves { WIDTHS.iter().position(|width| d as usize <= *width) } else { None }
 }
 
 /// A point in a tile. The gap puts the neighbours that a quarter of a warp stores at once into different banks.
