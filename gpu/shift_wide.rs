@@ -134,7 +134,7 @@ unsafe fn columns<const D: usize, const LANES: usize>(
                 // SAFETY: the caller's promise.
                 values[C][lane] = unsafe { first.add(lane).read() };
             }
-            });
+        });
     }
     values
 }
@@ -243,9 +243,8 @@ pub unsafe fn step<M: Machine, W: Weight, const D: usize, const LANES: usize>(
     let mut farthest = 0.0;
     if moves {
         // SAFETY: this thread's queries, whose sums it wrote.
-        farthest = unsafe {
-            finish::<W, Plain, LANES>(&mut arguments, totals, (first, active as usize), d as usize, 0.0)
-        };
+        farthest =
+            unsafe { finish::<W, Plain, LANES>(&mut arguments, totals, (first, active as usize), d as usize, 0.0) };
     }
     if tolerance >= 0.0 {
         // SAFETY: every block of the launch is here, or none was active.
