@@ -49,12 +49,13 @@ pub const fn queries(machine: MachineKind, lanes: usize, d: usize) -> usize {
     }
 }
 
-/// The instance for d coordinates, where it is faster than shift_any.rs: its place in [`WIDTHS`].
+/// The instance for d coordinates, where it is to be launched instead of shift_any.rs: its place in [`WIDTHS`]. On GPUs
+/// always: shift_any.rs admits 5 warps a multiprocessor and takes 4 instructions a coordinate of a pair, where these
+/// admit 8 to 16 and take 3. On processors never: there shift_any.rs is what has been measured.
 #[cfg(not(target_arch = "nvptx64"))]
 pub fn instance(machine: MachineKind, d: u32) -> Option<usize> {
-    // A processor's registers hold the queries and sums of eight dimensions at most, and it has no occupancy to win.
-    let suits = machine == MachineKind::Gpu && (5..=32).contains(&d);
-    WIDTHS.iter().position(|width| suits && d as usize <= *width)
+    let serves = machine == MachineKind::Gpu && d > 4;
+    if serves { WIDTHS.iter().position(|width| d as usize <= *width) } else { None }
 }
 
 /// A point in a tile. The gap puts the neighbours that a quarter of a warp stores at once into different banks.
@@ -133,7 +134,7 @@ unsafe fn columns<const D: usize, const LANES: usize>(
                 // SAFETY: the caller's promise.
                 values[C][lane] = unsafe { first.add(lane).read() };
             }
-            });
+        });
     }
     values
 }
@@ -242,9 +243,8 @@ pub unsafe fn step<M: Machine, W: Weight, const D: usize, const LANES: usize>(
     let mut farthest = 0.0;
     if moves {
         // SAFETY: this thread's queries, whose sums it wrote.
-        farthest = unsafe {
-            finish::<W, Plain, LANES>(&mut arguments, totals, (first, active as usize), d as usize, 0.0)
-        };
+        farthest =
+            unsafe { finish::<W, Plain, LANES>(&mut arguments, totals, (first, active as usize), d as usize, 0.0) };
     }
     if tolerance >= 0.0 {
         // SAFETY: every block of the launch is here, or none was active.

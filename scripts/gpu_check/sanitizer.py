@@ -55,6 +55,8 @@ OPTIONS = (
     "--method composed",
     "--dim 4 --bandwidth neighbour:20",
     "--dim 7 --bandwidth 6",
+    "--dim 12 --bandwidth 8",
+    "--dim 20 --bandwidth 10",
     "--method field --accuracy 0.01 --bandwidth 8 --dim 1",
     "--method field --accuracy 0.01 --bandwidth 8 --form standard",
     "--method field --accuracy 0.01 --bandwidth 12 --dim 3",

@@ -242,7 +242,13 @@ pub fn points_in_slices(device: &Device) {
 
 /// What is no number is noted as such, and not as having come to rest.
 pub fn nan_is_not_lost(device: &Device) {
-    for (kernel, d) in [(Kernel::Plain, 2), (Kernel::Marked, 4), (Kernel::Wide, 5), (Kernel::Any, 5), (Kernel::Norm(Metric::Lp(3.0)), 2)] {
+    for (kernel, d) in [
+        (Kernel::Plain, 2),
+        (Kernel::Marked, 4),
+        (Kernel::Wide, 5),
+        (Kernel::Any, 5),
+        (Kernel::Norm(Metric::Lp(3.0)), 2),
+    ] {
         let mut set = Set::new(WeightFunction::Gaussian, kernel, (70, None, d));
         set.points[17 * d] = f32::NAN;
         let Stepped { state, .. } = run(device, &set, 1e30, 1.0, SMALL);
