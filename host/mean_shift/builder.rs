@@ -367,7 +367,9 @@ impl MeanShift {
         let (weight, marked) = (self.weight.steps().name.to_owned(), !field.marks.is_empty());
         let case = Case { weight, dimensions: field.d, marked, many: queries > FEW };
         let step_threads = (field.d <= 4 && field.norm == Norm::L2).then(|| device.shapes().threads(&case));
-        Self { step_threads, ..self.clone() }
+        let shaped = Self { step_threads, ..self.clone() };
+        tracing::debug!(%case, threads = shaped.blocks_of_steps(), "blocks of steps");
+        shaped
     }
 
     /// A step's launch, in blocks of the size that the user or the device chose if the kernel takes any.
