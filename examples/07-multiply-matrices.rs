@@ -1,11 +1,11 @@
-//! The lecture's first kernel: a thread for each cell of a product of matrices; and the same in tiles, which share what
-//! they fetch, and so pay where both matrices are wide.
+//! The lecture's first kernel: a thread for each cell of a product of matrices; the same in tiles, which share what
+//! they fetch, and so pay where both matrices are wide; and the one that the library chooses for the sizes.
 //!
 //! `cargo run --example 07-multiply-matrices`
 
 use std::time::{Duration, Instant};
 
-use gpu::matmul::{matmul_naive, matmul_tiled};
+use gpu::matmul::{matmul_naive, matmul_tiled, product};
 use modeseek::Device;
 
 fn main() -> Result<(), modeseek::Error> {
@@ -13,16 +13,16 @@ fn main() -> Result<(), modeseek::Error> {
     println!("on {}", device.describe());
     // The lecture's images, pixels and digits; and a square.
     for (m, k, n) in [(50_000, 784, 10), (512, 512, 512)] {
-        for tiled in [false, true] {
-            let time = multiply(&device, (m, k, n), tiled)?;
-            println!("{m} x {k} times {k} x {n}, {}: {time:.1?}", if tiled { "tiled" } else { "a thread a cell" });
+        for version in ["a thread a cell", "tiled", "chosen"] {
+            let time = multiply(&device, (m, k, n), version)?;
+            println!("{m} x {k} times {k} x {n}, {version}: {time:.1?}");
         }
     }
     Ok(())
 }
 
 /// Multiplies an m x k matrix and a k x n one twice, checks some cells, and gives the time of the second.
-fn multiply(device: &Device, (m, k, n): (usize, usize, usize), tiled: bool) -> Result<Duration, modeseek::Error> {
+fn multiply(device: &Device, (m, k, n): (usize, usize, usize), version: &str) -> Result<Duration, modeseek::Error> {
     let a: Vec<f32> = (0..m * k).map(|i| (i % 251) as f32 / 251.0).collect();
     let b: Vec<f32> = (0..k * n).map(|i| (i % 13) as f32 - 6.0).collect();
     let (a_there, b_there) = (device.upload(&a)?, device.upload(&b)?);
@@ -32,9 +32,10 @@ fn multiply(device: &Device, (m, k, n): (usize, usize, usize), tiled: bool) -> R
     // The first launch also loads the kernel. A download waits for what was launched.
     for _ in 0..2 {
         let start = Instant::now();
-        device.launch(match tiled {
-            false => matmul_naive::launch(&a_there, &b_there, &mut c, rows, columns, depth),
-            true => matmul_tiled::launch(&a_there, &b_there, &mut c, rows, columns, depth),
+        device.launch(match version {
+            "a thread a cell" => matmul_naive::launch(&a_there, &b_there, &mut c, rows, columns, depth),
+            "tiled" => matmul_tiled::launch(&a_there, &b_there, &mut c, rows, columns, depth),
+            _ => product(&a_there, &b_there, &mut c, rows, columns, depth),
         })?;
         device.download_first(&c, 1)?;
         time = start.elapsed();

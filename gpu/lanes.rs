@@ -3,6 +3,24 @@
 
 use cuda_std::prelude::*;
 
+/// A loop over 0 to 15 at most that is written out, so that all indices of arrays are constants: LLVM leaves loops of
+/// many operations as they are, and on a GPU what they index would then be in local memory.
+macro_rules! unrolled {
+    ($i:ident in 0..$end:expr, $body:block) => {
+        unrolled!(@ $i, $end, $body, 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15)
+    };
+    (@ $i:ident, $end:expr, $body:block, $($value:literal)*) => {
+        const { assert!($end <= 16) };
+        $(
+            if $value < $end {
+                let $i: usize = $value;
+                $body
+            }
+        )*
+    };
+}
+pub(crate) use unrolled;
+
 /// a * b + c in each lane.
 #[inline(always)]
 pub fn mul_add<M: Machine, const N: usize>(a: f32, b: [f32; N], mut c: [f32; N]) -> [f32; N] {
@@ -131,4 +149,70 @@ pub unsafe fn write_some<const N: usize>(out: &mut DisjointMut<f32>, first: usiz
             }
         }
     }
+}
+
+/// The first `count` cells of an output from `first` on, or all if there are no more; zeros behind them.
+///
+/// # Panics
+/// If it is not that long.
+///
+/// # Safety
+/// As for [`DisjointMut::read`], for the cells that are read.
+#[inline(always)]
+pub unsafe fn read_some<const N: usize>(out: &DisjointMut<f32>, first: usize, count: usize) -> [f32; N] {
+    let mut lanes = [0.0; N];
+    // SAFETY: the caller's promise.
+    unsafe {
+        if count >= N {
+            return read(out, first);
+        }
+        for lane in 0..N {
+            if lane < count {
+                lanes[lane] = out.read(first + lane);
+            }
+        }
+    }
+    lanes
+}
+
+/// [`write_some`] of four lanes, as one access of 16 bytes if `whole`.
+///
+/// # Panics
+/// As [`write_some`].
+///
+/// # Safety
+/// As for [`write_some`]. If `whole`, the first cell is aligned to 16 bytes, and there is none or four of them.
+#[inline(always)]
+pub unsafe fn write_quad(out: &mut DisjointMut<f32>, first: usize, values: [f32; 4], count: usize, whole: bool) {
+    #[repr(C, align(16))]
+    struct Quad([f32; 4]);
+    // SAFETY: the caller's promise, and the bound is checked for all four.
+    unsafe {
+        if whole {
+            assert!(first < out.len() && out.len() - first >= 4, "lanes behind the end of the output");
+            out.as_mut_ptr().add(first).cast::<Quad>().write(Quad(values));
+        } else {
+            write_some(out, first, values, count);
+        }
+    }
+}
+
+/// The sum of the lanes, a power of two of them, by halves: of neighbours in the two halves first.
+#[inline(always)]
+pub fn sum_of_halves<const N: usize>(mut lanes: [f32; N]) -> f32 {
+    let mut half = N / 2;
+    while half > 0 {
+        for lane in 0..half {
+            lanes[lane] += lanes[lane + half];
+        }
+        half /= 2;
+    }
+    lanes[0]
+}
+
+/// The first of some cells that begins a line of a processor's cache; there are 15 more of them than are needed.
+#[inline(always)]
+pub fn aligned_to_line(cells: *mut f32) -> *mut f32 {
+    let behind = (cells as usize).wrapping_neg() % 64;
+    cells.wrapping_byte_add(behind)
 }

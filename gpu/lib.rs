@@ -4,7 +4,9 @@
 //! |---|---|---|---|
 //! | `axpy` | `vector.rs` | `out += a x` | `x`, `out`: any length |
 //! | `to_columns`, `to_rows` | `layout.rs` | transposes and scales | rows `n x d`, columns `d x stride` |
-//! | `matmul_naive`, `matmul_tiled` | `matmul.rs` | `C = A B` | `m x k`, `k x n`, `m x n` |
+//! | `matmul_naive`, `matmul_tiled` | `matmul.rs` | `C = A B`, and which kernel is the best for it | `m x k`, `k x n`, `m x n` |
+//! | `matmul_blocked_{128,64}` | `matmul_blocked.rs` | the same, fast | as above |
+//! | `matmul_skinny` | `matmul_skinny.rs` | the same for n <= 32 | as above |
 //! | `pairwise_{squared_l2,l2,l1,lp}` | `pairwise.rs` | distances of all pairs of rows | `m x d`, `n x d`, `m x n` |
 //! | `weight_{gaussian,triangular,flat}` | `weight.rs` | weights of distances, in place | any length |
 //! | `reduce_weighted_{1,2,3,4}` | `reduce.rs` | `(W X) / rowsum(W)` | `m x n`, `n x d`, `m x d` |
@@ -69,6 +71,8 @@ mod lanes;
 pub mod layout;
 pub mod marks;
 pub mod matmul;
+pub mod matmul_blocked;
+pub mod matmul_skinny;
 pub mod merge;
 pub mod moments;
 pub mod near;

@@ -3,12 +3,55 @@
 //! Versions, slowest first:
 //! 1. `matmul_naive`: one cell a thread, as one learns it.
 //! 2. `matmul_tiled`: tiles of A and B in shared memory, a small block of C in each thread's registers.
+//! 3. `matmul_blocked_128` and `matmul_blocked_64` (matmul_blocked.rs): larger blocks of C, and tiles that are fetched while
+//!    others are multiplied.
+//! 4. `matmul_skinny` (matmul_skinny.rs), for at most 32 columns: reads A once.
+//!
+//! [`product`] launches the best of them for its sizes.
 //!
 //! Sums run over l in order, in f32, one rounding an addition where the machine fuses.
 
+#[cfg(not(target_arch = "nvptx64"))]
+use cuda_std::launch::{DeviceSlice, DeviceSliceMut, Launch};
+#[cfg(not(target_arch = "nvptx64"))]
+use cuda_std::machine::Gpu;
 use cuda_std::prelude::*;
 
 use crate::lanes;
+#[cfg(not(target_arch = "nvptx64"))]
+use crate::matmul_blocked::{self, matmul_blocked_64, matmul_blocked_128};
+#[cfg(not(target_arch = "nvptx64"))]
+use crate::matmul_skinny::{MOST, matmul_skinny};
+
+/// Blocks of 128 x 128 cells that fill a large GPU: with fewer of them blocks of 64 x 64 are launched.
+#[cfg(not(target_arch = "nvptx64"))]
+const ENOUGH: usize = 200;
+
+/// C = A B by the kernel that suits its sizes.
+///
+/// For up to 32 columns that is `matmul_skinny`, which is bound by reading A. Otherwise blocks of 128 x 128 cells of C, which a
+/// GPU computes with the fewest loads, or of 64 x 64 where the larger ones are fewer than 200: a large GPU
+/// has 132 multiprocessors and more, which take two of them each. On a processor the latter two are the same.
+///
+/// The first kernel sums in another order than the others, which all give the same bits.
+#[cfg(not(target_arch = "nvptx64"))]
+pub fn product<'launch>(
+    a: &'launch (impl DeviceSlice<f32> + ?Sized),
+    b: &'launch (impl DeviceSlice<f32> + ?Sized),
+    c: &'launch mut (impl DeviceSliceMut<f32> + ?Sized),
+    m: u32,
+    n: u32,
+    k: u32,
+) -> Launch<'launch> {
+    let side = matmul_blocked::rows(Gpu::LANES, 8);
+    if n as usize <= MOST {
+        matmul_skinny::launch(a, b, c, m, n, k)
+    } else if (m as usize).div_ceil(side) * (n as usize).div_ceil(side) < ENOUGH {
+        matmul_blocked_64::launch(a, b, c, m, n, k)
+    } else {
+        matmul_blocked_128::launch(a, b, c, m, n, k)
+    }
+}
 
 /// One cell of C a thread, in blocks of 16 x 16: x is the column, y the row.
 #[kernel(

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use gpu::matmul::matmul_tiled;
+use gpu::matmul::{self, matmul_tiled};
 use modeseek::{Bandwidth, Device, Form, MeanShift, Points, WeightFunction, reference};
 use proptest::prelude::*;
 
@@ -105,18 +105,23 @@ proptest! {
         prop_assert!((many - weighted).abs() <= 2e-5 * (1.0 + many), "{form:?}: {many} or {weighted}");
     }
 
-    /// The tiled product is the oracle's, for any shape.
+    /// The tiled product, and the one that is chosen, are the oracle's, for any shape.
     #[test]
     fn products_are_the_oracles(m in 1_usize..90, n in 1_usize..90, k in 1_usize..90, seed in any::<u32>()) {
         let value = |i: usize| ((i as u32).wrapping_mul(2_654_435_761).wrapping_add(seed) >> 8) as f32 / (1 << 23) as f32 - 1.0;
         let (a, b): (Vec<f32>, Vec<f32>) = ((0..m * k).map(value).collect(), (0..k * n).map(|i| value(i + 7)).collect());
         let expected = reference::matmul(&wide(&a), &wide(&b), m, n, k);
         let (a, b) = (DEVICE.upload(&a)?, DEVICE.upload(&b)?);
-        let mut c = DEVICE.upload(&vec![f32::NAN; m * n])?;
-        DEVICE.launch(matmul_tiled::launch(&a, &b, &mut c, m as u32, n as u32, k as u32))?;
-        for (found, expected) in DEVICE.download(&c)?.into_iter().zip(expected) {
-            let error = (f64::from(found) - expected).abs();
-            prop_assert!(error <= k as f64 * (k as f64 + 1.0) / (1 << 24) as f64, "{found} is not {expected}");
+        for chosen in [false, true] {
+            let mut c = DEVICE.upload(&vec![f32::NAN; m * n])?;
+            DEVICE.launch(match chosen {
+                false => matmul_tiled::launch(&a, &b, &mut c, m as u32, n as u32, k as u32),
+                true => matmul::product(&a, &b, &mut c, m as u32, n as u32, k as u32),
+            })?;
+            for (found, expected) in DEVICE.download(&c)?.into_iter().zip(&expected) {
+                let error = (f64::from(found) - expected).abs();
+                prop_assert!(error <= k as f64 * (k as f64 + 1.0) / (1 << 24) as f64, "{found} is not {expected}");
+            }
         }
     }
 }

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use cuda_std::launch::Kernel;
 use gpu::{
     assign, axes, bins, biweight, cauchy, ceilings, cells, components, epanechnikov, flat, gather, gaussian, layout,
-    marks, matmul, moments, neighbours, order, pairwise, reduce, retire, scan, sphere, step, suppress, tally,
-    triangular, vector, weight,
+    marks, matmul, matmul_blocked, matmul_skinny, moments, neighbours, order, pairwise, reduce, retire, scan, sphere,
+    step, suppress, tally, triangular, vector, weight,
 };
 use modeseek::executor::DeviceChoice;
 use serde_json::{Value, json};
@@ -18,10 +18,12 @@ use super::opened::Opened;
 use super::{Outcome, caught};
 
 /// A kernel of each family, which is a module of the PTX.
-static FAMILIES: [(&str, &Kernel); 29] = [
+static FAMILIES: [(&str, &Kernel); 31] = [
     ("vector", &vector::axpy::KERNEL),
     ("layout", &layout::to_columns::KERNEL),
     ("matmul", &matmul::matmul_tiled::KERNEL),
+    ("matmul_blocked", &matmul_blocked::matmul_blocked_128::KERNEL),
+    ("matmul_skinny", &matmul_skinny::matmul_skinny::KERNEL),
     ("pairwise", &pairwise::pairwise_l2::KERNEL),
     ("weight", &weight::weight_gaussian::KERNEL),
     ("reduce", &reduce::reduce_weighted_2::KERNEL),

@@ -95,11 +95,12 @@ impl<'a> Machines<'a> {
                 units
             }
             Shape::Product { m, k, n } => {
-                let mut tiled = unit("", OURS, Task::Product { naive: false });
+                // By their places in families::matmul::PRODUCTS.
+                let ours = unit("", OURS, Task::Product(2));
+                let mut tiled = unit("", "modeseek, tiled", Task::Product(1));
                 self.add_nvcc(&mut tiled);
-                let naive =
-                    (m * k * n <= MOST_NAIVE).then(|| unit("", "modeseek, naive", Task::Product { naive: true }));
-                std::iter::once(tiled).chain(naive).collect()
+                let naive = (m * k * n <= MOST_NAIVE).then(|| unit("", "modeseek, naive", Task::Product(0)));
+                [ours, tiled].into_iter().chain(naive).collect()
             }
             // By their places in families::distances::METRICS.
             Shape::Pairwise { .. } => [("modeseek", 1), ("modeseek, squared L2", 0), ("modeseek, L1", 2)]

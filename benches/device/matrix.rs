@@ -39,9 +39,9 @@ pub fn relative_l2(found: &[f32], expected: &[f64]) -> f64 {
 }
 
 impl Product {
-    pub fn new(device: &Device, naive: bool, [m, k, n]: [usize; 3], most_sets: usize) -> Outcome<Self> {
-        let wanted = if naive { "matmul_naive" } else { "matmul_tiled" };
-        let (_, launch) = *PRODUCTS.iter().find(|(name, _)| *name == wanted).ok_or("there is no such product")?;
+    /// By the kernel of that number in [`PRODUCTS`].
+    pub fn new(device: &Device, kernel: usize, [m, k, n]: [usize; 3], most_sets: usize) -> Outcome<Self> {
+        let (_, launch) = *PRODUCTS.get(kernel).ok_or("there is no such product")?;
         let count = sets(device, bytes(Shape::Product { m, k, n }), most_sets)?;
         let sets = (0..count as u64).map(|number| Set::new(device, [m, k, n], 40 + 2 * number));
         let sets = sets.collect::<Outcome<_>>()?;

@@ -24,10 +24,8 @@ pub trait Measured {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Task {
     Step(WeightFunction),
-    /// The naive one, or else the tiled one.
-    Product {
-        naive: bool,
-    },
+    /// The number of a kernel in `families::matmul::PRODUCTS`.
+    Product(usize),
     /// The number of a metric in `families::distances::METRICS`.
     Pairwise(usize),
     Reduce,
@@ -37,8 +35,8 @@ pub enum Task {
 pub fn prepare(task: Task, shape: Shape, device: &Device, most_sets: usize) -> Outcome<Box<dyn Measured>> {
     Ok(match (task, shape) {
         (Task::Step(function), Shape::Step { n, d }) => Box::new(step::Step::new(device, function, n, d)?),
-        (Task::Product { naive }, Shape::Product { m, k, n }) => {
-            Box::new(matrix::Product::new(device, naive, [m, k, n], most_sets)?)
+        (Task::Product(kernel), Shape::Product { m, k, n }) => {
+            Box::new(matrix::Product::new(device, kernel, [m, k, n], most_sets)?)
         }
         (Task::Pairwise(metric), Shape::Pairwise { m, n, d }) => {
             Box::new(points::Pairwise::new(device, metric, [m, n, d], most_sets)?)

@@ -2,7 +2,7 @@
 
 use criterion::{Criterion, Throughput};
 use cuda_std::launch::Launch;
-use gpu::matmul::{matmul_naive, matmul_tiled};
+use gpu::matmul::{self, matmul_naive, matmul_tiled};
 use modeseek::Buffer;
 use modeseek::reference;
 
@@ -10,25 +10,33 @@ use crate::measure::{ROUNDING, Target, assert_close, poisoned, random, sample, t
 
 pub type Product = for<'a> fn(&'a Buffer<f32>, &'a Buffer<f32>, &'a mut Buffer<f32>, [u32; 3]) -> Launch<'a>;
 
-pub const PRODUCTS: [(&str, Product); 2] = [
+/// The last one is that which the library launches.
+pub const PRODUCTS: [(&str, Product); 3] = [
     ("matmul_naive", |a, b, c, [m, n, k]| matmul_naive::launch(a, b, c, m, n, k)),
     ("matmul_tiled", |a, b, c, [m, n, k]| matmul_tiled::launch(a, b, c, m, n, k)),
+    ("matmul", |a, b, c, [m, n, k]| matmul::product(a, b, c, m, n, k)),
 ];
 
-/// Rows, columns, and what is summed: the lecture's shapes for checking and for timing, and a square.
+/// Rows, columns, and what is summed: the lecture's shapes for checking and for timing, and squares.
 fn shapes() -> Vec<[usize; 3]> {
     let mut shapes = vec![[5, 10, 784]];
     if !tried() {
-        shapes.extend([[512, 512, 512], [50_000, 10, 784]]);
+        shapes.extend([[512, 512, 512], [50_000, 10, 784], [1024, 1024, 1024], [2048, 2048, 2048]]);
     }
     shapes
 }
 
-/// Both products of every shape.
+/// More multiply-adds than these are left to the kernel that the library launches.
+const MOST_SLOW: usize = 500_000_000;
+
+/// The products of every shape.
 pub fn all(criterion: &mut Criterion, target: &Target) {
     for shape @ [m, n, k] in shapes() {
         let (a, b) = (random(m * k, 4), random(k * n, 5));
         for (kernel, product) in PRODUCTS {
+            if kernel != "matmul" && m * n * k > MOST_SLOW {
+                continue;
+            }
             let device = &target.device;
             let (on_a, on_b, mut on_c) = (upload(device, &a), upload(device, &b), poisoned(device, m * n));
             let sizes = shape.map(|size| size as u32);

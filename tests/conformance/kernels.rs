@@ -4,7 +4,9 @@
 //! the sum of their magnitudes, whatever the order.
 
 use gpu::layout::{STRIDE, gather_columns, to_columns, to_rows};
-use gpu::matmul::{matmul_naive, matmul_tiled};
+use gpu::matmul::{self, matmul_naive, matmul_tiled};
+use gpu::matmul_blocked::{matmul_blocked_64, matmul_blocked_128};
+use gpu::matmul_skinny::matmul_skinny;
 use gpu::pairwise::{pairwise_l1, pairwise_l2, pairwise_lp, pairwise_squared_l2};
 use gpu::progress::{ACTIVE, HISTORY, ITERATION};
 use gpu::reduce::{reduce_weighted_1, reduce_weighted_2, reduce_weighted_3, reduce_weighted_4};
@@ -13,7 +15,7 @@ use gpu::weight::{weight_biweight, weight_epanechnikov, weight_flat, weight_gaus
 use modeseek::reference::{self, Metric};
 use modeseek::{Buffer, Device, Error, WeightFunction};
 
-use crate::check::{ROUNDING, assert_close, random, wide};
+use crate::check::{ROUNDING, assert_close, is_interpreted, random, wide};
 
 /// What an output holds before a kernel writes it: a cell that it misses fails every comparison.
 const POISON: f32 = f32::NAN;
@@ -129,6 +131,88 @@ pub fn matmul(device: &Device) {
         let mut c = poisoned(device, m * n);
         device.launch(matmul_tiled::launch(&a, &b, &mut c, m as u32, n as u32, k as u32)).unwrap();
         assert_close(&device.download(&c).unwrap(), &expected, tolerance, "matmul_tiled");
+    }
+}
+
+/// The fast products, around the edges of their blocks, slices and vectors. In blocks sums are those of `matmul_naive`, to the bit.
+pub fn matmul_fast(device: &Device) {
+    let mut sizes = vec![(1, 1, 1), (1, 40, 3), (3, 33, 1), (5, 70, 16), (66, 131, 20), (130, 36, 33), (4, 260, 52)];
+    if !is_interpreted(device) {
+        sizes.extend([(129, 132, 260), (200, 520, 300), (1, 1000, 129), (333, 64, 128), (128, 256, 512)]);
+    }
+    for (m, n, k) in sizes {
+        let (a, b) = (random(m * k, 4), random(k * n, 5));
+        let expected = reference::matmul(&wide(&a), &wide(&b), m, n, k);
+        let (a, b) = (device.upload(&a).unwrap(), device.upload(&b).unwrap());
+        let (m32, n32, k32) = (m as u32, n as u32, k as u32);
+        let mut naive = poisoned(device, m * n);
+        device.launch(matmul_naive::launch(&a, &b, &mut naive, m32, n32, k32)).unwrap();
+        let naive = device.download(&naive).unwrap();
+        for blocked in [64, 128] {
+            let mut c = poisoned(device, m * n);
+            let launch = match blocked {
+                64 => matmul_blocked_64::launch(&a, &b, &mut c, m32, n32, k32),
+                _ => matmul_blocked_128::launch(&a, &b, &mut c, m32, n32, k32),
+            };
+            device.launch(launch).unwrap();
+            let found = device.download(&c).unwrap();
+            let tolerance = |_| (k as f64 + 1.0) * ROUNDING * k as f64;
+            assert_close(&found, &expected, tolerance, &format!("{m} x {k} x {n} in blocks of {blocked}"));
+            assert_eq!(found, naive, "{m} x {k} x {n} in blocks of {blocked}");
+        }
+    }
+}
+
+/// The product for few columns: all their numbers, slices of k, rows that are no whole quads; and NaN is not spread.
+pub fn matmul_few_columns(device: &Device) {
+    let mut sizes =
+        vec![(5, 10, 784), (1, 1, 1), (17, 1, 5), (9, 2, 130), (4, 15, 128), (67, 16, 129), (3, 17, 260), (2, 32, 600)];
+    if !is_interpreted(device) {
+        sizes.extend([(1000, 10, 784), (300, 31, 1001), (513, 4, 33), (1, 10, 5000)]);
+    }
+    for (m, n, k) in sizes {
+        let (mut a, b) = (random(m * k, 4), random(k * n, 5));
+        let expected = reference::matmul(&wide(&a), &wide(&b), m, n, k);
+        let tolerance = |_| (k as f64 + 1.0) * ROUNDING * k as f64;
+        let there = device.upload(&b).unwrap();
+        let product = |a: &[f32]| {
+            let (a, mut c) = (device.upload(a).unwrap(), poisoned(device, m * n));
+            device.launch(matmul_skinny::launch(&a, &there, &mut c, m as u32, n as u32, k as u32)).unwrap();
+            device.download(&c).unwrap()
+        };
+        let found = product(&a);
+        assert_close(&found, &expected, tolerance, &format!("{m} x {k} x {n}"));
+        // The last row's number is all of a row that becomes NaN; the others keep their bits.
+        a[m * k - 1] = f32::NAN;
+        let spoilt = product(&a);
+        assert_eq!(spoilt[..(m - 1) * n], found[..(m - 1) * n], "{m} x {k} x {n}");
+        assert!(spoilt[(m - 1) * n..].iter().all(|cell| cell.is_nan()), "{m} x {k} x {n}");
+    }
+}
+
+/// The kernel that is chosen, and what is beyond it: refused by name, without any memory of that size.
+pub fn matmul_is_chosen(device: &Device) {
+    let (a, b) = (device.zeros::<f32>(64 * 64).unwrap(), device.zeros::<f32>(64 * 64).unwrap());
+    let mut c = device.zeros::<f32>(64 * 64).unwrap();
+    let mut name = |m, n, k| matmul::product(&a, &b, &mut c, m, n, k).kernel().name;
+    assert_eq!(name(50_000, 10, 784), "matmul_skinny");
+    assert_eq!(name(64, 32, 64), "matmul_skinny");
+    assert_eq!(name(64, 33, 64), "matmul_blocked_64");
+    assert_eq!(name(1024, 1024, 1024), "matmul_blocked_64");
+    assert_eq!(name(2048, 2048, 2048), "matmul_blocked_128");
+    for (m, n, k) in [(u32::MAX, u32::MAX, 1), (65_536, 65_536, 1), (u32::MAX, 32, 64), (65, 64, 64)] {
+        let text = device.launch(matmul::product(&a, &b, &mut c, m, n, k)).unwrap_err().to_string();
+        assert!(text.contains("a.len() >= m * k") || text.contains("c.len() >= m * n"), "{text}");
+    }
+    let text = device.launch(matmul_skinny::launch(&a, &b, &mut c, 64, 33, 64)).unwrap_err().to_string();
+    assert!(text.contains("n <= MOST"), "{text}");
+    // Nothing to compute; and sums of nothing, which are zeros.
+    device.launch(matmul::product(&a, &b, &mut c, 0, 40, 64)).unwrap();
+    device.launch(matmul::product(&a, &b, &mut c, 64, 0, 64)).unwrap();
+    for n in [3, 40] {
+        let mut c = poisoned(device, 5 * n);
+        device.launch(matmul::product(&a, &b, &mut c, 5, n as u32, 0)).unwrap();
+        assert_eq!(device.download(&c).unwrap(), vec![0.0; 5 * n]);
     }
 }
 

@@ -29,7 +29,7 @@ macro_rules! conformance {
     ($machine:ident, $open:expr) => {
         mod $machine {
             conformance!(@tests $open;
-                kernels: axpy, layout, sphere, matmul, pairwise, weights, reduce_weighted, step_largest,
+                kernels: axpy, layout, sphere, matmul, matmul_fast, matmul_few_columns, matmul_is_chosen, pairwise, weights, reduce_weighted, step_largest,
                     relations_are_checked;
                 steps: shift, shift_any, shift_norms, places_do_not_matter, nan_is_not_lost, converged_steps_do_nothing;
                 retiring: retire_queries, retire_in_order, retire_when_done, begin_runs;
