@@ -13,6 +13,18 @@ use super::slices;
 use crate::error::{Bytes, Result};
 use crate::executor::Device;
 
+/// The most queries of a fit of n points.
+fn queries(options: &MeanShift, n: usize) -> usize {
+    match &options.seeding {
+        // Labels by basin move every point in the end, whatever the seeds.
+        _ if options.form == Form::Blurring || options.basin() => n,
+        Seeding::At(points) => points.len(),
+        &Seeding::Random { count, .. } => count.min(n),
+        &Seeding::Share { share, confidence, .. } => enough(share, confidence).min(n),
+        Seeding::EveryPoint | Seeding::Bins { .. } => n,
+    }
+}
+
 /// The most bytes that a fit of n points of d dimensions holds on the device at a time, without a batch's
 /// distances: O(n d).
 ///
@@ -22,14 +34,7 @@ use crate::executor::Device;
 /// bandwidth takes.
 pub fn bytes(options: &MeanShift, n: usize, d: usize) -> u128 {
     let stride = Queries::stride_of(n) as u128;
-    let seeds = match &options.seeding {
-        // Labels by basin move every point in the end, whatever the seeds.
-        _ if options.form == Form::Blurring || options.basin() => n,
-        Seeding::At(points) => points.len(),
-        &Seeding::Random { count, .. } => count.min(n),
-        &Seeding::Share { share, confidence, .. } => enough(share, confidence).min(n),
-        Seeding::EveryPoint | Seeding::Bins { .. } => n,
-    };
+    let seeds = queries(options, n);
     let m = Queries::stride_of(seeds) as u128;
     let d = d as u128;
     let field = stride * d * 2 + stride * 4;
@@ -54,11 +59,11 @@ pub fn reserve(options: &MeanShift, device: &Device, n: usize, d: usize) -> Resu
     count(n, "a number of points")?;
     count(d, "a number of dimensions")?;
     let mut fixed = bytes(options, n, d);
-    if device.machine() == MachineKind::Gpu {
-        fixed += slices::bytes(n, d);
-    }
     let what = format!("{n} points of {d} dimensions");
     let Method::Composed { batch } = options.method else {
+        if device.machine() == MachineKind::Gpu {
+            fixed += slices::bytes(n, queries(options, n), d);
+        }
         device.reserve(fixed, &what, "use fewer points")?;
         return Ok((Bytes(fixed), None));
     };

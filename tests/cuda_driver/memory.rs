@@ -51,7 +51,8 @@ fn batches_shrink_to_the_memory() {
             let estimator = MeanShift::new().bandwidth(Bandwidth::Fixed(2.5)).method(method);
             estimator.on(&Device::processor().expect("a processor")).fit(&[[0.0, 0.0]; 200]).expect("a fit").memory.0
         };
-        let (fused, least) = (predicted(Method::Fused), predicted(Method::Composed { batch: 1 }));
+        let slices = modeseek::mean_shift::slices::bytes(200, 200, 2);
+        let (fused, least) = (predicted(Method::Fused) + slices, predicted(Method::Composed { batch: 1 }));
         let in_batches = ["--method", "composed", "--batch", "200"];
         let run_with_memory = |bytes: u128, args: &[&str]| run(&format!("memory-{bytes}"), "cuda", args);
         // Seven eighths of this hold the distances of 48 points to 200, of 800 bytes each, and not those of all.
