@@ -34,6 +34,17 @@ const ENOUGH: usize = 200;
 /// has 132 multiprocessors and more, which take two of them each. On a processor the latter two are the same.
 ///
 /// The first kernel sums in another order than the others, which all give the same bits.
+///
+/// ```
+/// use cpu_executor::{Cells, CpuExecutor};
+///
+/// let executor = CpuExecutor::of_this_processor()?;
+/// let (a, b) = (Cells::new(vec![1.0, 2.0, 3.0, 4.0]), Cells::new(vec![5.0, 6.0]));
+/// let mut c = Cells::filled(0.0, 2);
+/// executor.run(gpu::matmul::product(&a, &b, &mut c, 2, 1, 2))?;
+/// assert_eq!(c.to_vec(), [17.0, 39.0]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[cfg(not(target_arch = "nvptx64"))]
 pub fn product<'launch>(
     a: &'launch (impl DeviceSlice<f32> + ?Sized),

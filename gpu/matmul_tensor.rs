@@ -28,6 +28,7 @@ use cuda_std::{copy, narrow, warp};
 use crate::tensor::{PIECE, ROWS, WORDS, copy_tile, row_and_matrix, unrolled};
 
 /// What tensor cores multiply.
+#[doc(hidden)]
 pub trait Operand {
     /// Numbers of a word.
     const NUMBERS: usize;
@@ -41,9 +42,22 @@ pub trait Operand {
 }
 
 /// bf16
+///
+/// ```
+/// use gpu::matmul_tensor::{Bf16, Operand};
+///
+/// // Two numbers in a word.
+/// assert_eq!(Bf16::NUMBERS, 2);
+/// ```
 pub enum Bf16 {}
 
 /// tf32
+///
+/// ```
+/// use gpu::matmul_tensor::{Operand, Tf32};
+///
+/// assert_eq!(Tf32::NUMBERS, 1);
+/// ```
 pub enum Tf32 {}
 
 impl Operand for Bf16 {
@@ -98,12 +112,21 @@ const STAGES: usize = 3;
 const TILE: u32 = (SIDE * DEPTH * 4) as u32;
 
 /// Words of a row for a sum of k numbers, so many of which make a word.
+///
+/// ```
+/// // A row of 100 numbers, two of them in a word.
+/// assert!(gpu::matmul_tensor::width_of(100, 2) >= 50);
+/// ```
 pub const fn width_of(k: usize, numbers: usize) -> usize {
     let words = k.div_ceil(numbers).next_multiple_of(DEPTH);
     if words == 0 { DEPTH } else { words }
 }
 
 /// Rows that there are for so many of a matrix.
+///
+/// ```
+/// assert_eq!(gpu::matmul_tensor::padded(1), gpu::matmul_tensor::padded(128));
+/// ```
 pub const fn padded(rows: usize) -> usize {
     rows.next_multiple_of(ROWS)
 }

@@ -1,11 +1,12 @@
 //! Pairwise distances: `out[i, j] = dist(A[i], B[j])`, with A m x d, B n x d, out m x n, all by rows.
 //!
 //! Differences are taken before they are squared: `|a|^2 - 2ab + |b|^2` would cancel in f32.
-//! One thread computes `LANES` neighbouring columns of four rows, in blocks of 32 x 8 threads.
+//! A block computes 64 rows and 128 columns or more, whose coordinates it reads once.
 
 use cuda_std::prelude::*;
 
-use crate::lanes;
+use crate::lanes::{self, unrolled};
+use crate::tile::read_group;
 
 /// A distance as a sum over coordinates and a last step. `p` is the exponent of the general norm.
 pub(crate) trait Metric {
@@ -75,41 +76,132 @@ impl Metric for Lp {
     }
 }
 
-/// Threads of a block along the columns and the rows of the output.
-const COLUMNS: usize = 32;
-const ROWS: usize = 8;
+/// Rows of the output that a block computes.
+const ROWS: usize = 64;
 
-/// Rows of the output that a thread computes: coordinates of B, which lie apart, are fetched once for
-/// all of them.
-const HELD: usize = 4;
+/// Columns of the output that a block computes.
+const fn columns(lanes: usize) -> usize {
+    if lanes > 4 { 8 * lanes } else { 128 }
+}
 
-/// The sums over coordinates for some rows of A and some of B.
+/// Threads of a GPU's block along the columns.
+const ACROSS: usize = 32;
+
+/// Threads of a block.
+const fn threads(lanes: usize) -> usize {
+    if lanes > 4 { 1 } else { ACROSS * ROWS / held(lanes) }
+}
+
+/// Rows of the output that a thread computes at a time: they share what is read of B.
+const fn held(lanes: usize) -> usize {
+    if lanes > 4 { 4 } else { 8 }
+}
+
+/// Coordinates of A and B in shared memory at a time.
+const DEPTH: usize = 16;
+
+/// From a coordinate of the tile of A to the next; a few cells behind the rows have a GPU's threads write to different banks.
+const A_APART: usize = ROWS + 4;
+
+/// The same of B.
+const fn b_apart(lanes: usize) -> usize {
+    columns(lanes) + 4
+}
+
+/// Where row `j` of B is in its tile: on a GPU those that lie ACROSS each other are neighbours, since one thread computes
+/// them, so that a warp writes neighbouring columns, whole lines of any row.
+#[inline(always)]
+const fn place(lanes: usize, j: usize) -> usize {
+    if lanes > 4 { j } else { j % ACROSS * lanes + j / ACROSS }
+}
+
+/// Some rows of a matrix of rows of `d` coordinates, of which there are `len`.
+#[derive(Clone, Copy)]
+struct Rows {
+    start: *const f32,
+    len: usize,
+    d: usize,
+    first: usize,
+}
+
+/// Copies `depth` coordinates of COUNT rows, from `c0` on, into a tile, a coordinate a row of it. Rows behind the last one
+/// repeat it.
 ///
 /// # Safety
-/// `a` points to A and `b` to B; `i` holds rows of A and `j` of B.
+/// The rows are as they say; the tile is long enough, and nobody reads it.
 #[inline(always)]
-unsafe fn sums<M: Machine, T: Metric, const LANES: usize>(
-    (a, i): (*const f32, [usize; HELD]),
-    (b, j): (*const f32, [usize; LANES]),
-    d: usize,
-    p: f32,
-) -> [[f32; LANES]; HELD] {
-    let mut sums = [[0.0; LANES]; HELD];
-    for c in 0..d {
-        // SAFETY: the caller's promise, and c < d.
-        let a = i.map(|i| unsafe { *a.add(i * d + c) });
-        for lane in 0..LANES {
-            // SAFETY: as above.
-            let b = unsafe { *b.add(j[lane] * d + c) };
-            for r in 0..HELD {
-                sums[r][lane] = T::add::<M>(sums[r][lane], a[r] - b, p);
+unsafe fn stage<const COUNT: usize>(
+    rows: Rows,
+    (c0, depth): (usize, usize),
+    tile: *mut f32,
+    apart: usize,
+    place: impl Fn(usize) -> usize,
+) {
+    /// Coordinates that a thread has under way.
+    const AHEAD: usize = 4;
+    // In the order of the rows, from one of the thread's coordinates to its next without a division.
+    let (t, threads, depth) = (thread::thread_idx_x(), thread::block_dim_x(), depth as u32);
+    let (down, right) = (threads / depth, threads % depth);
+    let (mut row, mut c) = (t / depth, t % depth);
+    let start = rows.start.wrapping_add(c0);
+    while row < COUNT as u32 {
+        let mut values = [0.0; AHEAD];
+        let mut places = [usize::MAX; AHEAD];
+        unrolled!(ahead in 0..AHEAD, {
+            if row < COUNT as u32 {
+                let i = (rows.first + row as usize).min(rows.len - 1);
+                // SAFETY: row i is one of the matrix's, and the coordinate one of its.
+                values[ahead] = unsafe { *start.add(i * rows.d + c as usize) };
+                places[ahead] = c as usize * apart + place(row as usize);
             }
-        }
+            (row, c) = (row + down, c + right);
+            if c >= depth {
+                (row, c) = (row + 1, c - depth);
+            }
+        });
+        unrolled!(ahead in 0..AHEAD, {
+            if places[ahead] != usize::MAX {
+                // SAFETY: the cell is in the tile, and different for each thread.
+                unsafe { tile.add(places[ahead]).write(values[ahead]) };
+            }
+        });
+    }
+}
+
+/// Adds what some coordinates contribute to the sums of HELD rows of A, which begin at `a`, and LANES of B.
+///
+/// # Safety
+/// `a` and `b` point into tiles of so many coordinates, at multiples of HELD and LANES.
+#[inline(always)]
+unsafe fn add<M: Machine, T: Metric, const HELD: usize, const LANES: usize>(
+    a: *const f32,
+    b: *const f32,
+    depth: usize,
+    p: f32,
+    mut sums: [[f32; LANES]; HELD],
+) -> [[f32; LANES]; HELD] {
+    // 32 bits: a GPU counts in them with half the instructions.
+    for c in 0..depth as u32 {
+        let c = c as usize;
+        // SAFETY: the caller's promise; tiles' rows are multiples of 16 bytes apart.
+        let (a, b) = unsafe {
+            let a: [f32; HELD] = read_group(a.add(c * A_APART));
+            let b: [f32; LANES] = read_group(b.add(c * b_apart(LANES)));
+            (a, b)
+        };
+        unrolled!(r in 0..HELD, {
+            for lane in 0..LANES {
+                sums[r][lane] = T::add::<M>(sums[r][lane], a[r] - b[lane], p);
+            }
+        });
     }
     sums
 }
 
 /// `out[i * n + j] = dist(A[i], B[j])`. `p` counts for `pairwise_lp` alone.
+///
+/// Both tiles' coordinates are in shared memory. A GPU's thread holds the sums of its 8 x 4 pairs. A processor's block is one
+/// thread, whose sums are in the output between two slices of coordinates.
 #[kernel(
     instances(
         pairwise_squared_l2<SquaredL2>,
@@ -117,31 +209,117 @@ unsafe fn sums<M: Machine, T: Metric, const LANES: usize>(
         pairwise_l1<L1>,
         pairwise_lp<Lp>,
     ),
-    block = (COLUMNS as u32, ROWS as u32),
-    grid = (n.div_ceil(COLUMNS * Machine::LANES), m.div_ceil(ROWS * HELD)),
+    block = threads(Machine::LANES) as u32,
+    grid = n.div_ceil(columns(Machine::LANES)) * m.div_ceil(ROWS),
     require(a.len() >= m * d, b.len() >= n * d, out.len() >= m * n, p > 0.0),
 )]
 pub unsafe fn pairwise<T: Metric>(a: &[f32], b: &[f32], mut out: DisjointMut<f32>, m: u32, n: u32, d: u32, p: f32) {
     const LANES: usize = Machine::LANES;
+    const HELD: usize = held(LANES);
+    const COLUMNS: usize = columns(LANES);
+    let a_tile = shared_array![f32; DEPTH * A_APART];
+    let b_tile = shared_array![f32; DEPTH * b_apart(LANES)];
+    let (across, block) = (n.div_ceil(COLUMNS as u32), thread::block_idx_x());
+    let (row0, column0) = ((block / across) as usize * ROWS, (block % across) as usize * COLUMNS);
     let (m, n, d) = (m as usize, n as usize, d as usize);
-    let (x, y) = thread::index_2d();
-    let (i0, j0) = (y * HELD, x * LANES);
-    if i0 >= m || j0 >= n {
+    let a = Rows { start: a.as_ptr(), len: m, d, first: row0 };
+    let b = Rows { start: b.as_ptr(), len: n, d, first: column0 };
+    let t = thread::thread_idx_x() as usize;
+    let (x, y) = (t % ACROSS, t / ACROSS);
+
+    let mut sums = [[0.0; LANES]; HELD];
+    let mut c0 = 0;
+    loop {
+        let depth = DEPTH.min(d - c0);
+        let last = c0 + depth == d;
+        if depth > 0 {
+            // SAFETY: the launch has checked that A has m rows of d elements, and B n; nobody reads the tiles.
+            unsafe {
+                stage::<ROWS>(a, (c0, depth), a_tile, A_APART, |i| i);
+                stage::<COLUMNS>(b, (c0, depth), b_tile, b_apart(LANES), |j| place(LANES, j));
+            }
+        }
+        if LANES > 4 {
+            // SAFETY: the tiles are written, and the cells are this block's.
+            unsafe {
+                let tiles = (a_tile.cast_const(), b_tile.cast_const());
+                processor_block::<Machine, T, HELD, LANES>(
+                    tiles,
+                    &mut out,
+                    (row0, column0),
+                    (m, n),
+                    (c0, depth, last),
+                    p,
+                );
+            }
+        } else {
+            thread::sync_threads();
+            // SAFETY: the tiles were written before the barrier, and are not until the next.
+            sums =
+                unsafe { add::<Machine, T, HELD, LANES>(a_tile.add(y * HELD), b_tile.add(x * LANES), depth, p, sums) };
+            if !last {
+                thread::sync_threads();
+            }
+        }
+        if last {
+            break;
+        }
+        c0 += depth;
+    }
+    if LANES > 4 {
         return;
     }
-    // The last rows and columns repeat themselves rather than branch for each.
-    let rows: [usize; HELD] = core::array::from_fn(|r| (i0 + r).min(m - 1));
-    let columns: [usize; LANES] = core::array::from_fn(|lane| (j0 + lane).min(n - 1));
-    // SAFETY: the launch has checked that A has m rows of d elements, and B n.
-    let sums = unsafe { sums::<Machine, T, LANES>((a.as_ptr(), rows), (b.as_ptr(), columns), d, p) };
-    for r in 0..HELD {
-        let mut distances = [0.0; LANES];
-        for lane in 0..LANES {
-            distances[lane] = <T as Metric>::finish(sums[r][lane], p);
+    unrolled!(r in 0..HELD, {
+        let i = row0 + y * HELD + r;
+        if i < m {
+            let row = out.as_mut_ptr().wrapping_add(i * n);
+            for lane in 0..LANES {
+                let j = column0 + lane * ACROSS + x;
+                if j < n {
+                    // SAFETY: the launch has checked that the output has m n cells; the threads' differ.
+                    unsafe { row.add(j).write(<T as Metric>::finish(sums[r][lane], p)) };
+                }
+            }
         }
-        if i0 + r < m {
-            // SAFETY: the threads' columns and rows differ.
-            unsafe { lanes::write_some(&mut out, (i0 + r) * n + j0, distances, n - j0) };
+    });
+}
+
+/// Adds some coordinates to a processor's block of the output; with the last of them sums become distances.
+///
+/// # Safety
+/// The tiles are written, and the block's cells are of an output of m x n.
+#[inline(always)]
+unsafe fn processor_block<M: Machine, T: Metric, const HELD: usize, const LANES: usize>(
+    (a_tile, b_tile): (*const f32, *const f32),
+    out: &mut DisjointMut<f32>,
+    (row0, column0): (usize, usize),
+    (m, n): (usize, usize),
+    (c0, depth, last): (usize, usize, bool),
+    p: f32,
+) {
+    for i in (0..ROWS.min(m - row0)).step_by(HELD) {
+        for j in (0..columns(LANES).min(n - column0)).step_by(LANES) {
+            let (first, left) = ((row0 + i) * n + column0 + j, n - column0 - j);
+            let mut sums = [[0.0; LANES]; HELD];
+            // SAFETY: cells of rows and columns that there are, and of this block.
+            unsafe {
+                for r in 0..HELD {
+                    if c0 > 0 && row0 + i + r < m {
+                        sums[r] = lanes::read_some(out, first + r * n, left);
+                    }
+                }
+                sums = add::<M, T, HELD, LANES>(a_tile.add(i), b_tile.add(j), depth, p, sums);
+                for r in 0..HELD {
+                    if last {
+                        for lane in 0..LANES {
+                            sums[r][lane] = T::finish(sums[r][lane], p);
+                        }
+                    }
+                    if row0 + i + r < m {
+                        lanes::write_some(out, first + r * n, sums[r], left);
+                    }
+                }
+            }
         }
     }
 }

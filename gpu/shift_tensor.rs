@@ -45,16 +45,32 @@ use crate::weight::Gaussian;
 const NOWHERE: f32 = 1e30;
 
 /// Queries that a block moves, 16 a warp and `tall`.
+///
+/// ```
+/// assert!(gpu::shift_tensor::queries_of_block(1) < gpu::shift_tensor::queries_of_block(2));
+/// ```
 pub const fn queries_of_block(tall: usize) -> usize {
     THREADS / 32 * 16 * tall
 }
 
 /// Rows that `halves_of_columns` makes of so many points.
+///
+/// ```
+/// assert!(gpu::shift_tensor::padded(100) >= 100);
+/// ```
 pub const fn padded(n: usize) -> usize {
     n.next_multiple_of(ROWS)
 }
 
 /// How far off the exponent of a weight may be, for coordinates whose length is `radius` at most: see the file.
+///
+/// ```
+/// use gpu::shift_tensor::exponent_error;
+///
+/// // Twice as far from the centre, four times the error; and halves are more exact than one f16.
+/// assert!(exponent_error(8.0, 64, false) > 3.0 * exponent_error(4.0, 64, false));
+/// assert!(exponent_error(4.0, 64, true) > 100.0 * exponent_error(4.0, 64, false));
+/// ```
 #[cfg(not(target_arch = "nvptx64"))]
 pub fn exponent_error(radius: f64, wide: usize, rough: bool) -> f64 {
     let rounding = if rough { 2.0_f64.powi(-9) } else { 2.0_f64.powi(-19) };

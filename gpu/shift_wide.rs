@@ -35,12 +35,14 @@ pub const WIDTHS: [usize; 3] = [8, 16, 32];
 
 /// Threads of a block. On a GPU two warps, since registers admit 8 to 16 of them a multiprocessor: smaller blocks
 /// leave less of the registers without a use, and fewer multiprocessors idle behind the last query.
+#[doc(hidden)]
 pub const fn threads(machine: MachineKind) -> usize {
     if matches!(machine, MachineKind::Gpu) { 64 } else { 32 }
 }
 
 /// Queries of a thread, in the instance for D coordinates. On a GPU as many as registers hold: the loads of a point
 /// are shared among them. On a processor one vector, so that sums stay in its registers.
+#[doc(hidden)]
 pub const fn queries(machine: MachineKind, lanes: usize, d: usize) -> usize {
     match machine {
         MachineKind::Gpu if d <= 8 => 4,
@@ -52,6 +54,14 @@ pub const fn queries(machine: MachineKind, lanes: usize, d: usize) -> usize {
 /// The instance for d coordinates, where it is to be launched instead of shift_any.rs: its place in [`WIDTHS`]. On GPUs
 /// always: shift_any.rs admits 5 warps a multiprocessor and takes 4 instructions a coordinate of a pair, where these
 /// admit 8 to 16 and take 3. On processors never: there shift_any.rs is what has been measured.
+///
+/// ```
+/// use cuda_std::machine::MachineKind::{Avx2, Gpu};
+/// use gpu::shift_wide::{WIDTHS, instance};
+///
+/// assert_eq!(instance(Gpu, 5).map(|which| WIDTHS[which]), Some(8));
+/// assert_eq!((instance(Gpu, 33), instance(Avx2, 5)), (None, None));
+/// ```
 #[cfg(not(target_arch = "nvptx64"))]
 pub fn instance(machine: MachineKind, d: u32) -> Option<usize> {
     let serves = machine == MachineKind::Gpu && d > 4;
@@ -59,6 +69,7 @@ pub fn instance(machine: MachineKind, d: u32) -> Option<usize> {
 }
 
 /// A point in a tile. The gap puts the neighbours that a quarter of a warp stores at once into different banks.
+#[doc(hidden)]
 #[derive(Clone, Copy)]
 #[repr(C, align(16))]
 pub struct Row<const D: usize> {
@@ -115,6 +126,7 @@ fn pull<M: Machine, W: Weight, const D: usize, const LANES: usize>(
 ///
 /// # Safety
 /// More than D / 2 columns, and d, have the lanes that `first` points to in the first of them.
+#[allow(clippy::absurd_extreme_comparisons)] // C is 0 in the first of the blocks.
 #[inline(always)]
 unsafe fn columns<const D: usize, const LANES: usize>(
     mut first: *const f32,
@@ -143,6 +155,7 @@ unsafe fn columns<const D: usize, const LANES: usize>(
 ///
 /// # Safety
 /// As for [`columns`], and nobody else touches them.
+#[allow(clippy::absurd_extreme_comparisons)] // As above.
 #[inline(always)]
 unsafe fn add_columns<const D: usize, const LANES: usize>(
     mut first: *mut f32,
@@ -196,6 +209,7 @@ unsafe fn stage<const D: usize>(arguments: &Arguments<'_>, tile: *mut Row<D>, d:
 /// All threads of the launch call it with the same arguments, which are as [`Arguments`] says, for d of at most D
 /// coordinates and more than half of D; `tile` is shared memory for TILE rows.
 #[inline(always)]
+#[doc(hidden)]
 pub unsafe fn step<M: Machine, W: Weight, const D: usize, const LANES: usize>(
     tile: *mut Row<D>,
     d: u32,

@@ -10,6 +10,7 @@ use cuda_std::{atomic, prelude::*};
 use crate::lanes;
 
 /// Where slices meet.
+#[doc(hidden)]
 #[derive(Clone, Copy)]
 pub struct Slices {
     /// For each slice D + 1 columns of queries: sums in each coordinate, and sums of weights.

@@ -398,6 +398,16 @@ mod host {
     }
 
     /// Where slices of the points meet: see [`Slices`](crate::slices::Slices).
+    ///
+    /// ```
+    /// use cpu_executor::Cells;
+    /// use gpu::steps::Shared;
+    ///
+    /// // One slice of all 1000 points needs no room.
+    /// let (mut partial, mut arrived) = (Cells::filled(0.0_f32, 0), Cells::filled(0_u32, 0));
+    /// let whole = Shared { partial: &mut partial, arrived: &mut arrived, points: 1000 };
+    /// assert_eq!(whole.partial.len(), 0);
+    /// ```
     pub struct Shared<'a> {
         /// Sums of the slices: for each D + 1 columns of queries.
         pub partial: &'a mut dyn DeviceSliceMut<f32>,

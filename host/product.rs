@@ -1,6 +1,6 @@
 //! Matrix products, by the kernel that a wanted precision allows.
 
-use gpu::matmul::{matmul_naive, matmul_tiled};
+use gpu::matmul::product;
 use gpu::matmul_tensor::{
     Bf16, Operand, Tf32, matmul_bf16, matmul_tf32, padded, round_rows_bf16, round_rows_tf32, width_of,
 };
@@ -9,6 +9,12 @@ use crate::error::Result;
 use crate::executor::{Buffer, Device};
 
 /// What the inputs of a product may be rounded to. Sums are in f32 whichever it is.
+///
+/// ```
+/// use modeseek::product::Precision;
+///
+/// assert_eq!(Precision::default(), Precision::F32);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Precision {
     /// To nothing.
@@ -23,6 +29,14 @@ pub enum Precision {
 impl Precision {
     /// The precision in which a device multiplies if this one is allowed. Tensor cores from compute capability 8.0 on round;
     /// whatever has none, a processor above all, computes in f32, which is more exact and no slower there.
+    ///
+    /// ```
+    /// use modeseek::product::Precision;
+    ///
+    /// // A processor has no tensor cores.
+    /// assert_eq!(Precision::Bf16.on(&modeseek::Device::processor()?), Precision::F32);
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
     pub fn on(self, device: &Device) -> Self {
         let kernel = match self {
             Self::F32 => return Self::F32,
@@ -64,9 +78,7 @@ pub fn matmul(
 ) -> Result<Buffer<f32>> {
     let mut c = device.zeros(m as usize * n as usize)?;
     match precision.on(device) {
-        // A tile would be mostly empty.
-        Precision::F32 if n < 64 => device.launch(matmul_naive::launch(a, b, &mut c, m, n, k))?,
-        Precision::F32 => device.launch(matmul_tiled::launch(a, b, &mut c, m, n, k))?,
+        Precision::F32 => device.launch(product(a, b, &mut c, m, n, k))?,
         Precision::Tf32 => {
             let width = width_of(k as usize, Tf32::NUMBERS);
             let (mut left, mut right) = rows(device, [m, n], width)?;

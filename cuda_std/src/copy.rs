@@ -9,6 +9,37 @@ use crate::words;
 
 /// Begins to copy 16 bytes. They go past the first cache, since shared memory takes its place.
 ///
+/// ```
+/// # use cpu_executor::{Cells, CpuExecutor};
+/// use cuda_std::shared::SharedAddress;
+/// use cuda_std::{copy, prelude::*};
+///
+/// /// Copies four numbers a thread through shared memory.
+/// #[kernel(block = 32, grid = 1, require(x.len() == 128, out.len() == 128))]
+/// pub unsafe fn through(x: &[f32], mut out: DisjointMut<f32>) {
+///     let tile = shared_array![[f32; 4]; 32];
+///     let t = thread::thread_idx_x() as usize;
+///     // SAFETY: 16 bytes of a thread's own, from and to multiples of 16; they are read behind the wait.
+///     unsafe {
+///         copy::async_16(SharedAddress::of(tile.add(t)), x.as_ptr().add(4 * t));
+///         copy::commit();
+///         copy::wait::<0>();
+///         for (k, x) in tile.add(t).read().into_iter().enumerate() {
+///             out.write(4 * t + k, x);
+///         }
+///     }
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let x = Cells::new((0..128).map(|i| i as f32).collect());
+/// let mut out = Cells::filled(0.0, 128);
+/// # let executor = CpuExecutor::of_this_processor()?;
+/// executor.run(through::launch(&x, &mut out))?;
+/// assert_eq!(out.to_vec(), x.to_vec());
+/// # Ok(())
+/// # }
+/// ```
+///
 /// # Safety
 /// Both addresses are multiples of 16; `from` points to 16 bytes of global memory that nobody writes during the launch.
 /// Nobody touches the 16 bytes at `to` until a wait, and for other threads a barrier, says that the copy has ended.
@@ -19,12 +50,31 @@ pub unsafe fn async_16<T>(to: SharedAddress, from: *const T) {
 }
 
 /// Ends a group: all copies that this thread has begun since the last. There may be none.
+///
+/// ```
+/// // Three stages of a pipeline are three groups: the oldest is there when two are under way.
+/// use cuda_std::copy;
+///
+/// /// Called by every thread behind the copies of a stage.
+/// fn stage() {
+///     copy::commit();
+///     copy::wait::<2>();
+/// }
+/// ```
 #[inline(always)]
 pub fn commit() {
     words::copy_commit();
 }
 
 /// Waits until at most `PENDING` of this thread's groups, the newest, are under way.
+///
+/// ```
+/// /// All that this thread has begun to copy is there.
+/// fn all() {
+///     cuda_std::copy::commit();
+///     cuda_std::copy::wait::<0>();
+/// }
+/// ```
 #[inline(always)]
 pub fn wait<const PENDING: usize>() {
     words::copy_wait::<PENDING>();

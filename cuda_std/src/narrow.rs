@@ -13,6 +13,13 @@ use crate::words;
 /// Two f32 rounded to f16, ties to even, the first in the low half of the word. Compute 8.0 or newer.
 ///
 /// From 65520 on it is infinity.
+///
+/// ```
+/// use cuda_std::narrow::{f16_pair, f16_values};
+///
+/// assert_eq!(f16_pair(1.0, 0.0), 0x3c00);
+/// assert_eq!(f16_values(f16_pair(1.0 / 3.0, 1e6)), [0.333_251_95, f32::INFINITY]);
+/// ```
 #[cfg(any(not(target_arch = "nvptx64"), target_feature = "sm_80"))]
 #[inline(always)]
 pub fn f16_pair(low: f32, high: f32) -> u32 {
@@ -20,12 +27,22 @@ pub fn f16_pair(low: f32, high: f32) -> u32 {
 }
 
 /// The two f16 of a word: exact.
+///
+/// ```
+/// assert_eq!(cuda_std::narrow::f16_values(0x3c00_c000), [-2.0, 1.0]);
+/// ```
 #[inline(always)]
 pub fn f16_values(word: u32) -> [f32; 2] {
     words::f16_values(word)
 }
 
 /// Two f32 rounded to bf16, ties to even, the first in the low half of the word. Compute 8.0 or newer.
+///
+/// ```
+/// use cuda_std::narrow::{bf16_pair, bf16_values};
+///
+/// assert_eq!(bf16_values(bf16_pair(1.0 / 3.0, 1e6)), [0.333_984_38, 999_424.0]);
+/// ```
 #[cfg(any(not(target_arch = "nvptx64"), target_feature = "sm_80"))]
 #[inline(always)]
 pub fn bf16_pair(low: f32, high: f32) -> u32 {
@@ -33,12 +50,21 @@ pub fn bf16_pair(low: f32, high: f32) -> u32 {
 }
 
 /// The two bf16 of a word: exact.
+///
+/// ```
+/// assert_eq!(cuda_std::narrow::bf16_values(0x3f80_c000), [-2.0, 1.0]);
+/// ```
 #[inline(always)]
 pub fn bf16_values(word: u32) -> [f32; 2] {
     [f32::from_bits(word << 16), f32::from_bits(word & 0xffff_0000)]
 }
 
 /// An f32 rounded to tf32, ties away from zero: an f32 whose 13 lowest bits are zero, as its bits. Compute 8.0 or newer.
+///
+/// ```
+/// let rounded = f32::from_bits(cuda_std::narrow::tf32(1.0 / 3.0));
+/// assert!((rounded * 3.0 - 1.0).abs() <= 2.0_f32.powi(-11));
+/// ```
 #[cfg(any(not(target_arch = "nvptx64"), target_feature = "sm_80"))]
 #[inline(always)]
 pub fn tf32(x: f32) -> u32 {

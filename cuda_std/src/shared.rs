@@ -44,17 +44,56 @@ pub fn dynamic_shared_mem<T>() -> *mut T {
 }
 
 /// Where something lies in shared memory, for words that take no pointer: 32 bits on a GPU.
+///
+/// ```
+/// use cuda_std::prelude::*;
+/// use cuda_std::shared::SharedAddress;
+///
+/// /// The address of the second of two cells.
+/// #[kernel(block = 32, grid = 1)]
+/// pub unsafe fn second(mut out: DisjointMut<f32>) {
+///     let cells = shared_array![[f32; 4]; 2];
+///     // SAFETY: 16 bytes further is the second cell.
+///     let _second = unsafe { SharedAddress::of(cells).add(16) };
+/// }
+/// ```
 #[derive(Clone, Copy)]
 pub struct SharedAddress(pub(crate) crate::words::SharedAddress);
 
 impl SharedAddress {
     /// The address of what a pointer into shared memory points to.
+    ///
+    /// ```
+    /// use cuda_std::prelude::*;
+    /// use cuda_std::shared::SharedAddress;
+    ///
+    /// /// The address of the second of two cells.
+    /// #[kernel(block = 32, grid = 1)]
+    /// pub unsafe fn second(mut out: DisjointMut<f32>) {
+    ///     let cells = shared_array![[f32; 4]; 2];
+    ///     // SAFETY: 16 bytes further is the second cell.
+    ///     let _second = unsafe { SharedAddress::of(cells).add(16) };
+    /// }
+    /// ```
     #[inline(always)]
     pub fn of<T>(pointer: *const T) -> Self {
         Self(crate::words::shared_address(pointer.cast()))
     }
 
     /// So many bytes further.
+    ///
+    /// ```
+    /// use cuda_std::prelude::*;
+    /// use cuda_std::shared::SharedAddress;
+    ///
+    /// /// The address of the second of two cells.
+    /// #[kernel(block = 32, grid = 1)]
+    /// pub unsafe fn second(mut out: DisjointMut<f32>) {
+    ///     let cells = shared_array![[f32; 4]; 2];
+    ///     // SAFETY: 16 bytes further is the second cell.
+    ///     let _second = unsafe { SharedAddress::of(cells).add(16) };
+    /// }
+    /// ```
     ///
     /// # Safety
     /// The bytes up to there belong to the same array.

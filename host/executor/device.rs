@@ -226,12 +226,32 @@ impl Device {
 
     /// The blocks that steps are launched with: by the table, and by what `modeseek tune` found, which is read from
     /// its file when this is first asked.
+    ///
+    /// ```
+    /// use modeseek::tuning::Case;
+    ///
+    /// let device = modeseek::Device::processor()?.without_tuning();
+    /// let shapes = device.shapes();
+    /// let case = Case { weight: "Flat".to_owned(), dimensions: 3, marked: false, many: false };
+    /// assert_eq!(shapes.threads(&case) % 32, 0);
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
     pub fn shapes(&self) -> &Shapes {
         let Shared { is_tuned, shapes, .. } = &*self.0;
         shapes.get_or_init(|| if *is_tuned { Shapes::of_device(self) } else { Shapes::of_table(self) })
     }
 
     /// The device with the blocks of the table, whatever was measured. It has to be said before the first fit.
+    ///
+    /// ```
+    /// use modeseek::tuning::Case;
+    ///
+    /// let device = modeseek::Device::processor()?.without_tuning();
+    /// let shapes = device.shapes();
+    /// let case = Case { weight: "Flat".to_owned(), dimensions: 3, marked: false, many: false };
+    /// assert_eq!((shapes.threads(&case), shapes.measured()), (device.machine().block(), 0));
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
     pub fn without_tuning(self) -> Self {
         self.0.shapes.get_or_init(|| Shapes::of_table(&self));
         self
@@ -500,6 +520,12 @@ impl Device {
     }
 
     /// Whether there is code of a kernel that the device can run: a GPU may be too old for one.
+    ///
+    /// ```
+    /// // A processor has all of them.
+    /// assert!(modeseek::Device::processor()?.has(&gpu::matmul::matmul_tiled::KERNEL));
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
     pub fn has(&self, kernel: &'static Kernel) -> bool {
         self.executor().has(kernel)
     }

@@ -79,6 +79,16 @@ pub struct Range {
 
 impl Range {
     /// Begins one.
+    ///
+    /// ```
+    /// use modeseek::executor::nvtx::Range;
+    ///
+    /// let outer = Range::begin(c"outer");
+    /// {
+    ///     let _inner = Range::begin(c"inner");
+    /// }
+    /// drop(outer);
+    /// ```
     pub fn begin(name: &'static CStr) -> Self {
         let by_itself = || std::env::var_os(INJECTION).and_then(|_| Functions::load());
         let functions = FUNCTIONS.get_or_init(by_itself).as_ref();

@@ -26,6 +26,12 @@ pub struct PtxModule {
 
 impl PtxModule {
     /// What tells it from other modules of its architecture: the name of its first kernel.
+    ///
+    /// ```
+    /// use modeseek::executor::ptx::PTX;
+    ///
+    /// assert!(PTX.iter().all(|module| module.entries.contains(&module.name())));
+    /// ```
     pub fn name(&self) -> &'static str {
         self.entries.first().copied().unwrap_or(self.family)
     }

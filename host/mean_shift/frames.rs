@@ -68,6 +68,21 @@ impl MeanShift {
     /// [`frames`](Self::frames), with a function that is told of each iteration, and whether to go on. If it breaks, the
     /// frames so far are all.
     ///
+    /// ```
+    /// use std::ops::ControlFlow;
+    /// # use modeseek::{Bandwidth, MeanShift};
+    ///
+    /// let estimator = MeanShift::new().bandwidth(Bandwidth::Fixed(1.0)).tolerance(0.0);
+    /// let points = [[0.0, 0.0], [0.5, 0.0], [0.0, 0.5]];
+    /// // The start, and two iterations.
+    /// let frames = estimator.frames_watched(&points, 3, |iteration| match iteration.number {
+    ///     2 => ControlFlow::Break(()),
+    ///     _ => ControlFlow::Continue(()),
+    /// })?;
+    /// assert_eq!((frames.positions.len(), frames.converged), (3, false));
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`fit`](Self::fit).
     pub fn frames_watched(

@@ -28,6 +28,15 @@ const MOST: usize = 256;
 
 /// Where the slices of a run meet, and how long they are: the same for the whole run, so that nothing depends on when
 /// queries leave.
+///
+/// ```
+/// use modeseek::mean_shift::slices::Slices;
+///
+/// let device = modeseek::Device::processor()?;
+/// let mut slices = Slices::none(&device, 1500)?;
+/// assert_eq!(slices.lend().points, 1500);
+/// # Ok::<(), modeseek::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Slices {
     partial: Buffer<f32>,
@@ -38,6 +47,14 @@ pub struct Slices {
 impl Slices {
     /// All of the n points in one.
     ///
+    /// ```
+    /// use modeseek::mean_shift::slices::Slices;
+    ///
+    /// let device = modeseek::Device::processor()?;
+    /// assert_eq!(Slices::none(&device, 10)?.lend().points, 10);
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// Whatever the device reports.
     pub fn none(device: &Device, n: u32) -> Result<Self> {
@@ -46,6 +63,15 @@ impl Slices {
 
     /// Those for m queries over n points of d coordinates, where kernels know of slices: up to four dimensions of the
     /// 2-norm.
+    ///
+    /// ```
+    /// use modeseek::mean_shift::slices::Slices;
+    ///
+    /// let device = modeseek::Device::processor()?;
+    /// // A processor takes all points at once.
+    /// assert_eq!(Slices::new(&device, (1500, 1500), 2, true)?.lend().points, 1500);
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
     ///
     /// # Errors
     /// Whatever the device reports, too little memory among it.
@@ -65,6 +91,16 @@ impl Slices {
     }
 
     /// What a launch is given.
+    ///
+    /// ```
+    /// use modeseek::mean_shift::slices::Slices;
+    ///
+    /// let device = modeseek::Device::processor()?;
+    /// let mut slices = Slices::none(&device, 10)?;
+    /// let shared = slices.lend();
+    /// assert_eq!((shared.points, shared.partial.len()), (10, 0));
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
     pub fn lend(&mut self) -> Shared<'_> {
         Shared { partial: &mut self.partial, arrived: &mut self.arrived, points: self.points }
     }

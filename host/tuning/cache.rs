@@ -39,6 +39,14 @@ pub struct Key {
 impl Key {
     /// Of a device and this program.
     ///
+    /// ```
+    /// use modeseek::tuning::cache::Key;
+    ///
+    /// let key = Key::of(&modeseek::Device::processor()?)?;
+    /// assert_eq!(key.compute_capability, None);
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// If the driver fails.
     pub fn of(device: &Device) -> Result<Self> {
@@ -54,6 +62,14 @@ impl Key {
     }
 
     /// The file's name: the device's, in letters and digits.
+    ///
+    /// ```
+    /// use modeseek::tuning::cache::Key;
+    ///
+    /// let key = Key::of(&modeseek::Device::processor()?)?;
+    /// assert!(key.file_name().ends_with(".json"));
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
     pub fn file_name(&self) -> String {
         let letter = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
         let name: String = self.device.chars().map(letter).collect();
@@ -79,6 +95,20 @@ impl Key {
 }
 
 /// A file that is not used.
+///
+/// ```
+/// use std::collections::BTreeMap;
+/// use modeseek::tuning::{Case, cache};
+///
+/// # let folder = tempfile::tempdir().unwrap();
+/// let key = cache::Key::of(&modeseek::Device::processor()?)?;
+/// let case = Case { weight: "Flat".to_owned(), dimensions: 3, marked: false, many: false };
+/// let blocks = BTreeMap::from([(case, 64)]);
+/// let path = cache::write(folder.path(), &key, &blocks)?;
+/// std::fs::write(path, "what is this?")?;
+/// assert!(matches!(cache::read(folder.path(), &key, 1024), Err(cache::Unfit::Damaged { .. })));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unfit {
     /// It is not what `modeseek tune` writes.
@@ -115,11 +145,31 @@ struct Block {
 }
 
 /// The folder: `$XDG_CACHE_HOME/modeseek/tuning` on Linux, and what serves as that elsewhere; `None` where a user has none.
+///
+/// ```
+/// if let Some(folder) = modeseek::tuning::cache::folder() {
+///     assert!(folder.ends_with("modeseek/tuning"));
+/// }
+/// ```
 pub fn folder() -> Option<PathBuf> {
     Some(dirs::cache_dir()?.join("modeseek").join("tuning"))
 }
 
 /// Reads the file for a device; `None` if there is none.
+///
+/// ```
+/// use std::collections::BTreeMap;
+/// use modeseek::tuning::{Case, cache};
+///
+/// # let folder = tempfile::tempdir().unwrap();
+/// let key = cache::Key::of(&modeseek::Device::processor()?)?;
+/// let case = Case { weight: "Flat".to_owned(), dimensions: 3, marked: false, many: false };
+/// let blocks = BTreeMap::from([(case, 64)]);
+/// let path = cache::write(folder.path(), &key, &blocks)?;
+/// assert!(path.is_file());
+/// assert_eq!(cache::read(folder.path(), &key, 1024)?, Some(blocks));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// # Errors
 /// A file that is not to be used, and why.
@@ -150,6 +200,19 @@ pub fn read(folder: &Path, key: &Key, most_threads: u32) -> Result<Option<BTreeM
 }
 
 /// Writes the file for a device, whole or not at all; its path.
+///
+/// ```
+/// use std::collections::BTreeMap;
+/// use modeseek::tuning::{Case, cache};
+///
+/// # let folder = tempfile::tempdir().unwrap();
+/// let key = cache::Key::of(&modeseek::Device::processor()?)?;
+/// let case = Case { weight: "Flat".to_owned(), dimensions: 3, marked: false, many: false };
+/// let blocks = BTreeMap::from([(case, 64)]);
+/// let path = cache::write(folder.path(), &key, &blocks)?;
+/// assert!(path.ends_with(key.file_name()));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// # Errors
 /// [`Error::WriteFile`].

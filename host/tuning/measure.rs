@@ -56,6 +56,13 @@ pub struct Plan {
 
 impl Plan {
     /// Everything, with sizes that take a device about a minute: on a GPU fewer points leave multiprocessors without work.
+    ///
+    /// ```
+    /// use modeseek::tuning::measure::Plan;
+    ///
+    /// assert_eq!(Plan::of(&modeseek::Device::processor()?).dimensions, [1, 2, 3, 4]);
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
     pub fn of(device: &Device) -> Self {
         let (few, many) = match device.machine() {
             cuda_std::machine::MachineKind::Gpu => (4096, 65_536),
@@ -66,6 +73,23 @@ impl Plan {
 }
 
 /// What became of a case.
+///
+/// ```
+/// use modeseek::WeightFunction;
+/// use modeseek::tuning::measure::{Plan, Verdict, better, measure};
+///
+/// let device = modeseek::Device::processor()?;
+/// let plan = Plan {
+///     weights: vec![WeightFunction::Flat],
+///     dimensions: vec![2],
+///     few: 64,
+///     many: 64,
+///     samples: 3,
+/// };
+/// let rows = measure(&device, &plan, |_| Ok(()))?;
+/// assert!(rows.iter().all(|row| row.verdict != Verdict::Better || row.best.1 < row.default.1));
+/// # Ok::<(), modeseek::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
@@ -78,6 +102,23 @@ pub enum Verdict {
 }
 
 /// A case, measured.
+///
+/// ```
+/// use modeseek::WeightFunction;
+/// use modeseek::tuning::measure::{Plan, Verdict, better, measure};
+///
+/// let device = modeseek::Device::processor()?;
+/// let plan = Plan {
+///     weights: vec![WeightFunction::Flat],
+///     dimensions: vec![2],
+///     few: 64,
+///     many: 64,
+///     samples: 3,
+/// };
+/// let rows = measure(&device, &plan, |_| Ok(()))?;
+/// assert!(rows.iter().all(|row| row.case.dimensions == 2 && row.default.0 % 32 == 0));
+/// # Ok::<(), modeseek::Error>(())
+/// ```
 #[derive(Clone, Debug, Serialize)]
 pub struct Row {
     /// Which.
@@ -123,12 +164,48 @@ fn judge(case: Case, default: u32, samples: &BTreeMap<u32, Vec<Duration>>) -> Ro
 }
 
 /// What was better than the table, as it is kept.
+///
+/// ```
+/// use modeseek::WeightFunction;
+/// use modeseek::tuning::measure::{Plan, Verdict, better, measure};
+///
+/// let device = modeseek::Device::processor()?;
+/// let plan = Plan {
+///     weights: vec![WeightFunction::Flat],
+///     dimensions: vec![2],
+///     few: 64,
+///     many: 64,
+///     samples: 3,
+/// };
+/// let rows = measure(&device, &plan, |_| Ok(()))?;
+/// let faster = rows.iter().filter(|row| row.verdict == Verdict::Better).count();
+/// assert_eq!(better(&rows).len(), faster);
+/// # Ok::<(), modeseek::Error>(())
+/// ```
 pub fn better(rows: &[Row]) -> BTreeMap<Case, u32> {
     let better = rows.iter().filter(|row| row.verdict == Verdict::Better);
     better.map(|row| (row.case.clone(), row.best.0)).collect()
 }
 
 /// Measures a device; `tell` is given each case when it is done.
+///
+/// ```
+/// use modeseek::WeightFunction;
+/// use modeseek::tuning::measure::{Plan, Verdict, better, measure};
+///
+/// let device = modeseek::Device::processor()?;
+/// let plan = Plan {
+///     weights: vec![WeightFunction::Flat],
+///     dimensions: vec![2],
+///     few: 64,
+///     many: 64,
+///     samples: 3,
+/// };
+/// let rows = measure(&device, &plan, |_| Ok(()))?;
+/// // Plain points and marked ones.
+/// assert_eq!(rows.len(), 2);
+/// # Ok::<(), modeseek::Error>(())
+/// ```
 ///
 /// # Errors
 /// [`Error::Option`] for a plan that makes no sense; whatever the device reports, and `tell`.

@@ -122,16 +122,46 @@ impl Shapes {
     }
 
     /// Threads of a block of a step: what was found best, or the table's.
+    ///
+    /// ```
+    /// use modeseek::tuning::Case;
+    ///
+    /// let device = modeseek::Device::processor()?.without_tuning();
+    /// let shapes = device.shapes();
+    /// let case = Case { weight: "Flat".to_owned(), dimensions: 3, marked: false, many: false };
+    /// assert_eq!(shapes.threads(&case), device.machine().block());
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
     pub fn threads(&self, case: &Case) -> u32 {
         self.measured.get(case).copied().unwrap_or(self.table)
     }
 
     /// How many cases are launched otherwise than by the table.
+    ///
+    /// ```
+    /// use modeseek::tuning::Case;
+    ///
+    /// let device = modeseek::Device::processor()?.without_tuning();
+    /// let shapes = device.shapes();
+    /// let case = Case { weight: "Flat".to_owned(), dimensions: 3, marked: false, many: false };
+    /// assert_eq!(shapes.measured(), 0);
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
     pub fn measured(&self) -> usize {
         self.measured.len()
     }
 
     /// Why a file of measurements was left alone, if it was.
+    ///
+    /// ```
+    /// use modeseek::tuning::Case;
+    ///
+    /// let device = modeseek::Device::processor()?.without_tuning();
+    /// let shapes = device.shapes();
+    /// let case = Case { weight: "Flat".to_owned(), dimensions: 3, marked: false, many: false };
+    /// assert_eq!((shapes.warning(), shapes.threads(&case) % 32), (None, 0));
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
     pub fn warning(&self) -> Option<&str> {
         self.warning.as_deref()
     }

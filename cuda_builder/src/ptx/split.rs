@@ -57,6 +57,17 @@ pub fn split(ptx: &Ptx<'_>) -> Vec<FamilyText> {
 /// Cuts a module further: each kernel by itself, with its family's name, in the order of the kernels' names.
 ///
 /// Kernels that refer to the same variable, which may be written, stay together.
+///
+/// ```
+/// use cuda_builder::ptx::{Ptx, cut};
+///
+/// let text = ".version 7.0\n.target sm_75\n.address_size 64\n\
+///             // cuda_std.kernel a gpu::scan\n// cuda_std.kernel b gpu::scan\n\
+///             .visible .entry a()\n{\nret;\n}\n.visible .entry b()\n{\nret;\n}\n";
+/// let entries: Vec<_> = cut(&Ptx::read(text)?).into_iter().map(|module| module.entries).collect();
+/// assert_eq!(entries, [["a"], ["b"]]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn cut(ptx: &Ptx<'_>) -> Vec<FamilyText> {
     let variables = |marker: &Marker| -> BTreeSet<usize> {
         let is_kept = |index: &usize| matches!(ptx.items[*index].kind, ItemKind::Variable { shared: false, .. });

@@ -65,6 +65,32 @@ pub unsafe fn mma_m16n8k16_f16(a: [u32; 4], b: [u32; 2], c: [f32; 4]) -> [f32; 4
 ///
 /// Compute 8.0 or newer.
 ///
+/// ```
+/// # use cpu_executor::{Cells, CpuExecutor};
+/// use cuda_std::warp;
+/// use cuda_std::prelude::*;
+///
+/// /// The product of a matrix of ones and another.
+/// #[kernel(block = 32, grid = 1, require(out.len() == 128))]
+/// pub unsafe fn ones(mut out: DisjointMut<f32>) {
+///     const ONE: u32 = 0x3f80_3f80;
+///     // SAFETY: the whole warp comes here.
+///     let d = unsafe { warp::mma_m16n8k16_bf16([ONE; 4], [ONE; 2], [0.5; 4]) };
+///     for (i, d) in d.into_iter().enumerate() {
+///         // SAFETY: a lane has four cells of its own.
+///         unsafe { out.write(warp::lane_id() as usize * 4 + i, d) };
+///     }
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let executor = CpuExecutor::of_this_processor()?;
+/// let mut out = Cells::filled(0.0, 128);
+/// executor.run(ones::launch(&mut out))?;
+/// assert_eq!(out.to_vec(), [16.5; 128]);
+/// # Ok(())
+/// # }
+/// ```
+///
 /// # Precision
 /// As for [`mma_m16n8k16_f16`].
 ///
@@ -89,6 +115,32 @@ pub unsafe fn mma_m16n8k16_bf16(a: [u32; 4], b: [u32; 2], c: [f32; 4]) -> [f32; 
 ///
 /// Compute 8.0 or newer.
 ///
+/// ```
+/// # use cpu_executor::{Cells, CpuExecutor};
+/// use cuda_std::warp;
+/// use cuda_std::prelude::*;
+///
+/// /// The product of a matrix of ones and another.
+/// #[kernel(block = 32, grid = 1, require(out.len() == 128))]
+/// pub unsafe fn ones(mut out: DisjointMut<f32>) {
+///     const ONE: u32 = 0x3f80_0000;
+///     // SAFETY: the whole warp comes here.
+///     let d = unsafe { warp::mma_m16n8k8_tf32([ONE; 4], [ONE; 2], [0.5; 4]) };
+///     for (i, d) in d.into_iter().enumerate() {
+///         // SAFETY: a lane has four cells of its own.
+///         unsafe { out.write(warp::lane_id() as usize * 4 + i, d) };
+///     }
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let executor = CpuExecutor::of_this_processor()?;
+/// let mut out = Cells::filled(0.0, 128);
+/// executor.run(ones::launch(&mut out))?;
+/// assert_eq!(out.to_vec(), [8.5; 128]);
+/// # Ok(())
+/// # }
+/// ```
+///
 /// # Precision
 /// As for [`mma_m16n8k16_f16`], with 9 in the place of 17.
 ///
@@ -107,6 +159,38 @@ pub unsafe fn mma_m16n8k8_tf32(a: [u32; 4], b: [u32; 2], c: [f32; 4]) -> [f32; 4
 /// of each matrix. So four matrices are an A whose quarters are (upper, left), (lower, left), (upper, right) and
 /// (lower, right), in words; or a B whose column g is row g of two matrices.
 ///
+/// ```
+/// # use cpu_executor::{Cells, CpuExecutor};
+/// use cuda_std::shared::SharedAddress;
+/// use cuda_std::warp;
+/// use cuda_std::prelude::*;
+///
+/// /// Four matrices of 8 rows of 8 halves, row i all of the number i.
+/// #[kernel(block = 32, grid = 1, require(out.len() == 128))]
+/// pub unsafe fn load(mut out: DisjointMut<f32>) {
+///     let tile = shared_array![[u32; 4]; 32];
+///     let lane = warp::lane_id();
+///     // SAFETY: each lane writes a row, and all are there behind the barrier, where the whole warp is.
+///     unsafe {
+///         tile.add(lane as usize).write([lane << 16 | lane; 4]);
+///         thread::sync_threads();
+///         let words = warp::ldmatrix_x4(SharedAddress::of(tile.add(lane as usize)));
+///         for (i, word) in words.into_iter().enumerate() {
+///             out.write(lane as usize * 4 + i, (word & 0xffff) as f32);
+///         }
+///     }
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let executor = CpuExecutor::of_this_processor()?;
+/// let mut out = Cells::filled(0.0, 128);
+/// executor.run(load::launch(&mut out))?;
+/// // Lane 5 has words of row 1 of the first matrix.
+/// assert_eq!(out.to_vec()[20], 1.0);
+/// # Ok(())
+/// # }
+/// ```
+///
 /// # Safety
 /// As for [`mma_m16n8k16_f16`]. Each lane's address is a multiple of 16, and 16 bytes from it on were written, before
 /// a barrier if by others.
@@ -118,6 +202,38 @@ pub unsafe fn ldmatrix_x4(row: SharedAddress) -> [u32; 4] {
 
 /// [`ldmatrix_x4`] of matrices of 8 x 8 elements of 16 bits, each turned over: a lane gets elements g of the rows 2 t and
 /// 2 t + 1, which is a B whose row r is row r of the matrices.
+///
+/// ```
+/// # use cpu_executor::{Cells, CpuExecutor};
+/// use cuda_std::shared::SharedAddress;
+/// use cuda_std::warp;
+/// use cuda_std::prelude::*;
+///
+/// /// Four matrices of 8 rows of 8 halves, row i all of the number i.
+/// #[kernel(block = 32, grid = 1, require(out.len() == 128))]
+/// pub unsafe fn load(mut out: DisjointMut<f32>) {
+///     let tile = shared_array![[u32; 4]; 32];
+///     let lane = warp::lane_id();
+///     // SAFETY: each lane writes a row, and all are there behind the barrier, where the whole warp is.
+///     unsafe {
+///         tile.add(lane as usize).write([lane << 16 | lane; 4]);
+///         thread::sync_threads();
+///         let words = warp::ldmatrix_x4_trans(SharedAddress::of(tile.add(lane as usize)));
+///         for (i, word) in words.into_iter().enumerate() {
+///             out.write(lane as usize * 4 + i, (word & 0xffff) as f32);
+///         }
+///     }
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let executor = CpuExecutor::of_this_processor()?;
+/// let mut out = Cells::filled(0.0, 128);
+/// executor.run(load::launch(&mut out))?;
+/// // Lane 5 has words of column 1, rows 2 and 3, of the first matrix.
+/// assert_eq!(out.to_vec()[20], 2.0);
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// # Safety
 /// As for [`ldmatrix_x4`].
