@@ -337,7 +337,7 @@ mod host {
     /// use gpu::layout::STRIDE;
     /// use gpu::progress::{ACTIVE, HISTORY};
     /// use gpu::shift_any::Norm;
-    /// use gpu::steps::{Call, Sizes};
+    /// use gpu::steps::{Call, Shared, Sizes};
     ///
     /// // Points at 0 and 1; both are queries, and move once, in the standard form.
     /// let mut columns = vec![0.0_f32; STRIDE];
@@ -348,6 +348,7 @@ mod host {
     /// let mut cells = vec![0_u32; HISTORY + 1];
     /// cells[ACTIVE] = 2;
     /// let mut state = Cells::new(cells);
+    /// let (mut partial, mut arrived) = (Cells::filled(0.0_f32, 0), Cells::filled(0_u32, 0));
     /// let call = Call {
     ///     queries: &points,
     ///     points: &points,
@@ -361,9 +362,10 @@ mod host {
     ///     relaxation: 1.0,
     ///     norm: Norm::L2,
     ///     near: None,
+    ///     slices: Shared { partial: &mut partial, arrived: &mut arrived, points: 2 },
     /// };
     /// // The flat weight: all within a (scaled) distance of 1 count alike.
-    /// let step = gpu::flat::STEPS.choose(1, Norm::L2, false);
+    /// let step = gpu::flat::STEPS.choose(cuda_std::machine::MachineKind::Baseline, 1, Norm::L2, false);
     /// CpuExecutor::of_this_processor()?.run(step(call))?;
     /// assert_eq!(next.to_vec()[..2], [0.5, 0.5]);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -406,7 +408,7 @@ mod host {
     /// // One slice of all 1000 points needs no room.
     /// let (mut partial, mut arrived) = (Cells::filled(0.0_f32, 0), Cells::filled(0_u32, 0));
     /// let whole = Shared { partial: &mut partial, arrived: &mut arrived, points: 1000 };
-    /// assert_eq!(whole.partial.len(), 0);
+    /// assert_eq!(whole.points, 1000);
     /// ```
     pub struct Shared<'a> {
         /// Sums of the slices: for each D + 1 columns of queries.

@@ -31,7 +31,7 @@ use crate::words;
 /// }
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let x = Cells::new((0..128).map(|i| i as f32).collect());
+/// let x = Cells::new((0..128).map(|i| i as f32).collect::<Vec<f32>>());
 /// let mut out = Cells::filled(0.0, 128);
 /// # let executor = CpuExecutor::of_this_processor()?;
 /// executor.run(through::launch(&x, &mut out))?;

@@ -56,6 +56,7 @@ pub fn dynamic_shared_mem<T>() -> *mut T {
 ///     // SAFETY: 16 bytes further is the second cell.
 ///     let _second = unsafe { SharedAddress::of(cells).add(16) };
 /// }
+/// # fn main() {}
 /// ```
 #[derive(Clone, Copy)]
 pub struct SharedAddress(pub(crate) crate::words::SharedAddress);
@@ -74,6 +75,7 @@ impl SharedAddress {
     ///     // SAFETY: 16 bytes further is the second cell.
     ///     let _second = unsafe { SharedAddress::of(cells).add(16) };
     /// }
+    /// # fn main() {}
     /// ```
     #[inline(always)]
     pub fn of<T>(pointer: *const T) -> Self {
@@ -93,6 +95,7 @@ impl SharedAddress {
     ///     // SAFETY: 16 bytes further is the second cell.
     ///     let _second = unsafe { SharedAddress::of(cells).add(16) };
     /// }
+    /// # fn main() {}
     /// ```
     ///
     /// # Safety

@@ -261,7 +261,7 @@ pub fn cancelled_runs(device: &Device) {
 }
 
 /// Points go up once and nothing of their number comes back until the end: between, the host reads a few cells
-/// after two iterations and eight, and after each eight more, or after each on the processor.
+/// after each eight iterations, or after each on the processor.
 pub fn traffic(device: &Device) {
     let n = if is_interpreted(device) { 300 } else { 1500 };
     let rows = Blobs { points: n, ..LECTURE }.generate().unwrap().rows;
@@ -273,7 +273,7 @@ pub fn traffic(device: &Device) {
             assert_eq!(found.iterations, iterations, "{form:?}: too short a way");
             found.counts
         };
-        let (few, many) = (counts(10), counts(18));
+        let (few, many) = (counts(8), counts(16));
         assert_eq!((many.uploads - few.uploads, many.downloads - few.downloads), (0, looks), "{form:?}");
         let more = many.launches - few.launches;
         // A GPU replays them together, if its driver can.
