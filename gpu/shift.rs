@@ -312,12 +312,12 @@ pub unsafe fn step<M: Machine, W: Weight, R: Row<D>, const D: usize, const LANES
     let mut found = (sums, totals);
     if slices.are_several(n) {
         let place = (first as usize, query_stride as usize);
-        // SAFETY: the caller's promise. Nobody reads the tile any more, which has room for a word.
+        // SAFETY: the caller's promise.
         unsafe {
             if moves {
                 slices.leave::<M, D, LANES>(&found, place);
             }
-            if !slices.is_last_block(tile.cast()) {
+            if !slices.is_last_block() {
                 return;
             }
             if moves {

@@ -73,26 +73,24 @@ impl Slices {
     /// Whether this block is the last with its queries, and so sees what all have left.
     ///
     /// # Safety
-    /// All threads of the block call it, behind a barrier or with their part left; `word` is memory that they share, which
-    /// nobody else uses. `arrived` has a cell for each column of blocks.
+    /// All threads of the block call it, with their part left. `arrived` has a cell for each column of blocks.
     #[inline(always)]
-    pub unsafe fn is_last_block(&self, word: *mut u32) -> bool {
+    pub unsafe fn is_last_block(&self) -> bool {
         thread::sync_threads();
-        // SAFETY: the caller's promise; one thread writes before the barrier, and all read behind it.
-        unsafe {
-            if thread::thread_idx_x() == 0 {
-                thread::device_fence();
+        let mut last = false;
+        if thread::thread_idx_x() == 0 {
+            thread::device_fence();
+            // SAFETY: the caller's promise.
+            unsafe {
                 let cell = self.arrived.add(thread::block_idx_x() as usize);
-                let last = atomic::fetch_add(cell, 1) + 1 == thread::grid_dim_y();
+                last = atomic::fetch_add(cell, 1) + 1 == thread::grid_dim_y();
                 if last {
                     thread::device_fence();
                     atomic::store(cell, 0);
                 }
-                word.write(u32::from(last));
             }
-            thread::sync_threads();
-            word.read() != 0
         }
+        thread::sync_threads_or(last)
     }
 
     /// What one slice has left.
