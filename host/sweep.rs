@@ -123,7 +123,7 @@ impl Sweep {
     ///     asked += 1;
     ///     Ok(())
     /// })?;
-    /// assert_eq!(asked, 3);
+    /// assert!(asked > 3);
     /// # Ok::<(), modeseek::Error>(())
     /// ```
     ///
