@@ -89,7 +89,7 @@ class Parts(Case):
         self.assertEqual(self.part(sanitizer.run, self.job("cpu")).state, "left out")
         self.tool("compute-sanitizer", SANITIZER)
         found = self.part(sanitizer.run, self.job())
-        self.assertEqual((found.state, len(found.checks)), ("passed", 77))
+        self.assertEqual((found.state, len(found.checks)), ("passed", 85))
         wishes = {"racecheck:error": 19, "initcheck:silent": 19, "kernels:crash": 2, "modeseek:exit": 34}
         for fake, failed in wishes.items():
             with mock.patch.object(sanitizer, "TOOLS", ("racecheck", "initcheck")):
