@@ -90,7 +90,7 @@ class Parts(Case):
         self.tool("compute-sanitizer", SANITIZER)
         found = self.part(sanitizer.run, self.job())
         self.assertEqual((found.state, len(found.checks)), ("passed", 85))
-        wishes = {"racecheck:error": 19, "initcheck:silent": 19, "kernels:crash": 2, "modeseek:exit": 34}
+        wishes = {"racecheck:error": 21, "initcheck:silent": 21, "kernels:crash": 2, "modeseek:exit": 38}
         for fake, failed in wishes.items():
             with mock.patch.object(sanitizer, "TOOLS", ("racecheck", "initcheck")):
                 found = self.part(sanitizer.run, self.job(fake=fake))
