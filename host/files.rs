@@ -23,13 +23,6 @@ fn unfinished() -> MutexGuard<'static, Vec<PathBuf>> {
 /// A temporary file that is known to be unfinished, until this is dropped.
 struct Unfinished(PathBuf);
 
-impl Unfinished {
-    fn new(path: &Path) -> Self {
-        unfinished().push(path.to_owned());
-        Self(path.to_owned())
-    }
-}
-
 impl Drop for Unfinished {
     fn drop(&mut self) {
         unfinished().retain(|path| *path != self.0);
@@ -84,8 +77,14 @@ pub fn write_whole<T>(path: &Path, write: impl FnOnce(&mut (dyn Write + Send)) -
         Some(_) => fs::canonicalize(path).map_err(failed)?,
         None => path.to_owned(),
     };
-    let mut temporary = beside(&name, there.as_ref()).map_err(failed)?;
-    let unfinished = Unfinished::new(temporary.path());
+    let (mut temporary, unfinished) = {
+        // Held until the file is on the list: nobody discards what is there in between.
+        let mut files = unfinished();
+        let temporary = beside(&name, there.as_ref()).map_err(failed)?;
+        files.push(temporary.path().to_owned());
+        let unfinished = Unfinished(temporary.path().to_owned());
+        (temporary, unfinished)
+    };
     let mut buffered = BufWriter::new(temporary.as_file_mut());
     // Dropped on the way out, the temporary is removed.
     let written = write(&mut buffered).map_err(|error| named(path, error))?;

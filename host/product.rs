@@ -77,22 +77,20 @@ pub fn matmul(
     precision: Precision,
 ) -> Result<Buffer<f32>> {
     let mut c = device.zeros(m as usize * n as usize)?;
+    // The kernels of an operand have types of their own.
+    macro_rules! rounded {
+        ($operand:ident, $round:ident, $multiply:ident) => {{
+            let width = width_of(k as usize, $operand::NUMBERS);
+            let (mut left, mut right) = rows(device, [m, n], width)?;
+            device.launch($round::launch(a, &mut left, m, k, k, 1, width as u32))?;
+            device.launch($round::launch(b, &mut right, n, k, 1, n, width as u32))?;
+            device.launch($multiply::launch(&left, &right, &mut c, m, n, width as u32))?;
+        }};
+    }
     match precision.on(device) {
         Precision::F32 => device.launch(product(a, b, &mut c, m, n, k))?,
-        Precision::Tf32 => {
-            let width = width_of(k as usize, Tf32::NUMBERS);
-            let (mut left, mut right) = rows(device, [m, n], width)?;
-            device.launch(round_rows_tf32::launch(a, &mut left, m, k, k, 1, width as u32))?;
-            device.launch(round_rows_tf32::launch(b, &mut right, n, k, 1, n, width as u32))?;
-            device.launch(matmul_tf32::launch(&left, &right, &mut c, m, n, width as u32))?;
-        }
-        Precision::Bf16 => {
-            let width = width_of(k as usize, Bf16::NUMBERS);
-            let (mut left, mut right) = rows(device, [m, n], width)?;
-            device.launch(round_rows_bf16::launch(a, &mut left, m, k, k, 1, width as u32))?;
-            device.launch(round_rows_bf16::launch(b, &mut right, n, k, 1, n, width as u32))?;
-            device.launch(matmul_bf16::launch(&left, &right, &mut c, m, n, width as u32))?;
-        }
+        Precision::Tf32 => rounded!(Tf32, round_rows_tf32, matmul_tf32),
+        Precision::Bf16 => rounded!(Bf16, round_rows_bf16, matmul_bf16),
     }
     Ok(c)
 }
