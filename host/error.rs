@@ -439,7 +439,9 @@ impl Error {
                 | Self::BandwidthLength { .. }
                 | Self::BandwidthValue { .. }
                 | Self::Neighbour { .. }
-                | Self::Launch(LaunchError::Block { .. } | LaunchError::FixedBlock { .. })
+                | Self::Launch(
+                    LaunchError::Block { .. } | LaunchError::FixedBlock { .. } | LaunchError::Registers { .. }
+                )
         )
     }
 }

@@ -1,6 +1,7 @@
 //! What is to be built, and what was.
 
 use std::collections::BTreeMap;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 
 use crate::arch::Arch;
@@ -330,9 +331,8 @@ impl CudaBuilder {
         let hash = sources.hash(&recipe(&self.archs()))?;
         let target_dir = absolute(&self.target_dir.clone().unwrap_or_else(|| default_target_dir(sources)))?;
         let allowed = self.allowed.clone().or(sources.allowed());
-        let (mut modules, mut kernels) = (Vec::new(), Vec::<KernelInfo>::new());
-        for arch in &self.archs() {
-            let krate = sources.kernel_crate();
+        let (krate, archs) = (sources.kernel_crate(), self.archs());
+        let compile = &|arch| {
             let device_build = DeviceBuild {
                 crate_dir: &krate.dir,
                 library: &krate.library,
@@ -341,15 +341,23 @@ impl CudaBuilder {
                 line_tables: self.line_tables,
                 target_dir: &target_dir,
             };
-            let (more, infos) = examine(arch, &device_build.run()?, &allowed)?;
+            device_build.run()
+        };
+        // Side by side: nearly all of the time is LLVM's, which compiles a crate's kernels on one core.
+        let texts: Vec<Result<String, Error>> = std::thread::scope(|scope| {
+            let builds: Vec<_> = archs.iter().map(|arch| scope.spawn(move || compile(arch))).collect();
+            builds.into_iter().map(|build| build.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
+        });
+        let (mut modules, mut kernels) = (Vec::new(), Vec::<KernelInfo>::new());
+        for (arch, text) in archs.iter().zip(texts) {
+            let (more, infos) = examine(arch, &text?, &allowed)?;
             modules = with_new(modules, more);
             // A family may be left out for an old architecture, whose instructions do not reach for it.
             let is_new = |info: &KernelInfo| !kernels.iter().any(|known: &KernelInfo| known.name == info.name);
             let new: Vec<_> = infos.into_iter().filter(is_new).collect();
             kernels.extend(new);
         }
-        let (archs, line_tables) = (self.archs(), self.line_tables);
-        Ok(Build { compiler, archs, modules, kernels, line_tables, sources: hash })
+        Ok(Build { compiler, archs, modules, kernels, line_tables: self.line_tables, sources: hash })
     }
 
     /// Replaces the checked-in copy.

@@ -366,16 +366,22 @@ pub struct Shape {
     pub violated: Option<&'static str>,
 }
 
-/// A slice in the formulas of a launch shape: only its length is known there.
+/// A slice in the formulas of a launch shape: where it is and how long, but not what is in it.
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug)]
-pub struct Extent(pub usize);
+pub struct Extent(pub Region);
 
 impl Extent {
     /// Elements.
     #[allow(clippy::len_without_is_empty)]
     pub fn len(&self) -> usize {
-        self.0
+        self.0.len
+    }
+
+    /// Whether it begins at a multiple of so many bytes, as accesses to several elements at a time need. Memory that a
+    /// device gives does, for up to 256; a part of it may not.
+    pub fn is_aligned(&self, bytes: u64) -> bool {
+        self.0.address.is_multiple_of(bytes)
     }
 }
 

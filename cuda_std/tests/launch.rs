@@ -43,10 +43,26 @@ pub unsafe fn demanding(x: *const f32, scale: f32, wide: f64, a: i8, b: i16, c: 
     let _ = (x, scale, wide, a, b, c, d, e, f);
 }
 
+/// Four elements at a time.
+#[kernel(require(out.is_aligned(16)))]
+pub unsafe fn in_fours(mut out: DisjointMut<f32>) {
+    let _ = out.own();
+}
+
 /// More threads than any device has.
 #[kernel(block = (1024, 2))]
 pub unsafe fn large(mut out: DisjointMut<f32>) {
     let _ = out.own();
+}
+
+#[test]
+fn memory_that_begins_between_multiples_is_refused() {
+    let mut out = Memory::<f32>::new(8);
+    assert!(prepare(&in_fours::launch(&mut out)).is_ok());
+    // From the second element on.
+    out.address += 4;
+    let error = prepare(&in_fours::launch(&mut out)).unwrap_err();
+    assert!(matches!(error, LaunchError::Relation { relation: "out.is_aligned(16)", .. }), "{error}");
 }
 
 #[test]

@@ -34,7 +34,7 @@ use syn::{ItemFn, parse_macro_input};
 /// - `shared = formula`: bytes of dynamic shared memory of a block.
 /// - `require(relation, …)`: what must hold among the arguments, such as `out.len() >= m * n`.
 ///
-/// In the formulas slices have `len()`, unsigned parameters are widened to `usize`, `block.x` is the
+/// In the formulas slices have `len()` and `is_aligned(bytes)`, unsigned parameters are widened to `usize`, `block.x` is the
 /// block's width (so no parameter is called `block`), and `Machine` the machine that will run it.
 ///
 /// # Instances

@@ -139,7 +139,7 @@ impl Parameter {
         match &self.kind {
             Kind::Scalar if is_unsigned(written) => quote!(let #name = #args[#index].to_scalar::<#written>() as usize;),
             Kind::Scalar => quote!(let #name = #args[#index].to_scalar::<#written>();),
-            _ => quote!(let #name = ::cuda_std::launch::Extent(#args[#index].to_region().len);),
+            _ => quote!(let #name = ::cuda_std::launch::Extent(#args[#index].to_region());),
         }
     }
 

@@ -80,7 +80,7 @@ fn gpu() -> Finding {
             let (found, advice) = match error {
                 Error::NoGpu { reason } => (
                     reason,
-                    "with an NVIDIA GPU: install its driver, 450 or newer (Debian: apt-get install nvidia-driver), and look whether `nvidia-smi` sees it",
+                    "with an NVIDIA GPU: install its driver, 460 or newer (Debian: apt-get install nvidia-driver), and look whether `nvidia-smi` sees it",
                 ),
                 other => (
                     other.to_string(),

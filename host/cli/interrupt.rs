@@ -2,8 +2,8 @@
 
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::Duration;
-use std::{process, thread};
 
 use crate::error::{Error, Result};
 use crate::files::discard_unfinished;
@@ -35,7 +35,19 @@ pub fn watch() {
 fn end() -> ! {
     let _nothing_is_written_any_more = discard_unfinished();
     eprintln!("modeseek: {}", Error::Interrupted);
-    process::exit(EXIT_CODE.into());
+    leave()
+}
+
+/// Ends the process as it stands: other threads may be within a GPU's driver, which must not be taken down around them.
+#[cfg(unix)]
+fn leave() -> ! {
+    // SAFETY: it ends the process, and runs nothing more of it.
+    unsafe { libc::_exit(EXIT_CODE.into()) }
+}
+
+#[cfg(not(unix))]
+fn leave() -> ! {
+    std::process::exit(EXIT_CODE.into())
 }
 
 /// That nobody interrupted.

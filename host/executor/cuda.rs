@@ -92,12 +92,17 @@ impl Cuda {
             shared_bytes: attribute(Attribute::CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK)? as usize,
         };
         let context = CudaContext::new(number).map_err(refused("open the GPU"))?;
+        // Else cudarc would wait for the whole context when it makes the first stream, which the driver refuses while
+        // another device's thread records launches.
+        // SAFETY: it is about cudarc's own kind of memory, none of which is made here.
+        unsafe { context.disable_event_tracking() };
         let stream = context.new_stream().map_err(refused("make a stream"))?;
         let recorder = match driver::require(&driver::GRAPHS) {
             Ok(()) => Some(Recorder::new(context.new_stream().map_err(refused("make a stream"))?)),
             Err(_) => None,
         };
-        let (loaded, pool, pinned) = (Mutex::default(), Mutex::default(), Mutex::default());
+        let (loaded, pinned) = (Mutex::default(), Mutex::default());
+        let pool = Mutex::new(Pool::from_environment());
         let cuda = Self { context, stream, name, driver_version, compute, limits, recorder, loaded, pool, pinned };
         cuda.loaded().add_foreign(&modules)?;
         Ok(cuda)
@@ -227,7 +232,14 @@ impl Executor for Cuda {
 
     unsafe fn free(&self, address: u64, _bytes: usize) {
         // Launches may still use it: whoever gets it next comes behind them in the stream.
-        self.pool().give(address);
+        let unwanted = self.pool().give(address);
+        if let Some(address) = unwanted
+            && self.enter().is_ok()
+        {
+            // An error here is one of an earlier launch, as in `release`. The driver waits for launches.
+            // SAFETY: `allocate` had the address of the driver, and nobody has it any more.
+            let _ = unsafe { result::free_sync(address) };
+        }
     }
 
     unsafe fn write(&self, address: u64, bytes: &[u8]) -> Result<()> {
@@ -261,7 +273,7 @@ impl Executor for Cuda {
     unsafe fn launch(&self, kernel: &'static Kernel, sizes: Prepared, args: &[Arg]) -> Result<()> {
         self.enter()?;
         let function = self.function(kernel)?;
-        function.check(kernel, args)?;
+        function.check(kernel, sizes.block, args)?;
         let mut words = parameters(args);
         let mut pointers: Vec<*mut c_void> = words.iter_mut().map(|word| std::ptr::from_mut(word).cast()).collect();
         let [grid, block] = [sizes.grid, sizes.block].map(|[x, y, z]| (x, y, z));
@@ -279,6 +291,11 @@ impl Executor for Cuda {
 
     fn has(&self, kernel: &'static Kernel) -> bool {
         self.loaded().has(kernel, self.target())
+    }
+
+    fn most_threads(&self, kernel: &'static Kernel) -> Result<u32> {
+        self.enter()?;
+        Ok(self.function(kernel)?.most_threads)
     }
 
     fn load(&self, kernel: &'static Kernel) -> Result<Duration> {

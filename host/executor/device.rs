@@ -530,6 +530,22 @@ impl Device {
         self.executor().has(kernel)
     }
 
+    /// The most threads that a block of a kernel may have on this device: a GPU may not have registers for as many as it can
+    /// launch. Its code is made ready for that.
+    ///
+    /// ```
+    /// // A processor has no such limit.
+    /// let device = modeseek::Device::processor()?;
+    /// assert_eq!(device.most_threads(&gpu::vector::axpy::KERNEL)?, device.limits().threads);
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the device has no such kernel, or the driver fails.
+    pub fn most_threads(&self, kernel: &'static Kernel) -> Result<u32> {
+        self.executor().most_threads(kernel)
+    }
+
     /// Makes a kernel's code ready now rather than at its first launch, and tells how long that took.
     ///
     /// ```

@@ -194,6 +194,11 @@ pub trait Executor: Send + Sync {
         true
     }
 
+    /// The most threads that a block of a kernel may have: a GPU may not have registers for as many as it can launch.
+    fn most_threads(&self, _kernel: &'static Kernel) -> Result<u32> {
+        Ok(self.limits().threads)
+    }
+
     /// Makes a kernel's code ready now rather than at its first launch, and tells how long that took.
     fn load(&self, _kernel: &'static Kernel) -> Result<Duration> {
         Ok(Duration::ZERO)

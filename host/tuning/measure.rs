@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use cuda_std::launch::Launch;
 use gpu::layout::STRIDE;
 use gpu::progress::HISTORY;
 use gpu::retire::begin;
@@ -283,8 +284,8 @@ impl<'a> Work<'a> {
         let [n, stride] = [n, stride].map(|size| size as u32);
         let sizes = Sizes { n, d: d as u32, stride, query_stride: stride, most: n };
         let mut slices = Slices::new(device, (n, n), d as u32, d <= 4)?;
-        let mut launch = |threads: u32| {
-            let step = step(Call {
+        let mut prepared = |then: &dyn Fn(Launch<'_>) -> Result<u32>| {
+            then(step(Call {
                 queries: &columns,
                 points: &columns,
                 marks: &self.marks,
@@ -299,10 +300,12 @@ impl<'a> Work<'a> {
                 norm: Norm::L2,
                 near: None,
                 slices: slices.lend(),
-            });
-            device.launch(step.threads_per_block(threads))
+            }))
         };
-        let most = device.limits().threads;
+        // A GPU may not have the registers for the largest blocks.
+        let most = prepared(&|step| device.most_threads(step.kernel()))?;
+        let mut launch =
+            |threads: u32| prepared(&|step| device.launch(step.threads_per_block(threads)).map(|()| threads)).map(drop);
         let blocks: Vec<u32> = CANDIDATES.into_iter().filter(|threads| *threads <= most).collect();
         let mut count = 1;
         for &threads in &blocks {

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::{clusters, has_ptx, report, run};
+use crate::{Outcome, clusters, has_ptx, report, run};
 
 /// What a run of so many iterations at most asked of the driver.
 struct Asked {
@@ -94,5 +94,23 @@ fn queued_iterations_are_those_of_a_processor() {
             let made = |report: &Value| report["iterations"].as_u64().expect("a number");
             assert!(made(&gpu).abs_diff(made(&cpu)) <= 3, "{form:?}: {} or {}", made(&gpu), made(&cpu));
         }
+    }
+}
+
+/// Where launches cannot be recorded after all, they are made one by one, with the same result.
+#[test]
+fn a_recording_that_fails_costs_time_alone() {
+    if !has_ptx() {
+        return;
+    }
+    for (form, launches) in FORMS {
+        let args = [form, &["--tolerance", "0", "--iterations", "16"]].concat();
+        let [works, fails] = ["works", "recording-fails"].map(|behaviour| run(behaviour, "cuda", &args));
+        assert!(!fails.log.contains("graph of "), "{form:?}: {}", fails.log);
+        let plain = |outcome: &Outcome| outcome.log.matches("plain launch of shift_").count();
+        assert_eq!((plain(&works), plain(&fails)), (8, 16), "{form:?} of {launches} launches a step");
+        let [works, fails] = [works, fails].map(|outcome| report(&outcome));
+        assert_eq!(works["clusters"], fails["clusters"], "{form:?}");
+        assert_eq!(works["last_shift"], fails["last_shift"], "{form:?}");
     }
 }

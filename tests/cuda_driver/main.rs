@@ -212,7 +212,7 @@ fn gpus_are_numbered() {
 fn gpus_and_drivers_that_are_too_old() {
     if has_ptx() {
         assert_no_gpu("old-gpu", "Stand-in GPU 0 has compute capability 6.1, and 7.5 (Turing) is needed");
-        assert_no_gpu("old-driver", "the NVIDIA driver is for CUDA 10.2, and 11.0 is needed");
+        assert_no_gpu("old-driver", "the NVIDIA driver is for CUDA 10.2, and 11.2 is needed");
     }
 }
 
@@ -247,6 +247,18 @@ fn launches_that_are_refused() {
     if has_ptx() {
         let words = "refused to launch kernel to_columns: CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES (too many resources";
         assert_fails_in_one_line(&run("launch-fails", "cuda", &[]), &[words, "--device cpu"]);
+    }
+}
+
+/// The stand-in has registers for 640 threads of any kernel, and refuses larger blocks as a driver does.
+#[test]
+fn blocks_for_which_there_are_no_registers() {
+    if has_ptx() {
+        let words = "kernel shift_gaussian_2 cannot run with 672 threads per block: this GPU has registers for 640";
+        let outcome = run("works", "cuda", &["--threads-per-block", "672"]);
+        assert_eq!((outcome.code, outcome.output.as_str()), (Some(2), ""), "{}", outcome.errors);
+        assert!(outcome.errors.contains(words), "{}", outcome.errors);
+        report(&run("works", "cuda", &["--threads-per-block", "640"]));
     }
 }
 
@@ -303,6 +315,9 @@ fn every_error_of_a_lost_gpu() {
         // A kernel that failed leaves no context either, but the GPU is well.
         let words = ["a kernel failed on the GPU", "CUDA_ERROR_LAUNCH_FAILED (unspecified launch failure)"];
         assert_fails_in_one_line(&run("lost-LAUNCH_FAILED-15", "cuda", &[]), &words);
+        let words =
+            ["the launch timed out and was terminated", "a GPU that drives a screen", "fewer points", "--device cpu"];
+        assert_fails_in_one_line(&run("lost-LAUNCH_TIMEOUT-15", "cuda", &[]), &words);
     }
 }
 

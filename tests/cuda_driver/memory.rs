@@ -3,7 +3,7 @@
 use modeseek::{Bandwidth, Device, MeanShift, Method};
 use serde_json::Value;
 
-use crate::{assert_fails_in_one_line, clusters, has_ptx, report, run};
+use crate::{assert_fails_in_one_line, clusters, has_ptx, report, run, run_in, stand_in};
 
 /// Buffers of the widest fit at a time, and some.
 const MOST_ALLOCATIONS: usize = 30;
@@ -40,6 +40,20 @@ fn memory_is_taken_from_the_driver_once() {
             let few = allocations(&[args, &["--iterations", "2"]].concat());
             assert!((5..=MOST_ALLOCATIONS).contains(&few), "{args:?}: {few}");
         }
+    }
+}
+
+/// For those who look for accesses outside of memory: each buffer is the driver's own, and its end is its end.
+#[test]
+fn memory_is_kept_by_nobody_who_says_so() {
+    if has_ptx() {
+        let args = ["--device", "cuda", "--points", "200", "--json", "--form", "standard"];
+        let [kept, not] = ["on", "off"].map(|value| {
+            let outcome = run_in(&stand_in(), "works", &args, &[("MODESEEK_POOL", value)]);
+            (clusters(&report(&outcome)).to_vec(), outcome.log.matches("allocation ").count())
+        });
+        assert_eq!(kept.0, not.0);
+        assert!(not.1 > kept.1, "{} allocations, {} where they are kept", not.1, kept.1);
     }
 }
 

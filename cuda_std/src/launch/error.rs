@@ -60,6 +60,16 @@ pub enum LaunchError {
         /// The most the device can launch.
         most: u32,
     },
+    /// A block's threads would need more registers than a multiprocessor has: how many a kernel takes is known when the
+    /// driver has compiled it.
+    Registers {
+        /// The kernel.
+        kernel: &'static str,
+        /// The threads asked for.
+        threads: u32,
+        /// The most for which there are registers.
+        most: u32,
+    },
     /// A relation that the kernel demands of its arguments does not hold.
     Relation {
         /// The kernel.
@@ -105,6 +115,10 @@ impl fmt::Display for LaunchError {
             Self::LargeBlock { kernel, threads, most } => write!(
                 f,
                 "kernel {kernel} is written for {threads} threads per block, and the device can launch {most}; write it for smaller blocks"
+            ),
+            Self::Registers { kernel, threads, most } => write!(
+                f,
+                "kernel {kernel} cannot run with {threads} threads per block: this GPU has registers for {most}; choose a multiple of 32 up to that"
             ),
             Self::Relation { kernel, relation, args } => {
                 write!(f, "kernel {kernel} needs {relation}, which does not hold for {args}")

@@ -9,19 +9,20 @@ use cuda_std::launch::{DeviceCopy, DeviceSlice, DeviceSliceMut, Region};
 pub struct Memory<T> {
     pub len: usize,
     pub owner: u64,
+    pub address: u64,
     elements: PhantomData<T>,
 }
 
 impl<T> Memory<T> {
     pub fn new(len: usize) -> Self {
-        Self { len, owner: 1, elements: PhantomData }
+        Self { len, owner: 1, address: 4096, elements: PhantomData }
     }
 }
 
 // SAFETY: the tests look at launches and never run them.
 unsafe impl<T: DeviceCopy> DeviceSlice<T> for Memory<T> {
     fn region(&self) -> Region {
-        Region { address: 4096, len: self.len, owner: self.owner }
+        Region { address: self.address, len: self.len, owner: self.owner }
     }
 }
 

@@ -6,16 +6,16 @@ use super::errors::{message, no_gpu, refused};
 use crate::error::Result;
 use crate::executor::ptx::{PTX, PTX_ORIGIN};
 
-/// The oldest driver, as `cuDriverGetVersion` counts: CUDA 11.0 knows the kernels' version of PTX, and
-/// has every function that is called here. An older one would be found to lack one halfway.
-const LEAST_DRIVER: i32 = 11_000;
+/// The oldest driver, as `cuDriverGetVersion` counts. CUDA 11.0 knows the kernels' version of PTX and has every function
+/// that is called here, but cudarc asks each GPU for an attribute that came with 11.2.
+const LEAST_DRIVER: i32 = 11_020;
 
 /// The functions that tell what the driver is, which every driver has.
 const FIRST: [&str; 5] = ["cuInit", "cuDriverGetVersion", "cuDeviceGetCount", "cuGetErrorName", "cuGetErrorString"];
 
 /// The other functions that are called. cudarc looks a function up at its first call, and panics where
 /// the library lacks it; hence they are asked for before.
-const OTHERS: [&str; 28] = [
+const OTHERS: [&str; 29] = [
     "cuDeviceGet",
     "cuDeviceGetName",
     "cuDeviceGetAttribute",
@@ -43,6 +43,7 @@ const OTHERS: [&str; 28] = [
     "cuModuleLoadDataEx",
     "cuModuleGetFunction",
     "cuModuleUnload",
+    "cuFuncGetAttribute",
     "cuLaunchKernel",
 ];
 

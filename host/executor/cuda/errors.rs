@@ -22,7 +22,14 @@ pub(super) fn refused(what: &str) -> impl Fn(DriverError) -> Error + '_ {
 /// launched or before any: the kernel's error, the end of the GPU, or a refusal.
 pub(super) fn of_a_running_gpu(what: &str, last_launched: &'static str, error: DriverError) -> Error {
     if is_of_a_launch(error) {
-        Error::GpuKernel { last: last_launched, message: message(error) }
+        // Nothing is wrong with the kernel then.
+        let why = match error.0 {
+            sys::CUresult::CUDA_ERROR_LAUNCH_TIMEOUT => {
+                ": a GPU that drives a screen ends what takes seconds, as all pairs of many points do; use --method auto or fewer points"
+            }
+            _ => "",
+        };
+        Error::GpuKernel { last: last_launched, message: message(error) + why }
     } else if is_of_a_lost_gpu(error) {
         Error::GpuLost { what: what.to_owned(), message: message(error) }
     } else {
@@ -63,6 +70,23 @@ pub(super) fn is_of_a_lost_gpu(error: DriverError) -> bool {
             | CUDA_ERROR_CONTEXT_IS_DESTROYED
             | CUDA_ERROR_SYSTEM_NOT_READY
             | CUDA_ERROR_UNKNOWN
+    )
+}
+
+/// Whether an error says that launches cannot be recorded now, and nothing of the GPU or of the launches themselves.
+pub(super) fn is_of_a_recording(error: DriverError) -> bool {
+    use sys::CUresult::*;
+    matches!(
+        error.0,
+        CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED
+            | CUDA_ERROR_STREAM_CAPTURE_INVALIDATED
+            | CUDA_ERROR_STREAM_CAPTURE_MERGE
+            | CUDA_ERROR_STREAM_CAPTURE_UNMATCHED
+            | CUDA_ERROR_STREAM_CAPTURE_UNJOINED
+            | CUDA_ERROR_STREAM_CAPTURE_ISOLATION
+            | CUDA_ERROR_STREAM_CAPTURE_IMPLICIT
+            | CUDA_ERROR_CAPTURED_EVENT
+            | CUDA_ERROR_STREAM_CAPTURE_WRONG_THREAD
     )
 }
 

@@ -11,6 +11,7 @@ use std::thread::{self, ThreadId};
 use cudarc::driver::{CudaGraph, CudaStream, result, sys};
 
 use super::Cuda;
+use super::errors::is_of_a_recording;
 use crate::error::Result;
 use crate::executor::Recording;
 
@@ -67,7 +68,7 @@ impl Recording for Graph<'_> {
     }
 }
 
-/// Records what the work launches; `None` if the driver cannot.
+/// Records what the work launches; `None` if the driver cannot, or something else came between: nothing has run then.
 pub(super) fn record<'a>(
     cuda: &'a Cuda,
     work: Box<dyn FnOnce() -> Result<()> + '_>,
@@ -77,10 +78,17 @@ pub(super) fn record<'a>(
     let refused = || cuda.refused("record launches");
     // Other threads may do what they like meanwhile; this one launches and no more.
     let mode = sys::CUstreamCaptureMode_enum::CU_STREAM_CAPTURE_MODE_THREAD_LOCAL;
-    recorder.stream.begin_capture(mode).map_err(refused())?;
+    match recorder.stream.begin_capture(mode) {
+        Err(error) if is_of_a_recording(error) => return Ok(None),
+        begun => begun.map_err(refused())?,
+    }
     let worked = recorder.listen(work);
     // Ended in any case: a stream that records would run nothing any more.
     let graph = recorder.stream.end_capture(sys::CUgraphInstantiate_flags(0));
+    // Before what the work says, which may be that it was refused a launch for this very reason.
+    if graph.as_ref().is_err_and(|error| is_of_a_recording(*error)) {
+        return Ok(None);
+    }
     worked?;
     let graph = graph.map_err(refused())?;
     Ok(graph.map(|graph| -> Box<dyn Recording + 'a> { Box::new(Graph { cuda, graph }) }))

@@ -4,8 +4,8 @@
 use std::collections::HashMap;
 use std::ffi::{CString, c_void};
 
-use cuda_std::launch::{Arg, Kernel};
-use cudarc::driver::sys::{self, CUjit_option_enum as JitOption};
+use cuda_std::launch::{Arg, Dim3, Kernel, LaunchError};
+use cudarc::driver::sys::{self, CUfunction_attribute_enum as FunctionAttribute, CUjit_option_enum as JitOption};
 use cudarc::driver::{DriverError, result};
 
 use super::driver::require;
@@ -27,6 +27,8 @@ pub(super) struct Loaded {
 #[derive(Clone)]
 pub(super) struct Function {
     pub(super) handle: sys::CUfunction,
+    /// The most threads of a block: for more there are not enough registers.
+    pub(super) most_threads: u32,
     /// The sizes of its parameters, where it is of others: the driver reads as many of them as it
     /// declares, whatever it is given.
     parameters: Option<Vec<usize>>,
@@ -81,8 +83,8 @@ impl Loaded {
         for &module in &self.foreign {
             match find(module, kernel) {
                 Ok(handle) => {
-                    let parameters = Some(parameter_sizes(handle)?);
-                    return Ok(Some(Function { handle, parameters }));
+                    let (most_threads, parameters) = (most_threads(handle)?, Some(parameter_sizes(handle)?));
+                    return Ok(Some(Function { handle, most_threads, parameters }));
                 }
                 Err(DriverError(sys::CUresult::CUDA_ERROR_NOT_FOUND)) => {}
                 Err(error) => return Err(self.refused(&format!("find kernel {}", kernel.name), error)),
@@ -97,7 +99,7 @@ impl Loaded {
             .ok_or_else(|| ptx::no_module(kernel.name, compute))?;
         let handle = self.own_module(module)?;
         match find(handle, kernel) {
-            Ok(handle) => Ok(Function { handle, parameters: None }),
+            Ok(handle) => Ok(Function { handle, most_threads: most_threads(handle)?, parameters: None }),
             Err(error) => Err(self.refused(&format!("find kernel {}", kernel.name), error)),
         }
     }
@@ -144,8 +146,13 @@ impl Loaded {
 }
 
 impl Function {
-    /// Checks that a kernel of others has the parameters that are about to be passed.
-    pub(super) fn check(&self, kernel: &'static Kernel, args: &[Arg]) -> Result<()> {
+    /// Checks that there are registers for a block, and that a kernel of others has the parameters that are about to be
+    /// passed.
+    pub(super) fn check(&self, kernel: &'static Kernel, block: Dim3, args: &[Arg]) -> Result<()> {
+        let (threads, most) = (block.iter().product(), self.most_threads);
+        if threads > most {
+            return Err(LaunchError::Registers { kernel: kernel.name, threads, most }.into());
+        }
         let Some(found) = &self.parameters else { return Ok(()) };
         let passed: Vec<usize> = args.iter().flat_map(sizes).collect();
         if *found == passed {
@@ -188,6 +195,16 @@ fn load(image: &[u8]) -> Result<sys::CUmodule, (DriverError, String)> {
         (error, String::from_utf8_lossy(&log[..end]).trim_end().to_owned())
     })?;
     Ok(handle)
+}
+
+/// The most threads of a block of a kernel, by the registers that the driver's compiler gave it.
+fn most_threads(function: sys::CUfunction) -> Result<u32> {
+    let (mut most, attribute) = (0, FunctionAttribute::CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK);
+    // SAFETY: the function is of a loaded module, and the pointer is to a local variable.
+    unsafe { sys::cuFuncGetAttribute(&raw mut most, attribute, function) }
+        .result()
+        .map_err(|error| of_a_running_gpu("describe a kernel", "no kernel", error))?;
+    Ok(most as u32)
 }
 
 /// The sizes of a kernel's parameters, as it declares them.

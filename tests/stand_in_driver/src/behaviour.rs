@@ -29,6 +29,8 @@ pub(crate) enum Behaviour {
     Memory(usize),
     /// Every launch is refused.
     LaunchFails,
+    /// What is recorded is found invalid in the end, as when another library has waited for the whole device meanwhile.
+    RecordingFails,
     /// A launch goes wrong, which comes out when the program waits for it: the first, or `kernel-fails-3`, the third.
     KernelFails(usize),
     /// The first launch goes wrong, which comes out with the very next call.
@@ -46,7 +48,7 @@ pub(crate) struct Lost {
 }
 
 /// Those that have a name alone.
-const NAMED: [(&str, Behaviour); 13] = [
+const NAMED: [(&str, Behaviour); 14] = [
     ("works", Behaviour::Works),
     ("two-devices", Behaviour::TwoDevices),
     ("no-devices", Behaviour::NoDevices),
@@ -58,6 +60,7 @@ const NAMED: [(&str, Behaviour); 13] = [
     ("refuses-ptx", Behaviour::RefusesPtx),
     ("out-of-memory", Behaviour::OutOfMemory),
     ("launch-fails", Behaviour::LaunchFails),
+    ("recording-fails", Behaviour::RecordingFails),
     ("kernel-fails", Behaviour::KernelFails(1)),
     ("kernel-fails-soon", Behaviour::KernelFailsSoon),
 ];

@@ -67,10 +67,12 @@ statuses! {
     500 NOT_FOUND "named symbol not found";
     700 ILLEGAL_ADDRESS "an illegal memory access was encountered";
     701 LAUNCH_OUT_OF_RESOURCES "too many resources requested for launch";
+    702 LAUNCH_TIMEOUT "the launch timed out and was terminated";
     709 CONTEXT_IS_DESTROYED "context is destroyed";
     719 LAUNCH_FAILED "unspecified launch failure";
     803 SYSTEM_DRIVER_MISMATCH "system has unsupported display driver / cuda driver combination";
     900 STREAM_CAPTURE_UNSUPPORTED "operation not permitted when stream is capturing";
+    901 STREAM_CAPTURE_INVALIDATED "operation failed due to a previous error during capture";
     999 UNKNOWN "unknown error";
 }
 

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::ffi::{c_uint, c_ulonglong};
 
+use crate::behaviour::Behaviour;
 use crate::driver::{Notices, log, with_context};
 use crate::errors::{Out, Status, give};
 use crate::modules::Launch;
@@ -50,8 +51,11 @@ extern "C" fn cuStreamBeginCapture_v2(stream: usize, _mode: c_uint) -> Status {
 
 #[unsafe(no_mangle)]
 extern "C" fn cuStreamEndCapture(stream: usize, graph: Out<usize>) -> Status {
-    with_context(Notices::Perhaps, |_, context| {
+    with_context(Notices::Perhaps, |behaviour, context| {
         let launches = context.graphs.recording.remove(&stream).ok_or(Status::INVALID_VALUE)?;
+        if behaviour == Behaviour::RecordingFails {
+            return Err(Status::STREAM_CAPTURE_INVALIDATED);
+        }
         let handle = context.new_handle();
         context.graphs.graphs.insert(handle, launches);
         give(graph, handle)

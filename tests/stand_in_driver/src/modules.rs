@@ -64,6 +64,12 @@ fn entries(image: &str) -> Vec<&str> {
     names.filter_map(|rest| rest.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').next()).collect()
 }
 
+/// CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK.
+const MAX_THREADS_PER_BLOCK: c_uint = 0;
+
+/// The most threads of a block: as if no kernel had registers for more.
+const MOST_THREADS: c_uint = 640;
+
 /// A module of a PTX text that this GPU and driver take, or the error and the log.
 fn compile(behaviour: Behaviour, context: &Context, image: &str) -> Result<Module, (Status, String)> {
     let log = |line, kind, words: &str| format!("ptxas application ptx input, line {line}; {kind}   : {words}");
@@ -128,6 +134,17 @@ extern "C" fn cuFuncGetParamInfo(function: usize, index: usize, offset: Out<usiz
         let parameter = kernel.parameters().get(index).ok_or(Status::INVALID_VALUE)?;
         give(offset, parameter.offset as usize)?;
         give(size, parameter.size as usize)
+    })
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn cuFuncGetAttribute(value: Out<c_uint>, attribute: c_uint, function: usize) -> Status {
+    with_context(Notices::Perhaps, |_, context| {
+        context.functions.get(&function).ok_or(Status::INVALID_HANDLE)?;
+        match attribute {
+            MAX_THREADS_PER_BLOCK => give(value, MOST_THREADS),
+            _ => Err(Status::INVALID_VALUE),
+        }
     })
 }
 
@@ -197,6 +214,9 @@ extern "C" fn cuLaunchKernel(
     with_context(Notices::Perhaps, |behaviour, context| {
         let (module, name) = context.functions.get(&function).ok_or(Status::INVALID_HANDLE)?.clone();
         let kernel = context.modules[&module].kernel(&name).ok_or(Status::NOT_FOUND)?;
+        if block_x * block_y * block_z > MOST_THREADS {
+            return Err(Status::LAUNCH_OUT_OF_RESOURCES);
+        }
         let grid = Grid { grid: [grid_x, grid_y, grid_z], block: [block_x, block_y, block_z], dynamic_shared };
         let bytes = kernel.parameters().last().map_or(0, |last| (last.offset + last.size) as usize);
         if !extra.is_null() || parameters.is_null() && bytes > 0 {
