@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use crate::arch::Arch;
-use crate::builder::{CudaBuilder, Module};
+use crate::build::Module;
+use crate::builder::CudaBuilder;
 use crate::compiler::{self, ADVICE, RUSTC_VARIABLE};
 use crate::error::Error;
 use crate::policy::{MODE_VARIABLE, Mode, Otherwise, Plan, plan};

@@ -20,6 +20,7 @@
 //! has [`ptx::split`] make one module of each family of kernels.
 
 mod arch;
+mod build;
 mod build_script;
 mod builder;
 pub mod check;
@@ -33,8 +34,9 @@ mod sources;
 mod stamp;
 
 pub use arch::Arch;
+pub use build::{Build, Comparison, Module};
 pub use build_script::LINE_TABLES_VARIABLE;
-pub use builder::{Build, Comparison, CudaBuilder, Module};
+pub use builder::CudaBuilder;
 pub use compiler::{Candidate, Compiler, NoCompiler, RUSTC_VARIABLE, Unusable};
 pub use error::Error;
 pub use policy::{MODE_VARIABLE, Mode};
