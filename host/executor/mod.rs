@@ -213,8 +213,8 @@ pub trait Executor: Send + Sync {
         Ok(start.elapsed())
     }
 
-    /// Records what some work launches, so that a single call runs it again. `None`, and the work is not
-    /// done, where launches cost so little that there is nothing to gain.
+    /// Records what some work launches, so that a single call runs it again. `None`, and nothing has run, where launches
+    /// cost so little that there is nothing to gain, or cannot be recorded now.
     ///
     /// The work does nothing but launch kernels that were launched before.
     fn record<'a>(&'a self, _work: Box<dyn FnOnce() -> Result<()> + '_>) -> Result<Option<Box<dyn Recording + 'a>>> {
