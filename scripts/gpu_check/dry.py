@@ -13,8 +13,8 @@ from typing import Dict, List, Optional, Sequence
 
 from . import cargo, engine, kit, readme, record, report
 from .errors import FAILED, Refused
+from .job import CUT, Job
 from .job import FAILED as PART_FAILED
-from .job import Job
 from .parts import PARTS
 from .spelling import cell
 
@@ -115,7 +115,7 @@ def attempt(trial: Trial, seconds: float) -> List[str]:
     made = record.load(out)
     problems = [
         f"{trial.name}: {part['name']}: {why}"
-        for part in made["parts"] if part["state"] == PART_FAILED for why in part["why"]
+        for part in made["parts"] if part["state"] in (PART_FAILED, CUT) for why in part["why"] + part["out_of_time"]
     ]
     problems += [f"{trial.name}: {problem}" for problem in unreadable(made, out)]
     if code != 0 and not problems:

@@ -174,7 +174,8 @@ class Job:
         starts = [functools.partial(start, command, most) for command, most in commands]
         with contextlib.closing(child.run_all(starts, self.together)) as ended:
             for number, outcome in ended:
-                yield number, self.noted(found, outcome)
+                begun = outcome.seconds > 0
+                yield number, self.noted(found, outcome) if begun else outcome
 
     def noted(self, found: Found, outcome: child.Outcome) -> child.Outcome:
         """The outcome, which the record has a line on."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Dict, List, Optional, Sequence
 from unittest import mock
 
-from gpu_check import cli, dry, kit, pack, record
+from gpu_check import cli, dry, kit, pack, record, sanitizer
 from gpu_check.tests.fakes import CASES, PEERS, Case, programs, script
 from gpu_check.tests.test_reading import elf_file
 
@@ -100,7 +100,8 @@ class Dry(Checkout):
         site = {"FAKE": fake, "PYTHONPATH": str(self.folder / "site")}
         # What the fakes have of the suite.
         with mock.patch.dict("os.environ", site), mock.patch.object(dry, "TESTS", ("axpy",)):
-            return self.call(words)
+            with mock.patch.object(sanitizer, "OPTIONS", ("--dim 4",)):
+                return self.call(words)
 
     def test_all_is_well(self) -> None:
         out = self.folder / "kept"
