@@ -45,12 +45,15 @@ row = {"case": "step/1500x2", "implementation": "modeseek", "device": on, "preci
 if "ROW_CHECK" in globals():
     row["check"] = ROW_CHECK
 if command == "ceilings":
-    row.update(case="ceiling/fma", work={"flops": 1e9})
+    row.update(case="ceiling/fma", work={"flops": 1e9}, elements=500000, repeats=1000)
+    if "uncalibrated" in os.environ.get("FAKE", ""):
+        row["repeats"] = 8
     del row["check"]
 if command == "runs":
     row.update(case="run/lecture", found={"iterations": 5, "clusters": 6, "adjusted_rand_index": 1.0})
 machine = {"name": "NVIDIA Fake 1", "compute_capability": [9, 0]}
-if command + ":late" in os.environ.get("FAKE", "").split():
+until = float(rest[rest.index("--until") + 1]) if "--until" in rest else 9.0
+if command + ":late" in os.environ.get("FAKE", "").split() or until <= 0 and "dawdles" not in os.environ.get("FAKE", ""):
     row = {**{name: row[name] for name in ("case", "implementation", "device")}, "left_out": "time limit of 9 s"}
 data = {"machine": machine, "rows": [] if command == "describe" else [row]}
 if "--out" in given:
