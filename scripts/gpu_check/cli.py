@@ -38,7 +38,8 @@ docs/measuring.md says more.
 
 RUN = """\
 Runs the parts that are chosen within the time that is given, of which each has a share; a part that fails
-stops no other, and what there is no time for is told apart from what failed. What needs a tool that is not there is left out by name. Settings of the GPU are never changed.
+stops no other, and what there is no time for is told apart from what failed. What needs a tool that is not there is
+left out by name. Settings of the GPU are never changed.
 """
 
 

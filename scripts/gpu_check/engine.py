@@ -50,7 +50,8 @@ class Engine:
     def open(self, out: Optional[Path]) -> str:
         """Asks the device for its name, and makes the record's folder; gives why not where there is no device."""
         path = self.job.result(DESCRIBED)
-        outcome = child.run(describe(self.job, self.job.word, path), min(ANSWER_S, self.deadline.left()), self.job.environment())
+        command = describe(self.job, self.job.word, path)
+        outcome = child.run(command, min(ANSWER_S, self.deadline.left()), self.job.environment())
         if not outcome.passed:
             return outcome.why()
         name = self.name(path)

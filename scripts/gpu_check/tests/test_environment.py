@@ -28,15 +28,16 @@ class Environment(unittest.TestCase):
             described.write_text(text, encoding="utf-8")
         for name in ("numpy", "sklearn"):
             (self.folder / f"{name}.py").write_text("raise SystemExit('it was imported')", encoding="utf-8")
-        script(self.folder / "nvcc", "print('nvcc: NVIDIA (R) Cuda compiler driver\\nCuda compilation tools, release 13.0')")
+        script(self.folder / "nvcc", "print('nvcc: NVIDIA (R) Cuda compiler driver\\nCuda tools, release 13.0')")
         script(self.folder / "ncu", "import sys; sys.exit('no such library')")
         with mock.patch.dict("os.environ", {"PYTHONPATH": str(self.folder), "PATH": str(self.folder)}):
             found = environment.versions(sys.executable, 20.0)
             self.assertIn("left out: ", environment.versions("/no/python", 20.0)["python"])
         self.assertEqual((found["numpy"], found["sklearn"]), ("1.2.3", "4.5"))
-        self.assertEqual(found["nvcc"], "Cuda compilation tools, release 13.0")
+        self.assertEqual(found["nvcc"], "Cuda tools, release 13.0")
         self.assertIn("no such library", found["ncu"])
-        self.assertEqual(sorted(found.keys() - {"torch", "triton", "pykeops"}), ["ncu", "numpy", "nvcc", "python", "sklearn"])
+        known = found.keys() - {"torch", "triton", "pykeops"}
+        self.assertEqual(known, {"ncu", "numpy", "nvcc", "python", "sklearn"})
 
     def held(self, number: int) -> "list[str]":
         """The names of the files in the folder that are open meanwhile."""

@@ -109,7 +109,8 @@ class Parts(Case):
             found = self.part(sanitizer.run, self.job())
         names = [check["name"] for check in found.checks]
         self.assertEqual((found.state, len(names)), ("passed", 10))
-        self.assertEqual([name.split(":")[0] for name in names], ["memcheck"] * 4 + ["racecheck"] * 3 + ["synccheck"] * 3)
+        tools = ["memcheck"] * 4 + ["racecheck"] * 3 + ["synccheck"] * 3
+        self.assertEqual([name.split(":")[0] for name in names], tools)
         wishes = {"racecheck:error": 3, "synccheck:silent": 3, "kernels:crash": 2, "modeseek:exit": 2}
         for fake, failed in wishes.items():
             with few, mock.patch.object(sanitizer, "TOOLS", ("racecheck", "synccheck")):
@@ -119,11 +120,12 @@ class Parts(Case):
 
     def test_sanitizers_that_take_their_time_to_start(self) -> None:
         self.tool("compute-sanitizer", SANITIZER)
-        runs = mock.patch.object(sanitizer, "TOOLS", ("memcheck",)), mock.patch.object(sanitizer, "OPTIONS", ("--dim 4",))
+        alone = mock.patch.object(sanitizer, "TOOLS", ("memcheck",))
+        few = mock.patch.object(sanitizer, "OPTIONS", ("--dim 4",))
         # All runs begin at once: an equal share of the time for each would be less than they take to start.
         job = self.job(FAKE_START="2")
         job.together = 5
-        with runs[0], runs[1]:
+        with alone, few:
             found = self.part(sanitizer.run, job, 9.0)
         self.assertEqual((found.state, len(found.checks)), ("passed", 5), found.checks)
 
