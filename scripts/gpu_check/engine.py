@@ -154,12 +154,12 @@ def _interrupt(sign: int, _frame: object) -> None:
 def start(job: Job, parts: Sequence[Part], seconds: float, command: Sequence[str], out: Optional[Path]) -> int:
     """A whole run, from asking for the device to the record."""
     engine = Engine(job, parts, seconds, command)
-    why = engine.open(out)
-    if why:
-        hint = f"{NEEDS}; the processor is measured with --device cpu" if job.on_gpu else "the device cannot be used"
-        raise Refused(one_line(f"no device {job.device}: {why}; {hint}", 600))
     with job.gpu.held() if job.gpu else contextlib.nullcontext(False) as held:
         engine.record["held_open"] = held
+        why = engine.open(out)
+        if why:
+            hint = f"{NEEDS}; the processor is measured with --device cpu" if job.on_gpu else "the device cannot be used"
+            raise Refused(one_line(f"no device {job.device}: {why}; {hint}", 600))
         code = engine.run()
     failed, left, cut = (
         ", ".join(found.name for found in engine.found if found.state == state) for state in (FAILED, LEFT_OUT, CUT)

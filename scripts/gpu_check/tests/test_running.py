@@ -16,6 +16,7 @@ from typing import Any, Dict, List, Optional, Sequence
 from unittest import mock
 
 from gpu_check import child, cli, engine, record, report
+from gpu_check.environment import Gpu
 from gpu_check.errors import Refused
 from gpu_check.job import Job
 from gpu_check.parts import PARTS
@@ -118,6 +119,22 @@ class Runs(Case):
         self.assertEqual((made["name"], made["machine"]["compute_capability"]), ("NVIDIA Fake 1", [9, 0]))
         self.assertEqual({row["part"] for row in made["rows"]}, {"ceilings", "runs", "kernels", "peers"})
         self.assertEqual(made["origin"], {"commit": "0123", "dirty": False})
+
+    def test_the_gpus_file_is_open_from_the_first_question_on(self) -> None:
+        (self.folder / "nvidia0").write_text("", encoding="utf-8")
+        job, seen = self.job(), []
+        job.gpu = Gpu(0)
+
+        def look(_engine: engine.Engine, _out: Any) -> str:
+            links = [Path("/proc/self/fd") / name for name in os.listdir("/proc/self/fd")]
+            seen.extend(os.readlink(str(link)) for link in links if link.is_symlink())
+            return "it was only a question"
+
+        held = functools.partial(job.gpu.held, self.folder)
+        with mock.patch.object(Gpu, "held", staticmethod(held)), mock.patch.object(engine.Engine, "open", look):
+            with self.assertRaisesRegex(Refused, "it was only a question"):
+                engine.start(job, [], 9.0, [], None)
+        self.assertIn(str(self.folder.resolve() / "nvidia0"), seen)
 
     def test_a_failing_part_stops_no_other(self) -> None:
         code, made = self.start(self.job(fake="ceilings:crash runs:broken"))
