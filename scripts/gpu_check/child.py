@@ -150,6 +150,7 @@ class Child:
         if self.process is not None:
             # Also behind a child that ended by itself: it may have left others.
             if not end_group(self.process):
+                self.outcome.cut = False  # no lack of time is so stubborn
                 self.outcome.problem = f"{self.outcome.name} could not be ended: it waits inside the driver"
             self.process = None
             self.outcome.seconds = time.monotonic() - self.begun

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import math
 from typing import Any, Dict, Iterator, Sequence
 from unittest import mock
 
@@ -147,6 +148,13 @@ class Parts(Case):
                 self.assertEqual((passed, outcomes.count("cut"), found.checks[-1]["why"]), (4, 4, "no time"))
             self.assertEqual(found.state, "passed" if passed == len(outcomes) else "cut")
             self.assertEqual(passed == len(outcomes), (together, seconds) == (4, 93.0))
+
+    def test_the_longest_run(self) -> None:
+        job = self.job()
+        limits = [sanitizer.longest(job, name) for name in ("device kernels", sanitizer.CONFORMANCE)]
+        self.assertEqual(limits, [30.0, 60.0])
+        job.tried = True
+        self.assertEqual(sanitizer.longest(job, sanitizer.CONFORMANCE), math.inf)
 
     def test_a_sanitizer_that_is_cut_after_a_finding(self) -> None:
         cut = child.Outcome(["compute-sanitizer"], seconds=30.0, problem="compute-sanitizer was stopped", cut=True)

@@ -61,6 +61,10 @@ class Children(Case):
         outcome = child.run(["sleep", "60"], 0.2)
         self.assertEqual((outcome.hung, outcome.cut, outcome.passed), (False, True, False))
         self.assertTrue(child.run(["true"], 0.0).cut)
+        ending = child.end_group
+        with mock.patch.object(child, "end_group", lambda process: not ending(process)):
+            outcome = child.run(["sleep", "60"], 0.2)
+        self.assertEqual((outcome.cut, outcome.why()), (False, "sleep could not be ended: it waits inside the driver"))
         for text in ("import os; os.abort()", "exit(3)"):
             self.assertFalse(child.run([sys.executable, "-c", text], 20.0).cut)
 
