@@ -122,4 +122,4 @@ def settle(found: Found, strict: bool) -> None:
     elif skipped and (strict or len(skipped) == len(found.checks)):
         found.fail(f"{len(skipped)} of {len(found.checks)} tests were skipped: {skipped[0]['why']}")
     if late:
-        found.cut(f"{len(late)} of {len(found.checks)} tests, first {late[0]['name']}: {late[0]['why']}")
+        found.cut(f"{len(late)} of {len(found.checks)} tests were not finished, first {late[0]['name']}: {late[0]['why']}")

@@ -88,7 +88,7 @@ class Parts(Case):
         self.assertEqual((found.state, found.why), ("cut", []))
         self.assertEqual([check["outcome"] for check in found.checks], ["passed", "cut", "left out"])
         self.assertIn("the time was over when it had run for", found.checks[1]["why"])
-        self.assertIn("2 of 3 tests, first cuda::shift", found.out_of_time[0])
+        self.assertIn("2 of 3 tests were not finished, first cuda::shift", found.out_of_time[0])
         self.assertEqual(self.part(conformance.run, self.job(), 0.0).state, "cut")
 
     def test_a_skipped_test_is_no_pass(self) -> None:

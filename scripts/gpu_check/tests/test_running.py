@@ -172,7 +172,7 @@ class Runs(Case):
         failed, late = text.index("## Failed"), text.index("## Out of time")
         self.assertIn("1 of 3 tests failed, first cuda::axpy", text[failed:late])
         self.assertNotIn("cuda::lecture", text[failed:late])
-        self.assertIn("1 of 3 tests, first cuda::lecture", text[late:])
+        self.assertIn("1 of 3 tests were not finished, first cuda::lecture", text[late:])
 
     def test_a_report_that_cannot_be_made_ends_nothing(self) -> None:
         with mock.patch.object(report, "figures", None):
