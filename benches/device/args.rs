@@ -1,6 +1,7 @@
 //! What was typed.
 
 use std::path::PathBuf;
+use std::time::Instant;
 
 use clap::{Args, Parser, Subcommand};
 use modeseek::executor::DeviceChoice;
@@ -105,12 +106,24 @@ pub struct Effort {
     /// Only cases with this in their names
     #[arg(long, value_name = "TEXT")]
     pub only: Option<String>,
+    /// Begin no case once so many seconds have passed; what is not reached then is left out
+    #[arg(long, value_name = "S", value_parser = seconds)]
+    pub until: Option<f64>,
+    /// When that time began.
+    #[arg(skip = Instant::now())]
+    pub begun: Instant,
 }
 
 impl Effort {
     /// Whether a case is wanted.
     pub fn wants(&self, case: &str) -> bool {
         self.only.as_ref().is_none_or(|only| case.contains(only.as_str()))
+    }
+
+    /// Why nothing more is to be begun, if so.
+    pub fn over(&self) -> Option<String> {
+        let until = self.until.filter(|until| self.begun.elapsed().as_secs_f64() >= *until)?;
+        Some(format!("time limit of {until:.0} s"))
     }
 }
 

@@ -1,5 +1,6 @@
 //! What a device can do at most, by the kernels of `gpu/ceilings.rs`.
 
+use cuda_std::launch::Kernel;
 use gpu::ceilings::{MMA_FLOPS, MMA_WORDS, STEPS, ceiling_copy, ceiling_ex2, ceiling_fma, ceiling_mma, half_pair};
 use modeseek::{Buffer, Device};
 
@@ -31,12 +32,16 @@ const COPIED: usize = 256 << 20;
 
 /// Measures all of them, in passes.
 pub fn run(opened: &Opened, effort: &Effort, results: &mut Results) -> Outcome<()> {
+    // Chosen in the first pass: the samples of all passes are of the same work.
+    let mut repeats = [None; LIMITS.len()];
     for pass in 0..effort.passes {
-        for limit in [Limit::Copy, Limit::Fma, Limit::Ex2, Limit::Mma] {
+        for (limit, repeats) in LIMITS.into_iter().zip(&mut repeats) {
             if effort.wants(limit.case()) {
                 let row = results.row(limit.case(), "modeseek", opened.name);
-                if !row.is_closed()
-                    && let Err(why) = caught(|| measure(opened, limit, pass == 0, effort, row))
+                if let Some(why) = effort.over() {
+                    row.not_reached(why);
+                } else if !row.is_closed()
+                    && let Err(why) = caught(|| measure(opened, limit, repeats, pass == 0, effort, row))
                 {
                     row.fail(&why.to_string());
                 }
@@ -48,7 +53,14 @@ pub fn run(opened: &Opened, effort: &Effort, results: &mut Results) -> Outcome<(
 }
 
 /// One pass of one of them.
-fn measure(opened: &Opened, limit: Limit, check: bool, effort: &Effort, row: &mut Row) -> Outcome<()> {
+fn measure(
+    opened: &Opened,
+    limit: Limit,
+    repeats: &mut Option<u32>,
+    check: bool,
+    effort: &Effort,
+    row: &mut Row,
+) -> Outcome<()> {
     if let Some(why) = opened.lost() {
         return Err(format!("the device was lost before: {why}").into());
     }
@@ -59,13 +71,17 @@ fn measure(opened: &Opened, limit: Limit, check: bool, effort: &Effort, row: &mu
         return Ok(());
     }
     let mut measured = Ceiling::new(&opened.device, limit, len)?;
-    if !effort.tried {
-        measured.calibrate()?;
+    match *repeats {
+        Some(chosen) => measured.repeats = chosen,
+        None if effort.tried => {}
+        None => measured.calibrate()?,
     }
+    *repeats = Some(measured.repeats);
     row.precision = Some(if limit == Limit::Mma { "f16" } else { "f32" });
     row.timer = Some(opened.timer);
     row.work = Some(measured.work());
     row.more.insert("elements".to_owned(), len.into());
+    row.more.insert("repeats".to_owned(), measured.repeats.into());
     if check {
         let check = measured.check()?;
         let passed = check.passed;
@@ -106,7 +122,18 @@ enum Limit {
     Mma,
 }
 
+const LIMITS: [Limit; 4] = [Limit::Copy, Limit::Fma, Limit::Ex2, Limit::Mma];
+
 impl Limit {
+    fn kernel(self) -> &'static Kernel {
+        match self {
+            Self::Copy => &ceiling_copy::KERNEL,
+            Self::Fma => &ceiling_fma::KERNEL,
+            Self::Ex2 => &ceiling_ex2::KERNEL,
+            Self::Mma => &ceiling_mma::KERNEL,
+        }
+    }
+
     fn case(self) -> &'static str {
         match self {
             Self::Copy => "ceiling/copy",
@@ -166,6 +193,9 @@ impl Ceiling {
         if self.limit == Limit::Mma && self.device.machine() != cuda_std::machine::MachineKind::Gpu {
             self.repeats = 1;
         }
+        // A driver compiles a kernel before its first launch, which takes longer than any launch.
+        self.device.load(self.limit.kernel())?;
+        self.time(1)?;
         while self.repeats * 2 <= self.limit.most_repeats() && self.time(1)? < LAUNCH_S {
             self.repeats *= 2;
         }

@@ -178,14 +178,25 @@ pub fn run(machines: &Machines<'_>, effort: &Effort, results: &mut Results) -> O
     let units = machines.units(&cases, effort);
     for pass in 0..effort.passes {
         for unit in &units {
-            if pass == 0 {
-                begin(machines.opened, unit, effort, results);
+            if let Some(why) = effort.over() {
+                not_reached(machines.opened, unit, &why, results);
+            } else {
+                if pass == 0 {
+                    begin(machines.opened, unit, effort, results);
+                }
+                measure(machines.opened, unit, pass == 0, effort, results);
             }
-            measure(machines.opened, unit, pass == 0, effort, results);
             results.write()?;
         }
     }
     Ok(())
+}
+
+/// Leaves out the rows of a unit that no pass has measured.
+fn not_reached(opened: &Opened, unit: &Unit<'_>, why: &str, results: &mut Results) {
+    for subject in &unit.subjects {
+        results.row(&unit.case, &subject.implementation, opened.name).not_reached(why.to_owned());
+    }
 }
 
 /// Makes the rows of a unit, and decides what is left out before anything is launched.

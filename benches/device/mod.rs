@@ -21,6 +21,7 @@ use std::error::Error;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Instant;
 
 use clap::Parser;
 use modeseek::executor::DeviceChoice;
@@ -81,11 +82,13 @@ fn command(command: Command) -> Outcome<bool> {
     match command {
         Command::Describe { target, brief } => {
             let opened = Opened::new(target.device)?;
-            let machine = describe::machine(&opened, brief)?;
+            // Written before the code is loaded, too, which takes its time.
+            let mut results = Results::begin(target.out.as_deref(), opened.machine()?)?;
+            results.machine = describe::machine(&opened, brief)?;
             if target.out.is_none() {
-                println!("{machine:#}");
+                println!("{:#}", results.machine);
             }
-            Results::begin(target.out.as_deref(), machine)?;
+            results.write()?;
             Ok(true)
         }
         Command::Ceilings { target, effort } => {
@@ -117,7 +120,8 @@ fn everything() -> Outcome<bool> {
     // As for the other benchmarks: the first word that is no flag chooses among the cases.
     let only = std::env::args().skip(1).find(|word| !word.starts_with('-'));
     let tried = crate::measure::tried();
-    let effort = Effort { tried, passes: if tried { 1 } else { 2 }, seconds: 1.0, longest: 4.0, only };
+    let passes = if tried { 1 } else { 2 };
+    let effort = Effort { tried, passes, seconds: 1.0, longest: 4.0, only, until: None, begun: Instant::now() };
     let mut passed = true;
     for choice in [DeviceChoice::Cpu, DeviceChoice::Cuda(0)] {
         let opened = match Opened::new(choice) {

@@ -89,6 +89,13 @@ impl Row {
         self.failed = Some(one_line(why));
     }
 
+    /// Leaves it out because the time is over, unless a pass before measured it.
+    pub fn not_reached(&mut self, why: String) {
+        if !self.is_closed() && self.samples_s.is_empty() {
+            self.left_out = Some(why);
+        }
+    }
+
     /// The median of all samples.
     pub fn median(&self) -> Option<f64> {
         let mut samples: Vec<f64> = self.samples_s.iter().flatten().copied().collect();

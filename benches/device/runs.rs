@@ -64,7 +64,9 @@ pub fn run(opened: &Opened, effort: &Effort, results: &mut Results) -> Outcome<(
                 continue;
             }
             let row = results.row(&run.name, "modeseek", opened.name);
-            if !row.is_closed()
+            if let Some(why) = effort.over() {
+                row.not_reached(why);
+            } else if !row.is_closed()
                 && let Err(why) = caught(|| measure(opened, run, pass == 0, first, effort, row))
             {
                 row.fail(&why.to_string());

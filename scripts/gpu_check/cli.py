@@ -31,13 +31,15 @@ Checks and measures modeseek on one machine with an NVIDIA GPU, beside its peers
 
 EXITS = """\
 Exit status: 0 all that was chosen passed, or was left out by name; 1 no GPU, or nothing could run;
-2 wrong usage; 3 something failed, or README differs; 130 interrupted: what was measured is kept.
+2 wrong usage; 3 something failed, or README differs; 4 nothing failed, and there was no time for all of it;
+130 interrupted: what was measured is kept.
 docs/measuring.md says more.
 """
 
 RUN = """\
 Runs the parts that are chosen within the time that is given, of which each has a share; a part that fails
-stops no other. What needs a tool that is not there is left out by name. Settings of the GPU are never changed.
+stops no other, and what there is no time for is told apart from what failed. What needs a tool that is not there is
+left out by name. Settings of the GPU are never changed.
 """
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from typing import Dict, List
@@ -12,6 +13,12 @@ from .job import Deadline, Found, Job
 
 # The suite's modules for each device.
 FILTERS = {"cuda": "cuda::", "cpu": "processor_", "interpreter": "interpreter_"}
+
+# Seconds without a word after which a test on a GPU hangs: the slowest takes a few.
+HANGS_S = 45.0
+
+# How the reason begins where a test has no verdict.
+ENDLESS = "it did not end"
 
 BEGIN = re.compile(r"^test (\S+)(?: - should panic)? \.\.\. ", re.MULTILINE)
 VERDICT = re.compile(r"^(ok|FAILED|ignored.*)$", re.MULTILINE)
@@ -46,7 +53,7 @@ def judged(name: str, text: str) -> Test:
     """One test, from what stands behind its name."""
     verdict = VERDICT.search(text)
     if verdict is None:
-        return Test(name, "failed", one_line("it did not end" + (f": {child.last_line(text)}" if text.strip() else "")))
+        return Test(name, "failed", one_line(ENDLESS + (f": {child.last_line(text)}" if text.strip() else "")))
     said = text[: verdict.start()]
     if verdict.group(1) == "FAILED":
         panic = PANIC.search(said)
@@ -58,7 +65,7 @@ def judged(name: str, text: str) -> Test:
 
 
 def run(job: Job, found: Found, deadline: Deadline) -> None:
-    """Every test of the device; what is behind a failed one runs again, in a process of its own.
+    """Every test of the device; what may have been spoilt by a failed one runs again, in a process of its own.
 
     A kernel that faults spoils the process's context on the GPU, and each test after it.
     """
@@ -66,38 +73,53 @@ def run(job: Job, found: Found, deadline: Deadline) -> None:
     listed = job.run(found, job.program("conformance", FILTERS[device], "--list", "--format", "terse"), deadline.left())
     names = [line[: -len(": test")] for line in listed.output.splitlines() if line.endswith(": test")]
     chosen = [name for name in names if not job.tests or name.split("::")[-1] in job.tests]
-    if not listed.passed or not chosen:
-        found.fail(listed.why() or f"the suite has no tests named {FILTERS[device]}")
+    if not listed.passed:
+        found.miss(listed)
         return
-    remaining = chosen
+    if not chosen:
+        found.fail(f"the suite has no tests named {FILTERS[device]}")
+        return
+    remaining, ended = chosen, "it was not reached"
     while remaining:
         words = ["--exact", "--nocapture", "--test-threads=1", *remaining]
-        outcome = job.run(found, job.program("conformance", *words), deadline.left(), merged=True)
-        tests = until_failure(parse(outcome.output))
-        if not tests:
-            break
+        silence = HANGS_S if job.on_gpu else math.inf
+        outcome = job.run(found, job.program("conformance", *words), deadline.left(), merged=True, silence_s=silence)
+        tests = believed([in_words(test, outcome) for test in parse(outcome.output)])
         found.checks += [test.as_json() for test in tests]
         done = {test.name for test in tests}
         remaining = [name for name in remaining if name not in done]
-        if outcome.problem:
+        if outcome.cut or not tests:
+            ended += f": {outcome.why()}"
             break
-    found.checks += [Test(name, "failed", f"it was not reached: {outcome.why()}").as_json() for name in remaining]
+    missed = "left out" if outcome.cut else "failed"
+    found.checks += [Test(name, missed, ended).as_json() for name in remaining]
     settle(found, strict=job.on_gpu)
 
 
-def until_failure(tests: List[Test]) -> List[Test]:
-    """The tests up to the first failed one, and that."""
-    for index, test in enumerate(tests):
-        if test.outcome == "failed":
-            return tests[: index + 1]
-    return tests
+def in_words(test: Test, outcome: child.Outcome) -> Test:
+    """The test; where it did not end, whether there was no more time for it, or it hangs."""
+    if not test.why.startswith(ENDLESS):
+        return test
+    if outcome.cut:
+        return Test(test.name, "cut", f"the time was over when it had run for {outcome.silent_s:.0f} s")
+    return Test(test.name, test.outcome, one_line(f"{test.why}; {outcome.why()}")) if outcome.hung else test
+
+
+def believed(tests: List[Test]) -> List[Test]:
+    """All tests up to the first failed one, and those that passed behind it, however spoilt the device may be."""
+    first = next((index for index, test in enumerate(tests) if test.outcome == "failed"), len(tests))
+    return [test for index, test in enumerate(tests) if index <= first or test.outcome == "passed"]
 
 
 def settle(found: Found, strict: bool) -> None:
     """A test that was skipped is no pass: a failure where the device is there, and never all of them."""
-    failed = [check for check in found.checks if check["outcome"] == "failed"]
-    skipped = [check for check in found.checks if check["outcome"] == "skipped"]
+    failed, skipped, late = (
+        [check for check in found.checks if check["outcome"] in outcomes]
+        for outcomes in (("failed",), ("skipped",), ("cut", "left out"))
+    )
     if failed:
         found.fail(f"{len(failed)} of {len(found.checks)} tests failed, first {failed[0]['name']}: {failed[0]['why']}")
     elif skipped and (strict or len(skipped) == len(found.checks)):
         found.fail(f"{len(skipped)} of {len(found.checks)} tests were skipped: {skipped[0]['why']}")
+    if late:
+        found.cut(f"{len(late)} of {len(found.checks)} tests were not finished, first {late[0]['name']}: {late[0]['why']}")

@@ -9,13 +9,14 @@ import sys
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Dict, List, Optional, Sequence
+from typing import Dict, List, Optional, Sequence, Tuple
 
-from . import cargo, engine, kit, readme, record, report
+from . import cargo, child, engine, kit, readme, record, report, rows
 from .errors import FAILED, Refused
+from .job import CUT, Job
 from .job import FAILED as PART_FAILED
-from .job import Job
 from .parts import PARTS
+from .rows import Row
 from .spelling import cell
 
 # Tests of the conformance suite that are tried: the whole suite is CI's own.
@@ -66,7 +67,7 @@ def dry(bin_dir: Optional[Path], python: str, minutes: float, scratch: Path) -> 
         problems += never_launched(root, driver) + without_gpu(job, driver)
     else:
         print(f"\nleft out: the stand-in driver ({STAND_IN} is not among the programs)")
-    problems += documents(root, scratch)
+    problems += without_time(job) + calibrated(job) + documents(root, scratch)
     for problem in problems:
         print(f"gpu-check: {problem}", file=sys.stderr)
     print(f"\n{len(trials)} dry runs in {time.monotonic() - begun:.0f} s, {len(problems)} problems")
@@ -115,7 +116,7 @@ def attempt(trial: Trial, seconds: float) -> List[str]:
     made = record.load(out)
     problems = [
         f"{trial.name}: {part['name']}: {why}"
-        for part in made["parts"] if part["state"] == PART_FAILED for why in part["why"]
+        for part in made["parts"] if part["state"] in (PART_FAILED, CUT) for why in part["why"] + part["out_of_time"]
     ]
     problems += [f"{trial.name}: {problem}" for problem in unreadable(made, out)]
     if code != 0 and not problems:
@@ -161,6 +162,33 @@ def without_gpu(job: Job, driver: Dict[str, str]) -> List[str]:
         said = str(refused)
         return [] if refused.code == 1 and "\n" not in said and "NVIDIA" in said else [f"without a GPU it says: {said}"]
     return ["without a GPU it runs"]
+
+
+def rows_of(job: Job, *words: str) -> Tuple[List[Row], str]:
+    """The rows that `device` writes on the processor, and what went wrong."""
+    out = job.result("dry")
+    outcome = child.run(job.program("device", *words, "--device", "cpu", "--out", str(out)), 60.0, job.environment())
+    read = rows.read(out)
+    return read.rows, "; ".join([outcome.why()] if outcome.why() else read.problems)
+
+
+def without_time(job: Job) -> List[str]:
+    """A program that measures must begin nothing when its time is over, and leave out every row for that."""
+    problems = []
+    for command in ("ceilings", "kernels", "runs"):
+        found, why = rows_of(job, command, "--tried", "--until", "0")
+        if why or not found or not all(rows.not_reached(row) for row in found):
+            problems.append(f"device {command} without time: {why or 'not every row is left out'}")
+    return problems
+
+
+def calibrated(job: Job) -> List[str]:
+    """The samples of all passes of a ceiling must be of the work that its row counts."""
+    found, why = rows_of(job, "ceilings", "--only", "fma", "--seconds", "0.02")
+    counted = [row.get("work", {}).get("flops") for row in found]
+    if not why and counted == [2.0 * row.get("elements", 0) * row.get("repeats", 0) for row in found] != []:
+        return []
+    return [f"device ceilings: {why or 'work is not elements by repeats'}"]
 
 
 def documents(root: Path, scratch: Path) -> List[str]:

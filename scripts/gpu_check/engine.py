@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 import signal
 import sys
@@ -10,10 +11,10 @@ from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence
 
 from . import child, environment, record, rows
-from .errors import INTERRUPTED, Refused, one_line
-from .job import FAILED, LEFT_OUT, Deadline, Found, Job, Part
+from .errors import INTERRUPTED, OUT_OF_TIME, Refused, one_line
+from .job import CUT, FAILED, LEFT_OUT, PASSED, Deadline, Found, Job, Part
 from .job import INTERRUPTED as STOPPED
-from .parts import answers, verdict
+from .parts import DESCRIBED, answers, describe, verdict
 
 # Seconds that the device may take to say what it is; a driver that hangs never does.
 ANSWER_S = 60.0
@@ -31,6 +32,8 @@ class Engine:
         self.found: List[Found] = []
         self.started = environment.now()
         self.folder: Optional[Path] = None
+        # Whether the device may be gone.
+        self.doubtful = False
         self.record: Dict[str, Any] = {
             "format": record.FORMAT,
             "date": self.started,
@@ -46,8 +49,8 @@ class Engine:
 
     def open(self, out: Optional[Path]) -> str:
         """Asks the device for its name, and makes the record's folder; gives why not where there is no device."""
-        path = self.job.result("describe-first")
-        command = self.job.program("device", "describe", "--brief", "--device", self.job.word, "--out", str(path))
+        path = self.job.result(DESCRIBED)
+        command = describe(self.job, self.job.word, path)
         outcome = child.run(command, min(ANSWER_S, self.deadline.left()), self.job.environment())
         if not outcome.passed:
             return outcome.why()
@@ -69,6 +72,9 @@ class Engine:
         interrupted = False
         try:
             self.record["before"] = environment.state_of(self.job.gpu)
+            if environment.serves_one(self.record["before"]):
+                self.job.together = 1
+            self.save()
             self.record["versions"] = environment.versions(self.job.python, min(60.0, self.deadline.left()))
             for index, part in enumerate(self.parts):
                 self.one(part, sum(later.weight for later in self.parts[index:]))
@@ -109,16 +115,18 @@ class Engine:
             self.save()
 
     def lost(self) -> str:
-        """Whether the device is gone since a part failed; asked only then."""
-        failed = [found for found in self.found[:-1] if found.state == FAILED]
-        if not failed or not self.job.on_gpu:
+        """Whether the device is gone since a part failed or was ended; asked only then, and until it answers."""
+        before = self.found[-2].state if len(self.found) > 1 else PASSED
+        self.doubtful = self.doubtful or before in (FAILED, CUT)
+        if not self.doubtful or not self.job.on_gpu:
             return ""
         why = answers(self.job, min(ANSWER_S / 4, self.deadline.left()))
+        self.doubtful = bool(why)
         return f"the GPU no longer answers: {why}" if why else ""
 
     def say(self, found: Found) -> None:
         """A line on the part for who watches."""
-        why = "; ".join(found.why)
+        why = "; ".join(found.why + found.out_of_time)
         print(f"{found.name:<12} {found.state}, {found.seconds:.1f} s{why and ': '}{one_line(why, 2000)}", flush=True)
 
     def save(self) -> bool:
@@ -146,13 +154,20 @@ def _interrupt(sign: int, _frame: object) -> None:
 def start(job: Job, parts: Sequence[Part], seconds: float, command: Sequence[str], out: Optional[Path]) -> int:
     """A whole run, from asking for the device to the record."""
     engine = Engine(job, parts, seconds, command)
-    why = engine.open(out)
-    if why:
-        hint = f"{NEEDS}; the processor is measured with --device cpu" if job.on_gpu else "the device cannot be used"
-        raise Refused(one_line(f"no device {job.device}: {why}; {hint}", 600))
-    code = engine.run()
-    failed = [found.name for found in engine.found if found.state == FAILED]
-    left = [found.name for found in engine.found if found.state == LEFT_OUT]
-    ends = {0: "passed", 1: "nothing could run", 3: f"failed: {', '.join(failed) or 'the record'}", 130: "interrupted"}
-    print(f"{ends[code]}{'; left out: ' + ', '.join(left) if left else ''}; {engine.folder}/{record.REPORT}")
+    with job.gpu.held() if job.gpu else contextlib.nullcontext(False) as held:
+        engine.record["held_open"] = held
+        why = engine.open(out)
+        if why:
+            hint = f"{NEEDS}; the processor is measured with --device cpu" if job.on_gpu else "the device cannot be used"
+            raise Refused(one_line(f"no device {job.device}: {why}; {hint}", 600))
+        code = engine.run()
+    failed, left, cut = (
+        ", ".join(found.name for found in engine.found if found.state == state) for state in (FAILED, LEFT_OUT, CUT)
+    )
+    ends = {
+        0: "passed", 1: "nothing could run", 3: f"failed: {failed or 'the record'}",
+        OUT_OF_TIME: "nothing failed", 130: "interrupted",
+    }
+    more = (f"; out of time: {cut}" if cut else "") + (f"; left out: {left}" if left else "")
+    print(f"{ends[code]}{more}; {engine.folder}/{record.REPORT}")
     return code

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
+import functools
 import json
 import os
 import platform
 import shutil
 from dataclasses import dataclass
-from typing import Any, Dict, List, Optional
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, Optional
 
 from . import child
 
@@ -20,16 +23,22 @@ QUERY = (
 )
 LIMIT_S = 15.0
 
-# Prints one JSON object; a package that is not there, or that fails, is left out of it.
+# Where the driver has a file for each GPU.
+DEVICES = Path("/dev")
+
+# How nvidia-smi names the modes in which a GPU serves one process at a time, or none.
+ALONE = ("Exclusive_Process", "Exclusive_Thread", "Prohibited")
+
+# Prints one JSON object; a package that is not installed is left out of it. Nothing is imported, which takes tens of
+# seconds where the disk is cold.
 ASK_PYTHON = """
-import importlib, json, platform
+import importlib.metadata, json, platform
 found = {"python": platform.python_version()}
 for name in ("torch", "triton", "pykeops", "sklearn", "numpy"):
     try:
-        found[name] = importlib.import_module(name).__version__
-    except Exception as error:
-        if not isinstance(error, ImportError):
-            found[name] = "fails: " + " ".join(str(error).split())[:200]
+        found[name] = importlib.metadata.version({"sklearn": "scikit-learn"}.get(name, name))
+    except importlib.metadata.PackageNotFoundError:
+        pass
 print(json.dumps(found))
 """
 
@@ -49,6 +58,25 @@ class Gpu:
         visible = [word.strip() for word in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if word.strip()]
         return visible[self.number] if self.number < len(visible) else str(self.number)
 
+    @contextlib.contextmanager
+    def held(self, devices: Path = DEVICES) -> Iterator[bool]:
+        """Keeps the GPU's file open meanwhile, if that is possible; tells whether it is.
+
+        Where persistence mode is off, the driver shuts a GPU down when the last process closes its file, and the next
+        one waits for seconds until it has started again.
+        """
+        nodes = [path for path in devices.glob("nvidia*") if path.name[len("nvidia"):].isdigit()]
+        if len(nodes) > 1:
+            nodes = [path for path in nodes if path.name == f"nvidia{self.identity()}"]
+        file = None
+        with contextlib.suppress(OSError):
+            file = os.open(str(nodes[0]), os.O_RDWR | os.O_CLOEXEC) if nodes else None
+        try:
+            yield file is not None
+        finally:
+            if file is not None:
+                os.close(file)
+
 
 def now() -> str:
     """The time, UTC."""
@@ -61,6 +89,11 @@ def state_of(gpu: Optional[Gpu]) -> Dict[str, Any]:
     if gpu is not None:
         state["nvidia_smi"] = ask_nvidia_smi(gpu)
     return state
+
+
+def serves_one(state: Dict[str, Any]) -> bool:
+    """Whether the GPU lets in one process at a time."""
+    return (state.get("nvidia_smi") or {}).get("compute_mode") in ALONE
 
 
 def load_average() -> Optional[List[float]]:
@@ -87,16 +120,19 @@ def ask_nvidia_smi(gpu: Gpu) -> Dict[str, str]:
 
 
 def versions(python: str, limit_s: float) -> Dict[str, Any]:
-    """Tools and packages; one that is not there has no entry."""
+    """Tools and packages; one that is not there has no entry. All are asked at once: from a cold disk each is slow."""
+    tools = [name for name in ("nvcc", "ncu", "compute-sanitizer") if shutil.which(name)]
+    commands = [*([name, "--version"] for name in tools), [python, "-c", ASK_PYTHON]]
+    limits = [*(min(LIMIT_S, limit_s) for _ in tools), limit_s]
+    starts = [functools.partial(child.Child, command, limit) for command, limit in zip(commands, limits)]
+    outcomes = dict(child.run_all(starts, len(starts)))
     found: Dict[str, Any] = {}
-    for name in ("nvcc", "ncu", "compute-sanitizer"):
-        if shutil.which(name):
-            outcome = child.run([name, "--version"], LIMIT_S)
-            lines = [line for line in outcome.output.splitlines() if "ersion" in line or "release" in line]
-            found[name] = (lines or [outcome.why() or "says no version"])[-1].strip()
-    outcome = child.run([python, "-c", ASK_PYTHON], limit_s)
-    asked = json_line(outcome.output) if outcome.passed else None
-    found.update(asked if asked is not None else {"python": f"left out: {outcome.why()}"})
+    for number, name in enumerate(tools):
+        lines = [line for line in outcomes[number].output.splitlines() if "ersion" in line or "release" in line]
+        found[name] = (lines or [outcomes[number].why() or "says no version"])[-1].strip()
+    last = outcomes[len(tools)]
+    asked = json_line(last.output) if last.passed else None
+    found.update(asked if asked is not None else {"python": f"left out: {last.why()}"})
     return found
 
 

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import math
 import os
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional, Sequence
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from . import child
-from .environment import Gpu
+from .environment import Gpu, cores
 from .kit import Kit
-from .rows import ResultFile, Row, failure, read
+from .rows import ResultFile, Row, failure, not_reached, read
 
 PASSED, FAILED, LEFT_OUT, INTERRUPTED = "passed", "failed", "left out", "interrupted"
+# Nothing is wrong, and the time was over before everything had run.
+CUT = "cut"
+
+# Of a part's time, after how much of it programs that measure begin nothing more, and end by themselves.
+BEGIN = 0.85
+# Seconds of samples for a case and a pass on a GPU, where time is short.
+SAMPLES_S = 0.5
 
 
 @dataclass
@@ -23,11 +33,13 @@ class Found:
     name: str
     state: str = PASSED
     why: List[str] = field(default_factory=list)
+    # What there was no time for: no failure.
+    out_of_time: List[str] = field(default_factory=list)
     seconds: float = 0.0
     limit_s: float = 0.0
     machine: Dict[str, Any] = field(default_factory=dict)
     rows: List[Row] = field(default_factory=list)
-    # Tests and sanitizers: {"name", "outcome": passed|failed|skipped|left out, "why"}.
+    # Tests and sanitizers: {"name", "outcome": passed|failed|skipped|cut|left out, "why"}.
     checks: List[Dict[str, Any]] = field(default_factory=list)
     # What a program printed, by the name of its case: {"command", "text"}.
     printed: Dict[str, Dict[str, str]] = field(default_factory=dict)
@@ -38,6 +50,17 @@ class Found:
         self.state = FAILED
         if why and why not in self.why:
             self.why.append(why)
+
+    def cut(self, why: str) -> None:
+        """The time was over before all was done."""
+        if self.state == PASSED:
+            self.state = CUT
+        if why not in self.out_of_time:
+            self.out_of_time.append(why)
+
+    def miss(self, outcome: child.Outcome) -> None:
+        """A child did not pass: something went wrong, or there was no time for it."""
+        (self.cut if outcome.cut else self.fail)(outcome.why())
 
     def leave_out(self, why: str) -> None:
         """There is nothing to run the part with."""
@@ -50,11 +73,14 @@ class Found:
         self.machine.update((key, value) for key, value in result.machine.items() if key != "command")
         self.rows += result.rows
         if outcome is not None and not outcome.passed:
-            self.fail(outcome.why())
+            self.miss(outcome)
             # Without its program's end, that there is no file says nothing new.
             result.problems = [problem for problem in result.problems if "was not written" not in problem]
         for problem in result.problems:
             self.fail(problem)
+        late = [row for row in result.rows if not_reached(row)]
+        if late:
+            self.cut(f"{len(late)} of {len(result.rows)} rows were not reached: {late[0]['left_out']}")
         wrong = [row for row in result.rows if failure(row)]
         if wrong:
             first = wrong[0]
@@ -64,7 +90,8 @@ class Found:
     def as_json(self) -> Dict[str, Any]:
         """Everything but the rows, which are gathered over all parts."""
         return {
-            "name": self.name, "state": self.state, "why": self.why, "seconds": round(self.seconds, 3),
+            "name": self.name, "state": self.state, "why": self.why, "out_of_time": self.out_of_time,
+            "seconds": round(self.seconds, 3),
             "limit_s": round(self.limit_s, 3), "machine": self.machine, "checks": self.checks,
             "printed": self.printed, "commands": self.commands,
         }
@@ -85,6 +112,10 @@ class Deadline:
         """What is left, divided over so many that are still to come."""
         return self.left() / max(1, of)
 
+    def until(self) -> List[str]:
+        """The option by which a program begins nothing that would be ended in the middle."""
+        return ["--until", f"{BEGIN * self.left():.1f}"]
+
 
 @dataclass
 class Job:
@@ -101,6 +132,8 @@ class Job:
     # Which tests of the conformance suite, for dry runs; all of the device's where there are none.
     tests: Sequence[str] = ()
     gpu: Optional[Gpu] = None
+    # Children that may run at the same time, where none of them is timed.
+    together: int = field(default_factory=lambda: max(1, min(4, cores() // 2)))
     # What a record must say of the run besides.
     remarks: Dict[str, Any] = field(default_factory=dict)
 
@@ -122,10 +155,31 @@ class Job:
         """The command line of one of the programs."""
         return [str(self.kit.programs[name]), *words]
 
-    def run(self, found: Found, command: Sequence[str], limit_s: float, merged: bool = False) -> child.Outcome:
+    def run(
+        self, found: Found, command: Sequence[str], limit_s: float, merged: bool = False, silence_s: float = math.inf
+    ) -> child.Outcome:
         """Runs a child, and notes what became of it."""
-        outcome = child.run(command, limit_s, self.environment(), merged=merged)
-        noted: Dict[str, Any] = {"command": self.shown(command), "seconds": round(outcome.seconds, 3)}
+        return self.noted(found, child.run(command, limit_s, self.environment(), merged=merged, silence_s=silence_s))
+
+    def run_all(
+        self, found: Found, commands: Sequence[Tuple[Sequence[str], float]], deadline: Deadline, **variables: str
+    ) -> Iterator[Tuple[int, child.Outcome]]:
+        """Runs commands, each with the most seconds that it may take, as many at a time as may be; gives the number
+        and the outcome of each as it ends."""
+        env = {**self.environment(), **variables}
+
+        def start(command: Sequence[str], most: float) -> child.Child:
+            return child.Child(command, min(most, deadline.left()), env, merged=True)
+
+        starts = [functools.partial(start, command, most) for command, most in commands]
+        with contextlib.closing(child.run_all(starts, self.together)) as ended:
+            for number, outcome in ended:
+                begun = outcome.seconds > 0
+                yield number, self.noted(found, outcome) if begun else outcome
+
+    def noted(self, found: Found, outcome: child.Outcome) -> child.Outcome:
+        """The outcome, which the record has a line on."""
+        noted: Dict[str, Any] = {"command": self.shown(outcome.command), "seconds": round(outcome.seconds, 3)}
         if not outcome.passed:
             noted.update(why=outcome.why(), said=(outcome.errors or outcome.output)[-2000:])
         found.commands.append(noted)
@@ -163,6 +217,11 @@ class Job:
     def tried_words(self) -> List[str]:
         """The option for tried sizes."""
         return ["--tried"] if self.tried else []
+
+    def effort(self, deadline: Deadline) -> List[str]:
+        """How much `device` measures: as much as there is time for."""
+        few = ["--seconds", str(SAMPLES_S)] if self.on_gpu and not self.tried else []
+        return [*self.tried_words(), *few, *deadline.until()]
 
 
 Work = Callable[[Job, Found, Deadline], None]

@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import Dict, List, Optional
 
 from . import child, conformance, rows, sanitizer
-from .errors import one_line
-from .job import FAILED, LEFT_OUT, Deadline, Found, Job, Part
+from .errors import OUT_OF_TIME, one_line
+from .job import BEGIN, CUT, FAILED, LEFT_OUT, Deadline, Found, Job, Part
 
 CUDA_CPP = "CUDA C++, nvcc"
+
+# The result file in which the device said what it is, before anything else ran.
+DESCRIBED = "describe-first"
 
 # What the program is run with, by the name that README and the report know it by.
 PRINTED = {"lecture": ["--points", "1500", "--iterations", "5"], "main": ["--points", "100000"]}
@@ -29,7 +32,7 @@ def device(job: Job, found: Found, deadline: Deadline) -> None:
 
 def ceilings(job: Job, found: Found, deadline: Deadline) -> None:
     """What the device can do at most, by small kernels."""
-    job.measure(found, ["ceilings", *job.tried_words()], "ceilings", deadline.left())
+    job.measure(found, ["ceilings", *job.effort(deadline)], "ceilings", deadline.left())
 
 
 def runs(job: Job, found: Found, deadline: Deadline) -> None:
@@ -39,12 +42,13 @@ def runs(job: Job, found: Found, deadline: Deadline) -> None:
     for index, (name, words) in enumerate(commands.items()):
         outcome = job.run(found, job.program("modeseek", *words, *choice), deadline.share(3 - index))
         typed = " ".join(["cargo run -p host --", *words, *choice])
-        found.printed[name] = {"command": typed, "text": outcome.output.rstrip("\n")}
+        if not outcome.cut:  # half of it would look like all of it
+            found.printed[name] = {"command": typed, "text": outcome.output.rstrip("\n")}
         if not outcome.passed:
-            found.fail(outcome.why())
+            found.miss(outcome)
         elif job.on_gpu and outcome.output.startswith(PROCESSOR):
             found.fail(f"`{typed}` chose the processor: {one_line(outcome.output.splitlines()[0][len(PROCESSOR):])}")
-    job.measure(found, ["runs", *job.tried_words()], "runs", deadline.left())
+    job.measure(found, ["runs", *job.effort(deadline)], "runs", deadline.left())
 
 
 def device_words(job: Job, limit_s: float) -> List[str]:
@@ -59,7 +63,7 @@ def device_words(job: Job, limit_s: float) -> List[str]:
 def kernels(job: Job, found: Found, deadline: Deadline) -> None:
     """Every kernel, and the same algorithm in CUDA C++ where there is nvcc."""
     modules = cuda_cpp(job, found, deadline) if job.on_gpu else []
-    words = ["kernels", *job.tried_words()]
+    words = ["kernels", *job.effort(deadline)]
     for module in modules:
         words += ["--cuda-cpp", str(module)]
     job.measure(found, words, "kernels", deadline.left())
@@ -75,27 +79,33 @@ def cuda_cpp(job: Job, found: Found, deadline: Deadline) -> List[Path]:
     architecture = compute_capability(job, deadline) if not why else None
     if not why and architecture is None:
         why = "the device does not tell its compute capability"
-    made = []
-    for source in sources if not why else []:
-        cubin = job.scratch / f"{source.stem}.cubin"
-        command = [str(nvcc), "-O3", "-cubin", f"-arch=sm_{architecture}", "-o", str(cubin), str(source)]
-        outcome = job.run(found, command, deadline.share(2))
-        if outcome.passed and cubin.is_file():
-            made.append(cubin)
-        else:
-            name = {"case": "step", "implementation": f"{CUDA_CPP}, {source.name}", "device": "cuda"}
-            found.rows.append({**name, "failed": outcome.why() or "nvcc wrote nothing"})
-            found.fail(outcome.why() or f"nvcc wrote nothing for {source.name}")
     if why:
         found.rows.append({"case": "step", "implementation": CUDA_CPP, "device": "cuda", "left_out": why})
+        return []
+    cubins = [job.scratch / f"{source.stem}.cubin" for source in sources]
+    options = [str(nvcc), "-O3", "-cubin", f"-arch=sm_{architecture}", "-o"]
+    commands = [([*options, str(cubin), str(source)], deadline.share(2)) for cubin, source in zip(cubins, sources)]
+    outcomes = dict(job.run_all(found, commands, deadline))
+    made = []
+    for number, source in enumerate(sources):
+        if outcomes[number].passed and cubins[number].is_file():
+            made.append(cubins[number])
+            continue
+        row = {"case": "step", "implementation": f"{CUDA_CPP}, {source.name}", "device": "cuda"}
+        if outcomes[number].cut:
+            found.rows.append({**row, "left_out": f"{rows.TIME_LIMIT}: {outcomes[number].why()}"})
+            found.miss(outcomes[number])
+        else:
+            found.rows.append({**row, "failed": outcomes[number].why() or "nvcc wrote nothing"})
+            found.fail(outcomes[number].why() or f"nvcc wrote nothing for {source.name}")
     return made
 
 
 def compute_capability(job: Job, deadline: Deadline) -> Optional[str]:
-    """90 of the pair 9, 0 that the device describes itself with."""
-    out = job.result("capability")
-    command = job.program("device", "describe", "--brief", "--device", job.word, "--out", str(out))
-    child.run(command, min(30.0, deadline.left()), job.environment())
+    """90 of the pair 9, 0 that the device describes itself with; asked where it has not said so at the beginning."""
+    out = job.result(DESCRIBED)
+    if not out.is_file():
+        child.run(describe(job, job.word, out), min(30.0, deadline.left()), job.environment())
     pair = rows.read(out).machine.get("compute_capability")
     if isinstance(pair, list) and len(pair) == 2 and all(isinstance(part, int) for part in pair):
         return f"{pair[0]}{pair[1]}"
@@ -112,20 +122,24 @@ def peers(job: Job, found: Found, deadline: Deadline) -> None:
         found.leave_out("there are no peers in Python here (peers/python/run.py)")
         return
     numbers = child.run([job.python, "-c", "import numpy"], min(60.0, deadline.left()), job.environment())
+    if numbers.cut:
+        found.miss(numbers)
+        return
     if not numbers.passed:
         found.leave_out(f"the peers need numpy: {numbers.why()}; --python chooses another Python")
         return
     data = job.scratch / "data"
     exported = job.run(found, job.program("device", "export", "--out", str(data), *job.tried_words()), deadline.left())
     if not exported.passed:
-        found.fail(exported.why())
+        found.miss(exported)
         return
     out = job.result("peers")
     # It stops beginning new cases before it would be ended in the middle of one.
-    minutes = 0.85 * deadline.left() / 60.0
+    minutes = BEGIN * deadline.left() / 60.0
+    much = ["--passes", "1", "--seconds", "0.3"] if job.on_gpu else []
     command = [
         job.python, str(script), "--data", str(data), "--device", job.word, "--out", str(out),
-        "--minutes", f"{minutes:.2f}", *(["--tried", "--seconds", "0.02"] if job.tried else []),
+        "--minutes", f"{minutes:.2f}", *(["--tried", "--seconds", "0.02"] if job.tried else much),
     ]
     job.run_for(found, command, out, deadline.left())
 
@@ -133,10 +147,10 @@ def peers(job: Job, found: Found, deadline: Deadline) -> None:
 PARTS = {
     part.name: part
     for part in (
-        Part("device", 15, "what the device is, and how long its code takes to load, cold and warm", device),
-        Part("ceilings", 25, "what it can do at most: copies, fma, exponentials, matrix products", ceilings),
-        Part("conformance", 60, "every kernel and whole runs against the f64 oracle", conformance.run),
+        Part("device", 30, "what the device is, and how long its code takes to load, cold and warm", device),
+        Part("conformance", 100, "every kernel and whole runs against the f64 oracle", conformance.run),
         Part("sanitizer", 90, "compute-sanitizer over a small run of every kernel, where it is there", sanitizer.run),
+        Part("ceilings", 25, "what it can do at most: copies, fma, exponentials, matrix products", ceilings),
         Part("runs", 60, "the lecture's case, README's main command, and whole clusterings", runs),
         Part("kernels", 100, "every kernel at the cases' sizes, and CUDA C++ where there is nvcc", kernels),
         Part("peers", 120, "PyTorch, Triton and others on the same data, where they are installed", peers),
@@ -146,14 +160,19 @@ PARTS = {
 
 def answers(job: Job, limit_s: float, word: str = "") -> str:
     """Asks a device, else the job's, whether it is there; gives why not, in one line, or nothing."""
-    out = job.result("answers")
-    command = job.program("device", "describe", "--brief", "--device", word or job.word, "--out", str(out))
-    return child.run(command, limit_s, job.environment()).why()
+    return child.run(describe(job, word or job.word, job.result("answers")), limit_s, job.environment()).why()
+
+
+def describe(job: Job, word: str, out: Path) -> List[str]:
+    """The command by which a device says what it is."""
+    return job.program("device", "describe", "--brief", "--device", word, "--out", str(out))
 
 
 def verdict(states: Dict[str, str]) -> int:
     """The exit code, from the states of the parts."""
     if FAILED in states.values():
         return 3
+    if CUT in states.values():
+        return OUT_OF_TIME
     return 1 if all(state == LEFT_OUT for state in states.values()) else 0
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Dict, List, Optional
 
 from . import report
-from .errors import Refused
+from .errors import Refused, one_line
 from .rows import finite
 
 # Changes when a reader of older records would misunderstand newer ones.
@@ -52,7 +52,16 @@ def save(folder: Path, record: Record) -> None:
     """Writes both files, each whole or not at all: what was saved before stays where the disk is full."""
     text = json.dumps(finite(record), indent=1, allow_nan=False) + "\n"
     replace(folder / RESULTS, text)
-    replace(folder / REPORT, report.page(json.loads(text)))
+    replace(folder / REPORT, readable(json.loads(text)))
+
+
+def readable(record: Record) -> str:
+    """The report; where it cannot be made of something unforeseen, a page that says so ends no run."""
+    try:
+        return report.page(record)
+    except Exception as error:
+        why = one_line(f"{type(error).__name__}: {error}")
+        return f"# GPU check\n\nThe report could not be made ({why}); {RESULTS} has everything.\n"
 
 
 def replace(path: Path, text: str) -> None:

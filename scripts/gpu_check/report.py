@@ -32,8 +32,8 @@ def page(record: Dict[str, Any]) -> str:
     """The whole report."""
     rows: List[Row] = record["rows"]
     sections = [
-        *_title(record), *_summary(record, rows), *_failures(record, rows), *_machine(record), *_checks(record),
-        *_cases(record, rows), *_left_out(record, rows), *_printed(record),
+        *_title(record), *_summary(record, rows), *_failures(record, rows), *_late(record), *_machine(record),
+        *_checks(record), *_cases(record, rows), *_left_out(record, rows), *_printed(record),
     ]
     return "\n".join(sections) + "\n"
 
@@ -59,8 +59,10 @@ def _summary(record: Dict[str, Any], rows: List[Row]) -> List[str]:
     good = [row for row in rows if measured(row)]
     verdict = f"**Failed: {', '.join(failed)}.**" if failed else "Nothing failed."
     stopped = [part["name"] for part in parts if part["state"] == "interrupted"]
+    late = [part["name"] for part in parts if part.get("out_of_time")]
     lines = [
         f"{verdict} {len(good)} rows measured, {len(broken)} failed, {sum('left_out' in row for row in rows)} left out."
+        + (f" Out of time: {', '.join(late)}." if late else "")
         + (f" **Interrupted: {', '.join(stopped)}.**" if stopped else ""), "",
         *table(["part", "state", "time:", "why"], [_part(part) for part in parts]),
     ]
@@ -77,7 +79,8 @@ def _part(part: Dict[str, Any]) -> List[str]:
     checks = part.get("checks", [])
     passed = sum(check["outcome"] == "passed" for check in checks)
     counted = [f"{passed} of {len(checks)} passed"] if checks else []
-    return [part["name"], part["state"], f"{part['seconds']:.1f} s", "; ".join(counted + part["why"])]
+    why = counted + part["why"] + part.get("out_of_time", [])
+    return [part["name"], part["state"], f"{part['seconds']:.1f} s", "; ".join(why)]
 
 
 def _beside(rows: List[Row]) -> List[List[str]]:
@@ -140,6 +143,12 @@ def _failures(record: Dict[str, Any], rows: List[Row]) -> List[str]:
     return ["", "## Failed", "", *dict.fromkeys(items)] if items else []
 
 
+def _late(record: Dict[str, Any]) -> List[str]:
+    """What there was no time for: nothing is known to be wrong with it."""
+    items = [f"- {part['name']}: {why}" for part in record.get("parts", []) for why in part.get("out_of_time", [])]
+    return ["", "## Out of time", "", *items] if items else []
+
+
 def _machine(record: Dict[str, Any]) -> List[str]:
     """Machine, versions, and the state before and after."""
     host, origin = record.get("host", {}), record.get("origin", {})
@@ -179,8 +188,8 @@ def _checks(record: Dict[str, Any]) -> List[str]:
     lines: List[str] = []
     for part in record.get("parts", []):
         if part.get("checks"):
-            order = {"failed": 0, "skipped": 1}
-            checks = sorted(part["checks"], key=lambda check: order.get(check["outcome"], 2))
+            order = {"failed": 0, "skipped": 1, "cut": 2, "left out": 3}
+            checks = sorted(part["checks"], key=lambda check: order.get(check["outcome"], 4))
             body = [[check["name"], check["outcome"], check["why"]] for check in checks]
             lines += ["", f"## {part['name'].capitalize()}", "", *table(["check", "outcome", "why"], body)]
     return lines

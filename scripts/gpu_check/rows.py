@@ -16,6 +16,10 @@ Row = Dict[str, Any]
 NAMES = ("case", "implementation", "device")
 
 
+# How the reason begins of what was left out because the time was over.
+TIME_LIMIT = "time limit"
+
+
 @dataclass
 class ResultFile:
     """One result file."""
@@ -115,6 +119,11 @@ def failure(row: Row) -> str:
         return ""
     wrong = check_failed(row)
     return f"check: {wrong}" if wrong else ""
+
+
+def not_reached(row: Row) -> bool:
+    """Whether a row was left out because the time was over."""
+    return str(row.get("left_out", "")).startswith(TIME_LIMIT)
 
 
 def measured(row: Row) -> bool:

@@ -21,6 +21,9 @@ mod runs;
 mod steps;
 mod tensor;
 
+use std::ops::Deref;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use cuda_std::machine::MachineKind;
 use modeseek::Device;
 use modeseek::executor::{CpuOptions, InterpreterOptions};
@@ -90,6 +93,30 @@ fn cuda_cpp() -> Result<Device, String> {
     Ok(Device::interpreter(InterpreterOptions { modules, ..InterpreterOptions::default() }).expect("NVIDIA's PTX"))
 }
 
+/// The first GPU, which one test after another has: a context of its own for each, and its code loaded anew, would
+/// take most of the suite's time.
+struct Turn(MutexGuard<'static, Option<Device>>);
+
+impl Deref for Turn {
+    type Target = Device;
+
+    fn deref(&self) -> &Device {
+        self.0.as_ref().expect("a turn is given with a device")
+    }
+}
+
+/// The first GPU, opened again where a test has spoilt it.
+fn gpu() -> Result<Turn, String> {
+    static KEPT: Mutex<Option<Device>> = Mutex::new(None);
+    let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+    if kept.as_ref().is_none_or(|device| device.synchronize().is_err()) {
+        // Before the next one: a context that is spoilt stays so for as long as anybody has it.
+        *kept = None;
+        *kept = Some(Device::cuda(0).map_err(|error| error.to_string())?);
+    }
+    Ok(Turn(kept))
+}
+
 /// The processor with its code for one kind.
 fn processor(machine: MachineKind) -> Result<Device, String> {
     if !machine.runs_here() {
@@ -103,7 +130,7 @@ conformance!(processor_avx2, crate::processor(cuda_std::machine::MachineKind::Av
 conformance!(processor_avx512, crate::processor(cuda_std::machine::MachineKind::Avx512));
 conformance!(interpreter_sm_75, crate::interpreter(75, 1));
 conformance!(interpreter_sm_90, crate::interpreter(90, 2));
-conformance!(cuda, modeseek::Device::cuda(0).map_err(|error| error.to_string()));
+conformance!(cuda, crate::gpu());
 
 /// What there is in CUDA C++ too.
 mod cuda_cpp {

@@ -1,8 +1,9 @@
-"""Children, parts, whole runs and the command line, on fakes of the programs."""
+"""Children, whole runs and the command line, on fakes of the programs."""
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import os
 import resource
@@ -14,11 +15,12 @@ from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence
 from unittest import mock
 
-from gpu_check import child, cli, conformance, engine, parts, record, report, sanitizer
+from gpu_check import child, cli, engine, record, report
+from gpu_check.environment import Gpu
 from gpu_check.errors import Refused
 from gpu_check.job import Job
 from gpu_check.parts import PARTS
-from gpu_check.tests.fakes import SANITIZER, Case, environment
+from gpu_check.tests.fakes import Case, environment
 
 # Starts a grandchild that ignores what children are first asked with, writes its number, and waits.
 STUBBORN = """
@@ -51,6 +53,42 @@ class Children(Case):
             time.sleep(0.05)
         self.fail("what the child had started is still there")
 
+    def test_a_child_that_hangs_or_has_no_time(self) -> None:
+        outcome = child.run([sys.executable, "-c", "print('so far', flush=True); import time; time.sleep(60)"], 20.0,
+                            silence_s=0.5)
+        self.assertEqual((outcome.hung, outcome.cut, outcome.output), (True, False, "so far\n"))
+        self.assertIn("without a word", outcome.why())
+        outcome = child.run(["sleep", "60"], 0.2)
+        self.assertEqual((outcome.hung, outcome.cut, outcome.passed), (False, True, False))
+        self.assertTrue(child.run(["true"], 0.0).cut)
+        ending = child.end_group
+        with mock.patch.object(child, "end_group", lambda process: not ending(process)):
+            outcome = child.run(["sleep", "60"], 0.2)
+        self.assertEqual((outcome.cut, outcome.why()), (False, "sleep could not be ended: it waits inside the driver"))
+        for text in ("import os; os.abort()", "exit(3)"):
+            self.assertFalse(child.run([sys.executable, "-c", text], 20.0).cut)
+
+    def test_children_side_by_side(self) -> None:
+        running: List[int] = []
+
+        def start(seconds: str) -> child.Child:
+            running.append(0)
+            return child.Child(["sleep", seconds], 20.0)
+
+        starts = [functools.partial(start, seconds) for seconds in ("0.6", "0", "0", "0")]
+        ended = []
+        for number, outcome in child.run_all(starts, 2):
+            ended.append((number, outcome.passed))
+            self.assertLessEqual(len(running) - len(ended), 2)
+        self.assertEqual(ended[-1], (0, True))
+        self.assertEqual(sorted(ended), [(number, True) for number in range(4)])
+        left = child.Child(["sleep", "60"], 60.0)
+        with contextlib.closing(child.run_all([lambda: child.Child(["true"], 9.0), lambda: left], 2)) as some:
+            self.assertEqual(next(some)[0], 0)
+            assert left.process is not None
+            number = left.process.pid
+        self.assertFalse(alive(number))
+
     def test_why(self) -> None:
         for text, why in (
             ("import sys; sys.exit('a\\nb')", "exits 1: b"), ("import os; os.abort()", "was ended by SIGABRT"),
@@ -59,96 +97,6 @@ class Children(Case):
             self.assertIn(why, child.run([sys.executable, "-c", text], 20.0).why())
         self.assertIn("does not start: No such file", child.run(["/no/such/program"], 1.0).why())
         self.assertIn("no time was left", child.run(["true"], 0.0).why())
-
-
-class Parts(Case):
-    def outcomes(self, job: Job) -> "tuple[str, Dict[str, str]]":
-        """State and the outcome of each test."""
-        found = self.part(conformance.run, job)
-        return found.state, {check["name"].split("::")[1]: check["outcome"] for check in found.checks}
-
-    def test_conformance(self) -> None:
-        good = {"axpy": "passed", "shift": "passed", "lecture": "passed"}
-        self.assertEqual(self.outcomes(self.job()), ("passed", good))
-        # What comes after a failure runs again, in a process that it did not spoil; so after a crash.
-        for word in ("fail", "abort"):
-            wrong = {**good, "axpy": "failed"}
-            self.assertEqual(self.outcomes(self.job(fake=f"cuda::axpy:{word}")), ("failed", wrong), word)
-
-    def test_a_skipped_test_is_no_pass(self) -> None:
-        state, outcomes = self.outcomes(self.job(fake="cuda::shift:skip"))
-        self.assertEqual((state, outcomes["shift"]), ("failed", "skipped"))
-        on_cpu = [self.outcomes(self.job("cpu", fake))[0] for fake in (
-            "processor_avx512::axpy:skip", "processor_avx512::axpy:skip processor_avx2::axpy:skip",
-        )]
-        self.assertEqual(on_cpu, ["passed", "failed"])
-
-    def test_sanitizer(self) -> None:
-        found = self.part(sanitizer.run, self.job())
-        self.assertEqual((found.state, "is not installed" in found.why[0]), ("left out", True))
-        self.assertEqual(self.part(sanitizer.run, self.job("cpu")).state, "left out")
-        self.tool("compute-sanitizer", SANITIZER)
-        found = self.part(sanitizer.run, self.job())
-        self.assertEqual((found.state, len(found.checks)), ("passed", 85))
-        wishes = {"racecheck:error": 21, "initcheck:silent": 21, "kernels:crash": 2, "modeseek:exit": 38}
-        for fake, failed in wishes.items():
-            with mock.patch.object(sanitizer, "TOOLS", ("racecheck", "initcheck")):
-                found = self.part(sanitizer.run, self.job(fake=fake))
-            wrong = [check for check in found.checks if check["outcome"] == "failed"]
-            self.assertEqual((found.state, len(wrong)), ("failed", failed), fake)
-
-    def test_runs_keep_what_was_printed(self) -> None:
-        found = self.part(parts.runs, self.job())
-        self.assertEqual(found.state, "passed")
-        main = found.printed["main"]
-        self.assertEqual(main["command"], "cargo run -p host -- --points 100000")
-        self.assertEqual(main["text"].splitlines()[1], "data        100000 points")
-        fallen = self.part(parts.runs, self.job(FAKE_ON="processor (2 threads): the GPU is busy"))
-        self.assertEqual(fallen.state, "failed")
-        self.assertIn("chose the processor", fallen.why[0])
-
-    def test_the_device_is_named_only_where_the_program_would_choose_another(self) -> None:
-        self.assertEqual(parts.device_words(self.job("cpu"), 9.0), ["--device", "cpu"])
-        self.assertEqual(parts.device_words(self.job("cpu", "describe:exit"), 9.0), [])
-        self.assertEqual(parts.device_words(self.job("interpreter"), 9.0), ["--device", "interpreter"])
-
-    def test_rows_of_a_part(self) -> None:
-        for fake, state, rows in (
-            ("", "passed", 2), ("kernels:bad-check", "failed", 2), ("kernels:broken", "failed", 1),
-            ("kernels:crash", "failed", 1), ("kernels:exit", "failed", 1),
-        ):
-            found = self.part(parts.kernels, self.job(fake=fake))
-            self.assertEqual((found.state, len(found.rows)), (state, rows), fake)
-            self.assertEqual(found.rows[0]["left_out"], "there is no source of it among the peers")
-
-    def test_what_was_written_before_the_limit_is_kept(self) -> None:
-        found = self.part(parts.kernels, self.job("cpu", "kernels:hang"), 1.5)
-        self.assertEqual((found.state, len(found.rows)), ("failed", 1))
-        self.assertIn("was stopped at its limit", found.why[0])
-
-    def test_cuda_cpp(self) -> None:
-        (self.folder / "peers/cuda").mkdir()
-        (self.folder / "peers/cuda/shift.cu").write_text("", encoding="utf-8")
-        found = self.part(parts.kernels, self.job())
-        self.assertEqual(found.rows[0]["left_out"], "nvcc is not installed")
-        self.tool("nvcc", "import sys; open(sys.argv[sys.argv.index('-o') + 1], 'w').write(sys.argv[3])")
-        found = self.part(parts.kernels, self.job())
-        self.assertEqual((found.state, len(found.rows)), ("passed", 1))
-        said = [command["command"] for command in found.commands]
-        self.assertIn("-cubin -arch=sm_90", said[0])
-        self.assertTrue(said[1].endswith("--cuda-cpp SCRATCH/shift.cubin"), said)
-        self.tool("nvcc", "import sys; sys.exit('shift.cu(3): error: expected a ;')")
-        found = self.part(parts.kernels, self.job())
-        self.assertIn("expected a ;", found.rows[0]["failed"])
-
-    def test_peers(self) -> None:
-        found = self.part(parts.peers, self.job())
-        self.assertEqual((found.state, len(found.rows)), ("passed", 2))
-        self.assertEqual(self.part(parts.peers, self.job("interpreter")).state, "left out")
-        (self.folder / "site/numpy.py").write_text("raise ImportError('no numpy')", encoding="utf-8")
-        found = self.part(parts.peers, self.job())
-        self.assertEqual(found.state, "left out")
-        self.assertIn("no numpy", found.why[0])
 
 
 class Runs(Case):
@@ -176,6 +124,22 @@ class Runs(Case):
         self.assertEqual({row["part"] for row in made["rows"]}, {"ceilings", "runs", "kernels", "peers"})
         self.assertEqual(made["origin"], {"commit": "0123", "dirty": False})
 
+    def test_the_gpus_file_is_open_from_the_first_question_on(self) -> None:
+        (self.folder / "nvidia0").write_text("", encoding="utf-8")
+        job, seen = self.job(), []
+        job.gpu = Gpu(0)
+
+        def look(_engine: engine.Engine, _out: Any) -> str:
+            links = [Path("/proc/self/fd") / name for name in os.listdir("/proc/self/fd")]
+            seen.extend(os.readlink(str(link)) for link in links if link.is_symlink())
+            return "it was only a question"
+
+        held = functools.partial(job.gpu.held, self.folder)
+        with mock.patch.object(Gpu, "held", staticmethod(held)), mock.patch.object(engine.Engine, "open", look):
+            with self.assertRaisesRegex(Refused, "it was only a question"):
+                engine.start(job, [], 9.0, [], None)
+        self.assertIn(str(self.folder.resolve() / "nvidia0"), seen)
+
     def test_a_failing_part_stops_no_other(self) -> None:
         code, made = self.start(self.job(fake="ceilings:crash runs:broken"))
         failed = [name for name, state in self.states(made).items() if state == "failed"]
@@ -192,9 +156,32 @@ class Runs(Case):
 
     def test_a_part_that_hangs_leaves_the_others_their_time(self) -> None:
         begun = time.monotonic()
-        code, made = self.start(self.job("cpu", "ceilings:hang"), ["ceilings", "runs"], 8.0)
+        code, made = self.start(self.job("cpu", "ceilings:hang"), ["ceilings", "runs"], 6.0)
         self.assertLess(time.monotonic() - begun, 12.0)
-        self.assertEqual((code, self.states(made)), (3, {"ceilings": "failed", "runs": "passed"}))
+        self.assertEqual((code, self.states(made)), (4, {"ceilings": "cut", "runs": "passed"}))
+        text = (self.folder / "out" / record.REPORT).read_text(encoding="utf-8")
+        self.assertIn("Nothing failed. 2 rows measured, 0 failed, 0 left out. Out of time: ceilings.", text)
+        self.assertIn("## Out of time\n\n- ceilings: device was stopped at its limit", text)
+        self.assertNotIn("## Failed", text)
+
+    def test_a_failed_part_may_be_out_of_time_too(self) -> None:
+        fake = "cuda::axpy:wrong cuda::lecture:hang"
+        code, made = self.start(self.job(fake=fake), ["conformance"], 2.0)
+        self.assertEqual((code, self.states(made)), (3, {"conformance": "failed"}))
+        text = report.page(made)
+        failed, late = text.index("## Failed"), text.index("## Out of time")
+        self.assertIn("1 of 3 tests failed, first cuda::axpy", text[failed:late])
+        self.assertNotIn("cuda::lecture", text[failed:late])
+        self.assertIn("1 of 3 tests were not finished, first cuda::lecture", text[late:])
+
+    def test_a_report_that_cannot_be_made_ends_nothing(self) -> None:
+        with mock.patch.object(report, "figures", None):
+            self.assertIn("has everything", record.readable({"date": "2026-01-01", "rows": [{}]}))
+        with mock.patch.object(record.report, "page", side_effect=KeyError("samples_s")), mock.patch("builtins.print"):
+            code = engine.start(self.job("cpu"), [PARTS["ceilings"]], 20.0, ["run"], self.folder / "odd")
+        self.assertEqual((code, len(record.load(self.folder / "odd")["rows"])), (0, 1))
+        text = (self.folder / "odd" / record.REPORT).read_text(encoding="utf-8")
+        self.assertIn("could not be made (KeyError: 'samples_s')", text)
 
     def test_a_gpu_that_is_lost(self) -> None:
         gone = mock.patch.object(engine, "answers", return_value="device exits 1: CUDA_ERROR_NO_DEVICE")
@@ -203,6 +190,12 @@ class Runs(Case):
         lost = {"device": "passed", "ceilings": "failed", "kernels": "left out", "peers": "left out"}
         self.assertEqual((code, self.states(made)), (3, lost))
         self.assertIn("no longer answers: device exits 1: CUDA_ERROR_NO_DEVICE", made["parts"][2]["why"][0])
+
+    def test_a_gpu_is_asked_after_a_part_that_was_cut_and_until_it_answers(self) -> None:
+        with mock.patch.object(engine, "answers", side_effect=["it hangs", ""]) as asked:
+            _, made = self.start(self.job(fake="ceilings:late"), ["ceilings", "runs", "kernels", "peers"])
+        self.assertEqual(list(self.states(made).values()), ["cut", "left out", "passed", "passed"])
+        self.assertEqual(asked.call_count, 2)
 
     def test_without_a_gpu(self) -> None:
         with self.assertRaisesRegex(Refused, "no device cuda: .*: the NVIDIA driver finds no GPU; .*7.5"):
@@ -249,7 +242,7 @@ class CommandLine(Case):
 
     def test_wrong_words(self) -> None:
         for words, part in (
-            (["run", "--parts", "device,magic"], "no part magic; parts are device, ceilings"),
+            (["run", "--parts", "device,magic"], "no part magic; parts are device, conformance"),
             (["run", "--parts", ","], "no part is named"),
             (["run", "--device", "tpu"], "no device 'tpu'"),
             (["run", "--device", "cuda:x"], "no device 'cuda:x'"),

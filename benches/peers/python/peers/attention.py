@@ -38,6 +38,10 @@ class Attention(Peer):
     """A back end of scaled_dot_product_attention, and a number format."""
 
     kinds = ("step",)
+    # Versions of torch and cuDNN differ in the widest head that they have a kernel for.
+    refusals = (
+        "No available kernel", "No viable backend", "No valid execution plans", "No execution plans support",
+    )
     backend = ""
     cpu_backend = "FLASH_ATTENTION"
     kind = "float32"

@@ -11,8 +11,9 @@ from rig.setting import installed
 
 # What the modules are called where they are installed from.
 PACKAGES = {"sklearn": "scikit-learn"}
-# Where peers are only tried, the one case for those that compile for every shape.
+# Where peers are only tried, the one case for those that compile for every shape; and the two on CUDA.
 COMPILED_CASE = "step/1500x2"
+COMPILED_CASES = ("step/200000x2", "step/153600x64")
 
 
 @dataclass
@@ -51,6 +52,10 @@ class Peer:
     tf32 = False
     # Runs on the processor, whatever the device.
     processor_only = False
+    # Comes after the others have had all of the cases.
+    late = False
+    # Parts of the texts by which a library says that it has nothing for a case: no failure.
+    refusals: tuple = ()
 
     def available(self, setting) -> Optional[str]:
         """Why this peer cannot run here; None if it can."""
@@ -58,6 +63,10 @@ class Peer:
             if not installed(module):
                 return "%s is not installed" % PACKAGES.get(module, module)
         return None
+
+    def turn(self, setting) -> int:
+        """In which round over the cases the peer has its turn: on CUDA the processor's come last."""
+        return 2 if self.processor_only and setting.device == "cuda" else int(self.late)
 
     def suits(self, case) -> bool:
         """Whether the peer is meant for a case of one of its kinds. Where it is not, there is no row."""

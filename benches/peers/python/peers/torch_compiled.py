@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 
 from peers import torch_expert, torch_lecture
-from peers.interface import COMPILED_CASE, Peer, Prepared
+from peers.interface import COMPILED_CASE, COMPILED_CASES, Peer, Prepared
 from rig.setting import installed
 
 
@@ -22,6 +22,7 @@ class Compiled(Peer):
     """What both have in common."""
 
     kinds = ("step",)
+    late = True
 
     def available(self, setting):
         reason = super().available(setting)
@@ -34,6 +35,8 @@ class Compiled(Peer):
     def refuses(self, case, setting):
         if setting.tried and case.name != COMPILED_CASE:
             return "tried at %s alone, because compiling takes long" % COMPILED_CASE
+        if setting.device == "cuda" and not setting.tried and case.name not in COMPILED_CASES:
+            return "measured at %s alone, because compiling takes long" % " and ".join(COMPILED_CASES)
         return None
 
     def compile(self, function):

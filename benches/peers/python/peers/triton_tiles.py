@@ -30,7 +30,7 @@ IEEE = (Tile(64, 16, 4, 2), Tile(64, 32, 4, 2))
 # Fits 48 KiB of shared memory at every d here, as compute capability 7.5 asks; taken where no other does.
 SMALLEST = Tile(32, 16, 4, 1)
 # Seconds after which no further tile is compiled, if one is there.
-SEARCH = 20.0
+SEARCH = 8.0
 # For the interpreter, which takes long for every tile.
 TRIED = Tile(64, 64, 4, 1)
 

@@ -9,7 +9,7 @@ import numpy as np
 from rig import oracle
 from rig.cases import CHECKED_ROWS
 from rig.setting import is_memory
-from rig.timing import LEAST, SLOW, sample
+from rig.timing import LEAST, SLOW, STEP, sample
 
 # Largest errors that pass, by kind and precision. README.md says how they were chosen.
 LIMITS = {
@@ -79,14 +79,15 @@ class Measurement:
         if self.first_counts() and not self.row["samples_s"]:
             samples = [self.first_seconds]
         else:
-            samples = sample(self.clock, self.call, seconds, 1 if self.setting.tried else LEAST)
+            least = 1 if self.setting.tried else LEAST
+            samples = sample(self.clock, self.call, seconds, least, SLOW[self.setting.device])
         self.row["samples_s"].append(samples)
         return self.row
 
     def first_counts(self) -> bool:
         """Whether the first call is the first pass: a long run on the processor, where nothing warms up."""
         on_processor = self.peer.processor_only or self.setting.device == "cpu"
-        return self.case.kind == "run" and on_processor and self.first_seconds > SLOW
+        return self.case.kind == "run" and on_processor and self.first_seconds > SLOW[self.setting.device]
 
     def synchronize(self) -> None:
         """Waits for the device."""
@@ -127,14 +128,19 @@ class Measurement:
         return min(self.case.n, max(self.turns[0].batch, least))
 
     def choose_queries(self) -> None:
-        """All queries where that takes about two seconds, else the first so many batches."""
+        """All queries where that takes no longer than a step should, else the first so many batches."""
+        tried = self.queries
         once = self.clock.seconds(self.call)
         n, batch = self.case.n, self.turns[0].batch
-        fits = int(self.queries * SLOW / max(once, 1e-9))
+        fits = int(tried * STEP[self.setting.device] / max(once, 1e-9))
         if fits >= n or self.setting.tried:
             self.queries = n
         else:
-            self.queries = min(n, max(fits // batch * batch, self.queries))
+            self.queries = min(n, max(fits // batch * batch, tried))
+        if self.queries != tried:
+            # Some compile anew for another number: that is no part of a sample.
+            self.call()
+            self.synchronize()
 
     def note(self) -> None:
         """What the reader should know of the row."""

@@ -43,18 +43,20 @@ class Rounds:
     def all(self) -> int:
         """Every case; 0 once there is a row for each."""
         wanted = names_of(self.options.cases)
-        for case in cases.read(self.options.data):
-            if not wanted or case.name in wanted:
-                self.case(case)
-                case.forget()
+        for turn in sorted({peer.turn(self.setting) for peer in self.peers}):
+            peers = [peer for peer in self.peers if peer.turn(self.setting) == turn]
+            for case in cases.read(self.options.data):
+                if not wanted or case.name in wanted:
+                    self.case(case, peers)
+                    case.forget()
         self.results.write()
         return 0
 
-    def case(self, case) -> None:
-        """Every peer at a case: begun, checked and timed once in turn, then timed again in turn."""
+    def case(self, case, peers) -> None:
+        """These peers at a case: begun, checked and timed once in turn, then timed again in turn."""
         inputs = Inputs(case, self.setting)
         begun = []
-        for peer in self.peers:
+        for peer in peers:
             if case.kind in peer.kinds and peer.suits(case) and not self.results.has(case.name, peer.name):
                 measurement = self.begin(peer, case, inputs)
                 begun += [measurement] if measurement else []
@@ -91,7 +93,9 @@ class Rounds:
             return True
         except Exception as error:  # whatever a peer raises is its own failure
             out = isinstance(error, OutOfMemory) or is_memory(error)
-            why = {"left_out": "out of memory"} if out else {"failed": one_line(error)}
+            refused = any(text in str(error) for text in measurement.peer.refusals)
+            why = {"left_out" if refused else "failed": one_line(error)}
+            why = {"left_out": "out of memory"} if out else why
         if not measurement.row.get("samples_s"):
             self.put(without_result(measurement.row, **why))
         if not self.setting.alive():

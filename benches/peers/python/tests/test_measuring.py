@@ -24,6 +24,8 @@ class Direct(Peer):
     kinds = ("step",)
     needs = ()
 
+    refusals = ("No available kernel",)
+
     def __init__(self, error=None, fits=1 << 30, start=64, wrong=0.0):
         self.error, self.fits, self.start, self.wrong, self.asked = error, fits, start, wrong, []
 
@@ -105,6 +107,21 @@ class Measuring(unittest.TestCase):
         self.assertEqual([row["failed"] for row in failed], ["ValueError: bad luck"] * 2)
         self.assertEqual(sum("samples_s" in row for row in self.rows()), 2)
 
+    def test_a_library_without_a_kernel_is_left_out(self):
+        peer = Direct(error=RuntimeError("No available kernel. Aborting execution."))
+        self.rounds(peer, cases="step/1000000x2").all()
+        self.assertEqual([row.get("left_out") for row in self.rows()], ["RuntimeError: " + str(peer.error)])
+        self.assertNotIn("failed", self.rows()[0])
+
+    def test_the_late_have_their_turn_after_all_cases(self):
+        first, late, processor = Direct(), Direct(), Direct()
+        late.name, late.late = "late", True
+        processor.name, processor.processor_only = "processor", True
+        self.assertEqual([peer.turn(Setting("cuda", False)) for peer in (first, late, processor)], [0, 1, 2])
+        self.assertEqual(processor.turn(Setting("cpu", False)), 0)
+        self.rounds(late, first).all()
+        self.assertEqual([row["implementation"] for row in self.rows()], ["direct", "direct", "late", "late"])
+
     def test_a_later_pass_that_raises_keeps_the_first(self):
         peer = Direct()
         made = self.rounds(peer, cases="step/1000000x2")
@@ -142,13 +159,42 @@ class Measuring(unittest.TestCase):
             measurement.clock = Slow(peer, seconds)
             row = measurement.begin()
             self.assertEqual(measurement.queries, expected)
+            # The last call before the samples is with as many, so that what is compiled for it is none of them.
+            self.assertEqual(peer.asked[-1][0], expected)
             self.assertEqual(row["work"]["pairs"], expected * 300.0)
             self.assertEqual("first %d queries of 300" % expected in row["note"], expected < 300)
+
+    def test_steps_on_cuda_are_shorter(self):
+        case = cases.read(self.folder.name)[0]
+        setting = Setting("cpu", False)
+        peer = Direct(start=8)
+        measurement = measure.Measurement(peer, case, None, setting)
+        measurement.clock, measurement.synchronize = Slow(peer, 0.005), lambda: None
+        measurement.begin()
+        self.assertEqual(measurement.queries, 300)
+        setting.device = "cuda"
+        measurement.setting.alive = measurement.setting.allow_tf32 = lambda *_: True
+        measurement.begin()
+        # 0.3 s, in whole batches.
+        self.assertEqual(measurement.queries, 56)
+
+    def test_compiling_is_for_two_cases_on_cuda(self):
+        from peers import torch_compiled
+        from peers.interface import COMPILED_CASES
+
+        for peer in (torch_compiled.CompiledLecture(), torch_compiled.CompiledExpert()):
+            self.assertEqual(peer.turn(Setting("cuda", False)), 1)
+            for name, refused in ((COMPILED_CASES[0], False), (COMPILED_CASES[1], False), ("step/1000000x2", True)):
+                case = cases.Case(name, "step", {}, "")
+                self.assertEqual(bool(peer.refuses(case, Setting("cuda", False))), refused, name)
+                self.assertIsNone(peer.refuses(case, Setting("cpu", False)))
 
     def test_a_slow_repeat_is_taken_once(self):
         peer = Direct()
         peer.asked.append((1, 1))
         self.assertEqual(timing.sample(Slow(peer, 3.0), lambda: None, 0.5), [3.0])
+        self.assertGreater(len(timing.sample(Slow(peer, 1.5), lambda: None, 0.5)), 1)
+        self.assertEqual(timing.sample(Slow(peer, 1.5), lambda: None, 0.5, slow=timing.SLOW["cuda"]), [1.5])
 
     def test_resuming_keeps_rows_and_adds_the_missing(self):
         self.rounds(Direct(), cases="step/1000000x2").all()
