@@ -27,7 +27,7 @@ use crate::executor::{Buffer, Device};
 use cuda_std::launch::DeviceSlice;
 use cuda_std::machine::MachineKind;
 
-/// Dimensions from which on there is a kernel: below, a pair by differences takes 8 to 15 instructions, and here 10.
+/// Dimensions from which on it pays: below, a pair by differences takes 5 to 15 instructions, and here 11.
 const LEAST: usize = 5;
 
 /// Of the square of the radius, what the relative error of a weight may be.
