@@ -17,7 +17,7 @@ pub(crate) const LIFT: f32 = 14.0;
 
 /// Two lengths, which are one load.
 #[repr(C, align(8))]
-struct Two([f32; 2]);
+pub(crate) struct Two(pub(crate) [f32; 2]);
 
 /// Rows of words, and the squares of their lengths, of queries and of points: see `halves_of_columns`.
 pub(crate) struct Arguments<'a> {
@@ -31,7 +31,7 @@ pub(crate) struct Arguments<'a> {
 
 /// Adds four sums to four others.
 #[inline(always)]
-fn add(mut a: [f32; 4], b: [f32; 4]) -> [f32; 4] {
+pub(crate) fn add(mut a: [f32; 4], b: [f32; 4]) -> [f32; 4] {
     for i in 0..4 {
         a[i] += b[i];
     }
@@ -43,7 +43,7 @@ fn add(mut a: [f32; 4], b: [f32; 4]) -> [f32; 4] {
 /// # Safety
 /// As for [`warp::warp_shuffle_xor`] with a whole warp.
 #[inline(always)]
-unsafe fn over_row(mut x: f32) -> f32 {
+pub(crate) unsafe fn over_row(mut x: f32) -> f32 {
     // SAFETY: the caller's promise.
     unsafe {
         x += warp::warp_shuffle_xor(warp::ALL, x, 1, 32);
@@ -53,7 +53,7 @@ unsafe fn over_row(mut x: f32) -> f32 {
 
 /// Two weights times 2^14 as f16, high and low; and what is to be summed of them: in the rough form what is multiplied.
 #[inline(always)]
-fn halve<const ROUGH: bool>(w: [f32; 2]) -> (u32, u32, f32) {
+pub(crate) fn halve<const ROUGH: bool>(w: [f32; 2]) -> (u32, u32, f32) {
     let high = narrow::f16_pair(w[0], w[1]);
     let highs = narrow::f16_values(high);
     if ROUGH {

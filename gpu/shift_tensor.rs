@@ -44,15 +44,15 @@ use crate::weight::Gaussian;
 /// The |x|^2 of what is no point: its weight is zero.
 const NOWHERE: f32 = 1e30;
 
-/// The dimensions that instances are compiled for.
-pub const WIDTHS: [usize; 4] = [16, 32, 64, 128];
+/// The dimensions that instances are compiled for: the last in shift_tensor_wide.rs.
+pub const WIDTHS: [usize; 5] = [16, 32, 64, 128, 256];
 
 /// The dimensions of the instance for d, where there is one.
 ///
 /// ```
 /// use gpu::shift_tensor::wide;
 ///
-/// assert_eq!([5, 16, 17, 128, 129].map(wide), [Some(16), Some(16), Some(32), Some(128), None]);
+/// assert_eq!([5, 16, 17, 256, 257].map(wide), [Some(16), Some(16), Some(32), Some(256), None]);
 /// ```
 #[cfg(not(target_arch = "nvptx64"))]
 pub fn wide(d: usize) -> Option<usize> {
@@ -215,7 +215,8 @@ pub unsafe fn shift_tensor<const D: usize, const TALL: usize, const ROUGH: bool,
     // reads points any more; each lane has cells of its own.
     unsafe {
         let arguments = Arguments { query_rows, query_norms, rows, norms };
-        let (moved, totals) = pull::<Machine, D, TALL, ROUGH, TILE>(SharedAddress::of(stages), &arguments, n, first + row, t);
+        let (moved, totals) =
+            pull::<Machine, D, TALL, ROUGH, TILE>(SharedAddress::of(stages), &arguments, n, first + row, t);
         thread::sync_threads();
         unrolled!(2, m < TALL => {
             unrolled!(16, c8 < D / 8 => {

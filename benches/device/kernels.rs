@@ -91,7 +91,7 @@ impl<'a> Machines<'a> {
                 if tensor::DIMENSIONS.contains(&d) {
                     let tasks =
                         [("f16 twice", false), ("f16", true)].map(|(name, rough)| (name, Task::Tensor { rough }));
-                    let count = if d < tensor::ROUGH_FROM { 1 } else { 2 };
+                    let count = if tensor::ROUGH.contains(&d) { 2 } else { 1 };
                     self.add_tensor(&mut gaussian, &tasks[..count]);
                 }
                 let mut units = vec![gaussian];

@@ -8,6 +8,7 @@ use gpu::shift_tensor::{
     halves_of_columns, shift_tensor_16, shift_tensor_32, shift_tensor_64, shift_tensor_128, shift_tensor_rough_64,
     shift_tensor_rough_128,
 };
+use gpu::shift_tensor_wide::shift_tensor_wide_256;
 use modeseek::product::Precision;
 use modeseek::{Buffer, Device, WeightFunction, reference};
 
@@ -23,9 +24,9 @@ use crate::measure::{random, spread, wide};
 /// Rows and columns of a product that are compared with the oracle.
 const CHECKED: (usize, usize) = (32, 64);
 
-/// Dimensions that there are steps for; and from which on, without low halves.
-pub const DIMENSIONS: std::ops::RangeInclusive<usize> = 5..=128;
-pub const ROUGH_FROM: usize = 33;
+/// Dimensions that there are steps for; and those without low halves.
+pub const DIMENSIONS: std::ops::RangeInclusive<usize> = 5..=256;
+pub const ROUGH: std::ops::RangeInclusive<usize> = 33..=128;
 
 /// Why a device has no tensor cores, if so.
 pub fn missing(device: &Device) -> Option<String> {
@@ -181,6 +182,7 @@ impl Step {
             (16, _) => step!(shift_tensor_16),
             (32, _) => step!(shift_tensor_32),
             (64, false) => step!(shift_tensor_64),
+            (256, _) => step!(shift_tensor_wide_256),
             (_, false) => step!(shift_tensor_128),
             (64, true) => step!(shift_tensor_rough_64),
             (_, true) => step!(shift_tensor_rough_128),

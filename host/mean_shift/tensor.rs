@@ -17,6 +17,7 @@
 use gpu::shift_tensor::{
     halves_of_columns, padded, shift_tensor_16, shift_tensor_32, shift_tensor_64, shift_tensor_128,
 };
+use gpu::shift_tensor_wide::shift_tensor_wide_256;
 use gpu::steps::Call;
 
 use super::builder::MeanShift;
@@ -179,7 +180,8 @@ impl Tensor {
             16 => step!(shift_tensor_16),
             32 => step!(shift_tensor_32),
             64 => step!(shift_tensor_64),
-            _ => step!(shift_tensor_128),
+            128 => step!(shift_tensor_128),
+            _ => step!(shift_tensor_wide_256),
         })
     }
 }

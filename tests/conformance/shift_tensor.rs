@@ -6,6 +6,7 @@ use gpu::shift_tensor::{
     exponent_error, halves_of_columns, shift_tensor_16, shift_tensor_32, shift_tensor_64, shift_tensor_128,
     shift_tensor_rough_64, shift_tensor_rough_128,
 };
+use gpu::shift_tensor_wide::shift_tensor_wide_256;
 use gpu::weight::{Gaussian, Weight};
 use modeseek::reference::{Metric, Pull};
 use modeseek::{
@@ -73,6 +74,7 @@ impl Case {
             (16, _) => step!(shift_tensor_16),
             (32, _) => step!(shift_tensor_32),
             (64, false) => step!(shift_tensor_64),
+            (256, _) => step!(shift_tensor_wide_256),
             (_, false) => step!(shift_tensor_128),
             (64, true) => step!(shift_tensor_rough_64),
             (_, true) => step!(shift_tensor_rough_128),
@@ -155,10 +157,9 @@ pub fn steps_on_tensor_cores(device: &Device) {
     }
     let sizes: &[(usize, usize)] = if is_interpreted(device) { &[(150, 70)] } else { &[(1, 1), (150, 70), (70, 200)] };
     for &(n, m) in sizes {
-        for d in [1, 5, 16, 17, 32, 50, 64, 65, 128] {
+        for d in [1, 5, 16, 17, 32, 50, 64, 65, 128, 129, 256] {
             let points = clusters(n, d, (n + d) as u64);
-            // The rough form is there from 33 dimensions on.
-            for rough in if d <= 32 { &[false][..] } else { &[false, true] } {
+            for rough in if (33..=128).contains(&d) { &[false, true][..] } else { &[false] } {
                 let queries = clusters(m, d, (m + d + 1) as u64);
                 Case { points: points.clone(), queries, d, rough: *rough, blurring: false }.check(device, 1.5);
             }
@@ -172,7 +173,7 @@ pub fn many_tiles_on_tensor_cores(device: &Device) {
     if is_too_old(device) {
         return;
     }
-    for (n, d) in [(530, 8), (270, 24), (270, 40), (150, 100)] {
+    for (n, d) in [(530, 8), (270, 24), (270, 40), (150, 100), (100, 200)] {
         let (points, queries) = (clusters(n, d, 5), clusters(9, d, 6));
         Case { points, queries, d, rough: false, blurring: false }.check(device, 1.0);
     }
@@ -183,7 +184,7 @@ pub fn places_do_not_matter_on_tensor_cores(device: &Device) {
     if is_too_old(device) {
         return;
     }
-    for d in [7, 16, 30, 64] {
+    for d in [7, 16, 30, 64, 140] {
         let (n, m) = (140, 133);
         let points = clusters(n, d, 7);
         let mut queries = clusters(m, d, 8);
@@ -210,7 +211,7 @@ pub fn one_spot_on_tensor_cores(device: &Device) {
     if is_too_old(device) {
         return;
     }
-    for (n, d) in [(1, 5), (130, 5), (67, 32)] {
+    for (n, d) in [(1, 5), (130, 5), (67, 32), (1, 150), (67, 150)] {
         let spot: Vec<f32> = (0..d).map(|c| 0.25 * c as f32 - 0.8).collect();
         let points: Vec<f32> = (0..n).flat_map(|_| spot.clone()).collect();
         let case = Case { queries: points.clone(), points, d, rough: false, blurring: true };
@@ -225,20 +226,31 @@ pub fn idle_steps_on_tensor_cores(device: &Device) {
     if is_too_old(device) {
         return;
     }
-    let points = random(40 * 64, 3);
-    let case = Case { queries: points.clone(), points, d: 64, rough: false, blurring: true };
-    let (rows, norms) = (no_rows(device, 128 * 64), poisoned(device, 128));
-    let columns = columns_of(device, &case.points, 64).0;
-    for cells in [progress(40, 3, 3), progress(0, 1, 3)] {
-        let (mut next, mut sums) = (poisoned(device, 64 * 64), poisoned(device, 128));
-        let mut state = device.upload(&cells).unwrap();
-        device
-            .launch(shift_tensor_64::launch(
-                &columns, &rows, &norms, &rows, &norms, &mut next, &mut sums, &mut state, 40, 64, 64, 40, 3, 0.25, 1.0,
-            ))
-            .unwrap();
-        assert!(device.download(&next).unwrap().iter().all(|x| x.is_nan()));
-        assert_eq!(device.download(&state).unwrap(), cells);
+    let n = 40;
+    for d in [16, 64, 256] {
+        let (rows, norms) = (no_rows(device, 128 * d), poisoned(device, 128));
+        let (columns, stride) = columns_of(device, &random(n * d, 3), d);
+        let [n, d, stride] = [n, d, stride].map(|size| size as u32);
+        for cells in [progress(n as usize, 3, 3), progress(0, 1, 3)] {
+            let mut next = poisoned(device, columns.len());
+            let (mut sums, mut state) = (poisoned(device, 2 * stride as usize), device.upload(&cells).unwrap());
+            macro_rules! step {
+                ($kernel:ident) => {
+                    $kernel::launch(
+                        &columns, &rows, &norms, &rows, &norms, &mut next, &mut sums, &mut state, n, d, stride, n, 3,
+                        0.25, 1.0,
+                    )
+                };
+            }
+            let launch = match d {
+                16 => step!(shift_tensor_16),
+                64 => step!(shift_tensor_64),
+                _ => step!(shift_tensor_wide_256),
+            };
+            device.launch(launch).unwrap();
+            assert!(device.download(&next).unwrap().iter().all(|x| x.is_nan()));
+            assert_eq!(device.download(&state).unwrap(), cells);
+        }
     }
 }
 
@@ -247,12 +259,14 @@ pub fn what_is_no_number_on_tensor_cores(device: &Device) {
     if is_too_old(device) {
         return;
     }
-    let mut points = random(40 * 64, 3);
-    points[17 * 64 + 5] = f32::NAN;
-    let case = Case { queries: points.clone(), points, d: 64, rough: false, blurring: true };
-    let (moved, _, state) = case.step(device, 1.0);
-    assert!(moved[5].is_nan(), "a point that is no number pulls every query");
-    assert!(f32::from_bits(state[HISTORY + 1]).is_nan());
+    for d in [10, 64, 150] {
+        let mut points = random(40 * d, 3);
+        points[17 * d + 5] = f32::NAN;
+        let case = Case { queries: points.clone(), points, d, rough: false, blurring: true };
+        let (moved, _, state) = case.step(device, 1.0);
+        assert!(moved[5].is_nan(), "d = {d}: a point that is no number pulls every query");
+        assert!(f32::from_bits(state[HISTORY + 1]).is_nan(), "d = {d}");
+    }
 }
 
 /// Two clusters about a place far from zero, a bandwidth and more apart.
@@ -268,7 +282,7 @@ fn two_clusters(n: usize, d: usize) -> Vec<f32> {
 /// Fits in both forms take tensor cores where there are some and the accuracy allows, say so, and find what exact steps find.
 pub fn fits_on_tensor_cores(device: &Device) {
     let has_cores = device.machine() == MachineKind::Gpu && device.has(&shift_tensor_64::KERNEL);
-    for d in [5, 16, 24, 40, 64, 100] {
+    for d in [5, 16, 24, 40, 64, 100, 150] {
         let n = if is_interpreted(device) { 40 } else { 300 };
         let points = Points::from_rows(&two_clusters(n, d), d).unwrap();
         for form in [Form::Blurring, Form::Standard] {

@@ -11,7 +11,7 @@ use gpu::matmul_tensor::{
 use modeseek::product::{Precision, matmul};
 use modeseek::{Buffer, Device, Error, reference};
 
-use crate::check::{ROUNDING, assert_close, is_interpreted, random, wide};
+use crate::check::{ROUNDING, assert_close, random, wide};
 use crate::kernels::poisoned;
 
 /// Rows of poison, which every kernel that makes rows must write whole.
