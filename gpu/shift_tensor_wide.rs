@@ -179,9 +179,9 @@ pub unsafe fn shift_tensor_wide<const D: usize>(
     // Weights are queries 0 to 7 and 8 to 15 of points 0 to 7, then of 8 to 15. Points are 0 to 7 and 8 to 15 of this warp's
     // first coordinates, then of the next eight.
     let (swap_of_weights, swap_of_points) = (swap(row as usize, 4) as u32, swap(row as usize, D / WORDS) as u32);
-    let for_weights = (matrix % 2 * 8 + row) * WEIGHTS as u32 * 4 + (matrix / 2 ^ swap_of_weights) * PIECE;
+    let for_weights = (matrix % 2 * 8 + row) * WEIGHTS as u32 * 4 + ((matrix / 2) ^ swap_of_weights) * PIECE;
     let own_pieces = warp as u32 * const { (D / 2 / WORDS / WARPS) as u32 };
-    let for_sums = (matrix % 2 * 8 + row) * D as u32 * 4 + (matrix / 2 ^ own_pieces ^ swap_of_points) * PIECE;
+    let for_sums = (matrix % 2 * 8 + row) * D as u32 * 4 + ((matrix / 2) ^ own_pieces ^ swap_of_points) * PIECE;
     let low_piece = const { (D / 2 / WORDS) as u32 };
     let mut moved = [[[0.0; 4]; 4]; 4];
     let mut totals = [0.0; 2];
