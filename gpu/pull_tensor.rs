@@ -4,13 +4,10 @@ use cuda_std::prelude::*;
 use cuda_std::shared::SharedAddress;
 use cuda_std::{copy, narrow, warp};
 
-use crate::tensor::{PIECE, WORDS, copy_tile, row_and_matrix, unrolled};
+use crate::tensor::{PIECE, WORDS, copy_tile, row_and_matrix, swap, unrolled};
 
 /// Threads of a block.
 pub(crate) const THREADS: usize = 128;
-
-/// Words of a tile, of which shared memory holds [`STAGES`].
-pub(crate) const TILE: usize = 4096;
 
 /// Tiles in shared memory.
 pub(crate) const STAGES: usize = 3;
@@ -20,7 +17,7 @@ pub(crate) const LIFT: f32 = 14.0;
 
 /// Two lengths, which are one load.
 #[repr(C, align(8))]
-struct Two([f32; 2]);
+pub(crate) struct Two(pub(crate) [f32; 2]);
 
 /// Rows of words, and the squares of their lengths, of queries and of points: see `halves_of_columns`.
 pub(crate) struct Arguments<'a> {
@@ -34,7 +31,7 @@ pub(crate) struct Arguments<'a> {
 
 /// Adds four sums to four others.
 #[inline(always)]
-fn add(mut a: [f32; 4], b: [f32; 4]) -> [f32; 4] {
+pub(crate) fn add(mut a: [f32; 4], b: [f32; 4]) -> [f32; 4] {
     for i in 0..4 {
         a[i] += b[i];
     }
@@ -46,7 +43,7 @@ fn add(mut a: [f32; 4], b: [f32; 4]) -> [f32; 4] {
 /// # Safety
 /// As for [`warp::warp_shuffle_xor`] with a whole warp.
 #[inline(always)]
-unsafe fn over_row(mut x: f32) -> f32 {
+pub(crate) unsafe fn over_row(mut x: f32) -> f32 {
     // SAFETY: the caller's promise.
     unsafe {
         x += warp::warp_shuffle_xor(warp::ALL, x, 1, 32);
@@ -56,7 +53,7 @@ unsafe fn over_row(mut x: f32) -> f32 {
 
 /// Two weights times 2^14 as f16, high and low; and what is to be summed of them: in the rough form what is multiplied.
 #[inline(always)]
-fn halve<const ROUGH: bool>(w: [f32; 2]) -> (u32, u32, f32) {
+pub(crate) fn halve<const ROUGH: bool>(w: [f32; 2]) -> (u32, u32, f32) {
     let high = narrow::f16_pair(w[0], w[1]);
     let highs = narrow::f16_values(high);
     if ROUGH {
@@ -65,13 +62,78 @@ fn halve<const ROUGH: bool>(w: [f32; 2]) -> (u32, u32, f32) {
     (high, narrow::f16_pair(w[0] - highs[0], w[1] - highs[1]), w[0] + w[1])
 }
 
+/// Of 16 points, whose rows lie at `at`, with 16 TALL queries: for each 16 queries the products with points 0 to 7 and
+/// with 8 to 15.
+///
+/// # Safety
+/// The whole warp calls it; the rows were copied, and are not touched.
+#[inline(always)]
+unsafe fn dots<const D: usize, const TALL: usize, const ROUGH: bool>(
+    at: SharedAddress,
+    place: u32,
+    query: &[[[u32; 4]; 8]; TALL],
+    query_low: &[[[u32; 4]; 8]; TALL],
+) -> [[[f32; 4]; 2]; TALL] {
+    let low_piece = const { (D / 2 / WORDS) as u32 };
+    // One chain of products where it is short, small ones first; else two side by side, of which the sum is taken.
+    let chained = const { D <= 32 && !ROUGH };
+    let mut dots = [[[0.0; 4]; 2]; TALL];
+    let mut rest = [[[0.0; 4]; 2]; TALL];
+    let mut highs = [[0; 4]; 8];
+    // SAFETY: the caller's promise.
+    unsafe {
+        unrolled!(8, k < D / 16 => {
+            let high = warp::ldmatrix_x4(at.add(place ^ (2 * k as u32 * PIECE)));
+            highs[k] = high;
+            for m in 0..TALL {
+                for right in 0..2 {
+                    let high = [high[2 * right], high[2 * right + 1]];
+                    if !chained {
+                        dots[m][right] = warp::mma_m16n8k16_f16(query[m][k], high, dots[m][right]);
+                    }
+                    if !ROUGH {
+                        rest[m][right] = warp::mma_m16n8k16_f16(query_low[m][k], high, rest[m][right]);
+                    }
+                }
+            }
+            if !ROUGH {
+                let low = warp::ldmatrix_x4(at.add(place ^ ((low_piece + 2 * k as u32) * PIECE)));
+                for m in 0..TALL {
+                    for right in 0..2 {
+                        let low = [low[2 * right], low[2 * right + 1]];
+                        rest[m][right] = warp::mma_m16n8k16_f16(query[m][k], low, rest[m][right]);
+                    }
+                }
+            }
+        });
+        if chained {
+            dots = rest;
+            unrolled!(2, k < D / 16 => {
+                for m in 0..TALL {
+                    for right in 0..2 {
+                        let high = [highs[k][2 * right], highs[k][2 * right + 1]];
+                        dots[m][right] = warp::mma_m16n8k16_f16(query[m][k], high, dots[m][right]);
+                    }
+                }
+            });
+        } else if !ROUGH {
+            for m in 0..TALL {
+                for right in 0..2 {
+                    dots[m][right] = add(dots[m][right], rest[m][right]);
+                }
+            }
+        }
+    }
+    dots
+}
+
 /// Sums of `w x`, as products of a warp leave them, and of w, of this lane's queries: `first`, and every eighth behind
 /// it. Both are times 2^14.
 ///
 /// # Safety
 /// All threads of the block call it with the same arguments, but for `first` and t = lane % 4; sizes are as the launch checks.
 #[inline(always)]
-pub(crate) unsafe fn pull<M: Machine, const D: usize, const TALL: usize, const ROUGH: bool>(
+pub(crate) unsafe fn pull<M: Machine, const D: usize, const TALL: usize, const ROUGH: bool, const TILE: usize>(
     base: SharedAddress,
     arguments: &Arguments<'_>,
     n: u32,
@@ -114,12 +176,13 @@ pub(crate) unsafe fn pull<M: Machine, const D: usize, const TALL: usize, const R
             unsafe {
                 let to = base.add(stage * TILE as u32 * 4);
                 let from = arguments.rows.as_ptr().add((tile * points) as usize * D);
-                if ROUGH && D == 64 {
-                    copy_tile::<8, THREADS, 8>(to, from, D, |row| row % 8);
-                } else if ROUGH || D == 64 {
-                    copy_tile::<16, THREADS, 8>(to, from, D, |row| row % 8);
-                } else {
-                    copy_tile::<32, THREADS, 8>(to, from, D, |row| row % 8);
+                // Pieces of a row; and how many of the tile a thread copies.
+                match (words, TILE) {
+                    (16, 2048) => copy_tile::<4, THREADS, 4>(to, from, D, |row| swap(row, 4)),
+                    (32, 2048) => copy_tile::<8, THREADS, 4>(to, from, D, |row| swap(row, 8)),
+                    (32, _) => copy_tile::<8, THREADS, 8>(to, from, D, |row| swap(row, 8)),
+                    (64, _) => copy_tile::<16, THREADS, 8>(to, from, D, |row| swap(row, 16)),
+                    _ => copy_tile::<32, THREADS, 8>(to, from, D, |row| swap(row, 32)),
                 }
             }
         }
@@ -130,7 +193,8 @@ pub(crate) unsafe fn pull<M: Machine, const D: usize, const TALL: usize, const R
     let (row, matrix) = row_and_matrix();
     // For distances, matrices are points 0 to 7, pieces c and c + 1, then points 8 to 15; for sums, points 0 to 7 and 8 to
     // 15 of piece c, then of c + 1.
-    let place = |lower: u32, right: u32| (lower * 8 + row) * row_bytes + (right ^ row) * PIECE;
+    let swapped = swap(row as usize, words / WORDS) as u32;
+    let place = |lower: u32, right: u32| (lower * 8 + row) * row_bytes + (right ^ swapped) * PIECE;
     let (for_dots, for_sums) = (place(matrix / 2, matrix % 2), place(matrix % 2, matrix / 2));
     let mut moved = [[[0.0; 4]; 16]; TALL];
     let mut totals = [[0.0; 2]; TALL];
@@ -150,29 +214,7 @@ pub(crate) unsafe fn pull<M: Machine, const D: usize, const TALL: usize, const R
                     of_points[right] = arguments.norms.as_ptr().add(j + 8 * right).cast::<Two>().read().0;
                 }
                 let at = base.add(stage * TILE as u32 * 4 + sixteenth * 16 * row_bytes);
-                let mut dots = [[[0.0; 4]; 2]; TALL];
-                let mut rest = [[[0.0; 4]; 2]; TALL];
-                unrolled!(8, k < D / 16 => {
-                    let high = warp::ldmatrix_x4(at.add(for_dots ^ (2 * k as u32 * PIECE)));
-                    for m in 0..TALL {
-                        for right in 0..2 {
-                            let high = [high[2 * right], high[2 * right + 1]];
-                            dots[m][right] = warp::mma_m16n8k16_f16(query[m][k], high, dots[m][right]);
-                            if !ROUGH {
-                                rest[m][right] = warp::mma_m16n8k16_f16(query_low[m][k], high, rest[m][right]);
-                            }
-                        }
-                    }
-                    if !ROUGH {
-                        let low = warp::ldmatrix_x4(at.add(for_dots ^ ((low_piece + 2 * k as u32) * PIECE)));
-                        for m in 0..TALL {
-                            for right in 0..2 {
-                                let low = [low[2 * right], low[2 * right + 1]];
-                                rest[m][right] = warp::mma_m16n8k16_f16(query[m][k], low, rest[m][right]);
-                            }
-                        }
-                    }
-                });
+                let products = dots::<D, TALL, ROUGH>(at, for_dots, &query, &query_low);
                 let mut weights = [[0; 4]; TALL];
                 let mut weights_low = [[0; 4]; TALL];
                 for m in 0..TALL {
@@ -180,12 +222,8 @@ pub(crate) unsafe fn pull<M: Machine, const D: usize, const TALL: usize, const R
                         for lower in 0..2 {
                             let mut w = [0.0; 2];
                             for e in 0..2 {
-                                let mut dot = dots[m][right][2 * lower + e];
-                                if !ROUGH {
-                                    dot += rest[m][right][2 * lower + e];
-                                }
                                 let apart = lengths[m][lower] + of_points[right][e];
-                                w[e] = M::exp2_minus(M::mul_add(-2.0, dot, apart));
+                                w[e] = M::exp2_minus(M::mul_add(-2.0, products[m][right][2 * lower + e], apart));
                             }
                             let (high, low, sum) = halve::<ROUGH>(w);
                             weights[m][2 * right + lower] = high;

@@ -1,4 +1,4 @@
-//! The Gaussian mean-shift step on tensor cores, for up to 64 or 128 dimensions.   Compute 8.0 or newer.
+//! The Gaussian mean-shift step on tensor cores, for up to 16, 32, 64 or 128 dimensions.   Compute 8.0 or newer.
 //!
 //! Attention with queries, keys and values alike: with scaled coordinates (weight.rs) the weight is
 //! 2^-|q - x|^2 = 2^(2 q.x - |q|^2 - |x|^2), and a query moves to `sum_j w_j x_j / sum_j w_j`. Exponents are never above 0, so
@@ -6,7 +6,7 @@
 //!
 //! ```text
 //! halves_of_columns, a pass over the points: rows of f16, x = high + low, and |x|^2
-//! a block of 4 warps: 64 queries (128 in the rough form), whose rows stay in registers
+//! a block of 4 warps: 64 queries, or 128 where registers hold them, whose rows stay there
 //! for each tile of points, three of which are in shared memory, two on their way:
 //!     for each 16 points of it:
 //!         q.x      by products of 16 x 8: high high, and (low high) + (high low)
@@ -36,13 +36,28 @@ use cuda_std::shared::SharedAddress;
 use cuda_std::{narrow, warp};
 
 use crate::progress;
-use crate::pull_tensor::{Arguments, LIFT, STAGES, THREADS, TILE, pull};
+use crate::pull_tensor::{Arguments, LIFT, STAGES, THREADS, pull};
 use crate::shift::{end_blurring, supports};
 use crate::tensor::{ROWS, WORDS, unrolled};
 use crate::weight::Gaussian;
 
 /// The |x|^2 of what is no point: its weight is zero.
 const NOWHERE: f32 = 1e30;
+
+/// The dimensions that instances are compiled for: the last in shift_tensor_wide.rs.
+pub const WIDTHS: [usize; 5] = [16, 32, 64, 128, 256];
+
+/// The dimensions of the instance for d, where there is one.
+///
+/// ```
+/// use gpu::shift_tensor::wide;
+///
+/// assert_eq!([5, 16, 17, 256, 257].map(wide), [Some(16), Some(16), Some(32), Some(256), None]);
+/// ```
+#[cfg(not(target_arch = "nvptx64"))]
+pub fn wide(d: usize) -> Option<usize> {
+    WIDTHS.into_iter().find(|wide| d <= *wide)
+}
 
 /// Queries that a block moves, 16 a warp and `tall`.
 ///
@@ -138,13 +153,15 @@ pub unsafe fn halves_of_columns(
 }
 
 /// One step of up to D dimensions. TALL is how many times 16 queries a warp has; `most` is at least the number of active
-/// queries. ROUGH leaves the low halves out.
+/// queries. ROUGH leaves the low halves out. A tile has TILE words: with few dimensions small ones leave room for more blocks.
 #[kernel(
     instances(
-        shift_tensor_64<64, 1, false>,
-        shift_tensor_128<128, 1, false>,
-        shift_tensor_rough_64<64, 2, true>,
-        shift_tensor_rough_128<128, 1, true>,
+        shift_tensor_16<16, 2, false, 2048>,
+        shift_tensor_32<32, 2, false, 2048>,
+        shift_tensor_64<64, 1, false, 4096>,
+        shift_tensor_128<128, 1, false, 4096>,
+        shift_tensor_rough_64<64, 2, true, 4096>,
+        shift_tensor_rough_128<128, 1, true, 4096>,
     ),
     block = THREADS as u32,
     grid = most.div_ceil(queries_of_block(TALL)),
@@ -162,7 +179,7 @@ pub unsafe fn halves_of_columns(
         query_stride >= most,
     ),
 )]
-pub unsafe fn shift_tensor<const D: usize, const TALL: usize, const ROUGH: bool>(
+pub unsafe fn shift_tensor<const D: usize, const TALL: usize, const ROUGH: bool, const TILE: usize>(
     queries: &[f32],
     query_rows: &[u32],
     query_norms: &[f32],
@@ -193,11 +210,13 @@ pub unsafe fn shift_tensor<const D: usize, const TALL: usize, const ROUGH: bool>
     // The sums go to shared memory, where a thread takes those of its query: coordinate c of query i is c * apart + i,
     // and behind the coordinates are the weights. Four more than there are queries: so no two lanes have the same bank.
     let (cells, apart) = (stages.cast::<f32>(), const { queries_of_block(TALL) + 4 });
+    const { assert!((D + 1) * (queries_of_block(TALL) + 4) <= TILE * STAGES) };
     // SAFETY: the launch has checked the sizes, and all threads are here with the same arguments. Behind the barrier nobody
     // reads points any more; each lane has cells of its own.
     unsafe {
         let arguments = Arguments { query_rows, query_norms, rows, norms };
-        let (moved, totals) = pull::<Machine, D, TALL, ROUGH>(SharedAddress::of(stages), &arguments, n, first + row, t);
+        let (moved, totals) =
+            pull::<Machine, D, TALL, ROUGH, TILE>(SharedAddress::of(stages), &arguments, n, first + row, t);
         thread::sync_threads();
         unrolled!(2, m < TALL => {
             unrolled!(16, c8 < D / 8 => {

@@ -4,7 +4,7 @@
 //! A matrix comes as *rows of words*: a word is one tf32 or two numbers of 16 bits, neighbours along the sum. A tile of
 //! rows lies in shared memory in pieces of four words, 16 bytes, which is what a copy moves and what a lane of `ldmatrix`
 //! points to. Eight rows' pieces of one column are read at a time; they must lie in different banks, so the pieces of a
-//! row trade places: piece c of row r stands at place c ^ (r's lowest bits).
+//! row trade places: piece c of row r stands at place c ^ [`swap`] of r.
 
 use cuda_std::copy;
 use cuda_std::prelude::*;
@@ -43,6 +43,13 @@ macro_rules! unrolled {
     )* };
 }
 pub(crate) use unrolled;
+
+/// How the pieces of a row trade places, of rows of so many pieces: all banks are 128 bytes, eight pieces. A row of eight and
+/// more is told by its lowest bits; two rows of four share the banks already, so that each pair of rows is.
+#[inline(always)]
+pub(crate) const fn swap(row: usize, pieces: usize) -> usize {
+    if pieces == 4 { row / 2 % 4 } else { row % 8 }
+}
 
 /// This lane's place among the eight rows that it points to, and which of four matrices they are.
 #[inline(always)]

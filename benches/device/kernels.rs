@@ -91,7 +91,8 @@ impl<'a> Machines<'a> {
                 if tensor::DIMENSIONS.contains(&d) {
                     let tasks =
                         [("f16 twice", false), ("f16", true)].map(|(name, rough)| (name, Task::Tensor { rough }));
-                    self.add_tensor(&mut gaussian, &tasks);
+                    let count = if tensor::ROUGH.contains(&d) { 2 } else { 1 };
+                    self.add_tensor(&mut gaussian, &tasks[..count]);
                 }
                 let mut units = vec![gaussian];
                 if ALL_WEIGHTS.contains(&case.name.as_str()) {

@@ -5,8 +5,10 @@ use gpu::matmul_tensor::{
     Bf16, Operand, Tf32, matmul_bf16, matmul_tf32, padded, round_rows_bf16, round_rows_tf32, width_of,
 };
 use gpu::shift_tensor::{
-    halves_of_columns, shift_tensor_64, shift_tensor_128, shift_tensor_rough_64, shift_tensor_rough_128,
+    halves_of_columns, shift_tensor_16, shift_tensor_32, shift_tensor_64, shift_tensor_128, shift_tensor_rough_64,
+    shift_tensor_rough_128,
 };
+use gpu::shift_tensor_wide::shift_tensor_wide_256;
 use modeseek::product::Precision;
 use modeseek::{Buffer, Device, WeightFunction, reference};
 
@@ -22,8 +24,9 @@ use crate::measure::{random, spread, wide};
 /// Rows and columns of a product that are compared with the oracle.
 const CHECKED: (usize, usize) = (32, 64);
 
-/// Dimensions that there are steps for.
-pub const DIMENSIONS: std::ops::RangeInclusive<usize> = 33..=128;
+/// Dimensions that there are steps for; and those without low halves.
+pub const DIMENSIONS: std::ops::RangeInclusive<usize> = 5..=256;
+pub const ROUGH: std::ops::RangeInclusive<usize> = 33..=128;
 
 /// Why a device has no tensor cores, if so.
 pub fn missing(device: &Device) -> Option<String> {
@@ -134,7 +137,7 @@ pub struct Step {
 impl Step {
     pub fn new(device: &Device, rough: bool, n: usize, d: usize) -> Outcome<Self> {
         let columns = columns(WeightFunction::Gaussian, n, d);
-        let wide = if d <= 64 { 64 } else { 128 };
+        let wide = gpu::shift_tensor::wide(d).expect("a dimension of DIMENSIONS") as u32;
         Ok(Self {
             device: device.clone(),
             rough,
@@ -176,7 +179,10 @@ impl Step {
             };
         }
         device.launch(match (*wide, self.rough) {
+            (16, _) => step!(shift_tensor_16),
+            (32, _) => step!(shift_tensor_32),
             (64, false) => step!(shift_tensor_64),
+            (256, _) => step!(shift_tensor_wide_256),
             (_, false) => step!(shift_tensor_128),
             (64, true) => step!(shift_tensor_rough_64),
             (_, true) => step!(shift_tensor_rough_128),

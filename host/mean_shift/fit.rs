@@ -14,7 +14,6 @@ use super::near::{self, Pairs};
 use super::options::{Form, Method};
 use super::path::{Path, Way};
 use super::prepare::Prepared;
-use super::tensor;
 use crate::error::{Bytes, Result};
 use crate::executor::nvtx::Range;
 use crate::executor::{Counts, Device};
@@ -296,15 +295,15 @@ impl MeanShift {
                 (ends?, path)
             }
             Way::AllPairs(why) => {
+                let mut path = Path::exact("all pairs", why);
+                if let Some(bytes) = prepared.field.tensor_bytes(self.form, &queries) {
+                    path.reason += "; on tensor cores";
+                    path.memory = bytes;
+                }
                 let ends = match self.form {
                     Form::Blurring => prepared.field.blur(&shaped, queries.columns, watch),
                     Form::Standard => prepared.field.climb(&shaped, queries, watch),
                 };
-                let mut path = Path::exact("all pairs", why);
-                if let (Form::Blurring, Some(wide)) = (self.form, prepared.field.tensor) {
-                    path.reason += "; on tensor cores";
-                    path.memory = tensor::bytes(n, wide);
-                }
                 (ends?, path)
             }
         })

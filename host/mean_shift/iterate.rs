@@ -59,7 +59,7 @@ pub struct Field {
     pub stride: u32,
     pub norm: Norm,
     pub step: Step,
-    /// Dimensions as blurring steps on tensor cores have them, if they are: see tensor.rs.
+    /// Dimensions as steps on tensor cores have them, if those of queries that start at points are: see tensor.rs.
     pub tensor: Option<u32>,
 }
 
@@ -74,11 +74,19 @@ pub struct Queries {
     pub columns: Buffer<f32>,
     pub m: u32,
     pub stride: u32,
+    /// Whether each started at a point of the fit, and has moved to means only: then it has that point's weight at least.
+    pub at_points: bool,
 }
 
 impl Queries {
+    /// Queries anywhere.
     pub fn new(columns: Buffer<f32>, m: usize, stride: usize) -> Self {
-        Self { columns, m: m as u32, stride: stride as u32 }
+        Self { columns, m: m as u32, stride: stride as u32, at_points: false }
+    }
+
+    /// Queries that are points of the fit.
+    pub fn at_points(columns: Buffer<f32>, m: usize, stride: usize) -> Self {
+        Self { at_points: true, ..Self::new(columns, m, stride) }
     }
 
     /// The stride of m columns.
@@ -220,7 +228,7 @@ impl Field {
 
     /// Where one step over `points`, which are as many as the field's, takes queries.
     pub fn step_once(&self, points: &Buffer<f32>, queries: &Queries) -> Result<Stepped> {
-        let Queries { columns, m, stride } = queries;
+        let Queries { columns, m, stride, .. } = queries;
         let mut next = self.device.zeros(columns.len())?;
         let mut sums = self.device.zeros(2 * *stride as usize)?;
         self.device.launch((self.step)(Call {
@@ -250,7 +258,7 @@ impl Field {
         let mut run = Run::new(device, options, watch)?;
         device.launch(begin::launch(&mut device.zeros(n)?, &mut run.state, self.n))?;
         let sizes = Sizes { n: self.n, d: self.d, stride: self.stride, query_stride: self.stride, most: self.n };
-        let (mut rounds, mut tensor) = (Rounds::new(device, run.limit), Tensor::of(self)?);
+        let (mut rounds, mut tensor) = (Rounds::new(device, run.limit), Tensor::of_points(self)?);
         let mut slices = self.slices(self.n)?;
         loop {
             let steps = |mut numbers: Range<usize>| {
@@ -287,7 +295,7 @@ impl Field {
         }
         // Steps behind the last iteration left everything as it was.
         let columns = if run.done.is_multiple_of(2) { even } else { odd };
-        let queries = Queries { columns, m: self.n, stride: self.stride };
+        let queries = Queries { columns, m: self.n, stride: self.stride, at_points: true };
         Ok(run.ends(queries, sums))
     }
 
@@ -305,31 +313,32 @@ impl Field {
         device.launch(begin::launch(&mut ids[0], &mut run.state, queries.m))?;
         let (mut rounds, mut most) = (Rounds::new(device, run.limit), queries.m);
         let limit = run.limit as u32;
+        let mut tensor = Tensor::of_queries(self, &queries)?;
         let mut slices = self.slices(queries.m)?;
         loop {
             let steps = |mut numbers: Range<usize>| {
                 numbers.try_for_each(|step| {
                     let query_stride = queries.stride;
-                    device.launch(options.in_own_blocks(
-                        self.d,
-                        self.norm,
-                        (self.step)(Call {
-                            queries: &queries.columns,
-                            points: &self.columns,
-                            marks: &self.marks,
-                            next: &mut next,
-                            sums: &mut sums,
-                            state: &mut run.state,
-                            sizes: Sizes { n: self.n, d: self.d, stride: self.stride, query_stride, most },
-                            limit,
-                            // Iterations of this form are ended by the other kernel.
-                            tolerance: -1.0,
-                            relaxation: options.relaxation as f32,
-                            norm: self.norm,
-                            near: None,
-                            slices: slices.lend(),
-                        }),
-                    ))?;
+                    let call = Call {
+                        queries: &queries.columns,
+                        points: &self.columns,
+                        marks: &self.marks,
+                        next: &mut next,
+                        sums: &mut sums,
+                        state: &mut run.state,
+                        sizes: Sizes { n: self.n, d: self.d, stride: self.stride, query_stride, most },
+                        limit,
+                        // Iterations of this form are ended by the other kernel.
+                        tolerance: -1.0,
+                        relaxation: options.relaxation as f32,
+                        norm: self.norm,
+                        near: None,
+                        slices: slices.lend(),
+                    };
+                    match &mut tensor {
+                        Some(tensor) => tensor.step(call)?,
+                        None => device.launch(options.in_own_blocks(self.d, self.norm, (self.step)(call)))?,
+                    }
                     let [a, b] = &mut ids;
                     let (from, to) = if step % 2 == 0 { (a, b) } else { (b, a) };
                     let (state, tolerance) = (&mut run.state, options.scaled_tolerance());
@@ -365,7 +374,7 @@ impl Field {
                 rounds.forget();
             }
         }
-        let queries = Queries { columns: ends, m: queries.m, stride: queries.stride };
+        let queries = Queries { columns: ends, ..queries };
         Ok(run.ends(queries, details))
     }
 }

@@ -8,6 +8,7 @@ use super::iterate::{Ends, Queries, Watch};
 use super::near;
 use super::options::Method;
 use super::prepare::Prepared;
+use super::tensor;
 use crate::error::{Error, Result};
 use crate::executor::Device;
 
@@ -104,11 +105,11 @@ impl MeanShift {
                     return all("there are few pairs");
                 }
                 if let Err(why) = binned::applies(self, d) {
-                    return Ok(self.tiles_or_all(d, why));
+                    return self.tiles_or_all(prepared, queries, why);
                 }
             }
         }
-        Ok(match self.binned(device, prepared, queries)? {
+        match self.binned(device, prepared, queries)? {
             Ok(field) => {
                 let (per, storage) = (field.per_bandwidth(), field.storage());
                 let dimensions = if d == 1 { "1 dimension".to_owned() } else { format!("{d} dimensions") };
@@ -116,21 +117,28 @@ impl MeanShift {
                     Method::Field => "asked for".to_owned(),
                     _ => format!("the Gaussian in {dimensions}, with {per:.1} nodes a bandwidth"),
                 };
-                Way::Field(Box::new(field), why + &storage)
+                Ok(Way::Field(Box::new(field), why + &storage))
             }
-            Err(why) => self.tiles_or_all(d, &why),
-        })
+            Err(why) => self.tiles_or_all(prepared, queries, &why),
+        }
     }
 
     /// What there is where a field does not serve.
-    fn tiles_or_all(&self, d: usize, why: &str) -> Way {
-        match self.tiles_conflict() {
-            Some((_, no)) => Way::AllPairs(format!("{why}; {no}")),
-            None if d > MOST_TILED => {
-                Way::AllPairs(format!("{why}; beyond {MOST_TILED} dimensions boxes of points overlap"))
-            }
-            None => Way::Tiles(why.to_owned()),
+    fn tiles_or_all(&self, prepared: &Prepared, queries: &Queries, why: &str) -> Result<Way> {
+        let field = &prepared.field;
+        if let Some((_, no)) = self.tiles_conflict() {
+            return Ok(Way::AllPairs(format!("{why}; {no}")));
         }
+        if field.d as usize > MOST_TILED {
+            return Ok(Way::AllPairs(format!("{why}; beyond {MOST_TILED} dimensions boxes of points overlap")));
+        }
+        if field.wide_for(queries).is_some() {
+            let share = near::share_within(self, field, queries)?;
+            if tensor::outruns_tiles(field.d, share) {
+                return Ok(Way::AllPairs(format!("{why}; {:.0} % of the pairs are within reach", 100.0 * share)));
+            }
+        }
+        Ok(Way::Tiles(why.to_owned()))
     }
 
     /// Moves queries of the standard form over the fit's points until they rest.

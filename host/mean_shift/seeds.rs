@@ -69,7 +69,7 @@ impl MeanShift {
 pub(super) fn every_point(device: &Device, prepared: &Prepared) -> Result<Queries> {
     let (n, centre) = (prepared.field.n as usize, &prepared.scaling.centre);
     let columns = prepared.scaling.columns(device, &prepared.rows, centre, n)?;
-    Ok(Queries::new(columns, n, Queries::stride_of(n)))
+    Ok(Queries::at_points(columns, n, Queries::stride_of(n)))
 }
 
 /// Some of the points, drawn without replacement.
@@ -91,7 +91,7 @@ fn random(device: &Device, prepared: &Prepared, count: usize, seed: u64) -> Resu
         sizes.2,
         sizes.3,
     ))?;
-    Ok(Queries::new(columns, count, stride))
+    Ok(Queries::at_points(columns, count, stride))
 }
 
 /// How many random points hit every cluster of at least this share: a cluster is missed with probability

@@ -18,6 +18,7 @@ mod near;
 mod oracles;
 mod retiring;
 mod runs;
+mod shift_tensor;
 mod steps;
 mod tensor;
 
@@ -43,8 +44,10 @@ macro_rules! conformance {
                     tiles_of_seeds_and_new_points, kept_pairs;
                 filter: filtered_images, filtered_constants, united_pixels;
                 ceilings: ceilings_copy, ceilings_fma, ceilings_ex2, ceilings_mma;
-                tensor: products_of_rounded_inputs, products_in_a_precision, steps_on_tensor_cores, idle_steps_on_tensor_cores,
-                    what_is_no_number_on_tensor_cores, fits_on_tensor_cores;
+                tensor: products_of_rounded_inputs, products_in_a_precision;
+                shift_tensor: steps_on_tensor_cores, many_tiles_on_tensor_cores, places_do_not_matter_on_tensor_cores,
+                    one_spot_on_tensor_cores, idle_steps_on_tensor_cores, what_is_no_number_on_tensor_cores,
+                    fits_on_tensor_cores, seeds_on_tensor_cores, fits_not_on_tensor_cores;
                 far: queries_far_away;
                 bandwidth: distances_to_neighbours, guessed_brackets, weights_are_repetitions, golden, samples, fallbacks,
                     senseless_bandwidths_are_refused, workers_agree;

@@ -28,7 +28,7 @@ impl Field {
     ) -> Result<()> {
         let Grid { d, nodes: [x, y, z], low, spacing, .. } = self.grid;
         let (inverse, low) = (1.0 / spacing, low.map(|low| low as f64));
-        let (nodes, Queries { columns, m, stride }) = (&self.nodes, queries);
+        let (nodes, Queries { columns, m, stride, .. }) = (&self.nodes, queries);
         let Table { slots, keys } = self.read();
         let (m, stride) = (*m, *stride);
         macro_rules! climb {
@@ -124,7 +124,7 @@ impl Field {
     ) -> Result<()> {
         let Grid { d, nodes: [x, y, z], low, spacing, .. } = self.grid;
         let (inverse, low) = (1.0 / spacing, low.map(|low| low as f64));
-        let (nodes, Queries { columns, m, stride }) = (&self.nodes, points);
+        let (nodes, Queries { columns, m, stride, .. }) = (&self.nodes, points);
         let Table { slots, keys } = self.read();
         let (m, stride) = (*m, *stride);
         macro_rules! blur {

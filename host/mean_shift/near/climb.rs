@@ -191,6 +191,6 @@ pub fn climb(options: &MeanShift, field: &Field, queries: Queries, watch: Watch<
     }
     drop(rounds);
     let Climb { queries, ends, details, .. } = climb;
-    let queries = Queries { columns: ends, m: queries.m, stride: queries.stride };
+    let queries = Queries { columns: ends, ..queries };
     Ok(Ends { first: Some(first), ..run.ends(queries, details) })
 }

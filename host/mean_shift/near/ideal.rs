@@ -6,7 +6,8 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::error::Result;
 use crate::executor::Device;
-use crate::mean_shift::iterate::Queries;
+use crate::mean_shift::MeanShift;
+use crate::mean_shift::iterate::{Field, Queries};
 use crate::mean_shift::labels::{Columns, count_within, scan};
 
 /// Distances that a count may take: a twentieth of a second on two cores.
@@ -14,6 +15,18 @@ const LOOKS: usize = 1 << 28;
 
 /// The least and the most queries of a sample.
 const QUERIES: (usize, usize) = (16, 256);
+
+/// About which part of all pairs of these queries and the field's points is within the weight's reach.
+///
+/// # Errors
+/// As [`pairs_within`].
+pub fn share_within(options: &MeanShift, field: &Field, queries: &Queries) -> Result<f64> {
+    let (n, d) = (field.n as usize, field.d as usize);
+    let points = Columns { values: &field.columns, n, d, stride: field.stride as usize };
+    let radius = options.reach_of(n) * options.weight.scale();
+    let within = pairs_within(&field.device, queries.as_columns(field.d), points, radius)?;
+    Ok(within as f64 / (n as f64 * f64::from(queries.m)))
+}
 
 /// About how many pairs of a query and a point are no farther apart than `radius`, scaled: of all queries where they are
 /// few, else by a sample, of one query from each of equal parts of their order, at a place that is drawn.

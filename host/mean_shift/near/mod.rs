@@ -80,6 +80,7 @@ const DRIFT: f64 = 0.25;
 
 pub(super) use blur::blur;
 pub(super) use climb::climb;
+pub(super) use ideal::share_within;
 
 /// The most bytes that this method takes beyond what every fit does, for n points and m queries.
 ///

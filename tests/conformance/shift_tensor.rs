@@ -1,0 +1,350 @@
+//! Gaussian steps on tensor cores against the oracle, and fits that take them.
+
+use cuda_std::machine::MachineKind;
+use gpu::progress::{ACTIVE, HISTORY, ITERATION};
+use gpu::shift_tensor::{
+    exponent_error, halves_of_columns, shift_tensor_16, shift_tensor_32, shift_tensor_64, shift_tensor_128,
+    shift_tensor_rough_64, shift_tensor_rough_128,
+};
+use gpu::shift_tensor_wide::shift_tensor_wide_256;
+use gpu::weight::{Gaussian, Weight};
+use modeseek::reference::{Metric, Pull};
+use modeseek::{
+    Assignment, Bandwidth, Clustering, Device, Distance, Form, MeanShift, Method, Points, Seeding, WeightFunction,
+};
+
+use crate::check::{ROUNDING, is_interpreted, random, wide};
+use crate::kernels::{poisoned, progress};
+use crate::steps::set::columns_of;
+use crate::tensor::{is_too_old, no_rows};
+
+/// Points by rows, and everything about a step.
+struct Case {
+    points: Vec<f32>,
+    /// As many as the points in the blurring form.
+    queries: Vec<f32>,
+    d: usize,
+    rough: bool,
+    blurring: bool,
+}
+
+impl Case {
+    fn wide(&self) -> usize {
+        gpu::shift_tensor::wide(self.d).unwrap()
+    }
+
+    fn step(&self, device: &Device, relaxation: f32) -> (Vec<f32>, Vec<f32>, Vec<u32>) {
+        let (n, m, d, wide) = (self.points.len() / self.d, self.queries.len() / self.d, self.d, self.wide());
+        let halves = |rows: &[f32], count: usize| {
+            let (columns, stride) = columns_of(device, rows, d);
+            let mut halves = no_rows(device, count.next_multiple_of(128) * wide);
+            let mut norms = poisoned(device, count.next_multiple_of(128));
+            let sizes = [count, d, stride, wide].map(|size| size as u32);
+            let launch =
+                halves_of_columns::launch(&columns, &mut halves, &mut norms, sizes[0], sizes[1], sizes[2], sizes[3]);
+            device.launch(launch).unwrap();
+            (columns, stride, halves, norms)
+        };
+        let (_, _, rows, norms) = halves(&self.points, n);
+        let (columns, stride, query_rows, query_norms) = halves(&self.queries, m);
+        let (mut next, mut sums) = (poisoned(device, stride * d), poisoned(device, 2 * stride));
+        let mut state = device.upload(&progress(m, 1, 3)).unwrap();
+        macro_rules! step {
+            ($kernel:ident) => {
+                $kernel::launch(
+                    &columns,
+                    &query_rows,
+                    &query_norms,
+                    &rows,
+                    &norms,
+                    &mut next,
+                    &mut sums,
+                    &mut state,
+                    n as u32,
+                    d as u32,
+                    stride as u32,
+                    m as u32,
+                    3,
+                    if self.blurring { 0.25 } else { -1.0 },
+                    relaxation,
+                )
+            };
+        }
+        let launch = match (wide, self.rough) {
+            (16, _) => step!(shift_tensor_16),
+            (32, _) => step!(shift_tensor_32),
+            (64, false) => step!(shift_tensor_64),
+            (256, _) => step!(shift_tensor_wide_256),
+            (_, false) => step!(shift_tensor_128),
+            (64, true) => step!(shift_tensor_rough_64),
+            (_, true) => step!(shift_tensor_rough_128),
+        };
+        device.launch(launch).unwrap();
+        let (next, sums) = (device.download(&next).unwrap(), device.download(&sums).unwrap());
+        let moved = (0..m).flat_map(|i| (0..d).map(move |c| c * stride + i)).map(|at| next[at]).collect();
+        (moved, [&sums[..m], &sums[stride..][..m]].concat(), device.download(&state).unwrap())
+    }
+
+    /// The step is the oracle's, within what the kernel says of itself.
+    fn check(&self, device: &Device, relaxation: f32) {
+        let (points, queries, d) = (wide(&self.points), wide(&self.queries), self.d);
+        let (n, m) = (points.len() / d, queries.len() / d);
+        let what = format!("n = {n}, m = {m}, d = {d}, rough: {}, blurring: {}", self.rough, self.blurring);
+        let (found, sums, state) = self.step(device, relaxation);
+        let ones = vec![1.0; n];
+        let bandwidths = vec![<Gaussian as Weight>::SCALE; n];
+        let function = WeightFunction::Gaussian;
+        let pull = Pull { points: &points, d, metric: Metric::L2, function, factors: &ones, bandwidths: &bandwidths };
+        let length = |x: &[f64]| x.iter().map(|x| x * x).sum::<f64>().sqrt();
+        let radius = points.chunks(d).chain(queries.chunks(d)).map(length).fold(0.0, f64::max);
+        let exponent = exponent_error(radius, self.wide(), self.rough);
+        // Roundings of different coordinates have different signs, which the bound does not know: of that of exact numbers an
+        // eighth is enough, and what lacks a low half somewhere is off by more.
+        let (part, rounding) = if self.rough { (1.0, 2.0_f64.powi(-11)) } else { (0.125, 2.0_f64.powi(-20)) };
+        let weight = part * exponent * std::f64::consts::LN_2 + rounding;
+        let sum = if self.rough { 2.0_f64.powi(-10) } else { 2.0_f64.powi(-18) };
+        let mut farthest = 0.0_f32;
+        for (i, q) in queries.chunks(d).enumerate() {
+            let (weights, mean) = (pull.weights(q), pull.mean(q));
+            let total: f64 = weights.iter().sum();
+            let error = (f64::from(sums[i]) - total).abs();
+            assert!(error <= 2.0 * weight * total, "{what}: the weights of {i} are {}, not {total}", sums[i]);
+            for c in 0..d {
+                let spread: f64 = weights.iter().zip(points.chunks(d)).map(|(w, x)| w * (x[c] - mean[c]).abs()).sum();
+                let magnitude: f64 = weights.iter().zip(points.chunks(d)).map(|(w, x)| w * x[c].abs()).sum();
+                let tolerance = 2.0 * weight * spread / total + sum * magnitude / total + 4.0 * ROUNDING * q[c].abs();
+                let far = f64::from(relaxation);
+                let (x, expected) = (f64::from(found[i * d + c]), q[c] + far * (mean[c] - q[c]));
+                let error = (x - expected).abs();
+                assert!(
+                    error <= far * tolerance,
+                    "{what}: [{i}, {c}] is {x}, not {expected}: {error:e} > {tolerance:e}"
+                );
+            }
+            let moved = Metric::L2.distance(q, &mean);
+            let error = (f64::from(sums[m + i]).sqrt() - moved).abs();
+            let tolerance = (weight + sum) * 4.0 * radius;
+            assert!(
+                error <= tolerance,
+                "{what}: {i} moved {}, not {moved}: {error:e} > {tolerance:e}",
+                sums[m + i].sqrt()
+            );
+            farthest = farthest.max(sums[m + i]);
+        }
+        let mut expected = progress(m, 1, 3);
+        if self.blurring {
+            (expected[HISTORY + 1], expected[ITERATION]) = (farthest.to_bits(), 2);
+            expected[ACTIVE] = if farthest <= 0.25 { 0 } else { m as u32 };
+        }
+        assert_eq!(state, expected, "{what}");
+    }
+}
+
+/// Two clusters, whose points are a few bandwidths apart, and which are not.
+fn clusters(count: usize, d: usize, seed: u64) -> Vec<f32> {
+    let mut rows = random(count * d, seed);
+    for (i, row) in rows.chunks_mut(d).enumerate() {
+        let centre = if i % 3 == 0 { -0.4 } else { 0.3 };
+        row.iter_mut().for_each(|x| *x = *x * 3.0 / (d as f32).sqrt() + centre);
+    }
+    rows
+}
+
+/// Both forms and both accuracies, at sizes around tiles of points and blocks of queries.
+pub fn steps_on_tensor_cores(device: &Device) {
+    if is_too_old(device) {
+        return;
+    }
+    let sizes: &[(usize, usize)] = if is_interpreted(device) { &[(150, 70)] } else { &[(1, 1), (150, 70), (70, 200)] };
+    for &(n, m) in sizes {
+        for d in [1, 5, 16, 17, 32, 50, 64, 65, 128, 129, 256] {
+            let points = clusters(n, d, (n + d) as u64);
+            for rough in if (33..=128).contains(&d) { &[false, true][..] } else { &[false] } {
+                let queries = clusters(m, d, (m + d + 1) as u64);
+                Case { points: points.clone(), queries, d, rough: *rough, blurring: false }.check(device, 1.5);
+            }
+            Case { queries: points.clone(), points, d, rough: false, blurring: true }.check(device, 1.0);
+        }
+    }
+}
+
+/// More tiles of points than shared memory holds, of which the last is not full.
+pub fn many_tiles_on_tensor_cores(device: &Device) {
+    if is_too_old(device) {
+        return;
+    }
+    for (n, d) in [(530, 8), (270, 24), (270, 40), (150, 100), (100, 200)] {
+        let (points, queries) = (clusters(n, d, 5), clusters(9, d, 6));
+        Case { points, queries, d, rough: false, blurring: false }.check(device, 1.0);
+    }
+}
+
+/// The same bits again, in any other place, and for points on one spot.
+pub fn places_do_not_matter_on_tensor_cores(device: &Device) {
+    if is_too_old(device) {
+        return;
+    }
+    for d in [7, 16, 30, 64, 140] {
+        let (n, m) = (140, 133);
+        let points = clusters(n, d, 7);
+        let mut queries = clusters(m, d, 8);
+        // The first again, and again in another block.
+        let first = queries[..d].to_vec();
+        queries[40 * d..41 * d].copy_from_slice(&first);
+        queries[131 * d..132 * d].copy_from_slice(&first);
+        let case = Case { points, queries, d, rough: false, blurring: false };
+        let (found, sums, _) = case.step(device, 1.0);
+        let (again, sums_again, _) = case.step(device, 1.0);
+        assert_eq!((&found, &sums), (&again, &sums_again), "d = {d}: not the same bits");
+        for other in [40, 131] {
+            assert_eq!(found[..d], found[other * d..][..d], "d = {d}: {other} is where the first is");
+            assert_eq!(sums[0], sums[other], "d = {d}");
+        }
+        let reversed = |rows: &[f32]| -> Vec<f32> { rows.chunks(d).rev().flatten().copied().collect() };
+        let turned = Case { queries: reversed(&case.queries), ..case };
+        assert_eq!(reversed(&turned.step(device, 1.0).0), found, "d = {d}: places matter");
+    }
+}
+
+/// Points that are all on one spot stay there: their weights are as many as they are.
+pub fn one_spot_on_tensor_cores(device: &Device) {
+    if is_too_old(device) {
+        return;
+    }
+    for (n, d) in [(1, 5), (130, 5), (67, 32), (1, 150), (67, 150)] {
+        let spot: Vec<f32> = (0..d).map(|c| 0.25 * c as f32 - 0.8).collect();
+        let points: Vec<f32> = (0..n).flat_map(|_| spot.clone()).collect();
+        let case = Case { queries: points.clone(), points, d, rough: false, blurring: true };
+        case.check(device, 1.0);
+        let (found, _, _) = case.step(device, 1.0);
+        assert!(found.chunks(d).all(|row| row == &found[..d]), "d = {d}: points that have met part");
+    }
+}
+
+/// A step after the last does nothing, nor does one for queries that have left.
+pub fn idle_steps_on_tensor_cores(device: &Device) {
+    if is_too_old(device) {
+        return;
+    }
+    let n = 40;
+    for d in [16, 64, 256] {
+        let (rows, norms) = (no_rows(device, 128 * d), poisoned(device, 128));
+        let (columns, stride) = columns_of(device, &random(n * d, 3), d);
+        let [n, d, stride] = [n, d, stride].map(|size| size as u32);
+        for cells in [progress(n as usize, 3, 3), progress(0, 1, 3)] {
+            let mut next = poisoned(device, columns.len());
+            let (mut sums, mut state) = (poisoned(device, 2 * stride as usize), device.upload(&cells).unwrap());
+            macro_rules! step {
+                ($kernel:ident) => {
+                    $kernel::launch(
+                        &columns, &rows, &norms, &rows, &norms, &mut next, &mut sums, &mut state, n, d, stride, n, 3,
+                        0.25, 1.0,
+                    )
+                };
+            }
+            let launch = match d {
+                16 => step!(shift_tensor_16),
+                64 => step!(shift_tensor_64),
+                _ => step!(shift_tensor_wide_256),
+            };
+            device.launch(launch).unwrap();
+            assert!(device.download(&next).unwrap().iter().all(|x| x.is_nan()));
+            assert_eq!(device.download(&state).unwrap(), cells);
+        }
+    }
+}
+
+/// Points that are no numbers are not lost, and those behind the last do not count.
+pub fn what_is_no_number_on_tensor_cores(device: &Device) {
+    if is_too_old(device) {
+        return;
+    }
+    for d in [10, 64, 150] {
+        let mut points = random(40 * d, 3);
+        points[17 * d + 5] = f32::NAN;
+        let case = Case { queries: points.clone(), points, d, rough: false, blurring: true };
+        let (moved, _, state) = case.step(device, 1.0);
+        assert!(moved[5].is_nan(), "d = {d}: a point that is no number pulls every query");
+        assert!(f32::from_bits(state[HISTORY + 1]).is_nan(), "d = {d}");
+    }
+}
+
+/// Two clusters about a place far from zero, a bandwidth and more apart.
+fn two_clusters(n: usize, d: usize) -> Vec<f32> {
+    let mut rows = random(n * d, 8);
+    for (i, row) in rows.chunks_mut(d).enumerate() {
+        let apart = if i % 3 == 0 { 0.0 } else { 5.6 / (d as f32).sqrt() };
+        row.iter_mut().for_each(|x| *x = *x / (d as f32).sqrt() + 5.0 + apart);
+    }
+    rows
+}
+
+/// Fits in both forms take tensor cores where there are some and the accuracy allows, say so, and find what exact steps find.
+pub fn fits_on_tensor_cores(device: &Device) {
+    let has_cores = device.machine() == MachineKind::Gpu && device.has(&shift_tensor_64::KERNEL);
+    for d in [5, 16, 24, 40, 64, 100, 150] {
+        let n = if is_interpreted(device) { 40 } else { 300 };
+        let points = Points::from_rows(&two_clusters(n, d), d).unwrap();
+        for form in [Form::Blurring, Form::Standard] {
+            let fit = |accuracy: f64| {
+                let estimator = MeanShift::new().on(device).bandwidth(Bandwidth::Fixed(1.0)).form(form);
+                estimator.accuracy(accuracy).fit(&points).unwrap()
+            };
+            let (exact, found) = (fit(0.0), fit(1e-4));
+            let what = format!("d = {d}, {form:?}");
+            assert!(!exact.path.reason.contains("tensor"), "{what}: {}", exact.path.reason);
+            assert_eq!(found.path.reason.ends_with("on tensor cores"), has_cores, "{what}: {}", found.path.reason);
+            assert_eq!((found.labels, found.modes.len()), (exact.labels, 2), "{what}");
+            for (found, exact) in found.modes.iter().zip(&exact.modes) {
+                let apart = Metric::L2.distance(&found.position, &exact.position);
+                assert!(apart <= 1e-3, "{what}: a mode is off by {apart:e}");
+            }
+        }
+    }
+}
+
+/// Random seeds are points, and so are those that labels by basin move: queries leave one by one, and the rest move up.
+pub fn seeds_on_tensor_cores(device: &Device) {
+    let has_cores = device.machine() == MachineKind::Gpu && device.has(&shift_tensor_64::KERNEL);
+    let (n, d) = if is_interpreted(device) { (40, 12) } else { (400, 12) };
+    let points = Points::from_rows(&two_clusters(n, d), d).unwrap();
+    let fit = |accuracy: f64| {
+        let estimator = MeanShift::new().on(device).bandwidth(Bandwidth::Fixed(1.0)).form(Form::Standard);
+        let estimator = estimator.seeding(Seeding::Random { count: 10, seed: 3 }).accuracy(accuracy);
+        estimator.fit(&points).unwrap()
+    };
+    let (exact, found) = (fit(0.0), fit(1e-4));
+    assert_eq!(found.path.reason.ends_with("on tensor cores"), has_cores, "{}", found.path.reason);
+    assert!(found.converged && found.queries.len() == 10);
+    assert_eq!((found.labels, found.modes.len()), (exact.labels, exact.modes.len()));
+}
+
+/// Where a bound on the error would not hold, steps are by differences.
+pub fn fits_not_on_tensor_cores(device: &Device) {
+    let (n, d) = (24, 6);
+    // Each twice: so two share a bin.
+    let rows = two_clusters(n / 2, d).repeat(2);
+    let points = Points::from_rows(&rows, d).unwrap();
+    let far = Points::from_rows(&rows.iter().map(|x| 5.0 * x).collect::<Vec<_>>(), d).unwrap();
+    let one = || MeanShift::new().on(device).bandwidth(Bandwidth::Fixed(1.0)).max_iterations(3);
+    let standard = || one().form(Form::Standard);
+    let fits: [(&str, Clustering); 9] = [
+        ("a small accuracy", one().accuracy(1e-5).fit(&points).unwrap()),
+        ("far points", one().fit(&far).unwrap()),
+        ("another weight", one().weight(WeightFunction::Triangular).fit(&points).unwrap()),
+        ("another norm", one().distance(Distance::L1).fit(&points).unwrap()),
+        ("sample weights", one().sample_weights(vec![2.0; n]).fit(&points).unwrap()),
+        ("all pairs", one().method(Method::Fused).fit(&points).unwrap()),
+        ("a step beyond the mean", standard().relaxation(1.5).fit(&points).unwrap()),
+        ("seeds of one's own", standard().seeding(Seeding::At(points.clone())).fit(&points).unwrap()),
+        ("bins", standard().seeding(Seeding::Bins { min_frequency: 1 }).fit(&points).unwrap()),
+    ];
+    for (what, fit) in fits {
+        assert!(!fit.path.reason.contains("tensor"), "{what}: {}", fit.path.reason);
+    }
+    // New points start anywhere: what is far from all others is lost, and no sum is zero over zero.
+    let clustering = standard().max_iterations(50).fit(&points).unwrap();
+    let new = [&vec![1e6; d], &rows[..d]].concat();
+    let labels = clustering.predict(&Points::from_rows(&new, d).unwrap(), Assignment::Basin).unwrap();
+    assert_eq!(labels, [-1, clustering.labels[0]]);
+}
