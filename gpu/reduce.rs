@@ -72,9 +72,7 @@ const FINE: usize = 8 * FILLING;
 
 /// Fewest points of a slice that is to fill a GPU, and of one that only makes blocks finer: four and 64 turns of a warp.
 #[cfg(not(target_arch = "nvptx64"))]
-const LEAST: usize = 512;
-#[cfg(not(target_arch = "nvptx64"))]
-const WHOLE: usize = 8192;
+const LEAST: (usize, usize) = (512, 8192);
 
 /// Most slices: each is one more step of the last block's.
 #[cfg(not(target_arch = "nvptx64"))]
@@ -97,8 +95,8 @@ pub fn slices(machine: cuda_std::machine::MachineKind, [m, n, d]: [usize; 3]) ->
     let columns = instance(d);
     let passes = passes(4, columns, d);
     let blocks = (m.div_ceil(rows(4, 128)) * passes).max(1);
-    let filling = FILLING.div_ceil(blocks).min(n.div_ceil(LEAST));
-    let fine = FINE.div_ceil(blocks).min(n / WHOLE);
+    let filling = FILLING.div_ceil(blocks).min(n.div_ceil(LEAST.0));
+    let fine = FINE.div_ceil(blocks).min(n / LEAST.1);
     let slices = filling.max(fine).clamp(1, MOST_SLICES);
     if machine != cuda_std::machine::MachineKind::Gpu || slices == 1 {
         return (n, 0, 0);
@@ -260,11 +258,9 @@ impl Pass<'_> {
                         from = from.wrapping_add(4 * apart);
                         left -= 4;
                     }
-                    while left > 0 {
-                        sum += from.add(c).read();
-                        total += from.add(self.width - 1).read();
-                        from = from.wrapping_add(apart);
-                        left -= 1;
+                    for slice in 0..left as usize {
+                        sum += from.add(slice * apart + c).read();
+                        total += from.add(slice * apart + self.width - 1).read();
                     }
                     // The row and column belong to this block and thread.
                     self.out.write(row * self.d + self.first + c, sum / total);
@@ -369,10 +365,10 @@ unsafe fn processor_block<M: Machine, const COLUMNS: usize, const LANES: usize>(
     (start, end, n): (u32, u32, u32),
 ) {
     let (t, threads, d) = (thread::thread_idx_x() as usize, thread::block_dim_x() as usize, pass.d);
-    let [start, end, n] = [start, end, n].map(|size| size as usize);
+    let (start, end, n) = (start as usize, end as usize, n as usize);
     let run = (end - start).div_ceil(threads * LANES) * LANES;
     let range = (end.min(start + t * run), end.min(start + (t + 1) * run));
-    let cell = |t: usize| shared.wrapping_add(t * (COLUMNS + 1)).cast::<[f32; COLUMNS]>();
+    let cell = |t: usize, c: usize| shared.wrapping_add(t * (COLUMNS + 1) + c);
     // SAFETY: the caller's promise; ranges end at n, and columns at d. Cell t is this thread's until the barrier, and all
     // are written before it.
     unsafe {
@@ -383,14 +379,19 @@ unsafe fn processor_block<M: Machine, const COLUMNS: usize, const LANES: usize>(
         } else {
             sums::<M, COLUMNS, LANES>(row, points, range, (d, pass.columns))
         };
-        cell(t).write(sums.map(lanes::sum));
-        cell(t).add(1).cast::<f32>().write(lanes::sum(total));
+        // Loops, since the library's `map` of so long an array is a call, for which all lanes go through memory.
+        for c in 0..COLUMNS {
+            cell(t, c).write(lanes::sum(sums[c]));
+        }
+        cell(t, COLUMNS).write(lanes::sum(total));
         thread::sync_threads();
         if t == 0 {
             let (mut sums, mut total) = ([0.0; COLUMNS], 0.0);
             for other in 0..threads {
-                sums = lanes::add(sums, cell(other).read());
-                total += cell(other).add(1).cast::<f32>().read();
+                for c in 0..COLUMNS {
+                    sums[c] += cell(other, c).read();
+                }
+                total += cell(other, COLUMNS).read();
             }
             for c in 0..COLUMNS {
                 pass.give(i, c, sums[c], total);
