@@ -10,7 +10,7 @@
 //! | `round_rows_{bf16,tf32}`, `matmul_{bf16,tf32}` | `matmul_tensor.rs` | `C = A B` on tensor cores, inputs rounded | `m x k`, `k x n`, `m x n` |
 //! | `pairwise_{squared_l2,l2,l1,lp}` | `pairwise.rs` | distances of all pairs of rows | `m x d`, `n x d`, `m x n` |
 //! | `weight_{gaussian,triangular,flat}` | `weight.rs` | weights of distances, in place | any length |
-//! | `reduce_weighted_{1,2,3,4}` | `reduce.rs` | `(W X) / rowsum(W)` | `m x n`, `n x d`, `m x d` |
+//! | `reduce_weighted_{1,2,3,4,many}` | `reduce.rs` | `(W X) / rowsum(W)` | `m x n`, `n x d`, `m x d` |
 //! | `step_largest` | `step.rs` | `max_i |a_i - b_i|^2` | `n x d` twice |
 //! | `shift_{gaussian,triangular,flat,epanechnikov,biweight,cauchy}[_marked]_{1,2,3,4,any}`, `_{8,16,32}`, `_norm_any` | a file each; `shift.rs`, `shift_wide.rs`, `shift_any.rs` | a whole mean-shift step, no distance stored | `d x stride` |
 //! | `halves_of_columns`, `shift_tensor_{16,32,64,128}`, `shift_tensor_rough_{64,128}` | `shift_tensor.rs` | the Gaussian step on tensor cores | `d x stride` |
@@ -89,6 +89,8 @@ pub mod progress;
 mod pull_tensor;
 pub mod radix;
 pub mod reduce;
+mod reduce_many;
+mod reduce_warp;
 pub mod retire;
 #[doc(hidden)]
 pub mod rows;

@@ -1,17 +1,121 @@
 //! Weighted reduction: `out[i] = sum_j W[i, j] X[j] / sum_j W[i, j]`, with W m x n, X n x d, out m x d.
 //!
-//! One block a row of W and up to four columns of X. A thread takes `LANES` neighbouring elements of
-//! the row at a time, so that a GPU's warp reads whole lines and a processor whole vectors; partial
-//! sums meet in shared memory and are added in the order of the threads.
+//! W is read once for each pass of COLUMNS columns of X, and up to 32 of them that is what it costs.
+//!
+//! **On a GPU** a warp takes ROWS rows of W, which share each load of X, and a block neighbouring rows, whose warps find X
+//! in the nearest cache (reduce_warp.rs; reduce_many.rs for more than four columns). Blocks of the same rows and other
+//! columns are neighbours in the grid, so that the second cache has W for all but the first of them. Where rows are few,
+//! each row of blocks takes a slice of the points (slices.rs): every block leaves its sums in memory, and the last one adds
+//! them in the order of the slices.
+//!
+//! **On a processor** a block is one row, and a thread takes a run of it in whole vectors; partial sums meet in shared
+//! memory and are added in the order of the threads.
 //!
 //! A row whose weights sum to zero has no weighted mean: its output is NaN.
 
 use cuda_std::prelude::*;
 
-use crate::lanes;
+use crate::lanes::{self, unrolled};
+use crate::reduce_many::{TURN, column_sums};
+use crate::reduce_warp::{ROWS, Source, warp_sums};
+use crate::slices::Slices;
 
 /// The most threads of a block.
 const MOST: usize = 256;
+
+/// Rows of W that a block takes.
+const fn rows(lanes: usize, threads: usize) -> usize {
+    if lanes > 4 { 1 } else { threads / 32 * ROWS }
+}
+
+/// The most columns of a pass.
+const MANY: usize = 32;
+
+/// Columns of X that a pass takes: a processor's thread has no registers for many, a GPU's warp has as many as lanes.
+const fn held(lanes: usize, columns: usize) -> usize {
+    if lanes > 4 && columns > 4 { 4 } else { columns }
+}
+
+/// Numbers in a block's shared memory: a processor's has sums of each thread, a GPU's a turn's weights where columns are many.
+const fn shared(lanes: usize, columns: usize) -> usize {
+    if lanes > 4 {
+        MOST * (held(lanes, columns) + 1)
+    } else if columns > 4 {
+        MOST / 32 * ROWS * TURN
+    } else {
+        1
+    }
+}
+
+/// Passes over W for d columns.
+const fn passes(lanes: usize, columns: usize, d: usize) -> usize {
+    d.div_ceil(held(lanes, columns))
+}
+
+/// Sums that a pass leaves of a row in a slice: those of its columns, and of weights.
+const fn width(lanes: usize, columns: usize, d: usize) -> usize {
+    1 + if d < held(lanes, columns) { d } else { held(lanes, columns) }
+}
+
+/// Sums that all passes leave of a row in a slice.
+const fn left(lanes: usize, columns: usize, d: usize) -> usize {
+    passes(lanes, columns, d) * width(lanes, columns, d)
+}
+
+/// Blocks that fill the largest GPUs: 132 multiprocessors with 12 to 16 warps each.
+#[cfg(not(target_arch = "nvptx64"))]
+const FILLING: usize = 512;
+
+/// Blocks of which the last to run are a small part of all.
+#[cfg(not(target_arch = "nvptx64"))]
+const FINE: usize = 8 * FILLING;
+
+/// Fewest points of a slice that is to fill a GPU, and of one that only makes blocks finer: four and 64 turns of a warp.
+#[cfg(not(target_arch = "nvptx64"))]
+const LEAST: (usize, usize) = (512, 8192);
+
+/// Most slices: each is one more step of the last block's.
+#[cfg(not(target_arch = "nvptx64"))]
+const MOST_SLICES: usize = 256;
+
+/// Points of a slice for m rows of W, n points and d columns, and how many cells `partial` and `arrived` then need. On a
+/// processor all points are one slice, which needs none. It depends on the sizes alone, so that every GPU gives the same bits.
+///
+/// ```
+/// use cuda_std::machine::MachineKind::{Avx2, Gpu};
+/// use gpu::reduce::slices;
+///
+/// assert_eq!(slices(Avx2, [1024, 10_000, 2]), (10_000, 0, 0));
+/// // 32 blocks of rows become 512; where they are enough, slices only make them finer.
+/// assert_eq!(slices(Gpu, [1024, 200_000, 2]).0, 8_448);
+/// assert_eq!(slices(Gpu, [1, 500, 2]), (500, 0, 0));
+/// ```
+#[cfg(not(target_arch = "nvptx64"))]
+pub fn slices(machine: cuda_std::machine::MachineKind, [m, n, d]: [usize; 3]) -> (usize, usize, usize) {
+    let columns = instance(d);
+    let passes = passes(4, columns, d);
+    let blocks = (m.div_ceil(rows(4, 128)) * passes).max(1);
+    let filling = FILLING.div_ceil(blocks).min(n.div_ceil(LEAST.0));
+    let fine = FINE.div_ceil(blocks).min(n / LEAST.1);
+    let slices = filling.max(fine).clamp(1, MOST_SLICES);
+    if machine != cuda_std::machine::MachineKind::Gpu || slices == 1 {
+        return (n, 0, 0);
+    }
+    let slice = n.div_ceil(slices).next_multiple_of(128);
+    // However small a block the caller chooses.
+    let arrived = m.div_ceil(rows(4, 32)) * passes;
+    if slice >= n { (n, 0, 0) } else { (slice, n.div_ceil(slice) * m * left(4, columns, d), arrived) }
+}
+
+/// Columns that the kernel for d of them takes at a time on a GPU: d itself, or 32.
+///
+/// ```
+/// assert_eq!([1, 3, 4, 5, 64].map(gpu::reduce::instance), [1, 3, 4, 32, 32]);
+/// ```
+#[cfg(not(target_arch = "nvptx64"))]
+pub fn instance(d: usize) -> usize {
+    if d > 4 { MANY } else { d.max(1) }
+}
 
 /// Sums for some columns c of w_j x_jc, and of w_j, in each lane.
 type Sums<const COLUMNS: usize, const LANES: usize> = ([[f32; LANES]; COLUMNS], [f32; LANES]);
@@ -45,7 +149,7 @@ unsafe fn add<M: Machine, const COLUMNS: usize, const LANES: usize>(
     (sums, total)
 }
 
-/// The sums over the weights `start..end` that a thread takes, `LANES` neighbours every `step`.
+/// The sums over the weights `start..end` that a processor's thread takes.
 ///
 /// # Safety
 /// As for [`add`], for all the weights and rows up to `end`.
@@ -53,7 +157,7 @@ unsafe fn add<M: Machine, const COLUMNS: usize, const LANES: usize>(
 unsafe fn sums<M: Machine, const COLUMNS: usize, const LANES: usize>(
     weights: *const f32,
     points: *const f32,
-    (start, step, end): (usize, usize, usize),
+    (start, end): (usize, usize),
     (d, columns): (usize, usize),
 ) -> Sums<COLUMNS, LANES> {
     let mut sums = ([[0.0; LANES]; COLUMNS], [0.0; LANES]);
@@ -62,7 +166,7 @@ unsafe fn sums<M: Machine, const COLUMNS: usize, const LANES: usize>(
     unsafe {
         while j + LANES <= end {
             sums = add::<M, COLUMNS, LANES>(weights.add(j), points.add(j * d), LANES, (d, columns), sums);
-            j += step;
+            j += LANES;
         }
         if j < end {
             sums = add::<M, COLUMNS, LANES>(weights.add(j), points.add(j * d), end - j, (d, columns), sums);
@@ -71,66 +175,227 @@ unsafe fn sums<M: Machine, const COLUMNS: usize, const LANES: usize>(
     sums
 }
 
-/// `out[i * d + c]` for the COLUMNS columns c from block_idx_y * COLUMNS on.
+/// The pass that a block makes, and where sums go.
+struct Pass<'a> {
+    out: DisjointMut<'a, f32>,
+    slices: Slices,
+    /// Rows of W, and columns of X.
+    m: usize,
+    d: usize,
+    /// The first of the pass's columns, and how many they are.
+    first: usize,
+    columns: usize,
+    /// Which pass, and of how many.
+    number: usize,
+    passes: usize,
+    /// Sums that it leaves of a row in a slice.
+    width: usize,
+    several: bool,
+}
+
+impl Pass<'_> {
+    /// Where the sums of row i in a slice are.
+    #[inline(always)]
+    fn place(&self, slice: usize, i: usize) -> *mut f32 {
+        self.slices.partial.wrapping_add(((slice * self.passes + self.number) * self.m + i) * self.width)
+    }
+
+    /// Writes the mean of row i in column c of the pass, or leaves its sums for the last block. What is behind the last row or
+    /// column is let be.
+    ///
+    /// # Safety
+    /// Row i of the pass is this block's, and the column of it this thread's. `partial` is as the launch asks.
+    #[inline(always)]
+    unsafe fn give(&mut self, i: usize, c: usize, sum: f32, total: f32) {
+        if i >= self.m || c >= self.columns {
+            return;
+        }
+        // SAFETY: the caller's promise.
+        unsafe {
+            if self.several {
+                let left = self.place(thread::block_idx_y() as usize, i);
+                left.add(c).write(sum);
+                if c == 0 {
+                    left.add(self.width - 1).write(total);
+                }
+            } else {
+                self.out.write(i * self.d + self.first + c, sum / total);
+            }
+        }
+    }
+
+    /// Of several slices, the last block's part: the means of `rows` rows from i on.
+    ///
+    /// # Safety
+    /// All threads of the block call it, with their sums left. `arrived` is as the launch asks.
+    #[inline(always)]
+    unsafe fn collect(&mut self, i: usize, rows: usize) {
+        // SAFETY: the caller's promise.
+        if !self.several || !unsafe { self.slices.is_last_block() } {
+            return;
+        }
+        // 32 bits: a GPU divides them in half the time.
+        let (mut cell, columns) = (thread::thread_idx_x(), self.columns as u32);
+        let apart = self.passes * self.m * self.width;
+        while cell < rows as u32 * columns {
+            let (row, c) = (i + (cell / columns) as usize, (cell % columns) as usize);
+            if row < self.m {
+                let mut from = self.place(0, row);
+                let (mut sum, mut total, mut left) = (0.0, 0.0, thread::grid_dim_y());
+                // SAFETY: every slice's block has left its sums of the row.
+                unsafe {
+                    // Several are under way together.
+                    while left >= 4 {
+                        let mut some = [[0.0; 2]; 4];
+                        for slice in 0..4 {
+                            let from = from.add(slice * apart);
+                            some[slice] = [from.add(c).read(), from.add(self.width - 1).read()];
+                        }
+                        for slice in 0..4 {
+                            sum += some[slice][0];
+                            total += some[slice][1];
+                        }
+                        from = from.wrapping_add(4 * apart);
+                        left -= 4;
+                    }
+                    for slice in 0..left as usize {
+                        sum += from.add(slice * apart + c).read();
+                        total += from.add(slice * apart + self.width - 1).read();
+                    }
+                    // The row and column belong to this block and thread.
+                    self.out.write(row * self.d + self.first + c, sum / total);
+                }
+            }
+            cell += thread::block_dim_x();
+        }
+    }
+}
+
+/// `out`, COLUMNS columns a pass. `partial` and `arrived`, which is all zeros, count for slices of less than n points
+/// alone: see [`slices`].
 #[kernel(
     instances(
         reduce_weighted_1<1>,
         reduce_weighted_2<2>,
         reduce_weighted_3<3>,
         reduce_weighted_4<4>,
+        reduce_weighted_many<MANY>,
     ),
     threads = 32..=MOST as u32,
-    grid = (m, d.div_ceil(COLUMNS)),
-    require(weights.len() >= m * n, points.len() >= n * d, out.len() >= m * d),
+    grid = (
+        m.div_ceil(rows(Machine::LANES, block.x)) * passes(Machine::LANES, COLUMNS, d),
+        n.div_ceil(slice.max(1)).max(1)
+    ),
+    require(
+        weights.len() >= m * n,
+        points.len() >= n * d,
+        out.len() >= m * d,
+        slice >= 1 || n == 0,
+        COLUMNS <= 4 || d < 1 << 30,
+        slice >= n || slice.is_multiple_of(4),
+        slice >= n || partial.len() >= n.div_ceil(slice) * m * left(Machine::LANES, COLUMNS, d),
+        slice >= n || arrived.len() >= m.div_ceil(rows(Machine::LANES, block.x)) * passes(Machine::LANES, COLUMNS, d),
+    ),
 )]
 pub unsafe fn reduce_weighted<const COLUMNS: usize>(
     weights: &[f32],
     points: &[f32],
-    mut out: DisjointMut<f32>,
+    out: DisjointMut<f32>,
+    partial: *mut f32,
+    arrived: *mut u32,
     m: u32,
     n: u32,
     d: u32,
+    slice: u32,
 ) {
     const LANES: usize = Machine::LANES;
-    let partial = shared_array![[f32; COLUMNS + 1]; MOST];
-    let (n, d) = (n as usize, d as usize);
-    let i = thread::block_idx_x() as usize;
-    let first = thread::block_idx_y() as usize * COLUMNS;
-    let columns = COLUMNS.min(d - first);
+    const HELD: usize = held(LANES, COLUMNS);
+    let shared = shared_array![f32; shared(LANES, COLUMNS)];
+    let passes = d.div_ceil(HELD as u32);
+    let (number, group) = ((thread::block_idx_x() % passes) as usize, (thread::block_idx_x() / passes) as usize);
+    let slices = Slices { partial, arrived, points: slice };
+    let (start, end) = slices.range(n);
     let (t, threads) = (thread::thread_idx_x() as usize, thread::block_dim_x() as usize);
-    let row = &weights[i * n..][..n];
-
-    // A GPU's threads read neighbouring elements together, a processor's thread reads a run of them.
-    let run = n.div_ceil(threads * LANES) * LANES;
-    let range = if LANES > 4 { (t * run, LANES, n.min((t + 1) * run)) } else { (t * LANES, threads * LANES, n) };
-    // SAFETY: the launch has checked the lengths; ranges end at n, and columns at d.
-    let (sums, total) = unsafe {
-        let points = points.as_ptr().add(first);
-        if d == COLUMNS {
-            // The same with numbers known to the compiler, which then loads whole vectors.
-            sums::<Machine, COLUMNS, LANES>(row.as_ptr(), points, range, (COLUMNS, COLUMNS))
-        } else {
-            sums::<Machine, COLUMNS, LANES>(row.as_ptr(), points, range, (d, columns))
+    let (m, d, first) = (m as usize, d as usize, number * HELD);
+    let (columns, width) = (HELD.min(d - first), width(LANES, COLUMNS, d));
+    let several = slices.are_several(n);
+    let mut pass = Pass { out, slices, m, d, first, columns, number, passes: passes as usize, width, several };
+    let i = group * rows(LANES, threads);
+    if LANES > 4 {
+        // SAFETY: the launch has checked the lengths; row i is this block's.
+        unsafe { processor_block::<Machine, HELD, LANES>(weights, points, &mut pass, shared, i, (start, end, n)) };
+    } else {
+        let (warp, lane) = (t / 32, (t % 32) as u32);
+        let i = i + warp * ROWS;
+        let source = Source { weights, points, sizes: (m, n as usize, d), first, columns: columns as u32 };
+        // SAFETY: the launch has checked the lengths, the whole warp is here, and rows i are its own, as is its part of the memory.
+        unsafe {
+            if COLUMNS > 4 {
+                let tile = shared.add(warp * ROWS * TURN);
+                let (c, sums, totals) = column_sums::<Machine>(&source, tile, i, (start, end), lane);
+                unrolled!(r in 0..ROWS, {
+                    pass.give(i + r, c, sums[r], totals[r]);
+                });
+            } else {
+                let (row, sums, total) = warp_sums::<Machine, HELD>(&source, i, (start, end), lane);
+                for c in 0..HELD {
+                    // Four lanes have the row.
+                    if c % 4 == lane as usize % 4 {
+                        pass.give(i + row, c, sums[c], total);
+                    }
+                }
+            }
         }
-    };
-    // SAFETY: cell t is this thread's until the barrier, and nobody's after it.
-    unsafe {
-        for c in 0..COLUMNS {
-            (*partial.add(t))[c] = lanes::sum(sums[c]);
-        }
-        (*partial.add(t))[COLUMNS] = lanes::sum(total);
     }
-    thread::sync_threads();
-    if t < columns {
-        let (mut sum, mut total) = (0.0, 0.0);
-        // 32 bits: a GPU counts in them with half the instructions.
-        for other in 0..threads as u32 {
-            // SAFETY: every thread of the block wrote its cell before the barrier.
-            let cell = unsafe { &*partial.add(other as usize) };
-            sum += cell[t];
-            total += cell[COLUMNS];
+    // SAFETY: all threads are here, with their sums given.
+    unsafe { pass.collect(i, rows(LANES, threads)) };
+}
+
+/// A processor's block: row i of W over the points from `start` to `end` of n, a run for each thread.
+///
+/// # Safety
+/// W and X are as long as the launch asks; all threads of the block call it, and the row is the block's.
+#[inline(always)]
+unsafe fn processor_block<M: Machine, const COLUMNS: usize, const LANES: usize>(
+    weights: &[f32],
+    points: &[f32],
+    pass: &mut Pass<'_>,
+    shared: *mut f32,
+    i: usize,
+    (start, end, n): (u32, u32, u32),
+) {
+    let (t, threads, d) = (thread::thread_idx_x() as usize, thread::block_dim_x() as usize, pass.d);
+    let (start, end, n) = (start as usize, end as usize, n as usize);
+    let run = (end - start).div_ceil(threads * LANES) * LANES;
+    let range = (end.min(start + t * run), end.min(start + (t + 1) * run));
+    let cell = |t: usize, c: usize| shared.wrapping_add(t * (COLUMNS + 1) + c);
+    // SAFETY: the caller's promise; ranges end at n, and columns at d. Cell t is this thread's until the barrier, and all
+    // are written before it.
+    unsafe {
+        let (row, points) = (weights.as_ptr().add(i * n), points.as_ptr().add(pass.first));
+        let (sums, total) = if d == COLUMNS {
+            // The same with numbers known to the compiler, which then loads whole vectors.
+            sums::<M, COLUMNS, LANES>(row, points, range, (COLUMNS, COLUMNS))
+        } else {
+            sums::<M, COLUMNS, LANES>(row, points, range, (d, pass.columns))
+        };
+        // Loops, since the library's `map` of so long an array is a call, for which all lanes go through memory.
+        for c in 0..COLUMNS {
+            cell(t, c).write(lanes::sum(sums[c]));
         }
-        // SAFETY: row i and column first + t belong to this block and thread.
-        unsafe { out.write(i * d + first + t, sum / total) };
+        cell(t, COLUMNS).write(lanes::sum(total));
+        thread::sync_threads();
+        if t == 0 {
+            let (mut sums, mut total) = ([0.0; COLUMNS], 0.0);
+            for other in 0..threads {
+                for c in 0..COLUMNS {
+                    sums[c] += cell(other, c).read();
+                }
+                total += cell(other, COLUMNS).read();
+            }
+            for c in 0..COLUMNS {
+                pass.give(i, c, sums[c], total);
+            }
+        }
     }
 }

@@ -23,6 +23,7 @@
 //! | [`picture`] | pictures of clusterings |
 //! | [`segment`] | images: filtering and segmentation |
 //! | [`product`] | matrix products, in a precision that is asked for |
+//! | [`reduction`] | weighted means of points, for many rows of weights |
 //! | [`sweep`] | what other bandwidths find |
 //! | [`agreement`] | how far two labellings agree |
 //! | [`mod@reference`] | the naive oracle in f64 |
@@ -41,6 +42,7 @@ pub mod mean_shift;
 pub mod picture;
 pub mod points;
 pub mod product;
+pub mod reduction;
 pub mod reference;
 pub mod segment;
 pub mod sweep;

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use cuda_std::launch::DeviceCopy;
 use gpu::pairwise::pairwise_l2;
-use gpu::reduce::reduce_weighted_4;
 use gpu::weight::{Gaussian, Weight, weight_gaussian};
 use modeseek::data::Blobs;
+use modeseek::reduction::Reduction;
 use modeseek::reference;
 use modeseek::{Device, Points};
 use serde_json::{Map, Value, json};
@@ -176,6 +176,7 @@ fn moved(device: &Device, points: &Points, checked: usize) -> Outcome<Vec<f32>> 
     let batch = (HELD / n).clamp(1, checked);
     let mut weights = device.zeros(batch * n)?;
     let mut moved = device.zeros(checked * d)?;
+    let mut reduction = Reduction::new(device, [batch, n, d])?;
     let scale = (Gaussian::SCALE / bandwidth(d)) as f32;
     for first in (0..checked).step_by(batch) {
         let end = checked.min(first + batch);
@@ -185,7 +186,7 @@ fn moved(device: &Device, points: &Points, checked: usize) -> Outcome<Vec<f32>> 
         let mut part = weights.slice_mut(0..(end - first) * n);
         device.launch(weight_gaussian::launch(&mut part, scale, 1.0))?;
         let mut part = moved.slice_mut(first * d..end * d);
-        device.launch(reduce_weighted_4::launch(&weights, &rows, &mut part, m, n32, d32))?;
+        device.launch(reduction.launch(&weights, &rows, &mut part, m))?;
     }
     let moved = device.download(&moved)?;
     check(points, &moved, checked)?;

@@ -80,10 +80,10 @@ impl<'a> Machines<'a> {
         match case.shape {
             Shape::Step { d, .. } => {
                 let mut gaussian = unit("", OURS, Task::Step(WeightFunction::Gaussian));
-                if d <= 4 {
-                    self.add_nvcc(&mut gaussian);
+                if d <= 32 {
+                    self.add_nvcc(&mut gaussian, NVCC);
                 } else if self.nvcc.is_some() {
-                    gaussian.missing.push((NVCC.to_owned(), "that peer has d = 1 to 4".to_owned()));
+                    gaussian.missing.push((NVCC.to_owned(), "that peer has d = 1 to 32".to_owned()));
                 }
                 if d == 2 {
                     self.add_c(&mut gaussian);
@@ -103,30 +103,35 @@ impl<'a> Machines<'a> {
             }
             Shape::Product { m, k, n } => {
                 // By their places in families::matmul::PRODUCTS.
-                let ours = unit("", OURS, Task::Product(2));
+                let mut ours = unit("", OURS, Task::Product(2));
+                self.add_nvcc(&mut ours, NVCC);
                 let mut tiled = unit("", "modeseek, tiled", Task::Product(1));
-                self.add_nvcc(&mut tiled);
+                self.add_nvcc(&mut tiled, &format!("{NVCC}, tiled"));
                 let tasks = [("TF32", Precision::Tf32), ("BF16", Precision::Bf16)];
                 self.add_tensor(&mut tiled, &tasks.map(|(name, precision)| (name, Task::Rounded(precision))));
                 let naive = (m * k * n <= MOST_NAIVE).then(|| unit("", "modeseek, naive", Task::Product(0)));
                 [ours, tiled].into_iter().chain(naive).collect()
             }
             // By their places in families::distances::METRICS.
-            Shape::Pairwise { .. } => [("modeseek", 1), ("modeseek, squared L2", 0), ("modeseek, L1", 2)]
-                .map(|(name, metric)| unit("", name, Task::Pairwise(metric)))
+            Shape::Pairwise { .. } => [("", 1), (", squared L2", 0), (", L1", 2)]
+                .map(|(which, metric)| {
+                    let mut unit = unit("", &format!("{OURS}{which}"), Task::Pairwise(metric));
+                    self.add_nvcc(&mut unit, &format!("{NVCC}{which}"));
+                    unit
+                })
                 .into(),
             Shape::Reduce { .. } => vec![unit("", OURS, Task::Reduce)],
         }
     }
 
-    fn add_nvcc<'b>(&'b self, unit: &mut Unit<'b>) {
+    fn add_nvcc<'b>(&'b self, unit: &mut Unit<'b>, name: &str) {
         match &self.nvcc {
             None => {}
             Some(Ok(opened)) => {
                 let task = unit.subjects[0].task;
-                unit.subjects.push(Subject { implementation: NVCC.to_owned(), by: By::Device(opened), task });
+                unit.subjects.push(Subject { implementation: name.to_owned(), by: By::Device(opened), task });
             }
-            Some(Err(why)) => unit.missing.push((NVCC.to_owned(), why.to_string())),
+            Some(Err(why)) => unit.missing.push((name.to_owned(), why.to_string())),
         }
     }
 
@@ -136,7 +141,14 @@ impl<'a> Machines<'a> {
             let implementation = format!("modeseek, tensor cores, {name}");
             match &missing {
                 Some(why) => unit.missing.push((implementation, why.clone())),
-                None => unit.subjects.push(Subject { implementation, by: By::Device(self.opened), task: *task }),
+                None => {
+                    unit.subjects.push(Subject { implementation, by: By::Device(self.opened), task: *task });
+                    // Of the steps there is none in CUDA C++.
+                    if let (Some(Ok(opened)), Task::Rounded(_)) = (&self.nvcc, task) {
+                        let implementation = format!("{NVCC}, tensor cores, {name}");
+                        unit.subjects.push(Subject { implementation, by: By::Device(opened), task: *task });
+                    }
+                }
             }
         }
     }

@@ -1,6 +1,7 @@
 //! Pairwise distances, and weighted means.
 
 use gpu::pairwise::pairwise_l1;
+use modeseek::reduction::Reduction;
 use modeseek::reference;
 use modeseek::{Buffer, Device};
 
@@ -10,7 +11,7 @@ use super::memory::{gather, poisoned, sets};
 use super::results::Check;
 use super::subject::{Measured, bytes};
 use super::{Outcome, larger};
-use crate::families::distances::{METRICS, Pairwise as Launch, REDUCTIONS};
+use crate::families::distances::{METRICS, Pairwise as Launch};
 use crate::families::shift::clusters;
 use crate::measure::{ROUNDING, random, spread, wide};
 
@@ -25,10 +26,13 @@ struct Set {
     expected: Vec<f64>,
 }
 
+/// What is launched on a set, of these sizes.
+type Run = Box<dyn FnMut(&mut Set, [u32; 3]) -> Result<(), modeseek::Error>>;
+
 /// Sets that one kind of launch works on in turn.
 struct Rotated {
     device: Device,
-    launch: Launch,
+    run: Run,
     sizes: [usize; 3],
     /// Columns of the output.
     width: usize,
@@ -38,8 +42,7 @@ struct Rotated {
 
 impl Rotated {
     fn launch(&mut self, number: usize) -> Result<(), modeseek::Error> {
-        let Set { first, second, out, .. } = &mut self.sets[number];
-        self.device.launch((self.launch)(first, second, out, self.sizes.map(|size| size as u32)))
+        (self.run)(&mut self.sets[number], self.sizes.map(|size| size as u32))
     }
 
     /// The largest relative l2 error of some rows of every set's output, which is poisoned first.
@@ -87,7 +90,9 @@ impl Pairwise {
             Ok(Set { first, second, out, expected })
         };
         let sets = (0..count as u64).map(set).collect::<Outcome<_>>()?;
-        Ok(Self(Rotated { device: device.clone(), launch, sizes: [m, n, d], width: n, sets, next: 0 }))
+        let on = device.clone();
+        let run: Run = Box::new(move |set, sizes| on.launch(launch(&set.first, &set.second, &mut set.out, sizes)));
+        Ok(Self(Rotated { device: device.clone(), run, sizes: [m, n, d], width: n, sets, next: 0 }))
     }
 }
 
@@ -108,7 +113,6 @@ pub struct Reduce(Rotated);
 
 impl Reduce {
     pub fn new(device: &Device, [m, n, d]: [usize; 3], most_sets: usize) -> Outcome<Self> {
-        let launch: Launch = REDUCTIONS[d.min(REDUCTIONS.len()) - 1].2;
         let points = clusters(n, d).centred_rows().to_vec();
         let wide_points = wide(&points);
         let count = sets(device, bytes(Shape::Reduce { m, n, d }), most_sets)?;
@@ -119,7 +123,10 @@ impl Reduce {
             Ok(Set { first, second, out, expected })
         };
         let sets = (0..count as u64).map(set).collect::<Outcome<_>>()?;
-        Ok(Self(Rotated { device: device.clone(), launch, sizes: [m, n, d], width: d, sets, next: 0 }))
+        let (on, mut reduction) = (device.clone(), Reduction::new(device, [m, n, d])?);
+        let run: Run =
+            Box::new(move |set, [m, ..]| on.launch(reduction.launch(&set.first, &set.second, &mut set.out, m)));
+        Ok(Self(Rotated { device: device.clone(), run, sizes: [m, n, d], width: d, sets, next: 0 }))
     }
 }
 

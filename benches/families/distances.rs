@@ -4,8 +4,8 @@
 use criterion::{Criterion, Throughput};
 use cuda_std::launch::Launch;
 use gpu::pairwise::{pairwise_l1, pairwise_l2, pairwise_lp, pairwise_squared_l2};
-use gpu::reduce::{reduce_weighted_1, reduce_weighted_2, reduce_weighted_3, reduce_weighted_4};
 use gpu::weight::{Flat, Gaussian, Triangular, Weight, weight_flat, weight_gaussian, weight_triangular};
+use modeseek::reduction::Reduction;
 use modeseek::reference::{self, Metric};
 use modeseek::{Buffer, WeightFunction};
 
@@ -95,15 +95,6 @@ pub fn weights(criterion: &mut Criterion, target: &Target) {
     }
 }
 
-pub type Reduce = for<'a> fn(&'a Buffer<f32>, &'a Buffer<f32>, &'a mut Buffer<f32>, [u32; 3]) -> Launch<'a>;
-
-pub const REDUCTIONS: [(&str, usize, Reduce); 4] = [
-    ("reduce_weighted_1", 1, |w, x, out, [m, n, d]| reduce_weighted_1::launch(w, x, out, m, n, d)),
-    ("reduce_weighted_2", 2, |w, x, out, [m, n, d]| reduce_weighted_2::launch(w, x, out, m, n, d)),
-    ("reduce_weighted_3", 3, |w, x, out, [m, n, d]| reduce_weighted_3::launch(w, x, out, m, n, d)),
-    ("reduce_weighted_4", 4, |w, x, out, [m, n, d]| reduce_weighted_4::launch(w, x, out, m, n, d)),
-];
-
 /// Weighted means, each kernel with as many columns as it is made for, and the last with many.
 pub fn reduce(criterion: &mut Criterion, target: &Target) {
     let (device, [m, n]) = (&target.device, batch());
@@ -111,22 +102,23 @@ pub fn reduce(criterion: &mut Criterion, target: &Target) {
     let on_weights = upload(device, &weights);
     let rows = sample(m);
     let chosen: Vec<f32> = rows.iter().flat_map(|i| &weights[i * n..][..n]).copied().collect();
-    let cases = REDUCTIONS.iter().map(|&(kernel, d, launch)| (kernel, d, launch));
-    for (kernel, d, launch) in cases.chain([("reduce_weighted_4", 32, REDUCTIONS[3].2)]) {
+    for d in [1, 2, 3, 4, 8, 32] {
+        let columns = gpu::reduce::instance(d);
+        let kernel = if columns > 4 { "reduce_weighted_many".to_owned() } else { format!("reduce_weighted_{columns}") };
         let points = random(n * d, 10);
         let on_points = upload(device, &points);
         let mut out = poisoned(device, m * d);
-        let sizes = [m, n, d].map(|size| size as u32);
-        device.launch(launch(&on_weights, &on_points, &mut out, sizes)).expect("the launch succeeds");
+        let mut reduction = Reduction::new(device, [m, n, d]).expect("the memory is there");
+        device.launch(reduction.launch(&on_weights, &on_points, &mut out, m as u32)).expect("the launch succeeds");
         let found = device.download(&out).expect("the launch succeeds");
         let found: Vec<f32> = rows.iter().flat_map(|i| &found[i * d..][..d]).copied().collect();
         let expected = reference::reduce_weighted(&wide(&chosen), &wide(&points), n, d);
         // Means of numbers below 1; sums in pieces of n over the lanes of a block.
-        assert_close(&found, &expected, 600.0 * ROUNDING, kernel);
+        assert_close(&found, &expected, 600.0 * ROUNDING, &kernel);
 
         let work = Throughput::Elements((m * n) as u64);
-        time(criterion, target, kernel, &format!("{m}x{n},d={d}"), work, |device| {
-            device.launch(launch(&on_weights, &on_points, &mut out, sizes)).expect("the launch succeeds");
+        time(criterion, target, &kernel, &format!("{m}x{n},d={d}"), work, |device| {
+            device.launch(reduction.launch(&on_weights, &on_points, &mut out, m as u32)).expect("the launch succeeds");
         });
     }
 }

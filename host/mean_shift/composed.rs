@@ -7,17 +7,18 @@ use gpu::layout::to_columns;
 use gpu::pairwise::pairwise_l2;
 use gpu::retire::begin;
 use gpu::step::step_largest;
-use gpu::{reduce, weight};
+use gpu::weight;
 
 use super::builder::MeanShift;
 use super::iterate::{Ends, Queries, Run, Watch};
 use super::options::WeightFunction;
 use crate::error::Result;
 use crate::executor::{Buffer, Device};
+use crate::reduction::{self, Reduction};
 
 /// Bytes that a batch takes beyond what every fit does.
 pub fn bytes(n: usize, d: usize, batch: usize) -> u128 {
-    (2 * n as u128 * d as u128 + batch.min(n) as u128 * n as u128) * 4
+    (2 * n as u128 * d as u128 + batch.min(n) as u128 * n as u128) * 4 + reduction::bytes([batch.min(n), n, d])
 }
 
 /// Points by rows, on the device, as this method moves them.
@@ -38,6 +39,7 @@ impl Rows {
         let (n, d) = (self.n, self.d);
         let mut next = device.zeros(n * d)?;
         let mut distances = device.zeros(self.batch * n)?;
+        let mut reduction = Reduction::new(&device, [self.batch, n, d])?;
         let mut run = Run::new(&device, options, watch)?;
         // These kernels compute in units of the data.
         let per_bandwidth = self.scale / options.weight.scale();
@@ -47,7 +49,8 @@ impl Rows {
         let limit = run.limit as u32;
         for queued in 1.. {
             for first in (0..n).step_by(self.batch) {
-                self.shift_batch(options, first..(first + self.batch).min(n), &mut next, &mut distances)?;
+                let batch = first..(first + self.batch).min(n);
+                self.shift_batch(options, batch, &mut next, &mut distances, &mut reduction)?;
             }
             let call = step_largest::launch(&self.rows, &next, &mut run.state, n as u32, d as u32, limit, tolerance);
             device.launch(call)?;
@@ -77,6 +80,7 @@ impl Rows {
         batch: std::ops::Range<usize>,
         next: &mut Buffer<f32>,
         distances: &mut Buffer<f32>,
+        reduction: &mut Reduction,
     ) -> Result<()> {
         let Self { device, rows, n, d, .. } = self;
         let coordinates = batch.start * d..batch.end * d;
@@ -96,11 +100,6 @@ impl Rows {
         }))?;
 
         let mut moved = next.slice_mut(coordinates);
-        device.launch(options.in_blocks(match d {
-            1 => reduce::reduce_weighted_1::launch(&*distances, rows, &mut moved, m, n32, d32),
-            2 => reduce::reduce_weighted_2::launch(&*distances, rows, &mut moved, m, n32, d32),
-            3 => reduce::reduce_weighted_3::launch(&*distances, rows, &mut moved, m, n32, d32),
-            _ => reduce::reduce_weighted_4::launch(&*distances, rows, &mut moved, m, n32, d32),
-        }))
+        device.launch(options.in_blocks(reduction.launch(&*distances, rows, &mut moved, m)))
     }
 }

@@ -3,15 +3,19 @@
 //! Tolerances follow from the arithmetic: a sum of n products in f32 is off by at most n roundings of
 //! the sum of their magnitudes, whatever the order.
 
+use cuda_std::machine::MachineKind;
 use gpu::layout::{STRIDE, gather_columns, to_columns, to_rows};
 use gpu::matmul::{self, matmul_naive, matmul_tiled};
 use gpu::matmul_blocked::{matmul_blocked_64, matmul_blocked_128};
 use gpu::matmul_skinny::matmul_skinny;
 use gpu::pairwise::{pairwise_l1, pairwise_l2, pairwise_lp, pairwise_squared_l2};
 use gpu::progress::{ACTIVE, HISTORY, ITERATION};
-use gpu::reduce::{reduce_weighted_1, reduce_weighted_2, reduce_weighted_3, reduce_weighted_4};
+use gpu::reduce::{
+    reduce_weighted_1, reduce_weighted_2, reduce_weighted_3, reduce_weighted_4, reduce_weighted_many, slices,
+};
 use gpu::sphere::to_sphere;
 use gpu::weight::{weight_biweight, weight_epanechnikov, weight_flat, weight_gaussian, weight_triangular};
+use modeseek::reduction::Reduction;
 use modeseek::reference::{self, Metric};
 use modeseek::{Buffer, Device, Error, WeightFunction};
 
@@ -269,25 +273,99 @@ pub fn weights(device: &Device) {
     }
 }
 
+/// By the kernel for so many columns at a time, in slices of so many points.
+fn reduced(
+    device: &Device,
+    (weights, points): (&Buffer<f32>, &Buffer<f32>),
+    [m, n, d]: [usize; 3],
+    (columns, slice, threads): (usize, usize, u32),
+) -> Vec<f32> {
+    let mut out = poisoned(device, m * d);
+    // As much as any machine needs, which may take fewer columns and rows at a time.
+    let cells = n.div_ceil(slice) * m * d.div_ceil(columns.min(4)) * (columns + 1);
+    let mut partial = poisoned(device, cells);
+    let mut arrived = device.zeros(m * d).unwrap();
+    let [m, n, d, slice] = [m, n, d, slice].map(|size| size as u32);
+    macro_rules! launch {
+        ($kernel:ident) => {
+            $kernel::launch(weights, points, &mut out, &mut partial, &mut arrived, m, n, d, slice)
+        };
+    }
+    let launch = match columns {
+        1 => launch!(reduce_weighted_1),
+        2 => launch!(reduce_weighted_2),
+        3 => launch!(reduce_weighted_3),
+        4 => launch!(reduce_weighted_4),
+        _ => launch!(reduce_weighted_many),
+    };
+    device.launch(launch.threads_per_block(threads)).unwrap();
+    assert!(device.download(&arrived).unwrap().iter().all(|count| *count == 0), "the next launch finds zeros");
+    device.download(&out).unwrap()
+}
+
 pub fn reduce_weighted(device: &Device) {
-    for (m, n, d) in [(1, 1, 1), (3, 5, 2), (2, 1000, 3), (5, 333, 4), (2, 4099, 6), (3, 129, 9)] {
+    // Rows in quads and not, whole turns and rests of them, more rows than a warp or a block takes.
+    let sizes = [(1, 1, 1), (3, 5, 2), (2, 1000, 3), (5, 333, 4), (2, 1203, 6), (3, 129, 9), (1, 64, 8), (70, 36, 12)];
+    for (m, n, d) in sizes.into_iter().chain([(9, 260, 1), (33, 132, 2), (8, 516, 3), (17, 128, 4), (2, 200, 16)]) {
         let weights: Vec<f32> = random(m * n, 8).iter().map(|w| w.abs() + 0.01).collect();
         let points = random(n * d, 9);
         let expected = reference::reduce_weighted(&wide(&weights), &wide(&points), n, d);
         let (weights, points) = (device.upload(&weights).unwrap(), device.upload(&points).unwrap());
-        let mut out = poisoned(device, m * d);
-        let (m32, n32, d32) = (m as u32, n as u32, d as u32);
-        for chunk in 1..=4 {
-            let launch = match chunk {
-                1 => reduce_weighted_1::launch(&weights, &points, &mut out, m32, n32, d32),
-                2 => reduce_weighted_2::launch(&weights, &points, &mut out, m32, n32, d32),
-                3 => reduce_weighted_3::launch(&weights, &points, &mut out, m32, n32, d32),
-                _ => reduce_weighted_4::launch(&weights, &points, &mut out, m32, n32, d32),
-            };
-            device.launch(launch).unwrap();
-            // Weighted means of numbers below 1; sums of n in f32, in pieces.
-            let tolerance = |_| 2.0 * (n as f64).min(300.0) * ROUNDING;
-            assert_close(&device.download(&out).unwrap(), &expected, tolerance, &format!("{m}x{n}x{d} by {chunk}"));
+        for columns in [1, 2, 3, 4, 32] {
+            for (slice, threads) in [(n, 128), ((n / 3).next_multiple_of(4), 64), (4, 256)] {
+                // Many columns by the kernels for few, and many slices, are much work and nothing new.
+                if slice == 0 || is_interpreted(device) && (columns < d.min(4) || slice == 4 && m * n > 3000) {
+                    continue;
+                }
+                let found = reduced(device, (&weights, &points), [m, n, d], (columns, slice, threads));
+                // Weighted means of numbers below 1; sums of n in f32, in pieces.
+                let tolerance = |_| 2.0 * (n as f64).min(300.0) * ROUNDING;
+                let case = format!("{m}x{n}x{d} by {columns}, slices of {slice}, {threads} threads");
+                assert_close(&found, &expected, tolerance, &case);
+            }
+        }
+    }
+}
+
+/// Rows without weight have no mean, others are what they are; and a GPU's bits are those of any block.
+pub fn reduce_rows_without_weight(device: &Device) {
+    let (m, n, d) = (11, 300, 2);
+    let points = device.upload(&random(n * d, 12)).unwrap();
+    let mut weights: Vec<f32> = random(m * n, 13).iter().map(|w| w.abs() + 0.01).collect();
+    weights[4 * n..5 * n].fill(0.0);
+    let weights = device.upload(&weights).unwrap();
+    for slice in [n, 100] {
+        let found = [32, 64, 256].map(|threads| reduced(device, (&weights, &points), [m, n, d], (2, slice, threads)));
+        for found in &found {
+            for (i, mean) in found.chunks(d).enumerate() {
+                assert!(mean.iter().all(|x| if i == 4 { x.is_nan() } else { x.is_finite() }), "row {i}: {mean:?}");
+            }
+        }
+        if device.machine() == MachineKind::Gpu {
+            let bits = found.map(|found| found.iter().map(|x| x.to_bits()).collect::<Vec<_>>());
+            assert_eq!(bits[0], bits[1]);
+            assert_eq!(bits[0], bits[2]);
+        }
+    }
+}
+
+/// What the host shares out and makes room for is what launches ask for.
+pub fn reduce_in_slices_of_the_host(device: &Device) {
+    // On a GPU the second in slices.
+    for [m, n, d] in [[3, 700, 2], [2, 1100, 5]] {
+        let weights: Vec<f32> = random(m * n, 14).iter().map(|w| w.abs() + 0.01).collect();
+        let points = random(n * d, 15);
+        let expected = reference::reduce_weighted(&wide(&weights), &wide(&points), n, d);
+        let (weights, points) = (device.upload(&weights).unwrap(), device.upload(&points).unwrap());
+        let mut reduction = Reduction::new(device, [m, n, d]).unwrap();
+        let several = slices(device.machine(), [m, n, d]).0 < n;
+        assert_eq!(several, device.machine() == MachineKind::Gpu, "{m}x{n}x{d}");
+        // Twice: the first launch leaves everything as it was.
+        for threads in [32, 128] {
+            let mut out = poisoned(device, m * d);
+            let launch = reduction.launch(&weights, &points, &mut out, m as u32);
+            device.launch(launch.threads_per_block(threads)).unwrap();
+            assert_close(&device.download(&out).unwrap(), &expected, |_| 600.0 * ROUNDING, &format!("{m}x{n}x{d}"));
         }
     }
 }

@@ -34,7 +34,8 @@ macro_rules! conformance {
     ($machine:ident, $open:expr) => {
         mod $machine {
             conformance!(@tests $open;
-                kernels: axpy, layout, sphere, matmul, matmul_fast, matmul_few_columns, matmul_is_chosen, pairwise, weights, reduce_weighted, step_largest,
+                kernels: axpy, layout, sphere, matmul, matmul_fast, matmul_few_columns, matmul_is_chosen, pairwise, weights,
+                    reduce_weighted, reduce_rows_without_weight, reduce_in_slices_of_the_host, step_largest,
                     relations_are_checked;
                 steps: shift, shift_wide, shift_any, shift_norms, places_do_not_matter, points_in_slices, nan_is_not_lost,
                     converged_steps_do_nothing;
@@ -91,7 +92,9 @@ fn cuda_cpp() -> Result<Device, String> {
             format!("{}: {error}; `scripts/machine-code --peer-ptx {folder}` makes it", file.display())
         })
     };
-    let modules = vec![read("matmul.ptx")?, read("shift.ptx")?];
+    let names =
+        ["matmul.ptx", "matmul_blocked.ptx", "matmul_skinny.ptx", "matmul_tensor.ptx", "pairwise.ptx", "shift.ptx"];
+    let modules = names.into_iter().map(read).collect::<Result<_, _>>()?;
     // What was read must be understood: that is no reason to skip.
     Ok(Device::interpreter(InterpreterOptions { modules, ..InterpreterOptions::default() }).expect("NVIDIA's PTX"))
 }
@@ -138,8 +141,9 @@ conformance!(cuda, crate::gpu());
 /// What there is in CUDA C++ too.
 mod cuda_cpp {
     conformance!(@tests crate::cuda_cpp();
-        kernels: matmul;
-        steps: shift, converged_steps_do_nothing;
+        kernels: matmul, matmul_fast, matmul_few_columns, matmul_is_chosen, pairwise;
+        tensor: products_of_rounded_inputs, products_in_a_precision;
+        steps: shift, shift_wide, converged_steps_do_nothing;
         oracles: blurring_is_the_oracles;
         runs: lecture, block_sizes_agree, same_bits;
     );

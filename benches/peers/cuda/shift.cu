@@ -1,6 +1,6 @@
 // The fused mean-shift step in CUDA C++: the algorithm of gpu/shift.rs, for d = 1, 2, 3, 4 and the same
-// five weights, with the same names, parameters and shapes, so that it can be launched in the place of
-// ours. A slice is two parameters, its address and its length; the lengths are not looked at here, nor are
+// five weights, and that of gpu/shift_wide.rs for the Gaussian, with the same names, parameters and shapes,
+// so that it can be launched in the place of ours. A slice is two parameters, its address and its length; the lengths are not looked at here, nor are
 // marks, nor boxes: these are the kernels of points without any, over all pairs.
 //
 // A thread holds 4 queries in registers; the block's threads share tiles of 1024 points in shared
@@ -198,3 +198,114 @@ KERNELS(shift_triangular, Triangular)
 KERNELS(shift_flat, Flat)
 KERNELS(shift_epanechnikov, Epanechnikov)
 KERNELS(shift_biweight, Biweight)
+
+// For 5 to 32 dimensions, padded to D: gpu/shift_wide.rs. A thread holds QUERIES queries and a tile's sums in
+// registers; sums of all tiles are in `next`.
+constexpr unsigned WIDE_TILE = 128;
+
+// The gap puts the neighbours that a quarter of a warp stores at once into different banks.
+template <int D> struct __align__(16) WideRow {
+    float4 quads[D / 4];
+    float4 gap;
+};
+
+template <class W, int D, int QUERIES>
+__device__ __forceinline__ void pull_wide(const WideRow<D>* tile, unsigned len, const float (&queries)[D][QUERIES],
+                                          float (&sums)[D][QUERIES], float (&totals)[QUERIES]) {
+    for (unsigned j = 0; j < len; ++j) {
+        float x[D];
+#pragma unroll
+        for (int q = 0; q < D / 4; ++q) {
+            const float4 quad = tile[j].quads[q];
+            x[4 * q] = quad.x, x[4 * q + 1] = quad.y, x[4 * q + 2] = quad.z, x[4 * q + 3] = quad.w;
+        }
+#pragma unroll
+        for (int lane = 0; lane < QUERIES; ++lane) {
+            float squared = 0.0f;
+#pragma unroll
+            for (int c = 0; c < D; ++c) {
+                const float difference = x[c] - queries[c][lane];
+                squared = c == 0 ? difference * difference : fmaf(difference, difference, squared);
+            }
+            const float weight = W::of(squared);
+            totals[lane] += weight;
+#pragma unroll
+            for (int c = 0; c < D; ++c) sums[c][lane] = fmaf(weight, x[c], sums[c][lane]);
+        }
+    }
+}
+
+template <class W, int D, int QUERIES>
+__device__ __forceinline__ void shift_wide(const float* __restrict__ all_queries, const float* __restrict__ points,
+                                           float* __restrict__ next, float* __restrict__ details, unsigned* state,
+                                           unsigned n, unsigned d, unsigned stride, unsigned query_stride,
+                                           unsigned limit, float tolerance, float relaxation) {
+    __shared__ WideRow<D> tile[WIDE_TILE];
+    const unsigned active = load(state + ITERATION) < limit ? load(state + ACTIVE) : 0;
+    if (blockIdx.x * blockDim.x * QUERIES >= active) return;
+    const unsigned first = (blockIdx.x * blockDim.x + threadIdx.x) * QUERIES;
+    const bool moves = first < active;
+    float queries[D][QUERIES], totals[QUERIES] = {};
+#pragma unroll
+    for (unsigned c = 0; c < D; ++c)
+#pragma unroll
+        for (int lane = 0; lane < QUERIES; ++lane)
+            queries[c][lane] = c < d ? all_queries[size_t(c) * query_stride + (moves ? first : 0) + lane] : 0.0f;
+    for (unsigned c = 0; moves && c < d; ++c)
+        for (int lane = 0; lane < QUERIES; ++lane) next[size_t(c) * query_stride + first + lane] = 0.0f;
+    for (unsigned j0 = 0; j0 < n; j0 += WIDE_TILE) {
+        const unsigned len = min(WIDE_TILE, n - j0);
+        for (unsigned j = threadIdx.x; j < len; j += blockDim.x) {
+#pragma unroll
+            for (unsigned q = 0; q < D / 4; ++q) {
+                const auto x = [&](unsigned c) { return c < d ? points[size_t(c) * stride + j0 + j] : 0.0f; };
+                tile[j].quads[q] = make_float4(x(4 * q), x(4 * q + 1), x(4 * q + 2), x(4 * q + 3));
+            }
+        }
+        __syncthreads();
+        if (moves) {
+            float sums[D][QUERIES] = {}, tile_totals[QUERIES] = {};
+            pull_wide<W, D, QUERIES>(tile, len, queries, sums, tile_totals);
+#pragma unroll
+            for (int lane = 0; lane < QUERIES; ++lane) totals[lane] += tile_totals[lane];
+#pragma unroll
+            for (unsigned c = 0; c < D; ++c)
+#pragma unroll
+                for (int lane = 0; lane < QUERIES; ++lane)
+                    if (c < d) next[size_t(c) * query_stride + first + lane] += sums[c][lane];
+        }
+        __syncthreads();
+    }
+    float farthest = 0.0f, squared[QUERIES] = {};
+    for (unsigned c = 0; moves && c < d; ++c) {
+#pragma unroll
+        for (int lane = 0; lane < QUERIES; ++lane) {
+            const size_t at = size_t(c) * query_stride + first + lane;
+            const float query = all_queries[at], mean = next[at] / totals[lane];
+            const float step = totals[lane] > 0.0f ? mean - query : 0.0f * totals[lane];
+            squared[lane] += step * step;
+            next[at] = relaxation == 1.0f && totals[lane] > 0.0f ? mean : query + relaxation * step;
+        }
+    }
+#pragma unroll
+    for (int lane = 0; lane < QUERIES; ++lane) {
+        if (first + lane >= active) continue;
+        details[first + lane] = totals[lane];
+        details[query_stride + first + lane] = squared[lane];
+        farthest = squared[lane] <= farthest ? farthest : squared[lane];
+    }
+    if (tolerance >= 0.0f) end_blurring(state, farthest, tolerance, active);
+}
+
+#define WIDE_KERNEL(name, W, D, QUERIES)                                                                           \
+    extern "C" __global__ void name##_##D(const float* queries, size_t, const float* points, size_t, float* next,  \
+                                          size_t, float* sums, size_t, unsigned* state, unsigned n, unsigned d,    \
+                                          unsigned stride, unsigned query_stride, unsigned, unsigned limit,        \
+                                          float tolerance, float relaxation) {                                     \
+        shift_wide<W, D, QUERIES>(queries, points, next, sums, state, n, d, stride, query_stride, limit,           \
+                                  tolerance, relaxation);                                                          \
+    }
+
+WIDE_KERNEL(shift_gaussian, Gaussian, 8, 4)
+WIDE_KERNEL(shift_gaussian, Gaussian, 16, 2)
+WIDE_KERNEL(shift_gaussian, Gaussian, 32, 2)
