@@ -8,7 +8,7 @@ use crate::check::{Allowances, KernelInfo, check};
 use crate::compiler::{self, Compiler};
 use crate::device_build::{DeviceBuild, recipe};
 use crate::error::Error;
-use crate::ptx::{Malformed, Ptx, cut, split};
+use crate::ptx::{Malformed, Ptx, cut, rolled, split};
 use crate::sources::Sources;
 use crate::stamp::{CheckedIn, Fit, write_files};
 
@@ -341,7 +341,7 @@ impl CudaBuilder {
                 line_tables: self.line_tables,
                 target_dir: &target_dir,
             };
-            let (more, infos) = examine(arch, &device_build.run()?, &allowed)?;
+            let (more, infos) = examine(arch, &rolled(&device_build.run()?), &allowed)?;
             modules = with_new(modules, more);
             // A family may be left out for an old architecture, whose instructions do not reach for it.
             let is_new = |info: &KernelInfo| !kernels.iter().any(|known: &KernelInfo| known.name == info.name);
