@@ -18,6 +18,7 @@
 
 use cuda_std::{atomic, prelude::*};
 
+use crate::lanes;
 use crate::progress;
 use crate::share::each;
 use crate::shift::end_blurring;
@@ -44,6 +45,28 @@ fn add_row<M: Machine>(weight: f32, row: &Row, mut sums: Row) -> Row {
     sums
 }
 
+/// The row that begins at a node.
+///
+/// # Safety
+/// The nodes may be read; on a GPU they begin at a multiple of 16 bytes.
+#[inline(always)]
+unsafe fn load_row<M: Machine>(node: *const f32) -> Row {
+    // SAFETY: the caller's promise.
+    unsafe {
+        if M::LANES > 4 {
+            return node.cast::<Row>().read();
+        }
+        let mut row = [0.0; 4 * TAPS];
+        for k in 0..TAPS {
+            let node: [f32; 4] = lanes::load_whole::<M, 4>(node.add(4 * k));
+            for word in 0..4 {
+                row[4 * k + word] = node[word];
+            }
+        }
+        row
+    }
+}
+
 /// The sum of weights, and the step in spacings, at a place: s behind the second of the nodes it touches, the first of
 /// which is at `base`.
 #[inline(always)]
@@ -66,8 +89,8 @@ fn read<M: Machine, const D: usize>(nodes: &[f32], layout: Layout<'_>, base: usi
                 weight *= pick(along[2], z);
             }
             // SAFETY: `locate` gives nodes of the grid with three more behind them, which a block holds, too; the launch
-            // has checked that the field has them all.
-            let row = unsafe { &*nodes.as_ptr().add(node * 4).cast::<Row>() };
+            // has checked that the field has them all. A node has 16 bytes, and a GPU's field begins at a multiple of them.
+            let row = &unsafe { load_row::<M>(nodes.as_ptr().add(node * 4)) };
             sums = add_row::<M>(weight, row, sums);
             if D > 1 {
                 about_y = add_row::<M>(weight * pick(from[1], y), row, about_y);
@@ -91,7 +114,8 @@ fn read<M: Machine, const D: usize>(nodes: &[f32], layout: Layout<'_>, base: usi
         }
     }
     for c in 0..D {
-        numerator[c] = if total > 0.0 { numerator[c] / total } else { 0.0 * total };
+        // As in shift.rs.
+        numerator[c] = M::divide(numerator[c], if total <= 0.0 { f32::INFINITY } else { total });
     }
     (total, numerator)
 }
@@ -104,6 +128,7 @@ fn read<M: Machine, const D: usize>(nodes: &[f32], layout: Layout<'_>, base: usi
 /// that is not stored waits there, for a launch with that block.
 #[kernel(
     instances(climb_1<1>, climb_2<2>, climb_3<3>),
+    rolled,
     threads = 32..=1024,
     grid = m.div_ceil(block.x * Machine::LANES),
     require(
@@ -143,7 +168,7 @@ pub unsafe fn climb<const D: usize>(
     let layout = Layout::new::<D>(slots, keys, [nodes_x, nodes_y, nodes_z]);
     let grid = Grid { nodes: [nodes_x, nodes_y, nodes_z], inverse, low: [low_x, low_y, low_z], layout };
     let stride = stride as usize;
-    let spacing = 1.0 / inverse;
+    let spacing = Machine::divide_f64(1.0, inverse);
     let squared_spacing = (spacing * spacing) as f32;
     let (mut still, mut most) = (0, 0);
     each::<Machine>(m as usize, |i| {
@@ -235,6 +260,7 @@ pub unsafe fn climb<const D: usize>(
 /// `sums` is 2 x stride: the sum of weights, and the squared step. One thread LANES points.
 #[kernel(
     instances(blur_1<1>, blur_2<2>, blur_3<3>),
+    rolled,
     threads = 32..=1024,
     grid = n.div_ceil(block.x * Machine::LANES),
     require(
@@ -277,7 +303,7 @@ pub unsafe fn blur<const D: usize>(
     }
     let layout = Layout::new::<D>(slots, keys, [nodes_x, nodes_y, nodes_z]);
     let grid = Grid { nodes: [nodes_x, nodes_y, nodes_z], inverse, low: [low_x, low_y, low_z], layout };
-    let (stride, spacing) = (stride as usize, (1.0 / inverse) as f32);
+    let (stride, spacing) = (stride as usize, Machine::divide_f64(1.0, inverse) as f32);
     let mut farthest = 0.0;
     each::<Machine>(n as usize, |i| {
         let (mut first, mut s, mut at) = ([0; D], [0.0; D], [0.0; D]);

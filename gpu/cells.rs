@@ -16,7 +16,8 @@ pub(crate) fn cell_of(x: f32, inverse_side: f32) -> f32 {
     let scaled = x * inverse_side + 0.5;
     // From 2^23 on every number is whole.
     if scaled > -8_388_608.0 && scaled < 8_388_608.0 {
-        let whole = scaled as i32 as f32;
+        // SAFETY: within the bounds of an i32.
+        let whole = unsafe { scaled.to_int_unchecked::<i32>() } as f32;
         if whole > scaled { whole - 1.0 } else { whole }
     } else {
         scaled
@@ -99,6 +100,7 @@ pub(crate) unsafe fn note_first(cell: *mut u32, item: usize) {
 /// `slot_of[i]`: the slot of the cell, of all d coordinates, that end i lies in; `u32::MAX` for an
 /// orphan, whose `support`, where there is any, is 0. `slots` and `firsts` are zero before.
 #[kernel(
+    small,
     threads = 32..=1024,
     grid = n.div_ceil(block.x * Machine::LANES),
     require(

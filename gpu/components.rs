@@ -31,19 +31,54 @@ pub const NONE: u32 = u32::MAX;
 #[inline(always)]
 unsafe fn root(parents: *mut u32, mut item: u32) -> u32 {
     loop {
-        // SAFETY: the caller's promise. An ancestor in a parent's place leaves the sets as they are.
-        unsafe {
-            let parent = atomic::load(parents.add(item as usize));
-            if parent == item {
-                return item;
-            }
-            let above = atomic::load(parents.add(parent as usize));
-            if above != parent {
-                atomic::store(parents.add(item as usize), above);
-            }
-            item = above;
+        // SAFETY: the caller's promise.
+        let above = unsafe { climb(parents, item) };
+        if above == item {
+            return item;
         }
+        item = above;
     }
+}
+
+/// The parent of an item's parent, who takes the latter's place: the sets stay as they are. The item itself, if it is a root.
+///
+/// # Safety
+/// As for [`root`].
+#[inline(always)]
+unsafe fn climb(parents: *mut u32, item: u32) -> u32 {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let parent = atomic::load(parents.add(item as usize));
+        if parent == item {
+            return item;
+        }
+        let above = atomic::load(parents.add(parent as usize));
+        if above != parent {
+            atomic::store(parents.add(item as usize), above);
+        }
+        above
+    }
+}
+
+/// The larger of two items whose ways up do not meet below it, and the smaller: or nothing, if they are in one set.
+///
+/// A parent is smaller than its child: so whoever is the larger goes up, until both are one or the larger is a root, and the
+/// smaller one's root is another.
+///
+/// # Safety
+/// As for [`root`].
+#[inline(always)]
+unsafe fn apart_in(parents: *mut u32, mut a: u32, mut b: u32) -> Option<(u32, u32)> {
+    while a != b {
+        let (high, low) = if a > b { (a, b) } else { (b, a) };
+        // SAFETY: the caller's promise.
+        let above = unsafe { climb(parents, high) };
+        if above == high {
+            return Some((high, low));
+        }
+        (a, b) = (above, low);
+    }
+    None
 }
 
 /// Unites two sets under the smaller of their roots.
@@ -52,23 +87,20 @@ unsafe fn root(parents: *mut u32, mut item: u32) -> u32 {
 /// As for [`root`].
 #[inline(always)]
 pub(crate) unsafe fn join(parents: *mut u32, mut a: u32, mut b: u32) {
-    loop {
-        // SAFETY: the caller's promise. Only what is a root still gets another parent.
-        unsafe {
-            (a, b) = (root(parents, a), root(parents, b));
-            if a == b {
-                return;
-            }
-            let (low, high) = if a < b { (a, b) } else { (b, a) };
+    // SAFETY: the caller's promise. Only what is a root still gets another parent, and a smaller one.
+    unsafe {
+        while let Some((high, low)) = apart_in(parents, a, b) {
             if atomic::compare_exchange(parents.add(high as usize), high, low) == high {
                 return;
             }
+            (a, b) = (high, low);
         }
     }
 }
 
 /// `leader_of[i]` and, to begin with, `parents[i]`: the smallest end of end i's cell, or [`NONE`].
 #[kernel(
+    small,
     threads = 32..=1024,
     grid = n.div_ceil(block.x * Machine::LANES),
     require(slot_of.len() >= n, leader_of.len() >= n, parents.len() >= n),
@@ -90,27 +122,82 @@ pub unsafe fn component_leaders(
     });
 }
 
-/// The cell of an end in the grid; coordinates that there are not count as 0.
-#[inline(always)]
-fn grid_cell(columns: &[f32], axes: &[u32], (i, d, stride): (usize, usize, usize), inverse_side: f32) -> [f32; AXES] {
-    let mut cell = [0.0; AXES];
-    for k in 0..AXES {
-        if k < d {
-            let c = if d <= AXES { k } else { axes[k] as usize };
-            cell[k] = cell_of(columns[c * stride + i], inverse_side);
-        }
+/// The grid that leaders lie in.
+#[derive(Clone, Copy)]
+struct Grid<'a> {
+    columns: &'a [f32],
+    axes: &'a [u32],
+    d: usize,
+    stride: usize,
+    inverse_side: f32,
+}
+
+/// Loops over axes stay loops on a GPU: what is indexed there must be picked.
+impl Grid<'_> {
+    /// Coordinates of a cell that there are; the others are 0.
+    #[inline(always)]
+    fn used(&self) -> usize {
+        if self.d <= AXES { self.d } else { AXES }
     }
-    cell
+
+    /// Coordinate k of an end's cell.
+    #[inline(always)]
+    fn coordinate(&self, item: usize, k: usize) -> f32 {
+        let c = if self.d <= AXES { k } else { self.axes[k] as usize };
+        cell_of(self.columns[c * self.stride + item], self.inverse_side)
+    }
+
+    /// The cell of an end.
+    #[inline(always)]
+    fn cell(&self, item: usize) -> [f32; AXES] {
+        let (mut cell, mut k) = ([0.0; AXES], 0);
+        while k < self.used() {
+            cell = with(cell, k, self.coordinate(item, k));
+            k += 1;
+        }
+        cell
+    }
+
+    /// Whether an end is in the cell.
+    #[inline(always)]
+    fn is_in(&self, item: usize, cell: [f32; AXES]) -> bool {
+        let mut k = 0;
+        while k < self.used() && self.coordinate(item, k) == pick(cell, k) {
+            k += 1;
+        }
+        k == self.used()
+    }
+}
+
+#[inline(always)]
+fn pick(cell: [f32; AXES], k: usize) -> f32 {
+    match k {
+        0 => cell[0],
+        1 => cell[1],
+        _ => cell[2],
+    }
+}
+
+/// The cell with another coordinate k.
+#[inline(always)]
+fn with(cell: [f32; AXES], k: usize, x: f32) -> [f32; AXES] {
+    [if k == 0 { x } else { cell[0] }, if k == 1 { x } else { cell[1] }, if k == 2 { x } else { cell[2] }]
 }
 
 #[inline(always)]
 fn hash_of(cell: [f32; AXES]) -> u32 {
-    mix(mix(mix(0, cell[0].to_bits()), cell[1].to_bits()), cell[2].to_bits())
+    let (mut hash, mut k) = (0, 0);
+    while k < AXES {
+        hash = mix(hash, pick(cell, k).to_bits());
+        k += 1;
+    }
+    hash
 }
 
 /// Puts leaders into the grid: `heads[slot]` and `next[i]` are an end's number plus 1, or 0 for none.
 /// For d <= 3 all leaders of a cell become one set.
 #[kernel(
+    small,
     threads = 32..=1024,
     grid = n.div_ceil(block.x * Machine::LANES),
     require(
@@ -145,11 +232,11 @@ pub unsafe fn link_leaders(
         if leader_of[i] as usize != i {
             return;
         }
-        let cell = |item: usize| grid_cell(columns, axes, (item, d, stride), inverse_side);
-        let own = cell(i);
+        let grid = Grid { columns, axes, d, stride, inverse_side };
+        let own = grid.cell(i);
         // SAFETY: the launch has checked the lengths; slots, heads and parents are changed atomically only.
         unsafe {
-            let slot = claim(slots, capacity as usize, i, hash_of(own), |owner| cell(owner) == own);
+            let slot = claim(slots, capacity as usize, i, hash_of(own), |owner| grid.is_in(owner, own));
             next.write(i, atomic::exchange(heads.add(slot), i as u32 + 1));
             if d <= AXES {
                 let owner = atomic::load(slots.add(slot)) - 1;
@@ -180,6 +267,7 @@ fn apart<M: Machine, T: Metric>(
 /// behind its own, up to `reach` away, so that every pair of cells is looked at from one side.
 #[kernel(
     instances(unite_l2<SquaredL2>, unite_l1<L1>, unite_lp<Lp>),
+    small,
     threads = 32..=1024,
     grid = n.div_ceil(block.x * Machine::LANES),
     require(
@@ -210,42 +298,41 @@ pub unsafe fn unite<T: Metric>(
     limit: f32,
 ) {
     let (n, d, stride) = (n as usize, d as usize, stride as usize);
+    let side = Machine::divide(1.0, inverse_side);
     each::<Machine>(n, |i| {
         if leader_of[i] as usize != i {
             return;
         }
         let whole = d <= AXES;
-        let used = if whole { d as u32 } else { AXES as u32 };
         let width = 2 * reach + 1;
+        let grid = Grid { columns, axes, d, stride, inverse_side };
         let mut cells = 1;
-        for k in 0..AXES as u32 {
-            cells *= if k < used { width } else { 1 };
+        for _ in 0..grid.used() {
+            cells *= width;
         }
-        let cell = |item: usize| grid_cell(columns, axes, (item, d, stride), inverse_side);
-        let own = cell(i);
+        let own = grid.cell(i);
         // The middle cell is the own one, which is one set already if cells are whole.
         let mut code = cells / 2 + u32::from(whole);
         while code < cells {
             let mut rest = code;
             code += 1;
-            let (mut there, mut gap) = (own, 0.0);
-            for k in 0..AXES {
-                if (k as u32) < used {
-                    let step = (rest % width) as f32 - reach as f32;
-                    rest /= width;
-                    there[k] += step;
-                    let between = if step.abs() > 1.0 { (step.abs() - 1.0) / inverse_side } else { 0.0 };
-                    gap = T::add::<Machine>(gap, between, p);
-                }
+            let (mut there, mut gap, mut k) = (own, 0.0, 0);
+            while k < grid.used() {
+                let step = (rest % width) as f32 - reach as f32;
+                rest /= width;
+                there = with(there, k, pick(own, k) + step);
+                let between = if step.abs() > 1.0 { (step.abs() - 1.0) * side } else { 0.0 };
+                gap = T::add::<Machine>(gap, between, p);
+                k += 1;
             }
             // Nothing in it is near; the margin is for roundings.
             if gap > limit * 1.001 {
                 continue;
             }
-            let Some((slot, owner)) = find(slots, hash_of(there), |owner| cell(owner) == there) else { continue };
+            let Some((slot, owner)) = find(slots, hash_of(there), |owner| grid.is_in(owner, there)) else { continue };
             // SAFETY: the launch has checked the length of `parents`, which is touched atomically only.
             unsafe {
-                if whole && root(parents, i as u32) == root(parents, owner as u32) {
+                if whole && apart_in(parents, i as u32, owner as u32).is_none() {
                     continue;
                 }
                 let mut at = heads[slot];
@@ -253,7 +340,7 @@ pub unsafe fn unite<T: Metric>(
                     let j = at as usize - 1;
                     at = next[j];
                     // In the own cell, too, each pair once.
-                    let skip = there == own && j >= i || !whole && root(parents, i as u32) == root(parents, j as u32);
+                    let skip = there == own && j >= i || !whole && apart_in(parents, i as u32, j as u32).is_none();
                     if !skip && apart::<Machine, T>(columns, (i, j), (d, stride), (p, limit)) <= limit {
                         join(parents, i as u32, j as u32);
                         if whole {
@@ -268,6 +355,7 @@ pub unsafe fn unite<T: Metric>(
 
 /// `root_of[i]`, or [`NONE`], and `flags[i]`: 1 for a root, else 0.
 #[kernel(
+    small,
     threads = 32..=1024,
     grid = n.div_ceil(block.x * Machine::LANES),
     require(parents.len() >= n, leader_of.len() >= n, root_of.len() >= n, flags.len() >= n),
@@ -291,6 +379,7 @@ pub unsafe fn component_roots(
 
 /// `ids[i] = numbers[root_of[i]]`, or [`NONE`]. `numbers` are the scanned flags.
 #[kernel(
+    small,
     threads = 32..=1024,
     grid = n.div_ceil(block.x * Machine::LANES),
     require(root_of.len() >= n, numbers.len() >= n, ids.len() >= n),

@@ -45,7 +45,7 @@
 //!
 //! How to add one: `docs/writing-kernels.md`.
 #![cfg_attr(target_arch = "nvptx64", no_std)]
-#![cfg_attr(target_arch = "nvptx64", feature(abi_ptx, asm_experimental_arch))]
+#![cfg_attr(target_arch = "nvptx64", feature(abi_ptx, asm_experimental_arch, optimize_attribute))]
 // What only a launch shape mentions is unused in the PTX.
 #![cfg_attr(target_arch = "nvptx64", allow(dead_code))]
 // Lanes and coordinates index several arrays at once, which an iterator over one of them would hide.

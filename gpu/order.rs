@@ -48,6 +48,7 @@ impl Items<'_> {
 
 /// Sorted runs of [`RUN`] of the items 0..count. One thread a run.
 #[kernel(
+    small,
     threads = 32..=1024,
     grid = count.div_ceil(RUN).div_ceil(block.x),
     require(
@@ -95,6 +96,7 @@ pub unsafe fn sort_runs(
 
 /// Merges pairs of neighbouring sorted runs of `run` items. One thread for [`RUN`] items of the result.
 #[kernel(
+    small,
     threads = 32..=1024,
     grid = count.div_ceil(RUN).div_ceil(block.x),
     require(
@@ -160,6 +162,7 @@ pub unsafe fn merge_runs(
 /// fewer than `minimum` points, which so come last. `kept[0]`, zero before, counts the others.
 /// One thread a group.
 #[kernel(
+    small,
     threads = 32..=1024,
     grid = count.div_ceil(block.x),
     require(totals.len() >= count, sizes.len() >= count, keys.len() >= count, kept.len() >= 1),
@@ -188,6 +191,7 @@ pub unsafe fn group_keys(
 
 /// `label_of[order[k]]`: k for the first `kept[0]` groups, [`NONE`] for the others. One thread a group.
 #[kernel(
+    small,
     threads = 32..=1024,
     grid = count.div_ceil(block.x),
     require(order.len() >= count, kept.len() >= 1, label_of.len() >= count),
@@ -202,7 +206,7 @@ pub unsafe fn label_groups(order: &[u32], kept: &[u32], mut label_of: DisjointMu
 }
 
 /// `labels[i] = label_of[ids[i]]`, and [`NONE`] for what has no group.
-#[kernel(threads = 32..=1024, grid = n.div_ceil(block.x * Machine::LANES), require(ids.len() >= n, labels.len() >= n))]
+#[kernel(small, threads = 32..=1024, grid = n.div_ceil(block.x * Machine::LANES), require(ids.len() >= n, labels.len() >= n))]
 pub unsafe fn relabel(ids: &[u32], label_of: &[u32], mut labels: DisjointMut<u32>, n: u32) {
     each::<Machine>(n as usize, |i| {
         let label = if (ids[i] as usize) < label_of.len() { label_of[ids[i] as usize] } else { NONE };
@@ -213,6 +217,7 @@ pub unsafe fn relabel(ids: &[u32], label_of: &[u32], mut labels: DisjointMut<u32
 
 /// Sizes, weights and means of the first `count` groups of an order, in that order. One thread a group.
 #[kernel(
+    small,
     threads = 32..=1024,
     grid = count.div_ceil(block.x),
     require(

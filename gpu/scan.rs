@@ -36,7 +36,13 @@ pub unsafe fn scan_sums(values: &[u32], mut sums: DisjointMut<u32>, n: u32) {
 }
 
 /// The scan of the first n values by one block; a thread takes a run of them, however long.
-#[kernel(block = 64, threads = 32..=MOST as u32, grid = 1, require(values.len() >= n, total.len() >= 1))]
+#[kernel(
+    small,
+    block = if Machine::LANES > 4 { 64 } else { MOST as u32 },
+    threads = 32..=MOST as u32,
+    grid = 1,
+    require(values.len() >= n, total.len() >= 1),
+)]
 pub unsafe fn scan_block(mut values: DisjointMut<u32>, mut total: DisjointMut<u32>, n: u32) {
     let partial = shared_array![u32; MOST];
     let n = n as usize;

@@ -221,7 +221,8 @@ unsafe fn finish<M: Machine, W: Weight, const D: usize, const LANES: usize>(
     for c in 0..D {
         let mut moved = [0.0; LANES];
         for lane in 0..LANES {
-            let step = if totals[lane] > W::LEAST { sums[c][lane] / totals[lane] } else { 0.0 * totals[lane] };
+            // By infinity, where there is no support; a NaN stays.
+            let step = M::divide(sums[c][lane], if totals[lane] <= W::LEAST { f32::INFINITY } else { totals[lane] });
             squared[lane] += step * step;
             moved[lane] = queries[c][lane] + arguments.relaxation * step;
         }

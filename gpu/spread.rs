@@ -68,6 +68,7 @@ unsafe fn is_over(state: *mut u32, limit: u32) -> bool {
 /// Adds points to the sums. `limit` is 0, or that of the run whose `state` says whether it is over.
 #[kernel(
     instances(spread_1<1>, spread_2<2>, spread_3<3>),
+    rolled,
     block = if Machine::LANES > 4 { 1 } else { 128 },
     grid = if Machine::LANES > 4 { copies } else { n.div_ceil(128) },
     require(

@@ -54,15 +54,16 @@ macro_rules! fused_steps {
         any: $any:ident, $any_marked:ident, $any_norm:ident;
     ) => {
         /// One step for d = 1, 2, 3, 4: see shift.rs. `most` is at least the number of active queries. `partial` and
-        /// `arrived`, which is all zeros, count for slices of less than n points alone.
+        /// `arrived`, which is all zeros, count for slices of less than n points alone. For d > 2 the driver's compiler
+        /// unrolls the loop over pairs once more on 7.5, and should.
         #[::cuda_std::kernel(
             instances(
-                $p1<$crate::rows::Row1, 1>,
-                $p2<$crate::rows::Row2, 2>,
+                rolled $p1<$crate::rows::Row1, 1>,
+                rolled $p2<$crate::rows::Row2, 2>,
                 $p3<$crate::rows::Row3, 3>,
                 $p4<$crate::rows::Row4, 4>,
-                $m1<$crate::rows::Marked1, 1>,
-                $m2<$crate::rows::Marked2, 2>,
+                rolled $m1<$crate::rows::Marked1, 1>,
+                rolled $m2<$crate::rows::Marked2, 2>,
                 $m3<$crate::rows::Marked3, 3>,
                 $m4<$crate::rows::Marked4, 4>,
             ),

@@ -25,12 +25,23 @@ const POINTS: usize = 8192;
 pub const SHARED_CELLS: usize = 4096;
 
 /// The largest power of two with which a number up to `bound` stays within `room`.
+///
+/// Of exponents alone: a division of f64 is a subroutine on a GPU.
 #[inline(always)]
 fn scale_within(room: f64, bound: f64) -> f64 {
-    const MOST: f64 = f64::from_bits((1023 + 1000) << 52);
-    let times = room / bound;
-    // Without its fraction it is a power of two. Where all is zero, any scale will do.
-    f64::from_bits((if times < MOST { times } else { MOST }).to_bits() & 0x7ff << 52)
+    const MOST: u64 = 1023 + 1000;
+    const FRACTION: u64 = (1 << 52) - 1;
+    let (room, bound) = (room.to_bits(), bound.to_bits());
+    let below = u64::from(room & FRACTION < bound & FRACTION);
+    let exponent = 1023 + (room >> 52) - (bound >> 52) - below;
+    // Where all is zero, any scale will do.
+    f64::from_bits((if bound > 0 && exponent < MOST { exponent } else { MOST }) << 52)
+}
+
+/// 1 / x, of a scale.
+#[inline(always)]
+fn inverse(scale: f64) -> f64 {
+    f64::from_bits((2 * 1023 << 52) - scale.to_bits())
 }
 
 /// S and R. `largest` has the bits of max|x| and of max|w|.
@@ -59,6 +70,7 @@ unsafe fn add(cell: *mut u64, value: f64) {
 /// Adds points to the sums of their groups: `sums[g * (d + 1) + c]` gets q_ic, and c = d gets v_i;
 /// `sizes[g]` counts; `firsts[g]` is `!i` of the smallest point. All are zero before. For many groups.
 #[kernel(
+    small,
     threads = 32..=1024,
     grid = n.div_ceil(block.x * Machine::LANES),
     require(
@@ -110,6 +122,7 @@ pub unsafe fn tally_many(
 /// [`tally_many`] for so few groups that a block has room for sums of its own, which it adds to the
 /// others' at the end. A block takes `POINTS` points.
 #[kernel(
+    small,
     threads = 32..=1024,
     grid = n.div_ceil(POINTS),
     shared = count * (d + 2) * 8,
@@ -161,10 +174,10 @@ pub unsafe fn tally_few(
             // SAFETY: the block has (d + 2) cells for the group; between the barriers they are touched atomically only.
             unsafe {
                 let own = own.add(group * (d + 2));
-                for c in 0..d {
-                    add(own.add(c), w * f64::from(columns[c * stride + i]) * by_x);
+                for c in 0..=d {
+                    let value = if c < d { w * f64::from(columns[c * stride + i]) * by_x } else { w * by_w };
+                    add(own.add(c), value);
                 }
-                add(own.add(d), w * by_w);
                 atomic::fetch_add(own.add(d + 1), 1);
                 note_first(firsts.add(group), i);
             }
@@ -174,7 +187,8 @@ pub unsafe fn tally_few(
     thread::sync_threads();
     let mut k = t;
     while k < cells {
-        let (group, c) = (k / (d + 2), k % (d + 2));
+        // In 32 bits: a division of 64 is a subroutine on a GPU.
+        let (group, c) = ((k as u32 / (d as u32 + 2)) as usize, (k as u32 % (d as u32 + 2)) as usize);
         // SAFETY: the launch has checked the lengths; nobody writes the block's cells after the barrier.
         unsafe {
             let value = own.add(k).read();
@@ -190,6 +204,7 @@ pub unsafe fn tally_few(
 
 /// `means[g * d + c]`, by rows, and `totals[g]`, the sum of the group's weights. One thread a group.
 #[kernel(
+    small,
     threads = 32..=1024,
     grid = count.div_ceil(block.x),
     require(
@@ -221,13 +236,14 @@ pub unsafe fn tally_means(
     }
     let (by_x, by_w) = scales(largest, room);
     let sums = &sums[group * (d + 1)..][..d + 1];
-    let total = sums[d] as f64 / by_w;
+    let (by_x, by_w) = (inverse(by_x), inverse(by_w));
+    let total = sums[d] as f64 * by_w;
     // SAFETY: row and cell `group` belong to the thread with that index.
     unsafe {
         totals.write(group, total);
         for c in 0..d {
             let mean = if total > 0.0 {
-                (sums[c] as i64 as f64 / by_x / total) as f32
+                Machine::divide_f64(sums[c] as i64 as f64 * by_x, total) as f32
             } else if firsts[group] > 0 {
                 columns[c * stride + !firsts[group] as usize]
             } else {

@@ -16,6 +16,10 @@ unsafe extern "C" {
     fn isspacep_shared(pointer: *const u8) -> bool;
     #[link_name = "llvm.nvvm.ex2.approx.ftz.f"]
     fn ex2_approx_ftz(x: f32) -> f32;
+    #[link_name = "llvm.nvvm.div.approx.ftz.f"]
+    fn div_approx_ftz(a: f32, b: f32) -> f32;
+    #[link_name = "llvm.nvvm.rcp.approx.ftz.d"]
+    fn rcp_approx_ftz_f64(x: f64) -> f64;
     #[link_name = "llvm.nvvm.lg2.approx.ftz.f"]
     fn lg2_approx_ftz(x: f32) -> f32;
     #[link_name = "llvm.nvvm.sqrt.approx.ftz.f"]
@@ -180,6 +184,25 @@ pub(crate) fn dynamic_shared<T>() -> *mut T {
         );
         shared_pointer(address)
     }
+}
+
+/// a / b: `div.approx.ftz`, off by at most two units in the last place.
+#[inline(always)]
+pub(crate) fn divide_approx(a: f32, b: f32) -> f32 {
+    // SAFETY: arithmetic.
+    unsafe { div_approx_ftz(a, b) }
+}
+
+/// a / b: `rcp.approx.ftz.f64`, right to 2^-20 or so, then Newton's method, which squares the error twice, and what is left.
+#[inline(always)]
+pub(crate) fn divide_f64(a: f64, b: f64) -> f64 {
+    let fma = core::f64::math::mul_add;
+    // SAFETY: arithmetic.
+    let mut inverse = unsafe { rcp_approx_ftz_f64(b) };
+    inverse = fma(fma(-b, inverse, 1.0), inverse, inverse);
+    inverse = fma(fma(-b, inverse, 1.0), inverse, inverse);
+    let quotient = a * inverse;
+    fma(fma(-b, quotient, a), inverse, quotient)
 }
 
 /// 2^x: `ex2.approx.ftz`, relative error at most 2^-22.

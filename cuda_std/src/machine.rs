@@ -66,6 +66,32 @@ pub trait Machine {
     /// ```
     fn mul_add(a: f32, b: f32, c: f32) -> f32;
 
+    /// `a / b`; exactly 0 where a is 0 and b is not.
+    ///
+    /// ```
+    /// use cuda_std::machine::{Baseline, Machine};
+    ///
+    /// assert_eq!(Baseline::divide(1.0, 4.0), 0.25);
+    /// ```
+    ///
+    /// # Precision
+    /// Correctly rounded on a processor. On a GPU, where the rounded quotient (`a / b`) takes a branch and a subroutine, in the
+    /// code as often as it stands there, off by at most two units in the last place, for |b| from 2^-126 to 2^126: beyond
+    /// that the quotient counts as 0. Subnormals count as zero there.
+    fn divide(a: f32, b: f32) -> f32;
+
+    /// The same in f64, of numbers whose quotient, and the inverse of b, is neither subnormal nor infinite.
+    ///
+    /// ```
+    /// use cuda_std::machine::{Baseline, Machine};
+    ///
+    /// assert_eq!(Baseline::divide_f64(1.0, 4.0), 0.25);
+    /// ```
+    ///
+    /// # Precision
+    /// Correctly rounded on a processor; off by at most two units in the last place on a GPU.
+    fn divide_f64(a: f64, b: f64) -> f64;
+
     /// The square root of `x >= 0`; exactly 0 at 0.
     ///
     /// ```
@@ -275,6 +301,22 @@ impl Machine for Gpu {
     }
 
     #[inline(always)]
+    fn divide(a: f32, b: f32) -> f32 {
+        #[cfg(target_arch = "nvptx64")]
+        return words::divide_approx(a, b);
+        #[cfg(not(target_arch = "nvptx64"))]
+        return a / b;
+    }
+
+    #[inline(always)]
+    fn divide_f64(a: f64, b: f64) -> f64 {
+        #[cfg(target_arch = "nvptx64")]
+        return words::divide_f64(a, b);
+        #[cfg(not(target_arch = "nvptx64"))]
+        return a / b;
+    }
+
+    #[inline(always)]
     fn sqrt(x: f32) -> f32 {
         #[cfg(target_arch = "nvptx64")]
         return words::sqrt_approx(x);
@@ -302,6 +344,16 @@ macro_rules! processor_machines {
             #[inline(always)]
             fn mul_add(a: f32, b: f32, c: f32) -> f32 {
                 $mul_add(a, b, c)
+            }
+
+            #[inline(always)]
+            fn divide(a: f32, b: f32) -> f32 {
+                a / b
+            }
+
+            #[inline(always)]
+            fn divide_f64(a: f64, b: f64) -> f64 {
+                a / b
             }
 
             #[inline(always)]

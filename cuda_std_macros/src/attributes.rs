@@ -16,17 +16,31 @@ pub struct Attributes {
     pub shared: Option<Expr>,
     pub require: Vec<Expr>,
     pub instances: Vec<Instance>,
+    /// `rolled` or `small`: what the GPU's code is to be like.
+    pub rolled: bool,
+    pub small: bool,
 }
 
-/// `name<arguments>` in `instances(…)`.
+/// `name<arguments>` in `instances(…)`, with `rolled` before it or without.
 pub struct Instance {
+    pub rolled: bool,
     pub name: Ident,
     pub arguments: AngleBracketedGenericArguments,
 }
 
 impl Parse for Instance {
     fn parse(input: ParseStream<'_>) -> Result<Self> {
-        Ok(Self { name: input.parse()?, arguments: input.parse()? })
+        let rolled = input.peek(Ident) && input.peek2(Ident);
+        if rolled {
+            let word: Ident = input.parse()?;
+            if word != "rolled" {
+                return Err(Error::new(
+                    word.span(),
+                    format!("unknown word `{word}` before an instance; there is `rolled`"),
+                ));
+            }
+        }
+        Ok(Self { rolled, name: input.parse()?, arguments: input.parse()? })
     }
 }
 
@@ -62,9 +76,14 @@ impl Attributes {
                 self.instances.extend(list::<Instance>(input)?);
                 Ok(())
             }
+            "rolled" => flag(&mut self.rolled, &key),
+            "small" => flag(&mut self.small, &key),
             other => Err(Error::new(
                 key.span(),
-                format!("unknown key `{other}`; there are block, threads, grid, shared, require(…) and instances(…)"),
+                format!(
+                    "unknown key `{other}`; there are block, threads, grid, shared, require(…), instances(…), rolled \
+                     and small"
+                ),
             )),
         }
     }
@@ -76,6 +95,13 @@ fn set<T: Parse>(slot: &mut Option<T>, key: &Ident, input: ParseStream<'_>) -> R
         None => Ok(()),
         Some(_) => Err(Error::new(key.span(), format!("`{key}` is given twice"))),
     }
+}
+
+fn flag(slot: &mut bool, key: &Ident) -> Result<()> {
+    if std::mem::replace(slot, true) {
+        return Err(Error::new(key.span(), format!("`{key}` is given twice")));
+    }
+    Ok(())
 }
 
 fn list<T: Parse>(input: ParseStream<'_>) -> Result<Punctuated<T, Token![,]>> {

@@ -20,11 +20,11 @@ pub fn expand(attributes: &Attributes, function: &ItemFn) -> Result<TokenStream>
         attributes,
     };
     if attributes.instances.is_empty() {
-        return kernel.module(&function.sig.ident, &TokenStream::new());
+        return kernel.module(&function.sig.ident, false, &TokenStream::new());
     }
     let modules = attributes.instances.iter().map(|instance| {
         let aliases = aliases(function, instance)?;
-        kernel.module(&instance.name, &aliases)
+        kernel.module(&instance.name, instance.rolled, &aliases)
     });
     modules.collect()
 }
@@ -87,9 +87,9 @@ struct Parts<'a> {
 }
 
 impl Parts<'_> {
-    fn module(&self, name: &Ident, aliases: &TokenStream) -> Result<TokenStream> {
+    fn module(&self, name: &Ident, rolled: bool, aliases: &TokenStream) -> Result<TokenStream> {
         let (visibility, docs) = (self.visibility, &self.docs);
-        let device = self.device(name);
+        let device = self.device(name, rolled);
         let processor = self.processor();
         let host = self.host(name)?;
         Ok(quote! {
@@ -127,7 +127,7 @@ impl Parts<'_> {
     }
 
     /// The entry of the PTX, and the comment in it by which `cuda_builder` knows the kernel.
-    fn device(&self, name: &Ident) -> TokenStream {
+    fn device(&self, name: &Ident, rolled: bool) -> TokenStream {
         let text = name.to_string();
         let body = self.body(&quote!(#[inline(always)]));
         let declarations = self.parameters.iter().map(Parameter::device_declaration);
@@ -136,15 +136,26 @@ impl Parts<'_> {
             self.attributes.shared.is_some().then(
                 || quote!(::core::arch::global_asm!(".extern .shared .align 16 .b8 cuda_std_dynamic_shared[];");),
             );
+        let Attributes { rolled: all_rolled, small, .. } = self.attributes;
+        // Read by `cuda_builder` (ptx/rolled.rs).
+        let rolled = (rolled || *all_rolled || *small).then(|| {
+            quote! {
+                #[cfg(target_arch = "nvptx64")]
+                ::core::arch::global_asm!(concat!("// cuda_std.rolled ", #text));
+            }
+        });
+        let optimize = small.then(|| quote!(#[optimize(size)]));
         quote! {
             #[cfg(target_arch = "nvptx64")]
             ::core::arch::global_asm!(concat!("// cuda_std.kernel ", #text, " ", module_path!()));
+            #rolled
             #dynamic_shared
             #[cfg(target_arch = "nvptx64")]
             const _: () = {
                 #[allow(dead_code)]
                 type Machine = ::cuda_std::machine::Gpu;
                 #body
+                #optimize
                 #[unsafe(export_name = #text)]
                 #[allow(clippy::too_many_arguments, clippy::undocumented_unsafe_blocks)]
                 unsafe extern "ptx-kernel" fn entry(#(#declarations),*) {

@@ -42,6 +42,13 @@ use syn::{ItemFn, parse_macro_input};
 /// `instances(shift_gaussian_2<Gaussian, 2>, shift_flat_2<Flat, 2>)`. Within the body the parameters are
 /// plain names, so that `[f32; D * Machine::LANES]` is a type.
 ///
+/// # Code for the GPU
+/// A driver compiles a kernel when it is launched first, and takes longer the more code it makes of it.
+/// - `rolled`: it leaves loops as they are in the PTX. For a kernel whose hot loop LLVM has unrolled as far as it should be;
+///   for some instances alone if it stands before those, as in `instances(rolled shift_1<1>, shift_4<4>)`.
+/// - `small`: LLVM leaves them, too, and optimises for size. For a kernel that is soon done. The crate of kernels needs
+///   `#![cfg_attr(target_arch = "nvptx64", feature(optimize_attribute))]`.
+///
 /// # Example
 /// ```
 /// use cuda_std::prelude::*;

@@ -1,11 +1,13 @@
 //! Reads PTX as far as splitting and checking it need: top-level items, their names, what they refer to.
 
+mod rolled;
 mod split;
 pub(crate) mod tokens;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use self::tokens::{Kind, Token, code_tokens, tokens};
+pub(crate) use rolled::rolled;
 pub use split::{FamilyText, cut, split};
 
 /// How a kernel is marked: the comment that `#[kernel]` leaves in the PTX.
@@ -229,7 +231,7 @@ fn item_length(tokens: &[Token<'_>]) -> Result<usize, Malformed> {
         return Ok(tokens.iter().take_while(|t| t.line == first.line).count());
     }
     let is_section = first.text == ".section";
-    let (mut depth, mut is_code) = (0_usize, false);
+    let (mut depth, mut is_code, mut is_pragma) = (0_usize, false, false);
     for (index, token) in tokens.iter().enumerate() {
         match token.kind {
             Kind::Mark(b'(' | b'{' | b'[') => depth += 1,
@@ -241,8 +243,13 @@ fn item_length(tokens: &[Token<'_>]) -> Result<usize, Malformed> {
                     return Ok(index + 1);
                 }
             }
+            // Of an entry, between its parameters and its body.
+            Kind::Mark(b';') if depth == 0 && is_pragma => is_pragma = false,
             Kind::Mark(b';') if depth == 0 => return Ok(index + 1),
-            Kind::Word if depth == 0 => is_code |= matches!(token.text, ".entry" | ".func"),
+            Kind::Word if depth == 0 => {
+                is_pragma |= is_code && token.text == ".pragma";
+                is_code |= matches!(token.text, ".entry" | ".func");
+            }
             _ => {}
         }
     }
