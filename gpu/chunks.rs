@@ -14,9 +14,18 @@ use crate::weight::Weight;
 /// Threads of a block.
 pub const THREADS: usize = 32;
 
-/// Points of a tile: as many as leave the weights of a block's queries within a GPU's shared memory,
-/// and a thread's weights within a processor's nearest cache.
-pub const TILE: usize = BOX;
+/// Points of a tile, for threads of so many lanes: as many as leave a thread's weights within a processor's nearest cache;
+/// on a GPU a quarter of a box, so that shared memory holds the weights of 20 blocks, which hide each other's waits.
+///
+/// ```
+/// use gpu::chunks::tile;
+///
+/// // On a processor a box is a tile.
+/// assert_eq!((tile(4), tile(16)), (16, gpu::near::BOX));
+/// ```
+pub const fn tile(lanes: usize) -> usize {
+    if lanes > 4 { BOX } else { BOX / 4 }
+}
 
 /// Coordinates of a chunk.
 pub const CHUNK: usize = 32;
@@ -42,21 +51,21 @@ pub(crate) const fn rows_apart(lanes: usize) -> usize {
 /// All threads of the block call it, with the same numbers; `chunk` has CHUNK coordinates, of which
 /// nobody reads between the waits.
 #[inline(always)]
-pub(crate) unsafe fn stage(
+pub(crate) unsafe fn stage<const LANES: usize>(
     points: &[f32],
-    chunk: *mut [f32; TILE],
+    chunk: *mut f32,
     (c0, d): (usize, usize),
     (j0, n): (usize, usize),
     stride: usize,
 ) {
     thread::sync_threads();
     let mut at = thread::thread_idx_x() as usize;
-    while at < CHUNK.min(d - c0).next_multiple_of(GROUP) * TILE {
-        let (c, j) = (at / TILE, at % TILE);
+    while at < CHUNK.min(d - c0).next_multiple_of(GROUP) * tile(LANES) {
+        let (c, j) = (at / tile(LANES), at % tile(LANES));
         let inside = c0 + c < d && j0 + j < n;
         let value = if inside { points[(c0 + c) * stride + j0 + j] } else { 0.0 };
         // SAFETY: the cell is in the chunk, and this thread alone writes it between barriers.
-        unsafe { (*chunk.add(c))[j] = value };
+        unsafe { chunk.add(at).write(value) };
         at += THREADS;
     }
     thread::sync_threads();
@@ -82,7 +91,7 @@ fn add_power<M: Machine, const P: u32>(sum: f32, difference: f32, p: f32) -> f32
 /// columns, `stride` apart; the group from `g` on lies in the tile.
 #[inline(always)]
 unsafe fn powers<M: Machine, const P: u32, const LANES: usize>(
-    chunk: *const [f32; TILE],
+    chunk: *const f32,
     coordinates: usize,
     g: usize,
     (queries, stride): (*const f32, usize),
@@ -93,7 +102,7 @@ unsafe fn powers<M: Machine, const P: u32, const LANES: usize>(
         // SAFETY: the caller's promise.
         let (query, x) = unsafe {
             let query = queries.add(c * stride).cast::<[f32; LANES]>().read();
-            (query, chunk.add(c).cast::<f32>().add(g).cast::<[f32; GROUP]>().read())
+            (query, chunk.add(c * tile(LANES) + g).cast::<[f32; GROUP]>().read())
         };
         for lane in 0..LANES {
             for k in 0..GROUP {
@@ -121,7 +130,7 @@ fn squared<K: Kind>(power: f32, outer: f32) -> f32 {
 /// to its scale.
 ///
 /// # Safety
-/// `rows` points to TILE of the thread's rows, [`rows_apart`] apart, the first `inside` of them
+/// `rows` points to a tile of the thread's rows, [`rows_apart`] apart, the first `inside` of them
 /// written; `marks` has as many.
 #[inline(always)]
 pub(crate) unsafe fn weigh<M: Machine, W: Weight, K: Kind, const LANES: usize>(
@@ -149,7 +158,7 @@ pub(crate) unsafe fn weigh<M: Machine, W: Weight, K: Kind, const LANES: usize>(
         // SAFETY: as above.
         unsafe { rows.add(j * rows_apart(LANES)).write(weights) };
     }
-    for j in inside..TILE {
+    for j in inside..tile(LANES) {
         // SAFETY: as above.
         unsafe { rows.add(j * rows_apart(LANES)).write([0.0; LANES]) };
     }
@@ -162,16 +171,16 @@ pub(crate) unsafe fn weigh<M: Machine, W: Weight, K: Kind, const LANES: usize>(
 /// As for [`weigh`]; the rows hold weights, and `chunk` points to the group's coordinates.
 #[inline(always)]
 pub(crate) unsafe fn pull<M: Machine, const LANES: usize>(
-    chunk: *const [f32; TILE],
+    chunk: *const f32,
     rows: *const [f32; LANES],
 ) -> [[f32; LANES]; GROUP] {
     let mut sums = [[0.0; LANES]; GROUP];
-    for group in 0..(TILE / UNROLL) as u32 {
+    for group in 0..(tile(LANES) / UNROLL) as u32 {
         let j0 = group as usize * UNROLL;
         let mut x = [[0.0; UNROLL]; GROUP];
         for k in 0..GROUP {
             // SAFETY: the caller's promise; the points from j0 on lie in the tile.
-            x[k] = unsafe { chunk.add(k).cast::<f32>().add(j0).cast::<[f32; UNROLL]>().read() };
+            x[k] = unsafe { chunk.add(k * tile(LANES) + j0).cast::<[f32; UNROLL]>().read() };
         }
         for j in 0..UNROLL {
             // SAFETY: the caller's promise.
@@ -190,14 +199,14 @@ pub(crate) unsafe fn pull<M: Machine, const LANES: usize>(
 /// As for [`powers`]; `rows` are the thread's, which the chunks before have written.
 #[inline(always)]
 pub(crate) unsafe fn add_chunk<M: Machine, K: Kind, const LANES: usize>(
-    chunk: *const [f32; TILE],
+    chunk: *const f32,
     rows: *mut [f32; LANES],
     (c0, coordinates): (usize, usize),
     queries: (*const f32, usize),
     p: f32,
 ) {
     let mut g = 0;
-    while g < TILE {
+    while g < tile(LANES) {
         let mut group = [[0.0; LANES]; GROUP];
         // SAFETY: the caller's promise.
         unsafe {

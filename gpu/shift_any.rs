@@ -1,10 +1,10 @@
 //! The fused mean-shift step for any d, and for any norm. What it computes: see shift.rs.
 //!
 //! ```text
-//! for each tile of TILE points:
+//! for each tile of a box of points (all of it, or a quarter):
 //!     for each chunk of CHUNK coordinates:          shared memory: the tile's coordinates
-//!         power[TILE][my queries] += |x_jc - q_ic|^p
-//!     weight[TILE][my queries] = factor_j W(scale_j power^outer), zero behind the last point
+//!         power[tile][my queries] += |x_jc - q_ic|^p
+//!     weight[tile][my queries] = factor_j W(scale_j power^outer), zero behind the last point
 //!     for each chunk:
 //!         next[c][my queries] += sum_j weight_j x_jc
 //! next = q + relaxation (next / total - q)
@@ -21,7 +21,7 @@
 
 use cuda_std::prelude::*;
 
-pub use crate::chunks::{CHUNK, THREADS, TILE};
+pub use crate::chunks::{CHUNK, THREADS, tile};
 use crate::chunks::{GROUP, add_chunk, pull, rows_apart, stage, weigh};
 use crate::lanes;
 use crate::near::{BOX, WIDE};
@@ -153,15 +153,41 @@ pub(crate) unsafe fn finish<W: Weight, K: Kind, const LANES: usize>(
     farthest
 }
 
+/// Adds sums of a group of coordinates, as far as there are `left`, to those that are there; or puts them there if they are
+/// the first.
+///
+/// # Safety
+/// `next` points to lanes in the group's first column, and their like in the others are `stride` apart; nobody else touches
+/// them, and they are written unless these are the first.
+#[inline(always)]
+unsafe fn add_group<const LANES: usize>(
+    (next, stride): (*mut f32, usize),
+    left: usize,
+    are_first: bool,
+    sums: [[f32; LANES]; GROUP],
+    mask: impl Fn([f32; LANES]) -> [f32; LANES],
+) {
+    for k in 0..GROUP {
+        if k < left {
+            // SAFETY: the caller's promise.
+            unsafe {
+                let next = next.add(k * stride).cast::<[f32; LANES]>();
+                let before = if are_first { [0.0; LANES] } else { next.read() };
+                next.write(lanes::add(before, mask(sums[k])));
+            }
+        }
+    }
+}
+
 /// One step. In the blurring form, ends the iteration too.
 ///
 /// # Safety
 /// All threads of the launch call it with the same arguments, which are as [`Arguments`] says; `chunk`
-/// is shared memory for CHUNK coordinates of a tile, `block_rows` for THREADS * TILE rows.
+/// is shared memory for CHUNK coordinates of a [`tile`], `block_rows` for THREADS * tile rows.
 #[inline(always)]
 #[doc(hidden)]
 pub unsafe fn step<M: Machine, W: Weight, K: Kind, const LANES: usize>(
-    chunk: *mut [f32; TILE],
+    chunk: *mut f32,
     block_rows: *mut [f32; LANES],
     d: u32,
     Norm { p, outer, sphere }: Norm,
@@ -181,7 +207,7 @@ pub unsafe fn step<M: Machine, W: Weight, K: Kind, const LANES: usize>(
     let moves = first < active as usize;
     let load = if moves { first } else { 0 };
     // SAFETY: the caller's promise.
-    let rows = unsafe { block_rows.add(if rows_apart(LANES) == 1 { t * TILE } else { t }) };
+    let rows = unsafe { block_rows.add(if rows_apart(LANES) == 1 { t * tile(LANES) } else { t }) };
     let (near, count) = (arguments.near, (active as usize).saturating_sub(first));
     // SAFETY: the lanes lie in columns of the queries, which have `query_stride * d` elements.
     let columns = unsafe { arguments.queries.as_ptr().add(load) };
@@ -203,57 +229,58 @@ pub unsafe fn step<M: Machine, W: Weight, K: Kind, const LANES: usize>(
         // SAFETY: the point is one of n.
         let distances = unsafe { near.distances_any::<M, LANES>((columns, query_stride), d, j0, count) };
         let pulls = moves && !near.all_far(&distances);
-        let mut c0 = 0;
-        while c0 < d {
-            // SAFETY: every thread of the block is here, with the same numbers. The rows are this thread's;
-            // the chunk was written before the barrier in `stage`, and is not until the next.
-            unsafe {
-                stage(arguments.points, chunk, (c0, d), (j0, n), stride);
-                if pulls {
-                    let queries = (columns.add(c0 * query_stride), query_stride);
-                    add_chunk::<M, K, LANES>(chunk, rows, (c0, CHUNK.min(d - c0)), queries, p);
-                }
-            }
-            c0 += CHUNK;
-        }
-        if pulls {
-            // SAFETY: this thread's rows, all of them written above; marks of the points j0.. of n.
-            let tile_totals = unsafe {
-                let marks = if K::MARKED { arguments.marks.as_ptr().add(j0) } else { arguments.marks.as_ptr() };
-                weigh::<M, W, K, LANES>(rows, TILE.min(n - j0), (marks, stride), outer)
-            };
-            totals = lanes::add(totals, near.masked(&distances, tile_totals));
-        }
-        let mut c0 = 0;
-        while c0 < d {
-            // With a single chunk the coordinates of the tile are still there.
-            if d > CHUNK {
-                // SAFETY: as above.
-                unsafe { stage(arguments.points, chunk, (c0, d), (j0, n), stride) };
-            }
-            let mut c = 0;
-            while c < CHUNK.min(d - c0) && moves && pulls {
-                // SAFETY: the group of coordinates is in the chunk, and the rows are this thread's.
-                let sums = unsafe { pull::<M, LANES>(chunk.add(c), rows) };
-                for k in 0..GROUP {
-                    if c0 + c + k < d {
-                        let at = (c0 + c + k) * query_stride + first;
-                        // SAFETY: the lanes of this thread are the only ones with these queries, and lie
-                        // in the column; the first tile wrote them.
-                        unsafe {
-                            let next = &mut arguments.next;
-                            let before = if seen == 0 { [0.0; LANES] } else { lanes::read(next, at) };
-                            let sums = if near.is_on() { near.masked(&distances, sums[k]) } else { sums[k] };
-                            lanes::write(next, at, lanes::add(before, sums));
-                        }
+        let end = n.min(j0 + BOX);
+        loop {
+            let mut c0 = 0;
+            while c0 < d {
+                // SAFETY: every thread of the block is here, with the same numbers. The rows are this thread's;
+                // the chunk was written before the barrier in `stage`, and is not until the next.
+                unsafe {
+                    stage::<LANES>(arguments.points, chunk, (c0, d), (j0, n), stride);
+                    if pulls {
+                        let queries = (columns.add(c0 * query_stride), query_stride);
+                        add_chunk::<M, K, LANES>(chunk, rows, (c0, CHUNK.min(d - c0)), queries, p);
                     }
                 }
-                c += GROUP;
+                c0 += CHUNK;
             }
-            c0 += CHUNK;
+            if pulls {
+                // SAFETY: this thread's rows, all of them written above; marks of the points j0.. of n.
+                let tile_totals = unsafe {
+                    let marks = if K::MARKED { arguments.marks.as_ptr().add(j0) } else { arguments.marks.as_ptr() };
+                    weigh::<M, W, K, LANES>(rows, tile(LANES).min(n - j0), (marks, stride), outer)
+                };
+                totals = lanes::add(totals, near.masked(&distances, tile_totals));
+            }
+            let mut c0 = 0;
+            while c0 < d {
+                // With a single chunk the coordinates of the tile are still there.
+                if d > CHUNK {
+                    // SAFETY: as above.
+                    unsafe { stage::<LANES>(arguments.points, chunk, (c0, d), (j0, n), stride) };
+                }
+                let mut c = 0;
+                while c < CHUNK.min(d - c0) && moves && pulls {
+                    // SAFETY: the group of coordinates is in the chunk, and the rows are this thread's.
+                    let sums = unsafe { pull::<M, LANES>(chunk.add(c * tile(LANES)), rows) };
+                    // SAFETY: the lanes of this thread are the only ones with these queries, and lie in the columns; the
+                    // first tile wrote them.
+                    unsafe {
+                        let next = arguments.next.as_mut_ptr().add((c0 + c) * query_stride + first);
+                        let mask = |sums| if near.is_on() { near.masked(&distances, sums) } else { sums };
+                        add_group((next, query_stride), d - c0 - c, seen == 0, sums, mask);
+                    }
+                    c += GROUP;
+                }
+                c0 += CHUNK;
+            }
+            seen += if pulls { tile(LANES).min(n - j0) as u32 } else { 0 };
+            j0 += tile(LANES);
+            // Where a box is a tile, the compiler need not look.
+            if tile(LANES) == BOX || j0 >= end {
+                break;
+            }
         }
-        seen += if pulls { TILE.min(n - j0) as u32 } else { 0 };
-        j0 += TILE;
     }
     if near.is_on() {
         // SAFETY: the caller's promise.

@@ -185,7 +185,7 @@ macro_rules! fused_steps {
             ),
             block = $crate::shift_any::THREADS as u32,
             grid = most.div_ceil($crate::shift_any::THREADS * Machine::LANES),
-            shared = $crate::shift_any::TILE * $crate::shift_any::THREADS * Machine::LANES * 4,
+            shared = $crate::shift_any::tile(Machine::LANES) * $crate::shift_any::THREADS * Machine::LANES * 4,
             require(
                 queries.len() >= query_stride * d,
                 points.len() >= stride * d,
@@ -231,8 +231,8 @@ macro_rules! fused_steps {
             let _ = query_box;
             let ends = <$weight as $crate::weight::Weight>::ENDS && !<K as $crate::shift_any::Kind>::ANY_NORM;
             let near = $crate::near::Near { boxes, query_boxes, reach2: if ends { reach2 } else { f32::INFINITY } };
-            use $crate::shift_any::{CHUNK, TILE};
-            let chunk = ::cuda_std::shared_array![[f32; TILE]; CHUNK];
+            use $crate::shift_any::{CHUNK, tile};
+            let chunk = ::cuda_std::shared_array![f32; tile(Machine::LANES) * CHUNK];
             let rows = ::cuda_std::shared::dynamic_shared_mem::<[f32; Machine::LANES]>();
             let slices = $crate::slices::Slices::none(n);
             let arguments = $crate::shift::Arguments {
@@ -240,7 +240,7 @@ macro_rules! fused_steps {
                 slices,
             };
             let norm = $crate::shift_any::Norm { p, outer, sphere };
-            // SAFETY: the launch has checked the sizes and given THREADS * TILE rows of LANES floats; all
+            // SAFETY: the launch has checked the sizes and given THREADS * tile rows of LANES floats; all
             // threads are here with the same arguments.
             unsafe { $crate::shift_any::step::<Machine, $weight, K, { Machine::LANES }>(chunk, rows, d, norm, arguments) }
         }
