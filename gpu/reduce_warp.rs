@@ -161,7 +161,7 @@ pub(crate) unsafe fn warp_sums<M: Machine, const COLUMNS: usize>(
 unsafe fn meet(mut rows: [f32; ROWS], lane: u32) -> f32 {
     // Lanes that differ in one bit: those with it keep the second half of the rows, the others the first.
     unrolled!(step in 0..3, {
-        let (half, bit) = (ROWS / 2 >> step, 16 >> step);
+        let (half, bit) = ((ROWS / 2) >> step, 16 >> step);
         let upper = lane & bit != 0;
         unrolled!(r in 0..ROWS / 2, {
             if r < half {

@@ -41,7 +41,7 @@ fn scale_within(room: f64, bound: f64) -> f64 {
 /// 1 / x, of a scale.
 #[inline(always)]
 fn inverse(scale: f64) -> f64 {
-    f64::from_bits((2 * 1023 << 52) - scale.to_bits())
+    f64::from_bits(((2 * 1023) << 52) - scale.to_bits())
 }
 
 /// S and R. `largest` has the bits of max|x| and of max|w|.

@@ -18,7 +18,7 @@ from .spelling import digits, duration, percent, table
 BLOCK = re.compile(r"(?P<begin><!-- record:(?P<name>[a-z-]+) -->\n)(?P<text>.*?)(?P<end><!-- /record -->)", re.DOTALL)
 MARK = re.compile(r"<!-- (?:record:|/record)")
 
-NO_GPU = "No GPU has run modeseek yet: there are no GPU figures."
+NO_GPU = "No whole record of a GPU has been made yet."
 
 
 def renewed(text: str, records: List[Record], base: Path) -> str:
