@@ -143,7 +143,7 @@ impl Device {
     /// ```
     ///
     /// # Errors
-    /// [`Error::NoGpu`] if there is none, or its driver's error.
+    /// [`Error::NoGpu`](crate::Error::NoGpu) if there is none, or its driver's error.
     pub fn cuda(number: usize) -> Result<Self> {
         Self::cuda_with(CudaOptions { number, ..CudaOptions::default() })
     }
@@ -161,7 +161,7 @@ impl Device {
     /// ```
     ///
     /// # Errors
-    /// [`Error::NoGpu`] if there is none, [`Error::Module`] if a module does not load, or the driver's error.
+    /// [`Error::NoGpu`](crate::Error::NoGpu) if there is none, [`Error::Module`](crate::Error::Module) if a module does not load, or the driver's error.
     pub fn cuda_with(options: CudaOptions) -> Result<Self> {
         // What was measured holds for the program's own kernels.
         let is_tuned = options.modules.is_empty();
@@ -185,7 +185,7 @@ impl Device {
     /// ```
     ///
     /// # Errors
-    /// [`Error::NoGpu`] if the program was built without PTX, [`Error::UnreadablePtx`] if a module of the
+    /// [`Error::NoGpu`](crate::Error::NoGpu) if the program was built without PTX, [`Error::UnreadablePtx`](crate::Error::UnreadablePtx) if a module of the
     /// options is none.
     pub fn interpreter(options: InterpreterOptions) -> Result<Self> {
         Ok(Self::new(Box::new(Interpreter::new(options)?), "asked for".to_owned()))

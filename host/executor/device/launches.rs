@@ -33,7 +33,7 @@ impl Device {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Launch`] before it begins; on the processor also what went wrong in a kernel, which a
+    /// [`Error::Launch`](crate::Error::Launch) before it begins; on the processor also what went wrong in a kernel, which a
     /// GPU reports only at the next download or [`synchronize`](Self::synchronize).
     pub fn launch(&self, launch: Launch<'_>) -> Result<()> {
         let sizes = launch.prepare(self.machine(), self.number(), &self.limits())?;

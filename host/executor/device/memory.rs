@@ -36,7 +36,7 @@ impl Device {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Memory`], with `what` it is for and the `advice`.
+    /// [`Error::Memory`](crate::Error::Memory), with `what` it is for and the `advice`.
     pub fn reserve(&self, bytes: u128, what: &str, advice: &'static str) -> Result<()> {
         let available = self.available()? as u128;
         if bytes > available {
