@@ -50,10 +50,11 @@ fn add_row<M: Machine>(weight: f32, row: &Row, mut sums: Row) -> Row {
 /// # Safety
 /// The nodes may be read; on a GPU they begin at a multiple of 16 bytes.
 #[inline(always)]
-unsafe fn load_row<M: Machine>(node: *const f32) -> Row {
+unsafe fn load_row<M: Machine, const D: usize>(node: *const f32) -> Row {
     // SAFETY: the caller's promise.
     unsafe {
-        if M::LANES > 4 {
+        // For d = 3 whole nodes take too many registers.
+        if M::LANES > 4 || D > 2 {
             return node.cast::<Row>().read();
         }
         let mut row = [0.0; 4 * TAPS];
@@ -90,7 +91,7 @@ fn read<M: Machine, const D: usize>(nodes: &[f32], layout: Layout<'_>, base: usi
             }
             // SAFETY: `locate` gives nodes of the grid with three more behind them, which a block holds, too; the launch
             // has checked that the field has them all. A node has 16 bytes, and a GPU's field begins at a multiple of them.
-            let row = &unsafe { load_row::<M>(nodes.as_ptr().add(node * 4)) };
+            let row = &unsafe { load_row::<M, D>(nodes.as_ptr().add(node * 4)) };
             sums = add_row::<M>(weight, row, sums);
             if D > 1 {
                 about_y = add_row::<M>(weight * pick(from[1], y), row, about_y);

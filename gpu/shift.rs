@@ -221,8 +221,16 @@ unsafe fn finish<M: Machine, W: Weight, const D: usize, const LANES: usize>(
     for c in 0..D {
         let mut moved = [0.0; LANES];
         for lane in 0..LANES {
-            // By infinity, where there is no support; a NaN stays.
-            let step = M::divide(sums[c][lane], if totals[lane] <= W::LEAST { f32::INFINITY } else { totals[lane] });
+            let (sum, total) = (sums[c][lane], totals[lane]);
+            let step = if D <= 2 {
+                // By infinity, where there is no support; a NaN stays.
+                M::divide(sum, if total <= W::LEAST { f32::INFINITY } else { total })
+            } else if total > W::LEAST {
+                // Branches: that many quotients at a time take registers that the loop over pairs has none left of.
+                sum / total
+            } else {
+                0.0 * total
+            };
             squared[lane] += step * step;
             moved[lane] = queries[c][lane] + arguments.relaxation * step;
         }
