@@ -34,7 +34,8 @@ impl Image {
     /// Where pixel i comes to, after how many iterations; and how near to a jump it came on its way: a pixel at the
     /// edge of the disc, a colour at the bandwidth, a step at the tolerance. The definition, over all pixels.
     fn climb(&self, i: usize, options: &Options) -> ([f64; 3], u32, f64) {
-        let mut at = [(i % self.width) as f64, (i / self.width) as f64];
+        let start = [(i % self.width) as f64, (i / self.width) as f64];
+        let mut at = start;
         let (mut colour, mut margin) = (self.colour(i), f64::INFINITY);
         let scale = options.weight.steps().scale;
         for done in 1..=options.limit {
@@ -43,8 +44,9 @@ impl Image {
                 let there = [(j % self.width) as f64, (j / self.width) as f64];
                 let (dx, dy) = (there[0] - at[0], there[1] - at[1]);
                 let distance = dx.hypot(dy);
-                // Whole numbers are compared exactly on every machine.
-                if dx.fract() != 0.0 || dy.fract() != 0.0 {
+                // At its own pixel a query's distances are exact on every machine; a whole place that it came to later is whole
+                // here, and a rounding beside it there.
+                if at != start {
                     margin = margin.min((distance - options.radius).abs());
                 }
                 if dx * dx + dy * dy > options.radius * options.radius {
