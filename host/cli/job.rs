@@ -11,7 +11,7 @@ use super::pictures::PictureArgs;
 use super::report::{Facts, Parameters, Report};
 use super::stream;
 use crate::agreement::adjusted_rand_index;
-use crate::data::{Carry, Format, ReadOptions, Source, Table};
+use crate::data::{Carry, Format, LeftOut, ReadOptions, Source, Table};
 use crate::error::{Error, Result};
 use crate::executor::{CpuOptions, Device, DeviceChoice, nvtx};
 use crate::mean_shift::{Bandwidth, Clustering, Form, Iteration, MeanShift, Seeding};
@@ -114,7 +114,7 @@ impl Job {
         if let (true, Input::Table { source, options, .. }) = (self.stream, &self.input) {
             let estimator = self.estimator.clone().on(&device);
             let streamed = stream::run(&estimator, &device, source, options, &self.outputs, (open, self.quiet))?;
-            let facts = self.facts(source.to_string(), streamed.columns, streamed.dropped);
+            let facts = self.facts(source.to_string(), (streamed.columns, streamed.left_out), streamed.dropped);
             return Ok(Report::of_stream(facts, &device, streamed.told));
         }
         let start = Instant::now();
@@ -150,13 +150,16 @@ impl Job {
             Input::Synthetic(_, shape) => Some(shape.name()),
             Input::Table { .. } => None,
         };
-        let facts = Facts { shape, ..self.facts(source, data.names.clone(), data.table.dropped) };
+        let columns = (data.names.clone(), data.table.left_out.clone());
+        let facts = Facts { shape, ..self.facts(source, columns, data.table.dropped) };
         let directions = self.estimator.is_of_directions();
         Report::of_fit(facts, device, data, (clustering, agreement), times, directions)
     }
 
-    fn facts(&self, source: String, columns: Vec<String>, dropped: u64) -> Facts {
-        Facts { source, shape: None, seed: self.seed, dropped, columns, parameters: self.parameters.clone() }
+    /// `columns`: those of coordinates, and those that are none since they do not hold numbers.
+    fn facts(&self, source: String, columns: (Vec<String>, Vec<LeftOut>), dropped: u64) -> Facts {
+        let (columns, left_out) = columns;
+        Facts { source, shape: None, seed: self.seed, dropped, columns, left_out, parameters: self.parameters.clone() }
     }
 
     fn options(&self) -> Option<&ReadOptions> {

@@ -15,7 +15,7 @@ use super::input::{Input, InputArgs};
 use super::interrupt;
 use super::outputs::{OutputArgs, Outputs};
 use super::report::{Cluster, Seconds, Streamed};
-use crate::data::{Carry, Chunk, Column, DataError, Format, ReadOptions, Reader, Sink, Source, with_columns};
+use crate::data::{Carry, Chunk, Column, DataError, Format, LeftOut, ReadOptions, Reader, Sink, Source, with_columns};
 use crate::error::{Error, Result};
 use crate::executor::{Counts, Device};
 use crate::mean_shift::{DensityField, FieldModes, MeanShift, Path};
@@ -23,6 +23,7 @@ use crate::mean_shift::{DensityField, FieldModes, MeanShift, Path};
 /// What became of a file's points.
 pub struct Done {
     pub columns: Vec<String>,
+    pub left_out: Vec<LeftOut>,
     pub dropped: u64,
     pub told: Streamed,
 }
@@ -88,7 +89,7 @@ pub fn run(
     let mut first = Pass::default();
     let bar = Bar::of(source, quiet);
     let mut reader = Reader::open(source, options, Carry::Nothing)?;
-    let columns = reader.coordinates().to_vec();
+    let (columns, left_out) = (reader.coordinates().to_vec(), reader.left_out().to_vec());
     let mut field: Option<DensityField> = None;
     while let Some(chunk) = reader.next_chunk()? {
         interrupt::check()?;
@@ -144,7 +145,7 @@ pub fn run(
         seconds,
         counts,
     };
-    Ok(Done { columns, dropped: first.dropped, told })
+    Ok(Done { columns, left_out, dropped: first.dropped, told })
 }
 
 /// What was read in one pass.

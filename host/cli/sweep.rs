@@ -9,7 +9,7 @@ use clap::Args;
 use super::estimator::EstimatorArgs;
 use super::input::InputArgs;
 use super::interrupt;
-use crate::data::Carry;
+use crate::data::{Carry, left_out_text};
 use crate::error::{Error, Result};
 use crate::executor::{CpuOptions, DeviceChoice};
 use crate::mean_shift::{Bandwidth, MeanShift};
@@ -98,6 +98,9 @@ impl SweepArgs {
             serde_json::to_writer(&mut *out, &sweep).map_err(std::io::Error::from)?;
             writeln!(out)?;
             return Ok(());
+        }
+        if let Some(text) = left_out_text(&data.table.left_out) {
+            writeln!(out, "{text}")?;
         }
         writeln!(
             out,

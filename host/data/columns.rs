@@ -1,5 +1,7 @@
 //! Which columns of a table mean what.
 
+use serde::Serialize;
+
 use super::error::DataError;
 
 /// What to do with rows in which a value is missing.
@@ -61,6 +63,32 @@ pub struct ReadOptions {
     pub array: Option<String>,
 }
 
+/// A column that is no coordinate though no columns were named, since it does not hold numbers.
+///
+/// ```
+/// use modeseek::data::{Carry, ReadOptions, Reader, Source};
+///
+/// # let folder = tempfile::tempdir().unwrap();
+/// # let path = folder.path().join("gaps.csv");
+/// std::fs::write(&path, "x,y\n1,2\n3,four\n")?;
+/// let reader = Reader::open(&Source::new(&path, None)?, &ReadOptions::default(), Carry::Nothing)?;
+/// assert_eq!(reader.left_out()[0].to_string(), "y (line 3 has \"four\")");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LeftOut {
+    /// The column.
+    pub column: String,
+    /// What it holds instead.
+    pub why: String,
+}
+
+impl std::fmt::Display for LeftOut {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} ({})", self.column, self.why)
+    }
+}
+
 /// A column that is read as numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
@@ -81,27 +109,40 @@ pub struct Chosen {
     pub weights: Option<usize>,
     /// Of the bandwidths.
     pub bandwidths: Option<usize>,
+    /// Those that would be coordinates if they held numbers.
+    pub left_out: Vec<LeftOut>,
 }
 
 impl Chosen {
-    /// The columns that the options mean, of those with these names, of which some hold `numbers`.
+    /// The columns that the options mean, of those with these names. For each, why it does not hold numbers; nothing
+    /// if it does.
     ///
     /// # Errors
     /// [`DataError::NoColumn`], [`DataError::Ambiguous`], [`DataError::NoNumbers`].
-    pub fn of(options: &ReadOptions, file: &str, names: &[String], numbers: &[bool]) -> Result<Self, DataError> {
+    pub fn of(
+        options: &ReadOptions,
+        file: &str,
+        names: &[String],
+        no_numbers: &[Option<String>],
+    ) -> Result<Self, DataError> {
         let find = |name: &String| find(name, file, names);
         let weights = options.weights.as_ref().map(find).transpose()?;
         let bandwidths = options.bandwidths.as_ref().map(find).transpose()?;
         let mut coordinates = options.coordinates.iter().map(find).collect::<Result<Vec<_>, _>>()?;
+        let mut left_out = Vec::new();
         if coordinates.is_empty() {
-            let taken = [weights, bandwidths];
-            coordinates = (0..names.len()).filter(|&at| numbers[at] && !taken.contains(&Some(at))).collect();
+            for at in (0..names.len()).filter(|&at| ![weights, bandwidths].contains(&Some(at))) {
+                match &no_numbers[at] {
+                    None => coordinates.push(at),
+                    Some(why) => left_out.push(LeftOut { column: names[at].clone(), why: why.clone() }),
+                }
+            }
         }
         if coordinates.is_empty() {
             let left = if weights.or(bandwidths).is_some() { " besides weights and bandwidths" } else { "" };
             return Err(DataError::NoNumbers { file: file.to_owned(), left });
         }
-        Ok(Self { coordinates, weights, bandwidths })
+        Ok(Self { coordinates, weights, bandwidths, left_out })
     }
 
     /// Columns and what they are, each once for each role.
@@ -133,6 +174,12 @@ fn find(name: &String, file: &str, names: &[String]) -> Result<usize, DataError>
     }
 }
 
+/// Which columns were left out and why, for a report; nothing if none were.
+pub fn left_out_text(columns: &[LeftOut]) -> Option<String> {
+    let texts: Vec<_> = columns.iter().map(ToString::to_string).collect();
+    (!texts.is_empty()).then(|| format!("not numbers, so no coordinates: {}", list(&texts)))
+}
+
 /// The first names, for a message.
 pub fn list(names: &[String]) -> String {
     const SHOWN: usize = 12;
@@ -152,7 +199,8 @@ mod tests {
     }
 
     fn choose(options: &ReadOptions) -> Result<Chosen, DataError> {
-        Chosen::of(options, "a.csv", &names(&["id", "x", "y", "w", "x"]), &[false, true, true, true, true])
+        let no_numbers = [Some("line 2 has \"a\"".to_owned()), None, None, None, None];
+        Chosen::of(options, "a.csv", &names(&["id", "x", "y", "w", "x"]), &no_numbers)
     }
 
     #[test]
@@ -164,14 +212,18 @@ mod tests {
             ..Default::default()
         };
         let chosen = choose(&options).unwrap();
-        assert_eq!(chosen, Chosen { coordinates: vec![2, 1], weights: Some(3), bandwidths: Some(4) });
+        // Whoever names columns is told nothing of others.
+        let left_out = Vec::new();
+        assert_eq!(chosen, Chosen { coordinates: vec![2, 1], weights: Some(3), bandwidths: Some(4), left_out });
         assert!(chosen.has(3) && !chosen.has(0));
     }
 
     #[test]
     fn all_numbers_are_coordinates_unless_they_are_said_to_be_something_else() {
         let options = ReadOptions { weights: Some("w".to_owned()), ..Default::default() };
-        assert_eq!(choose(&options).unwrap().coordinates, [1, 2, 4]);
+        let chosen = choose(&options).unwrap();
+        assert_eq!(chosen.coordinates, [1, 2, 4]);
+        assert_eq!(chosen.left_out[0].to_string(), "id (line 2 has \"a\")");
     }
 
     #[test]
@@ -182,7 +234,7 @@ mod tests {
             assert!(error.contains(known) && error.contains("a.csv"), "{error}");
         }
         let options = ReadOptions { weights: Some("x".to_owned()), ..Default::default() };
-        let none = Chosen::of(&options, "a.csv", &names(&["x"]), &[true]).unwrap_err();
+        let none = Chosen::of(&options, "a.csv", &names(&["x"]), &[None]).unwrap_err();
         assert!(matches!(none, DataError::NoNumbers { .. }), "{none}");
     }
 }

@@ -9,8 +9,8 @@ mod standard;
 mod synthetic;
 mod write;
 
-pub(crate) use columns::list;
-pub use columns::{Missing, ReadOptions};
+pub use columns::{LeftOut, Missing, ReadOptions};
+pub(crate) use columns::{left_out_text, list};
 pub use error::DataError;
 pub use read::{Carry, Chunk, Reader, Table};
 pub use shapes::Shape;

@@ -52,7 +52,31 @@ fn values_that_are_none() {
     folder.write("in.csv", "x,y,z\n1,2,a\n3,,b\n4,5,c\n");
     let report = folder.json("in.csv --missing drop --bandwidth 1 -o out.csv");
     assert_eq!((&report["points"], &report["dropped"]), (&2.into(), &1.into()));
+    assert_eq!(report["left_out"][0]["column"], "z");
     assert_eq!(folder.read("out.csv"), "x,y,z,label\n1,2,a,0\n4,5,c,1\n");
+}
+
+#[test]
+fn columns_that_are_left_out_are_named() {
+    let folder = Folder::new();
+    folder.write("in.csv", "name,x,y\na,1,2\nb,3,four\n");
+    let said = folder.run("in.csv --bandwidth 1");
+    assert!(
+        said.contains("not numbers, so no coordinates: name (line 2 has \"a\"), y (line 3 has \"four\")"),
+        "{said}"
+    );
+    // Nobody who names columns asked for the others.
+    assert!(!folder.run("in.csv --bandwidth 1 --columns x").contains("not numbers"));
+    let streamed = folder.json("in.csv --bandwidth 1 --stream");
+    assert_eq!(streamed["left_out"][1]["why"], "line 3 has \"four\"");
+    folder.run("in.csv --bandwidth 1 -o out.parquet");
+    let report = folder.json("out.parquet --bandwidth 1");
+    assert_eq!(
+        (&report["left_out"][0]["column"], &report["left_out"][0]["why"]),
+        (&"name".into(), &"its type is Utf8".into())
+    );
+    let swept = folder.run("sweep in.csv --from 1 --to 2 --steps 2");
+    assert!(swept.starts_with("not numbers, so no coordinates: name"), "{swept}");
 }
 
 #[test]

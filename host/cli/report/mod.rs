@@ -10,6 +10,7 @@ use nalgebra::{DMatrix, DVector};
 use serde::Serialize;
 
 use super::input::Data;
+use crate::data::LeftOut;
 use crate::error::Result;
 use crate::executor::{Counts, Device};
 use crate::mean_shift::{Clustering, Mode, Path};
@@ -26,6 +27,8 @@ pub struct Report {
     shape: Option<&'static str>,
     /// The names of the coordinates.
     columns: Vec<String>,
+    /// Columns that would be coordinates if they held numbers.
+    left_out: Vec<LeftOut>,
     points: u64,
     dimensions: usize,
     /// Rows that were left out, since a value was missing.
@@ -111,6 +114,7 @@ pub(super) struct Facts {
     pub seed: u64,
     pub dropped: u64,
     pub columns: Vec<String>,
+    pub left_out: Vec<LeftOut>,
     pub parameters: Parameters,
 }
 
@@ -212,7 +216,7 @@ impl Report {
     fn of(facts: Facts, device: &Device, mut seconds: Seconds, counts: Counts) -> Self {
         let Seconds { open_device, generate, read, prepare, iterate, label, download, write, .. } = seconds;
         seconds.total = open_device + generate + read + prepare + iterate + label + download + write;
-        let Facts { source, shape, seed, dropped, columns, parameters } = facts;
+        let Facts { source, shape, seed, dropped, columns, left_out, parameters } = facts;
         let Counts { launches, uploads, downloads } = counts;
         Self {
             version: env!("CARGO_PKG_VERSION"),
@@ -221,6 +225,7 @@ impl Report {
             source,
             shape,
             columns,
+            left_out,
             points: 0,
             dimensions: 0,
             dropped,

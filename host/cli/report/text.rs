@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use super::{Report, Seconds};
-use crate::data::list;
+use crate::data::{left_out_text, list};
 use crate::error::Result;
 use crate::mean_shift::Path;
 
@@ -21,6 +21,9 @@ impl Report {
     pub fn write_text(&self, out: &mut (impl Write + ?Sized)) -> Result<()> {
         writeln!(out, "device      {}: {}", self.device, self.device_why)?;
         writeln!(out, "data        {}", self.data_text())?;
+        if let Some(text) = left_out_text(&self.left_out) {
+            writeln!(out, "            {text}")?;
+        }
         let state = if self.converged { "converged" } else { "not converged: allow more --iterations" };
         let iterations = match (self.iterations, self.last_shift) {
             (Some(iterations), Some(shift)) => {

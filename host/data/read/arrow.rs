@@ -83,6 +83,7 @@ impl Batches {
                 coordinates: chosen.coordinates.iter().map(|&column| at(column)).collect(),
                 weights: chosen.weights.map(at),
                 bandwidths: chosen.bandwidths.map(at),
+                left_out: Vec::new(),
             };
             (read, ProjectionMask::roots(builder.parquet_schema(), wanted.iter().copied()))
         } else {
@@ -171,9 +172,10 @@ impl Chunks for Batches {
 /// The columns' names, and which are meant.
 fn choose(source: &Source, options: &ReadOptions, schema: &SchemaRef) -> Result<(Vec<String>, Chosen), DataError> {
     let names: Vec<String> = schema.fields().iter().map(|field| field.name().clone()).collect();
-    let numbers: Vec<bool> = schema.fields().iter().map(|field| is_numbers(field.data_type())).collect();
-    let chosen = Chosen::of(options, &source.to_string(), &names, &numbers)?;
-    if let Some((at, _)) = chosen.roles().find(|&(at, _)| !numbers[at]) {
+    let kinds = schema.fields().iter().map(|field| field.data_type());
+    let no_numbers: Vec<_> = kinds.map(|kind| (!is_numbers(kind)).then(|| format!("its type is {kind}"))).collect();
+    let chosen = Chosen::of(options, &source.to_string(), &names, &no_numbers)?;
+    if let Some((at, _)) = chosen.roles().find(|&(at, _)| no_numbers[at].is_some()) {
         let (column, kind) = (names[at].clone(), schema.field(at).data_type().to_string());
         return Err(DataError::ColumnKind { file: source.to_string(), column, kind });
     }

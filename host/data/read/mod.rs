@@ -8,7 +8,7 @@ mod text;
 
 use arrow_array::RecordBatch;
 
-use super::columns::ReadOptions;
+use super::columns::{LeftOut, ReadOptions};
 use super::error::DataError;
 use super::source::{Format, Source};
 use crate::error::Result;
@@ -75,6 +75,7 @@ pub struct Reader {
     source: Source,
     chunks: Box<dyn Chunks>,
     coordinates: Vec<String>,
+    left_out: Vec<LeftOut>,
     most: usize,
 }
 
@@ -107,10 +108,11 @@ impl Reader {
                 let table = $table?;
                 let name = |&at: &usize| table.names()[at].clone();
                 let coordinates: Vec<String> = table.chosen().coordinates.iter().map(name).collect();
-                (Box::new(table) as Box<dyn Chunks>, coordinates)
+                let left_out = table.chosen().left_out.clone();
+                (Box::new(table) as Box<dyn Chunks>, coordinates, left_out)
             }};
         }
-        let (chunks, coordinates) = match source.format() {
+        let (chunks, coordinates, left_out) = match source.format() {
             Format::Csv | Format::Tsv => opened!(text::Text::open(source, options, carry)),
             Format::Npy => opened!(guarded(source, || npy::Npy::open(source, options, carry))?),
             Format::Npz => opened!(guarded(source, || npy::Npy::open_archive(source, options, carry))?),
@@ -118,7 +120,7 @@ impl Reader {
             Format::Arrow => opened!(guarded(source, || arrow::Batches::open_arrow(source, options, carry))?),
         };
         let most = (CHUNK_VALUES / coordinates.len()).clamp(1, CHUNK);
-        Ok(Self { source: source.clone(), chunks, coordinates, most })
+        Ok(Self { source: source.clone(), chunks, coordinates, left_out, most })
     }
 
     /// The names of the coordinates' columns.
@@ -134,6 +136,21 @@ impl Reader {
     /// ```
     pub fn coordinates(&self) -> &[String] {
         &self.coordinates
+    }
+
+    /// The columns that are no coordinates since they do not hold numbers, if no columns were named.
+    ///
+    /// ```
+    /// # use modeseek::data::{Carry, ReadOptions, Reader, Source};
+    /// # let folder = tempfile::tempdir().unwrap();
+    /// # let path = folder.path().join("points.csv");
+    /// std::fs::write(&path, "name,x,y\na,1,2\n")?;
+    /// let reader = Reader::open(&Source::new(&path, None)?, &ReadOptions::default(), Carry::Nothing)?;
+    /// assert_eq!(reader.left_out()[0].column, "name");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn left_out(&self) -> &[LeftOut] {
+        &self.left_out
     }
 
     /// The next rows; none at the end.
@@ -178,6 +195,8 @@ impl Reader {
 pub struct Table {
     /// The names of the coordinates' columns.
     pub names: Vec<String>,
+    /// The columns that would be coordinates if they held numbers.
+    pub left_out: Vec<LeftOut>,
     /// Coordinates, by rows.
     pub rows: Vec<f64>,
     /// The sample weight of each row, if a column has them.
@@ -237,7 +256,8 @@ impl Table {
         mut go_on: impl FnMut() -> Result<()>,
     ) -> Result<Self> {
         let mut reader = Reader::open(source, options, carry)?;
-        let mut table = Self { names: reader.coordinates().to_vec(), ..Self::default() };
+        let (names, left_out) = (reader.coordinates().to_vec(), reader.left_out().to_vec());
+        let mut table = Self { names, left_out, ..Self::default() };
         while let Some(chunk) = reader.next_chunk()? {
             go_on()?;
             let values = (table.rows.len() + chunk.rows.len()) as u64;

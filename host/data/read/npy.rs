@@ -105,7 +105,7 @@ impl Npy {
         let order = array.order();
         let mut values = values(source, array)?;
         let names: Vec<String> = (0..d).map(|c| format!("x{c}")).collect();
-        let chosen = Chosen::of(options, &source.to_string(), &names, &vec![true; names.len()])?;
+        let chosen = Chosen::of(options, &source.to_string(), &names, &vec![None; names.len()])?;
         let values = match order {
             Order::C => Layout::Rows(values),
             Order::Fortran => {

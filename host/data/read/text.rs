@@ -78,8 +78,8 @@ impl Text {
         if rows.is_empty() {
             return Err(DataError::Empty { file });
         }
-        let holds_numbers: Vec<bool> = (0..names.len()).map(|c| is_numeric(rows, c)).collect();
-        let chosen = Chosen::of(options, &file, &names, &holds_numbers)?;
+        let no_numbers: Vec<_> = (0..names.len()).map(|c| no_numbers(rows, c)).collect();
+        let chosen = Chosen::of(options, &file, &names, &no_numbers)?;
         let mut reader = build().from_reader(bytes);
         let mut record = StringRecord::new();
         if has_names {
@@ -100,15 +100,11 @@ impl Text {
 
     /// Why a field is wrong.
     fn wrong(&self, column: usize, value: &str, line: u64) -> DataError {
-        let mut shown: String = value.chars().take(SHOWN).collect();
-        if shown.len() < value.len() {
-            shown.push('…');
-        }
         DataError::NotNumber {
             file: self.file.clone(),
             at: format!("line {line}"),
             column: self.names[column].clone(),
-            value: shown,
+            value: shown(value),
             hint: match line {
                 1 if self.guessed => "; if the first line has names, say --header yes",
                 _ => "; choose other --columns, or mend the line",
@@ -223,11 +219,29 @@ fn is_header(first: &StringRecord) -> bool {
     first.iter().any(|field| parse(field).is_none()) && !first.iter().any(is_number)
 }
 
-/// Whether a column holds numbers, as far as these lines tell.
-fn is_numeric(rows: &[StringRecord], column: usize) -> bool {
-    let mut values = rows.iter().filter_map(|row| row.get(column)).map(parse);
+/// Why a column does not hold numbers, as far as these lines tell; nothing if it does.
+fn no_numbers(rows: &[StringRecord], column: usize) -> Option<String> {
     let mut some = false;
-    values.all(|value| value.inspect(|value| some |= !value.is_nan()).is_some()) && some
+    for row in rows {
+        let Some(text) = row.get(column) else { continue };
+        match parse(text) {
+            Some(value) => some |= !value.is_nan(),
+            None => {
+                let line = row.position().map_or(0, csv::Position::line);
+                return Some(format!("line {line} has {:?}", shown(text)));
+            }
+        }
+    }
+    (!some).then(|| "it has no value in the first lines".to_owned())
+}
+
+/// A value, or as much of it as a message has room for.
+fn shown(value: &str) -> String {
+    let mut shown: String = value.chars().take(SHOWN).collect();
+    if shown.len() < value.len() {
+        shown.push('…');
+    }
+    shown
 }
 
 /// What the library found wrong.
