@@ -170,7 +170,8 @@ impl Source {
         t: usize,
     ) -> Self {
         let whole = in_quads(a.as_ptr(), k) && in_quads(b.as_ptr(), n);
-        let mut source = Self { a: [a.as_ptr(); 2], b: [b.as_ptr(); 2], columns: [0; 2], left: k as u32, apart: SLICE * n, whole };
+        let mut source =
+            Self { a: [a.as_ptr(); 2], b: [b.as_ptr(); 2], columns: [0; 2], left: k as u32, apart: SLICE * n, whole };
         for q in 0..S / 4 {
             let (row, place) = place_of_a::<S>(t, q);
             // The sums of rows and columns behind the last ones are not written.
@@ -329,20 +330,21 @@ unsafe fn gpu_block<M: Machine, const S: usize>(
         let mut even = Operands::<S>::load(at);
         for _ in 0..(k as u32).div_ceil(SLICE as u32) {
             let moved = source.fetch::<S>(t);
-            // 32 bits: a GPU counts in them with half the instructions. Two rows at a time, which trade places.
-            for pair in 0..SLICE as u32 / 2 {
-                let odd = Operands::load(down(at, 1));
+            // Two rows at a time, which trade places.
+            unrolled!(pair in 0..SLICE / 2, {
+                let odd = Operands::load(down(at, 2 * pair + 1));
                 sums = even.multiply::<M>(sums);
-                at = down(at, 2);
-                if pair == SLICE as u32 / 2 - 1 {
+                if pair == SLICE / 2 - 1 {
                     store::<S>(next, t, moved);
                     thread::sync_threads();
                     (now, next) = (next, now);
                     at = row(now);
+                    even = Operands::load(at);
+                } else {
+                    even = Operands::load(down(at, 2 * pair + 2));
                 }
-                even = Operands::load(at);
                 sums = odd.multiply::<M>(sums);
-            }
+            });
         }
         let quads = in_quads(c.as_mut_ptr(), n);
         // Two rows of each thread at a time: 16 a warp's side, WRITTEN of the tile.
