@@ -15,7 +15,7 @@
 
 use cuda_std::prelude::*;
 
-use crate::lanes::{self, unrolled};
+use crate::lanes;
 use crate::reduce_many::{self, TALL, column_sums};
 use crate::reduce_warp::{ROWS, Source, warp_sums};
 use crate::slices::Slices;
@@ -372,6 +372,7 @@ pub unsafe fn reduce_weighted<const COLUMNS: usize>(
                     pass.give(row, c, sum, total);
                 });
             } else {
+                let i = i + warp * ROWS;
                 let (row, sums, total) = warp_sums::<Machine, HELD>(&source, i, (start, end), lane);
                 for c in 0..HELD {
                     // Four lanes have the row.
