@@ -48,9 +48,28 @@ const PAIR: usize = 2;
 /// Columns of C whose sums a processor's thread holds.
 const FEW: usize = 4;
 
-/// Groups of rows of a block that a warp, or a processor's thread, takes.
-const fn groups(lanes: usize) -> usize {
-    if lanes > 4 { 64 } else { 4 }
+/// Groups of rows of a processor's block.
+const GROUPS: usize = 64;
+
+/// Blocks of a GPU that are on the largest at once: 132 multiprocessors with three.
+const FILLING: usize = 396;
+
+/// Fewest and most groups of rows that a warp takes: each block copies B for itself.
+const TAKEN: (usize, usize) = (4, 8);
+
+/// Blocks for m rows. As many as fill a GPU, if they have so much to do.
+const fn blocks(lanes: usize, m: usize) -> usize {
+    if lanes > 4 {
+        return m.div_ceil(GROUPS * held(lanes));
+    }
+    let (most, fewest) = (m.div_ceil(TAKEN.0 * WARPS * ROWS), m.div_ceil(TAKEN.1 * WARPS * ROWS));
+    if most < FILLING {
+        most
+    } else if fewest > FILLING {
+        fewest
+    } else {
+        FILLING
+    }
 }
 
 /// Lanes of a warp, as far as this kernel has warps.
@@ -73,15 +92,12 @@ const fn held(lanes: usize) -> usize {
     if lanes > 4 && lanes < 32 { 2 } else { ROWS }
 }
 
-/// Rows of C that a block computes.
-const fn rows(lanes: usize) -> usize {
-    groups(lanes) * warps(lanes) * held(lanes)
-}
-
 /// C = A B.
 #[kernel(
     block = (warps(Machine::LANES) * width(Machine::LANES)) as u32,
-    grid = m.div_ceil(rows(Machine::LANES)) * n.min(1),
+    // Three blocks a multiprocessor.
+    registers = 168,
+    grid = blocks(Machine::LANES, m) * n.min(1),
     require(n <= MOST, a.len() >= m * k, b.len() >= k * n, c.len() >= m * n),
 )]
 pub unsafe fn matmul_skinny(a: &[f32], b: &[f32], mut c: DisjointMut<f32>, m: u32, n: u32, k: u32) {
@@ -97,7 +113,13 @@ pub unsafe fn matmul_skinny(a: &[f32], b: &[f32], mut c: DisjointMut<f32>, m: u3
     // 32 bits: a GPU divides them in half the time.
     let across = across(LANES, staged);
     let most = (CELLS as u32 / (across * STEP) as u32) as usize * STEP;
-    let row0 = thread::block_idx_x() as usize * rows(LANES);
+    let rows = if LANES > 4 {
+        GROUPS * HELD
+    } else {
+        // 32 bits, as above.
+        (m as u32).div_ceil((WARPS * ROWS) as u32).div_ceil(thread::grid_dim_x()) as usize * WARPS * ROWS
+    };
+    let row0 = thread::block_idx_x() as usize * rows;
 
     let mut l0 = 0;
     loop {
@@ -107,26 +129,25 @@ pub unsafe fn matmul_skinny(a: &[f32], b: &[f32], mut c: DisjointMut<f32>, m: u3
         if width(LANES) > 1 {
             thread::sync_threads();
         }
-        for group in 0..groups(LANES) {
-            let i = row0 + (group * warps(LANES) + t / width(LANES)) * HELD;
-            if i >= m {
-                break;
-            }
-            let mut column = 0;
-            while column < n {
-                // SAFETY: the launch has checked the lengths; the tile is written, and rows i belong to this warp.
-                unsafe {
-                    let b = tile.add(column * VECTOR);
-                    if width(LANES) > 1 {
-                        let sums =
-                            warp_sums::<Machine>(a, b, (i, l0, depth, across), (m, (n - column) as u32, k), t % 32);
-                        write_pair(&mut c, sums, (i, column), (m, n), l0 > 0, t % 32);
-                        column += COLUMNS;
-                    } else {
+        if width(LANES) > 1 {
+            let rows = (row0 + t / 32 * ROWS, (row0 + rows).min(m));
+            // SAFETY: the launch has checked the lengths; the tile is written, and every fourth group of rows is this warp's.
+            unsafe { warp_rows::<Machine>(a, tile, &mut c, rows, (l0, depth, across), (m, n, k), t as u32 % 32) };
+        } else {
+            for group in 0..GROUPS {
+                let i = row0 + group * HELD;
+                if i >= m {
+                    break;
+                }
+                let mut column = 0;
+                while column < n {
+                    // SAFETY: as above; rows i are this thread's.
+                    unsafe {
+                        let b = tile.add(column * VECTOR);
                         let sums = thread_sums::<Machine, HELD, VECTOR>(a, b, (i, l0, depth, across), (m, k));
                         write_few(&mut c, sums, (i, column), (m, n), l0 > 0);
-                        column += FEW;
                     }
+                    column += FEW;
                 }
             }
         }
@@ -186,60 +207,140 @@ unsafe fn stage<const VECTOR: usize>(
     }
 }
 
-/// Four elements of each row from l on, zeros from `end` on.
-///
-/// # Safety
-/// The rows have so many elements. If `whole`, the first of them are aligned to 16 bytes, and there are whole quads.
-#[inline(always)]
-unsafe fn quads(rows: [*const f32; ROWS], l: u32, end: u32, whole: bool) -> [[f32; 4]; ROWS] {
-    let mut quads = [[0.0; 4]; ROWS];
-    // SAFETY: what is read is in front of the end.
-    unsafe {
-        if whole {
-            if l < end {
-                for r in 0..ROWS {
-                    quads[r] = read_group(rows[r].add(l as usize));
-                }
-            }
-        } else {
-            for lane in 0..4 {
-                if l + lane < end {
-                    for r in 0..ROWS {
-                        quads[r][lane as usize] = *rows[r].add((l + lane) as usize);
-                    }
-                }
-            }
-        }
-    }
-    quads
+/// Where a lane's elements of A come from: those of a step, of each of ROWS rows, for all passes over those rows, and all rows of
+/// its warp. It runs ahead of what is computed, so that loads are under way all the time.
+struct Feed {
+    /// The lane's first element of the slice in the first of the rows.
+    row: *const f32,
+    /// From there to the step's.
+    step: u32,
+    /// From the first of the rows to the end of the block's.
+    rows: u32,
+    /// Passes over the rows, and how many are left.
+    passes: u32,
+    left: u32,
+    /// The slice's columns, and those of A from the lane's first on.
+    depth: u32,
+    columns: u32,
+    k: u32,
+    whole: bool,
 }
 
-/// The sums of a warp, spread over its lanes: see [`write_pair`].
+impl Feed {
+    /// Four elements of each row, zeros from the end of the rows on, and behind the warp's last row.
+    ///
+    /// # Safety
+    /// What it says of A is so, and `whole` that rows begin at multiples of 16 bytes.
+    #[inline(always)]
+    unsafe fn next(&mut self) -> [[f32; 4]; ROWS] {
+        let mut quads = [[0.0; 4]; ROWS];
+        let left = if self.rows > 0 { self.columns.saturating_sub(self.step) } else { 0 };
+        let row = self.row.wrapping_add(self.step as usize);
+        // Rows behind the last one repeat it.
+        let below = self.rows.wrapping_sub(1);
+        let rows: [*const f32; ROWS] =
+            core::array::from_fn(|r| row.wrapping_add((r as u32).min(below) as usize * self.k as usize));
+        // SAFETY: what is read is in front of the end.
+        unsafe {
+            if self.whole {
+                if left > 0 {
+                    for r in 0..ROWS {
+                        quads[r] = read_group(rows[r]);
+                    }
+                }
+                // Here, and not as below: of loads at the end of both ways LLVM makes some behind them, which then wait for
+                // those before them.
+                self.step += 128;
+            } else {
+                for lane in 0..4 {
+                    if (lane as u32) < left {
+                        for r in 0..ROWS {
+                            quads[r][lane] = *rows[r].add(lane);
+                        }
+                    }
+                }
+                self.step = (self.step + 128).min(self.depth);
+            }
+        }
+        if self.step >= self.depth {
+            self.step = 0;
+            self.left -= 1;
+            if self.left == 0 {
+                self.left = self.passes;
+                self.rows = self.rows.saturating_sub((WARPS * ROWS) as u32);
+                self.row = self.row.wrapping_add(WARPS * ROWS * self.k as usize);
+            }
+        }
+        quads
+    }
+}
+
+/// A warp's rows, from the first on every WARPS-th group up to the end, for a slice of A's columns.
 ///
 /// # Safety
-/// A is m x k; `b` points to columns of the slice, of which `n` count.
+/// The launch has checked the lengths; the whole warp comes here, the slice is in the tile, and the rows are this warp's.
+#[inline(always)]
+unsafe fn warp_rows<M: Machine>(
+    a: &[f32],
+    tile: *const f32,
+    c: &mut DisjointMut<f32>,
+    (first, end): (usize, usize),
+    (l0, depth, across): (usize, usize, usize),
+    (m, n, k): (usize, usize, usize),
+    lane: u32,
+) {
+    let passes = n.div_ceil(COLUMNS) as u32;
+    let mut feed = Feed {
+        row: a.as_ptr().wrapping_add(first * k + l0 + 4 * lane as usize),
+        step: 0,
+        rows: end.saturating_sub(first) as u32,
+        passes,
+        left: passes,
+        depth: depth as u32,
+        columns: ((k - l0) as u32).saturating_sub(4 * lane),
+        k: k as u32,
+        whole: in_quads(a.as_ptr(), k),
+    };
+    // SAFETY: the caller's promise.
+    unsafe {
+        // Zero added, so that they have come when the loop begins. A GPU's thread that waits for some loads waits for all that it
+        // counts with them: did it wait for these in the loop, it would wait for the next there, too.
+        let mut ahead = feed.next().map(|row| row.map(|element| element + 0.0));
+        let mut i = first;
+        while i < end {
+            let mut column = 0;
+            while column < n {
+                let b = tile.add(4 * (column + lane as usize * across));
+                let sums;
+                (sums, ahead) = warp_sums::<M>(&mut feed, ahead, b, across, (n - column) as u32, lane);
+                write_pair(c, sums, (i, column), (m, n), l0 > 0, lane as usize);
+                column += COLUMNS;
+            }
+            i += WARPS * ROWS;
+        }
+    }
+}
+
+/// The sums of a warp, spread over its lanes: see [`write_pair`]. What is `ahead` are the elements of the next step.
+///
+/// # Safety
+/// As for [`Feed::next`]; `b` points to the lane's rows in columns of the slice, of which `n` count.
 #[inline(always)]
 unsafe fn warp_sums<M: Machine>(
-    a: &[f32],
-    b: *const f32,
-    (i, l0, depth, across): (usize, usize, usize, usize),
-    (m, n, k): (usize, u32, usize),
-    lane: usize,
-) -> [f32; 2] {
-    let whole = in_quads(a.as_ptr(), k);
-    // Rows behind the last one repeat it.
-    let rows = core::array::from_fn(|r| a.as_ptr().wrapping_add((i + r).min(m - 1) * k + l0));
-    // 32 bits: a GPU counts in them with half the instructions.
-    let (mut l, depth, end) = (4 * lane as u32, depth as u32, (k - l0) as u32);
-    let mut b = b.wrapping_add(4 * lane * across);
+    feed: &mut Feed,
+    mut ahead: [[f32; 4]; ROWS],
+    mut b: *const f32,
+    across: usize,
+    n: u32,
+    lane: u32,
+) -> ([f32; 2], [[f32; 4]; ROWS]) {
     let mut sums = [[0.0; COLUMNS]; ROWS];
-    // SAFETY: the caller's promise; rows are read up to k, and columns of the slice up to its depth.
+    // SAFETY: the caller's promise.
     unsafe {
-        let mut ahead = quads(rows, l, end, whole);
-        while l < depth {
+        for _ in 0..feed.depth / 128 {
             let a_quads = ahead;
-            // Under way while this step is computed. Behind the slice it is not used.
-            ahead = quads(rows, l + 128, end, whole);
+            // Under way while this step is computed; behind the last one, while the sums meet.
+            ahead = feed.next();
             unrolled!(pair in 0..COLUMNS / PAIR, {
                 if ((pair * PAIR) as u32) < n {
                     unrolled!(offset in 0..PAIR, {
@@ -254,15 +355,13 @@ unsafe fn warp_sums<M: Machine>(
                 }
             });
             b = b.wrapping_add(128 * across);
-            l += 128;
         }
-        let lane = lane as u32;
         let even = halve(sums[0], sums[2], lane, 16);
         let odd = halve(sums[1], sums[3], lane, 16);
         let sums = halve(even, odd, lane, 8);
         let sums = halve(part::<16, 8>(sums, 0), part::<16, 8>(sums, 8), lane, 4);
         let sums = halve(part::<8, 4>(sums, 0), part::<8, 4>(sums, 4), lane, 2);
-        halve(part::<4, 2>(sums, 0), part::<4, 2>(sums, 2), lane, 1)
+        (halve(part::<4, 2>(sums, 0), part::<4, 2>(sums, 2), lane, 1), ahead)
     }
 }
 

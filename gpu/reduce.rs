@@ -15,17 +15,32 @@
 
 use cuda_std::prelude::*;
 
-use crate::lanes::{self, unrolled};
-use crate::reduce_many::{TURN, column_sums};
+use crate::lanes;
+use crate::reduce_many::{self, TALL, column_sums};
 use crate::reduce_warp::{ROWS, Source, warp_sums};
 use crate::slices::Slices;
 
-/// The most threads of a block.
+/// The most threads of a block; on a GPU with many columns half of them, whose shared memory has room for two stages.
 const MOST: usize = 256;
 
+/// The most threads of a block.
+const fn most(lanes: usize, columns: usize) -> usize {
+    if lanes <= 4 && columns > 4 { MOST / 2 } else { MOST }
+}
+
+/// Means that a thread of the last block makes at a time.
+const fn cells(columns: usize) -> usize {
+    if columns > 4 { 4 } else { 1 }
+}
+
+/// Rows of W that a warp takes.
+const fn tall(columns: usize) -> usize {
+    if columns > 4 { TALL } else { ROWS }
+}
+
 /// Rows of W that a block takes.
-const fn rows(lanes: usize, threads: usize) -> usize {
-    if lanes > 4 { 1 } else { threads / 32 * ROWS }
+const fn rows(lanes: usize, threads: usize, columns: usize) -> usize {
+    if lanes > 4 { 1 } else { threads / 32 * tall(columns) }
 }
 
 /// The most columns of a pass.
@@ -41,7 +56,7 @@ const fn shared(lanes: usize, columns: usize) -> usize {
     if lanes > 4 {
         MOST * (held(lanes, columns) + 1)
     } else if columns > 4 {
-        MOST / 32 * ROWS * TURN
+        reduce_many::shared(MOST / 2 / 32)
     } else {
         1
     }
@@ -70,9 +85,12 @@ const FILLING: usize = 512;
 #[cfg(not(target_arch = "nvptx64"))]
 const FINE: usize = 8 * FILLING;
 
-/// Fewest points of a slice that is to fill a GPU, and of one that only makes blocks finer: four and 64 turns of a warp.
+/// Fewest points of a slice that is to fill a GPU, and of one that only makes blocks finer, which are fewer and larger where
+/// columns are many.
 #[cfg(not(target_arch = "nvptx64"))]
-const LEAST: (usize, usize) = (512, 8192);
+const fn least(columns: usize) -> (usize, usize) {
+    (512, if columns > 4 { 4096 } else { 8192 })
+}
 
 /// Most slices: each is one more step of the last block's.
 #[cfg(not(target_arch = "nvptx64"))]
@@ -94,16 +112,17 @@ const MOST_SLICES: usize = 256;
 pub fn slices(machine: cuda_std::machine::MachineKind, [m, n, d]: [usize; 3]) -> (usize, usize, usize) {
     let columns = instance(d);
     let passes = passes(4, columns, d);
-    let blocks = (m.div_ceil(rows(4, 128)) * passes).max(1);
-    let filling = FILLING.div_ceil(blocks).min(n.div_ceil(LEAST.0));
-    let fine = FINE.div_ceil(blocks).min(n / LEAST.1);
+    let blocks = (m.div_ceil(rows(4, 128, columns)) * passes).max(1);
+    let least = least(columns);
+    let filling = FILLING.div_ceil(blocks).min(n.div_ceil(least.0));
+    let fine = FINE.div_ceil(blocks).min(n / least.1);
     let slices = filling.max(fine).clamp(1, MOST_SLICES);
     if machine != cuda_std::machine::MachineKind::Gpu || slices == 1 {
         return (n, 0, 0);
     }
     let slice = n.div_ceil(slices).next_multiple_of(128);
     // However small a block the caller chooses.
-    let arrived = m.div_ceil(rows(4, 32)) * passes;
+    let arrived = m.div_ceil(rows(4, 32, columns)) * passes;
     if slice >= n { (n, 0, 0) } else { (slice, n.div_ceil(slice) * m * left(4, columns, d), arrived) }
 }
 
@@ -224,49 +243,68 @@ impl Pass<'_> {
         }
     }
 
-    /// Of several slices, the last block's part: the means of `rows` rows from i on.
+    /// Of several slices, the last block's part: the means of `rows` rows from i on. A thread has CELLS of them at a time.
     ///
     /// # Safety
     /// All threads of the block call it, with their sums left. `arrived` is as the launch asks.
     #[inline(always)]
-    unsafe fn collect(&mut self, i: usize, rows: usize) {
+    unsafe fn collect<const CELLS: usize>(&mut self, i: usize, rows: usize) {
+        /// Slices that are under way together.
+        const SEVERAL: usize = 4;
         // SAFETY: the caller's promise.
         if !self.several || !unsafe { self.slices.is_last_block() } {
             return;
         }
         // 32 bits: a GPU divides them in half the time.
-        let (mut cell, columns) = (thread::thread_idx_x(), self.columns as u32);
-        let apart = self.passes * self.m * self.width;
-        while cell < rows as u32 * columns {
-            let (row, c) = (i + (cell / columns) as usize, (cell % columns) as usize);
-            if row < self.m {
-                let mut from = self.place(0, row);
-                let (mut sum, mut total, mut left) = (0.0, 0.0, thread::grid_dim_y());
-                // SAFETY: every slice's block has left its sums of the row.
-                unsafe {
-                    // Several are under way together.
-                    while left >= 4 {
-                        let mut some = [[0.0; 2]; 4];
-                        for slice in 0..4 {
-                            let from = from.add(slice * apart);
-                            some[slice] = [from.add(c).read(), from.add(self.width - 1).read()];
-                        }
-                        for slice in 0..4 {
-                            sum += some[slice][0];
-                            total += some[slice][1];
-                        }
-                        from = from.wrapping_add(4 * apart);
-                        left -= 4;
-                    }
-                    for slice in 0..left as usize {
-                        sum += from.add(slice * apart + c).read();
-                        total += from.add(slice * apart + self.width - 1).read();
-                    }
-                    // The row and column belong to this block and thread.
-                    self.out.write(row * self.d + self.first + c, sum / total);
+        let (mut cell, columns, threads) = (thread::thread_idx_x(), self.columns as u32, thread::block_dim_x());
+        let (apart, count) = (self.passes * self.m * self.width, rows as u32 * columns);
+        while cell < count {
+            // From the first row's sums to those of the cell's row, and the column; what is no cell has those of the first.
+            let mut places = [(0, 0); CELLS];
+            let is_cell = |k: usize| {
+                let cell = cell + k as u32 * threads;
+                cell < count && i + ((cell / columns) as usize) < self.m
+            };
+            for k in 0..CELLS {
+                let cell = cell + k as u32 * threads;
+                if is_cell(k) {
+                    places[k] = (cell / columns * self.width as u32, cell % columns);
                 }
             }
-            cell += thread::block_dim_x();
+            let (mut sums, mut left, mut from) = ([[0.0; 2]; CELLS], thread::grid_dim_y(), self.place(0, i));
+            while left > 0 {
+                let mut some = [[[0.0; 2]; CELLS]; SEVERAL];
+                for slice in 0..SEVERAL {
+                    if (slice as u32) < left {
+                        for k in 0..CELLS {
+                            let (row, c) = places[k];
+                            // SAFETY: every slice's block has left its sums of the row.
+                            unsafe {
+                                some[slice][k] = [
+                                    from.add((row + c) as usize).read(),
+                                    from.add((row + self.width as u32 - 1) as usize).read(),
+                                ];
+                            }
+                        }
+                    }
+                    from = from.wrapping_add(apart);
+                }
+                for slice in 0..SEVERAL {
+                    for k in 0..CELLS {
+                        sums[k] = lanes::add(sums[k], some[slice][k]);
+                    }
+                }
+                left = left.saturating_sub(SEVERAL as u32);
+            }
+            for k in 0..CELLS {
+                if is_cell(k) {
+                    let cell = cell + k as u32 * threads;
+                    let (row, c) = (i + (cell / columns) as usize, (cell % columns) as usize);
+                    // SAFETY: the row and column belong to this block and thread.
+                    unsafe { self.out.write(row * self.d + self.first + c, sums[k][0] / sums[k][1]) };
+                }
+            }
+            cell += CELLS as u32 * threads;
         }
     }
 }
@@ -279,11 +317,11 @@ impl Pass<'_> {
         reduce_weighted_2<2>,
         reduce_weighted_3<3>,
         reduce_weighted_4<4>,
-        reduce_weighted_many<MANY>,
+        registers(168) reduce_weighted_many<MANY>,
     ),
-    threads = 32..=MOST as u32,
+    threads = 32..=most(Machine::LANES, COLUMNS) as u32,
     grid = (
-        m.div_ceil(rows(Machine::LANES, block.x)) * passes(Machine::LANES, COLUMNS, d),
+        m.div_ceil(rows(Machine::LANES, block.x, COLUMNS)) * passes(Machine::LANES, COLUMNS, d),
         n.div_ceil(slice.max(1)).max(1)
     ),
     require(
@@ -294,7 +332,7 @@ impl Pass<'_> {
         COLUMNS <= 4 || d < 1 << 30,
         slice >= n || slice.is_multiple_of(4),
         slice >= n || partial.len() >= n.div_ceil(slice) * m * left(Machine::LANES, COLUMNS, d),
-        slice >= n || arrived.len() >= m.div_ceil(rows(Machine::LANES, block.x)) * passes(Machine::LANES, COLUMNS, d),
+        slice >= n || arrived.len() >= m.div_ceil(rows(Machine::LANES, block.x, COLUMNS)) * passes(Machine::LANES, COLUMNS, d),
     ),
 )]
 pub unsafe fn reduce_weighted<const COLUMNS: usize>(
@@ -320,23 +358,21 @@ pub unsafe fn reduce_weighted<const COLUMNS: usize>(
     let (columns, width) = (HELD.min(d - first), width(LANES, COLUMNS, d));
     let several = slices.are_several(n);
     let mut pass = Pass { out, slices, m, d, first, columns, number, passes: passes as usize, width, several };
-    let i = group * rows(LANES, threads);
+    let i = group * rows(LANES, threads, COLUMNS);
     if LANES > 4 {
         // SAFETY: the launch has checked the lengths; row i is this block's.
         unsafe { processor_block::<Machine, HELD, LANES>(weights, points, &mut pass, shared, i, (start, end, n)) };
     } else {
         let (warp, lane) = (t / 32, (t % 32) as u32);
-        let i = i + warp * ROWS;
         let source = Source { weights, points, sizes: (m, n as usize, d), first, columns: columns as u32 };
         // SAFETY: the launch has checked the lengths, the whole warp is here, and rows i are its own, as is its part of the memory.
         unsafe {
             if COLUMNS > 4 {
-                let tile = shared.add(warp * ROWS * TURN);
-                let (c, sums, totals) = column_sums::<Machine>(&source, tile, i, (start, end), lane);
-                unrolled!(r in 0..ROWS, {
-                    pass.give(i + r, c, sums[r], totals[r]);
+                column_sums::<Machine>(&source, shared, i, (start, end), |row, c, sum, total| {
+                    pass.give(row, c, sum, total);
                 });
             } else {
+                let i = i + warp * ROWS;
                 let (row, sums, total) = warp_sums::<Machine, HELD>(&source, i, (start, end), lane);
                 for c in 0..HELD {
                     // Four lanes have the row.
@@ -348,7 +384,7 @@ pub unsafe fn reduce_weighted<const COLUMNS: usize>(
         }
     }
     // SAFETY: all threads are here, with their sums given.
-    unsafe { pass.collect(i, rows(LANES, threads)) };
+    unsafe { pass.collect::<{ cells(COLUMNS) }>(i, rows(LANES, threads, COLUMNS)) };
 }
 
 /// A processor's block: row i of W over the points from `start` to `end` of n, a run for each thread.

@@ -157,8 +157,8 @@ pub unsafe fn halves_of_columns(
 #[kernel(
     instances(
         shift_tensor_16<16, 2, false, 2048>,
-        shift_tensor_32<32, 2, false, 2048>,
-        shift_tensor_64<64, 1, false, 4096>,
+        registers(168) shift_tensor_32<32, 2, false, 2048>,
+        registers(168) shift_tensor_64<64, 1, false, 4096>,
         shift_tensor_128<128, 1, false, 4096>,
         shift_tensor_rough_64<64, 2, true, 4096>,
         shift_tensor_rough_128<128, 1, true, 4096>,

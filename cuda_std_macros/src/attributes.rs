@@ -5,7 +5,10 @@ use quote::{ToTokens, quote};
 use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
-use syn::{AngleBracketedGenericArguments, Error, Expr, ExprRange, Ident, RangeLimits, Result, Token, parenthesized};
+use syn::token::Paren;
+use syn::{
+    AngleBracketedGenericArguments, Error, Expr, ExprRange, Ident, LitInt, RangeLimits, Result, Token, parenthesized,
+};
 
 /// The launch shape and the instances, as they were written.
 #[derive(Default)]
@@ -19,28 +22,39 @@ pub struct Attributes {
     /// `rolled` or `small`: what the GPU's code is to be like.
     pub rolled: bool,
     pub small: bool,
+    /// The most registers of a thread.
+    pub registers: Option<LitInt>,
 }
 
-/// `name<arguments>` in `instances(…)`, with `rolled` before it or without.
+/// `name<arguments>` in `instances(…)`, with `rolled` or `registers(…)` before it or without.
 pub struct Instance {
     pub rolled: bool,
+    pub registers: Option<LitInt>,
     pub name: Ident,
     pub arguments: AngleBracketedGenericArguments,
 }
 
 impl Parse for Instance {
     fn parse(input: ParseStream<'_>) -> Result<Self> {
-        let rolled = input.peek(Ident) && input.peek2(Ident);
-        if rolled {
+        let (mut rolled, mut registers) = (false, None);
+        while input.peek(Ident) && (input.peek2(Ident) || input.peek2(Paren)) {
             let word: Ident = input.parse()?;
-            if word != "rolled" {
-                return Err(Error::new(
-                    word.span(),
-                    format!("unknown word `{word}` before an instance; there is `rolled`"),
-                ));
+            match word.to_string().as_str() {
+                "rolled" => flag(&mut rolled, &word)?,
+                "registers" => {
+                    let number;
+                    parenthesized!(number in input);
+                    put(&mut registers, &word, number.parse()?)?;
+                }
+                _ => {
+                    return Err(Error::new(
+                        word.span(),
+                        format!("unknown word `{word}` before an instance; there are `rolled` and `registers(…)`"),
+                    ));
+                }
             }
         }
-        Ok(Self { rolled, name: input.parse()?, arguments: input.parse()? })
+        Ok(Self { rolled, registers, name: input.parse()?, arguments: input.parse()? })
     }
 }
 
@@ -78,11 +92,12 @@ impl Attributes {
             }
             "rolled" => flag(&mut self.rolled, &key),
             "small" => flag(&mut self.small, &key),
+            "registers" => set(&mut self.registers, &key, input),
             other => Err(Error::new(
                 key.span(),
                 format!(
-                    "unknown key `{other}`; there are block, threads, grid, shared, require(…), instances(…), rolled \
-                     and small"
+                    "unknown key `{other}`; there are block, threads, grid, shared, require(…), instances(…), rolled, \
+                     small and registers"
                 ),
             )),
         }
@@ -91,7 +106,11 @@ impl Attributes {
 
 fn set<T: Parse>(slot: &mut Option<T>, key: &Ident, input: ParseStream<'_>) -> Result<()> {
     input.parse::<Token![=]>()?;
-    match slot.replace(input.parse()?) {
+    put(slot, key, input.parse()?)
+}
+
+fn put<T>(slot: &mut Option<T>, key: &Ident, value: T) -> Result<()> {
+    match slot.replace(value) {
         None => Ok(()),
         Some(_) => Err(Error::new(key.span(), format!("`{key}` is given twice"))),
     }

@@ -3,7 +3,9 @@
 use proc_macro2::TokenStream;
 use quote::{ToTokens, format_ident, quote};
 use syn::spanned::Spanned;
-use syn::{Attribute, Error, GenericArgument, GenericParam, Ident, ItemFn, Result, ReturnType, Safety, Visibility};
+use syn::{
+    Attribute, Error, GenericArgument, GenericParam, Ident, ItemFn, LitInt, Result, ReturnType, Safety, Visibility,
+};
 
 use crate::attributes::{Attributes, Instance, components, source};
 use crate::parameters::{self, Kind, Parameter};
@@ -20,11 +22,11 @@ pub fn expand(attributes: &Attributes, function: &ItemFn) -> Result<TokenStream>
         attributes,
     };
     if attributes.instances.is_empty() {
-        return kernel.module(&function.sig.ident, false, &TokenStream::new());
+        return kernel.module(&function.sig.ident, (false, None), &TokenStream::new());
     }
     let modules = attributes.instances.iter().map(|instance| {
         let aliases = aliases(function, instance)?;
-        kernel.module(&instance.name, instance.rolled, &aliases)
+        kernel.module(&instance.name, (instance.rolled, instance.registers.as_ref()), &aliases)
     });
     modules.collect()
 }
@@ -86,10 +88,13 @@ struct Parts<'a> {
     attributes: &'a Attributes,
 }
 
+/// What stands before an instance: whether it is `rolled`, and how many registers it may take.
+type Words<'a> = (bool, Option<&'a LitInt>);
+
 impl Parts<'_> {
-    fn module(&self, name: &Ident, rolled: bool, aliases: &TokenStream) -> Result<TokenStream> {
+    fn module(&self, name: &Ident, words: Words<'_>, aliases: &TokenStream) -> Result<TokenStream> {
         let (visibility, docs) = (self.visibility, &self.docs);
-        let device = self.device(name, rolled);
+        let device = self.device(name, words);
         let processor = self.processor();
         let host = self.host(name)?;
         Ok(quote! {
@@ -127,7 +132,7 @@ impl Parts<'_> {
     }
 
     /// The entry of the PTX, and the comment in it by which `cuda_builder` knows the kernel.
-    fn device(&self, name: &Ident, rolled: bool) -> TokenStream {
+    fn device(&self, name: &Ident, (rolled, registers): Words<'_>) -> TokenStream {
         let text = name.to_string();
         let body = self.body(&quote!(#[inline(always)]));
         let declarations = self.parameters.iter().map(Parameter::device_declaration);
@@ -137,11 +142,18 @@ impl Parts<'_> {
                 || quote!(::core::arch::global_asm!(".extern .shared .align 16 .b8 cuda_std_dynamic_shared[];");),
             );
         let Attributes { rolled: all_rolled, small, .. } = self.attributes;
-        // Read by `cuda_builder` (ptx/rolled.rs).
+        // Both are read by `cuda_builder` (ptx/directives.rs).
         let rolled = (rolled || *all_rolled || *small).then(|| {
             quote! {
                 #[cfg(target_arch = "nvptx64")]
                 ::core::arch::global_asm!(concat!("// cuda_std.rolled ", #text));
+            }
+        });
+        let registers = registers.or(self.attributes.registers.as_ref()).map(|most| {
+            let most = most.base10_digits();
+            quote! {
+                #[cfg(target_arch = "nvptx64")]
+                ::core::arch::global_asm!(concat!("// cuda_std.registers ", #text, " ", #most));
             }
         });
         let optimize = small.then(|| quote!(#[optimize(size)]));
@@ -149,6 +161,7 @@ impl Parts<'_> {
             #[cfg(target_arch = "nvptx64")]
             ::core::arch::global_asm!(concat!("// cuda_std.kernel ", #text, " ", module_path!()));
             #rolled
+            #registers
             #dynamic_shared
             #[cfg(target_arch = "nvptx64")]
             const _: () = {

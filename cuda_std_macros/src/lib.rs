@@ -48,6 +48,9 @@ use syn::{ItemFn, parse_macro_input};
 ///   for some instances alone if it stands before those, as in `instances(rolled shift_1<1>, shift_4<4>)`.
 /// - `small`: LLVM leaves them, too, and optimises for size. For a kernel that is soon done. The crate of kernels needs
 ///   `#![cfg_attr(target_arch = "nvptx64", feature(optimize_attribute))]`.
+/// - `registers = 168`: the most registers that a thread takes; for some instances as `instances(registers(168) shift_1<1>)`.
+///   The compiler does not know how many blocks are to be on a multiprocessor. A bound keeps it from taking a few more than they
+///   have, and lets it take all of those to load earlier; what does not fit at all is spilled.
 ///
 /// # Example
 /// ```

@@ -312,7 +312,9 @@ pub fn reduce_weighted(device: &Device) {
         let expected = reference::reduce_weighted(&wide(&weights), &wide(&points), n, d);
         let (weights, points) = (device.upload(&weights).unwrap(), device.upload(&points).unwrap());
         for columns in [1, 2, 3, 4, 32] {
-            for (slice, threads) in [(n, 128), ((n / 3).next_multiple_of(4), 64), (4, 256)] {
+            // Of many columns a GPU takes half as large blocks.
+            let largest = if columns > 4 && device.machine() == MachineKind::Gpu { 128 } else { 256 };
+            for (slice, threads) in [(n, 128), ((n / 3).next_multiple_of(4), 64), (4, largest)] {
                 // Many columns by the kernels for few, and many slices, are much work and nothing new.
                 if slice == 0 || is_interpreted(device) && (columns < d.min(4) || slice == 4 && m * n > 3000) {
                     continue;

@@ -1,16 +1,16 @@
 // The blocked matrix product in CUDA C++: the algorithm of gpu/matmul_blocked.rs on a GPU, with the same names,
-// parameters and shapes, so that it can be launched in the place of ours: blocks of 16 S x 16 S cells, S x S a thread,
-// two stages of slices of 16 in shared memory, of which the next one is fetched into registers meanwhile. A slice is
-// two parameters, its address and its length; the lengths are not looked at here.
+// parameters and shapes, so that it can be launched in the place of ours: blocks of 16 S x 16 S cells, S x 2 S a thread,
+// two stages of slices of 8 in shared memory, of which the next one is fetched into registers meanwhile, and operands one row
+// ahead of the multiplications. A slice is two parameters, its address and its length; the lengths are not looked at here.
 
-constexpr unsigned THREADS = 256, SLICE = 16, PAD = 4;
+constexpr unsigned THREADS = 128, SLICE = 8, PAD = 4;
 
 __device__ __forceinline__ bool in_quads(const float* start, unsigned apart) {
     return reinterpret_cast<size_t>(start) % 16 == 0 && apart % 4 == 0;
 }
 
 template <unsigned S> struct Block {
-    static constexpr unsigned SIDE = 16 * S, QUADS = S / 4, A_ROW = SIDE + PAD, STAGE = SLICE * (2 * SIDE + PAD);
+    static constexpr unsigned SIDE = 16 * S, QUADS = S / 4, A_ROW = SIDE + PAD, ROW = 2 * SIDE + PAD, STAGE = SLICE * ROW;
 
     // A thread's quads of the next slice; one behind the last row or column is moved to it.
     const float *a[QUADS], *b[QUADS];
@@ -66,32 +66,33 @@ template <unsigned S> struct Block {
         for (unsigned q = 0; q < QUADS; ++q) {
 #pragma unroll
             for (unsigned lane = 0; lane < 4; ++lane)
-                stage[(4 * a_place(t, q) + lane) * A_ROW + a_row(t, q)] = from_a[q][lane];
-            *reinterpret_cast<float4*>(&stage[SLICE * A_ROW + b_row(t, q) * SIDE + 4 * b_place(t, q)]) =
+                stage[(4 * a_place(t, q) + lane) * ROW + a_row(t, q)] = from_a[q][lane];
+            *reinterpret_cast<float4*>(&stage[b_row(t, q) * ROW + A_ROW + 4 * b_place(t, q)]) =
                 make_float4(from_b[q][0], from_b[q][1], from_b[q][2], from_b[q][3]);
         }
     }
 
-    static __device__ __forceinline__ void multiply(const float* stage, unsigned x, unsigned y, float (&sums)[S][S]) {
-// As far as LLVM unrolls ours.
-#pragma unroll (S == 4 ? 16 : 4)
-        for (unsigned l = 0; l < SLICE; ++l) {
-            float rows[S], lanes[S];
+    static __device__ __forceinline__ void take(float* to, const float* from) {
+        const float4 four = *reinterpret_cast<const float4*>(from);
+        to[0] = four.x, to[1] = four.y, to[2] = four.z, to[3] = four.w;
+    }
+
+    // A row of a stage, from the thread's first row and column of the tile on.
+    static __device__ __forceinline__ void load(const float* at, unsigned row, unsigned column, float (&a)[S],
+                                                float (&b)[2 * S]) {
 #pragma unroll
-            for (unsigned half = 0; half < QUADS; ++half) {
-                const float4 left = *reinterpret_cast<const float4*>(&stage[l * A_ROW + 64 * half + 4 * y]);
-                const float4 right =
-                    *reinterpret_cast<const float4*>(&stage[SLICE * A_ROW + l * SIDE + 64 * half + 4 * x]);
-                rows[4 * half] = left.x, rows[4 * half + 1] = left.y;
-                rows[4 * half + 2] = left.z, rows[4 * half + 3] = left.w;
-                lanes[4 * half] = right.x, lanes[4 * half + 1] = right.y;
-                lanes[4 * half + 2] = right.z, lanes[4 * half + 3] = right.w;
-            }
+        for (unsigned half = 0; half < QUADS; ++half) take(&a[4 * half], at + row + 32 * half);
 #pragma unroll
-            for (unsigned r = 0; r < S; ++r)
+        for (unsigned q = 0; q < 2 * QUADS; ++q) take(&b[4 * q], at + A_ROW + column + 16 * q);
+    }
+
+    static __device__ __forceinline__ void multiply(const float (&a)[S], const float (&b)[2 * S],
+                                                    float (&sums)[S][2 * S]) {
 #pragma unroll
-                for (unsigned lane = 0; lane < S; ++lane) sums[r][lane] = fmaf(rows[r], lanes[lane], sums[r][lane]);
-        }
+        for (unsigned r = 0; r < S; ++r)
+#pragma unroll
+            for (unsigned column = 0; column < 2 * S; ++column)
+                sums[r][column] = fmaf(a[r], b[column], sums[r][column]);
     }
 };
 
@@ -103,29 +104,42 @@ __device__ __forceinline__ void matmul_blocked(const float* __restrict__ a, cons
     const unsigned t = threadIdx.x, across = (n + Cells::SIDE - 1) / Cells::SIDE;
     const unsigned row0 = blockIdx.x / across * Cells::SIDE, column0 = blockIdx.x % across * Cells::SIDE;
     const unsigned warp = t / 32, lane = t % 32;
-    const unsigned x = warp % 2 * 8 + lane / 2 % 8, y = warp / 2 * 4 + lane / 16 * 2 + lane % 2;
-    float sums[S][S] = {}, from_a[Cells::QUADS][4], from_b[Cells::QUADS][4];
+    const unsigned x = lane / 2 % 2 + lane / 16 * 2, y = lane % 2 + lane / 4 % 4 * 2;
+    const unsigned row = warp / 2 * 8 * S + 4 * y, own = warp % 2 * 8 * S + 4 * x;
+    float sums[S][2 * S] = {}, from_a[Cells::QUADS][4], from_b[Cells::QUADS][4];
+    float a_even[S], b_even[2 * S], a_odd[S], b_odd[2 * S];
     Cells cells(a, b, row0, column0, m, n, k, t);
     cells.fetch(k, t, from_a, from_b);
     Cells::store(memory[0], t, from_a, from_b);
+    __syncthreads();
+    Cells::load(memory[0], row, own, a_even, b_even);
     unsigned now = 0;
-    for (unsigned left = k; left > 0; now ^= 1) {
-        __syncthreads();
+    for (unsigned left = k; left > 0;) {
         left = left > SLICE ? left - SLICE : 0;
         cells.fetch(left, t, from_a, from_b);
-        Cells::multiply(memory[now], x, y, sums);
-        Cells::store(memory[now ^ 1], t, from_a, from_b);
+#pragma unroll
+        for (unsigned l = 0; l < SLICE; l += 2) {
+            Cells::load(memory[now] + (l + 1) * Cells::ROW, row, own, a_odd, b_odd);
+            Cells::multiply(a_even, b_even, sums);
+            if (l + 2 == SLICE) {
+                now ^= 1;
+                Cells::store(memory[now], t, from_a, from_b);
+                __syncthreads();
+            }
+            Cells::load(memory[now] + (l + 2) % SLICE * Cells::ROW, row, own, a_even, b_even);
+            Cells::multiply(a_odd, b_odd, sums);
+        }
     }
     const bool quads = in_quads(c, n);
 #pragma unroll
     for (unsigned r = 0; r < S; ++r) {
-        const unsigned i = row0 + r / 4 * 64 + 4 * y + r % 4;
+        const unsigned i = row0 + row + r / 4 * 32 + r % 4;
 #pragma unroll
-        for (unsigned half = 0; half < Cells::QUADS; ++half) {
-            const unsigned column = column0 + 64 * half + 4 * x;
+        for (unsigned q = 0; q < 2 * Cells::QUADS; ++q) {
+            const unsigned column = column0 + own + 16 * q;
             if (i >= m || column >= n) continue;
             float* cell = c + size_t(i) * n + column;
-            const float* four = &sums[r][4 * half];
+            const float* four = &sums[r][4 * q];
             if (quads) {
                 *reinterpret_cast<float4*>(cell) = make_float4(four[0], four[1], four[2], four[3]);
             } else {
@@ -138,7 +152,7 @@ __device__ __forceinline__ void matmul_blocked(const float* __restrict__ a, cons
 }
 
 #define KERNEL(name, S)                                                                                               \
-    extern "C" __global__ void __launch_bounds__(256) name(const float* a, size_t, const float* b, size_t, float* c, \
+    extern "C" __global__ void __launch_bounds__(128) name(const float* a, size_t, const float* b, size_t, float* c, \
                                                            size_t, unsigned m, unsigned n, unsigned k) {             \
         matmul_blocked<S>(a, b, c, m, n, k);                                                                          \
     }

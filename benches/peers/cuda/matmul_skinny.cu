@@ -3,7 +3,7 @@
 // reads B's slice from shared memory, and its lanes' sums meet by shuffles that halve what a lane holds. A slice is two
 // parameters, its address and its length; the lengths are not looked at here.
 
-constexpr unsigned WARPS = 4, THREADS = 32 * WARPS, CELLS = 12288 - 16, ROWS = 4, COLUMNS = 16, PAIR = 2, GROUPS = 4;
+constexpr unsigned WARPS = 4, THREADS = 32 * WARPS, CELLS = 12288 - 16, ROWS = 4, COLUMNS = 16, PAIR = 2;
 constexpr unsigned STEP = 32 * 4, ALL = 0xffffffff;
 
 __device__ __forceinline__ void quads(const float* const (&rows)[ROWS], unsigned l, unsigned end, bool whole,
@@ -46,7 +46,9 @@ extern "C" __global__ void __launch_bounds__(128) matmul_skinny(const float* __r
     __shared__ __align__(16) float tile[CELLS + 16];
     const unsigned t = threadIdx.x, warp = t / 32, lane = t % 32, staged = (n + PAIR - 1) / PAIR * PAIR;
     const unsigned across = staged + 1, most = CELLS / (across * STEP) * STEP;
-    const unsigned row0 = blockIdx.x * GROUPS * WARPS * ROWS;
+    // As many groups of rows as the grid leaves a warp.
+    const unsigned taken = WARPS * ROWS, groups = ((m + taken - 1) / taken + gridDim.x - 1) / gridDim.x;
+    const unsigned row0 = blockIdx.x * groups * taken;
     const bool whole = reinterpret_cast<size_t>(a) % 16 == 0 && k % 4 == 0;
     for (unsigned l0 = 0;;) {
         const unsigned depth = (min(most, k - l0) + STEP - 1) / STEP * STEP, left = k - l0;
@@ -61,7 +63,7 @@ extern "C" __global__ void __launch_bounds__(128) matmul_skinny(const float* __r
             if (column >= staged) ++l, column -= staged;
         }
         __syncthreads();
-        for (unsigned group = 0; group < GROUPS; ++group) {
+        for (unsigned group = 0; group < groups; ++group) {
             const unsigned i = row0 + (group * WARPS + warp) * ROWS;
             if (i >= m) break;
             for (unsigned first = 0; first < n; first += COLUMNS) {
