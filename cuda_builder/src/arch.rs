@@ -6,7 +6,8 @@ use crate::error::Error;
 
 /// A PTX target: the oldest processor that may run the module, and the PTX version it is written in.
 ///
-/// PTX for one architecture runs on that one and on every later one; the driver compiles it at load.
+/// PTX for one architecture runs on that one and on every later one; the driver compiles it at load. PTX for a name that ends
+/// in a letter, such as `sm_90a`, runs on that architecture alone.
 ///
 /// ```
 /// use cuda_builder::Arch;
@@ -36,7 +37,7 @@ impl Arch {
         Self { target: target.to_owned(), ptx: ptx.to_owned() }
     }
 
-    /// What is built unless a builder says otherwise: Turing and newer, Ampere and newer, and Hopper and newer.
+    /// What is built unless a builder says otherwise: Turing and newer, Ampere and newer, Hopper and newer, and Hopper alone.
     ///
     /// ```
     /// use cuda_builder::Arch;
@@ -44,7 +45,12 @@ impl Arch {
     /// assert!(Arch::defaults().contains(&Arch::new("sm_75", "ptx70")));
     /// ```
     pub fn defaults() -> Vec<Self> {
-        vec![Self::new("sm_75", "ptx70"), Self::new("sm_80", "ptx70"), Self::new("sm_90", "ptx78")]
+        vec![
+            Self::new("sm_75", "ptx70"),
+            Self::new("sm_80", "ptx70"),
+            Self::new("sm_90", "ptx78"),
+            Self::new("sm_90a", "ptx80"),
+        ]
     }
 
     /// The processor, as in `sm_75`; also the folder its modules are kept in.

@@ -5,7 +5,9 @@ use quote::{ToTokens, quote};
 use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
-use syn::{AngleBracketedGenericArguments, Error, Expr, ExprRange, Ident, RangeLimits, Result, Token, parenthesized};
+use syn::{
+    AngleBracketedGenericArguments, Error, Expr, ExprRange, Ident, LitStr, RangeLimits, Result, Token, parenthesized,
+};
 
 /// The launch shape and the instances, as they were written.
 #[derive(Default)]
@@ -16,6 +18,8 @@ pub struct Attributes {
     pub shared: Option<Expr>,
     pub require: Vec<Expr>,
     pub instances: Vec<Instance>,
+    /// The one architecture whose PTX has the kernel.
+    pub only: Option<LitStr>,
     /// `rolled` or `small`: what the GPU's code is to be like.
     pub rolled: bool,
     pub small: bool,
@@ -64,6 +68,7 @@ impl Attributes {
             "block" => set(&mut self.block, &key, input),
             "grid" => set(&mut self.grid, &key, input),
             "shared" => set(&mut self.shared, &key, input),
+            "only" => set(&mut self.only, &key, input),
             "threads" => {
                 set(&mut self.threads, &key, input)?;
                 check_range(self.threads.as_ref())
@@ -81,8 +86,8 @@ impl Attributes {
             other => Err(Error::new(
                 key.span(),
                 format!(
-                    "unknown key `{other}`; there are block, threads, grid, shared, require(…), instances(…), rolled \
-                     and small"
+                    "unknown key `{other}`; there are block, threads, grid, shared, require(…), instances(…), only, \
+                     rolled and small"
                 ),
             )),
         }

@@ -49,6 +49,11 @@ use syn::{ItemFn, parse_macro_input};
 /// - `small`: LLVM leaves them, too, and optimises for size. For a kernel that is soon done. The crate of kernels needs
 ///   `#![cfg_attr(target_arch = "nvptx64", feature(optimize_attribute))]`.
 ///
+/// # Architectures
+/// - `only = "sm_90a"`: the kernel is in the PTX for this architecture alone, which runs on no other GPU, not even a newer one.
+///   For instructions that one generation has. The module is compiled for no other:
+///   `#[cfg(any(not(target_arch = "nvptx64"), target_feature = "sm_90a"))]`.
+///
 /// # Example
 /// ```
 /// use cuda_std::prelude::*;

@@ -99,7 +99,7 @@ fn differs_by_nature(name: &str) -> bool {
 fn makes_difference(instruction: &Instruction, body: &Body, arguments_differ: bool) -> bool {
     let modifiers = || instruction.opcode.split('.').skip(1);
     match instruction.base() {
-        "atom" | "shfl" | "match" | "activemask" | "elect" | "mma" => true,
+        "atom" | "shfl" | "match" | "activemask" | "elect" | "mma" | "wgmma" => true,
         "ld" if modifiers().any(|m| m == "local") => true,
         "ld" if modifiers().any(|m| m.starts_with("param")) => {
             // An entry's own parameters are the same for all; those of functions and what they return are not
