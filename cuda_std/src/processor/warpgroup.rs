@@ -44,7 +44,10 @@ pub(crate) unsafe fn multiply_tf32(sums: Sums, a: Matrix, b: Matrix) -> Sums {
 /// 64 and 256 rows of 32 words are there, and nobody writes them.
 unsafe fn multiply(mut sums: Sums, a: Matrix, b: Matrix, add: impl Fn(u32, u32, f32) -> f32) -> Sums {
     let (rank, threads) = with(|thread| (thread.rank.get(), thread.block.threads()));
-    assert!(rank - rank % 128 + 128 <= threads, "a product of four warps needs 128 threads, which the block's last do not make");
+    assert!(
+        rank - rank % 128 + 128 <= threads,
+        "a product of four warps needs 128 threads, which the block's last do not make"
+    );
     let (warp, lane) = (rank as usize % 128 / 32, rank as usize % 32);
     let word = |matrix: Matrix, row: usize, word: usize| {
         let place = row * 32 + ((word / 4) ^ (row % 8)) * 4 + word % 4;

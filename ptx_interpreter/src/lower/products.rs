@@ -78,7 +78,8 @@ impl<'a> Body<'a, '_> {
             _ => (None, None),
         };
         let (Some(a_sign), Some(b_sign)) = signs else {
-            let reason = "signs are 1 or -1; matrices whose sums run along the columns (a last operand of 1) are not supported";
+            let reason =
+                "signs are 1 or -1; matrices whose sums run along the columns (a last operand of 1) are not supported";
             return Err(wrong_operands(m.full(), reason));
         };
         slots.a = self.source(a, Type::U64, m.full())?;

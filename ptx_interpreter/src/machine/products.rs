@@ -154,9 +154,8 @@ impl Block {
         }
         self.agree(first, (pc, descriptors)).map_err(in_lane_0)?;
         self.take_sums(env.code, first, op)?;
-        let base = only_shared_variable(env).map_err(|reason| {
-            in_lane_0(FaultKind::BadDescriptor { descriptor: descriptors[0], reason })
-        })?;
+        let base = only_shared_variable(env)
+            .map_err(|reason| in_lane_0(FaultKind::BadDescriptor { descriptor: descriptors[0], reason }))?;
         let mut read = |descriptor, rows: std::ops::Range<usize>| {
             let matrix = Matrix::read(descriptor, base).map_err(in_lane_0)?;
             let bytes = self.rows(env, first, pc, matrix, rows.clone())?;
@@ -199,9 +198,9 @@ impl Block {
         let unfenced = !products.fenced;
         // Products of one shape may follow each other in the same registers.
         let under_way = products.groups.iter().flatten().chain(&products.open);
-        let shared_otherwise = under_way.into_iter().find(|other| {
-            sums(other.op) != sums(op) && sums(other.op).iter().any(|slot| sums(op).contains(slot))
-        });
+        let shared_otherwise = under_way
+            .into_iter()
+            .find(|other| sums(other.op) != sums(op) && sums(other.op).iter().any(|slot| sums(op).contains(slot)));
         if shared_otherwise.is_some() {
             return Err((FaultKind::SumsUnderWay.into(), 0));
         }
@@ -285,6 +284,7 @@ impl Block {
             if let Some(at) = now.iter().zip(&operand.bytes).position(|(now, then)| now != then) {
                 let row = operand.rows.start + at / DEPTH;
                 let address = operand.matrix.address(row, at % DEPTH / 16);
+                self.threads[first as usize].pc = pc + 1;
                 return Err((FaultKind::WrittenUnderWay { address }.into(), 0));
             }
         }
@@ -326,7 +326,8 @@ fn values(bytes: &[u8], ty: Type, sign: f64) -> Vec<f64> {
 /// The address of the only shared variable: a descriptor has 18 bits of an address, which say where in the block's shared
 /// memory, and variables are far apart here.
 fn only_shared_variable(env: &Env) -> Result<u64, &'static str> {
-    let mut used = env.shared.iter().enumerate().filter(|(_, region)| region.as_ref().is_some_and(|r| !r.bytes.is_empty()));
+    let mut used =
+        env.shared.iter().enumerate().filter(|(_, region)| region.as_ref().is_some_and(|r| !r.bytes.is_empty()));
     match (used.next(), used.next()) {
         (Some((id, _)), None) => Ok(shared_address(id as u32)),
         (None, _) => Err("the kernel has no shared memory"),
@@ -343,7 +344,9 @@ pub(super) fn watch(code: &Code, thread: &mut Thread, inst: &Inst) -> Outcome<()
     let Slots { d, e, a, b, c, m } = inst.slots;
     let vector = |start: u32, len: u8| &code.vectors[start as usize..start as usize + usize::from(len)];
     let (scalars, vectors): ([u32; 6], [&[u32]; 4]) = match inst.action {
-        Action::Load(op) | Action::Store(op) if op.count > 1 => ([a, SINK, SINK, SINK, SINK, SINK], [vector(d, op.count), &[], &[], &[]]),
+        Action::Load(op) | Action::Store(op) if op.count > 1 => {
+            ([a, SINK, SINK, SINK, SINK, SINK], [vector(d, op.count), &[], &[], &[]])
+        }
         Action::Warp(op) => match &code.warps[op as usize] {
             WarpOp::Group(_) => return Ok(()),
             WarpOp::Matrix(op) => {
