@@ -92,6 +92,18 @@ impl Arch {
             self.target.strip_prefix("sm_").unwrap_or_default().chars().take_while(char::is_ascii_digit).collect();
         digits.parse().map_err(|_| Error::UnknownArch { target: self.target.clone() })
     }
+
+    /// Whether its PTX runs on this architecture alone: `sm_90a`.
+    ///
+    /// ```
+    /// use cuda_builder::Arch;
+    ///
+    /// assert!(Arch::new("sm_90a", "ptx80").is_exact());
+    /// assert!(!Arch::new("sm_90", "ptx78").is_exact());
+    /// ```
+    pub fn is_exact(&self) -> bool {
+        self.target.ends_with(|c: char| c.is_ascii_alphabetic())
+    }
 }
 
 impl fmt::Display for Arch {

@@ -137,7 +137,9 @@ fn results(instruction: &Instruction) -> &[Name] {
         "applypriority",
     ];
     let reduces = instruction.opcode.split('.').any(|part| part == "red");
-    let assigns = !none.contains(&instruction.base()) && !instruction.is_barrier();
+    // Of what warpgroups do, products alone have results; a wait has a number.
+    let is_wait = instruction.base() == "wgmma" && !instruction.opcode.starts_with("wgmma.mma_async");
+    let assigns = !none.contains(&instruction.base()) && !instruction.is_barrier() && !is_wait;
     // A reducing barrier assigns too, but the same to all threads.
     if assigns && !reduces { instruction.operands.first().map_or(&[], Vec::as_slice) } else { &[] }
 }

@@ -44,6 +44,7 @@ const OTHERS: [&str; 29] = [
     "cuModuleGetFunction",
     "cuModuleUnload",
     "cuFuncGetAttribute",
+    "cuFuncSetAttribute",
     "cuLaunchKernel",
 ];
 
