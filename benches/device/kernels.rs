@@ -159,7 +159,7 @@ impl<'a> Machines<'a> {
     fn add_warpgroups<'b>(&'b self, unit: &mut Unit<'b>, tasks: &[(&str, Task)]) {
         let missing = tensor::missing_warpgroups(&self.opened.device);
         for (name, task) in tasks {
-            let implementation = format!("modeseek, warpgroups, {name}");
+            let implementation = format!("modeseek, tensor cores, {name} by wgmma");
             match &missing {
                 Some(why) => unit.missing.push((implementation, why.clone())),
                 None => unit.subjects.push(Subject { implementation, by: By::Device(self.opened), task: *task }),

@@ -33,9 +33,9 @@ impl Layout {
         match self.row {
             // Columns of eight pieces, both of eight rows before the next eight rows.
             16 => row / 8 * 256 + piece * 128 + row % 8 * 16,
-            128 => row * 128 + ((piece + first) ^ row % 8) * 16,
-            64 => row * 64 + ((piece + first) ^ row % 8 / 2) * 16,
-            _ => row * 32 + ((piece + first) ^ row % 8 / 4) * 16,
+            128 => row * 128 + ((piece + first) ^ (row % 8)) * 16,
+            64 => row * 64 + ((piece + first) ^ (row % 8 / 2)) * 16,
+            _ => row * 32 + ((piece + first) ^ (row % 8 / 4)) * 16,
         }
     }
 
