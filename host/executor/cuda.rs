@@ -88,10 +88,8 @@ impl Cuda {
                 attribute(Attribute::CU_DEVICE_ATTRIBUTE_MAX_GRID_DIM_Y)? as u32,
                 attribute(Attribute::CU_DEVICE_ATTRIBUTE_MAX_GRID_DIM_Z)? as u32,
             ],
-            // With what a kernel has to ask for, which `launch` does. A driver that does not know of it says 0.
-            shared_bytes: attribute(Attribute::CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN)?
-                .max(attribute(Attribute::CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK)?)
-                as usize,
+            // With what a kernel has to ask for, which `launch` does.
+            shared_bytes: attribute(Attribute::CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN)? as usize,
         };
         let context = CudaContext::new(number).map_err(refused("open the GPU"))?;
         // Else cudarc would wait for the whole context when it makes the first stream, which the driver refuses while

@@ -37,7 +37,8 @@ use crate::error::{Error, Result};
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InterpreterOptions {
-    /// The GPU that it stands for, as compute capability times ten: 75, 80 and 90 have PTX of their own, and 90 that which no newer GPU runs.
+    /// The GPU that it stands for, as compute capability times ten: 75, 80 and 90 have PTX of their own, and 90 some that no
+    /// newer GPU runs.
     pub compute: u32,
     /// Where the schedule of threads starts from: the same seed gives the same run, and a kernel must
     /// give the same result for all of them.

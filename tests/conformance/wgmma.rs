@@ -4,6 +4,8 @@ use cuda_std::machine::MachineKind;
 use cuda_std::narrow;
 use gpu::matmul_tensor::{Bf16, Operand, Tf32, padded, round_rows_bf16, round_rows_tf32};
 use gpu::matmul_wgmma::{matmul_wgmma_bf16, matmul_wgmma_tf32, width_of};
+use modeseek::executor::InterpreterOptions;
+use modeseek::executor::ptx::{PTX, PTX_ORIGIN};
 use modeseek::product::{Instruction, Precision, matmul, matmul_by};
 use modeseek::{Device, Error, reference};
 
@@ -95,5 +97,34 @@ pub fn products_by_an_instruction(device: &Device) {
         let default = matmul_by(device, &left, &right, [40, 66, 70], precision, Instruction::default()).unwrap();
         let bits = |c| device.download(c).unwrap().into_iter().map(f32::to_bits).collect::<Vec<u32>>();
         assert_eq!(bits(&unasked), bits(&default), "{precision:?}");
+    }
+}
+
+/// The interpreter finds each fence and wait of the kernel missing that is taken out of its PTX.
+#[test]
+fn every_fence_and_wait_is_needed() {
+    let Some(module) = PTX.iter().find(|module| module.entries.contains(&matmul_wgmma_bf16::KERNEL.name)) else {
+        return eprintln!("skipped: the program has no PTX ({PTX_ORIGIN})");
+    };
+    // More tiles than shared memory holds, so that some are written again.
+    let k = 330;
+    let run = |text: String| {
+        let options = InterpreterOptions { modules: vec![text], ..InterpreterOptions::default() };
+        let device = Device::interpreter(options).unwrap();
+        let (a, b) = (device.upload(&random(k, 1)).unwrap(), device.upload(&random(k, 2)).unwrap());
+        matmul_by(&device, &a, &b, [1, 1, k as u32], Precision::Bf16, Instruction::Warpgroup).map(|_| ())
+    };
+    run(module.text.to_owned()).expect("as it is, nothing is wrong");
+    for (taken, said) in [
+        ("fence.proxy.async.shared::cta;", "written without a `fence.proxy.async` behind it"),
+        ("bar.sync 0;", "shared"),
+        ("wgmma.fence.sync.aligned;", "touched since the last `wgmma.fence`, or there was none"),
+        ("wgmma.wait_group.sync.aligned 1;", "(shared)"),
+        ("wgmma.wait_group.sync.aligned 0;", "may still be under way"),
+    ] {
+        let text = module.text.replace(" \t", " ");
+        assert!(text.contains(taken), "{taken}");
+        let error = run(text.replace(taken, "")).expect_err(taken).to_string();
+        assert!(error.contains("matmul_wgmma_bf16") && error.contains(said), "without {taken}: {error}");
     }
 }
