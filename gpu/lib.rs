@@ -8,6 +8,7 @@
 //! | `matmul_blocked_{128,64}` | `matmul_blocked.rs` | the same, fast | as above |
 //! | `matmul_skinny` | `matmul_skinny.rs` | the same for n <= 32 | as above |
 //! | `round_rows_{bf16,tf32}`, `matmul_{bf16,tf32}` | `matmul_tensor.rs` | `C = A B` on tensor cores, inputs rounded | `m x k`, `k x n`, `m x n` |
+//! | `matmul_wgmma_{bf16,tf32}` | `matmul_wgmma.rs` | the same by the instruction of compute 9.0, where it is asked for | `m x k`, `k x n`, `m x n` |
 //! | `pairwise_{squared_l2,l2,l1,lp}` | `pairwise.rs` | distances of all pairs of rows | `m x d`, `n x d`, `m x n` |
 //! | `weight_{gaussian,triangular,flat}` | `weight.rs` | weights of distances, in place | any length |
 //! | `reduce_weighted_{1,2,3,4,many}` | `reduce.rs` | `(W X) / rowsum(W)` | `m x n`, `n x d`, `m x d` |
@@ -78,6 +79,8 @@ pub mod matmul_blocked;
 pub mod matmul_skinny;
 #[cfg(any(not(target_arch = "nvptx64"), target_feature = "sm_80"))]
 pub mod matmul_tensor;
+#[cfg(any(not(target_arch = "nvptx64"), target_feature = "sm_90a"))]
+pub mod matmul_wgmma;
 pub mod merge;
 pub mod moments;
 pub mod near;

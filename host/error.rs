@@ -276,7 +276,10 @@ pub enum Error {
     /// The program has no PTX for a kernel.
     #[error(
         "there is no PTX for kernel {kernel} that compute capability {compute} and the driver can run{} ({origin}); say --device cpu to use the processor",
-        needs.map_or(String::new(), |least| format!(": it needs compute capability {}.{}", least / 10, least % 10))
+        needs.map_or(String::new(), |least| {
+            let other = if *exact { " and no other" } else { "" };
+            format!(": it needs compute capability {}.{}{other}", least / 10, least % 10)
+        })
     )]
     NoPtx {
         /// The kernel.
@@ -285,6 +288,8 @@ pub enum Error {
         compute: u32,
         /// The least that the program has PTX for, if that is more.
         needs: Option<u32>,
+        /// Whether there is PTX for that one alone.
+        exact: bool,
         /// Where the PTX in the program comes from.
         origin: &'static str,
     },

@@ -1,9 +1,10 @@
-//! Matrix products, by the kernel that a wanted precision allows.
+//! Matrix products, by the kernel that a wanted precision allows, and by the instruction that is asked for.
 
 use gpu::matmul::product;
 use gpu::matmul_tensor::{
     Bf16, Operand, Tf32, matmul_bf16, matmul_tf32, padded, round_rows_bf16, round_rows_tf32, width_of,
 };
+use gpu::matmul_wgmma::{self, matmul_wgmma_bf16, matmul_wgmma_tf32};
 
 use crate::error::Result;
 use crate::executor::{Buffer, Device};
@@ -48,6 +49,44 @@ impl Precision {
     }
 }
 
+/// What tensor cores are fed by.
+///
+/// ```
+/// use modeseek::product::Instruction;
+///
+/// assert_eq!(Instruction::default(), Instruction::Warp);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Instruction {
+    /// `mma.sync`, which every GPU from compute capability 8.0 on has.
+    #[default]
+    Warp,
+    /// `wgmma`, which compute capability 9.0 has and no other; there it may use all of the unit. It was run on the
+    /// interpreter and not yet on a GPU, hence it is for whoever asks for it.
+    Warpgroup,
+}
+
+impl Instruction {
+    /// The instruction by which a device multiplies in a precision if this one is asked for.
+    ///
+    /// ```
+    /// use modeseek::product::{Instruction, Precision};
+    ///
+    /// // There is none for f32.
+    /// let device = modeseek::Device::auto()?;
+    /// assert_eq!(Instruction::Warpgroup.on(&device, Precision::F32), Instruction::Warp);
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
+    pub fn on(self, device: &Device, precision: Precision) -> Self {
+        let kernel = match precision.on(device) {
+            Precision::F32 => return Self::Warp,
+            Precision::Tf32 => &matmul_wgmma_tf32::KERNEL,
+            Precision::Bf16 => &matmul_wgmma_bf16::KERNEL,
+        };
+        if device.has(kernel) { self } else { Self::Warp }
+    }
+}
+
 /// C = A B with A m x k, B k x n, and C m x n, all by rows.
 ///
 /// # Precision
@@ -76,21 +115,55 @@ pub fn matmul(
     [m, n, k]: [u32; 3],
     precision: Precision,
 ) -> Result<Buffer<f32>> {
+    matmul_by(device, a, b, [m, n, k], precision, Instruction::default())
+}
+
+/// The same by an instruction, or by the one that the device has.
+///
+/// # Errors
+/// As [`matmul`].
+///
+/// # Example
+/// ```
+/// use modeseek::product::{Instruction, Precision, matmul_by};
+///
+/// # fn main() -> Result<(), modeseek::Error> {
+/// let device = modeseek::Device::auto()?;
+/// let (a, b) = (device.upload(&[1.0, 2.0])?, device.upload(&[3.0, 4.0])?);
+/// let c = matmul_by(&device, &a, &b, [1, 1, 2], Precision::Bf16, Instruction::Warpgroup)?;
+/// assert_eq!(device.download(&c)?, [11.0]);
+/// # Ok(())
+/// # }
+/// ```
+pub fn matmul_by(
+    device: &Device,
+    a: &Buffer<f32>,
+    b: &Buffer<f32>,
+    [m, n, k]: [u32; 3],
+    precision: Precision,
+    instruction: Instruction,
+) -> Result<Buffer<f32>> {
     let mut c = device.zeros(m as usize * n as usize)?;
     // The kernels of an operand have types of their own.
     macro_rules! rounded {
-        ($operand:ident, $round:ident, $multiply:ident) => {{
-            let width = width_of(k as usize, $operand::NUMBERS);
+        ($operand:ident, $round:ident, $multiply:ident, $width_of:path) => {{
+            let width = $width_of(k as usize, $operand::NUMBERS);
             let (mut left, mut right) = rows(device, [m, n], width)?;
             device.launch($round::launch(a, &mut left, m, k, k, 1, width as u32))?;
             device.launch($round::launch(b, &mut right, n, k, 1, n, width as u32))?;
             device.launch($multiply::launch(&left, &right, &mut c, m, n, width as u32))?;
         }};
     }
-    match precision.on(device) {
-        Precision::F32 => device.launch(product(a, b, &mut c, m, n, k))?,
-        Precision::Tf32 => rounded!(Tf32, round_rows_tf32, matmul_tf32),
-        Precision::Bf16 => rounded!(Bf16, round_rows_bf16, matmul_bf16),
+    match (precision.on(device), instruction.on(device, precision)) {
+        (Precision::F32, _) => device.launch(product(a, b, &mut c, m, n, k))?,
+        (Precision::Tf32, Instruction::Warp) => rounded!(Tf32, round_rows_tf32, matmul_tf32, width_of),
+        (Precision::Bf16, Instruction::Warp) => rounded!(Bf16, round_rows_bf16, matmul_bf16, width_of),
+        (Precision::Tf32, Instruction::Warpgroup) => {
+            rounded!(Tf32, round_rows_tf32, matmul_wgmma_tf32, matmul_wgmma::width_of);
+        }
+        (Precision::Bf16, Instruction::Warpgroup) => {
+            rounded!(Bf16, round_rows_bf16, matmul_wgmma_bf16, matmul_wgmma::width_of);
+        }
     }
     Ok(c)
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use modeseek::WeightFunction;
-use modeseek::product::Precision;
+use modeseek::product::{Instruction, Precision};
 
 use super::args::Effort;
 use super::cases::{self, Case, Shape};
@@ -108,7 +108,9 @@ impl<'a> Machines<'a> {
                 let mut tiled = unit("", "modeseek, tiled", Task::Product(1));
                 self.add_nvcc(&mut tiled, &format!("{NVCC}, tiled"));
                 let tasks = [("TF32", Precision::Tf32), ("BF16", Precision::Bf16)];
-                self.add_tensor(&mut tiled, &tasks.map(|(name, precision)| (name, Task::Rounded(precision))));
+                let by = |instruction| tasks.map(|(name, precision)| (name, Task::Rounded(precision, instruction)));
+                self.add_tensor(&mut tiled, &by(Instruction::Warp));
+                self.add_warpgroups(&mut tiled, &by(Instruction::Warpgroup));
                 let naive = (m * k * n <= MOST_NAIVE).then(|| unit("", "modeseek, naive", Task::Product(0)));
                 [ours, tiled].into_iter().chain(naive).collect()
             }
@@ -144,11 +146,23 @@ impl<'a> Machines<'a> {
                 None => {
                     unit.subjects.push(Subject { implementation, by: By::Device(self.opened), task: *task });
                     // Of the steps there is none in CUDA C++.
-                    if let (Some(Ok(opened)), Task::Rounded(_)) = (&self.nvcc, task) {
+                    if let (Some(Ok(opened)), Task::Rounded(..)) = (&self.nvcc, task) {
                         let implementation = format!("{NVCC}, tensor cores, {name}");
                         unit.subjects.push(Subject { implementation, by: By::Device(opened), task: *task });
                     }
                 }
+            }
+        }
+    }
+
+    /// The products by `wgmma`, beside those of which they may take the place (docs/performance.md).
+    fn add_warpgroups<'b>(&'b self, unit: &mut Unit<'b>, tasks: &[(&str, Task)]) {
+        let missing = tensor::missing_warpgroups(&self.opened.device);
+        for (name, task) in tasks {
+            let implementation = format!("modeseek, tensor cores, {name} by wgmma");
+            match &missing {
+                Some(why) => unit.missing.push((implementation, why.clone())),
+                None => unit.subjects.push(Subject { implementation, by: By::Device(self.opened), task: *task }),
             }
         }
     }

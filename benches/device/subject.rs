@@ -1,6 +1,6 @@
 //! What is measured: one implementation of one case, prepared on a device.
 
-use modeseek::product::Precision;
+use modeseek::product::{Instruction, Precision};
 use modeseek::{Device, WeightFunction};
 
 use super::cases::Shape;
@@ -31,7 +31,7 @@ pub enum Task {
     Pairwise(usize),
     Reduce,
     /// A product of inputs that are rounded for tensor cores.
-    Rounded(Precision),
+    Rounded(Precision, Instruction),
     /// A Gaussian step on tensor cores, of f16 alone if it is rough.
     Tensor {
         rough: bool,
@@ -42,8 +42,8 @@ impl Task {
     /// What is multiplied.
     pub fn precision(self) -> &'static str {
         match self {
-            Self::Rounded(Precision::Tf32) => "tf32",
-            Self::Rounded(Precision::Bf16) => "bf16",
+            Self::Rounded(Precision::Tf32, _) => "tf32",
+            Self::Rounded(Precision::Bf16, _) => "bf16",
             Self::Tensor { rough: true } => "f16",
             _ => "f32",
         }
@@ -61,8 +61,8 @@ pub fn prepare(task: Task, shape: Shape, device: &Device, most_sets: usize) -> O
             Box::new(points::Pairwise::new(device, metric, [m, n, d], most_sets)?)
         }
         (Task::Reduce, Shape::Reduce { m, n, d }) => Box::new(points::Reduce::new(device, [m, n, d], most_sets)?),
-        (Task::Rounded(precision), Shape::Product { m, k, n }) => {
-            Box::new(tensor::Product::new(device, precision, [m, k, n])?)
+        (Task::Rounded(precision, instruction), Shape::Product { m, k, n }) => {
+            Box::new(tensor::Product::new(device, (precision, instruction), [m, k, n])?)
         }
         (Task::Tensor { rough }, Shape::Step { n, d }) => Box::new(tensor::Step::new(device, rough, n, d)?),
         _ => return Err(format!("{task:?} does not work on {shape:?}").into()),

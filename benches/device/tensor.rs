@@ -4,12 +4,13 @@ use cuda_std::machine::MachineKind;
 use gpu::matmul_tensor::{
     Bf16, Operand, Tf32, matmul_bf16, matmul_tf32, padded, round_rows_bf16, round_rows_tf32, width_of,
 };
+use gpu::matmul_wgmma::{self, matmul_wgmma_bf16, matmul_wgmma_tf32};
 use gpu::shift_tensor::{
     halves_of_columns, shift_tensor_16, shift_tensor_32, shift_tensor_64, shift_tensor_128, shift_tensor_rough_64,
     shift_tensor_rough_128,
 };
 use gpu::shift_tensor_wide::shift_tensor_wide_256;
-use modeseek::product::Precision;
+use modeseek::product::{Instruction, Precision};
 use modeseek::{Buffer, Device, WeightFunction, reference};
 
 use super::matrix::relative_l2;
@@ -34,10 +35,17 @@ pub fn missing(device: &Device) -> Option<String> {
     (!has).then(|| "it needs tensor cores of compute capability 8.0".to_owned())
 }
 
+/// Why a device has no products by warpgroups, if so.
+pub fn missing_warpgroups(device: &Device) -> Option<String> {
+    let has = device.machine() == MachineKind::Gpu && device.has(&matmul_wgmma_bf16::KERNEL);
+    (!has).then(|| "it needs compute capability 9.0 and no other".to_owned())
+}
+
 /// C = A B, of rounded inputs. Rounding to TF32 is part of what is timed, as it is for cuBLAS; BF16 comes as it is, as there.
 pub struct Product {
     device: Device,
     precision: Precision,
+    instruction: Instruction,
     sizes: [u32; 3],
     a: Buffer<f32>,
     b: Buffer<f32>,
@@ -49,17 +57,26 @@ pub struct Product {
 }
 
 impl Product {
-    pub fn new(device: &Device, precision: Precision, [m, k, n]: [usize; 3]) -> Outcome<Self> {
+    pub fn new(
+        device: &Device,
+        (precision, instruction): (Precision, Instruction),
+        [m, k, n]: [usize; 3],
+    ) -> Outcome<Self> {
         let (a, b) = (random(m * k, 40), random(k * n, 41));
         let (rows, columns) = (spread(m, CHECKED.0), spread(n, CHECKED.1));
         let some_rows: Vec<f32> = rows.iter().flat_map(|i| &a[i * k..][..k]).copied().collect();
         let some_columns: Vec<f32> =
             (0..k).flat_map(|l| columns.iter().map(move |j| l * n + j)).map(|at| b[at]).collect();
         let expected = reference::matmul(&wide(&some_rows), &wide(&some_columns), rows.len(), columns.len(), k);
-        let width = width_of(k, if precision == Precision::Bf16 { Bf16::NUMBERS } else { Tf32::NUMBERS });
+        let numbers = if precision == Precision::Bf16 { Bf16::NUMBERS } else { Tf32::NUMBERS };
+        let width = match instruction {
+            Instruction::Warp => width_of(k, numbers),
+            Instruction::Warpgroup => matmul_wgmma::width_of(k, numbers),
+        };
         let product = Self {
             device: device.clone(),
             precision,
+            instruction,
             sizes: [m, n, k].map(|size| size as u32),
             a: device.upload(&a)?,
             b: device.upload(&b)?,
@@ -90,11 +107,17 @@ impl Product {
         let ([m, n, _], width) = (self.sizes, self.width());
         let Self { device, left, right, c, .. } = self;
         if self.precision == Precision::Bf16 {
-            return device.launch(matmul_bf16::launch(left, right, c, m, n, width));
+            return device.launch(match self.instruction {
+                Instruction::Warp => matmul_bf16::launch(left, right, c, m, n, width),
+                Instruction::Warpgroup => matmul_wgmma_bf16::launch(left, right, c, m, n, width),
+            });
         }
         self.round()?;
         let Self { device, left, right, c, .. } = self;
-        device.launch(matmul_tf32::launch(left, right, c, m, n, width))
+        device.launch(match self.instruction {
+            Instruction::Warp => matmul_tf32::launch(left, right, c, m, n, width),
+            Instruction::Warpgroup => matmul_wgmma_tf32::launch(left, right, c, m, n, width),
+        })
     }
 }
 

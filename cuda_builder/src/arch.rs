@@ -6,7 +6,8 @@ use crate::error::Error;
 
 /// A PTX target: the oldest processor that may run the module, and the PTX version it is written in.
 ///
-/// PTX for one architecture runs on that one and on every later one; the driver compiles it at load.
+/// PTX for one architecture runs on that one and on every later one; the driver compiles it at load. PTX for a name that ends
+/// in a letter, such as `sm_90a`, runs on that architecture alone.
 ///
 /// ```
 /// use cuda_builder::Arch;
@@ -36,7 +37,7 @@ impl Arch {
         Self { target: target.to_owned(), ptx: ptx.to_owned() }
     }
 
-    /// What is built unless a builder says otherwise: Turing and newer, Ampere and newer, and Hopper and newer.
+    /// What is built unless a builder says otherwise: Turing and newer, Ampere and newer, Hopper and newer, and Hopper alone.
     ///
     /// ```
     /// use cuda_builder::Arch;
@@ -44,7 +45,12 @@ impl Arch {
     /// assert!(Arch::defaults().contains(&Arch::new("sm_75", "ptx70")));
     /// ```
     pub fn defaults() -> Vec<Self> {
-        vec![Self::new("sm_75", "ptx70"), Self::new("sm_80", "ptx70"), Self::new("sm_90", "ptx78")]
+        vec![
+            Self::new("sm_75", "ptx70"),
+            Self::new("sm_80", "ptx70"),
+            Self::new("sm_90", "ptx78"),
+            Self::new("sm_90a", "ptx80"),
+        ]
     }
 
     /// The processor, as in `sm_75`; also the folder its modules are kept in.
@@ -85,6 +91,18 @@ impl Arch {
         let digits: String =
             self.target.strip_prefix("sm_").unwrap_or_default().chars().take_while(char::is_ascii_digit).collect();
         digits.parse().map_err(|_| Error::UnknownArch { target: self.target.clone() })
+    }
+
+    /// Whether its PTX runs on this architecture alone: `sm_90a`.
+    ///
+    /// ```
+    /// use cuda_builder::Arch;
+    ///
+    /// assert!(Arch::new("sm_90a", "ptx80").is_exact());
+    /// assert!(!Arch::new("sm_90", "ptx78").is_exact());
+    /// ```
+    pub fn is_exact(&self) -> bool {
+        self.target.ends_with(|c: char| c.is_ascii_alphabetic())
     }
 }
 

@@ -29,7 +29,7 @@ impl CudaBuilder {
     /// Chooses the PTX as the variable `CUDA_BUILDER` says ([`Mode`]) and writes `ptx.rs` into `OUT_DIR`.
     ///
     /// The file is to be included where a struct `PtxModule` is in scope, which has the public fields
-    /// `compute: u32`, `ptx_version: (u32, u32)`, `family: &'static str`, `entries: &'static [&'static str]`
+    /// `compute: u32`, `exact: bool`, `ptx_version: (u32, u32)`, `family: &'static str`, `entries: &'static [&'static str]`
     /// and `text: &'static str`. It defines `PTX: &[PtxModule]`, `PTX_ORIGIN: &str` and `PTX_HASH: &str`.
     ///
     /// ```no_run
@@ -171,11 +171,12 @@ impl Choice {
         let mut rust = String::from("/// The compiled kernels: one module for each architecture and kernel.\n");
         rust += "pub static PTX: &[PtxModule] = &[\n";
         for module in modules {
-            let compute = Arch::new(&module.target, "").compute()?;
+            let arch = Arch::new(&module.target, "");
+            let (compute, exact) = (arch.compute()?, arch.is_exact());
             let path = folder.join(own_path(module));
             let _ = writeln!(
                 rust,
-                "    PtxModule {{ compute: {compute}, ptx_version: {:?}, family: {:?}, entries: &{:?}, text: include_str!({:?}) }},",
+                "    PtxModule {{ compute: {compute}, exact: {exact}, ptx_version: {:?}, family: {:?}, entries: &{:?}, text: include_str!({:?}) }},",
                 module.ptx_version, module.family, module.entries, path
             );
         }
@@ -233,7 +234,7 @@ mod tests {
         let rust = read("ptx.rs");
         for name in ["k", "l"] {
             let line = format!(
-                r#"PtxModule {{ compute: 90, ptx_version: (7, 8), family: "reduce", entries: &["{name}"], text: include_str!(""#
+                r#"PtxModule {{ compute: 90, exact: false, ptx_version: (7, 8), family: "reduce", entries: &["{name}"], text: include_str!(""#
             );
             assert!(rust.contains(&line), "{rust}");
             assert_eq!(read(&format!("ptx/sm_90/reduce/{name}.ptx")), text(&marker(name), &kernel(name)));

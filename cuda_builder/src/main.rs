@@ -35,7 +35,7 @@ struct Kernels {
     /// Folder for intermediate files [default: cuda_builder in the workspace's target folder]
     #[arg(long, value_name = "DIR")]
     target_dir: Option<PathBuf>,
-    /// Architecture and PTX version, as rustc names them [default: sm_75+ptx70, sm_80+ptx70 and sm_90+ptx78]
+    /// Architecture and PTX version, as rustc names them [default: sm_75+ptx70, sm_80+ptx70, sm_90+ptx78 and sm_90a+ptx80]
     #[arg(long = "arch", value_name = "ARCH", value_parser = parse_arch)]
     archs: Vec<Arch>,
 }

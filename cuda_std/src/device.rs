@@ -9,6 +9,10 @@ use core::arch::{asm, nvptx};
 
 mod matrix;
 pub(crate) use matrix::*;
+#[cfg(target_feature = "sm_90a")]
+mod warpgroup;
+#[cfg(target_feature = "sm_90a")]
+pub(crate) use warpgroup::*;
 
 #[allow(improper_ctypes)]
 unsafe extern "C" {

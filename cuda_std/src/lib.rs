@@ -19,6 +19,7 @@
 //! | `__ballot_sync` | [`warp::warp_vote_ballot`] |
 //! | `mma.sync`, `ldmatrix` (PTX) | [`warp::mma_m16n8k16_f16`], [`warp::ldmatrix_x4`] |
 //! | `cp.async` (PTX) | [`copy::async_16`] |
+//! | `wgmma` (PTX) | [`warpgroup::multiply_bf16`] |
 //! | `__floats2bfloat162_rn` | [`narrow::bf16_pair`] |
 //! | `atomicMax` | [`atomic::fetch_max`] |
 //! | `kernel<<<grid, block>>>(…)` | `kernel::launch(…)`, see [`kernel`] |
@@ -39,6 +40,8 @@ pub mod narrow;
 pub mod shared;
 pub mod thread;
 pub mod warp;
+#[cfg(any(not(target_arch = "nvptx64"), target_feature = "sm_90a"))]
+pub mod warpgroup;
 
 #[cfg(target_arch = "nvptx64")]
 mod device;

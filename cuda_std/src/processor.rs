@@ -7,6 +7,7 @@
 
 mod matrix;
 mod narrow;
+mod warpgroup;
 #[doc(hidden)]
 pub mod words;
 

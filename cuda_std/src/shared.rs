@@ -106,6 +106,31 @@ impl SharedAddress {
         // SAFETY: the caller's promise.
         Self(unsafe { crate::words::shared_add(self.0, bytes) })
     }
+
+    /// The next multiple of so many bytes, a power of two.
+    ///
+    /// ```
+    /// use cuda_std::prelude::*;
+    /// use cuda_std::shared::{SharedAddress, dynamic_shared_mem};
+    ///
+    /// /// Room of 256 bytes at a multiple of 1024.
+    /// #[kernel(block = 32, grid = 1, shared = 256 + 1024)]
+    /// pub unsafe fn room(mut out: DisjointMut<f32>) {
+    ///     let memory: *mut f32 = dynamic_shared_mem();
+    ///     // SAFETY: it is less than 1024 bytes further.
+    ///     let _room = unsafe { SharedAddress::of(memory).aligned(1024) };
+    /// }
+    /// # fn main() {}
+    /// ```
+    ///
+    /// # Safety
+    /// The bytes up to there belong to the same array.
+    #[inline(always)]
+    #[must_use]
+    pub unsafe fn aligned(self, bytes: u32) -> Self {
+        // SAFETY: the caller's promise.
+        Self(unsafe { crate::words::shared_aligned(self.0, bytes) })
+    }
 }
 
 /// A static array in the block's shared memory: `shared_array![f32; 256]` is a `*mut f32` to 256

@@ -7,7 +7,7 @@ use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
 use syn::token::Paren;
 use syn::{
-    AngleBracketedGenericArguments, Error, Expr, ExprRange, Ident, LitInt, RangeLimits, Result, Token, parenthesized,
+    AngleBracketedGenericArguments, Error, Expr, ExprRange, Ident, LitInt, LitStr, RangeLimits, Result, Token, parenthesized,
 };
 
 /// The launch shape and the instances, as they were written.
@@ -19,6 +19,8 @@ pub struct Attributes {
     pub shared: Option<Expr>,
     pub require: Vec<Expr>,
     pub instances: Vec<Instance>,
+    /// The one architecture whose PTX has the kernel.
+    pub only: Option<LitStr>,
     /// `rolled` or `small`: what the GPU's code is to be like.
     pub rolled: bool,
     pub small: bool,
@@ -78,6 +80,7 @@ impl Attributes {
             "block" => set(&mut self.block, &key, input),
             "grid" => set(&mut self.grid, &key, input),
             "shared" => set(&mut self.shared, &key, input),
+            "only" => set(&mut self.only, &key, input),
             "threads" => {
                 set(&mut self.threads, &key, input)?;
                 check_range(self.threads.as_ref())
@@ -96,8 +99,8 @@ impl Attributes {
             other => Err(Error::new(
                 key.span(),
                 format!(
-                    "unknown key `{other}`; there are block, threads, grid, shared, require(…), instances(…), rolled, \
-                     small and registers"
+                    "unknown key `{other}`; there are block, threads, grid, shared, require(…), instances(…), only, \
+                     rolled, small and registers"
                 ),
             )),
         }

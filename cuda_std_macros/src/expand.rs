@@ -137,15 +137,18 @@ impl Parts<'_> {
         let body = self.body(&quote!(#[inline(always)]));
         let declarations = self.parameters.iter().map(Parameter::device_declaration);
         let restored = self.parameters.iter().map(Parameter::device_restored);
-        let dynamic_shared =
-            self.attributes.shared.is_some().then(
-                || quote!(::core::arch::global_asm!(".extern .shared .align 16 .b8 cuda_std_dynamic_shared[];");),
-            );
+        let on_target = self.on_target();
+        let dynamic_shared = self.attributes.shared.is_some().then(|| {
+            quote! {
+                #on_target
+                ::core::arch::global_asm!(".extern .shared .align 16 .b8 cuda_std_dynamic_shared[];");
+            }
+        });
         let Attributes { rolled: all_rolled, small, .. } = self.attributes;
         // Both are read by `cuda_builder` (ptx/directives.rs).
         let rolled = (rolled || *all_rolled || *small).then(|| {
             quote! {
-                #[cfg(target_arch = "nvptx64")]
+                #on_target
                 ::core::arch::global_asm!(concat!("// cuda_std.rolled ", #text));
             }
         });
@@ -158,12 +161,12 @@ impl Parts<'_> {
         });
         let optimize = small.then(|| quote!(#[optimize(size)]));
         quote! {
-            #[cfg(target_arch = "nvptx64")]
+            #on_target
             ::core::arch::global_asm!(concat!("// cuda_std.kernel ", #text, " ", module_path!()));
             #rolled
             #registers
             #dynamic_shared
-            #[cfg(target_arch = "nvptx64")]
+            #on_target
             const _: () = {
                 #[allow(dead_code)]
                 type Machine = ::cuda_std::machine::Gpu;
@@ -175,6 +178,15 @@ impl Parts<'_> {
                     unsafe { body(#(#restored),*) }
                 }
             };
+        }
+    }
+
+    /// The PTX that has the kernel: that of every architecture which later ones run too, or that of the one it names. PTX for
+    /// an architecture alone, such as `sm_90a`, has no other kernels.
+    fn on_target(&self) -> TokenStream {
+        match &self.attributes.only {
+            Some(only) => quote!(#[cfg(all(target_arch = "nvptx64", target_feature = #only))]),
+            None => quote!(#[cfg(all(target_arch = "nvptx64", not(target_feature = "sm_90a")))]),
         }
     }
 

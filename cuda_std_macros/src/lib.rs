@@ -52,6 +52,11 @@ use syn::{ItemFn, parse_macro_input};
 ///   The compiler does not know how many blocks are to be on a multiprocessor. A bound keeps it from taking a few more than they
 ///   have, and lets it take all of those to load earlier; what does not fit at all is spilled.
 ///
+/// # Architectures
+/// - `only = "sm_90a"`: the kernel is in the PTX for this architecture alone, which runs on no other GPU, not even a newer one.
+///   For instructions that one generation has. The module is compiled for no other:
+///   `#[cfg(any(not(target_arch = "nvptx64"), target_feature = "sm_90a"))]`.
+///
 /// # Example
 /// ```
 /// use cuda_std::prelude::*;

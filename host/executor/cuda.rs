@@ -88,8 +88,8 @@ impl Cuda {
                 attribute(Attribute::CU_DEVICE_ATTRIBUTE_MAX_GRID_DIM_Y)? as u32,
                 attribute(Attribute::CU_DEVICE_ATTRIBUTE_MAX_GRID_DIM_Z)? as u32,
             ],
-            // What every kernel may use without asking for more.
-            shared_bytes: attribute(Attribute::CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK)? as usize,
+            // With what a kernel has to ask for, which `launch` does.
+            shared_bytes: attribute(Attribute::CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN)? as usize,
         };
         let context = CudaContext::new(number).map_err(refused("open the GPU"))?;
         // Else cudarc would wait for the whole context when it makes the first stream, which the driver refuses while
@@ -274,6 +274,9 @@ impl Executor for Cuda {
         self.enter()?;
         let function = self.function(kernel)?;
         function.check(kernel, sizes.block, args)?;
+        if sizes.shared > Limits::BASELINE.shared_bytes {
+            self.loaded().raise_shared(kernel, sizes.shared)?;
+        }
         let mut words = parameters(args);
         let mut pointers: Vec<*mut c_void> = words.iter_mut().map(|word| std::ptr::from_mut(word).cast()).collect();
         let [grid, block] = [sizes.grid, sizes.block].map(|[x, y, z]| (x, y, z));

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use cuda_std::launch::{Arg, Kernel, Limits, Prepared};
 use cuda_std::machine::MachineKind;
-use ptx_interpreter::{Argument, Gpu, Grid, Module, Options};
+use ptx_interpreter::{Argument, Gpu, Grid, Limits as GpuLimits, Module, Options};
 
 use super::cpu::host_memory;
 use super::ptx::{self, PTX, PTX_ORIGIN};
@@ -37,7 +37,8 @@ use crate::error::{Error, Result};
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InterpreterOptions {
-    /// The GPU that it stands for, as compute capability times ten: 75, 80 and 90 have PTX of their own.
+    /// The GPU that it stands for, as compute capability times ten: 75, 80 and 90 have PTX of their own, and 90 some that no
+    /// newer GPU runs.
     pub compute: u32,
     /// Where the schedule of threads starts from: the same seed gives the same run, and a kernel must
     /// give the same result for all of them.
@@ -70,7 +71,8 @@ impl Interpreter {
         if PTX.is_empty() {
             return Err(Error::NoGpu { reason: format!("the program was built without PTX ({PTX_ORIGIN})") });
         }
-        let gpu = Gpu::with_options(Options { seed, ..Options::default() });
+        let limits = GpuLimits::for_target(&format!("sm_{compute}"));
+        let gpu = Gpu::with_options(Options { seed, limits, ..Options::default() });
         let foreign = modules.iter().map(|text| Module::parse(text)).collect::<Result<_, _>>()?;
         Ok(Self { compute, state: Mutex::new(State { gpu, foreign, modules: HashMap::new() }) })
     }
@@ -107,7 +109,8 @@ impl Executor for Interpreter {
     }
 
     fn limits(&self) -> Limits {
-        Limits::BASELINE
+        let shared_bytes = GpuLimits::for_target(&format!("sm_{}", self.compute)).shared as usize;
+        Limits { shared_bytes, ..Limits::BASELINE }
     }
 
     fn details(&self) -> Result<Details> {

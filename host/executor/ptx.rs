@@ -14,6 +14,8 @@ use crate::error::Error;
 pub struct PtxModule {
     /// The least compute capability that it runs on, times ten.
     pub compute: u32,
+    /// Whether it runs on that one alone.
+    pub exact: bool,
     /// The version of PTX that it is written in.
     pub ptx_version: (u32, u32),
     /// The family's name.
@@ -55,12 +57,12 @@ pub fn newest_ptx(driver_version: i32) -> (u32, u32) {
 }
 
 /// The module with a kernel for a GPU: of those that the GPU and its driver can run, the one for the
-/// highest compute capability.
+/// highest compute capability. What is for one alone is for no newer GPU.
 ///
 /// ```
 /// use modeseek::executor::ptx::{PtxModule, module_for};
 ///
-/// let module = |compute, ptx_version| PtxModule { compute, ptx_version, family: "f", entries: &["k"], text: "" };
+/// let module = |compute, ptx_version| PtxModule { compute, exact: false, ptx_version, family: "f", entries: &["k"], text: "" };
 /// let modules = [module(75, (7, 0)), module(90, (7, 8))];
 /// assert_eq!(module_for(&modules, "k", 120, (8, 4)).map(|module| module.compute), Some(90));
 /// // An older GPU.
@@ -75,16 +77,19 @@ pub fn module_for<'a>(
 ) -> Option<&'a PtxModule> {
     modules
         .iter()
-        .filter(|module| module.compute <= compute && module.ptx_version <= newest)
+        .filter(|module| if module.exact { module.compute == compute } else { module.compute <= compute })
+        .filter(|module| module.ptx_version <= newest)
         .filter(|module| module.entries.contains(&kernel))
         .max_by_key(|module| module.compute)
 }
 
 /// What is wrong where [`module_for`] finds nothing.
 pub(super) fn no_module(kernel: &'static str, compute: u32) -> Error {
-    let with_kernel = PTX.iter().filter(|module| module.entries.contains(&kernel));
-    let needs = with_kernel.map(|module| module.compute).min().filter(|least| *least > compute);
-    Error::NoPtx { kernel, compute, needs, origin: PTX_ORIGIN }
+    let with_kernel = || PTX.iter().filter(|module| module.entries.contains(&kernel));
+    let exact = with_kernel().next().is_some() && with_kernel().all(|module| module.exact);
+    let least = with_kernel().map(|module| module.compute).min();
+    let needs = least.filter(|least| *least > compute || exact && *least != compute);
+    Error::NoPtx { kernel, compute, needs, exact, origin: PTX_ORIGIN }
 }
 
 #[cfg(test)]
@@ -92,7 +97,7 @@ mod tests {
     use super::*;
 
     const fn module(compute: u32, ptx_version: (u32, u32)) -> PtxModule {
-        PtxModule { compute, ptx_version, family: "f", entries: &["k"], text: "" }
+        PtxModule { compute, exact: false, ptx_version, family: "f", entries: &["k"], text: "" }
     }
 
     #[test]
@@ -116,6 +121,10 @@ mod tests {
     #[test]
     fn what_a_newer_architecture_has_the_oldest_has_too() {
         for module in PTX {
+            if module.exact {
+                runs_on_one_alone(module);
+                continue;
+            }
             let oldest = if FROM_80.contains(&module.family) { 80 } else { 75 };
             for entry in module.entries {
                 assert_eq!(
@@ -130,7 +139,21 @@ mod tests {
                 }
             }
         }
+        assert!(PTX.is_empty() || PTX.iter().any(|module| module.exact && module.family == "matmul_wgmma"));
         let message = no_module("nowhere", 75).to_string();
         assert!(!message.contains("needs") && message.contains("kernel nowhere"), "{message}");
+    }
+    /// PTX for an architecture alone is found there and nowhere else, newer ones included.
+    fn runs_on_one_alone(module: &PtxModule) {
+        assert!(module.text.contains(&format!(".target sm_{}a", module.compute)), "{}", module.family);
+        for entry in module.entries {
+            let found = |compute| module_for(PTX, entry, compute, (9, 0)).map(PtxModule::name);
+            assert_eq!(found(module.compute), Some(module.name()), "{entry}");
+            for compute in [75, 80, 89, 100, 120] {
+                assert_eq!(found(compute), None, "{entry}");
+                let message = no_module(entry, compute).to_string();
+                assert!(message.contains("it needs compute capability 9.0 and no other"), "{message}");
+            }
+        }
     }
 }

@@ -61,6 +61,8 @@ pub(crate) enum Action {
     Warp(u32),
     /// A fence; `true` if it reaches further than the block.
     Fence(bool),
+    /// `fence.proxy.async`: what was written is there for what reads it on its own.
+    Publish,
     /// A hint, which has no effect that a program sees.
     Nothing,
 }
@@ -210,6 +212,28 @@ pub(crate) enum WarpOp {
     Matrix(MatrixOp),
     /// Rows' addresses in slot `a`.
     LoadMatrix(LoadMatrixOp),
+    /// What the four warps of a warpgroup do. A product's descriptors are in slots `a` and `b`, whether it adds in `c`.
+    Group(GroupOp),
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum GroupOp {
+    Fence,
+    Multiply(ProductOp),
+    Commit,
+    /// Until so many groups are under way.
+    Wait(u32),
+}
+
+/// `wgmma.mma_async` of 64 rows, and 32 bytes of both matrices' rows.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ProductOp {
+    pub(crate) columns: u16,
+    pub(crate) input: Type,
+    /// What A and B are multiplied by: 1 or -1.
+    pub(crate) signs: [f64; 2],
+    /// The sums' slots in [`Code::vectors`].
+    pub(crate) d: u32,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -221,6 +245,8 @@ pub(crate) struct MatrixOp {
     pub(crate) a: u32,
     pub(crate) b: u32,
     pub(crate) c: u32,
+    /// Registers of `d` and `c`, of `a` and of `b`.
+    pub(crate) lens: [u8; 3],
 }
 
 #[derive(Debug, Clone, Copy)]

@@ -299,6 +299,59 @@ pub enum FaultKind {
         /// The mask.
         mask: u32,
     },
+    /// A warp operation of four warps in a block whose last warps are fewer.
+    #[error(
+        "`wgmma` needs the 128 threads of a warpgroup, and the block of {threads} threads ends before; \
+         make the block a multiple of 128"
+    )]
+    WarpgroupNotWhole {
+        /// Threads of the block.
+        threads: u32,
+    },
+    /// Warps of a warpgroup that do not begin the same products.
+    #[error(
+        "the threads of a warpgroup have to execute the same `wgmma.mma_async`, with the same descriptors; \
+         this one does not, or not as often as the others"
+    )]
+    WarpgroupDiverged,
+    /// A matrix descriptor that means nothing here.
+    #[error("the matrix descriptor {descriptor:#018x} cannot be used: {reason}")]
+    BadDescriptor {
+        /// The descriptor.
+        descriptor: u64,
+        /// Why not.
+        reason: &'static str,
+    },
+    /// Sums of a product that has not been waited for.
+    #[error(
+        "a register holds sums of a `wgmma.mma_async` that may still be under way; \
+         touch it behind a `wgmma.wait_group` that waits for it"
+    )]
+    SumsUnderWay,
+    /// Sums that were touched since the last `wgmma.fence`.
+    #[error(
+        "the sums of a `wgmma.mma_async` were touched since the last `wgmma.fence`, or there was none; \
+         put the fence between"
+    )]
+    SumsNotFenced,
+    /// Shared memory that was written in the ordinary way, and is read by a product, with no fence of proxies between.
+    #[error(
+        "`wgmma.mma_async` reads {address:#x} (shared), which was written without a `fence.proxy.async` behind it; \
+         the product may read what was there before"
+    )]
+    NotPublished {
+        /// Address of 16 bytes.
+        address: u64,
+    },
+    /// Shared memory that was written while a product read it.
+    #[error(
+        "{address:#x} (shared) was written while a `wgmma.mma_async` that reads it was under way; \
+         wait for the product, and have a barrier between"
+    )]
+    WrittenUnderWay {
+        /// Address of 16 bytes.
+        address: u64,
+    },
     /// The launch ran longer than allowed.
     #[error(
         "more than {budget} instructions were executed; the kernel may never end: \

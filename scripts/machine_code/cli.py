@@ -55,7 +55,7 @@ def arguments(given: list[str]) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--ptx", type=Path, metavar="DIR", default=ROOT / "gpu/ptx",
-                        help="the PTX, in folders sm_75, sm_80 and sm_90 (default: gpu/ptx)")
+                        help="the PTX, in folders sm_75, sm_80, sm_90 and sm_90a (default: gpu/ptx)")
     parser.add_argument("--out", type=Path, metavar="FILE", default=ROOT / "docs/machine-code.md",
                         help="the page to write, or with --check to compare (default: docs/machine-code.md)")
     parser.add_argument("--arch", type=_archs, metavar="LIST",

@@ -17,6 +17,8 @@ from .toolchain import Tools, ToolError, run
 # The folders of PTX, and each architecture with the newest of them that a driver takes for it, where that has the
 # family; else it takes the next older, which is then no different.
 FOLDERS = ("sm_75", "sm_80", "sm_90")
+# PTX that runs on one architecture alone, beside the above.
+EXACT_OF = {"sm_90": "sm_90a"}
 OLDEST = FOLDERS[0]
 PTX_OF = {
     "sm_75": "sm_75",
@@ -98,14 +100,21 @@ def measure(tools: Tools, ptx: Path, kernels: dict[str, KernelSpec], archs: Iter
 def modules_of(ptx: Path, arch: str) -> list[Path]:
     """The modules that a driver takes for an architecture, by the names of their families."""
     folders = FOLDERS[: FOLDERS.index(PTX_OF[arch]) + 1]
-    families = {module.name: module for folder in folders for module in (ptx / folder).glob("*.ptx")}
+    exact = [EXACT_OF[arch]] if arch in EXACT_OF else []
+    families = {module.name: module for folder in (*folders, *exact) for module in (ptx / folder).glob("*.ptx")}
     return [families[name] for name in sorted(families)]
+
+
+def target_of(ptx: Path, arch: str) -> str:
+    """What a module is assembled for: the architecture, or the name of it alone by which it was made."""
+    exact = EXACT_OF.get(arch)
+    return exact if exact and ptx.parent.name == exact else arch
 
 
 def _complete(ours: Measurements, kernels: dict[str, KernelSpec]) -> None:
     """Fails where the table names a kernel that the PTX lacks."""
     for arch, found in ours.items():
-        wanted = {name for name, spec in kernels.items() if spec.runs_on(PTX_OF[arch])}
+        wanted = {name for name, spec in kernels.items() if spec.runs_on(PTX_OF[arch], arch)}
         if missing := sorted(wanted - found.keys()):
             raise SpecificationError(f"kernels.toml names kernels that the PTX for {arch} lacks: {', '.join(missing)}")
 
@@ -120,7 +129,7 @@ def assemble_peer(tools: Tools, peer: str, arch: str, kernels: dict[str, KernelS
 def assemble(tools: Tools, ptx: Path, arch: str, kernels: dict[str, KernelSpec], out: Path) -> dict[str, Kernel]:
     """Assembles a module for an architecture and measures its kernels."""
     cubin = out.with_suffix(".cubin")
-    messages = run([tools.ptxas, "-v", f"-arch={arch}", "-o", cubin, ptx])
+    messages = run([tools.ptxas, "-v", f"-arch={target_of(ptx, arch)}", "-o", cubin, ptx])
     functions = sass.parse(run([tools.nvdisasm, "-c", cubin]))
     measured = {}
     for name, found in resources.parse(messages).items():

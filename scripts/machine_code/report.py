@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from .measure import PTX_OF, HotLoop, Results
+from .measure import EXACT_OF, PTX_OF, HotLoop, Results
 from .resources import resident_warps
 from .specification import KernelSpec
 from .toolchain import Tools
@@ -96,6 +96,8 @@ def _ptx(archs: Iterable[str]) -> str:
     for arch in archs:
         folders.setdefault(PTX_OF[arch], []).append(arch)
     lines = [f"- The PTX for {ptx} is assembled for {', '.join(of)}, as a driver would." for ptx, of in folders.items()]
+    alone = [(exact, arch) for arch, exact in EXACT_OF.items() if arch in archs]
+    lines += [f"- The PTX for {exact} runs on {arch} alone, and its kernels stand under that name." for exact, arch in alone]
     return "\n".join(lines)
 
 

@@ -62,9 +62,12 @@ class KernelSpec:
     above_peer: str | None = None
     no_loop: str | None = None
     needs: str | None = None
+    only: str | None = None
 
-    def runs_on(self, folder: str) -> bool:
-        """Whether there is code of it for GPUs that take the PTX of a folder."""
+    def runs_on(self, folder: str, arch: str) -> bool:
+        """Whether there is code of it for GPUs of an architecture, which take the PTX of a folder."""
+        if self.only is not None:
+            return self.only == arch
         return self.needs is None or int(folder.removeprefix("sm_")) >= int(self.needs.removeprefix("sm_"))
 
 

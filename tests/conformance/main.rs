@@ -21,6 +21,7 @@ mod runs;
 mod shift_tensor;
 mod steps;
 mod tensor;
+mod wgmma;
 
 use std::ops::Deref;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -46,6 +47,7 @@ macro_rules! conformance {
                 filter: filtered_images, filtered_constants, united_pixels;
                 ceilings: ceilings_copy, ceilings_fma, ceilings_ex2, ceilings_mma;
                 tensor: products_of_rounded_inputs, products_in_a_precision;
+                wgmma: products_of_warpgroups, products_by_an_instruction;
                 shift_tensor: steps_on_tensor_cores, many_tiles_on_tensor_cores, places_do_not_matter_on_tensor_cores,
                     one_spot_on_tensor_cores, idle_steps_on_tensor_cores, what_is_no_number_on_tensor_cores,
                     fits_on_tensor_cores, seeds_on_tensor_cores, fits_not_on_tensor_cores;

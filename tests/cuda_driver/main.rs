@@ -7,6 +7,7 @@
 mod graphs;
 mod memory;
 mod ranges;
+mod shared_memory;
 mod tuning;
 mod whole_run;
 

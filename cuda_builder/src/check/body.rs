@@ -29,10 +29,10 @@ impl Instruction {
         self.opcode.split('.').next().unwrap_or_default()
     }
 
-    /// Whether all threads must come to it together: a barrier, or a warp's product or load of matrices, which comes
+    /// Whether all threads must come to it together: a barrier, or a warp's or four warps' product or load of matrices, which comes
     /// from `asm!` that LLVM may have copied into a branch, and names no threads.
     pub(crate) fn is_collective(&self) -> bool {
-        self.is_barrier() || matches!(self.base(), "mma" | "ldmatrix")
+        self.is_barrier() || matches!(self.base(), "mma" | "ldmatrix" | "wgmma")
     }
 
     /// Whether it waits for, or counts, the other threads of the block or cluster. Barriers of a warp are

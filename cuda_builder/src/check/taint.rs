@@ -99,7 +99,7 @@ fn differs_by_nature(name: &str) -> bool {
 fn makes_difference(instruction: &Instruction, body: &Body, arguments_differ: bool) -> bool {
     let modifiers = || instruction.opcode.split('.').skip(1);
     match instruction.base() {
-        "atom" | "shfl" | "match" | "activemask" | "elect" | "mma" => true,
+        "atom" | "shfl" | "match" | "activemask" | "elect" | "mma" | "wgmma" => true,
         "ld" if modifiers().any(|m| m == "local") => true,
         "ld" if modifiers().any(|m| m.starts_with("param")) => {
             // An entry's own parameters are the same for all; those of functions and what they return are not
@@ -137,7 +137,9 @@ fn results(instruction: &Instruction) -> &[Name] {
         "applypriority",
     ];
     let reduces = instruction.opcode.split('.').any(|part| part == "red");
-    let assigns = !none.contains(&instruction.base()) && !instruction.is_barrier();
+    // Of what warpgroups do, products alone have results; a wait has a number.
+    let is_wait = instruction.base() == "wgmma" && !instruction.opcode.starts_with("wgmma.mma_async");
+    let assigns = !none.contains(&instruction.base()) && !instruction.is_barrier() && !is_wait;
     // A reducing barrier assigns too, but the same to all threads.
     if assigns && !reduces { instruction.operands.first().map_or(&[], Vec::as_slice) } else { &[] }
 }

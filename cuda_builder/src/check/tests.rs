@@ -109,6 +109,10 @@ fn a_product_of_a_warp_must_be_reached_like_a_barrier() {
     assert_divergent(&format!("setp.eq.u32 %p1, %tid.x, 0;\n@%p1 bra $A;\n{mma}\n$A:\nret;"));
     let load = "ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%r1, %r2, %r3, %r4}, [%r5];";
     assert_divergent(&format!("setp.eq.u32 %p1, %tid.x, 0;\n@%p1 bra $A;\n{load}\n$A:\nret;"));
+    // The number of a wait is no result, which would make it another number for each thread.
+    assert_sound("wgmma.wait_group.sync.aligned 0;\nsetp.eq.u32 %p1, %r1, 0;\n@%p1 bra $A;\nbar.sync 0;\n$A:\nret;");
+    let group = "wgmma.commit_group.sync.aligned;";
+    assert_divergent(&format!("setp.eq.u32 %p1, %tid.x, 0;\n@%p1 bra $A;\n{group}\n$A:\nret;"));
     assert_sound(&format!(
         "ld.param.u32 %r1, [n];\n$A:\n{mma}\nsub.u32 %r2, %r2, 1;\nsetp.ne.u32 %p1, %r2, 0;\n@%p1 bra $A;\nret;"
     ));

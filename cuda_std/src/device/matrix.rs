@@ -107,6 +107,11 @@ pub(crate) unsafe fn shared_add(address: SharedAddress, bytes: u32) -> SharedAdd
     address.wrapping_add(bytes)
 }
 
+#[inline(always)]
+pub(crate) unsafe fn shared_aligned(address: SharedAddress, bytes: u32) -> SharedAddress {
+    address.next_multiple_of(bytes)
+}
+
 #[cfg(target_feature = "sm_80")]
 #[inline(always)]
 pub(crate) unsafe fn copy_async_16(to: SharedAddress, from: *const u8) {

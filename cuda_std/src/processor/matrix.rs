@@ -72,6 +72,11 @@ pub(crate) unsafe fn shared_add(address: SharedAddress, bytes: u32) -> SharedAdd
     unsafe { address.add(bytes as usize) }
 }
 
+pub(crate) unsafe fn shared_aligned(address: SharedAddress, bytes: u32) -> SharedAddress {
+    // SAFETY: the caller's promise.
+    unsafe { address.add(address.align_offset(bytes as usize)) }
+}
+
 /// The rows' addresses that the lanes of a warp know.
 fn rows(row: SharedAddress) -> [*const u8; 32] {
     assert!(row.addr().is_multiple_of(16), "a matrix's row begins at {row:p}, which is no multiple of 16");

@@ -5,6 +5,7 @@ use std::sync::atomic::{Ordering, fence};
 
 pub(crate) use super::matrix::*;
 pub(crate) use super::narrow::*;
+pub(crate) use super::warpgroup::*;
 use super::{CURRENT, Thread, Wait};
 
 #[inline(always)]

@@ -15,7 +15,7 @@ const FIRST: [&str; 5] = ["cuInit", "cuDriverGetVersion", "cuDeviceGetCount", "c
 
 /// The other functions that are called. cudarc looks a function up at its first call, and panics where
 /// the library lacks it; hence they are asked for before.
-const OTHERS: [&str; 29] = [
+const OTHERS: [&str; 30] = [
     "cuDeviceGet",
     "cuDeviceGetName",
     "cuDeviceGetAttribute",
@@ -44,6 +44,7 @@ const OTHERS: [&str; 29] = [
     "cuModuleGetFunction",
     "cuModuleUnload",
     "cuFuncGetAttribute",
+    "cuFuncSetAttribute",
     "cuLaunchKernel",
 ];
 

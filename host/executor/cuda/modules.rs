@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::ffi::{CString, c_void};
 
-use cuda_std::launch::{Arg, Dim3, Kernel, LaunchError};
+use cuda_std::launch::{Arg, Dim3, Kernel, LaunchError, Limits};
 use cudarc::driver::sys::{self, CUfunction_attribute_enum as FunctionAttribute, CUjit_option_enum as JitOption};
 use cudarc::driver::{DriverError, result};
 
@@ -29,6 +29,8 @@ pub(super) struct Function {
     pub(super) handle: sys::CUfunction,
     /// The most threads of a block: for more there are not enough registers.
     pub(super) most_threads: u32,
+    /// Bytes of dynamic shared memory that it may be launched with.
+    shared: usize,
     /// The sizes of its parameters, where it is of others: the driver reads as many of them as it
     /// declares, whatever it is given.
     parameters: Option<Vec<usize>>,
@@ -73,6 +75,22 @@ impl Loaded {
         Ok(function)
     }
 
+    /// Lets a kernel be launched with more shared memory than any kernel may have without asking.
+    pub(super) fn raise_shared(&mut self, kernel: &'static Kernel, bytes: usize) -> Result<()> {
+        let attribute = FunctionAttribute::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
+        let Some(function) = self.functions.get_mut(kernel.name).filter(|function| function.shared < bytes) else {
+            return Ok(());
+        };
+        // SAFETY: the function is of a loaded module.
+        match unsafe { sys::cuFuncSetAttribute(function.handle, attribute, bytes as i32) }.result() {
+            Ok(()) => {
+                function.shared = bytes;
+                Ok(())
+            }
+            Err(error) => Err(self.refused(&format!("give kernel {} shared memory", kernel.name), error)),
+        }
+    }
+
     /// Whether there is code of a kernel that the GPU and its driver can run.
     pub(super) fn has(&self, kernel: &'static Kernel, target: Target) -> bool {
         let foreign = self.foreign.iter().any(|&module| find(module, kernel).is_ok());
@@ -84,7 +102,8 @@ impl Loaded {
             match find(module, kernel) {
                 Ok(handle) => {
                     let (most_threads, parameters) = (most_threads(handle)?, Some(parameter_sizes(handle)?));
-                    return Ok(Some(Function { handle, most_threads, parameters }));
+                    let shared = Limits::BASELINE.shared_bytes;
+                    return Ok(Some(Function { handle, most_threads, shared, parameters }));
                 }
                 Err(DriverError(sys::CUresult::CUDA_ERROR_NOT_FOUND)) => {}
                 Err(error) => return Err(self.refused(&format!("find kernel {}", kernel.name), error)),
@@ -99,7 +118,10 @@ impl Loaded {
             .ok_or_else(|| ptx::no_module(kernel.name, compute))?;
         let handle = self.own_module(module)?;
         match find(handle, kernel) {
-            Ok(handle) => Ok(Function { handle, most_threads: most_threads(handle)?, parameters: None }),
+            Ok(handle) => {
+                let shared = Limits::BASELINE.shared_bytes;
+                Ok(Function { handle, most_threads: most_threads(handle)?, shared, parameters: None })
+            }
             Err(error) => Err(self.refused(&format!("find kernel {}", kernel.name), error)),
         }
     }

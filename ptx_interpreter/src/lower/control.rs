@@ -30,6 +30,9 @@ impl<'a> Body<'a, '_> {
             "trap" | "brkpt" => Ok(Lowered::new(Action::Trap, none, Control)),
             "bar" | "barrier" => self.barrier(m, operands),
             "membar" | "fence" => {
+                if m.take("proxy") {
+                    return Ok(Lowered::new(proxy_fence(m), none, Barrier));
+                }
                 let block_only = m.take("cta");
                 while m.find(|_| Some(())).is_some() {}
                 Ok(Lowered::new(Action::Fence(!block_only), none, Barrier))
@@ -188,4 +191,12 @@ impl<'a> Body<'a, '_> {
         let number = self.lowerer.code.barriers.len() as u32 - 1;
         Ok(Lowered::new(Action::Barrier(number), slots, OpcodeClass::Barrier))
     }
+}
+
+/// `fence.proxy.async` between ordinary accesses and those of instructions that run on their own. Of other proxies, and of
+/// global memory, there is nobody here whose accesses it could order.
+fn proxy_fence(m: &mut Modifiers) -> Action {
+    let publishes = m.take("async") && !m.take("global");
+    while m.find(|_| Some(())).is_some() {}
+    if publishes { Action::Publish } else { Action::Nothing }
 }

@@ -7,6 +7,7 @@ mod frame;
 mod memory;
 mod moves;
 mod operands;
+mod products;
 mod warp;
 
 use crate::code::{Code, FunctionCode, Parameter, SharedVariable, Target};

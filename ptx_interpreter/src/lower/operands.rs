@@ -34,7 +34,7 @@ impl<'a> Body<'a, '_> {
             | "nanosleep" | "pmevent" | "discard" | "applypriority" | "griddepcontrol" => {
                 Some(self.lower_control(&mut m, operands)?)
             }
-            "shfl" | "vote" | "match" | "redux" | "activemask" | "mma" | "ldmatrix" => {
+            "shfl" | "vote" | "match" | "redux" | "activemask" | "mma" | "ldmatrix" | "wgmma" => {
                 Some(self.lower_warp(&mut m, operands)?)
             }
             _ => None,

@@ -29,6 +29,7 @@ impl<'a> Body<'a, '_> {
             }
             "mma" => return self.matrix(m, operands),
             "ldmatrix" => return self.load_matrix(m, operands),
+            "wgmma" => return self.group_operation(m, operands),
             _ => {}
         }
         if !m.take("sync") {
@@ -42,7 +43,7 @@ impl<'a> Body<'a, '_> {
         }
     }
 
-    fn warp_operation(&mut self, op: WarpOp, slots: Slots, class: OpcodeClass) -> Lowered {
+    pub(super) fn warp_operation(&mut self, op: WarpOp, slots: Slots, class: OpcodeClass) -> Lowered {
         self.lowerer.code.warps.push(op);
         let number = self.lowerer.code.warps.len() as u32 - 1;
         Lowered::new(Action::Warp(number), slots, class)
@@ -175,12 +176,13 @@ impl<'a> Body<'a, '_> {
             a: self.fragment(a, a_len, true, m.full())?,
             b: self.fragment(b, b_len, true, m.full())?,
             c: self.fragment(c, c_len, true, m.full())?,
+            lens: [c_len, a_len, b_len].map(|len| len as u8),
         };
         let slots = Slots { m: self.frame.constant(u64::from(u32::MAX))?, ..Slots::default() };
         Ok(self.warp_operation(WarpOp::Matrix(op), slots, Matrix))
     }
 
-    fn fragment(
+    pub(super) fn fragment(
         &mut self,
         operand: &Operand<'a>,
         len: usize,

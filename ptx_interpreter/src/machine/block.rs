@@ -2,6 +2,7 @@
 
 use super::Env;
 use super::barrier::Arrival;
+use super::products::Begun;
 use super::random::Random;
 use super::step::{self, Stop};
 use super::thread::{State, Thread};
@@ -21,6 +22,8 @@ pub(crate) struct Block {
     pub(crate) ready: Vec<u32>,
     pub(crate) barriers: [Vec<Arrival>; 16],
     pub(crate) warps: Vec<Warp>,
+    /// What the warps of each warpgroup have to begin.
+    pub(super) begun: Vec<Vec<Begun>>,
 }
 
 impl Block {
@@ -30,6 +33,7 @@ impl Block {
             ready: Vec::new(),
             barriers: Default::default(),
             warps: Vec::new(),
+            begun: Vec::new(),
         }
     }
 
@@ -42,6 +46,7 @@ impl Block {
         let threads = self.threads.len() as u32;
         self.ready = (0..threads).collect();
         self.warps = (0..threads.div_ceil(32)).map(|warp| Warp::new(threads - warp * 32)).collect();
+        self.begun = vec![Vec::new(); threads.div_ceil(128) as usize];
         for arrivals in &mut self.barriers {
             arrivals.clear();
         }
@@ -49,7 +54,10 @@ impl Block {
             let at = random.below(self.ready.len());
             self.turn(env, random, at)?;
         }
-        if self.threads.iter().all(|thread| thread.state == State::Exited) { Ok(()) } else { Err(self.stuck(env)) }
+        if self.threads.iter().any(|thread| thread.state != State::Exited) {
+            return Err(self.stuck(env));
+        }
+        self.missed_product(env).map_or(Ok(()), Err)
     }
 
     fn turn(&mut self, env: &mut Env, random: &mut Random, at: usize) -> Result<(), Blamed> {

@@ -35,6 +35,7 @@ impl Block {
             WarpOp::Reduce(reduction, ty) => self.reduce(first, group, *reduction, *ty, slots),
             WarpOp::Matrix(op) => self.multiply(env, first, group, *op)?,
             WarpOp::LoadMatrix(op) => self.load_matrix(env, first, group, *op, slots)?,
+            WarpOp::Group(op) => self.group_operation(env, (first, group), *op, pc)?,
         }
         Ok(())
     }

@@ -125,7 +125,7 @@ fn a_place(row: usize, pair: usize, index: usize, elements: usize) -> (usize, us
     }
 }
 
-fn whole_warp(group: u32) -> Result<(), LaneTrouble> {
+pub(super) fn whole_warp(group: u32) -> Result<(), LaneTrouble> {
     if group == u32::MAX {
         return Ok(());
     }

@@ -7,6 +7,7 @@ mod block;
 mod collective;
 mod matrix;
 mod order;
+mod products;
 mod random;
 mod step;
 mod thread;

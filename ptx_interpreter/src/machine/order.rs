@@ -67,6 +67,14 @@ impl Thread {
         }
     }
 
+    /// `fence.proxy.async`
+    pub(super) fn publish(&mut self) {
+        self.published = self.clock;
+        self.published_known = Rc::clone(&self.known);
+        // What comes after the fence is not covered by it.
+        self.clock += 1;
+    }
+
     /// `fence` and `membar`.
     pub(super) fn fence(&mut self, block: u32, device: bool) {
         for knowledge in std::mem::take(&mut self.seen) {

@@ -2,7 +2,7 @@
 
 use super::Env;
 use super::thread::Thread;
-use super::{access, atomic};
+use super::{access, atomic, products};
 use crate::code::{Action, Clock, Place, Slots, UNGUARDED};
 use crate::fault::FaultKind;
 use crate::memory::{FUNCTION_WINDOW, LOCAL_WINDOW, Outcome, PARAM_WINDOW};
@@ -39,6 +39,10 @@ fn run_counted(env: &mut Env, thread: &mut Thread, left: &mut u64) -> Outcome<St
             }
         }
         let slots = inst.slots;
+        if !thread.watched.is_empty() {
+            products::watch(code, thread, inst)?;
+        }
+        let registers = &mut thread.registers[thread.base..];
         match inst.action {
             Action::Compute(run) => run(registers, slots),
             Action::Jump(target) => thread.pc = target,
@@ -59,6 +63,7 @@ fn run_counted(env: &mut Env, thread: &mut Thread, left: &mut u64) -> Outcome<St
             Action::Barrier(number) => return Ok(Stop::Barrier(number)),
             Action::Warp(number) => return Ok(Stop::Warp(number)),
             Action::Fence(device) => thread.fence(env.number, device),
+            Action::Publish => thread.publish(),
             Action::Nothing => {}
         }
     }

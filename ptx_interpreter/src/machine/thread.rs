@@ -2,6 +2,7 @@
 
 use super::Env;
 use super::order::Knowledge;
+use super::products::Register;
 use crate::code::{AccessFlags, Special};
 use crate::fault::FaultKind;
 use crate::memory::Outcome;
@@ -73,6 +74,12 @@ pub(crate) struct Thread {
     pub(crate) fenced: Option<Rc<Knowledge>>,
     /// What strong reads have seen since.
     pub(crate) seen: Vec<Rc<Knowledge>>,
+    /// What this thread wrote up to this time is there for what reads on its own.
+    pub(super) published: u32,
+    /// The same for what others wrote, as far as this thread's own fences go.
+    pub(super) published_known: Rc<[u32]>,
+    /// The kernel's registers by slot, from the first `wgmma.fence` on.
+    pub(super) watched: Vec<Register>,
     function: u32,
     callers: Vec<Caller>,
 }
@@ -92,6 +99,9 @@ impl Thread {
             foreign: Rc::default(),
             fenced: None,
             seen: Vec::new(),
+            published: 0,
+            published_known: Rc::from([]),
+            watched: Vec::new(),
             function: 0,
             callers: Vec::new(),
         }
@@ -112,6 +122,9 @@ impl Thread {
         self.foreign = Rc::default();
         self.fenced = None;
         self.seen.clear();
+        self.published = 0;
+        self.published_known = Rc::clone(known);
+        self.watched.clear();
         self.enter(env, env.entry);
         self.params.bytes[..env.arguments.len()].copy_from_slice(&env.arguments);
     }

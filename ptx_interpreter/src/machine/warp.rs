@@ -2,6 +2,7 @@
 
 use super::Env;
 use super::block::{Blamed, Block};
+use super::products::Products;
 use super::thread::State;
 use crate::code::WarpOp;
 use crate::fault::FaultKind;
@@ -21,11 +22,17 @@ pub(crate) struct Warp {
     arrived: u32,
     /// Lanes that exist and have not exited.
     live: u32,
+    pub(super) products: Products,
 }
 
 impl Warp {
     pub(crate) fn new(threads: u32) -> Self {
-        Self { waiting: [None; 32], arrived: 0, live: if threads >= 32 { u32::MAX } else { (1 << threads) - 1 } }
+        Self {
+            waiting: [None; 32],
+            arrived: 0,
+            live: if threads >= 32 { u32::MAX } else { (1 << threads) - 1 },
+            products: Products::default(),
+        }
     }
 }
 

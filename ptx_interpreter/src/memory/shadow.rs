@@ -154,6 +154,19 @@ impl Shadow {
         Ok(())
     }
 
+    /// Those whose writes to some bytes are remembered.
+    pub(crate) fn writers(&self, at: usize, bytes: usize) -> impl Iterator<Item = Who> + '_ {
+        let cells = (at / 4..(at + bytes).div_ceil(4)).flat_map(|word| {
+            let page = self.pages.get(word / PAGE).and_then(Option::as_ref);
+            let whole = page.map(|page| std::slice::from_ref(&page[word % PAGE]));
+            match self.split.get(&word) {
+                Some(bytes) => bytes.as_slice(),
+                None => whole.unwrap_or_default(),
+            }
+        });
+        cells.flat_map(|cell| cell.writes).filter(|who| who.clock != 0)
+    }
+
     #[inline]
     fn cell(&mut self, word: usize) -> &mut Cell {
         let page = word / PAGE;

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::io::Write;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
-use ptx_interpreter::{Gpu, Module};
+use ptx_interpreter::{Gpu, Limits, Module};
 
 use crate::behaviour::{Behaviour, Lost};
 use crate::errors::{Answer, Status};
@@ -37,6 +37,8 @@ pub(crate) struct Context {
     pub(crate) graphs: Graphs,
     /// The module and name of each function.
     pub(crate) functions: HashMap<usize, (usize, String)>,
+    /// Bytes of dynamic shared memory of functions that were given more than any may have.
+    pub(crate) raised: HashMap<usize, u32>,
     handles: usize,
     /// How many calls there were.
     calls: usize,
@@ -124,7 +126,9 @@ pub(crate) fn with_context(notices: Notices, call: impl FnOnce(Behaviour, &mut C
 
 impl Context {
     pub(crate) fn new(device: usize) -> Self {
-        Self { device, ..Self::default() }
+        let mut context = Self { device, ..Self::default() };
+        context.gpu.options.limits = Limits::for_target("sm_90");
+        context
     }
 
     /// A handle that no other object has, of this context or another's.

@@ -85,9 +85,12 @@ fn compile(behaviour: Behaviour, context: &Context, image: &str) -> Result<Modul
         return Err((Status::UNSUPPORTED_PTX_VERSION, log(1, "fatal", &words)));
     }
     let (major, minor) = behaviour.devices()[context.device];
-    let wanted = module.target().trim_start_matches("sm_").parse::<i32>();
-    if wanted.is_ok_and(|wanted| wanted > 10 * major + minor) {
-        let words = format!("SM version specified by .target is higher than {major}.{minor}");
+    let target = module.target().trim_start_matches("sm_");
+    let exact = target.strip_suffix('a');
+    let wanted = exact.unwrap_or(target).parse::<i32>();
+    let fits = |wanted| if exact.is_some() { wanted == 10 * major + minor } else { wanted <= 10 * major + minor };
+    if wanted.is_ok_and(|wanted| !fits(wanted)) {
+        let words = format!("SM version specified by .target is not one that {major}.{minor} runs");
         return Err((Status::INVALID_PTX, log(2, "fatal", &words)));
     }
     Ok(module)
@@ -145,6 +148,25 @@ extern "C" fn cuFuncGetAttribute(value: Out<c_uint>, attribute: c_uint, function
             MAX_THREADS_PER_BLOCK => give(value, MOST_THREADS),
             _ => Err(Status::INVALID_VALUE),
         }
+    })
+}
+
+/// CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES.
+const MAX_DYNAMIC_SHARED: c_uint = 8;
+
+/// What a kernel may have of dynamic shared memory unless it is told otherwise.
+const SHARED_UNASKED: c_uint = 48 << 10;
+
+#[unsafe(no_mangle)]
+extern "C" fn cuFuncSetAttribute(function: usize, attribute: c_uint, value: c_uint) -> Status {
+    with_context(Notices::Perhaps, |_, context| {
+        let (_, name) = context.functions.get(&function).ok_or(Status::INVALID_HANDLE)?;
+        if attribute != MAX_DYNAMIC_SHARED || value > context.gpu.options.limits.shared {
+            return Err(Status::INVALID_VALUE);
+        }
+        log(format_args!("{value} bytes of shared memory for {name}"));
+        context.raised.insert(function, value);
+        Ok(())
     })
 }
 
@@ -216,6 +238,9 @@ extern "C" fn cuLaunchKernel(
         let kernel = context.modules[&module].kernel(&name).ok_or(Status::NOT_FOUND)?;
         if block_x * block_y * block_z > MOST_THREADS {
             return Err(Status::LAUNCH_OUT_OF_RESOURCES);
+        }
+        if dynamic_shared > context.raised.get(&function).copied().unwrap_or(SHARED_UNASKED) {
+            return Err(Status::INVALID_VALUE);
         }
         let grid = Grid { grid: [grid_x, grid_y, grid_z], block: [block_x, block_y, block_z], dynamic_shared };
         let bytes = kernel.parameters().last().map_or(0, |last| (last.offset + last.size) as usize);

@@ -1,0 +1,187 @@
+//! Matrix product on tensor cores by Hopper's own instruction: C = A B, inputs rounded.   Compute 9.0 alone.
+//!
+//! `round_rows_{bf16,tf32}` (matmul_tensor.rs) makes rows of words as for the other kernels, of a width that [`width_of`]
+//! gives. `matmul_wgmma_{bf16,tf32}` multiplies the rows of A with those of B's transpose.
+//!
+//! A block makes 128 x 256 of C: two warpgroups, 64 x 256 each, whose 128 sums a thread stay in registers:
+//!
+//! ```text
+//! four tiles of 32 words a row (128 bytes) of A and Bt in shared memory, 48 KiB each:
+//!     two are copied, one is multiplied, and of one the last products may still run
+//! for each 32 words of the rows:
+//!     wait for the tile, publish it; barrier
+//!     begin its products: four of 64 x 256 sums, over 32 bytes of the rows each
+//!     begin the copy of the tile after the next, over the one before the last
+//!     wait for the products of the tile before
+//! ```
+//!
+//! The products read both operands from shared memory, so that no thread loads any: what is left to issue is a product and
+//! three copies for 32 bytes of the rows. The pieces of a row trade places as the instruction's descriptor says (a swizzle of
+//! 128 bytes), which is what [`tensor`](crate::tensor) does with rows of eight pieces.
+//!
+//! Nobody has run it on a GPU so far: it is not what `matmul` takes unless it is asked for (docs/performance.md).
+//!
+//! # Precision
+//! As matmul_tensor.rs.
+
+use cuda_std::prelude::*;
+use cuda_std::shared::{SharedAddress, dynamic_shared_mem};
+use cuda_std::warpgroup::{self, Matrix, Sums};
+use cuda_std::{copy, warp};
+
+use crate::matmul_tensor::{Bf16, Operand, Tf32, padded};
+use crate::tensor::{ROWS, copy_tile, swap, unrolled};
+
+/// What warpgroups multiply.
+#[doc(hidden)]
+pub trait GroupOperand: Operand {
+    /// D += A Bt^T over 128 bytes of the rows.
+    ///
+    /// # Safety
+    /// As for [`warpgroup::multiply_bf16`].
+    unsafe fn multiply_group(sums: Sums, a: Matrix, b: Matrix) -> Sums;
+}
+
+impl GroupOperand for Bf16 {
+    #[inline(always)]
+    unsafe fn multiply_group(sums: Sums, a: Matrix, b: Matrix) -> Sums {
+        // SAFETY: the caller's promise.
+        unsafe { warpgroup::multiply_bf16(sums, a, b) }
+    }
+}
+
+impl GroupOperand for Tf32 {
+    #[inline(always)]
+    unsafe fn multiply_group(sums: Sums, a: Matrix, b: Matrix) -> Sums {
+        // SAFETY: the caller's promise.
+        unsafe { warpgroup::multiply_tf32(sums, a, b) }
+    }
+}
+
+/// Columns of C that a block makes; of rows it makes [`ROWS`].
+const COLUMNS: usize = 2 * ROWS;
+
+/// Words of a row that are multiplied between two barriers.
+const DEPTH: usize = 32;
+
+/// Pieces of a tile's row.
+const PIECES: usize = 8;
+
+/// Threads of a block: two warpgroups.
+const THREADS: usize = 256;
+
+/// Tiles of both matrices at a time.
+const STAGES: usize = 4;
+
+/// Bytes of [`ROWS`] rows of a tile: A's, and half of Bt's.
+const TILE: u32 = (ROWS * DEPTH * 4) as u32;
+
+/// Bytes of both matrices' tiles.
+const STAGE: u32 = 3 * TILE;
+
+/// Bytes of shared memory of a block.
+const SHARED: usize = STAGES * STAGE as usize + Matrix::ALIGNMENT;
+
+/// Words of a row for a sum of k numbers, so many of which make a word.
+///
+/// ```
+/// // A row of 100 numbers, two of them in a word, in whole tiles of 32 words.
+/// assert_eq!(gpu::matmul_wgmma::width_of(100, 2), 64);
+/// ```
+pub const fn width_of(k: usize, numbers: usize) -> usize {
+    let words = k.div_ceil(numbers).next_multiple_of(DEPTH);
+    if words == 0 { DEPTH } else { words }
+}
+
+/// C = A B by the rows of A and of B's transpose, both of `width` words.
+#[kernel(
+    instances(matmul_wgmma_bf16<Bf16>, matmul_wgmma_tf32<Tf32>),
+    only = "sm_90a",
+    block = THREADS as u32,
+    grid = (n.div_ceil(COLUMNS), m.div_ceil(ROWS)),
+    shared = SHARED,
+    require(
+        width >= 1,
+        width.is_multiple_of(DEPTH),
+        a.len() >= padded(m) * width,
+        b.len() >= padded(n) * width,
+        c.len() >= m * n,
+    ),
+)]
+pub unsafe fn product<T: GroupOperand>(a: &[u32], b: &[u32], mut c: DisjointMut<f32>, m: u32, n: u32, width: u32) {
+    let memory: *mut f32 = dynamic_shared_mem();
+    // SAFETY: there is as much more memory as is skipped.
+    let base = unsafe { SharedAddress::of(memory).aligned(Matrix::ALIGNMENT as u32) };
+    let (m, n, width) = (m as usize, n as usize, width as usize);
+    let (row0, column0) = (thread::block_idx_y() as usize * ROWS, thread::block_idx_x() as usize * COLUMNS);
+    // Where there are no rows of Bt for the second half of the columns, the first ones are taken again.
+    let second = if column0 + ROWS < padded(n) { ROWS * width } else { 0 };
+    // SAFETY: the launch has checked that there are so many rows.
+    let (a, b) = unsafe { (a.as_ptr().add(row0 * width), b.as_ptr().add(column0 * width)) };
+    let t = thread::thread_idx_x() as usize;
+    let group = t / 128;
+    let tiles = (width / DEPTH) as u32;
+
+    // Copies of tile k go to stage k modulo STAGES, and are group k of each thread's.
+    let begin = |tile: u32, stage: u32| {
+        if tile < tiles {
+            // SAFETY: the rows have as many tiles. Nobody reads the stage: see below.
+            unsafe {
+                let (to, first) = (base.add(stage * STAGE), tile as usize * DEPTH);
+                for (part, from) in [a, b, b.add(second)].into_iter().enumerate() {
+                    copy_tile::<PIECES, THREADS, { ROWS * PIECES / THREADS }>(
+                        to.add(part as u32 * TILE),
+                        from.add(first),
+                        width,
+                        |row| swap(row, PIECES),
+                    );
+                }
+            }
+        }
+        copy::commit();
+    };
+    const { assert!(STAGES == 4, "two tiles on their way, one that is multiplied, one that may still be") };
+    begin(0, 0);
+    begin(1, 1);
+    let mut sums = warpgroup::no_sums();
+    for tile in 0..tiles {
+        // All but the newest group of this thread's copies have ended; behind the barrier everybody's have, and everybody
+        // has waited for the products of the tile before the last, in whose place the next copies go.
+        copy::wait::<1>();
+        warpgroup::publish();
+        thread::sync_threads();
+        // SAFETY: the tile was published before the barrier. All warps come here as often. Its stage is written again two
+        // barriers on, when its products have been waited for.
+        unsafe {
+            let at = base.add(tile % 4 * STAGE);
+            let rows = at.add(group as u32 * (TILE / 2));
+            sums = T::multiply_group(sums, Matrix::at(rows), Matrix::at(at.add(TILE)));
+            begin(tile + 2, (tile + 2) % 4);
+            warpgroup::wait::<1>();
+        }
+    }
+    // SAFETY: all warps come here.
+    let sums = unsafe { warpgroup::finish(sums) };
+    // C goes through shared memory, so that neighbouring threads write neighbours. Of its rows eight begin at different banks.
+    let (lane, row, apart) = (warp::lane_id() as usize, t / 32 * 16, const { COLUMNS + 8 });
+    let first = (row + lane / 4) * apart + lane % 4 * 2;
+    // Nobody multiplies any more.
+    thread::sync_threads();
+    unrolled!(4, quarter < 4 => {
+        unrolled!(8, j < 8 => {
+            unrolled!(4, i < 4 => {
+                let cell = first + i / 2 * 8 * apart + (quarter * 8 + j) * 8 + i % 2;
+                // SAFETY: every lane has cells of its own, and nobody reads any before the barrier.
+                unsafe { memory.add(cell).write(sums[(quarter * 8 + j) * 4 + i]) };
+            });
+        });
+    });
+    thread::sync_threads();
+    for r in 0..ROWS {
+        let (row, column) = (row0 + r, column0 + t);
+        if row < m && column < n {
+            // SAFETY: the cell was written before the barrier, and of C's row each thread has a cell.
+            unsafe { c.write(row * n + column, memory.add(r * apart + t).read()) };
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! Products by the instruction of compute capability 9.0 against the oracle, and that it is for whoever asks for it there.
+
+use cuda_std::machine::MachineKind;
+use cuda_std::narrow;
+use gpu::matmul_tensor::{Bf16, Operand, Tf32, padded, round_rows_bf16, round_rows_tf32};
+use gpu::matmul_wgmma::{matmul_wgmma_bf16, matmul_wgmma_tf32, width_of};
+use modeseek::executor::InterpreterOptions;
+use modeseek::executor::ptx::{PTX, PTX_ORIGIN};
+use modeseek::product::{Instruction, Precision, matmul, matmul_by};
+use modeseek::{Device, Error, reference};
+
+use crate::check::{ROUNDING, assert_close, random, wide};
+use crate::kernels::poisoned;
+use crate::tensor::no_rows;
+
+/// Whether the device has not the instruction, having checked that it says so.
+fn is_missing(device: &Device) -> bool {
+    if device.has(&matmul_wgmma_bf16::KERNEL) {
+        return false;
+    }
+    let rows = device.zeros::<u32>(128 * 32).unwrap();
+    let error = device.launch(matmul_wgmma_bf16::launch(&rows, &rows, &mut poisoned(device, 1), 1, 1, 32)).unwrap_err();
+    // Where a block cannot have so much shared memory, that is said first.
+    let said = error.to_string();
+    match error {
+        Error::NoPtx { needs: Some(90), exact: true, .. } => assert!(said.contains("9.0 and no other"), "{said}"),
+        Error::Launch(_) => assert!(said.contains("needs 197632 bytes of shared memory"), "{said}"),
+        other => panic!("{other:?}"),
+    }
+    eprintln!("skipped: {} has no wgmma", device.describe());
+    true
+}
+
+/// C as the kernel makes it, and the inputs as they were rounded.
+macro_rules! product {
+    ($device:ident, $a:ident, $b:ident, [$m:ident, $n:ident, $k:ident], $operand:ident, $round:ident, $multiply:ident) => {{
+        let width = width_of($k, $operand::NUMBERS);
+        let (left, right) = ($device.upload(&$a).unwrap(), $device.upload(&$b).unwrap());
+        let (mut a_rows, mut b_rows) = (no_rows($device, padded($m) * width), no_rows($device, padded($n) * width));
+        let mut c = poisoned($device, $m * $n);
+        let [m, n, k, width] = [$m, $n, $k, width].map(|size| size as u32);
+        $device.launch($round::launch(&left, &mut a_rows, m, k, k, 1, width)).unwrap();
+        $device.launch($round::launch(&right, &mut b_rows, n, k, 1, n, width)).unwrap();
+        $device.launch($multiply::launch(&a_rows, &b_rows, &mut c, m, n, width)).unwrap();
+        $device.download(&c).unwrap()
+    }};
+}
+
+pub fn products_of_warpgroups(device: &Device) {
+    if is_missing(device) {
+        return;
+    }
+    // Single cells, sizes around every tile, half a tile of columns and more, and more tiles of words than shared memory holds.
+    for [m, n, k] in [[1, 1, 1], [5, 130, 130], [129, 257, 7], [64, 200, 330]] {
+        let (a, b) = (random(m * k, 14), random(k * n, 15));
+        let magnitudes = [&a, &b].map(|x| x.iter().map(|x| f64::from(x.abs())).collect::<Vec<_>>());
+        let magnitudes = reference::matmul(&magnitudes[0], &magnitudes[1], m, n, k);
+        let bf16 = |x: &f32| f64::from(narrow::bf16_values(narrow::bf16_pair(*x, 0.0))[0]);
+        let tf32 = |x: &f32| f64::from(f32::from_bits(narrow::tf32(*x)));
+        let rounded =
+            [[&a, &b].map(|x| x.iter().map(bf16).collect::<Vec<_>>()), [&a, &b].map(|x| x.iter().map(tf32).collect())];
+        let found = [
+            product!(device, a, b, [m, n, k], Bf16, round_rows_bf16, matmul_wgmma_bf16),
+            product!(device, a, b, [m, n, k], Tf32, round_rows_tf32, matmul_wgmma_tf32),
+        ];
+        for ((found, rounded), (name, u)) in
+            found.iter().zip(rounded).zip([("BF16", 2.0_f64.powi(-8)), ("TF32", 2.0_f64.powi(-11))])
+        {
+            let what = format!("{name}, {m} x {n} x {k}");
+            let sums = (k as f64 + 1.0) * 2.0 * ROUNDING;
+            let expected = reference::matmul(&rounded[0], &rounded[1], m, n, k);
+            assert_close(found, &expected, |i| 1.01 * sums * magnitudes[i], &format!("{what}, inputs as rounded"));
+            let expected = reference::matmul(&wide(&a), &wide(&b), m, n, k);
+            let bound = 2.0 * u + u * u + 1.01 * sums;
+            assert_close(found, &expected, |i| bound * magnitudes[i], &format!("{what}, inputs as they were"));
+        }
+    }
+}
+
+/// It is taken where it is asked for and there, and a product is one whichever instruction makes it.
+pub fn products_by_an_instruction(device: &Device) {
+    let (a, b) = (random(40 * 70, 6), random(70 * 66, 7));
+    let (left, right) = (device.upload(&a).unwrap(), device.upload(&b).unwrap());
+    let expected = reference::matmul(&wide(&a), &wide(&b), 40, 66, 70);
+    let has = device.machine() == MachineKind::Gpu && device.has(&matmul_wgmma_bf16::KERNEL);
+    for (precision, u) in
+        [(Precision::F32, 0.0), (Precision::Tf32, 2.0_f64.powi(-11)), (Precision::Bf16, 2.0_f64.powi(-8))]
+    {
+        let taken = Instruction::Warpgroup.on(device, precision);
+        let wanted = if has && precision != Precision::F32 { Instruction::Warpgroup } else { Instruction::Warp };
+        assert_eq!(taken, wanted, "{precision:?}");
+        assert_eq!(Instruction::default().on(device, precision), Instruction::Warp);
+        let c = matmul_by(device, &left, &right, [40, 66, 70], precision, Instruction::Warpgroup).unwrap();
+        let bound = 70.0 * (2.0 * u + u * u + 71.0 * 2.0 * ROUNDING);
+        assert_close(&device.download(&c).unwrap(), &expected, |_| bound, &format!("{precision:?}"));
+        let unasked = matmul(device, &left, &right, [40, 66, 70], precision).unwrap();
+        let default = matmul_by(device, &left, &right, [40, 66, 70], precision, Instruction::default()).unwrap();
+        let bits = |c| device.download(c).unwrap().into_iter().map(f32::to_bits).collect::<Vec<u32>>();
+        assert_eq!(bits(&unasked), bits(&default), "{precision:?}");
+    }
+}
+
+/// The interpreter finds each fence and wait of the kernel missing that is taken out of its PTX.
+#[test]
+fn every_fence_and_wait_is_needed() {
+    let Some(module) = PTX.iter().find(|module| module.entries.contains(&matmul_wgmma_bf16::KERNEL.name)) else {
+        return eprintln!("skipped: the program has no PTX ({PTX_ORIGIN})");
+    };
+    // More tiles than shared memory holds, so that some are written again.
+    let k = 330;
+    let run = |text: String| {
+        let options = InterpreterOptions { modules: vec![text], ..InterpreterOptions::default() };
+        let device = Device::interpreter(options).unwrap();
+        let (a, b) = (device.upload(&random(k, 1)).unwrap(), device.upload(&random(k, 2)).unwrap());
+        matmul_by(&device, &a, &b, [1, 1, k as u32], Precision::Bf16, Instruction::Warpgroup).map(|_| ())
+    };
+    run(module.text.to_owned()).expect("as it is, nothing is wrong");
+    for (taken, said) in [
+        ("fence.proxy.async.shared::cta;", "written without a `fence.proxy.async` behind it"),
+        ("bar.sync 0;", "shared"),
+        ("wgmma.fence.sync.aligned;", "touched since the last `wgmma.fence`, or there was none"),
+        ("wgmma.wait_group.sync.aligned 1;", "(shared)"),
+        ("wgmma.wait_group.sync.aligned 0;", "may still be under way"),
+    ] {
+        let text = module.text.replace(" \t", " ");
+        assert!(text.contains(taken), "{taken}");
+        let error = run(text.replace(taken, "")).expect_err(taken).to_string();
+        assert!(error.contains("matmul_wgmma_bf16") && error.contains(said), "without {taken}: {error}");
+    }
+}
