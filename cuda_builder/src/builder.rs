@@ -9,7 +9,7 @@ use crate::check::{Allowances, KernelInfo};
 use crate::compiler::{self, Compiler};
 use crate::device_build::{DeviceBuild, recipe};
 use crate::error::Error;
-use crate::ptx::rolled;
+use crate::ptx::directives;
 use crate::sources::Sources;
 use crate::stamp::{CheckedIn, Fit};
 
@@ -207,7 +207,7 @@ impl CudaBuilder {
         });
         let (mut modules, mut kernels) = (Vec::new(), Vec::<KernelInfo>::new());
         for (arch, text) in archs.iter().zip(texts) {
-            let (more, infos) = examine(arch, &rolled(&text?), &allowed)?;
+            let (more, infos) = examine(arch, &directives(&text?), &allowed)?;
             modules = with_new(modules, more);
             // A family may be left out for an old architecture, whose instructions do not reach for it.
             let is_new = |info: &KernelInfo| !kernels.iter().any(|known: &KernelInfo| known.name == info.name);

@@ -5,7 +5,10 @@ use quote::{ToTokens, quote};
 use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
-use syn::{AngleBracketedGenericArguments, Error, Expr, ExprRange, Ident, RangeLimits, Result, Token, parenthesized};
+use syn::token::Paren;
+use syn::{
+    AngleBracketedGenericArguments, Error, Expr, ExprRange, Ident, LitInt, RangeLimits, Result, Token, parenthesized,
+};
 
 /// The launch shape and the instances, as they were written.
 #[derive(Default)]
@@ -21,26 +24,43 @@ pub struct Attributes {
     pub small: bool,
 }
 
-/// `name<arguments>` in `instances(…)`, with `rolled` before it or without.
+/// `name<arguments>` in `instances(…)`, with `rolled` and `registers(…)` before it or without.
 pub struct Instance {
     pub rolled: bool,
+    /// The most registers that the driver's compiler is to give a thread.
+    pub registers: Option<u32>,
     pub name: Ident,
     pub arguments: AngleBracketedGenericArguments,
 }
 
 impl Parse for Instance {
     fn parse(input: ParseStream<'_>) -> Result<Self> {
-        let rolled = input.peek(Ident) && input.peek2(Ident);
-        if rolled {
+        let (mut rolled, mut registers) = (false, None);
+        while input.peek(Ident) && (input.peek2(Ident) || input.peek2(Paren)) {
             let word: Ident = input.parse()?;
-            if word != "rolled" {
-                return Err(Error::new(
-                    word.span(),
-                    format!("unknown word `{word}` before an instance; there is `rolled`"),
-                ));
+            match word.to_string().as_str() {
+                "rolled" => flag(&mut rolled, &word)?,
+                "registers" => {
+                    let content;
+                    parenthesized!(content in input);
+                    let count: LitInt = content.parse()?;
+                    let most = count.base10_parse().ok().filter(|most| (16..=255).contains(most));
+                    let Some(most) = most else {
+                        return Err(Error::new(count.span(), "a thread has 16 to 255 registers"));
+                    };
+                    if registers.replace(most).is_some() {
+                        return Err(Error::new(word.span(), "`registers` is given twice"));
+                    }
+                }
+                _ => {
+                    return Err(Error::new(
+                        word.span(),
+                        format!("unknown word `{word}` before an instance; there are `rolled` and `registers(…)`"),
+                    ));
+                }
             }
         }
-        Ok(Self { rolled, name: input.parse()?, arguments: input.parse()? })
+        Ok(Self { rolled, registers, name: input.parse()?, arguments: input.parse()? })
     }
 }
 

@@ -20,11 +20,11 @@ pub fn expand(attributes: &Attributes, function: &ItemFn) -> Result<TokenStream>
         attributes,
     };
     if attributes.instances.is_empty() {
-        return kernel.module(&function.sig.ident, false, &TokenStream::new());
+        return kernel.module(&function.sig.ident, (false, None), &TokenStream::new());
     }
     let modules = attributes.instances.iter().map(|instance| {
         let aliases = aliases(function, instance)?;
-        kernel.module(&instance.name, instance.rolled, &aliases)
+        kernel.module(&instance.name, (instance.rolled, instance.registers), &aliases)
     });
     modules.collect()
 }
@@ -77,6 +77,9 @@ fn aliases(function: &ItemFn, instance: &Instance) -> Result<TokenStream> {
 }
 
 /// A kernel, taken apart.
+/// What an instance says of its code: whether it is `rolled`, and its most registers.
+type Code = (bool, Option<u32>);
+
 struct Parts<'a> {
     visibility: &'a Visibility,
     docs: Vec<&'a Attribute>,
@@ -87,9 +90,9 @@ struct Parts<'a> {
 }
 
 impl Parts<'_> {
-    fn module(&self, name: &Ident, rolled: bool, aliases: &TokenStream) -> Result<TokenStream> {
+    fn module(&self, name: &Ident, code: Code, aliases: &TokenStream) -> Result<TokenStream> {
         let (visibility, docs) = (self.visibility, &self.docs);
-        let device = self.device(name, rolled);
+        let device = self.device(name, code);
         let processor = self.processor();
         let host = self.host(name)?;
         Ok(quote! {
@@ -127,7 +130,7 @@ impl Parts<'_> {
     }
 
     /// The entry of the PTX, and the comment in it by which `cuda_builder` knows the kernel.
-    fn device(&self, name: &Ident, rolled: bool) -> TokenStream {
+    fn device(&self, name: &Ident, (rolled, registers): Code) -> TokenStream {
         let text = name.to_string();
         let body = self.body(&quote!(#[inline(always)]));
         let declarations = self.parameters.iter().map(Parameter::device_declaration);
@@ -137,11 +140,18 @@ impl Parts<'_> {
                 || quote!(::core::arch::global_asm!(".extern .shared .align 16 .b8 cuda_std_dynamic_shared[];");),
             );
         let Attributes { rolled: all_rolled, small, .. } = self.attributes;
-        // Read by `cuda_builder` (ptx/rolled.rs).
+        // Read by `cuda_builder` (ptx/directives.rs).
         let rolled = (rolled || *all_rolled || *small).then(|| {
             quote! {
                 #[cfg(target_arch = "nvptx64")]
                 ::core::arch::global_asm!(concat!("// cuda_std.rolled ", #text));
+            }
+        });
+        let registers = registers.map(|most| {
+            let mark = format!("// cuda_std.registers {text} {most}");
+            quote! {
+                #[cfg(target_arch = "nvptx64")]
+                ::core::arch::global_asm!(#mark);
             }
         });
         let optimize = small.then(|| quote!(#[optimize(size)]));
@@ -149,6 +159,7 @@ impl Parts<'_> {
             #[cfg(target_arch = "nvptx64")]
             ::core::arch::global_asm!(concat!("// cuda_std.kernel ", #text, " ", module_path!()));
             #rolled
+            #registers
             #dynamic_shared
             #[cfg(target_arch = "nvptx64")]
             const _: () = {

@@ -46,6 +46,9 @@ use syn::{ItemFn, parse_macro_input};
 /// A driver compiles a kernel when it is launched first, and takes longer the more code it makes of it.
 /// - `rolled`: it leaves loops as they are in the PTX. For a kernel whose hot loop LLVM has unrolled as far as it should be;
 ///   for some instances alone if it stands before those, as in `instances(rolled shift_1<1>, shift_4<4>)`.
+/// - `registers(72)`, before an instance alone: it gives a thread 72 registers at most, and plans for as many. Left to itself it
+///   may save them for more threads at a time, and has loads and exponentials waited for at once. Blocks are then of 65,536 / 72
+///   threads at most, whatever `threads` says.
 /// - `small`: LLVM leaves them, too, and optimises for size. For a kernel that is soon done. The crate of kernels needs
 ///   `#![cfg_attr(target_arch = "nvptx64", feature(optimize_attribute))]`.
 ///

@@ -1,13 +1,13 @@
 //! Reads PTX as far as splitting and checking it need: top-level items, their names, what they refer to.
 
-mod rolled;
+mod directives;
 mod split;
 pub(crate) mod tokens;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use self::tokens::{Kind, Token, code_tokens, tokens};
-pub(crate) use rolled::rolled;
+pub(crate) use directives::directives;
 pub use split::{FamilyText, cut, split};
 
 /// How a kernel is marked: the comment that `#[kernel]` leaves in the PTX.
