@@ -60,6 +60,8 @@ pub mod biweight;
 pub mod blocks;
 pub mod boxes;
 mod brackets;
+#[cfg(not(target_arch = "nvptx64"))]
+mod calls;
 pub mod cauchy;
 pub mod ceilings;
 pub mod cells;

@@ -16,6 +16,9 @@
 //! addition. As in shift_any.rs the sum is of points, not of differences: those would have to be kept in D registers
 //! a query, or computed twice. Sums of all tiles are in `next`, since registers hold no second set of them.
 //!
+//! Where queries are few, blocks with the same queries share the points (slices.rs): the sums of each slice's tiles are then
+//! where slices meet, and the last block adds them up into `next`.
+//!
 //! Where boxes may be left out (near.rs), shift_any.rs has the step: what is far is then skipped, not computed faster.
 
 use cuda_std::machine::MachineKind;
@@ -203,6 +206,21 @@ unsafe fn stage<const D: usize>(arguments: &Arguments<'_>, tile: *mut Row<D>, d:
     }
 }
 
+/// A stride of which LLVM knows no more than its value: addresses that are made of it within a loop are not made before, where
+/// they would take two registers each until they are used.
+#[inline(always)]
+fn opaque(stride: usize) -> usize {
+    #[cfg(target_arch = "nvptx64")]
+    {
+        let mut hidden = stride;
+        // SAFETY: a comment.
+        unsafe { core::arch::asm!("/* {0} */", inout(reg64) hidden, options(nomem, nostack, preserves_flags)) };
+        hidden
+    }
+    #[cfg(not(target_arch = "nvptx64"))]
+    stride
+}
+
 /// One step. In the blurring form, ends the iteration too.
 ///
 /// # Safety
@@ -228,16 +246,23 @@ pub unsafe fn step<M: Machine, W: Weight, const D: usize, const LANES: usize>(
     let load = if moves { first } else { 0 };
     // SAFETY: a column has a multiple of the lanes of any machine (layout.rs).
     let queries = unsafe { columns::<D, LANES>(arguments.queries.as_ptr().add(load), query_stride, d) };
+    let slices = arguments.slices;
+    // Where sums of tiles are added up: of several slices each has columns of its own.
+    let columns_of_sums = if slices.are_several(n) {
+        slices.own_columns(d as usize, (first, query_stride))
+    } else {
+        arguments.next.as_mut_ptr().wrapping_add(first)
+    };
     if moves {
         for c in 0..d as usize {
             // SAFETY: this thread's lanes, which lie in each column.
-            unsafe { lanes::write(&mut arguments.next, c * query_stride + first, [0.0; LANES]) };
+            unsafe { columns_of_sums.add(c * query_stride).cast::<[f32; LANES]>().write([0.0; LANES]) };
         }
     }
     let mut totals = [0.0; LANES];
-    let mut j0 = 0;
-    while j0 < n {
-        let len = (n - j0).min(TILE as u32);
+    let (mut j0, end) = slices.range(n);
+    while j0 < end {
+        let len = (end - j0).min(TILE as u32);
         // SAFETY: nobody reads the tile between the barriers below and above.
         unsafe { stage(&arguments, tile, d, j0, len) };
         thread::sync_threads();
@@ -248,10 +273,31 @@ pub unsafe fn step<M: Machine, W: Weight, const D: usize, const LANES: usize>(
             totals = lanes::add(totals, tile_totals);
             // SAFETY: the lanes of this thread are the only ones with these queries, lie in each of d columns, and
             // were written above.
-            unsafe { add_columns(arguments.next.as_mut_ptr().add(first), query_stride, d, tile_sums) };
+            unsafe { add_columns(columns_of_sums, opaque(query_stride), d, tile_sums) };
         }
         thread::sync_threads();
         j0 += TILE as u32;
+    }
+    if slices.are_several(n) {
+        let (d, place) = (d as usize, (first, query_stride));
+        // SAFETY: the caller's promise; `next` has the lanes of this thread in each of d columns.
+        unsafe {
+            if moves {
+                columns_of_sums.add(d * query_stride).cast::<[f32; LANES]>().write(totals);
+            }
+            if !slices.is_last_block() {
+                return;
+            }
+            if moves {
+                // The totals are the last of the columns: one copy of the code serves both.
+                for c in 0..d + 1 {
+                    totals = slices.collect_column(c, d, place);
+                    if c < d {
+                        arguments.next.as_mut_ptr().add(c * query_stride + first).cast::<[f32; LANES]>().write(totals);
+                    }
+                }
+            }
+        }
     }
     let (state, tolerance) = (arguments.state, arguments.tolerance);
     let mut farthest = 0.0;
@@ -261,7 +307,7 @@ pub unsafe fn step<M: Machine, W: Weight, const D: usize, const LANES: usize>(
             unsafe { finish::<W, Plain, LANES>(&mut arguments, totals, (first, active as usize), d as usize, 0.0) };
     }
     if tolerance >= 0.0 {
-        // SAFETY: every block of the launch is here, or none was active.
+        // SAFETY: every block of the launch is here, of several slices the last, or none was active.
         unsafe { end_blurring(state, farthest, tolerance, active) };
     }
 }

@@ -7,7 +7,7 @@
 
 use cuda_std::{atomic, prelude::*};
 
-use crate::lanes;
+use crate::lanes::{self, unrolled};
 
 /// Where slices meet.
 #[doc(hidden)]
@@ -20,6 +20,9 @@ pub struct Slices {
     /// Points of a slice.
     pub points: u32,
 }
+
+/// Slices of a column that are under way together.
+const TOGETHER: usize = 4;
 
 /// Sums of a thread's queries in each coordinate, and of their weights.
 type Sums<const D: usize, const LANES: usize> = ([[f32; LANES]; D], [f32; LANES]);
@@ -144,6 +147,45 @@ impl Slices {
                 sums = add(sums, self.fetch::<M, D, LANES>(slice, place));
                 slice += 1;
             }
+        }
+        sums
+    }
+
+    /// Where this block's slice has its d + 1 columns, from query `first` on.
+    #[inline(always)]
+    pub fn own_columns(&self, d: usize, (first, query_stride): (usize, usize)) -> *mut f32 {
+        self.partial.wrapping_add(thread::block_idx_y() as usize * (d + 1) * query_stride + first)
+    }
+
+    /// Column c, of d + 1, of what all slices have left for a thread's queries, added in their order.
+    ///
+    /// # Safety
+    /// `partial` has the columns of all slices, with lanes from the first query on; [`is_last_block`](Self::is_last_block)
+    /// has said that all have left them.
+    #[inline(always)]
+    pub unsafe fn collect_column<const LANES: usize>(
+        &self,
+        c: usize,
+        d: usize,
+        (first, query_stride): (usize, usize),
+    ) -> [f32; LANES] {
+        let (mut sums, mut left) = ([0.0; LANES], thread::grid_dim_y());
+        let mut from = self.partial.wrapping_add(c * query_stride + first);
+        while left > 0 {
+            let mut parts = [[0.0; LANES]; TOGETHER];
+            unrolled!(k in 0..TOGETHER, {
+                // SAFETY: the caller's promise. Behind the last there is the last once more, which does not count.
+                parts[k] = unsafe { from.cast::<[f32; LANES]>().read() };
+                if left > k as u32 + 1 {
+                    from = from.wrapping_add((d + 1) * query_stride);
+                }
+            });
+            unrolled!(k in 0..TOGETHER, {
+                if left > k as u32 {
+                    sums = lanes::add(sums, parts[k]);
+                }
+            });
+            left = left.saturating_sub(TOGETHER as u32);
         }
         sums
     }

@@ -190,7 +190,7 @@ impl Blurring {
             to: poisoned(columns.values.len())?,
             sums: poisoned(2 * columns.stride)?,
             state: begun(device, n, Self::LIMIT)?,
-            slices: Slices::new(device, (n, n), d, d <= 4)?,
+            slices: Slices::new(device, (n, n), d, Norm::L2, kernel.marked)?,
             made: 0,
         })
     }

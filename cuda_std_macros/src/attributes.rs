@@ -7,7 +7,8 @@ use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
 use syn::token::Paren;
 use syn::{
-    AngleBracketedGenericArguments, Error, Expr, ExprRange, Ident, LitInt, LitStr, RangeLimits, Result, Token, parenthesized,
+    AngleBracketedGenericArguments, Error, Expr, ExprRange, Ident, LitInt, LitStr, RangeLimits, Result, Token,
+    parenthesized,
 };
 
 /// The launch shape and the instances, as they were written.
@@ -25,13 +26,26 @@ pub struct Attributes {
     pub rolled: bool,
     pub small: bool,
     /// The most registers of a thread.
-    pub registers: Option<LitInt>,
+    pub registers: Option<Registers>,
+}
+
+/// The most registers that the driver's compiler is to give a thread.
+pub struct Registers(pub u32);
+
+impl Parse for Registers {
+    fn parse(input: ParseStream<'_>) -> Result<Self> {
+        let count: LitInt = input.parse()?;
+        match count.base10_parse() {
+            Ok(most @ 16..=255) => Ok(Self(most)),
+            _ => Err(Error::new(count.span(), "a thread has 16 to 255 registers")),
+        }
+    }
 }
 
 /// `name<arguments>` in `instances(…)`, with `rolled` or `registers(…)` before it or without.
 pub struct Instance {
     pub rolled: bool,
-    pub registers: Option<LitInt>,
+    pub registers: Option<Registers>,
     pub name: Ident,
     pub arguments: AngleBracketedGenericArguments,
 }

@@ -3,11 +3,9 @@
 use proc_macro2::TokenStream;
 use quote::{ToTokens, format_ident, quote};
 use syn::spanned::Spanned;
-use syn::{
-    Attribute, Error, GenericArgument, GenericParam, Ident, ItemFn, LitInt, Result, ReturnType, Safety, Visibility,
-};
+use syn::{Attribute, Error, GenericArgument, GenericParam, Ident, ItemFn, Result, ReturnType, Safety, Visibility};
 
-use crate::attributes::{Attributes, Instance, components, source};
+use crate::attributes::{Attributes, Instance, Registers, components, source};
 use crate::parameters::{self, Kind, Parameter};
 
 /// The modules of all instances of the kernel.
@@ -89,7 +87,7 @@ struct Parts<'a> {
 }
 
 /// What stands before an instance: whether it is `rolled`, and how many registers it may take.
-type Words<'a> = (bool, Option<&'a LitInt>);
+type Words<'a> = (bool, Option<&'a Registers>);
 
 impl Parts<'_> {
     fn module(&self, name: &Ident, words: Words<'_>, aliases: &TokenStream) -> Result<TokenStream> {
@@ -153,10 +151,10 @@ impl Parts<'_> {
             }
         });
         let registers = registers.or(self.attributes.registers.as_ref()).map(|most| {
-            let most = most.base10_digits();
+            let mark = format!("// cuda_std.registers {text} {}", most.0);
             quote! {
-                #[cfg(target_arch = "nvptx64")]
-                ::core::arch::global_asm!(concat!("// cuda_std.registers ", #text, " ", #most));
+                #on_target
+                ::core::arch::global_asm!(#mark);
             }
         });
         let optimize = small.then(|| quote!(#[optimize(size)]));

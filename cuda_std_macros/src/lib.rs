@@ -48,9 +48,11 @@ use syn::{ItemFn, parse_macro_input};
 ///   for some instances alone if it stands before those, as in `instances(rolled shift_1<1>, shift_4<4>)`.
 /// - `small`: LLVM leaves them, too, and optimises for size. For a kernel that is soon done. The crate of kernels needs
 ///   `#![cfg_attr(target_arch = "nvptx64", feature(optimize_attribute))]`.
-/// - `registers = 168`: the most registers that a thread takes; for some instances as `instances(registers(168) shift_1<1>)`.
-///   The compiler does not know how many blocks are to be on a multiprocessor. A bound keeps it from taking a few more than they
-///   have, and lets it take all of those to load earlier; what does not fit at all is spilled.
+/// - `registers = 168`: it gives a thread 168 registers at most, and plans for as many; for some instances as
+///   `instances(registers(168) shift_1<1>)`. The driver does not know how many blocks are to be on a multiprocessor. A bound keeps
+///   it from taking a few more than they have, and lets it take all of those: left to itself it may save them for more threads at
+///   a time, and has loads and exponentials waited for at once. What does not fit at all is spilled. Blocks are then of 65,536 / 168
+///   threads at most, whatever `threads` says.
 ///
 /// # Architectures
 /// - `only = "sm_90a"`: the kernel is in the PTX for this architecture alone, which runs on no other GPU, not even a newer one.

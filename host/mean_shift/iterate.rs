@@ -223,7 +223,7 @@ impl Field {
 
     /// How the points are shared out for m queries.
     fn slices(&self, m: u32) -> Result<Slices> {
-        Slices::new(&self.device, (self.n, m), self.d, self.d <= 4 && self.norm == Norm::L2)
+        Slices::new(&self.device, (self.n, m), self.d, self.norm, !self.marks.is_empty())
     }
 
     /// Where one step over `points`, which are as many as the field's, takes queries.
@@ -259,7 +259,8 @@ impl Field {
         device.launch(begin::launch(&mut device.zeros(n)?, &mut run.state, self.n))?;
         let sizes = Sizes { n: self.n, d: self.d, stride: self.stride, query_stride: self.stride, most: self.n };
         let (mut rounds, mut tensor) = (Rounds::new(device, run.limit), Tensor::of_points(self)?);
-        let mut slices = self.slices(self.n)?;
+        // Those on tensor cores take no slices.
+        let mut slices = if tensor.is_some() { Slices::none(device, self.n)? } else { self.slices(self.n)? };
         loop {
             let steps = |mut numbers: Range<usize>| {
                 numbers.try_for_each(|step| {
@@ -314,7 +315,7 @@ impl Field {
         let (mut rounds, mut most) = (Rounds::new(device, run.limit), queries.m);
         let limit = run.limit as u32;
         let mut tensor = Tensor::of_queries(self, &queries)?;
-        let mut slices = self.slices(queries.m)?;
+        let mut slices = if tensor.is_some() { Slices::none(device, self.n)? } else { self.slices(queries.m)? };
         loop {
             let steps = |mut numbers: Range<usize>| {
                 numbers.try_for_each(|step| {

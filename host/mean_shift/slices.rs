@@ -1,23 +1,19 @@
 //! How the points of a step are shared out where queries are few: see gpu/slices.rs.
 
 use cuda_std::machine::MachineKind;
-use gpu::steps::Shared;
+use gpu::shift_any::Norm;
+use gpu::steps::{Shared, Steps};
 
 use super::iterate::Queries;
 use crate::error::Result;
 use crate::executor::{Buffer, Device};
 
-/// Queries of a block: threads of a GPU's usual block, and lanes of each.
-const BLOCK: usize = 128 * LANES;
+/// Fewest queries of a block, however small a one the user chooses: a warp's, four a thread; two warps of a wide step have no
+/// fewer.
+const LEAST_BLOCK: usize = 128;
 
-/// Queries of a GPU's thread.
-const LANES: usize = 4;
-
-/// Blocks that fill the largest GPUs: 132 multiprocessors with seven each.
-const FILLING: usize = 1024;
-
-/// Blocks of which the last to run are a small part of all.
-const FINE: usize = 4 * FILLING;
+/// Blocks of which the last to run are a small part of all, over those that fill a GPU.
+const FINE: usize = 4;
 
 /// Fewest points of a slice that is to fill a GPU, and of one that only makes blocks finer.
 const LEAST: usize = 64;
@@ -61,32 +57,52 @@ impl Slices {
         Ok(Self { partial: device.zeros(0)?, arrived: device.zeros(0)?, points: n })
     }
 
-    /// Those for m queries over n points of d coordinates, where kernels know of slices: up to four dimensions of the
-    /// 2-norm.
+    /// Those for m queries over n points of d coordinates, with a norm, marked or not, where the step takes slices: see
+    /// [`Steps::shares`].
     ///
     /// ```
+    /// use gpu::shift_any::Norm;
     /// use modeseek::mean_shift::slices::Slices;
     ///
     /// let device = modeseek::Device::processor()?;
     /// // A processor takes all points at once.
-    /// assert_eq!(Slices::new(&device, (1500, 1500), 2, true)?.lend().points, 1500);
+    /// assert_eq!(Slices::new(&device, (1500, 1500), 2, Norm::L2, false)?.lend().points, 1500);
     /// # Ok::<(), modeseek::Error>(())
     /// ```
     ///
     /// # Errors
     /// Whatever the device reports, too little memory among it.
-    pub fn new(device: &Device, (n, m): (u32, u32), d: u32, has_own_kernel: bool) -> Result<Self> {
-        let points = points_of(n as usize, m as usize);
-        // A processor has few cores, and none of their work to give away.
-        if device.machine() != MachineKind::Gpu || !has_own_kernel || points >= n as usize {
+    pub fn new(device: &Device, (n, m): (u32, u32), d: u32, norm: Norm, marked: bool) -> Result<Self> {
+        match Steps::shares(d, norm, marked) {
+            // A processor has few cores, and none of their work to give away.
+            Some(shape) if device.machine() == MachineKind::Gpu => {
+                Self::of(device, (n, m), d, points_of(n as usize, m as usize, shape) as u32)
+            }
+            _ => Self::none(device, n),
+        }
+    }
+
+    /// Those of so many points each, on any device, for a step that takes slices.
+    ///
+    /// ```
+    /// use modeseek::mean_shift::slices::Slices;
+    ///
+    /// let device = modeseek::Device::processor()?;
+    /// assert_eq!(Slices::of(&device, (1500, 1500), 2, 64)?.lend().points, 64);
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Whatever the device reports, too little memory among it.
+    pub fn of(device: &Device, (n, m): (u32, u32), d: u32, points: u32) -> Result<Self> {
+        if points >= n {
             return Self::none(device, n);
         }
         let columns = (d as usize + 1) * Queries::stride_of(m as usize);
         Ok(Self {
-            partial: device.zeros((n as usize).div_ceil(points) * columns)?,
-            // However small a block the user chooses.
-            arrived: device.zeros((m as usize).div_ceil(32 * LANES))?,
-            points: points as u32,
+            partial: device.zeros(n.div_ceil(points) as usize * columns)?,
+            arrived: device.zeros((m as usize).div_ceil(LEAST_BLOCK))?,
+            points,
         })
     }
 
@@ -105,19 +121,19 @@ impl Slices {
     }
 }
 
-/// Points of a slice, for m queries over n points: n, or a multiple of [`LEAST`].
+/// Points of a slice, for m queries over n points: n, or a multiple of [`LEAST`]. `shape` is that of [`Steps::shares`].
 ///
 /// It depends on nothing else, so that results are the same on every GPU.
-fn points_of(n: usize, m: usize) -> usize {
-    let blocks = m.div_ceil(BLOCK).max(1);
-    let filling = FILLING.div_ceil(blocks).min(n.div_ceil(LEAST));
-    let fine = FINE.div_ceil(blocks).min(n.div_ceil(WHOLE));
-    let slices = filling.max(fine).clamp(1, MOST);
+fn points_of(n: usize, m: usize, (queries, filling): (usize, usize)) -> usize {
+    let blocks = m.div_ceil(queries).max(1);
+    let fill = filling.div_ceil(blocks).min(n.div_ceil(LEAST));
+    let fine = (FINE * filling).div_ceil(blocks).min(n.div_ceil(WHOLE));
+    let slices = fill.max(fine).clamp(1, MOST);
     if slices == 1 { n } else { n.div_ceil(slices).next_multiple_of(LEAST) }
 }
 
-/// Bytes of a GPU's memory that slices take for m queries over n points of d coordinates: some 25 MB at most for d = 2, whatever
-/// the numbers.
+/// Bytes of a GPU's memory that slices take for m queries over n points of d coordinates, with the 2-norm and unmarked: some
+/// 25 MB at most for d = 2 and 80 MB for any d, whatever the numbers.
 ///
 /// ```
 /// use modeseek::mean_shift::slices::bytes;
@@ -127,38 +143,52 @@ fn points_of(n: usize, m: usize) -> usize {
 /// assert!(bytes(10_000_000, 1_000_000, 2) < 50_000_000);
 /// ```
 pub fn bytes(n: usize, m: usize, d: usize) -> u128 {
-    let points = points_of(n, m);
-    if d > 4 || points >= n {
+    let shape = u32::try_from(d).ok().and_then(|d| Steps::shares(d, Norm::L2, false));
+    let points = shape.map_or(n, |shape| points_of(n, m, shape));
+    if points >= n {
         return 0;
     }
     let partial = n.div_ceil(points) as u128 * (d as u128 + 1) * Queries::stride_of(m) as u128;
-    (partial + m.div_ceil(32 * LANES) as u128) * 4
+    (partial + m.div_ceil(LEAST_BLOCK) as u128) * 4
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// Points of a slice for d coordinates.
+    fn points(n: usize, m: usize, d: u32) -> usize {
+        points_of(n, m, Steps::shares(d, Norm::L2, false).expect("the step takes slices"))
+    }
+
     #[test]
     fn few_queries_or_points_fill_a_gpu() {
         // The lecture's case: 3 blocks of queries become 72.
-        assert_eq!(points_of(1500, 1500), 64);
+        assert_eq!(points(1500, 1500, 2), 64);
         // One block of queries becomes 244.
-        assert_eq!(points_of(1_000_000, 100), 3_968);
+        assert_eq!(points(1_000_000, 100, 2), 3_968);
         // 196 blocks become as many as leave no multiprocessor waiting for the last.
-        assert_eq!(points_of(100_000, 100_000), 4_800);
+        assert_eq!(points(100_000, 100_000, 2), 4_800);
         // Enough of them by themselves.
-        assert_eq!(points_of(1_000_000, 2_097_152), 1_000_000);
-        assert_eq!(points_of(1, 1), 1);
-        assert_eq!(points_of(64, 1), 64);
+        assert_eq!(points(1_000_000, 2_097_152, 2), 1_000_000);
+        assert_eq!(points(1, 1, 2), 1);
+        assert_eq!(points(64, 1, 2), 64);
+        // Two warps a block: 391 and 782 blocks become 4,301, 4,692 and 2,346, of which four or eight are on a multiprocessor.
+        assert_eq!([8, 16, 32].map(|d| points(100_000, 100_000, d)), [9_152, 16_704, 33_344]);
+        assert_eq!(points(1500, 1500, 8), 64);
     }
 
     #[test]
     fn memory_is_bounded() {
         for n in [1_usize, 65, 1500, 4096, 100_000, 10_000_000] {
-            for m in [1_usize, 100, 513, 1500, 100_000, 1_000_000, 3_000_000] {
+            for m in [1_usize, 100, 513, 1500, 100_000, 262_144, 262_145, 400_000, 1_000_000, 3_000_000] {
                 assert!(bytes(n, m, 2) <= 50 << 20, "{n} {m}: {}", bytes(n, m, 2));
-                assert!(n.div_ceil(points_of(n, m)) <= MOST);
+                for d in 3..=32 {
+                    assert!(bytes(n, m, d) <= 84 << 20, "{n} {m} {d}: {}", bytes(n, m, d));
+                    assert!(n.div_ceil(points(n, m, d as u32)) <= MOST);
+                }
+                // Of more dimensions no step takes slices.
+                assert_eq!(bytes(n, m, 33), 0);
             }
         }
     }

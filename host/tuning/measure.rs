@@ -283,7 +283,7 @@ impl<'a> Work<'a> {
         let step = weight.steps().choose(device.machine(), d as u32, Norm::L2, case.marked);
         let [n, stride] = [n, stride].map(|size| size as u32);
         let sizes = Sizes { n, d: d as u32, stride, query_stride: stride, most: n };
-        let mut slices = Slices::new(device, (n, n), d as u32, d <= 4)?;
+        let mut slices = Slices::new(device, (n, n), d as u32, Norm::L2, case.marked)?;
         let mut prepared = |then: &dyn Fn(Launch<'_>) -> Result<u32>| {
             then(step(Call {
                 queries: &columns,

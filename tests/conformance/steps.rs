@@ -240,6 +240,77 @@ pub fn points_in_slices(device: &Device) {
     }
 }
 
+/// The same for 5 to 32 dimensions; queries that are equal move alike, and those that are far from all points not at all.
+pub fn wide_points_in_slices(device: &Device) {
+    let cases: &[(usize, usize, usize)] = match is_interpreted(device) {
+        true => &[(129, 35, 64), (3, 2, 1)],
+        false => &[(129, 75, 64), (130, 1, 64), (3, 2, 1), (1, 1, 64), (1000, 270, 192), (1300, 33, 64)],
+    };
+    for &(n, m, slice) in cases {
+        for d in [5, 16, 20] {
+            for (function, queries) in [(WeightFunction::Gaussian, Some(m)), (WeightFunction::Triangular, None)] {
+                let mut set = Set::new(function, Kernel::Wide, (n, queries, d));
+                let mut far = None;
+                if let Some(queries) = set.queries.as_mut().filter(|_| m > 1) {
+                    queries.copy_within(..d, (m - 1) * d);
+                    far = (m > 2).then(|| {
+                        queries[d..2 * d].fill(1e6);
+                        1
+                    });
+                }
+                let tolerance = if queries.is_some() { -1.0 } else { 0.25 };
+                let run = || run_in_slices(device, &set, (tolerance, 1.0), None, None, slice);
+                let stepped = run();
+                compare(&set, &stepped, 1.0);
+                let again = run();
+                assert_eq!(stepped.rows, again.rows, "{}", set.what());
+                assert_eq!(stepped.totals, again.totals, "{}", set.what());
+                assert_eq!(stepped.state, again.state, "{}", set.what());
+                if set.queries.is_some() {
+                    assert_eq!(stepped.rows[..d], stepped.rows[(m - 1) * d..], "{}", set.what());
+                }
+                if let Some(far) = far {
+                    assert_eq!((&stepped.rows[far * d..][..d], stepped.totals[far]), (&[1e6; 20][..d], 0.0));
+                }
+            }
+        }
+    }
+}
+
+/// A step that stores 16 bytes at a time is not launched on a part of a buffer that begins between their multiples.
+pub fn parts_between_multiples_are_refused(device: &Device) {
+    let (columns, stride) = columns_of(device, &random(100 * 2, 13), 2);
+    let marks = device.zeros(0).unwrap();
+    let mut next = device.zeros(2 * stride + 1).unwrap();
+    let mut sums = device.zeros(2 * stride + 1).unwrap();
+    let sizes = Sizes { n: 100, d: 2, stride: stride as u32, query_stride: stride as u32, most: 100 };
+    for (from, what) in [([0, 0], None), ([1, 0], Some("next.is_aligned(16)")), ([0, 1], Some("sums.is_aligned(16)"))] {
+        let mut state = device.upload(&progress(100, 1, LIMIT)).unwrap();
+        let mut slices = Slices::none(device, 100).unwrap();
+        let [next_from, sums_from] = from;
+        let launched = device.launch(gpu::flat::STEPS.plain[1](Call {
+            queries: &columns,
+            points: &columns,
+            marks: &marks,
+            next: &mut next.slice_mut(next_from..2 * stride + next_from),
+            sums: &mut sums.slice_mut(sums_from..2 * stride + sums_from),
+            state: &mut state,
+            sizes,
+            limit: LIMIT as u32,
+            tolerance: -1.0,
+            relaxation: 1.0,
+            norm: Norm::L2,
+            near: None,
+            slices: slices.lend(),
+        }));
+        match (launched, what) {
+            (Ok(()), None) => {}
+            (Err(error), Some(what)) => assert!(error.to_string().contains(what), "{error}"),
+            (launched, what) => panic!("{launched:?}, where {what:?} was to be said"),
+        }
+    }
+}
+
 /// What is no number is noted as such, and not as having come to rest.
 pub fn nan_is_not_lost(device: &Device) {
     for (kernel, d) in [

@@ -200,7 +200,7 @@ KERNELS(shift_epanechnikov, Epanechnikov)
 KERNELS(shift_biweight, Biweight)
 
 // For 5 to 32 dimensions, padded to D: gpu/shift_wide.rs. A thread holds QUERIES queries and a tile's sums in
-// registers; sums of all tiles are in `next`.
+// registers; sums of all tiles are in `next`, or, of several slices, where those meet.
 constexpr unsigned WIDE_TILE = 128;
 
 // The gap puts the neighbours that a quarter of a warp stores at once into different banks.
@@ -239,7 +239,8 @@ template <class W, int D, int QUERIES>
 __device__ __forceinline__ void shift_wide(const float* __restrict__ all_queries, const float* __restrict__ points,
                                            float* __restrict__ next, float* __restrict__ details, unsigned* state,
                                            unsigned n, unsigned d, unsigned stride, unsigned query_stride,
-                                           unsigned limit, float tolerance, float relaxation) {
+                                           unsigned limit, float tolerance, float relaxation,
+                                           float* partial, unsigned* arrived, unsigned slice) {
     __shared__ WideRow<D> tile[WIDE_TILE];
     const unsigned active = load(state + ITERATION) < limit ? load(state + ACTIVE) : 0;
     if (blockIdx.x * blockDim.x * QUERIES >= active) return;
@@ -251,10 +252,13 @@ __device__ __forceinline__ void shift_wide(const float* __restrict__ all_queries
 #pragma unroll
         for (int lane = 0; lane < QUERIES; ++lane)
             queries[c][lane] = c < d ? all_queries[size_t(c) * query_stride + (moves ? first : 0) + lane] : 0.0f;
+    // Of several slices each has d + 1 columns of sums.
+    float* const own = slice < n ? partial + size_t(blockIdx.y) * (d + 1) * query_stride : next;
     for (unsigned c = 0; moves && c < d; ++c)
-        for (int lane = 0; lane < QUERIES; ++lane) next[size_t(c) * query_stride + first + lane] = 0.0f;
-    for (unsigned j0 = 0; j0 < n; j0 += WIDE_TILE) {
-        const unsigned len = min(WIDE_TILE, n - j0);
+        for (int lane = 0; lane < QUERIES; ++lane) own[size_t(c) * query_stride + first + lane] = 0.0f;
+    const unsigned start = blockIdx.y * slice, end = start + min(slice, n - start);
+    for (unsigned j0 = start; j0 < end; j0 += WIDE_TILE) {
+        const unsigned len = min(WIDE_TILE, end - j0);
         for (unsigned j = threadIdx.x; j < len; j += blockDim.x) {
 #pragma unroll
             for (unsigned q = 0; q < D / 4; ++q) {
@@ -272,9 +276,24 @@ __device__ __forceinline__ void shift_wide(const float* __restrict__ all_queries
             for (unsigned c = 0; c < D; ++c)
 #pragma unroll
                 for (int lane = 0; lane < QUERIES; ++lane)
-                    if (c < d) next[size_t(c) * query_stride + first + lane] += sums[c][lane];
+                    if (c < d) own[size_t(c) * query_stride + first + lane] += sums[c][lane];
         }
         __syncthreads();
+    }
+    if (slice < n) {
+        for (int lane = 0; moves && lane < QUERIES; ++lane) own[size_t(d) * query_stride + first + lane] = totals[lane];
+        if (!is_last(arrived)) return;
+        for (unsigned c = 0; moves && c <= d; ++c) {
+            float collected[QUERIES] = {};
+            for (unsigned s = 0; s < gridDim.y; ++s)
+                for (int lane = 0; lane < QUERIES; ++lane)
+                    collected[lane] += partial[(size_t(s) * (d + 1) + c) * query_stride + first + lane];
+#pragma unroll
+            for (int lane = 0; lane < QUERIES; ++lane) {
+                totals[lane] = collected[lane];
+                if (c < d) next[size_t(c) * query_stride + first + lane] = collected[lane];
+            }
+        }
     }
     float farthest = 0.0f, squared[QUERIES] = {};
     for (unsigned c = 0; moves && c < d; ++c) {
@@ -301,9 +320,10 @@ __device__ __forceinline__ void shift_wide(const float* __restrict__ all_queries
     extern "C" __global__ void name##_##D(const float* queries, size_t, const float* points, size_t, float* next,  \
                                           size_t, float* sums, size_t, unsigned* state, unsigned n, unsigned d,    \
                                           unsigned stride, unsigned query_stride, unsigned, unsigned limit,        \
-                                          float tolerance, float relaxation) {                                     \
+                                          float tolerance, float relaxation, float* partial,                       \
+                                          unsigned* arrived, unsigned slice) {                                     \
         shift_wide<W, D, QUERIES>(queries, points, next, sums, state, n, d, stride, query_stride, limit,           \
-                                  tolerance, relaxation);                                                          \
+                                  tolerance, relaxation, partial, arrived, slice);                                 \
     }
 
 WIDE_KERNEL(shift_gaussian, Gaussian, 8, 4)
