@@ -146,7 +146,7 @@ mod cuda_cpp {
     conformance!(@tests crate::cuda_cpp();
         kernels: matmul, matmul_fast, matmul_few_columns, matmul_is_chosen, pairwise;
         tensor: products_of_rounded_inputs, products_in_a_precision;
-        steps: shift, shift_wide, converged_steps_do_nothing;
+        steps: shift, shift_wide, wide_points_in_slices, converged_steps_do_nothing;
         oracles: blurring_is_the_oracles;
         runs: lecture, block_sizes_agree, same_bits;
     );
