@@ -17,7 +17,7 @@
 //!
 //! The products read both operands from shared memory, so that no thread loads any: what is left to issue is a product and
 //! three copies for 32 bytes of the rows. The pieces of a row trade places as the instruction's descriptor says (a swizzle of
-//! 128 bytes), which is what [`tensor`](crate::tensor) does with rows of eight pieces.
+//! 128 bytes), which is what `swap` in tensor.rs does with rows of eight pieces.
 //!
 //! Nobody has run it on a GPU so far: it is not what `matmul` takes unless it is asked for (docs/performance.md).
 //!

@@ -20,7 +20,7 @@ pub(crate) const STAMP: &str = "stamp.json";
 /// let (copy, _) = CudaBuilder::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../gpu")).checked_in()?;
 /// let Stamp { compiler, architectures, .. } = copy.expect("it is there").stamp;
 /// assert!(compiler.starts_with("rustc"));
-/// assert_eq!(architectures, ["sm_75+ptx70", "sm_80+ptx70", "sm_90+ptx78"]);
+/// assert_eq!(architectures, ["sm_75+ptx70", "sm_80+ptx70", "sm_90+ptx78", "sm_90a+ptx80"]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
