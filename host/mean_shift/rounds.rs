@@ -7,7 +7,7 @@
 //! - where points and queries are few, the next round is queued before the host waits for what came of this one
 //!   (`Run::look_behind`), so that the device never waits for the host.
 //!
-//! docs/performance.md has the arithmetic. A processor has run a step when the call returns: there a round is one step.
+//! docs/performance/launches.md has the arithmetic. A processor has run a step when the call returns: there a round is one step.
 
 use std::ops::Range;
 

@@ -57,7 +57,7 @@ fn is_exact_enough(accuracy: f64, rows: &[f32], factors: &[f64]) -> bool {
     radius2 * ERROR <= accuracy
 }
 
-/// Instructions a pair, of a warp's 32 lanes, of the steps for up to 16 dimensions: docs/performance.md.
+/// Instructions a pair, of a warp's 32 lanes, of the steps for up to 16 dimensions: docs/performance/tensor-cores.md.
 const INSTRUCTIONS: f64 = 11.0;
 
 /// Whether all pairs on tensor cores take less time than those within reach do by differences, which are this share of all, in
