@@ -92,6 +92,15 @@ pub mod expansion {
     #[cfg(not(target_arch = "nvptx64"))]
     pub use crate::for_machine;
 
+    /// All arguments of a launch, whose number is checked once.
+    ///
+    /// # Panics
+    /// If there are more or less.
+    #[cfg(not(target_arch = "nvptx64"))]
+    pub fn all_arguments<const N: usize>(args: &[crate::launch::Arg]) -> &[crate::launch::Arg; N] {
+        args.try_into().unwrap_or_else(|_| panic!("expected {N} arguments, found {}", args.len()))
+    }
+
     /// The memory of an argument, on the processor, where a device address is an address.
     #[cfg(not(target_arch = "nvptx64"))]
     #[inline(always)]

@@ -1,9 +1,11 @@
 //! From a function to the module that takes its place.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote};
 use syn::spanned::Spanned;
-use syn::{Attribute, Error, GenericArgument, GenericParam, Ident, ItemFn, Result, ReturnType, Safety, Visibility};
+use syn::{
+    Attribute, Error, Expr, GenericArgument, GenericParam, Ident, ItemFn, Result, ReturnType, Safety, Visibility,
+};
 
 use crate::attributes::{Attributes, Instance, Registers, components, source};
 use crate::parameters::{self, Kind, Parameter};
@@ -212,6 +214,7 @@ impl Parts<'_> {
         let features = features.map(|features| quote!(#[target_feature(enable = #features)]));
         let body = self.body(&quote!(#[inline] #features));
         let restored = self.parameters.iter().enumerate().map(|(index, p)| p.restored(index));
+        let count = self.parameters.len();
         quote! {
             pub mod #module {
                 #[allow(unused_imports)]
@@ -225,6 +228,7 @@ impl Parts<'_> {
                     args: &[::cuda_std::launch::Arg],
                     block: &::cuda_std::processor::Block<'_>,
                 ) {
+                    let args = ::cuda_std::expansion::all_arguments::<#count>(args);
                     let thread = ::cuda_std::processor::Thread::new(block);
                     while thread.advance() {
                         unsafe { body(#(#restored),*) }
@@ -293,33 +297,71 @@ impl Parts<'_> {
         })
     }
 
-    /// The formulas as a function, generic over the machine.
+    /// The formulas as functions: relations that name no machine are compiled once, the others and the grid for each.
     fn shape(&self) -> Result<TokenStream> {
         let attributes = self.attributes;
-        let bindings = self.parameters.iter().enumerate().map(|(index, p)| p.in_formulas(index));
         let [x, y, z] = match &attributes.grid {
             Some(grid) => components(grid)?,
             None => [self.default_grid()?, quote!(1), quote!(1)],
         };
         let shared = attributes.shared.as_ref().map_or_else(|| quote!(0), ToTokens::to_token_stream);
+        let (of_machine, common): (Vec<&Expr>, Vec<&Expr>) =
+            attributes.require.iter().partition(|relation| mentions(relation.to_token_stream(), "Machine"));
+        let violations = |relations: &[&Expr]| -> TokenStream {
+            let violation = |relation: &&Expr| {
+                let text = source(relation);
+                quote!(if !(#relation) { return Some(#text); })
+            };
+            relations.iter().map(violation).collect()
+        };
+        let (common, of_machine) = (violations(&common), violations(&of_machine));
+        let grid = quote!([#x, #y, #z]);
+        let for_common = self.in_formulas(&common);
+        let for_machine = self.in_formulas(&of_machine);
+        let for_grid = self.in_formulas(&quote!(#grid #shared));
         let args = parameters::erased_arguments();
-        let relations = attributes.require.iter();
-        let texts = attributes.require.iter().map(source);
+        let parameters = quote!(#args: &[::cuda_std::launch::Arg], block: ::cuda_std::launch::Dim3);
+        let text = quote!(::core::option::Option<&'static str>);
         Ok(quote! {
             #[cfg(not(target_arch = "nvptx64"))]
             #[allow(unused_variables, clippy::nonminimal_bool)]
-            fn shape<Machine: ::cuda_std::Machine>(
-                #args: &[::cuda_std::launch::Arg],
-                block: ::cuda_std::launch::Dim3,
-            ) -> ::cuda_std::launch::Shape {
-                #(#bindings)*
-                let block = ::cuda_std::launch::BlockSize::from(block);
-                #(if !(#relations) {
-                    return ::cuda_std::launch::Shape { grid: [0; 3], shared: 0, violated: Some(#texts) };
-                })*
-                ::cuda_std::launch::Shape { grid: [#x, #y, #z], shared: #shared, violated: None }
+            fn common_violation(#parameters) -> #text {
+                #for_common
+                #common
+                None
+            }
+            #[cfg(not(target_arch = "nvptx64"))]
+            #[allow(unused_variables, clippy::nonminimal_bool)]
+            fn violation<Machine: ::cuda_std::Machine>(#parameters) -> #text {
+                #for_machine
+                #of_machine
+                None
+            }
+            #[cfg(not(target_arch = "nvptx64"))]
+            #[allow(unused_variables)]
+            fn shape<Machine: ::cuda_std::Machine>(#parameters) -> ::cuda_std::launch::Shape {
+                let violated = common_violation(#args, block).or_else(|| violation::<Machine>(#args, block));
+                if violated.is_some() {
+                    return ::cuda_std::launch::Shape { grid: [0; 3], shared: 0, violated };
+                }
+                #for_grid
+                ::cuda_std::launch::Shape { grid: #grid, shared: #shared, violated: None }
             }
         })
+    }
+
+    /// Bindings of what the formulas mention.
+    fn in_formulas(&self, formulas: &TokenStream) -> TokenStream {
+        let count = self.parameters.len();
+        let args = parameters::erased_arguments();
+        let bindings = self.parameters.iter().enumerate();
+        let bindings = bindings.filter(|(_, p)| mentions(formulas.clone(), &p.name.to_string()));
+        let bindings = bindings.map(|(index, p)| p.in_formulas(index));
+        quote! {
+            let #args = ::cuda_std::expansion::all_arguments::<#count>(#args);
+            #(#bindings)*
+            let block = ::cuda_std::launch::BlockSize::from(block);
+        }
     }
 
     fn default_grid(&self) -> Result<TokenStream> {
@@ -332,4 +374,13 @@ impl Parts<'_> {
             )),
         }
     }
+}
+
+/// Whether a name is among the tokens.
+fn mentions(tokens: TokenStream, name: &str) -> bool {
+    tokens.into_iter().any(|token| match token {
+        TokenTree::Group(group) => mentions(group.stream(), name),
+        TokenTree::Ident(ident) => ident == name,
+        _ => false,
+    })
 }

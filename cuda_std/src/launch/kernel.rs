@@ -142,7 +142,7 @@ pub struct Shape {
     pub grid: [usize; 3],
     /// Bytes of dynamic shared memory of a block.
     pub shared: usize,
-    /// The first relation among the arguments that does not hold, as it is written at the kernel.
+    /// A relation among the arguments that does not hold, as it is written at the kernel.
     pub violated: Option<&'static str>,
 }
 

@@ -182,7 +182,7 @@ impl Arg {
             Self::Scalar { bytes, size } if *size == size_of::<T>() => unsafe {
                 bytes.as_ptr().cast::<T>().read_unaligned()
             },
-            other => panic!("expected a scalar of {} bytes, found {other:?}", size_of::<T>()),
+            _ => self.is_no_scalar(size_of::<T>()),
         }
     }
 
@@ -208,6 +208,22 @@ impl Arg {
     /// If the argument is a scalar.
     #[doc(hidden)]
     pub fn to_region(&self) -> Region {
-        self.region().unwrap_or_else(|| panic!("expected memory, found {self:?}"))
+        match self {
+            Self::Slice(region) | Self::Pointer(region) => *region,
+            Self::Scalar { .. } => self.is_no_memory(),
+        }
+    }
+
+    /// Out of line, as what follows: each kernel takes arguments apart in several places.
+    #[cold]
+    #[inline(never)]
+    fn is_no_scalar(&self, size: usize) -> ! {
+        panic!("expected a scalar of {size} bytes, found {self:?}")
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn is_no_memory(&self) -> ! {
+        panic!("expected memory, found {self:?}")
     }
 }
