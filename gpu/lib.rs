@@ -78,6 +78,7 @@ pub mod layout;
 pub mod marks;
 pub mod matmul;
 pub mod matmul_blocked;
+mod matmul_panels;
 pub mod matmul_skinny;
 #[cfg(any(not(target_arch = "nvptx64"), target_feature = "sm_80"))]
 pub mod matmul_tensor;
