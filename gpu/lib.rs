@@ -82,6 +82,7 @@ mod matmul_panels;
 pub mod matmul_skinny;
 #[cfg(any(not(target_arch = "nvptx64"), target_feature = "sm_80"))]
 pub mod matmul_tensor;
+mod matmul_warp;
 #[cfg(any(not(target_arch = "nvptx64"), target_feature = "sm_90a"))]
 pub mod matmul_wgmma;
 pub mod merge;

@@ -1,23 +1,23 @@
-//! A processor's block of the product: see matmul_blocked.rs. One thread, which needs no barrier, computes a block of C:
+//! A processor's block of the product: see matmul_blocked.rs. One thread, which needs no barrier, computes ROWS x COLUMNS of C:
 //!
 //! ```text
-//! for each slice of k, of DEPTH columns of A and rows of B:
-//!     B's, in panels of LANES columns -> memory                  (all panels stay in the second cache)
+//! for each slice of DEPTH columns of A and rows of B:
+//!     B's -> panels of LANES columns                             (all of them stay in the second cache)
 //!     for HELD rows of A at a time:
-//!         A's -> memory                                          (they stay in the first cache)
+//!         A's -> rows that lie densely                           (they stay in the first cache)
 //!         for each panel:
-//!             for l in the slice: C[HELD][LANES] += A[HELD][l] * B[l][LANES]     (sums in registers; the panel is streamed)
+//!             C[HELD][LANES] += A[HELD][l] * B[l][LANES] for l in the slice      (sums in registers; the panel is streamed)
 //! ```
 //!
 //! After K. Goto and R. van de Geijn, "Anatomy of High-Performance Matrix Multiplication" (2008), with these deviations:
 //!
-//! 1. *Rows of A are copied as rows*, one behind the other, and not turned over: a number of each row is loaded into all lanes
-//!    anyway. It is that they lie densely which counts. In A itself rows that are a power of two apart fall on the same few sets of the caches,
-//!    and each of them on a page of its own.
-//! 2. *Sums between slices* are in memory as tiles of HELD x LANES, for the same reasons; C is written once.
-//! 3. *Asked for ahead*: while sums are made, the next rows of A and the next slice of B come to the second cache, a few lines
-//!    a tile. Else the copies would wait for them.
-//! 4. Every block copies for itself, for blocks do not meet. Each number that is copied serves 256 columns, or as many rows.
+//! 1. *Rows of A are copied as rows* and not turned over, for a number of each is loaded into all lanes anyway. What counts is
+//!    that they lie densely: in A, rows that are a power of two apart fall on the same few sets of a cache, and each is on a
+//!    page of its own.
+//! 2. *Sums between slices* are tiles of HELD x LANES in the block's memory, for the same reasons. C is written once, and never
+//!    read.
+//! 3. *The next rows of A are asked for* while sums are made, a few lines a tile: they come from far away.
+//! 4. *Every block copies for itself*, since blocks do not meet: each number of A serves COLUMNS columns, each of B ROWS rows.
 
 use core::slice;
 
@@ -36,22 +36,23 @@ pub(crate) const fn held(lanes: usize) -> usize {
     }
 }
 
+/// Columns of A and rows of B in a slice.
+const DEPTH: usize = 256;
+
 /// Columns of a block.
 const COLUMNS: usize = 256;
+
+/// About as many rows has a block where `s` is 8, and where it is 4 and there is less to share out.
+const ROWS: (usize, usize) = (512, 64);
 
 /// Panels of a block.
 const fn panels(lanes: usize) -> usize {
     COLUMNS / lanes
 }
 
-/// Columns of A and rows of B in a slice of the larger blocks, where `s` is 8, and of the smaller ones, whose memory is to be prepared soon.
-const fn depth(s: usize) -> usize {
-    if s > 4 { 256 } else { 128 }
-}
-
-/// Rows of A that are copied at a time, how often in a block.
+/// How often a block copies rows of A, for each slice.
 const fn groups(lanes: usize, s: usize) -> usize {
-    (if s > 4 { 256 } else { 64 }) / held(lanes)
+    (if s > 4 { ROWS.0 } else { ROWS.1 }) / held(lanes)
 }
 
 /// Rows of C that a block computes.
@@ -64,47 +65,34 @@ pub(crate) const fn columns(lanes: usize) -> usize {
     panels(lanes) * lanes
 }
 
-/// Vectors from a panel to the next, in whose first cells a row of B is written at a time: they are not to fall on one set.
-const fn apart(lanes: usize, s: usize) -> usize {
-    depth(s) + LINE / lanes + 1
-}
-
 /// Numbers of a line of the caches.
 const LINE: usize = 16;
 
+/// Vectors from a panel to the next. They are written side by side, so their lines are not to fall on the same sets.
+const fn apart(lanes: usize) -> usize {
+    DEPTH + LINE / lanes + 1
+}
+
 /// Cells of a block's memory: panels, tiles, rows of A, and what aligns them.
 pub(crate) const fn shared(lanes: usize, s: usize) -> usize {
-    panels(lanes) * apart(lanes, s) * lanes + rows(lanes, s) * columns(lanes) + held(lanes) * depth(s) + LINE
+    panels(lanes) * apart(lanes) * lanes + rows(lanes, s) * columns(lanes) + held(lanes) * DEPTH + LINE
 }
 
-/// Asks for lines to be brought to the second cache: those that fall to one of `parts` of `rows` rows by `columns`, from (row,
-/// column) of a matrix on whose rows are `width` long.
+/// Asks for what falls to a panel of the lines of HELD rows of a slice, the first of which begins with `row`.
 #[inline(always)]
-fn ask(
-    matrix: *const f32,
-    width: usize,
-    (row, column): (usize, usize),
-    (rows, columns): (usize, usize),
-    (part, parts): (usize, usize),
-) {
-    let lines = (rows * columns / LINE).div_ceil(parts);
-    for line in part * lines..(part + 1) * lines {
-        let (down, right) = (line / (columns / LINE), line % (columns / LINE) * LINE);
-        ask_for(matrix.wrapping_add((row + down) * width + column + right));
+fn ask<const HELD: usize, const LANES: usize>(row: *const f32, apart: usize, panel: usize) {
+    /// Lines of a row.
+    const ACROSS: usize = DEPTH / LINE;
+    let lines = (HELD * ACROSS).div_ceil(panels(LANES));
+    for line in panel * lines..(panel + 1) * lines {
+        let _line = row.wrapping_add(line / ACROSS * apart + line % ACROSS * LINE);
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: a hint, which may name any address, and reads nothing that a program could see.
+        unsafe {
+            use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+            _mm_prefetch::<_MM_HINT_T0>(_line.cast());
+        }
     }
-}
-
-/// Asks for a line.
-#[inline(always)]
-fn ask_for(line: *const f32) {
-    #[cfg(target_arch = "x86_64")]
-    // SAFETY: a hint, which may name any address, and reads nothing that a program could see.
-    unsafe {
-        use core::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
-        _mm_prefetch::<_MM_HINT_T1>(line.cast());
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = line;
 }
 
 /// The product of rows of A with a panel of B, all of the same slice, added to their sums.
@@ -130,7 +118,7 @@ fn multiply_panel<M: Machine, const HELD: usize, const LANES: usize>(
 /// # Safety
 /// B has the rows, and the column; there is place for so many panels.
 #[inline(always)]
-unsafe fn copy_panels<const S: usize, const LANES: usize>(
+unsafe fn copy_panels<const LANES: usize>(
     b: &[f32],
     to: *mut [f32; LANES],
     (l0, column0): (usize, usize),
@@ -143,7 +131,7 @@ unsafe fn copy_panels<const S: usize, const LANES: usize>(
         // Apart from those that are not whole: by the same loop neither would be copied in vectors.
         for panel in 0..columns / LANES {
             // SAFETY: the columns are B's.
-            unsafe { to.add(panel * apart(LANES, S) + l).write(lanes::load(b, row + panel * LANES)) };
+            unsafe { to.add(panel * apart(LANES) + l).write(lanes::load(b, row + panel * LANES)) };
         }
     }
     let (panel, left) = (columns / LANES, columns % LANES);
@@ -152,7 +140,7 @@ unsafe fn copy_panels<const S: usize, const LANES: usize>(
             // SAFETY: so many columns are left in B's row.
             unsafe {
                 let values = lanes::load_some(b, (l0 + l) * n + column0 + panel * LANES, left);
-                to.add(panel * apart(LANES, S) + l).write(values);
+                to.add(panel * apart(LANES) + l).write(values);
             }
         }
     }
@@ -171,17 +159,17 @@ pub(crate) unsafe fn processor_block<M: Machine, const S: usize, const HELD: usi
     (row0, column0): (usize, usize),
     (m, n, k): (usize, usize, usize),
 ) {
-    let (groups, panels, most) = (groups(LANES, S), panels(LANES), depth(S));
+    let (groups, panels) = (groups(LANES, S), panels(LANES));
     let copy = lanes::aligned_to_line(memory).cast::<[f32; LANES]>();
-    let tiles = copy.wrapping_add(panels * apart(LANES, S)).cast::<[[f32; LANES]; HELD]>();
+    let tiles = copy.wrapping_add(panels * apart(LANES)).cast::<[[f32; LANES]; HELD]>();
     let held = tiles.wrapping_add(groups * panels).cast::<f32>();
     let count = (n - column0).div_ceil(LANES).min(panels);
     let mut l0 = 0;
     loop {
-        let depth = most.min(k - l0);
-        let next = l0 + most;
+        let depth = DEPTH.min(k - l0);
+        let next = l0 + DEPTH;
         // SAFETY: so many rows of B are left, and the block has columns.
-        unsafe { copy_panels::<S, LANES>(b, copy, (l0, column0), (depth, count), n) };
+        unsafe { copy_panels(b, copy, (l0, column0), (depth, count), n) };
         for group in 0..groups {
             let i = row0 + group * HELD;
             if i >= m {
@@ -194,13 +182,9 @@ pub(crate) unsafe fn processor_block<M: Machine, const S: usize, const HELD: usi
                     held.add(r * depth).copy_from_nonoverlapping(row, depth);
                 }
             }
+            let below = if group + 1 < groups { (i + HELD) * k + l0 } else { row0 * k + next };
             for panel in 0..count {
-                let below = if group + 1 < groups { (i + HELD, l0) } else { (row0, next) };
-                ask(a.as_ptr(), k, below, (HELD, most), (panel, panels));
-                if next < k {
-                    let part = (group * panels + panel, groups * panels);
-                    ask(b.as_ptr(), n, (next, column0), (most, COLUMNS), part);
-                }
+                ask::<HELD, LANES>(a.as_ptr().wrapping_add(below), k, panel);
                 // SAFETY: what is read was copied above, or is of the slice before; C's cells are this block's.
                 unsafe {
                     let tile = tiles.add(group * panels + panel);
@@ -209,7 +193,7 @@ pub(crate) unsafe fn processor_block<M: Machine, const S: usize, const HELD: usi
                     for r in 0..HELD {
                         rows[r] = slice::from_raw_parts(held.add(r * depth), depth);
                     }
-                    let of_b = slice::from_raw_parts(copy.add(panel * apart(LANES, S)), depth);
+                    let of_b = slice::from_raw_parts(copy.add(panel * apart(LANES)), depth);
                     let sums = multiply_panel::<M, HELD, LANES>(rows, of_b, sums);
                     if next < k {
                         tile.write(sums);
