@@ -52,7 +52,7 @@ const fn panels(lanes: usize) -> usize {
 
 /// How often a block copies rows of A, for each slice.
 const fn groups(lanes: usize, s: usize) -> usize {
-    (if s > 4 { ROWS.0 } else { ROWS.1 }) / held(lanes)
+    (if s > 4 { ROWS.0 } else { ROWS.1 }).div_ceil(held(lanes))
 }
 
 /// Rows of C that a block computes.

@@ -81,31 +81,15 @@ pub unsafe fn matmul_skinny(a: &[f32], b: &[f32], mut c: DisjointMut<f32>, m: u3
     const LANES: usize = Machine::LANES;
     const VECTOR: usize = vector(LANES);
     const HELD: usize = held(LANES);
-    let memory = shared_array![f32; CELLS + 16];
-    let sizes = (m as usize, n as usize, k as usize);
-    // SAFETY: the launch has checked the lengths; the memory is the block's.
-    unsafe {
-        if LANES > 4 {
-            processor_block::<Machine, HELD, VECTOR>((a, b), &mut c, memory, sizes);
-        } else {
-            gpu_block::<Machine>((a, b), &mut c, memory, sizes);
-        }
+    /// Elements of a row that a GPU's warp takes.
+    const STEP: usize = 32 * VECTOR;
+    let tile = shared_array![f32; CELLS + 16];
+    let (m, n, k) = (m as usize, n as usize, k as usize);
+    if LANES > 4 {
+        // SAFETY: the launch has checked the lengths; the memory is the block's.
+        unsafe { processor_block::<Machine, HELD, VECTOR>((a, b), &mut c, tile, (m, n, k)) };
+        return;
     }
-}
-
-/// A GPU's block.
-///
-/// # Safety
-/// A, B and C are m x k, k x n and m x n; `memory` is the block's, of CELLS.
-#[inline(always)]
-unsafe fn gpu_block<M: Machine>(
-    (a, b): (&[f32], &[f32]),
-    c: &mut DisjointMut<f32>,
-    tile: *mut f32,
-    (m, n, k): (usize, usize, usize),
-) {
-    /// Elements of a row that a warp takes.
-    const STEP: usize = 32 * vector(4);
     let t = thread::thread_idx_x() as usize;
     let staged = n.next_multiple_of(PAIR);
     // An odd number of columns, so that lanes read from different banks.
@@ -118,11 +102,11 @@ unsafe fn gpu_block<M: Machine>(
     loop {
         let depth = most.min(k - l0).next_multiple_of(STEP);
         // SAFETY: nobody reads the tile: the barrier behind the last slice has been passed.
-        unsafe { stage::<{ vector(4) }>(b, tile, t, (l0, depth, across), (n, staged, k)) };
+        unsafe { stage::<VECTOR>(b, tile, t, (l0, depth, across), (n, staged, k)) };
         thread::sync_threads();
         let rows = (row0 + t / 32 * ROWS, (row0 + rows).min(m));
-        // SAFETY: the caller's promise; the tile is written, and every fourth group of rows is this warp's.
-        unsafe { warp_rows::<M>(a, tile, c, rows, (l0, depth, across), (m, n, k), t as u32 % 32) };
+        // SAFETY: the launch has checked the lengths; the tile is written, and every fourth group of rows is this warp's.
+        unsafe { warp_rows::<Machine>(a, tile, &mut c, rows, (l0, depth, across), (m, n, k), t as u32 % 32) };
         l0 += depth;
         if l0 >= k {
             break;
@@ -137,7 +121,7 @@ type Columns<const VECTOR: usize> = [[f32; VECTOR]; FEW];
 /// A processor's block.
 ///
 /// # Safety
-/// As for [`gpu_block`].
+/// A, B and C are m x k, k x n and m x n; `memory` is the block's, of CELLS and what aligns them.
 #[inline(always)]
 unsafe fn processor_block<M: Machine, const HELD: usize, const VECTOR: usize>(
     (a, b): (&[f32], &[f32]),
