@@ -5,8 +5,7 @@
 //! 1. No barriers: each costs a processor's thread a switch of stacks. A tile is staged once for all groups of the block.
 //! 2. In up to CHUNK dimensions a group's queries are copied once, to where vectors begin with lines of the cache, and one
 //!    tile of weights serves all groups: queries, weights and points are within the nearest cache (20 KB of 32 with AVX-512).
-//! 3. The two vectors of a group each load a point's coordinate for themselves, where that is part of a subtraction
-//!    (AVX-512): see [`powers`].
+//! 3. With AVX-512 the two vectors of a group each load a point's coordinate for themselves: see [`squares`].
 
 use cuda_std::machine::MachineKind;
 use cuda_std::prelude::*;
@@ -75,9 +74,7 @@ unsafe fn hold<const LANES: usize>(
 
 /// Adds to the powers of a group of points what some coordinates contribute; P is p, or 0 for any.
 ///
-/// With AVX-512 a coordinate that is loaded into all lanes of a register takes the place of a subtraction; one that is an
-/// operand of a subtraction takes none. So each half of the lanes loads it, from an address of which the compiler does not
-/// know that it is the same. And all subtractions come first: taken in turn with the multiplications they share units badly.
+/// The loop over lanes is the outer one, as in chunks.rs; around powers, which are long, it is the inner one.
 ///
 /// # Safety
 /// `chunk` points to the first point of the group in the first of so many coordinates, `queries` to as many of the queries.
@@ -89,7 +86,42 @@ unsafe fn powers<M: Machine, const P: u32, const LANES: usize>(
     p: f32,
     mut powers: [[f32; LANES]; GROUP],
 ) -> [[f32; LANES]; GROUP] {
-    let again = if matches!(M::KIND, MachineKind::Avx512) { lanes::unseen(chunk) } else { chunk };
+    for c in 0..coordinates {
+        // SAFETY: the caller's promise.
+        let (query, x) = unsafe { (queries.add(c).read(), chunk.add(c * BOX).cast::<[f32; GROUP]>().read()) };
+        if P == 0 {
+            for k in 0..GROUP {
+                for lane in 0..LANES {
+                    powers[k][lane] = add_power::<M, P>(powers[k][lane], x[k] - query[lane], p);
+                }
+            }
+        } else {
+            for lane in 0..LANES {
+                for k in 0..GROUP {
+                    powers[k][lane] = add_power::<M, P>(powers[k][lane], x[k] - query[lane], p);
+                }
+            }
+        }
+    }
+    powers
+}
+
+/// [`powers`] of p = 2 with AVX-512, to the bit.
+///
+/// There a coordinate that is loaded into all lanes of a register takes the place of a subtraction; one that is an operand of
+/// a subtraction takes none. So each half of the lanes loads it, from an address of which the compiler does not know that it
+/// is the same. And all subtractions come first: taken in turn with the multiplications they share units badly.
+///
+/// # Safety
+/// As there.
+#[inline(always)]
+unsafe fn squares<M: Machine, const LANES: usize>(
+    chunk: *const f32,
+    queries: *const [f32; LANES],
+    coordinates: usize,
+    mut squares: [[f32; LANES]; GROUP],
+) -> [[f32; LANES]; GROUP] {
+    let again = lanes::unseen(chunk);
     for c in 0..coordinates {
         // SAFETY: the caller's promise.
         let (query, low, high) = unsafe {
@@ -110,11 +142,11 @@ unsafe fn powers<M: Machine, const P: u32, const LANES: usize>(
         }
         for k in 0..GROUP {
             for lane in 0..LANES {
-                powers[k][lane] = add_power::<M, P>(powers[k][lane], differences[k][lane], p);
+                squares[k][lane] = M::mul_add(differences[k][lane], differences[k][lane], squares[k][lane]);
             }
         }
     }
-    powers
+    squares
 }
 
 /// The powers of a tile's points, for some chunk of coordinates: added to those of the chunks before, unless it is the first.
@@ -140,7 +172,9 @@ unsafe fn add_chunk<M: Machine, K: Kind, const LANES: usize>(
                     group[k] = rows.add(g + k).read();
                 }
             }
-            group = if !K::ANY_NORM || p == 2.0 {
+            group = if matches!(M::KIND, MachineKind::Avx512) && (!K::ANY_NORM || p == 2.0) {
+                squares::<M, LANES>(chunk, queries, coordinates, group)
+            } else if !K::ANY_NORM || p == 2.0 {
                 powers::<M, 2, LANES>(chunk, queries, coordinates, p, group)
             } else if p == 1.0 {
                 powers::<M, 1, LANES>(chunk, queries, coordinates, p, group)
@@ -249,9 +283,8 @@ pub(crate) unsafe fn step<M: Machine, W: Weight, K: Kind, const LANES: usize, co
             for group in 0..groups {
                 let count = (active - first).saturating_sub(group * LANES);
                 // SAFETY: the point is one of n, and the group's lanes lie in the columns.
-                distances[group] = unsafe {
-                    near.distances_any::<M, LANES>((columns.add(group * LANES), query_stride), d, j0, count)
-                };
+                distances[group] =
+                    unsafe { near.distances_any::<M, LANES>((columns.add(group * LANES), query_stride), d, j0, count) };
                 pulls[group] = !near.all_far(&distances[group]);
             }
         }
@@ -309,8 +342,7 @@ pub(crate) unsafe fn step<M: Machine, W: Weight, K: Kind, const LANES: usize, co
                             let sums = pull::<M, LANES, HALF>(chunk.add(c * BOX), rows);
                             let at = (c0 + c) * query_stride + first + group * LANES;
                             let next = arguments.next.as_mut_ptr().add(at);
-                            let mask =
-                                |sums| if near.is_on() { near.masked(&distances[group], sums) } else { sums };
+                            let mask = |sums| if near.is_on() { near.masked(&distances[group], sums) } else { sums };
                             add_group((next, query_stride), d - c0 - c, seen[group] == 0, sums, mask);
                         }
                     }
