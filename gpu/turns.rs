@@ -240,7 +240,7 @@ pub(crate) unsafe fn step<M: Machine, W: Weight, K: Kind, const LANES: usize, co
     Norm { p, outer, sphere }: Norm,
     mut arguments: Arguments<'_>,
 ) {
-    const { assert!(tile(LANES) == BOX && 2 * HALF == LANES) };
+    const { assert!(LANES <= 4 || tile(LANES) == BOX && 2 * HALF == LANES) };
     // SAFETY: the caller's promise; launches follow one another.
     let active = unsafe { progress::active(arguments.state, arguments.limit) } as usize;
     let first = thread::block_idx_x() as usize * GROUPS * LANES;
