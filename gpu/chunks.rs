@@ -14,8 +14,16 @@ use crate::weight::Weight;
 /// Threads of a GPU's block.
 pub const THREADS: usize = 32;
 
-/// Groups of LANES queries that a processor's block takes in turn, so that it stages a tile once for them.
-pub(crate) const GROUPS: usize = 4;
+/// Queries of a processor's block, which takes groups of LANES of them in turn, and stages a tile once for all.
+const QUERIES: usize = 128;
+
+/// Groups of queries that a processor's block takes.
+pub(crate) const fn groups(lanes: usize) -> usize {
+    QUERIES / lanes
+}
+
+/// The same where a processor's lanes are fewest.
+pub(crate) const MOST_GROUPS: usize = groups(8);
 
 /// Threads of a block, for threads of so many lanes: one on a processor, where threads would pay for a barrier with a switch of
 /// stacks.
@@ -37,7 +45,7 @@ pub const fn threads(lanes: usize) -> usize {
 /// assert_eq!((queries(4), queries(32)), (128, 128));
 /// ```
 pub const fn queries(lanes: usize) -> usize {
-    if lanes > 4 { GROUPS * lanes } else { THREADS * lanes }
+    if lanes > 4 { QUERIES } else { THREADS * lanes }
 }
 
 /// Numbers in a block's dynamic shared memory, for threads of so many lanes: a [`tile`] of weights for each query; on a processor

@@ -1,4 +1,4 @@
-//! The fused step for any d on a processor: a block is one thread, which takes a few groups of queries in turn.
+//! The fused step for any d on a processor: a block is one thread, which takes some groups of queries in turn.
 //!
 //! What it computes, and in which order: see shift_any.rs. What differs is where things lie, and who waits:
 //!
@@ -10,7 +10,7 @@
 use cuda_std::machine::MachineKind;
 use cuda_std::prelude::*;
 
-use crate::chunks::{CHUNK, GROUP, GROUPS, add_power, tile, weigh};
+use crate::chunks::{CHUNK, GROUP, MOST_GROUPS, add_power, groups, queries, tile, weigh};
 use crate::lanes;
 use crate::near::{BOX, WIDE};
 use crate::progress;
@@ -240,21 +240,21 @@ pub(crate) unsafe fn step<M: Machine, W: Weight, K: Kind, const LANES: usize, co
     Norm { p, outer, sphere }: Norm,
     mut arguments: Arguments<'_>,
 ) {
-    const { assert!(LANES <= 4 || tile(LANES) == BOX && 2 * HALF == LANES) };
+    const { assert!(LANES <= 4 || tile(LANES) == BOX && 2 * HALF == LANES && groups(LANES) <= MOST_GROUPS) };
     // SAFETY: the caller's promise; launches follow one another.
     let active = unsafe { progress::active(arguments.state, arguments.limit) } as usize;
-    let first = thread::block_idx_x() as usize * GROUPS * LANES;
+    let first = thread::block_idx_x() as usize * queries(LANES);
     if first >= active {
         return;
     }
-    let groups = (active - first).div_ceil(LANES).min(GROUPS);
+    let groups = (active - first).div_ceil(LANES).min(groups(LANES));
     let (n, d, stride) = (arguments.n as usize, d as usize, arguments.stride as usize);
     let query_stride = arguments.query_stride as usize;
     let (points, near) = (arguments.points.as_ptr(), arguments.near);
     let rows = lanes::aligned_to_line(memory).cast::<[f32; LANES]>();
     let held = lanes::aligned_to_line(staged);
     // SAFETY: behind a chunk of the block's queries is room for one of a tile; the queries lie in columns.
-    let (chunk, columns) = unsafe { (held.add(CHUNK * GROUPS * LANES), arguments.queries.as_ptr().add(first)) };
+    let (chunk, columns) = unsafe { (held.add(CHUNK * queries(LANES)), arguments.queries.as_ptr().add(first)) };
     let held = held.cast::<[f32; LANES]>();
     let single = d <= CHUNK;
     if single {
@@ -263,10 +263,10 @@ pub(crate) unsafe fn step<M: Machine, W: Weight, K: Kind, const LANES: usize, co
             unsafe { hold((columns.add(group * LANES), query_stride), d, held.add(group * CHUNK)) };
         }
     }
-    let mut totals = [[0.0; LANES]; GROUPS];
-    let mut seen = [0_u32; GROUPS];
-    let mut distances = [[0.0; LANES]; GROUPS];
-    let mut pulls = [true; GROUPS];
+    let mut totals = [[0.0; LANES]; MOST_GROUPS];
+    let mut seen = [0_u32; MOST_GROUPS];
+    let mut distances = [[0.0; LANES]; MOST_GROUPS];
+    let mut pulls = [true; MOST_GROUPS];
     // Wide boxes are near up to this point.
     let mut near_to = 0;
     let mut j0 = 0;
