@@ -20,7 +20,7 @@ const ROUND: f32 = 12_582_912.0;
 const ROOT_HALF: u32 = 0x3f35_04f3;
 
 /// 2 / ln 2, as a sum.
-const LOG: (f32, f32) = (2.885_390_04, 3.851_926e-8);
+const LOG: (f32, f32) = (2.885_39, 3.851_926e-8);
 
 /// What follows in t^2, from the highest degree down.
 const LOG_TAIL: [f32; 4] = [0.340_738_5, 0.411_672_3, 0.577_083_6, 0.961_796_7];
