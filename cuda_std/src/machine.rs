@@ -445,7 +445,7 @@ mod tests {
             assert_eq!(M::exp2_minus_lanes(x), x.map(M::exp2_minus), "{:?}", M::KIND);
         }
         for p in [0.5, 1.5, 3.0, 16.0] {
-            for x in [1e-3, 0.3, 0.999, 1.0, 1.7, 2.0, 41.5, 200.0] {
+            for x in [1e-2, 0.3, 0.999, 1.0, 1.7, 2.0, 41.5, 200.0] {
                 let expected = f64::from(x).powf(f64::from(p));
                 let error = (f64::from(M::power(x, p)) / expected - 1.0).abs();
                 assert!(error <= (1.1 + f64::from(p) / 64.0) * 2.0_f64.powi(-23), "{:?}: {x}^{p}", M::KIND);
