@@ -11,8 +11,69 @@ use crate::near::BOX;
 use crate::shift_any::Kind;
 use crate::weight::Weight;
 
-/// Threads of a block.
+/// Threads of a GPU's block.
 pub const THREADS: usize = 32;
+
+/// Queries of a processor's block, which takes groups of LANES of them in turn, and stages a tile once for all.
+const QUERIES: usize = 128;
+
+/// Groups of queries that a processor's block takes.
+pub(crate) const fn groups(lanes: usize) -> usize {
+    QUERIES / lanes
+}
+
+/// The same where a processor's lanes are fewest.
+pub(crate) const MOST_GROUPS: usize = groups(8);
+
+/// Threads of a block, for threads of so many lanes: one on a processor, where threads would pay for a barrier with a switch of
+/// stacks.
+///
+/// ```
+/// use gpu::shift_any::threads;
+///
+/// assert_eq!((threads(4), threads(16)), (32, 1));
+/// ```
+pub const fn threads(lanes: usize) -> usize {
+    if lanes > 4 { 1 } else { THREADS }
+}
+
+/// Queries of a block, for threads of so many lanes.
+///
+/// ```
+/// use gpu::shift_any::queries;
+///
+/// assert_eq!((queries(4), queries(32)), (128, 128));
+/// ```
+pub const fn queries(lanes: usize) -> usize {
+    if lanes > 4 { QUERIES } else { THREADS * lanes }
+}
+
+/// Numbers in a block's dynamic shared memory, for threads of so many lanes: a [`tile`] of weights for each query; on a processor
+/// as well what is before the first line of the cache.
+///
+/// ```
+/// use gpu::shift_any::{cells, queries, tile};
+///
+/// assert_eq!(cells(4), queries(4) * tile(4));
+/// assert!(cells(16) >= queries(16) * tile(16));
+/// ```
+pub const fn cells(lanes: usize) -> usize {
+    queries(lanes) * tile(lanes) + if lanes > 4 { BEFORE_LINE } else { 0 }
+}
+
+/// Numbers in a block's static shared memory: a chunk of a [`tile`]; on a processor as well one of its queries.
+///
+/// ```
+/// use gpu::shift_any::{CHUNK, staged, tile};
+///
+/// assert_eq!(staged(4), CHUNK * tile(4));
+/// ```
+pub const fn staged(lanes: usize) -> usize {
+    CHUNK * tile(lanes) + if lanes > 4 { CHUNK * queries(lanes) + BEFORE_LINE } else { 0 }
+}
+
+/// The most numbers before a line of the cache begins.
+const BEFORE_LINE: usize = 15;
 
 /// Points of a tile, for threads of so many lanes: as many as leave a thread's weights within a processor's nearest cache;
 /// on a GPU a quarter of a box, so that shared memory holds the weights of 20 blocks, which hide each other's waits.
@@ -73,11 +134,11 @@ pub(crate) unsafe fn stage<const LANES: usize>(
 
 /// |difference|^p, added.
 #[inline(always)]
-fn add_power<M: Machine, const P: u32>(sum: f32, difference: f32, p: f32) -> f32 {
+pub(crate) fn add_power<M: Machine, const P: u32>(sum: f32, difference: f32, p: f32) -> f32 {
     match P {
         1 => sum + difference.abs(),
         2 => M::mul_add(difference, difference, sum),
-        _ => sum + difference.abs().powf(p),
+        _ => sum + M::power(difference.abs(), p),
     }
 }
 
@@ -115,13 +176,13 @@ unsafe fn powers<M: Machine, const P: u32, const LANES: usize>(
 
 /// The squared scaled distance of a power.
 #[inline(always)]
-fn squared<K: Kind>(power: f32, outer: f32) -> f32 {
+fn squared<M: Machine, K: Kind>(power: f32, outer: f32) -> f32 {
     if !K::ANY_NORM || outer == 1.0 {
         power
     } else if outer == 2.0 {
         power * power
     } else {
-        power.powf(outer)
+        M::power(power, outer)
     }
 }
 
@@ -151,7 +212,7 @@ pub(crate) unsafe fn weigh<M: Machine, W: Weight, K: Kind, const LANES: usize>(
         // Loops, since the library's `map` of so long an array is a call, for which all lanes go through memory.
         let mut arguments = power;
         for lane in 0..LANES {
-            arguments[lane] = scale * squared::<K>(power[lane], outer);
+            arguments[lane] = scale * squared::<M, K>(power[lane], outer);
         }
         let weights = lanes::scale(factor, W::of_lanes::<M, LANES>(arguments));
         totals = lanes::add(totals, weights);

@@ -251,3 +251,33 @@ pub fn aligned_to_line(cells: *mut f32) -> *mut f32 {
     let behind = (cells as usize).wrapping_neg() % 64;
     cells.wrapping_byte_add(behind)
 }
+
+/// The same address, of which the compiler does not know that it is the same: what is read from it is loaded anew.
+#[inline(always)]
+pub fn unseen<T>(address: *const T) -> *const T {
+    #[cfg(target_arch = "x86_64")]
+    let address = {
+        let mut address = address;
+        // Said to touch no memory, and it does not.
+        #[allow(clippy::pointers_in_nomem_asm_block)]
+        // SAFETY: no instruction at all; the pointer stays what it is.
+        unsafe {
+            core::arch::asm!("/* {0} */", inout(reg) address, options(pure, nomem, nostack, preserves_flags));
+        }
+        address
+    };
+    address
+}
+
+/// Has a processor that can be asked fetch the line of an address, of whatever it may be, into its second cache.
+#[inline(always)]
+pub fn prefetch(address: *const f32) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: it touches nothing, and every processor of the architecture has it.
+    unsafe {
+        use core::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
+        _mm_prefetch::<_MM_HINT_T1>(address.cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = address;
+}

@@ -124,5 +124,6 @@ pub mod tally;
 mod tensor;
 mod tile;
 pub mod triangular;
+mod turns;
 pub mod vector;
 pub mod weight;

@@ -13,7 +13,7 @@ pub(crate) trait Metric {
     /// What a difference of coordinates adds to the sum.
     fn add<M: Machine>(sum: f32, difference: f32, p: f32) -> f32;
     /// The distance from the sum.
-    fn finish(sum: f32, p: f32) -> f32;
+    fn finish<M: Machine>(sum: f32, p: f32) -> f32;
 }
 
 /// sum_c (a_c - b_c)^2
@@ -35,7 +35,7 @@ impl Metric for SquaredL2 {
     }
 
     #[inline(always)]
-    fn finish(sum: f32, _p: f32) -> f32 {
+    fn finish<M: Machine>(sum: f32, _p: f32) -> f32 {
         sum
     }
 }
@@ -47,7 +47,7 @@ impl Metric for L2 {
     }
 
     #[inline(always)]
-    fn finish(sum: f32, _p: f32) -> f32 {
+    fn finish<M: Machine>(sum: f32, _p: f32) -> f32 {
         sum.sqrt()
     }
 }
@@ -59,7 +59,7 @@ impl Metric for L1 {
     }
 
     #[inline(always)]
-    fn finish(sum: f32, _p: f32) -> f32 {
+    fn finish<M: Machine>(sum: f32, _p: f32) -> f32 {
         sum
     }
 }
@@ -67,12 +67,12 @@ impl Metric for L1 {
 impl Metric for Lp {
     #[inline(always)]
     fn add<M: Machine>(sum: f32, difference: f32, p: f32) -> f32 {
-        sum + difference.abs().powf(p)
+        sum + M::power(difference.abs(), p)
     }
 
     #[inline(always)]
-    fn finish(sum: f32, p: f32) -> f32 {
-        sum.powf(1.0 / p)
+    fn finish<M: Machine>(sum: f32, p: f32) -> f32 {
+        M::power(sum, 1.0 / p)
     }
 }
 
@@ -277,7 +277,7 @@ pub unsafe fn pairwise<T: Metric>(a: &[f32], b: &[f32], mut out: DisjointMut<f32
                 let j = column0 + lane * ACROSS + x;
                 if j < n {
                     // SAFETY: the launch has checked that the output has m n cells; the threads' differ.
-                    unsafe { row.add(j).write(<T as Metric>::finish(sums[r][lane], p)) };
+                    unsafe { row.add(j).write(<T as Metric>::finish::<Machine>(sums[r][lane], p)) };
                 }
             }
         }
@@ -312,7 +312,7 @@ unsafe fn processor_block<M: Machine, T: Metric, const HELD: usize, const LANES:
                 for r in 0..HELD {
                     if last {
                         for lane in 0..LANES {
-                            sums[r][lane] = T::finish(sums[r][lane], p);
+                            sums[r][lane] = T::finish::<M>(sums[r][lane], p);
                         }
                     }
                     if row0 + i + r < m {

@@ -18,15 +18,18 @@
 //! running sums in `next`: registers hold neither for unknown d. The sum is of points, not of
 //! differences (3 d + 2 operations a pair instead of 4 d + 2), so a position carries a rounding of its
 //! own size, as its storage does.
+//!
+//! On a processor the same is done in another arrangement: see turns.rs.
 
 use cuda_std::prelude::*;
 
-pub use crate::chunks::{CHUNK, THREADS, tile};
+pub use crate::chunks::{CHUNK, THREADS, cells, queries, staged, threads, tile};
 use crate::chunks::{GROUP, add_chunk, pull, rows_apart, stage, weigh};
 use crate::lanes;
 use crate::near::{BOX, WIDE};
 use crate::progress;
 use crate::shift::{Arguments, end_blurring, supports};
+use crate::turns;
 use crate::weight::Weight;
 
 /// How coordinates make a distance: `(sum_c |x_c - y_c|^p)^outer` is the squared scaled distance.
@@ -160,7 +163,7 @@ pub(crate) unsafe fn finish<W: Weight, K: Kind, const LANES: usize>(
 /// `next` points to lanes in the group's first column, and their like in the others are `stride` apart; nobody else touches
 /// them, and they are written unless these are the first.
 #[inline(always)]
-unsafe fn add_group<const LANES: usize>(
+pub(crate) unsafe fn add_group<const LANES: usize>(
     (next, stride): (*mut f32, usize),
     left: usize,
     are_first: bool,
@@ -183,10 +186,32 @@ unsafe fn add_group<const LANES: usize>(
 ///
 /// # Safety
 /// All threads of the launch call it with the same arguments, which are as [`Arguments`] says; `chunk`
-/// is shared memory for CHUNK coordinates of a [`tile`], `block_rows` for THREADS * tile rows.
+/// is shared memory of [`staged`] numbers, `memory` of [`cells`]. HALF is half of the lanes.
 #[inline(always)]
 #[doc(hidden)]
-pub unsafe fn step<M: Machine, W: Weight, K: Kind, const LANES: usize>(
+pub unsafe fn step<M: Machine, W: Weight, K: Kind, const LANES: usize, const HALF: usize>(
+    chunk: *mut f32,
+    memory: *mut f32,
+    d: u32,
+    norm: Norm,
+    arguments: Arguments<'_>,
+) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        if LANES > 4 {
+            turns::step::<M, W, K, LANES, HALF>(chunk, memory, d, norm, arguments);
+        } else {
+            in_warps::<M, W, K, LANES>(chunk, memory.cast(), d, norm, arguments);
+        }
+    }
+}
+
+/// One step on a GPU.
+///
+/// # Safety
+/// As for [`step`].
+#[inline(always)]
+unsafe fn in_warps<M: Machine, W: Weight, K: Kind, const LANES: usize>(
     chunk: *mut f32,
     block_rows: *mut [f32; LANES],
     d: u32,

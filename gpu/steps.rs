@@ -199,9 +199,9 @@ macro_rules! fused_steps {
                 $any_marked<$crate::shift_any::Marked>,
                 $any_norm<$crate::shift_any::AnyNorm>,
             ),
-            block = $crate::shift_any::THREADS as u32,
-            grid = most.div_ceil($crate::shift_any::THREADS * Machine::LANES),
-            shared = $crate::shift_any::tile(Machine::LANES) * $crate::shift_any::THREADS * Machine::LANES * 4,
+            block = $crate::shift_any::threads(Machine::LANES) as u32,
+            grid = most.div_ceil($crate::shift_any::queries(Machine::LANES)),
+            shared = $crate::shift_any::cells(Machine::LANES) * 4,
             require(
                 queries.len() >= query_stride * d,
                 points.len() >= stride * d,
@@ -217,7 +217,7 @@ macro_rules! fused_steps {
                 reach2 == f32::INFINITY || <$weight as $crate::weight::Weight>::ENDS,
                 reach2 == f32::INFINITY || !<K as $crate::shift_any::Kind>::ANY_NORM,
                 reach2 == f32::INFINITY || boxes.len() >= $crate::near::len(n, d),
-                reach2 == f32::INFINITY || query_box == block.x * Machine::LANES,
+                reach2 == f32::INFINITY || query_box == $crate::shift_any::queries(Machine::LANES),
                 reach2 == f32::INFINITY || query_boxes.len() >= most.div_ceil(query_box) * d * 2,
             ),
         )]
@@ -247,18 +247,21 @@ macro_rules! fused_steps {
             let _ = query_box;
             let ends = <$weight as $crate::weight::Weight>::ENDS && !<K as $crate::shift_any::Kind>::ANY_NORM;
             let near = $crate::near::Near { boxes, query_boxes, reach2: if ends { reach2 } else { f32::INFINITY } };
-            use $crate::shift_any::{CHUNK, tile};
-            let chunk = ::cuda_std::shared_array![f32; tile(Machine::LANES) * CHUNK];
-            let rows = ::cuda_std::shared::dynamic_shared_mem::<[f32; Machine::LANES]>();
+            let chunk = ::cuda_std::shared_array![f32; $crate::shift_any::staged(Machine::LANES)];
+            let memory = ::cuda_std::shared::dynamic_shared_mem::<f32>();
             let slices = $crate::slices::Slices::none(n);
             let arguments = $crate::shift::Arguments {
                 queries, points, marks, next, sums, state, n, stride, query_stride, limit, tolerance, relaxation, near,
                 slices,
             };
             let norm = $crate::shift_any::Norm { p, outer, sphere };
-            // SAFETY: the launch has checked the sizes and given THREADS * tile rows of LANES floats; all
-            // threads are here with the same arguments.
-            unsafe { $crate::shift_any::step::<Machine, $weight, K, { Machine::LANES }>(chunk, rows, d, norm, arguments) }
+            // SAFETY: the launch has checked the sizes and given the block's cells; all threads are here with the
+            // same arguments.
+            unsafe {
+                $crate::shift_any::step::<Machine, $weight, K, { Machine::LANES }, { Machine::LANES / 2 }>(
+                    chunk, memory, d, norm, arguments,
+                )
+            }
         }
 
         $(#[$doc])*

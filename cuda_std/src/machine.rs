@@ -10,6 +10,8 @@
 
 #[cfg(not(target_arch = "nvptx64"))]
 mod exp2;
+#[cfg(not(target_arch = "nvptx64"))]
+mod power;
 
 #[cfg(target_arch = "nvptx64")]
 use crate::words;
@@ -135,6 +137,23 @@ pub trait Machine {
         }
         x
     }
+
+    /// x^p for `x >= 0` and `p > 0`; exactly 0, 1 or infinity where x is.
+    ///
+    /// In a loop over lanes a processor with fused multiply-add takes many at a time, where `f32::powf` is a call for each.
+    ///
+    /// ```
+    /// use cuda_std::machine::{Avx2, Baseline, Machine};
+    ///
+    /// assert!((Baseline::power(2.0, 0.5) - 2.0_f32.sqrt()).abs() < 1e-6);
+    /// assert_eq!(Avx2::power(0.0, 0.5), 0.0);
+    /// assert_eq!(Avx2::power(4.0, 3.0), 64.0);
+    /// ```
+    ///
+    /// # Precision
+    /// On a processor relative error at most (1.1 + p / 64) 2^-23, or what is half of the smallest subnormal number. On a
+    /// GPU that of 2^(p log2 x), each of the two approximate: see [`GpuFloat`](crate::GpuFloat).
+    fn power(x: f32, p: f32) -> f32;
 }
 
 /// The machines by name.
@@ -331,11 +350,16 @@ impl Machine for Gpu {
         #[cfg(not(target_arch = "nvptx64"))]
         (-x).exp2()
     }
+
+    #[inline(always)]
+    fn power(x: f32, p: f32) -> f32 {
+        crate::GpuFloat::powf(x, p)
+    }
 }
 
 #[cfg(not(target_arch = "nvptx64"))]
 macro_rules! processor_machines {
-    ($($machine:ident: $lanes:expr, $mul_add:expr, $exp2_minus_lanes:expr;)*) => { $(
+    ($($machine:ident: $lanes:expr, $mul_add:expr, $exp2_minus_lanes:expr, $power:expr;)*) => { $(
         impl Machine for $machine {
             const KIND: MachineKind = MachineKind::$machine;
             const LANES: usize = $lanes;
@@ -370,6 +394,11 @@ macro_rules! processor_machines {
             fn exp2_minus_lanes<const N: usize>(x: [f32; N]) -> [f32; N] {
                 $exp2_minus_lanes(x, $mul_add)
             }
+
+            #[inline(always)]
+            fn power(x: f32, p: f32) -> f32 {
+                $power(x, p)
+            }
         }
     )* };
 }
@@ -383,17 +412,17 @@ fn two_roundings(a: f32, b: f32, c: f32) -> f32 {
 
 #[cfg(not(any(target_arch = "aarch64", target_arch = "nvptx64")))]
 processor_machines! {
-    Baseline: 8, two_roundings, exp2::minus_vectors;
-    Avx2: 16, f32::mul_add, exp2::minus_vectors;
-    Avx512: 32, f32::mul_add, exp2::minus_each;
+    Baseline: 8, two_roundings, exp2::minus_vectors, f32::powf;
+    Avx2: 16, f32::mul_add, exp2::minus_vectors, power::power;
+    Avx512: 32, f32::mul_add, exp2::minus_each, power::power;
 }
 
 // Every 64-bit Arm processor has fused multiply-add.
 #[cfg(target_arch = "aarch64")]
 processor_machines! {
-    Baseline: 8, f32::mul_add, exp2::minus_each;
-    Avx2: 16, f32::mul_add, exp2::minus_each;
-    Avx512: 32, f32::mul_add, exp2::minus_each;
+    Baseline: 8, f32::mul_add, exp2::minus_each, power::power;
+    Avx2: 16, f32::mul_add, exp2::minus_each, power::power;
+    Avx512: 32, f32::mul_add, exp2::minus_each, power::power;
 }
 
 #[cfg(all(test, not(target_arch = "nvptx64")))]
@@ -415,12 +444,20 @@ mod tests {
             let x: [f32; 32] = std::array::from_fn(|lane| (i * 32 + lane) as f32 * 1e-3);
             assert_eq!(M::exp2_minus_lanes(x), x.map(M::exp2_minus), "{:?}", M::KIND);
         }
+        for p in [0.5, 1.5, 3.0, 16.0] {
+            for x in [1e-2, 0.3, 0.999, 1.0, 1.7, 2.0, 41.5, 200.0] {
+                let expected = f64::from(x).powf(f64::from(p));
+                let error = (f64::from(M::power(x, p)) / expected - 1.0).abs();
+                assert!(error <= (1.1 + f64::from(p) / 64.0) * 2.0_f64.powi(-23), "{:?}: {x}^{p}", M::KIND);
+            }
+            assert_eq!(M::power(0.0, p), 0.0, "{:?}", M::KIND);
+        }
         let far = [f32::INFINITY, 1e10, 100.0, 99.9, 0.0];
         assert_eq!(M::exp2_minus_lanes(far), far.map(M::exp2_minus), "{:?}: no whole vector", M::KIND);
     }
 
     #[test]
-    fn exp2_minus_keeps_its_precision() {
+    fn powers_keep_their_precision() {
         check::<Gpu>();
         check::<Baseline>();
         check::<Avx2>();

@@ -3,7 +3,7 @@
 use cuda_std::machine::MachineKind;
 use gpu::boxes::{boxes_of_boxes, boxes_of_points};
 use gpu::near::{self, BOX, WIDE};
-use gpu::shift_any::THREADS;
+use gpu::shift_any;
 
 use crate::error::Result;
 use crate::executor::{Buffer, Device};
@@ -64,6 +64,8 @@ impl Boxes {
 
 /// Queries of a block of a step.
 fn in_block(machine: MachineKind, d: usize, threads_per_block: Option<u32>) -> usize {
-    let threads = if d <= 4 { threads_per_block.unwrap_or(machine.block()) as usize } else { THREADS };
-    threads * machine.lanes()
+    match d {
+        0..=4 => threads_per_block.unwrap_or(machine.block()) as usize * machine.lanes(),
+        _ => shift_any::queries(machine.lanes()),
+    }
 }
