@@ -78,9 +78,11 @@ pub mod layout;
 pub mod marks;
 pub mod matmul;
 pub mod matmul_blocked;
+mod matmul_panels;
 pub mod matmul_skinny;
 #[cfg(any(not(target_arch = "nvptx64"), target_feature = "sm_80"))]
 pub mod matmul_tensor;
+mod matmul_warp;
 #[cfg(any(not(target_arch = "nvptx64"), target_feature = "sm_90a"))]
 pub mod matmul_wgmma;
 pub mod merge;

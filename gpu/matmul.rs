@@ -4,8 +4,8 @@
 //! 1. `matmul_naive`: one cell a thread, as one learns it.
 //! 2. `matmul_tiled`: tiles of A and B in shared memory, a small block of C in each thread's registers.
 //! 3. `matmul_blocked_128` and `matmul_blocked_64` (matmul_blocked.rs): larger blocks of C, and tiles that are fetched while
-//!    others are multiplied.
-//! 4. `matmul_skinny` (matmul_skinny.rs), for at most 32 columns: reads A once.
+//!    others are multiplied. What a processor does instead is in matmul_panels.rs.
+//! 4. `matmul_skinny` (matmul_skinny.rs, a GPU's warps in matmul_warp.rs), for at most 32 columns: reads A once.
 //!
 //! [`product`] launches the best of them for its sizes.
 //!
@@ -31,7 +31,7 @@ const ENOUGH: usize = 200;
 ///
 /// For up to 32 columns that is `matmul_skinny`, which is bound by reading A. Otherwise blocks of 128 x 128 cells of C, which a
 /// GPU computes with the fewest loads, or of 64 x 64 where the larger ones are fewer than 200: a large GPU
-/// has 132 multiprocessors and more, which take two of them each. On a processor the latter two are the same.
+/// has 132 multiprocessors and more, which take two of them each. On a processor the latter two are blocks of 512 and of 64 rows.
 ///
 /// The first kernel sums in another order than the others, which all give the same bits.
 ///

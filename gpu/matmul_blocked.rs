@@ -24,15 +24,14 @@
 //! 5. *Edges* cost one branch a slice: behind the last row and column the last ones are read again, for sums that are not
 //!    written; the last slice is filled up with zeros. Rows that are no multiple of 16 bytes apart are read in single numbers.
 //!
-//! **On a processor** a block is one thread, which needs no barrier: it copies a slice of B once, in panels of LANES
-//! columns that lie densely, and multiplies rows of A with a panel while its sums are in registers; between slices they
-//! are in C. Rows of A are read where they are.
+//! **On a processor** a block is one thread, which needs no barrier: see matmul_panels.rs.
 //!
 //! Sums run over l in order, so that both give what `matmul_naive` gives, to the bit.
 
 use cuda_std::prelude::*;
 
 use crate::lanes::{self, unrolled};
+use crate::matmul_panels;
 use crate::tile::read_group;
 
 /// Threads of a GPU's block.
@@ -49,34 +48,14 @@ const fn threads(lanes: usize) -> usize {
     if lanes > 4 { 1 } else { THREADS }
 }
 
-/// Rows of C whose sums a processor's thread holds: as many as leave them in registers.
-const fn held(lanes: usize) -> usize {
-    if lanes > 16 {
-        8
-    } else if lanes > 8 {
-        6
-    } else {
-        4
-    }
-}
-
-/// Columns of A and rows of B in a slice on a processor: a panel of them stays in the first cache.
-const DEPTH: usize = 128;
-
-/// Panels of a processor's slice: together they stay in the second cache.
-const PANELS: usize = 8;
-
-/// Groups of rows of a processor's block: they share the copy of B.
-const GROUPS: usize = 8;
-
 /// Rows of C that a block computes; `s` is the side of a GPU's thread.
 pub(crate) const fn rows(lanes: usize, s: usize) -> usize {
-    if lanes > 4 { GROUPS * held(lanes) } else { 16 * s }
+    if lanes > 4 { matmul_panels::rows(lanes, s) } else { 16 * s }
 }
 
 /// Columns of C that a block computes.
 pub(crate) const fn columns(lanes: usize, s: usize) -> usize {
-    if lanes > 4 { PANELS * lanes } else { 16 * s }
+    if lanes > 4 { matmul_panels::columns(lanes) } else { 16 * s }
 }
 
 /// From a row of a GPU's stage to the next: A's cells, and then B's.
@@ -90,7 +69,7 @@ const WRITTEN: usize = 32;
 /// Cells of a block's shared memory: two stages of both tiles or, afterwards, rows of C; or the panels.
 const fn shared(lanes: usize, s: usize) -> usize {
     if lanes > 4 {
-        DEPTH * PANELS * lanes + 16
+        matmul_panels::shared(lanes, s)
     } else {
         assert!(2 * SLICE * apart(s) <= WRITTEN * (16 * s + PAD));
         WRITTEN * (16 * s + PAD)
@@ -106,7 +85,7 @@ const fn shared(lanes: usize, s: usize) -> usize {
 )]
 pub unsafe fn matmul_blocked<const S: usize>(a: &[f32], b: &[f32], mut c: DisjointMut<f32>, m: u32, n: u32, k: u32) {
     const LANES: usize = Machine::LANES;
-    const HELD: usize = held(LANES);
+    const HELD: usize = matmul_panels::held(LANES);
     let memory = shared_array![f32; shared(LANES, S)];
     let (across, place) = (n.div_ceil(columns(LANES, S) as u32), thread::block_idx_x());
     let row0 = (place / across) as usize * rows(LANES, S);
@@ -115,7 +94,7 @@ pub unsafe fn matmul_blocked<const S: usize>(a: &[f32], b: &[f32], mut c: Disjoi
     // SAFETY: the launch has checked the lengths; the memory is as long as `shared` says, and blocks' cells differ.
     unsafe {
         if LANES > 4 {
-            processor_block::<Machine, HELD, LANES>(a, b, &mut c, memory, (row0, column0), sizes);
+            matmul_panels::processor_block::<Machine, S, HELD, LANES>(a, b, &mut c, memory, (row0, column0), sizes);
         } else {
             gpu_block::<Machine, S>(a, b, &mut c, memory, (row0, column0), sizes);
         }
@@ -372,88 +351,5 @@ unsafe fn gpu_block<M: Machine, const S: usize>(
                 e += THREADS;
             }
         });
-    }
-}
-
-/// The product of rows of A with a panel of B, added to their sums.
-///
-/// # Safety
-/// Each of `rows` points to `depth` numbers, and `panel` to as many rows.
-#[inline(always)]
-unsafe fn multiply_panel<M: Machine, const HELD: usize, const LANES: usize>(
-    rows: [*const f32; HELD],
-    panel: *const [f32; LANES],
-    depth: usize,
-    mut sums: [[f32; LANES]; HELD],
-) -> [[f32; LANES]; HELD] {
-    for l in 0..depth {
-        // SAFETY: the caller's promise.
-        let b = unsafe { panel.add(l).read() };
-        for r in 0..HELD {
-            // SAFETY: as above.
-            let a = unsafe { *rows[r].add(l) };
-            sums[r] = lanes::mul_add::<M, LANES>(a, b, sums[r]);
-        }
-    }
-    sums
-}
-
-/// A processor's block: the cells from (row0, column0) on.
-///
-/// # Safety
-/// As for [`gpu_block`].
-#[inline(always)]
-unsafe fn processor_block<M: Machine, const HELD: usize, const LANES: usize>(
-    a: &[f32],
-    b: &[f32],
-    c: &mut DisjointMut<f32>,
-    memory: *mut f32,
-    (row0, column0): (usize, usize),
-    (m, n, k): (usize, usize, usize),
-) {
-    let panels = lanes::aligned_to_line(memory).cast::<[f32; LANES]>();
-    let count = (n - column0).div_ceil(LANES).min(PANELS);
-    let mut l0 = 0;
-    loop {
-        let depth = DEPTH.min(k - l0);
-        for panel in 0..count {
-            let column = column0 + panel * LANES;
-            for l in 0..depth {
-                // SAFETY: `n - column` numbers of B's row are left from the column on.
-                unsafe {
-                    let values = lanes::load_some(b, (l0 + l) * n + column, n - column);
-                    panels.add(panel * DEPTH + l).write(values);
-                }
-            }
-        }
-        for panel in 0..count {
-            let column = column0 + panel * LANES;
-            for group in 0..GROUPS {
-                let i = row0 + group * HELD;
-                if i >= m {
-                    break;
-                }
-                let mut sums = [[0.0; LANES]; HELD];
-                // SAFETY: rows behind the last one repeat it; the cells are this block's.
-                unsafe {
-                    let rows = core::array::from_fn(|r| a.as_ptr().add((i + r).min(m - 1) * k + l0));
-                    for r in 0..HELD {
-                        if l0 > 0 && i + r < m {
-                            sums[r] = lanes::read_some(c, (i + r) * n + column, n - column);
-                        }
-                    }
-                    let sums = multiply_panel::<M, HELD, LANES>(rows, panels.add(panel * DEPTH), depth, sums);
-                    for r in 0..HELD {
-                        if i + r < m {
-                            lanes::write_some(c, (i + r) * n + column, sums[r], n - column);
-                        }
-                    }
-                }
-            }
-        }
-        l0 += DEPTH;
-        if l0 >= k {
-            break;
-        }
     }
 }

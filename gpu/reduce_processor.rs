@@ -4,12 +4,15 @@
 //! in shared memory and are added in the order of the threads. W's bytes are the limit.
 //!
 //! *More*, [`product_block`]: a block's first thread multiplies some rows of W with DEPTH points at a time, which it has copied
-//! into a panel of WIDTH columns, while the sums of a few rows are in registers; between panels they are in shared memory. X is
-//! read once for all rows of the block, W where it is, once for each pass.
+//! into a panel of WIDTH columns, while the sums of a few rows, copied too, are in registers; between panels they are in shared
+//! memory. So X is read once for all rows of the block, and W once for each pass.
+
+use core::slice;
 
 use cuda_std::prelude::*;
 
 use crate::lanes;
+use crate::matmul_panels::multiply_panel;
 use crate::reduce::Pass;
 
 /// Points of a panel: with the widest it stays in the first cache beside the rows that it is multiplied with.
@@ -31,9 +34,9 @@ pub(crate) const fn held_rows(lanes: usize, width: usize) -> usize {
     }
 }
 
-/// Numbers in a block's shared memory: a panel, the rows' sums and those of their weights, and what aligns them.
+/// Numbers in a block's shared memory: a panel, the rows' sums and those of their weights, rows, and what aligns them.
 pub(crate) const fn shared(lanes: usize) -> usize {
-    (DEPTH + rows(lanes)) * lanes + rows(lanes) + 16
+    (DEPTH + rows(lanes)) * lanes + rows(lanes) + held_rows(lanes, 8) * DEPTH + 16
 }
 
 /// Sums for some columns c of w_j x_jc, and of w_j, in each lane.
@@ -142,29 +145,6 @@ pub(crate) unsafe fn row_block<M: Machine, const COLUMNS: usize, const LANES: us
     }
 }
 
-/// The product of HELD rows of W with a panel of X, added to their sums.
-///
-/// # Safety
-/// Each of `rows` points to `depth` weights, and `panel` to as many rows.
-#[inline(always)]
-unsafe fn multiply<M: Machine, const HELD: usize, const WIDTH: usize>(
-    rows: [*const f32; HELD],
-    panel: *const [f32; WIDTH],
-    depth: usize,
-    mut sums: [[f32; WIDTH]; HELD],
-) -> [[f32; WIDTH]; HELD] {
-    for j in 0..depth {
-        // SAFETY: the caller's promise.
-        let x = unsafe { panel.add(j).read() };
-        for r in 0..HELD {
-            // SAFETY: as above.
-            let weight = unsafe { *rows[r].add(j) };
-            sums[r] = lanes::mul_add::<M, WIDTH>(weight, x, sums[r]);
-        }
-    }
-    sums
-}
-
 /// A processor's block where columns are many: the rows of W from i on, over the points from `start` to `end` of n.
 ///
 /// # Safety
@@ -176,8 +156,6 @@ pub(crate) unsafe fn product_block<M: Machine, const HELD: usize, const WIDTH: u
     i: usize,
     (start, end, n): (usize, usize, usize),
 ) {
-    /// Neighbours whose sum is made at once.
-    const LANES: usize = 16;
     if thread::thread_idx_x() > 0 {
         return;
     }
@@ -185,6 +163,7 @@ pub(crate) unsafe fn product_block<M: Machine, const HELD: usize, const WIDTH: u
     let panel = lanes::aligned_to_line(memory).cast::<[f32; WIDTH]>();
     let sums = panel.wrapping_add(DEPTH);
     let totals = sums.wrapping_add(rows(M::LANES)).cast::<f32>();
+    let held = totals.wrapping_add(rows(M::LANES));
     // SAFETY: the caller's promise: no other thread of the block uses the memory, points are below n and rows below m.
     unsafe {
         for row in 0..rows(M::LANES) {
@@ -198,22 +177,18 @@ pub(crate) unsafe fn product_block<M: Machine, const HELD: usize, const WIDTH: u
                 let at = (j0 + j) * pass.d + pass.first;
                 panel.add(j).write(lanes::load_some(points, at, pass.columns));
             }
-            let row_of = |row: usize| weights.as_ptr().add((i + row.min(count - 1)) * n + j0);
-            for row in 0..count {
-                let mut total = [0.0; LANES];
-                let mut j = 0;
-                while j < depth {
-                    let at = (i + row) * n + j0 + j;
-                    total = lanes::add(total, lanes::load_some(weights, at, depth - j));
-                    j += LANES;
-                }
-                *totals.add(row) += lanes::sum(total);
-            }
+            let of_x = slice::from_raw_parts(panel, depth);
             let mut row = 0;
             while row < count {
-                let held = core::array::from_fn(|r| row_of(row + r));
-                let sums = sums.add(row).cast::<[[f32; WIDTH]; HELD]>();
-                sums.write(multiply::<M, HELD, WIDTH>(held, panel, depth, sums.read()));
+                let mut of_w = [[].as_slice(); HELD];
+                for r in 0..HELD {
+                    let (from, to) = ((i + (row + r).min(count - 1)) * n + j0, held.add(r * depth));
+                    to.copy_from_nonoverlapping(weights.as_ptr().add(from), depth);
+                    of_w[r] = slice::from_raw_parts(to, depth);
+                    *totals.add(row + r) += sum(of_w[r]);
+                }
+                let tile = sums.add(row).cast::<[[f32; WIDTH]; HELD]>();
+                tile.write(multiply_panel::<M, HELD, WIDTH>(of_w, of_x, tile.read()));
                 row += HELD;
             }
             j0 += depth;
@@ -224,4 +199,20 @@ pub(crate) unsafe fn product_block<M: Machine, const HELD: usize, const WIDTH: u
             }
         }
     }
+}
+
+/// The sum of some weights, in vectors.
+#[inline(always)]
+fn sum(weights: &[f32]) -> f32 {
+    const LANES: usize = 16;
+    let (vectors, rest) = weights.as_chunks::<LANES>();
+    let mut total = [0.0; LANES];
+    for vector in vectors {
+        total = lanes::add(total, *vector);
+    }
+    let mut sum = lanes::sum(total);
+    for weight in rest {
+        sum += weight;
+    }
+    sum
 }

@@ -142,7 +142,14 @@ pub fn matmul(device: &Device) {
 pub fn matmul_fast(device: &Device) {
     let mut sizes = vec![(1, 1, 1), (1, 40, 3), (3, 33, 1), (5, 70, 16), (66, 131, 20), (130, 36, 33), (4, 260, 52)];
     if !is_interpreted(device) {
-        sizes.extend([(129, 132, 260), (200, 520, 300), (1, 1000, 129), (333, 64, 128), (128, 256, 512)]);
+        sizes.extend([
+            (129, 132, 260),
+            (200, 520, 300),
+            (1, 1000, 129),
+            (333, 64, 128),
+            (128, 256, 512),
+            (270, 290, 600),
+        ]);
     }
     for (m, n, k) in sizes {
         let (a, b) = (random(m * k, 4), random(k * n, 5));
