@@ -97,6 +97,7 @@ mod pull_tensor;
 pub mod radix;
 pub mod reduce;
 mod reduce_many;
+mod reduce_processor;
 mod reduce_warp;
 pub mod retire;
 #[doc(hidden)]

@@ -99,7 +99,7 @@ fn ask<const HELD: usize, const LANES: usize>(row: *const f32, apart: usize, pan
 ///
 /// From slices, whose bounds are seen to hold: a read through a pointer is checked for alignment where assertions are on.
 #[inline(always)]
-fn multiply_panel<M: Machine, const HELD: usize, const LANES: usize>(
+pub(crate) fn multiply_panel<M: Machine, const HELD: usize, const LANES: usize>(
     rows: [&[f32]; HELD],
     panel: &[[f32; LANES]],
     mut sums: [[f32; LANES]; HELD],

@@ -8,8 +8,8 @@
 //! each row of blocks takes a slice of the points (slices.rs): every block leaves its sums in memory, and the last one adds
 //! them in the order of the slices.
 //!
-//! **On a processor** a block is one row, and a thread takes a run of it in whole vectors; partial sums meet in shared
-//! memory and are added in the order of the threads.
+//! **On a processor** (reduce_processor.rs) a block is one row, and a thread takes a run of it in whole vectors; with more than
+//! four columns a block is a product of some rows with panels of X.
 //!
 //! A row whose weights sum to zero has no weighted mean: its output is NaN.
 
@@ -17,6 +17,7 @@ use cuda_std::prelude::*;
 
 use crate::lanes;
 use crate::reduce_many::{self, TALL, column_sums};
+use crate::reduce_processor::{self, held_rows, product_block, row_block};
 use crate::reduce_warp::{ROWS, Source, warp_sums};
 use crate::slices::Slices;
 
@@ -40,25 +41,31 @@ const fn tall(columns: usize) -> usize {
 
 /// Rows of W that a block takes.
 const fn rows(lanes: usize, threads: usize, columns: usize) -> usize {
-    if lanes > 4 { 1 } else { threads / 32 * tall(columns) }
+    if lanes <= 4 {
+        threads / 32 * tall(columns)
+    } else if columns > 4 {
+        reduce_processor::rows(lanes)
+    } else {
+        1
+    }
 }
 
 /// The most columns of a pass.
 const MANY: usize = 32;
 
-/// Columns of X that a pass takes: a processor's thread has no registers for many, a GPU's warp has as many as lanes.
+/// Columns of X that a pass takes: of many a processor's thread has its lanes.
 const fn held(lanes: usize, columns: usize) -> usize {
-    if lanes > 4 && columns > 4 { 4 } else { columns }
+    if lanes > 4 && columns > 4 && lanes < columns { lanes } else { columns }
 }
 
-/// Numbers in a block's shared memory: a processor's has sums of each thread, a GPU's a turn's weights where columns are many.
+/// Numbers in a block's shared memory: a processor's has sums of each thread, and a GPU's a turn's weights where columns are
+/// many, which are a panel and the rows' sums on a processor.
 const fn shared(lanes: usize, columns: usize) -> usize {
-    if lanes > 4 {
-        MOST * (held(lanes, columns) + 1)
-    } else if columns > 4 {
-        reduce_many::shared(MOST / 2 / 32)
-    } else {
-        1
+    match (lanes > 4, columns > 4) {
+        (true, false) => MOST * (columns + 1),
+        (true, true) => reduce_processor::shared(lanes),
+        (false, true) => reduce_many::shared(MOST / 2 / 32),
+        (false, false) => 1,
     }
 }
 
@@ -136,74 +143,16 @@ pub fn instance(d: usize) -> usize {
     if d > 4 { MANY } else { d.max(1) }
 }
 
-/// Sums for some columns c of w_j x_jc, and of w_j, in each lane.
-type Sums<const COLUMNS: usize, const LANES: usize> = ([[f32; LANES]; COLUMNS], [f32; LANES]);
-
-/// Adds the first `count` of some weights to the lanes' sums. `points` points to the first of the
-/// columns in the first weight's row of X; columns from `columns` on repeat the first one.
-///
-/// # Safety
-/// `weights` points to `count` weights, and `points` into as many rows of `d`.
-#[inline(always)]
-unsafe fn add<M: Machine, const COLUMNS: usize, const LANES: usize>(
-    weights: *const f32,
-    points: *const f32,
-    count: usize,
-    (d, columns): (usize, usize),
-    (mut sums, mut total): Sums<COLUMNS, LANES>,
-) -> Sums<COLUMNS, LANES> {
-    for lane in 0..LANES {
-        if lane < count {
-            // SAFETY: the caller's promise.
-            let weight = unsafe { *weights.add(lane) };
-            total[lane] += weight;
-            for c in 0..COLUMNS {
-                let column = if c < columns { c } else { 0 };
-                // SAFETY: as above.
-                let x = unsafe { *points.add(lane * d + column) };
-                sums[c][lane] = M::mul_add(weight, x, sums[c][lane]);
-            }
-        }
-    }
-    (sums, total)
-}
-
-/// The sums over the weights `start..end` that a processor's thread takes.
-///
-/// # Safety
-/// As for [`add`], for all the weights and rows up to `end`.
-#[inline(always)]
-unsafe fn sums<M: Machine, const COLUMNS: usize, const LANES: usize>(
-    weights: *const f32,
-    points: *const f32,
-    (start, end): (usize, usize),
-    (d, columns): (usize, usize),
-) -> Sums<COLUMNS, LANES> {
-    let mut sums = ([[0.0; LANES]; COLUMNS], [0.0; LANES]);
-    let mut j = start;
-    // SAFETY: the caller's promise, with j + count <= end.
-    unsafe {
-        while j + LANES <= end {
-            sums = add::<M, COLUMNS, LANES>(weights.add(j), points.add(j * d), LANES, (d, columns), sums);
-            j += LANES;
-        }
-        if j < end {
-            sums = add::<M, COLUMNS, LANES>(weights.add(j), points.add(j * d), end - j, (d, columns), sums);
-        }
-    }
-    sums
-}
-
 /// The pass that a block makes, and where sums go.
-struct Pass<'a> {
+pub(crate) struct Pass<'a> {
     out: DisjointMut<'a, f32>,
     slices: Slices,
     /// Rows of W, and columns of X.
-    m: usize,
-    d: usize,
+    pub m: usize,
+    pub d: usize,
     /// The first of the pass's columns, and how many they are.
-    first: usize,
-    columns: usize,
+    pub first: usize,
+    pub columns: usize,
     /// Which pass, and of how many.
     number: usize,
     passes: usize,
@@ -225,7 +174,7 @@ impl Pass<'_> {
     /// # Safety
     /// Row i of the pass is this block's, and the column of it this thread's. `partial` is as the launch asks.
     #[inline(always)]
-    unsafe fn give(&mut self, i: usize, c: usize, sum: f32, total: f32) {
+    pub(crate) unsafe fn give(&mut self, i: usize, c: usize, sum: f32, total: f32) {
         if i >= self.m || c >= self.columns {
             return;
         }
@@ -360,8 +309,23 @@ pub unsafe fn reduce_weighted<const COLUMNS: usize>(
     let mut pass = Pass { out, slices, m, d, first, columns, number, passes: passes as usize, width, several };
     let i = group * rows(LANES, threads, COLUMNS);
     if LANES > 4 {
-        // SAFETY: the launch has checked the lengths; row i is this block's.
-        unsafe { processor_block::<Machine, HELD, LANES>(weights, points, &mut pass, shared, i, (start, end, n)) };
+        let range = (start as usize, end as usize, n as usize);
+        // SAFETY: the launch has checked the lengths; the rows from i on are this block's.
+        unsafe {
+            if COLUMNS > 4 {
+                let block = (weights, points, shared);
+                // Narrow panels where columns are few enough: what is behind the last column is computed for nothing.
+                if columns > 16 && LANES > 16 {
+                    product_block::<Machine, { held_rows(LANES, 32) }, 32>(block, &mut pass, i, range);
+                } else if columns > 8 && LANES > 8 {
+                    product_block::<Machine, { held_rows(LANES, 16) }, 16>(block, &mut pass, i, range);
+                } else {
+                    product_block::<Machine, { held_rows(LANES, 8) }, 8>(block, &mut pass, i, range);
+                }
+            } else {
+                row_block::<Machine, HELD, LANES>(weights, points, &mut pass, shared, i, range);
+            }
+        }
     } else {
         let (warp, lane) = (t / 32, (t % 32) as u32);
         let source = Source { weights, points, sizes: (m, n as usize, d), first, columns: columns as u32 };
@@ -385,53 +349,4 @@ pub unsafe fn reduce_weighted<const COLUMNS: usize>(
     }
     // SAFETY: all threads are here, with their sums given.
     unsafe { pass.collect::<{ cells(COLUMNS) }>(i, rows(LANES, threads, COLUMNS)) };
-}
-
-/// A processor's block: row i of W over the points from `start` to `end` of n, a run for each thread.
-///
-/// # Safety
-/// W and X are as long as the launch asks; all threads of the block call it, and the row is the block's.
-#[inline(always)]
-unsafe fn processor_block<M: Machine, const COLUMNS: usize, const LANES: usize>(
-    weights: &[f32],
-    points: &[f32],
-    pass: &mut Pass<'_>,
-    shared: *mut f32,
-    i: usize,
-    (start, end, n): (u32, u32, u32),
-) {
-    let (t, threads, d) = (thread::thread_idx_x() as usize, thread::block_dim_x() as usize, pass.d);
-    let (start, end, n) = (start as usize, end as usize, n as usize);
-    let run = (end - start).div_ceil(threads * LANES) * LANES;
-    let range = (end.min(start + t * run), end.min(start + (t + 1) * run));
-    let cell = |t: usize, c: usize| shared.wrapping_add(t * (COLUMNS + 1) + c);
-    // SAFETY: the caller's promise; ranges end at n, and columns at d. Cell t is this thread's until the barrier, and all
-    // are written before it.
-    unsafe {
-        let (row, points) = (weights.as_ptr().add(i * n), points.as_ptr().add(pass.first));
-        let (sums, total) = if d == COLUMNS {
-            // The same with numbers known to the compiler, which then loads whole vectors.
-            sums::<M, COLUMNS, LANES>(row, points, range, (COLUMNS, COLUMNS))
-        } else {
-            sums::<M, COLUMNS, LANES>(row, points, range, (d, pass.columns))
-        };
-        // Loops, since the library's `map` of so long an array is a call, for which all lanes go through memory.
-        for c in 0..COLUMNS {
-            cell(t, c).write(lanes::sum(sums[c]));
-        }
-        cell(t, COLUMNS).write(lanes::sum(total));
-        thread::sync_threads();
-        if t == 0 {
-            let (mut sums, mut total) = ([0.0; COLUMNS], 0.0);
-            for other in 0..threads {
-                for c in 0..COLUMNS {
-                    sums[c] += cell(other, c).read();
-                }
-                total += cell(other, COLUMNS).read();
-            }
-            for c in 0..COLUMNS {
-                pass.give(i, c, sums[c], total);
-            }
-        }
-    }
 }
