@@ -41,9 +41,9 @@ use crate::shift::end_blurring;
 use crate::tensor::{ROWS, WORDS, unrolled};
 
 /// The |x|^2 of what is no point: its weight is zero.
-pub(crate) const NOWHERE: f32 = 1e30;
+const NOWHERE: f32 = 1e30;
 
-/// The dimensions that instances are compiled for: the last two in shift_tensor_wide.rs.
+/// The dimensions that instances are compiled for: the last two in shift_tensor_wide.rs and shift_tensor_split.rs.
 pub const WIDTHS: [usize; 6] = [16, 32, 64, 128, 256, 512];
 
 /// The dimensions of the instance for d, where there is one.
