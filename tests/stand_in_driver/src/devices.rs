@@ -79,7 +79,7 @@ extern "C" fn cuDeviceGetAttribute(value: Out<c_int>, attribute: c_uint, device:
             38 => 4 << 20,   // L2_CACHE_SIZE
             75 => major,     // COMPUTE_CAPABILITY_MAJOR
             76 => minor,     // COMPUTE_CAPABILITY_MINOR
-            97 => 227 << 10, // MAX_SHARED_MEMORY_PER_BLOCK_OPTIN, as of 9.0
+            97 => driver.behaviour.shared() as c_int, // MAX_SHARED_MEMORY_PER_BLOCK_OPTIN
             115 => 0,        // MEMORY_POOLS_SUPPORTED
             _ => return Err(Status::INVALID_VALUE),
         };
