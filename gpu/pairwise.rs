@@ -4,9 +4,9 @@
 //! A block computes 64 rows and 128 columns or more, whose coordinates it reads once.
 //!
 //! # Precision
-//! Sums are off by d + 2 roundings at most, 2^-24 each. A root is rounded on a processor, and has a relative error of 2^-23 at most on a
-//! GPU: a rounded one is a branch to a subroutine there for each pair, which splits what is written out. What is below 2^-126 as a
-//! sum of squares, a distance below 1.1e-19, is 0 there. Zero, infinity and NaN are themselves everywhere.
+//! Sums are off by d + 2 roundings at most, of 2^-24 each. A root is rounded on a processor, and off by 2^-23 at most on a GPU, where
+//! a rounded one is a branch to a subroutine for each pair, which splits what is written out. There a sum of squares
+//! below 2^-126 counts as 0, a distance below 1.1e-19. Zero, infinity and NaN are themselves everywhere.
 
 use cuda_std::prelude::*;
 

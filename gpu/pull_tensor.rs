@@ -1,5 +1,7 @@
 //! What a warp does with all points in a step on tensor cores: see shift_tensor.rs.
 
+use core::ops::Range;
+
 use cuda_std::prelude::*;
 use cuda_std::shared::SharedAddress;
 use cuda_std::{copy, narrow, warp};
@@ -40,8 +42,8 @@ pub(crate) struct Moving<'a> {
 }
 
 impl Moving<'_> {
-    /// Moves query i along some coordinates, to the mean of points or beyond: `lifted` is the sum of their weights, `sum` that of
-    /// weights times a coordinate, both times 2^14. Gives the sum of the weights, and the square of how far it moves.
+    /// Moves query i, in its coordinates that are `apart`, to the mean of points or beyond: `lifted` is the sum of their weights,
+    /// `sum` that of weights times a coordinate, both times 2^14. Gives the sum of the weights, and the square of how far it moves.
     ///
     /// # Safety
     /// The columns have a query i, whose coordinates are the caller's.
@@ -50,12 +52,14 @@ impl Moving<'_> {
         &self,
         i: usize,
         lifted: f32,
-        coordinates: impl Iterator<Item = usize>,
+        coordinates: Range<usize>,
+        apart: usize,
         sum: impl Fn(usize) -> f32,
     ) -> (f32, f32) {
         let [total] = supports::<Gaussian, 1>([lifted * (1.0 / (1 << LIFT as u32) as f32)]);
         let mut squared = 0.0;
-        for c in coordinates {
+        let mut c = coordinates.start;
+        while c < coordinates.end {
             let at = c * self.query_stride + i;
             // SAFETY: the caller's promise.
             let query = unsafe { *self.queries.get_unchecked(at) };
@@ -67,6 +71,7 @@ impl Moving<'_> {
             let moved = if self.relaxation == 1.0 && total > 0.0 { mean } else { query + self.relaxation * step };
             // SAFETY: the caller's promise.
             unsafe { self.next.add(at).write(moved) };
+            c += apart;
         }
         (total, squared)
     }

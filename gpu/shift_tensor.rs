@@ -240,7 +240,7 @@ pub unsafe fn shift_tensor<const D: usize, const TALL: usize, const ROUGH: bool,
         // SAFETY: the sums were written before the barrier. A column has as many queries as are active; this one is this thread's.
         let squared = unsafe {
             let lifted = cells.add(D * apart + own).read();
-            let (total, squared) = moving.to_mean(i, lifted, 0..d as usize, |c| cells.add(c * apart + own).read());
+            let (total, squared) = moving.to_mean(i, lifted, 0..d as usize, 1, |c| cells.add(c * apart + own).read());
             sums.write(i, total);
             sums.write(query_stride + i, squared);
             squared

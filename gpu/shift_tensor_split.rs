@@ -172,8 +172,7 @@ pub unsafe fn shift_tensor_wide_512(
         // are this thread's, and so is the cell.
         unsafe {
             let lifted = cell(WIDE * APART + own).read() + cell((WIDE + 1) * APART + own).read();
-            let coordinates = (part..d as usize).step_by(PARTS);
-            let (total, squared) = moving.to_mean(i, lifted, coordinates, |c| cell(c * APART + own).read());
+            let (total, squared) = moving.to_mean(i, lifted, part..d as usize, PARTS, |c| cell(c * APART + own).read());
             cell(SQUARES + t).write(squared);
             if part == 0 {
                 sums.write(i, total);

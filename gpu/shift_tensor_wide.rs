@@ -271,8 +271,7 @@ pub unsafe fn shift_tensor_wide<const D: usize>(
         if i < active as usize {
             // SAFETY: a column has as many queries as are active; these coordinates of the query are this thread's.
             of_query = unsafe {
-                let coordinates = (column..d as usize).step_by(THREADS / 16);
-                moving.to_mean(i, lifted, coordinates, |c| cells.add(c * APART + own).read())
+                moving.to_mean(i, lifted, column..d as usize, THREADS / 16, |c| cells.add(c * APART + own).read())
             };
         }
         let (total, squared) = of_query;
