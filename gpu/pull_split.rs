@@ -56,7 +56,7 @@ fn place(row: u32, piece: u32) -> u32 {
 /// Where so many pieces further are in that row, an even number from one of the first two on: eight of them trade places.
 #[inline(always)]
 fn further(place: u32, pieces: usize) -> u32 {
-    (place ^ (pieces % 8) as u32 * PIECE) + (pieces / 8 * 8) as u32 * PIECE
+    (place ^ ((pieces % 8) as u32 * PIECE)) + (pieces / 8 * 8) as u32 * PIECE
 }
 
 /// What of a block's work is a warp's, its `m`-th 16 queries and `k`-th 16 dimensions.
