@@ -1,10 +1,14 @@
 //! What a warp does with all points in a step on tensor cores: see shift_tensor.rs.
 
+use core::ops::Range;
+
 use cuda_std::prelude::*;
 use cuda_std::shared::SharedAddress;
 use cuda_std::{copy, narrow, warp};
 
+use crate::shift::supports;
 use crate::tensor::{PIECE, WORDS, copy_tile, row_and_matrix, swap, unrolled};
+use crate::weight::Gaussian;
 
 /// Threads of a block.
 pub(crate) const THREADS: usize = 128;
@@ -27,6 +31,50 @@ pub(crate) struct Arguments<'a> {
     /// Of the points.
     pub(crate) rows: &'a [u32],
     pub(crate) norms: &'a [f32],
+}
+
+/// Queries that move, by columns `query_stride` apart, and where to.
+pub(crate) struct Moving<'a> {
+    pub(crate) queries: &'a [f32],
+    pub(crate) next: *mut f32,
+    pub(crate) query_stride: usize,
+    pub(crate) relaxation: f32,
+}
+
+impl Moving<'_> {
+    /// Moves query i, in its coordinates that are `apart`, to the mean of points or beyond: `lifted` is the sum of their weights,
+    /// `sum` that of weights times a coordinate, both times 2^14. Gives the sum of the weights, and the square of how far it moves.
+    ///
+    /// # Safety
+    /// The columns have a query i, whose coordinates are the caller's.
+    #[inline(always)]
+    pub(crate) unsafe fn to_mean(
+        &self,
+        i: usize,
+        lifted: f32,
+        coordinates: Range<usize>,
+        apart: usize,
+        sum: impl Fn(usize) -> f32,
+    ) -> (f32, f32) {
+        let [total] = supports::<Gaussian, 1>([lifted * (1.0 / (1 << LIFT as u32) as f32)]);
+        let mut squared = 0.0;
+        let mut c = coordinates.start;
+        while c < coordinates.end {
+            let at = c * self.query_stride + i;
+            // SAFETY: the caller's promise.
+            let query = unsafe { *self.queries.get_unchecked(at) };
+            let mean = sum(c) / lifted;
+            // A NaN among the totals stays one.
+            let step = if total > 0.0 { mean - query } else { 0.0 * total };
+            squared += step * step;
+            // Without relaxation, the mean itself: points that have met stay together exactly.
+            let moved = if self.relaxation == 1.0 && total > 0.0 { mean } else { query + self.relaxation * step };
+            // SAFETY: the caller's promise.
+            unsafe { self.next.add(at).write(moved) };
+            c += apart;
+        }
+        (total, squared)
+    }
 }
 
 /// Adds four sums to four others.

@@ -36,23 +36,22 @@ use cuda_std::shared::SharedAddress;
 use cuda_std::{narrow, warp};
 
 use crate::progress;
-use crate::pull_tensor::{Arguments, LIFT, STAGES, THREADS, pull};
-use crate::shift::{end_blurring, supports};
+use crate::pull_tensor::{Arguments, Moving, STAGES, THREADS, pull};
+use crate::shift::end_blurring;
 use crate::tensor::{ROWS, WORDS, unrolled};
-use crate::weight::Gaussian;
 
 /// The |x|^2 of what is no point: its weight is zero.
 const NOWHERE: f32 = 1e30;
 
-/// The dimensions that instances are compiled for: the last in shift_tensor_wide.rs.
-pub const WIDTHS: [usize; 5] = [16, 32, 64, 128, 256];
+/// The dimensions that instances are compiled for: the last two in shift_tensor_wide.rs and shift_tensor_split.rs.
+pub const WIDTHS: [usize; 6] = [16, 32, 64, 128, 256, 512];
 
 /// The dimensions of the instance for d, where there is one.
 ///
 /// ```
 /// use gpu::shift_tensor::wide;
 ///
-/// assert_eq!([5, 16, 17, 256, 257].map(wide), [Some(16), Some(16), Some(32), Some(256), None]);
+/// assert_eq!([5, 16, 17, 512, 513].map(wide), [Some(16), Some(16), Some(32), Some(512), None]);
 /// ```
 #[cfg(not(target_arch = "nvptx64"))]
 pub fn wide(d: usize) -> Option<usize> {
@@ -236,28 +235,16 @@ pub unsafe fn shift_tensor<const D: usize, const TALL: usize, const ROUGH: bool,
     let mut farthest = 0.0;
     let (own, i) = (thread::thread_idx_x() as usize, first + thread::thread_idx_x() as usize);
     if own < queries_of_block(TALL) && i < active as usize {
-        // SAFETY: it was written before the barrier.
-        let lifted = unsafe { cells.add(D * apart + own).read() };
-        let [total] = supports::<Gaussian, 1>([lifted * (1.0 / (1 << LIFT as u32) as f32)]);
-        let mut squared = 0.0;
-        for c in 0..d as usize {
-            let at = c * query_stride as usize + i;
-            // SAFETY: a column has as many queries as are active; the sum was written before the barrier.
-            let (query, sum) = unsafe { (*queries.get_unchecked(at), cells.add(c * apart + own).read()) };
-            let mean = sum / lifted;
-            // A NaN among the totals stays one.
-            let step = if total > 0.0 { mean - query } else { 0.0 * total };
-            squared += step * step;
-            // Without relaxation, the mean itself: points that have met stay together exactly.
-            let moved = if relaxation == 1.0 && total > 0.0 { mean } else { query + relaxation * step };
-            // SAFETY: the query is this thread's.
-            unsafe { next.as_mut_ptr().add(at).write(moved) };
-        }
-        // SAFETY: as above.
-        unsafe {
+        let query_stride = query_stride as usize;
+        let moving = Moving { queries, next: next.as_mut_ptr(), query_stride, relaxation };
+        // SAFETY: the sums were written before the barrier. A column has as many queries as are active; this one is this thread's.
+        let squared = unsafe {
+            let lifted = cells.add(D * apart + own).read();
+            let (total, squared) = moving.to_mean(i, lifted, 0..d as usize, 1, |c| cells.add(c * apart + own).read());
             sums.write(i, total);
-            sums.write(query_stride as usize + i, squared);
-        }
+            sums.write(query_stride + i, squared);
+            squared
+        };
         farthest = squared;
     }
     if tolerance >= 0.0 {

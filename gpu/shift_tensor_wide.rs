@@ -16,11 +16,10 @@ use cuda_std::shared::SharedAddress;
 use cuda_std::{copy, warp};
 
 use crate::progress;
-use crate::pull_tensor::{Arguments, LIFT, Two, add, halve, over_row};
-use crate::shift::{end_blurring, supports};
+use crate::pull_tensor::{Arguments, LIFT, Moving, Two, add, halve, over_row};
+use crate::shift::end_blurring;
 use crate::shift_tensor::padded;
 use crate::tensor::{PIECE, WORDS, copy_tile, row_and_matrix, swap, unrolled};
-use crate::weight::Gaussian;
 
 /// Queries of a block.
 ///
@@ -252,6 +251,7 @@ pub unsafe fn shift_tensor_wide<const D: usize>(
     // The sums go to shared memory, 16 queries at a time, where a thread takes some coordinates of one of them: coordinate c of
     // query i is c * APART + i. Four more than there are queries: so no two lanes have the same bank.
     let cells = stages.cast::<f32>();
+    let moving = Moving { queries, next: next.as_mut_ptr(), query_stride: query_stride as usize, relaxation };
     let (own, column) = (thread::thread_idx_x() as usize % 16, thread::thread_idx_x() as usize / 16);
     unrolled!(4, m < QUERIES / 16 => {
         thread::sync_threads();
@@ -267,23 +267,14 @@ pub unsafe fn shift_tensor_wide<const D: usize>(
         let i = first + query;
         // SAFETY: they were written before a barrier.
         let lifted = unsafe { totals_of.add(query).read() + totals_of.add(QUERIES + query).read() };
-        let [total] = supports::<Gaussian, 1>([lifted * (1.0 / (1 << LIFT as u32) as f32)]);
-        let mut squared = 0.0;
-        let mut c = column;
-        while c < d as usize && i < active as usize {
-            let at = c * query_stride as usize + i;
-            // SAFETY: a column has as many queries as are active; the sum was written before the barrier.
-            let (from, sum) = unsafe { (*queries.get_unchecked(at), cells.add(c * APART + own).read()) };
-            let mean = sum / lifted;
-            // A NaN among the totals stays one.
-            let step = if total > 0.0 { mean - from } else { 0.0 * total };
-            squared += step * step;
-            // Without relaxation, the mean itself: points that have met stay together exactly.
-            let to = if relaxation == 1.0 && total > 0.0 { mean } else { from + relaxation * step };
-            // SAFETY: the coordinate of the query is this thread's.
-            unsafe { next.as_mut_ptr().add(at).write(to) };
-            c += THREADS / 16;
+        let mut of_query = (0.0, 0.0);
+        if i < active as usize {
+            // SAFETY: a column has as many queries as are active; these coordinates of the query are this thread's.
+            of_query = unsafe {
+                moving.to_mean(i, lifted, column..d as usize, THREADS / 16, |c| cells.add(c * APART + own).read())
+            };
         }
+        let (total, squared) = of_query;
         // SAFETY: the cell is this thread's, and so is the query's sum.
         unsafe {
             squares_of.add(column * QUERIES + query).write(squared);

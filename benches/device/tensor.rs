@@ -9,6 +9,7 @@ use gpu::shift_tensor::{
     halves_of_columns, shift_tensor_16, shift_tensor_32, shift_tensor_64, shift_tensor_128, shift_tensor_rough_64,
     shift_tensor_rough_128,
 };
+use gpu::shift_tensor_split::shift_tensor_wide_512;
 use gpu::shift_tensor_wide::shift_tensor_wide_256;
 use modeseek::product::{Instruction, Precision};
 use modeseek::{Buffer, Device, WeightFunction, reference};
@@ -26,7 +27,7 @@ use crate::measure::{random, spread, wide};
 const CHECKED: (usize, usize) = (32, 64);
 
 /// Dimensions that there are steps for; and those without low halves.
-pub const DIMENSIONS: std::ops::RangeInclusive<usize> = 5..=256;
+pub const DIMENSIONS: std::ops::RangeInclusive<usize> = 5..=512;
 pub const ROUGH: std::ops::RangeInclusive<usize> = 33..=128;
 
 /// Why a device has no tensor cores, if so.
@@ -206,6 +207,7 @@ impl Step {
             (32, _) => step!(shift_tensor_32),
             (64, false) => step!(shift_tensor_64),
             (256, _) => step!(shift_tensor_wide_256),
+            (512, _) => step!(shift_tensor_wide_512),
             (_, false) => step!(shift_tensor_128),
             (64, true) => step!(shift_tensor_rough_64),
             (_, true) => step!(shift_tensor_rough_128),

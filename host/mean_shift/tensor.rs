@@ -17,6 +17,7 @@
 use gpu::shift_tensor::{
     halves_of_columns, padded, shift_tensor_16, shift_tensor_32, shift_tensor_64, shift_tensor_128,
 };
+use gpu::shift_tensor_split::{SHARED, shift_tensor_wide_512};
 use gpu::shift_tensor_wide::shift_tensor_wide_256;
 use gpu::steps::Call;
 
@@ -39,6 +40,10 @@ const ERROR: f64 = 1.0 / (1 << 19) as f64;
 pub fn wide(options: &MeanShift, device: &Device, marked: bool, rows: &[f32], factors: &[f64]) -> Option<u32> {
     let d = factors.len();
     let wide = gpu::shift_tensor::wide(d).filter(|_| d >= LEAST)?;
+    // Beyond 256 dimensions a block asks for more shared memory than every GPU has to give.
+    if wide > 256 && device.limits().shared_bytes < SHARED {
+        return None;
+    }
     let suits = options.method == Method::Auto
         && options.accuracy > 0.0
         && options.weight == WeightFunction::Gaussian
@@ -181,7 +186,8 @@ impl Tensor {
             32 => step!(shift_tensor_32),
             64 => step!(shift_tensor_64),
             128 => step!(shift_tensor_128),
-            _ => step!(shift_tensor_wide_256),
+            256 => step!(shift_tensor_wide_256),
+            _ => step!(shift_tensor_wide_512),
         })
     }
 }

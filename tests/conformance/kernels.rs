@@ -254,6 +254,18 @@ pub fn pairwise(device: &Device) {
             assert_close(&device.download(&out).unwrap(), &expected, tolerance, &format!("{metric:?}"));
         }
     }
+    // Roots of what an approximation might lose: nothing, too much, what is no number, and the largest and the smallest.
+    let (a, b) = ([0.0, -1e-3, f32::INFINITY, f32::NAN, 1e19, 2e-18], [0.0]);
+    let mut out = poisoned(device, a.len());
+    let (a, b) = (device.upload(&a).unwrap(), device.upload(&b).unwrap());
+    device.launch(pairwise_l2::launch(&a, &b, &mut out, 6, 1, 1, 1.0)).unwrap();
+    let found = device.download(&out).unwrap();
+    assert_eq!((found[0].to_bits(), found[2]), (0, f32::INFINITY));
+    assert!(found[3].is_nan(), "{found:?}");
+    for (found, expected) in [(found[1], 1e-3), (found[4], 1e19), (found[5], 2e-18)] {
+        let error = (f64::from(found) / expected - 1.0).abs();
+        assert!(error <= 4.0 * ROUNDING, "{found} is not {expected}");
+    }
 }
 
 pub fn weights(device: &Device) {

@@ -148,6 +148,6 @@ mod cuda_cpp {
         tensor: products_of_rounded_inputs, products_in_a_precision;
         steps: shift, shift_wide, wide_points_in_slices, converged_steps_do_nothing;
         oracles: blurring_is_the_oracles;
-        runs: lecture, block_sizes_agree, same_bits;
+        runs: lecture, block_sizes_agree, same_bits_over_all_pairs;
     );
 }

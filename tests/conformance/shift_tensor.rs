@@ -6,6 +6,7 @@ use gpu::shift_tensor::{
     exponent_error, halves_of_columns, shift_tensor_16, shift_tensor_32, shift_tensor_64, shift_tensor_128,
     shift_tensor_rough_64, shift_tensor_rough_128,
 };
+use gpu::shift_tensor_split::shift_tensor_wide_512;
 use gpu::shift_tensor_wide::shift_tensor_wide_256;
 use gpu::weight::{Gaussian, Weight};
 use modeseek::reference::{Metric, Pull};
@@ -75,6 +76,7 @@ impl Case {
             (32, _) => step!(shift_tensor_32),
             (64, false) => step!(shift_tensor_64),
             (256, _) => step!(shift_tensor_wide_256),
+            (512, _) => step!(shift_tensor_wide_512),
             (_, false) => step!(shift_tensor_128),
             (64, true) => step!(shift_tensor_rough_64),
             (_, true) => step!(shift_tensor_rough_128),
@@ -157,7 +159,9 @@ pub fn steps_on_tensor_cores(device: &Device) {
     }
     let sizes: &[(usize, usize)] = if is_interpreted(device) { &[(150, 70)] } else { &[(1, 1), (150, 70), (70, 200)] };
     for &(n, m) in sizes {
-        for d in [1, 5, 16, 17, 32, 50, 64, 65, 128, 129, 256] {
+        for d in [1, 5, 16, 17, 32, 50, 64, 65, 128, 129, 256, 257, 300, 512] {
+            // Blocks there have half as many queries: fewer points are as many of them.
+            let (n, m) = if d > 256 && is_interpreted(device) { (75, 40) } else { (n, m) };
             let points = clusters(n, d, (n + d) as u64);
             for rough in if (33..=128).contains(&d) { &[false, true][..] } else { &[false] } {
                 let queries = clusters(m, d, (m + d + 1) as u64);
@@ -173,7 +177,7 @@ pub fn many_tiles_on_tensor_cores(device: &Device) {
     if is_too_old(device) {
         return;
     }
-    for (n, d) in [(530, 8), (270, 24), (270, 40), (150, 100), (100, 200)] {
+    for (n, d) in [(530, 8), (270, 24), (270, 40), (150, 100), (100, 200), (100, 400)] {
         let (points, queries) = (clusters(n, d, 5), clusters(9, d, 6));
         Case { points, queries, d, rough: false, blurring: false }.check(device, 1.0);
     }
@@ -184,8 +188,8 @@ pub fn places_do_not_matter_on_tensor_cores(device: &Device) {
     if is_too_old(device) {
         return;
     }
-    for d in [7, 16, 30, 64, 140] {
-        let (n, m) = (140, 133);
+    for d in [7, 16, 30, 64, 140, 260] {
+        let (n, m) = (if d > 256 { 50 } else { 140 }, 133);
         let points = clusters(n, d, 7);
         let mut queries = clusters(m, d, 8);
         // The first again, and again in another block.
@@ -211,7 +215,7 @@ pub fn one_spot_on_tensor_cores(device: &Device) {
     if is_too_old(device) {
         return;
     }
-    for (n, d) in [(1, 5), (130, 5), (67, 32), (1, 150), (67, 150)] {
+    for (n, d) in [(1, 5), (130, 5), (67, 32), (1, 150), (67, 150), (1, 290), (35, 290)] {
         let spot: Vec<f32> = (0..d).map(|c| 0.25 * c as f32 - 0.8).collect();
         let points: Vec<f32> = (0..n).flat_map(|_| spot.clone()).collect();
         let case = Case { queries: points.clone(), points, d, rough: false, blurring: true };
@@ -227,7 +231,7 @@ pub fn idle_steps_on_tensor_cores(device: &Device) {
         return;
     }
     let n = 40;
-    for d in [16, 64, 256] {
+    for d in [16, 64, 256, 512] {
         let (rows, norms) = (no_rows(device, 128 * d), poisoned(device, 128));
         let (columns, stride) = columns_of(device, &random(n * d, 3), d);
         let [n, d, stride] = [n, d, stride].map(|size| size as u32);
@@ -245,7 +249,8 @@ pub fn idle_steps_on_tensor_cores(device: &Device) {
             let launch = match d {
                 16 => step!(shift_tensor_16),
                 64 => step!(shift_tensor_64),
-                _ => step!(shift_tensor_wide_256),
+                256 => step!(shift_tensor_wide_256),
+                _ => step!(shift_tensor_wide_512),
             };
             device.launch(launch).unwrap();
             assert!(device.download(&next).unwrap().iter().all(|x| x.is_nan()));
@@ -259,7 +264,7 @@ pub fn what_is_no_number_on_tensor_cores(device: &Device) {
     if is_too_old(device) {
         return;
     }
-    for d in [10, 64, 150] {
+    for d in [10, 64, 150, 280] {
         let mut points = random(40 * d, 3);
         points[17 * d + 5] = f32::NAN;
         let case = Case { queries: points.clone(), points, d, rough: false, blurring: true };
@@ -282,7 +287,7 @@ fn two_clusters(n: usize, d: usize) -> Vec<f32> {
 /// Fits in both forms take tensor cores where there are some and the accuracy allows, say so, and find what exact steps find.
 pub fn fits_on_tensor_cores(device: &Device) {
     let has_cores = device.machine() == MachineKind::Gpu && device.has(&shift_tensor_64::KERNEL);
-    for d in [5, 16, 24, 40, 64, 100, 150] {
+    for d in [5, 16, 24, 40, 64, 100, 150, 270] {
         let n = if is_interpreted(device) { 40 } else { 300 };
         let points = Points::from_rows(&two_clusters(n, d), d).unwrap();
         for form in [Form::Blurring, Form::Standard] {

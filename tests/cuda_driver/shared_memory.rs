@@ -1,17 +1,40 @@
-//! A kernel with more shared memory than any may have without asking for it.
+//! Kernels with more shared memory than any may have without asking for it, and GPUs that have less to give.
 
 use std::os::unix::fs::symlink;
 use std::process::Command;
 
-use modeseek::Device;
 use modeseek::product::{Instruction, Precision, matmul_by};
+use modeseek::{Bandwidth, Device, Error, Form, MeanShift, Points};
 
 use crate::{has_ptx, stand_in};
 
 /// What the child runs under the stand-in.
 const CHILD: &str = "MODESEEK_TEST_OF_SHARED_MEMORY";
 
-/// The program has no command that takes such a kernel, so this test runs itself once more, with the stand-in as the driver.
+/// The program has no command that takes such kernels alone, so a test runs itself once more, with a stand-in that behaves like
+/// this as the driver. Gives what the stand-in wrote.
+fn again(test: &str, behaviour: &str) -> String {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for name in ["libcuda.so", "libcuda.so.1"] {
+        symlink(stand_in(), folder.path().join(name)).expect("a link");
+    }
+    let log = folder.path().join("log");
+    let output = Command::new(std::env::current_exe().expect("the test is a file"))
+        .args(["--exact", &format!("shared_memory::{test}"), "--nocapture"])
+        .envs([(CHILD, behaviour), ("STAND_IN_DRIVER", behaviour)])
+        .envs([("LD_LIBRARY_PATH", folder.path()), ("STAND_IN_LOG", &log)])
+        .output()
+        .expect("the test starts");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && !said.contains("stand-in driver:"), "{said}");
+    std::fs::read_to_string(log).expect("the child wrote it")
+}
+
+/// What kernels were given more of it, in the order of asking.
+fn asked(log: &str) -> Vec<&str> {
+    log.lines().filter(|line| line.contains("bytes of shared memory for")).collect()
+}
+
 #[test]
 fn shared_memory_is_asked_for() {
     if std::env::var_os(CHILD).is_some() {
@@ -20,23 +43,9 @@ fn shared_memory_is_asked_for() {
     if !has_ptx() {
         return;
     }
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    for name in ["libcuda.so", "libcuda.so.1"] {
-        symlink(stand_in(), folder.path().join(name)).expect("a link");
-    }
-    let log = folder.path().join("log");
-    let output = Command::new(std::env::current_exe().expect("the test is a file"))
-        .args(["--exact", "shared_memory::shared_memory_is_asked_for", "--nocapture"])
-        .envs([(CHILD, "1"), ("STAND_IN_DRIVER", "works")])
-        .envs([("LD_LIBRARY_PATH", folder.path()), ("STAND_IN_LOG", &log)])
-        .output()
-        .expect("the test starts");
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && !said.contains("stand-in driver:"), "{said}");
-    let log = std::fs::read_to_string(log).expect("the child wrote it");
-    let asked: Vec<_> = log.lines().filter(|line| line.contains("bytes of shared memory for")).collect();
+    let log = again("shared_memory_is_asked_for", "works");
     // Once, though it is launched twice; and never for others.
-    assert_eq!(asked, ["197632 bytes of shared memory for matmul_wgmma_bf16"], "{log}");
+    assert_eq!(asked(&log), ["197632 bytes of shared memory for matmul_wgmma_bf16"], "{log}");
     let launches = log.lines().filter(|line| line.starts_with("plain launch of matmul_wgmma_bf16")).count();
     assert_eq!(launches, 2, "{log}");
 }
@@ -48,4 +57,50 @@ fn multiply() {
         let c = matmul_by(&device, &a, &b, [1, 1, 2], Precision::Bf16, Instruction::Warpgroup).unwrap();
         assert_eq!(device.download(&c).unwrap(), [11.0]);
     }
+}
+
+/// A GPU whose blocks cannot have what a kernel takes: it is not launched, and the error says what there is.
+#[test]
+fn what_a_block_cannot_have_is_refused() {
+    if std::env::var_os(CHILD).is_some() {
+        let device = Device::cuda(0).expect("the stand-in works");
+        let (a, b) = (device.upload(&[1.0, 2.0]).unwrap(), device.upload(&[3.0, 4.0]).unwrap());
+        let refused = matmul_by(&device, &a, &b, [1, 1, 2], Precision::Bf16, Instruction::Warpgroup).unwrap_err();
+        assert!(matches!(refused, Error::Launch(_)), "{refused:?}");
+        let text = refused.to_string();
+        assert!(text.contains("matmul_wgmma_bf16") && text.contains("197632") && text.contains("65536"), "{text}");
+        return;
+    }
+    if !has_ptx() {
+        return;
+    }
+    let log = again("what_a_block_cannot_have_is_refused", "shared-65536");
+    assert!(asked(&log).is_empty() && !log.contains("launch of matmul_wgmma"), "{log}");
+}
+
+/// Beyond 256 dimensions steps are on tensor cores where a block may have the shared memory that they take, else by differences.
+#[test]
+fn steps_of_many_dimensions_take_what_there_is() {
+    if let Ok(behaviour) = std::env::var(CHILD) {
+        return climb(behaviour == "works");
+    }
+    if !has_ptx() {
+        return;
+    }
+    let log = again("steps_of_many_dimensions_take_what_there_is", "works");
+    let wanted = format!("{} bytes of shared memory for shift_tensor_wide_512", gpu::shift_tensor_split::SHARED);
+    assert_eq!(asked(&log), [wanted], "{log}");
+    let log = again("steps_of_many_dimensions_take_what_there_is", "shared-65536");
+    assert!(asked(&log).is_empty() && log.contains("launch of shift_gaussian_any"), "{log}");
+}
+
+fn climb(on_tensor_cores: bool) {
+    let device = Device::cuda(0).expect("the stand-in works");
+    let (n, d) = (20, 260);
+    let rows: Vec<f32> = (0..n * d).map(|at| if at / d % 2 == 0 { 0.0 } else { 0.4 }).collect();
+    let points = Points::from_rows(&rows, d).expect("finite points");
+    let estimator = MeanShift::new().on(&device).bandwidth(Bandwidth::Fixed(1.0)).form(Form::Standard);
+    let found = estimator.fit(&points).expect("a fit");
+    assert_eq!(found.path.reason.contains("on tensor cores"), on_tensor_cores, "{}", found.path.reason);
+    assert_eq!(found.modes.len(), 2);
 }

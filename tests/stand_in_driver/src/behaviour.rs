@@ -27,6 +27,8 @@ pub(crate) enum Behaviour {
     OutOfMemory,
     /// A GPU with so many bytes of memory: `memory-4096` and so on.
     Memory(usize),
+    /// A GPU whose blocks have at most so many bytes of shared memory, however they ask: `shared-65536` and so on.
+    Shared(usize),
     /// Every launch is refused.
     LaunchFails,
     /// What is recorded is found invalid in the end, as when another library has waited for the whole device meanwhile.
@@ -73,7 +75,7 @@ impl Behaviour {
         let found = named.or_else(|| Self::with_numbers(&name));
         found.unwrap_or_else(|| {
             panic!(
-                "stand-in driver: STAND_IN_DRIVER is {name}, which is neither memory-N, kernel-fails-N, lost-ERROR-N nor of {NAMED:?}"
+                "stand-in driver: STAND_IN_DRIVER is {name}, which is neither memory-N, shared-N, kernel-fails-N, lost-ERROR-N nor of {NAMED:?}"
             )
         })
     }
@@ -81,6 +83,9 @@ impl Behaviour {
     fn with_numbers(name: &str) -> Option<Self> {
         if let Some(bytes) = name.strip_prefix("memory-") {
             return Some(Self::Memory(bytes.parse().ok()?));
+        }
+        if let Some(bytes) = name.strip_prefix("shared-") {
+            return Some(Self::Shared(bytes.parse().ok()?));
         }
         if let Some(launch) = name.strip_prefix("kernel-fails-") {
             return Some(Self::KernelFails(launch.parse().ok()?));
@@ -107,5 +112,10 @@ impl Behaviour {
     /// Bytes of memory of a GPU.
     pub(crate) fn memory(self) -> usize {
         if let Self::Memory(bytes) = self { bytes } else { 1 << 30 }
+    }
+
+    /// Bytes of shared memory of a block that asks for them: as of 9.0, unless it says otherwise.
+    pub(crate) fn shared(self) -> usize {
+        if let Self::Shared(bytes) = self { bytes } else { 227 << 10 }
     }
 }

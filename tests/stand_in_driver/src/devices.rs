@@ -72,15 +72,15 @@ extern "C" fn cuDeviceGetAttribute(value: Out<c_int>, attribute: c_uint, device:
             6 | 7 => 65_535, // MAX_GRID_DIM_Y and _Z
             8 => 48 << 10,   // MAX_SHARED_MEMORY_PER_BLOCK
             // Of no GPU in particular, and all of them different.
-            13 => 1_500_000, // CLOCK_RATE, in kHz
-            16 => 12,        // MULTIPROCESSOR_COUNT
-            36 => 2_500_000, // MEMORY_CLOCK_RATE, in kHz
-            37 => 256,       // GLOBAL_MEMORY_BUS_WIDTH, in bits
-            38 => 4 << 20,   // L2_CACHE_SIZE
-            75 => major,     // COMPUTE_CAPABILITY_MAJOR
-            76 => minor,     // COMPUTE_CAPABILITY_MINOR
-            97 => 227 << 10, // MAX_SHARED_MEMORY_PER_BLOCK_OPTIN, as of 9.0
-            115 => 0,        // MEMORY_POOLS_SUPPORTED
+            13 => 1_500_000,                          // CLOCK_RATE, in kHz
+            16 => 12,                                 // MULTIPROCESSOR_COUNT
+            36 => 2_500_000,                          // MEMORY_CLOCK_RATE, in kHz
+            37 => 256,                                // GLOBAL_MEMORY_BUS_WIDTH, in bits
+            38 => 4 << 20,                            // L2_CACHE_SIZE
+            75 => major,                              // COMPUTE_CAPABILITY_MAJOR
+            76 => minor,                              // COMPUTE_CAPABILITY_MINOR
+            97 => driver.behaviour.shared() as c_int, // MAX_SHARED_MEMORY_PER_BLOCK_OPTIN
+            115 => 0,                                 // MEMORY_POOLS_SUPPORTED
             _ => return Err(Status::INVALID_VALUE),
         };
         give(value, known)

@@ -159,9 +159,9 @@ const SHARED_UNASKED: c_uint = 48 << 10;
 
 #[unsafe(no_mangle)]
 extern "C" fn cuFuncSetAttribute(function: usize, attribute: c_uint, value: c_uint) -> Status {
-    with_context(Notices::Perhaps, |_, context| {
+    with_context(Notices::Perhaps, |behaviour, context| {
         let (_, name) = context.functions.get(&function).ok_or(Status::INVALID_HANDLE)?;
-        if attribute != MAX_DYNAMIC_SHARED || value > context.gpu.options.limits.shared {
+        if attribute != MAX_DYNAMIC_SHARED || value as usize > behaviour.shared() {
             return Err(Status::INVALID_VALUE);
         }
         log(format_args!("{value} bytes of shared memory for {name}"));
