@@ -16,6 +16,7 @@
 //! | `shift_{gaussian,triangular,flat,epanechnikov,biweight,cauchy}[_marked]_{1,2,3,4,any}`, `_{8,16,32}`, `_norm_any` | a file each; `shift.rs`, `shift_wide.rs`, `shift_any.rs` | a whole mean-shift step, no distance stored | `d x stride` |
 //! | `halves_of_columns`, `shift_tensor_{16,32,64,128}`, `shift_tensor_rough_{64,128}` | `shift_tensor.rs` | the Gaussian step on tensor cores | `d x stride` |
 //! | `shift_tensor_wide_256` | `shift_tensor_wide.rs` | the same in up to 256 dimensions | `d x stride` |
+//! | `shift_wgmma_64`, `shift_wgmma_rough_{64,128}` | `shift_wgmma.rs` | the same by the instruction of compute 9.0, where it is asked for | `d x stride` |
 //! | `scan_{sums,block,runs}` | `scan.rs` | prefix sums, in place | `n` |
 //! | `claim_cells` | `cells.rs` | the small cells that ends gather in, by a hash table | `d x stride` |
 //! | `column_extents`, `widest_axes`, `largest_magnitude` | `axes.rs` | how far coordinates extend | `d x stride` |
@@ -107,6 +108,8 @@ pub mod shift_any;
 pub mod shift_tensor;
 #[cfg(any(not(target_arch = "nvptx64"), target_feature = "sm_80"))]
 pub mod shift_tensor_wide;
+#[cfg(any(not(target_arch = "nvptx64"), target_feature = "sm_90a"))]
+pub mod shift_wgmma;
 pub mod shift_wide;
 pub mod slices;
 pub mod smooth;

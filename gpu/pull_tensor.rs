@@ -4,7 +4,9 @@ use cuda_std::prelude::*;
 use cuda_std::shared::SharedAddress;
 use cuda_std::{copy, narrow, warp};
 
+use crate::shift::supports;
 use crate::tensor::{PIECE, WORDS, copy_tile, row_and_matrix, swap, unrolled};
+use crate::weight::Gaussian;
 
 /// Threads of a block.
 pub(crate) const THREADS: usize = 128;
@@ -27,6 +29,64 @@ pub(crate) struct Arguments<'a> {
     /// Of the points.
     pub(crate) rows: &'a [u32],
     pub(crate) norms: &'a [f32],
+}
+
+/// Sums of a block's queries in shared memory, times 2^14: coordinate c of query i is `c * apart + i`, and behind the `wide`
+/// coordinates are the weights.
+pub(crate) struct SumsOfBlock {
+    pub(crate) cells: *const f32,
+    pub(crate) apart: usize,
+    pub(crate) wide: usize,
+    /// How many queries there are, one a thread.
+    pub(crate) queries: usize,
+    /// Which of all is the first.
+    pub(crate) first: usize,
+}
+
+impl SumsOfBlock {
+    /// Moves this thread's query, if it has one; gives the square of its step.
+    ///
+    /// # Safety
+    /// All sums were written before a barrier. `queries` and `next` have d columns, and `sums` two, of `query_stride`, of which
+    /// `active` have queries.
+    #[inline(always)]
+    pub(crate) unsafe fn end(
+        &self,
+        queries: &[f32],
+        next: &mut DisjointMut<'_, f32>,
+        sums: &mut DisjointMut<'_, f32>,
+        [d, query_stride, active]: [u32; 3],
+        relaxation: f32,
+    ) -> f32 {
+        let own = thread::thread_idx_x() as usize;
+        let i = self.first + own;
+        if own >= self.queries || i >= active as usize {
+            return 0.0;
+        }
+        // SAFETY: it was written before the barrier.
+        let lifted = unsafe { self.cells.add(self.wide * self.apart + own).read() };
+        let [total] = supports::<Gaussian, 1>([lifted * (1.0 / (1 << LIFT as u32) as f32)]);
+        let mut squared = 0.0;
+        for c in 0..d as usize {
+            let at = c * query_stride as usize + i;
+            // SAFETY: a column has as many queries as are active; the sum was written before the barrier.
+            let (query, sum) = unsafe { (*queries.get_unchecked(at), self.cells.add(c * self.apart + own).read()) };
+            let mean = sum / lifted;
+            // A NaN among the totals stays one.
+            let step = if total > 0.0 { mean - query } else { 0.0 * total };
+            squared += step * step;
+            // Without relaxation, the mean itself: points that have met stay together exactly.
+            let moved = if relaxation == 1.0 && total > 0.0 { mean } else { query + relaxation * step };
+            // SAFETY: the query is this thread's.
+            unsafe { next.as_mut_ptr().add(at).write(moved) };
+        }
+        // SAFETY: as above.
+        unsafe {
+            sums.write(i, total);
+            sums.write(query_stride as usize + i, squared);
+        }
+        squared
+    }
 }
 
 /// Adds four sums to four others.

@@ -36,10 +36,9 @@ use cuda_std::shared::SharedAddress;
 use cuda_std::{narrow, warp};
 
 use crate::progress;
-use crate::pull_tensor::{Arguments, LIFT, STAGES, THREADS, pull};
-use crate::shift::{end_blurring, supports};
+use crate::pull_tensor::{Arguments, STAGES, SumsOfBlock, THREADS, pull};
+use crate::shift::end_blurring;
 use crate::tensor::{ROWS, WORDS, unrolled};
-use crate::weight::Gaussian;
 
 /// The |x|^2 of what is no point: its weight is zero.
 const NOWHERE: f32 = 1e30;
@@ -233,33 +232,9 @@ pub unsafe fn shift_tensor<const D: usize, const TALL: usize, const ROUGH: bool,
         });
     }
     thread::sync_threads();
-    let mut farthest = 0.0;
-    let (own, i) = (thread::thread_idx_x() as usize, first + thread::thread_idx_x() as usize);
-    if own < queries_of_block(TALL) && i < active as usize {
-        // SAFETY: it was written before the barrier.
-        let lifted = unsafe { cells.add(D * apart + own).read() };
-        let [total] = supports::<Gaussian, 1>([lifted * (1.0 / (1 << LIFT as u32) as f32)]);
-        let mut squared = 0.0;
-        for c in 0..d as usize {
-            let at = c * query_stride as usize + i;
-            // SAFETY: a column has as many queries as are active; the sum was written before the barrier.
-            let (query, sum) = unsafe { (*queries.get_unchecked(at), cells.add(c * apart + own).read()) };
-            let mean = sum / lifted;
-            // A NaN among the totals stays one.
-            let step = if total > 0.0 { mean - query } else { 0.0 * total };
-            squared += step * step;
-            // Without relaxation, the mean itself: points that have met stay together exactly.
-            let moved = if relaxation == 1.0 && total > 0.0 { mean } else { query + relaxation * step };
-            // SAFETY: the query is this thread's.
-            unsafe { next.as_mut_ptr().add(at).write(moved) };
-        }
-        // SAFETY: as above.
-        unsafe {
-            sums.write(i, total);
-            sums.write(query_stride as usize + i, squared);
-        }
-        farthest = squared;
-    }
+    let block = SumsOfBlock { cells, apart, wide: D, queries: queries_of_block(TALL), first };
+    // SAFETY: sums and weights were written before the barrier, and the launch has checked the sizes.
+    let farthest = unsafe { block.end(queries, &mut next, &mut sums, [d, query_stride, active], relaxation) };
     if tolerance >= 0.0 {
         // SAFETY: every block of the launch is here, or none was active.
         unsafe { end_blurring(state, farthest, tolerance, active) };

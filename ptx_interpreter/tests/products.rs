@@ -160,13 +160,7 @@ fn run(text: &str, image: &[u8], descriptors: [u64; 2], threads: u32, seed: u64)
 
 /// Two matrices as [`operands`] has them, but A as the words of threads, if it is to be in registers, and B's rows along the
 /// sums, if it is turned.
-fn operands_of(
-    kind: &Kind,
-    columns: usize,
-    layout: Layout,
-    in_registers: bool,
-    turned: bool,
-) -> (Vec<u8>, [u64; 2]) {
+fn operands_of(kind: &Kind, columns: usize, layout: Layout, in_registers: bool, turned: bool) -> (Vec<u8>, [u64; 2]) {
     let (mut image, mut descriptors) = operands(kind, columns, layout, 0);
     let bits = |matrix, row, k| (kind.bits)(number(matrix, row, k)).to_le_bytes();
     if in_registers {
@@ -197,7 +191,8 @@ fn operands_of(
 }
 
 /// A's words of this thread.
-const LOAD: &str = "shl.b32 %r5, %r1, 2; add.u32 %r5, %r2, %r5; ld.shared.b32 %r10, [%r5+1024]; ld.shared.b32 %r11, [%r5+1536];
+const LOAD: &str =
+    "shl.b32 %r5, %r1, 2; add.u32 %r5, %r2, %r5; ld.shared.b32 %r10, [%r5+1024]; ld.shared.b32 %r11, [%r5+1536];
      ld.shared.b32 %r12, [%r5+2048]; ld.shared.b32 %r13, [%r5+2560];";
 
 fn expected(kind: &Kind, columns: usize, factor: f32, start: f32) -> Vec<f32> {
@@ -276,7 +271,8 @@ fn products_follow_each_other() {
 /// and `COMMIT` and `WAIT` what they are called.
 fn planted(faulty: &str, mended: &str, is_expected: impl Fn(&FaultKind) -> bool) {
     let (image, descriptors) = operands(&BF16, 8, B128, 0);
-    let of_registers = "wgmma.mma_async.sync.aligned.m64n8k16.f32.bf16.bf16 SUMS, {%r10, %r11, %r12, %r13}, %rd6, %p1, 1, 1, 0;";
+    let of_registers =
+        "wgmma.mma_async.sync.aligned.m64n8k16.f32.bf16.bf16 SUMS, {%r10, %r11, %r12, %r13}, %rd6, %p1, 1, 1, 0;";
     let text = |body: &str| {
         let body = body
             .replace("LOAD", LOAD)
@@ -366,7 +362,11 @@ fn registers_of_a_matrix_are_nobodys_before_the_wait() {
     let more = "mov.u32 %r14, 0; mov.u32 %r15, 0; mov.u32 %r16, 0; mov.u32 %r17, 0; mov.f32 %f4, 0f00000000;
         mov.f32 %f5, 0f00000000; mov.f32 %f6, 0f00000000;";
     let first = format!("PUBLISH bar.sync 0; LOAD {more} FENCE MMAR COMMIT");
-    planted(&format!("{first}\n{sums} // FAULT\nCOMMIT WAIT"), &format!("{first} WAIT FENCE {sums} COMMIT WAIT"), is_expected);
+    planted(
+        &format!("{first}\n{sums} // FAULT\nCOMMIT WAIT"),
+        &format!("{first} WAIT FENCE {sums} COMMIT WAIT"),
+        is_expected,
+    );
     let a = swapped("%f4, %f5, %f6, %f7", "%f0, %r15, %r16, %r17");
     let first = first.replace("FENCE", "mov.f32 %f7, 0f00000000; FENCE");
     planted(&format!("{first}\n{a} // FAULT\nCOMMIT WAIT"), &format!("{first} WAIT FENCE {a} COMMIT WAIT"), |kind| {

@@ -67,7 +67,10 @@ impl<'a> Body<'a, '_> {
         };
         let in_registers = matches!(a, Operand::Vector(_));
         if in_registers && input == Type::TF32 {
-            return Err(wrong_operands(m.full(), "a matrix of tf32 in registers is not supported; put A into shared memory"));
+            return Err(wrong_operands(
+                m.full(),
+                "a matrix of tf32 in registers is not supported; put A into shared memory",
+            ));
         }
         let sign = |operand: &Operand| match operand {
             Operand::Integer(1) => Some(1.0),
