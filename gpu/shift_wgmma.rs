@@ -26,17 +26,15 @@
 
 use cuda_std::prelude::*;
 use cuda_std::shared::{SharedAddress, dynamic_shared_mem};
-use cuda_std::warpgroup::{self, Fragment, Matrix, Sums64};
+use cuda_std::warpgroup::{self, Matrix, Sums64};
 use cuda_std::{copy, warp};
 
 use crate::progress;
-use crate::pull_tensor::{Arguments, LIFT, SumsOfBlock, Two, halve, over_row};
+use crate::pull_tensor::{Arguments, SumsOfBlock};
+use crate::pull_wgmma::{self, APART, DEPTH, PIECES, Queries, THREADS, add_64, begin_sums, lengths_from, write_sums};
 use crate::shift::end_blurring;
 use crate::shift_tensor::padded;
 use crate::tensor::{copy_tile, swap, unrolled};
-
-/// Threads of a block: two warpgroups.
-const THREADS: usize = 256;
 
 /// Queries of a block, 64 a warpgroup.
 ///
@@ -44,7 +42,7 @@ const THREADS: usize = 256;
 /// // Those of both warpgroups.
 /// assert_eq!(gpu::shift_wgmma::QUERIES, 2 * 64);
 /// ```
-pub const QUERIES: usize = THREADS / 2;
+pub const QUERIES: usize = pull_wgmma::QUERIES;
 
 /// Points of a tile.
 const POINTS: usize = 128;
@@ -52,18 +50,8 @@ const POINTS: usize = 128;
 /// Bytes of what is a matrix for the products: 64 coordinates, high halves or low ones, of a tile's points.
 const PART: u32 = (POINTS * 128) as u32;
 
-/// Pieces of a row of that.
-const PIECES: usize = 8;
-
-/// Words of it.
-const DEPTH: usize = 32;
-
 /// Tiles at a time.
 const STAGES: u32 = 4;
-
-/// From the sums of a coordinate to those of the next, behind the loop; four more than there are queries: so no two lanes have the
-/// same bank.
-const APART: usize = QUERIES + 4;
 
 /// Matrices of a tile, for d dimensions.
 const fn parts(d: usize, rough: bool) -> usize {
@@ -73,92 +61,6 @@ const fn parts(d: usize, rough: bool) -> usize {
 /// Bytes of shared memory of a block.
 const fn shared(d: usize, rough: bool) -> usize {
     STAGES as usize * parts(d, rough) * PART as usize + Matrix::ALIGNMENT
-}
-
-/// A warpgroup's queries: this thread's part.
-struct Queries<const D: usize, const ROUGH: bool> {
-    /// High and low halves, 64 coordinates each.
-    high: [Fragment; 2],
-    low: [Fragment; 2],
-    /// The squares of the lengths of both rows, less the power of two that weights are multiplied by.
-    lengths: [f32; 2],
-}
-
-impl<const D: usize, const ROUGH: bool> Queries<D, ROUGH> {
-    /// # Safety
-    /// There are rows for the block's queries; `row` is this lane's first.
-    #[inline(always)]
-    unsafe fn new(arguments: &Arguments<'_>, row: usize, t: usize) -> Self {
-        let (mut high, mut low, mut lengths) = ([[0; 16]; 2], [[0; 16]; 2], [0.0; 2]);
-        unrolled!(2, c < D / 64 => {
-            unrolled!(16, w < 16 => {
-                // Words of a fragment are of rows, of the same eight coordinates, and then further ones.
-                let at = (row + w % 2 * 8) * D + c * DEPTH + w / 2 * 4 + t;
-                // SAFETY: the caller's promise.
-                unsafe {
-                    high[c][w] = *arguments.query_rows.get_unchecked(at);
-                    if !ROUGH {
-                        low[c][w] = *arguments.query_rows.get_unchecked(at + D / 2);
-                    }
-                }
-            });
-        });
-        for lower in 0..2 {
-            // SAFETY: as above.
-            lengths[lower] = unsafe { *arguments.query_norms.get_unchecked(row + 8 * lower) } - LIFT;
-        }
-        Self { high, low, lengths }
-    }
-
-    /// Begins the products of queries and 64 points whose rows, of the first matrix, lie at `at`: small ones first. One group, or
-    /// three, for each 64 coordinates.
-    ///
-    /// # Safety
-    /// As for [`warpgroup::multiply_rows_f16`].
-    #[inline(always)]
-    unsafe fn begin_dots(&self, at: SharedAddress) -> Sums64 {
-        // SAFETY: the caller's promise.
-        unsafe {
-            let part = |part: usize| Matrix::at(at.add(part as u32 * PART));
-            let mut dots;
-            if ROUGH {
-                dots = warpgroup::begin_rows_f16(self.high[0], part(0));
-            } else {
-                dots = warpgroup::begin_rows_f16(self.low[0], part(0));
-                unrolled!(2, c < D / 64 => {
-                    if c > 0 {
-                        dots = warpgroup::multiply_rows_f16(dots, self.low[c], part(c));
-                    }
-                });
-                unrolled!(2, c < D / 64 => {
-                    dots = warpgroup::multiply_rows_f16(dots, self.high[c], part(const { D / 64 } + c));
-                });
-            }
-            unrolled!(2, c < D / 64 => {
-                if c > 0 || !ROUGH {
-                    dots = warpgroup::multiply_rows_f16(dots, self.high[c], part(c));
-                }
-            });
-            dots
-        }
-    }
-
-    /// Weights times 2^14, high and low halves, of 64 points of such lengths; what is summed of them is added to `totals`.
-    #[inline(always)]
-    fn weigh<M: Machine>(&self, dots: &Sums64, lengths: &[[f32; 2]; 8], totals: &mut [f32; 2]) -> [Fragment; 2] {
-        let (mut high, mut low) = ([0; 16], [0; 16]);
-        unrolled!(16, i < 16 => {
-            let (lower, mut w) = (i % 2, [0.0; 2]);
-            for e in 0..2 {
-                let apart = self.lengths[lower] + lengths[i / 2][e];
-                w[e] = M::exp2_minus(M::mul_add(-2.0, dots[2 * i + e], apart));
-            }
-            let sum;
-            (high[i], low[i], sum) = halve::<ROUGH>(w);
-            totals[lower] += sum;
-        });
-        [high, low]
-    }
 }
 
 /// Waits until no products are under way but the newest of 64 points, either q.x or w x, which are as many groups.
@@ -192,23 +94,6 @@ unsafe fn finish<const D: usize, const ROUGH: bool>(sums: Sums64) -> Sums64 {
             (_, true) => warpgroup::finish_64::<2>(sums),
             (_, false) => warpgroup::finish_64::<6>(sums),
         }
-    }
-}
-
-/// Begins w x of 64 points and 64 coordinates, whose halves are these matrices, small ones first: three groups.
-///
-/// # Safety
-/// As for [`warpgroup::multiply_columns_f16`].
-#[inline(always)]
-unsafe fn begin_sums(before: Option<Sums64>, [w, w_low]: [Fragment; 2], high: Matrix, low: Matrix) -> Sums64 {
-    // SAFETY: the caller's promise.
-    unsafe {
-        let sums = match before {
-            None => warpgroup::begin_columns_f16(w_low, high),
-            Some(sums) => warpgroup::multiply_columns_f16(sums, w_low, high),
-        };
-        let sums = warpgroup::multiply_columns_f16(sums, w, low);
-        warpgroup::multiply_columns_f16(sums, w, high)
     }
 }
 
@@ -251,6 +136,7 @@ pub unsafe fn shift_wgmma<const D: usize, const ROUGH: bool>(
     relaxation: f32,
 ) {
     let _ = most;
+    let memory: *mut f32 = dynamic_shared_mem();
     // SAFETY: the launch has checked the length of `state`; launches follow one another.
     let active = unsafe { progress::active(state, limit) };
     let first = thread::block_idx_x() as usize * QUERIES;
@@ -258,7 +144,6 @@ pub unsafe fn shift_wgmma<const D: usize, const ROUGH: bool>(
     if first >= active as usize {
         return;
     }
-    let memory: *mut f32 = dynamic_shared_mem();
     // SAFETY: there is as much more memory as is skipped.
     let base = unsafe { SharedAddress::of(memory).aligned(Matrix::ALIGNMENT as u32) };
     let (lane, warp) = (warp::lane_id() as usize, thread::thread_idx_x() as usize / 32);
@@ -285,15 +170,6 @@ pub unsafe fn shift_wgmma<const D: usize, const ROUGH: bool>(
         }
         copy::commit();
     };
-    // The squares of the lengths of this lane's points, of 64 from some on.
-    let lengths_from = |from: usize| {
-        let mut lengths = [[0.0; 2]; 8];
-        unrolled!(8, j < 8 => {
-            // SAFETY: lengths are padded to whole tiles, and the place is even.
-            lengths[j] = unsafe { arguments.norms.as_ptr().add(from + 8 * j + 2 * t).cast::<Two>().read().0 };
-        });
-        lengths
-    };
     let half = const { PART / 2 };
     const { assert!((D + 1) * APART * 4 <= shared(D, ROUGH)) };
     const { assert!(STAGES == 4, "one tile that is multiplied, one of which the last products may be, two on their way") };
@@ -304,7 +180,7 @@ pub unsafe fn shift_wgmma<const D: usize, const ROUGH: bool>(
     warpgroup::publish();
     thread::sync_threads();
     // SAFETY: the tile was published before the barrier; its stage is written again when all its products have been waited for.
-    let mut dots = unsafe { warpgroup::finish_64::<0>(own.begin_dots(at(0))) };
+    let mut dots = unsafe { warpgroup::finish_64::<0>(own.begin_dots(at(0), PART)) };
     let mut moved = [warpgroup::no_sums_64(), warpgroup::no_sums_64()];
     let mut totals = [0.0; 2];
     for tile in 0..tiles {
@@ -314,8 +190,8 @@ pub unsafe fn shift_wgmma<const D: usize, const ROUGH: bool>(
             let points = tile as usize * POINTS;
             let part = |c: usize, behind: u32| Matrix::at(at(tile).add(c as u32 * PART + behind));
             let mut products = [[0.0; 32]; 2];
-            let upper = own.begin_dots(at(tile).add(half));
-            let w = own.weigh::<Machine>(&dots, &lengths_from(points), &mut totals);
+            let upper = own.begin_dots(at(tile).add(half), PART);
+            let w = own.weigh::<Machine>(&dots, &lengths_from(norms, points, t), &mut totals);
             unrolled!(2, c < D / 64 => {
                 if ROUGH {
                     moved[c] = warpgroup::multiply_columns_f16(moved[c], w[0], part(c, 0));
@@ -323,7 +199,7 @@ pub unsafe fn shift_wgmma<const D: usize, const ROUGH: bool>(
                     products[c] = begin_sums(None, w, part(c, 0), part(D / 64 + c, 0));
                 }
             });
-            let lengths = lengths_from(points + POINTS / 2);
+            let lengths = lengths_from(norms, points + POINTS / 2, t);
             let w = own.weigh::<Machine>(&finish::<D, ROUGH>(upper), &lengths, &mut totals);
             unrolled!(2, c < D / 64 => {
                 if ROUGH {
@@ -343,39 +219,21 @@ pub unsafe fn shift_wgmma<const D: usize, const ROUGH: bool>(
             // Behind the last tile are the products of that one again, which nobody looks at. ptxas does not follow products from one
             // turn to the next beside others, and would have each wait for the one before.
             let next = if tile + 1 < tiles { tile + 1 } else { tile };
-            dots = warpgroup::finish_64::<0>(own.begin_dots(at(next)));
+            dots = warpgroup::finish_64::<0>(own.begin_dots(at(next), PART));
             // Tensor cores may cut off what f32 would round, always towards zero: long sums are theirs in the rough form only.
             unrolled!(2, c < D / 64 => {
                 if ROUGH {
                     moved[c] = warpgroup::finish_64::<0>(moved[c]);
                 } else {
-                    let products = warpgroup::finish_64::<0>(products[c]);
-                    unrolled!(16, i < 16 => {
-                        moved[c][2 * i] += products[2 * i];
-                        moved[c][2 * i + 1] += products[2 * i + 1];
-                    });
+                    moved[c] = add_64(moved[c], warpgroup::finish_64::<0>(products[c]));
                 }
             });
         }
     }
-    // SAFETY: all warps come here, and have waited for their products. Behind the barrier nobody multiplies any more; each lane has cells of its own.
+    // SAFETY: all warps come here, and have waited for their products. Behind the barrier nobody multiplies any more.
     unsafe {
         thread::sync_threads();
-        unrolled!(2, c < D / 64 => {
-            unrolled!(16, i < 16 => {
-                for e in 0..2 {
-                    let column = c * 64 + i / 2 * 8 + 2 * t + e;
-                    memory.add(column * APART + row + i % 2 * 8).write(moved[c][2 * i + e]);
-                }
-            });
-        });
-        for lower in 0..2 {
-            let total = over_row(totals[lower]);
-            // The four lanes of a row have the same.
-            if t == 0 {
-                memory.add(D * APART + row + lower * 8).write(total);
-            }
-        }
+        write_sums::<D>(memory, &moved, totals, row, t);
     }
     thread::sync_threads();
     let block = SumsOfBlock { cells: memory, apart: APART, wide: D, queries: QUERIES, first };

@@ -96,7 +96,7 @@ impl<'a> Machines<'a> {
                         those.map(|((name, rough), _)| (name, Task::Tensor { rough, instruction })).collect()
                     };
                     self.add_tensor(&mut gaussian, &tasks(Instruction::Warp, [tensor::DIMENSIONS, tensor::ROUGH]));
-                    let dimensions = [tensor::OF_WARPGROUPS, tensor::ROUGH_OF_WARPGROUPS];
+                    let dimensions = [tensor::OF_WARPGROUPS, tensor::OF_WARPGROUPS];
                     self.add_warpgroups(&mut gaussian, &tasks(Instruction::Warpgroup, dimensions));
                 }
                 let mut units = vec![gaussian];

@@ -11,6 +11,7 @@ use gpu::shift_tensor::{
 };
 use gpu::shift_tensor_wide::shift_tensor_wide_256;
 use gpu::shift_wgmma::{shift_wgmma_64, shift_wgmma_rough_64, shift_wgmma_rough_128};
+use gpu::shift_wgmma_deep::shift_wgmma_128;
 use modeseek::product::{Instruction, Precision};
 use modeseek::{Buffer, Device, WeightFunction, reference};
 
@@ -36,9 +37,8 @@ pub fn missing(device: &Device) -> Option<String> {
     (!has).then(|| "it needs tensor cores of compute capability 8.0".to_owned())
 }
 
-/// Dimensions that there are steps by warpgroups for; and those without low halves.
-pub const OF_WARPGROUPS: std::ops::RangeInclusive<usize> = 33..=64;
-pub const ROUGH_OF_WARPGROUPS: std::ops::RangeInclusive<usize> = 33..=128;
+/// Dimensions that there are steps by warpgroups for, with low halves and without.
+pub const OF_WARPGROUPS: std::ops::RangeInclusive<usize> = 33..=128;
 
 /// Why a device has no products by warpgroups, if so.
 pub fn missing_warpgroups(device: &Device) -> Option<String> {
@@ -212,6 +212,7 @@ impl Step {
             return device.launch(match (*wide, self.rough) {
                 (64, false) => step!(shift_wgmma_64),
                 (64, true) => step!(shift_wgmma_rough_64),
+                (_, false) => step!(shift_wgmma_128),
                 _ => step!(shift_wgmma_rough_128),
             });
         }

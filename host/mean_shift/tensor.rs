@@ -19,6 +19,7 @@ use gpu::shift_tensor::{
 };
 use gpu::shift_tensor_wide::shift_tensor_wide_256;
 use gpu::shift_wgmma::shift_wgmma_64;
+use gpu::shift_wgmma_deep::shift_wgmma_128;
 use gpu::steps::Call;
 
 use super::builder::MeanShift;
@@ -184,6 +185,7 @@ impl Tensor {
             32 => step!(shift_tensor_32),
             64 if *instruction == Instruction::Warpgroup => step!(shift_wgmma_64),
             64 => step!(shift_tensor_64),
+            128 if *instruction == Instruction::Warpgroup => step!(shift_wgmma_128),
             128 => step!(shift_tensor_128),
             _ => step!(shift_tensor_wide_256),
         })

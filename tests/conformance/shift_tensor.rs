@@ -8,6 +8,7 @@ use gpu::shift_tensor::{
 };
 use gpu::shift_tensor_wide::shift_tensor_wide_256;
 use gpu::shift_wgmma::{shift_wgmma_64, shift_wgmma_rough_64, shift_wgmma_rough_128};
+use gpu::shift_wgmma_deep::shift_wgmma_128;
 use gpu::weight::{Gaussian, Weight};
 use modeseek::product::Instruction;
 use modeseek::reference::{Metric, Pull};
@@ -88,6 +89,7 @@ impl Case {
         let launch = match (wide, self.rough) {
             (64, false) if self.by == Instruction::Warpgroup => step!(shift_wgmma_64),
             (64, true) if self.by == Instruction::Warpgroup => step!(shift_wgmma_rough_64),
+            (128, false) if self.by == Instruction::Warpgroup => step!(shift_wgmma_128),
             (128, true) if self.by == Instruction::Warpgroup => step!(shift_wgmma_rough_128),
             (16, _) => step!(shift_tensor_16),
             (32, _) => step!(shift_tensor_32),

@@ -24,10 +24,8 @@ pub fn steps_of_warpgroups(device: &Device) {
             let (points, queries) = (clusters(n, d, (n + d) as u64), clusters(m, d, (m + d + 1) as u64));
             let rough = Case { points: points.clone(), queries, d, rough: true, blurring: false, by: BY };
             rough.check(device, 1.5);
-            if d <= 64 {
-                Case { rough: false, ..rough }.check(device, 1.5);
-                Case { queries: points.clone(), points, d, rough: false, blurring: true, by: BY }.check(device, 1.0);
-            }
+            Case { rough: false, ..rough }.check(device, 1.5);
+            Case { queries: points.clone(), points, d, rough: false, blurring: true, by: BY }.check(device, 1.0);
         }
     }
 }
@@ -37,10 +35,12 @@ pub fn many_tiles_of_warpgroups(device: &Device) {
     if is_missing(device) {
         return;
     }
-    let (points, queries) = (clusters(5 * 128 + 9, 40, 5), clusters(9, 40, 6));
-    let case = Case { points, queries, d: 40, rough: false, blurring: false, by: BY };
-    case.check(device, 1.0);
-    Case { rough: true, ..case }.check(device, 1.0);
+    for (n, d) in [(5 * 128 + 9, 40), (4 * 64 + 9, 100)] {
+        let (points, queries) = (clusters(n, d, 5), clusters(9, d, 6));
+        let case = Case { points, queries, d, rough: false, blurring: false, by: BY };
+        case.check(device, 1.0);
+        Case { rough: true, ..case }.check(device, 1.0);
+    }
 }
 
 /// The same bits again, and in any other place, of another warpgroup and of another block; and for points on one spot.
@@ -48,7 +48,12 @@ pub fn places_do_not_matter_of_warpgroups(device: &Device) {
     if is_missing(device) {
         return;
     }
-    let (n, m, d) = (100, 133, 64);
+    for d in [64, 128] {
+        places_do_not_matter(device, 100, 133, d);
+    }
+}
+
+fn places_do_not_matter(device: &Device, n: usize, m: usize, d: usize) {
     let points = clusters(n, d, 7);
     let mut queries = clusters(m, d, 8);
     let first = queries[..d].to_vec();
@@ -61,7 +66,7 @@ pub fn places_do_not_matter_of_warpgroups(device: &Device) {
         assert_eq!(found[..d], found[other * d..][..d], "{other} is where the first is");
         assert_eq!(sums[0], sums[other]);
     }
-    let spot: Vec<f32> = (0..d).map(|c| 0.02 * c as f32 - 0.8).collect();
+    let spot: Vec<f32> = (0..d).map(|c| 0.02 * c as f32 - 1.0).collect();
     let points = spot.repeat(67);
     let case = Case { queries: points.clone(), points, d, rough: false, blurring: true, by: BY };
     case.check(device, 1.0);
@@ -86,7 +91,7 @@ pub fn what_is_no_number_of_warpgroups(device: &Device) {
 /// Fits take it where it is asked for and there, in as many dimensions as it is for, say so, and find what others find.
 pub fn fits_by_an_instruction(device: &Device) {
     let has = device.machine() == cuda_std::machine::MachineKind::Gpu && device.has(&shift_wgmma_64::KERNEL);
-    for (d, form) in [(40, Form::Blurring), (40, Form::Standard), (24, Form::Blurring)] {
+    for (d, form) in [(40, Form::Blurring), (40, Form::Standard), (100, Form::Blurring), (24, Form::Blurring)] {
         let n = if is_interpreted(device) { 40 } else { 300 };
         let points = Points::from_rows(&two_clusters(n, d), d).unwrap();
         let fit = |instruction| {

@@ -5,6 +5,7 @@ use cuda_std::narrow;
 use gpu::matmul_tensor::{Bf16, Operand, Tf32, padded, round_rows_bf16, round_rows_tf32};
 use gpu::matmul_wgmma::{matmul_wgmma_bf16, matmul_wgmma_tf32, width_of};
 use gpu::shift_wgmma::shift_wgmma_64;
+use gpu::shift_wgmma_deep::shift_wgmma_128;
 use modeseek::executor::InterpreterOptions;
 use modeseek::executor::ptx::{PTX, PTX_ORIGIN};
 use modeseek::product::{Instruction, Precision, matmul, matmul_by};
@@ -137,21 +138,21 @@ fn every_fence_and_wait_of_products_is_needed() {
     });
 }
 
+/// A step of one query over so many points.
+fn one_step(device: &Device, n: usize, d: usize) -> Result<(), Error> {
+    let (points, queries) = (clusters(n, d, 1), clusters(1, d, 2));
+    let by = Instruction::Warpgroup;
+    Case { points, queries, d, rough: false, blurring: false, by }.try_step(device, 1.0).map(|_| ())
+}
+
 #[test]
 fn every_fence_and_wait_of_steps_is_needed() {
     let fence = ("wgmma.fence.sync.aligned;", "touched since the last `wgmma.fence`, or there was none");
-    // Weights of the first half, and q.x of the second.
+    // Weights of the first half, and q.x of the second; sums of the first 64 coordinates.
     let older = ("wgmma.wait_group.sync.aligned 3;", "may still be under way");
-    each_is_needed(shift_wgmma_64::KERNEL.name, &[PUBLISH, BARRIER, fence, older, WAIT], |device| {
-        let (n, d) = (5 * 128 + 1, 64);
-        let case = Case {
-            points: clusters(n, d, 1),
-            queries: clusters(1, d, 2),
-            d,
-            rough: false,
-            blurring: false,
-            by: Instruction::Warpgroup,
-        };
-        case.try_step(device, 1.0).map(|_| ())
-    });
+    // More tiles than shared memory holds.
+    let kernels = [(shift_wgmma_64::KERNEL.name, 5 * 128 + 1, 64), (shift_wgmma_128::KERNEL.name, 4 * 64 + 1, 128)];
+    for (kernel, n, d) in kernels {
+        each_is_needed(kernel, &[PUBLISH, BARRIER, fence, older, WAIT], |device| one_step(device, n, d));
+    }
 }
