@@ -31,10 +31,25 @@ pub(crate) struct Arguments<'a> {
     pub(crate) norms: &'a [f32],
 }
 
-/// Sums of a block's queries in shared memory, times 2^14: coordinate c of query i is `c * apart + i`, and behind the `wide`
+/// Where cells of shared memory are read.
+pub(crate) trait Cells {
+    /// # Safety
+    /// There is such a cell, and nobody writes it meanwhile.
+    unsafe fn read(&self, at: usize) -> f32;
+}
+
+impl Cells for *mut f32 {
+    #[inline(always)]
+    unsafe fn read(&self, at: usize) -> f32 {
+        // SAFETY: the caller's promise.
+        unsafe { self.add(at).read() }
+    }
+}
+
+/// Sums of a block's queries in shared memory, times 2^14, behind the barrier after which all are there: coordinate c of query i is `c * apart + i`, and behind the `wide`
 /// coordinates are the weights.
-pub(crate) struct SumsOfBlock {
-    pub(crate) cells: *const f32,
+pub(crate) struct SumsOfBlock<C: Cells> {
+    pub(crate) cells: C,
     pub(crate) apart: usize,
     pub(crate) wide: usize,
     /// How many queries there are, one a thread.
@@ -43,11 +58,11 @@ pub(crate) struct SumsOfBlock {
     pub(crate) first: usize,
 }
 
-impl SumsOfBlock {
+impl<C: Cells> SumsOfBlock<C> {
     /// Moves this thread's query, if it has one; gives the square of its step.
     ///
     /// # Safety
-    /// All sums were written before a barrier. `queries` and `next` have d columns, and `sums` two, of `query_stride`, of which
+    /// `queries` and `next` have d columns, and `sums` two, of `query_stride`, of which
     /// `active` have queries.
     #[inline(always)]
     pub(crate) unsafe fn end(
@@ -64,13 +79,13 @@ impl SumsOfBlock {
             return 0.0;
         }
         // SAFETY: it was written before the barrier.
-        let lifted = unsafe { self.cells.add(self.wide * self.apart + own).read() };
+        let lifted = unsafe { self.cells.read(self.wide * self.apart + own) };
         let [total] = supports::<Gaussian, 1>([lifted * (1.0 / (1 << LIFT as u32) as f32)]);
         let mut squared = 0.0;
         for c in 0..d as usize {
             let at = c * query_stride as usize + i;
             // SAFETY: a column has as many queries as are active; the sum was written before the barrier.
-            let (query, sum) = unsafe { (*queries.get_unchecked(at), self.cells.add(c * self.apart + own).read()) };
+            let (query, sum) = unsafe { (*queries.get_unchecked(at), self.cells.read(c * self.apart + own)) };
             let mean = sum / lifted;
             // A NaN among the totals stays one.
             let step = if total > 0.0 { mean - query } else { 0.0 * total };

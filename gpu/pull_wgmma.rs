@@ -1,10 +1,10 @@
 //! What a warpgroup does with 64 points in a step by `wgmma`: see shift_wgmma.rs.
 
 use cuda_std::prelude::*;
-use cuda_std::shared::SharedAddress;
+use cuda_std::shared::{SharedAddress, dynamic_shared_mem};
 use cuda_std::warpgroup::{self, Fragment, Matrix, Sums64};
 
-use crate::pull_tensor::{Arguments, LIFT, Two, halve, over_row};
+use crate::pull_tensor::{Arguments, Cells, LIFT, Two, halve, over_row};
 use crate::tensor::unrolled;
 
 /// Threads of a block: two warpgroups.
@@ -158,6 +158,17 @@ pub(crate) fn add_64(mut sums: Sums64, products: Sums64) -> Sums64 {
     sums
 }
 
+/// The block's dynamic shared memory, of which LLVM knows to be such only near where it is told so: at each read.
+pub(crate) struct Dynamic;
+
+impl Cells for Dynamic {
+    #[inline(always)]
+    unsafe fn read(&self, at: usize) -> f32 {
+        // SAFETY: the caller's promise.
+        unsafe { dynamic_shared_mem::<f32>().add(at).read() }
+    }
+}
+
 /// Writes this lane's sums and weights to where a block's are (`SumsOfBlock`), [`APART`] apart; `row` is its first query.
 ///
 /// # Safety
@@ -174,18 +185,17 @@ pub(crate) unsafe fn write_sums<const D: usize>(
     unsafe {
         unrolled!(2, c < D / 64 => {
             unrolled!(16, i < 16 => {
-                for e in 0..2 {
-                    let column = c * 64 + i / 2 * 8 + 2 * t + e;
-                    cells.add(column * APART + row + i % 2 * 8).write(sums[c][2 * i + e]);
-                }
+                let cell = cells.add((c * 64 + i / 2 * 8 + 2 * t) * APART + row + i % 2 * 8);
+                cell.write(sums[c][2 * i]);
+                cell.add(APART).write(sums[c][2 * i + 1]);
             });
         });
-        for lower in 0..2 {
-            let total = over_row(totals[lower]);
-            // The four lanes of a row have the same.
-            if t == 0 {
-                cells.add(D * APART + row + lower * 8).write(total);
-            }
+        let totals = [over_row(totals[0]), over_row(totals[1])];
+        // The four lanes of a row have the same.
+        if t == 0 {
+            let cell = cells.add(D * APART + row);
+            cell.write(totals[0]);
+            cell.add(8).write(totals[1]);
         }
     }
 }

@@ -233,7 +233,7 @@ pub unsafe fn shift_tensor<const D: usize, const TALL: usize, const ROUGH: bool,
     }
     thread::sync_threads();
     let block = SumsOfBlock { cells, apart, wide: D, queries: queries_of_block(TALL), first };
-    // SAFETY: sums and weights were written before the barrier, and the launch has checked the sizes.
+    // SAFETY: the launch has checked the sizes.
     let farthest = unsafe { block.end(queries, &mut next, &mut sums, [d, query_stride, active], relaxation) };
     if tolerance >= 0.0 {
         // SAFETY: every block of the launch is here, or none was active.

@@ -24,7 +24,7 @@ use cuda_std::{copy, warp};
 use crate::progress;
 use crate::pull_tensor::{Arguments, SumsOfBlock};
 use crate::pull_wgmma::{
-    APART, DEPTH, PIECES, QUERIES, Queries, THREADS, add_64, begin_sums, lengths_from, write_sums,
+    APART, DEPTH, Dynamic, PIECES, QUERIES, Queries, THREADS, add_64, begin_sums, lengths_from, write_sums,
 };
 use crate::shift::end_blurring;
 use crate::shift_tensor::padded;
@@ -146,11 +146,11 @@ pub unsafe fn shift_wgmma_deep<const D: usize>(
     // SAFETY: all warps come here, and have waited for their products. Behind the barrier nobody multiplies any more.
     unsafe {
         thread::sync_threads();
-        write_sums::<D>(memory, &moved, totals, row, t);
+        write_sums::<D>(dynamic_shared_mem(), &moved, totals, row, t);
     }
     thread::sync_threads();
-    let block = SumsOfBlock { cells: memory, apart: APART, wide: D, queries: QUERIES, first };
-    // SAFETY: sums and weights were written before the barrier, and the launch has checked the sizes.
+    let block = SumsOfBlock { cells: Dynamic, apart: APART, wide: D, queries: QUERIES, first };
+    // SAFETY: the launch has checked the sizes.
     let farthest = unsafe { block.end(queries, &mut next, &mut sums, [d, query_stride, active], relaxation) };
     if tolerance >= 0.0 {
         // SAFETY: every block of the launch is here, or none was active.
