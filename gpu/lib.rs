@@ -17,6 +17,8 @@
 //! | `halves_of_columns`, `shift_tensor_{16,32,64,128}`, `shift_tensor_rough_{64,128}` | `shift_tensor.rs` | the Gaussian step on tensor cores | `d x stride` |
 //! | `shift_tensor_wide_256` | `shift_tensor_wide.rs` | the same in up to 256 dimensions | `d x stride` |
 //! | `shift_tensor_wide_512` | `shift_tensor_split.rs` | the same in up to 512 dimensions | `d x stride` |
+//! | `shift_wgmma_64`, `shift_wgmma_rough_{64,128}` | `shift_wgmma.rs` | the same by the instruction of compute 9.0, where it is asked for | `d x stride` |
+//! | `shift_wgmma_128` | `shift_wgmma_deep.rs` | the same in up to 128 dimensions | `d x stride` |
 //! | `scan_{sums,block,runs}` | `scan.rs` | prefix sums, in place | `n` |
 //! | `claim_cells` | `cells.rs` | the small cells that ends gather in, by a hash table | `d x stride` |
 //! | `column_extents`, `widest_axes`, `largest_magnitude` | `axes.rs` | how far coordinates extend | `d x stride` |
@@ -97,6 +99,8 @@ pub mod progress;
 mod pull_split;
 #[cfg(any(not(target_arch = "nvptx64"), target_feature = "sm_80"))]
 mod pull_tensor;
+#[cfg(any(not(target_arch = "nvptx64"), target_feature = "sm_90a"))]
+mod pull_wgmma;
 pub mod radix;
 pub mod reduce;
 mod reduce_many;
@@ -115,6 +119,10 @@ pub mod shift_tensor;
 pub mod shift_tensor_split;
 #[cfg(any(not(target_arch = "nvptx64"), target_feature = "sm_80"))]
 pub mod shift_tensor_wide;
+#[cfg(any(not(target_arch = "nvptx64"), target_feature = "sm_90a"))]
+pub mod shift_wgmma;
+#[cfg(any(not(target_arch = "nvptx64"), target_feature = "sm_90a"))]
+pub mod shift_wgmma_deep;
 pub mod shift_wide;
 pub mod slices;
 pub mod smooth;

@@ -1,7 +1,5 @@
 //! What a warp does with all points in a step on tensor cores: see shift_tensor.rs.
 
-use core::ops::Range;
-
 use cuda_std::prelude::*;
 use cuda_std::shared::SharedAddress;
 use cuda_std::{copy, narrow, warp};
@@ -33,47 +31,87 @@ pub(crate) struct Arguments<'a> {
     pub(crate) norms: &'a [f32],
 }
 
-/// Queries that move, by columns `query_stride` apart, and where to.
-pub(crate) struct Moving<'a> {
-    pub(crate) queries: &'a [f32],
-    pub(crate) next: *mut f32,
-    pub(crate) query_stride: usize,
-    pub(crate) relaxation: f32,
+/// The sum of a query's weights, from that times 2^14.
+#[inline(always)]
+pub(crate) fn support(lifted: f32) -> f32 {
+    supports::<Gaussian, 1>([lifted * (1.0 / (1 << LIFT as u32) as f32)])[0]
 }
 
-impl Moving<'_> {
-    /// Moves query i, in its coordinates that are `apart`, to the mean of points or beyond: `lifted` is the sum of their weights,
-    /// `sum` that of weights times a coordinate, both times 2^14. Gives the sum of the weights, and the square of how far it moves.
+/// Where a coordinate of a query moves, by the mean of points and the sum of their weights, and how far the mean is.
+#[inline(always)]
+pub(crate) fn move_coordinate(query: f32, mean: f32, total: f32, relaxation: f32) -> (f32, f32) {
+    // A NaN among the totals stays one.
+    let step = if total > 0.0 { mean - query } else { 0.0 * total };
+    // Without relaxation, the mean itself: points that have met stay together exactly.
+    (if relaxation == 1.0 && total > 0.0 { mean } else { query + relaxation * step }, step)
+}
+
+/// Where cells of shared memory are read.
+pub(crate) trait Cells {
+    /// # Safety
+    /// There is such a cell, and nobody writes it meanwhile.
+    unsafe fn read(&self, at: usize) -> f32;
+}
+
+impl Cells for *mut f32 {
+    #[inline(always)]
+    unsafe fn read(&self, at: usize) -> f32 {
+        // SAFETY: the caller's promise.
+        unsafe { self.add(at).read() }
+    }
+}
+
+/// Sums of a block's queries in shared memory, times 2^14, behind the barrier after which all are there: coordinate c of query i is `c * apart + i`, and behind the `wide`
+/// coordinates are the weights.
+pub(crate) struct SumsOfBlock<C: Cells> {
+    pub(crate) cells: C,
+    pub(crate) apart: usize,
+    pub(crate) wide: usize,
+    /// How many queries there are, one a thread.
+    pub(crate) queries: usize,
+    /// Which of all is the first.
+    pub(crate) first: usize,
+}
+
+impl<C: Cells> SumsOfBlock<C> {
+    /// Moves this thread's query, if it has one; gives the square of its step.
     ///
     /// # Safety
-    /// The columns have a query i, whose coordinates are the caller's.
+    /// `queries` and `next` have d columns, and `sums` two, of `query_stride`, of which
+    /// `active` have queries.
     #[inline(always)]
-    pub(crate) unsafe fn to_mean(
+    pub(crate) unsafe fn end(
         &self,
-        i: usize,
-        lifted: f32,
-        coordinates: Range<usize>,
-        apart: usize,
-        sum: impl Fn(usize) -> f32,
-    ) -> (f32, f32) {
-        let [total] = supports::<Gaussian, 1>([lifted * (1.0 / (1 << LIFT as u32) as f32)]);
-        let mut squared = 0.0;
-        let mut c = coordinates.start;
-        while c < coordinates.end {
-            let at = c * self.query_stride + i;
-            // SAFETY: the caller's promise.
-            let query = unsafe { *self.queries.get_unchecked(at) };
-            let mean = sum(c) / lifted;
-            // A NaN among the totals stays one.
-            let step = if total > 0.0 { mean - query } else { 0.0 * total };
-            squared += step * step;
-            // Without relaxation, the mean itself: points that have met stay together exactly.
-            let moved = if self.relaxation == 1.0 && total > 0.0 { mean } else { query + self.relaxation * step };
-            // SAFETY: the caller's promise.
-            unsafe { self.next.add(at).write(moved) };
-            c += apart;
+        queries: &[f32],
+        next: &mut DisjointMut<'_, f32>,
+        sums: &mut DisjointMut<'_, f32>,
+        [d, query_stride, active]: [u32; 3],
+        relaxation: f32,
+    ) -> f32 {
+        let own = thread::thread_idx_x() as usize;
+        let i = self.first + own;
+        if own >= self.queries || i >= active as usize {
+            return 0.0;
         }
-        (total, squared)
+        // SAFETY: it was written before the barrier.
+        let lifted = unsafe { self.cells.read(self.wide * self.apart + own) };
+        let total = support(lifted);
+        let mut squared = 0.0;
+        for c in 0..d as usize {
+            let at = c * query_stride as usize + i;
+            // SAFETY: a column has as many queries as are active; the sum was written before the barrier.
+            let (query, sum) = unsafe { (*queries.get_unchecked(at), self.cells.read(c * self.apart + own)) };
+            let (moved, step) = move_coordinate(query, sum / lifted, total, relaxation);
+            squared += step * step;
+            // SAFETY: the query is this thread's.
+            unsafe { next.as_mut_ptr().add(at).write(moved) };
+        }
+        // SAFETY: as above.
+        unsafe {
+            sums.write(i, total);
+            sums.write(query_stride as usize + i, squared);
+        }
+        squared
     }
 }
 

@@ -36,7 +36,7 @@ use cuda_std::shared::SharedAddress;
 use cuda_std::{narrow, warp};
 
 use crate::progress;
-use crate::pull_tensor::{Arguments, Moving, STAGES, THREADS, pull};
+use crate::pull_tensor::{Arguments, STAGES, SumsOfBlock, THREADS, pull};
 use crate::shift::end_blurring;
 use crate::tensor::{ROWS, WORDS, unrolled};
 
@@ -232,21 +232,9 @@ pub unsafe fn shift_tensor<const D: usize, const TALL: usize, const ROUGH: bool,
         });
     }
     thread::sync_threads();
-    let mut farthest = 0.0;
-    let (own, i) = (thread::thread_idx_x() as usize, first + thread::thread_idx_x() as usize);
-    if own < queries_of_block(TALL) && i < active as usize {
-        let query_stride = query_stride as usize;
-        let moving = Moving { queries, next: next.as_mut_ptr(), query_stride, relaxation };
-        // SAFETY: the sums were written before the barrier. A column has as many queries as are active; this one is this thread's.
-        let squared = unsafe {
-            let lifted = cells.add(D * apart + own).read();
-            let (total, squared) = moving.to_mean(i, lifted, 0..d as usize, 1, |c| cells.add(c * apart + own).read());
-            sums.write(i, total);
-            sums.write(query_stride + i, squared);
-            squared
-        };
-        farthest = squared;
-    }
+    let block = SumsOfBlock { cells, apart, wide: D, queries: queries_of_block(TALL), first };
+    // SAFETY: the launch has checked the sizes.
+    let farthest = unsafe { block.end(queries, &mut next, &mut sums, [d, query_stride, active], relaxation) };
     if tolerance >= 0.0 {
         // SAFETY: every block of the launch is here, or none was active.
         unsafe { end_blurring(state, farthest, tolerance, active) };

@@ -23,7 +23,7 @@ use cuda_std::{copy, warp};
 
 use crate::progress;
 use crate::pull_split::{DEEP, POINTS, STAGES, Share, TALL, THREADS, WARPS, WEIGHED, WEIGHTS, WIDE, cell};
-use crate::pull_tensor::{Arguments, Moving, Two, over_row};
+use crate::pull_tensor::{Arguments, Two, move_coordinate, over_row, support};
 use crate::shift::end_blurring;
 use crate::shift_tensor::padded;
 use crate::tensor::unrolled;
@@ -166,13 +166,25 @@ pub unsafe fn shift_tensor_wide_512(
     thread::sync_threads();
     let (own, part) = (t % QUERIES, t / QUERIES);
     let (i, query_stride) = (first + own, query_stride as usize);
-    let moving = Moving { queries, next: next.as_mut_ptr(), query_stride, relaxation };
     if i < active as usize {
         // SAFETY: the sums were written before the barrier. A column has as many queries as are active; these coordinates of the query
         // are this thread's, and so is the cell.
         unsafe {
             let lifted = cell(WIDE * APART + own).read() + cell((WIDE + 1) * APART + own).read();
-            let (total, squared) = moving.to_mean(i, lifted, part..d as usize, PARTS, |c| cell(c * APART + own).read());
+            let (total, mut squared) = (support(lifted), 0.0);
+            let mut c = part;
+            while c < d as usize {
+                let at = c * query_stride + i;
+                let (to, step) = move_coordinate(
+                    *queries.get_unchecked(at),
+                    cell(c * APART + own).read() / lifted,
+                    total,
+                    relaxation,
+                );
+                squared += step * step;
+                next.as_mut_ptr().add(at).write(to);
+                c += PARTS;
+            }
             cell(SQUARES + t).write(squared);
             if part == 0 {
                 sums.write(i, total);

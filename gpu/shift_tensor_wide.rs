@@ -16,7 +16,7 @@ use cuda_std::shared::SharedAddress;
 use cuda_std::{copy, warp};
 
 use crate::progress;
-use crate::pull_tensor::{Arguments, LIFT, Moving, Two, add, halve, over_row};
+use crate::pull_tensor::{Arguments, LIFT, Two, add, halve, move_coordinate, over_row, support};
 use crate::shift::end_blurring;
 use crate::shift_tensor::padded;
 use crate::tensor::{PIECE, WORDS, copy_tile, row_and_matrix, swap, unrolled};
@@ -251,7 +251,6 @@ pub unsafe fn shift_tensor_wide<const D: usize>(
     // The sums go to shared memory, 16 queries at a time, where a thread takes some coordinates of one of them: coordinate c of
     // query i is c * APART + i. Four more than there are queries: so no two lanes have the same bank.
     let cells = stages.cast::<f32>();
-    let moving = Moving { queries, next: next.as_mut_ptr(), query_stride: query_stride as usize, relaxation };
     let (own, column) = (thread::thread_idx_x() as usize % 16, thread::thread_idx_x() as usize / 16);
     unrolled!(4, m < QUERIES / 16 => {
         thread::sync_threads();
@@ -267,14 +266,19 @@ pub unsafe fn shift_tensor_wide<const D: usize>(
         let i = first + query;
         // SAFETY: they were written before a barrier.
         let lifted = unsafe { totals_of.add(query).read() + totals_of.add(QUERIES + query).read() };
-        let mut of_query = (0.0, 0.0);
-        if i < active as usize {
-            // SAFETY: a column has as many queries as are active; these coordinates of the query are this thread's.
-            of_query = unsafe {
-                moving.to_mean(i, lifted, column..d as usize, THREADS / 16, |c| cells.add(c * APART + own).read())
-            };
+        let total = support(lifted);
+        let mut squared = 0.0;
+        let mut c = column;
+        while c < d as usize && i < active as usize {
+            let at = c * query_stride as usize + i;
+            // SAFETY: a column has as many queries as are active; the sum was written before the barrier.
+            let (from, sum) = unsafe { (*queries.get_unchecked(at), cells.add(c * APART + own).read()) };
+            let (to, step) = move_coordinate(from, sum / lifted, total, relaxation);
+            squared += step * step;
+            // SAFETY: the coordinate of the query is this thread's.
+            unsafe { next.as_mut_ptr().add(at).write(to) };
+            c += THREADS / 16;
         }
-        let (total, squared) = of_query;
         // SAFETY: the cell is this thread's, and so is the query's sum.
         unsafe {
             squares_of.add(column * QUERIES + query).write(squared);

@@ -49,7 +49,8 @@ impl Precision {
     }
 }
 
-/// What tensor cores are fed by.
+/// What tensor cores are fed by: in products ([`matmul_by`]) and in steps
+/// ([`MeanShift::instruction`](crate::MeanShift::instruction)).
 ///
 /// ```
 /// use modeseek::product::Instruction;

@@ -1,5 +1,6 @@
 //! Every case of a kernel: checked at a small size and at its own, then timed.
 
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use modeseek::WeightFunction;
@@ -89,10 +90,14 @@ impl<'a> Machines<'a> {
                     self.add_c(&mut gaussian);
                 }
                 if tensor::DIMENSIONS.contains(&d) {
-                    let tasks =
-                        [("f16 twice", false), ("f16", true)].map(|(name, rough)| (name, Task::Tensor { rough }));
-                    let count = if tensor::ROUGH.contains(&d) { 2 } else { 1 };
-                    self.add_tensor(&mut gaussian, &tasks[..count]);
+                    let tasks = |instruction, dimensions: [RangeInclusive<usize>; 2]| -> Vec<_> {
+                        let named = [("f16 twice", false), ("f16", true)].into_iter().zip(dimensions);
+                        let those = named.filter(|(_, dimensions)| dimensions.contains(&d));
+                        those.map(|((name, rough), _)| (name, Task::Tensor { rough, instruction })).collect()
+                    };
+                    self.add_tensor(&mut gaussian, &tasks(Instruction::Warp, [tensor::DIMENSIONS, tensor::ROUGH]));
+                    let dimensions = [tensor::OF_WARPGROUPS, tensor::OF_WARPGROUPS];
+                    self.add_warpgroups(&mut gaussian, &tasks(Instruction::Warpgroup, dimensions));
                 }
                 let mut units = vec![gaussian];
                 if ALL_WEIGHTS.contains(&case.name.as_str()) {
@@ -155,7 +160,7 @@ impl<'a> Machines<'a> {
         }
     }
 
-    /// The products by `wgmma`, beside those of which they may take the place (docs/performance.md).
+    /// The products and steps by `wgmma`, beside those of which they may take the place (docs/performance.md).
     fn add_warpgroups<'b>(&'b self, unit: &mut Unit<'b>, tasks: &[(&str, Task)]) {
         let missing = tensor::missing_warpgroups(&self.opened.device);
         for (name, task) in tasks {

@@ -35,6 +35,7 @@ pub enum Task {
     /// A Gaussian step on tensor cores, of f16 alone if it is rough.
     Tensor {
         rough: bool,
+        instruction: Instruction,
     },
 }
 
@@ -44,7 +45,7 @@ impl Task {
         match self {
             Self::Rounded(Precision::Tf32, _) => "tf32",
             Self::Rounded(Precision::Bf16, _) => "bf16",
-            Self::Tensor { rough: true } => "f16",
+            Self::Tensor { rough: true, .. } => "f16",
             _ => "f32",
         }
     }
@@ -64,7 +65,9 @@ pub fn prepare(task: Task, shape: Shape, device: &Device, most_sets: usize) -> O
         (Task::Rounded(precision, instruction), Shape::Product { m, k, n }) => {
             Box::new(tensor::Product::new(device, (precision, instruction), [m, k, n])?)
         }
-        (Task::Tensor { rough }, Shape::Step { n, d }) => Box::new(tensor::Step::new(device, rough, n, d)?),
+        (Task::Tensor { rough, instruction }, Shape::Step { n, d }) => {
+            Box::new(tensor::Step::new(device, (rough, instruction), n, d)?)
+        }
         _ => return Err(format!("{task:?} does not work on {shape:?}").into()),
     })
 }

@@ -11,6 +11,8 @@ use gpu::shift_tensor::{
 };
 use gpu::shift_tensor_split::shift_tensor_wide_512;
 use gpu::shift_tensor_wide::shift_tensor_wide_256;
+use gpu::shift_wgmma::{shift_wgmma_64, shift_wgmma_rough_64, shift_wgmma_rough_128};
+use gpu::shift_wgmma_deep::shift_wgmma_128;
 use modeseek::product::{Instruction, Precision};
 use modeseek::{Buffer, Device, WeightFunction, reference};
 
@@ -35,6 +37,9 @@ pub fn missing(device: &Device) -> Option<String> {
     let has = device.machine() == MachineKind::Gpu && device.has(&matmul_bf16::KERNEL);
     (!has).then(|| "it needs tensor cores of compute capability 8.0".to_owned())
 }
+
+/// Dimensions that there are steps by warpgroups for, with low halves and without.
+pub const OF_WARPGROUPS: std::ops::RangeInclusive<usize> = 33..=128;
 
 /// Why a device has no products by warpgroups, if so.
 pub fn missing_warpgroups(device: &Device) -> Option<String> {
@@ -149,6 +154,7 @@ pub struct Step {
     device: Device,
     columns: Columns,
     rough: bool,
+    instruction: Instruction,
     wide: u32,
     from: Buffer<f32>,
     rows: Buffer<u32>,
@@ -159,12 +165,13 @@ pub struct Step {
 }
 
 impl Step {
-    pub fn new(device: &Device, rough: bool, n: usize, d: usize) -> Outcome<Self> {
+    pub fn new(device: &Device, (rough, instruction): (bool, Instruction), n: usize, d: usize) -> Outcome<Self> {
         let columns = columns(WeightFunction::Gaussian, n, d);
         let wide = gpu::shift_tensor::wide(d).expect("a dimension of DIMENSIONS") as u32;
         Ok(Self {
             device: device.clone(),
             rough,
+            instruction,
             wide,
             from: device.upload(&columns.values)?,
             rows: device.zeros(padded(n) * wide as usize)?,
@@ -201,6 +208,14 @@ impl Step {
                     1.0,
                 )
             };
+        }
+        if self.instruction == Instruction::Warpgroup {
+            return device.launch(match (*wide, self.rough) {
+                (64, false) => step!(shift_wgmma_64),
+                (64, true) => step!(shift_wgmma_rough_64),
+                (_, false) => step!(shift_wgmma_128),
+                _ => step!(shift_wgmma_rough_128),
+            });
         }
         device.launch(match (*wide, self.rough) {
             (16, _) => step!(shift_tensor_16),

@@ -8,10 +8,20 @@
 //! 2. `multiply_*` begins a group of products, which reads that memory and changes the sums;
 //! 3. nobody writes the memory, and nobody touches the sums, until [`wait`] or [`finish`] has waited for the group.
 //!
+//! Products of 64 x 64 sums ([`Sums64`]) have A in registers ([`Fragment`]), which nobody may touch either until they have been
+//! waited for; [`finish_64`] waits for some groups and gives sums of theirs.
+//!
 //! A kernel that uses it is `#[kernel(only = "sm_90a")]`. On the processor a product is done when it is begun.
 //!
-//! Sources: PTX ISA 9.0, "Asynchronous Warpgroup Level Matrix Instructions": the fragments of D, the layout of a matrix in
-//! shared memory with 128-byte swizzling and its descriptor, and which fences there must be.
+//! Sources: PTX ISA 9.0, "Asynchronous Warpgroup Level Matrix Instructions": the fragments of D and A, the layouts of a
+//! matrix in shared memory with 128-byte swizzling, whose sums run along its rows or along its columns, its descriptor, and which
+//! fences there must be.
+
+mod square;
+
+pub use square::{
+    Fragment, Sums64, begin_columns_f16, begin_rows_f16, finish_64, multiply_columns_f16, multiply_rows_f16, no_sums_64,
+};
 
 use crate::shared::SharedAddress;
 use crate::words;

@@ -7,6 +7,7 @@ use super::bandwidth::Bandwidth;
 use super::iterate::Field;
 use super::options::{Assignment, Distance, Form, Merging, Method, Seeding, WeightFunction};
 use crate::executor::Device;
+use crate::product::Instruction;
 use crate::tuning::{Case, FEW};
 
 /// Mean shift: how to cluster. [`fit`](Self::fit) does it.
@@ -36,6 +37,7 @@ pub struct MeanShift {
     pub(super) reach: Option<f64>,
     pub(super) method: Method,
     pub(super) accuracy: f64,
+    pub(super) instruction: Instruction,
     pub(super) threads_per_block: Option<u32>,
     /// What the device's table or measurements say of the steps' blocks, where the user says nothing.
     pub(super) step_threads: Option<u32>,
@@ -60,6 +62,7 @@ impl Default for MeanShift {
             reach: None,
             method: Method::default(),
             accuracy: Self::ACCURACY,
+            instruction: Instruction::default(),
             threads_per_block: None,
             step_threads: None,
             device: None,

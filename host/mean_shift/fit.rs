@@ -18,6 +18,7 @@ use crate::error::{Bytes, Result};
 use crate::executor::nvtx::Range;
 use crate::executor::{Counts, Device};
 use crate::points::{Points, ToPoints};
+use crate::product::Instruction;
 
 /// What a fit found.
 ///
@@ -298,6 +299,9 @@ impl MeanShift {
                 let mut path = Path::exact("all pairs", why);
                 if let Some(bytes) = prepared.field.tensor_bytes(self.form, &queries) {
                     path.reason += "; on tensor cores";
+                    if prepared.field.instruction == Instruction::Warpgroup {
+                        path.reason += " by wgmma";
+                    }
                     path.memory = bytes;
                 }
                 let ends = match self.form {

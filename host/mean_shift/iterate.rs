@@ -19,6 +19,7 @@ use super::slices::Slices;
 use super::tensor::Tensor;
 use crate::error::{Error, Result};
 use crate::executor::{Buffer, Device, Download};
+use crate::product::Instruction;
 
 /// What a callback is told after each iteration.
 ///
@@ -61,6 +62,8 @@ pub struct Field {
     pub step: Step,
     /// Dimensions as steps on tensor cores have them, if those of queries that start at points are: see tensor.rs.
     pub tensor: Option<u32>,
+    /// By which instruction.
+    pub instruction: Instruction,
 }
 
 /// Where one step goes: d x stride, scaled; and the sums of weights and squared steps, 2 x stride.

@@ -23,6 +23,7 @@ mod composed;
 mod fit;
 mod fitted;
 mod frames;
+mod instruction;
 mod iterate;
 pub mod labels;
 mod masses;

@@ -10,7 +10,7 @@ use super::iterate::{Field, Queries};
 use super::labels::{Columns, count};
 use super::masses::Masses;
 use super::options::Distance;
-use super::tensor;
+use super::{instruction, tensor};
 use crate::error::{Error, Result};
 use crate::executor::nvtx::Range;
 use crate::executor::{Buffer, Device};
@@ -226,6 +226,7 @@ impl MeanShift {
         };
         let step = self.weight.steps().choose(device.machine(), d as u32, norm, marked);
         let tensor = tensor::wide(self, device, marked, points.centred_rows(), &scaling.factors);
+        let instruction = instruction::of_steps(self.instruction, device, tensor);
         let field = Field {
             device: device.clone(),
             columns,
@@ -236,6 +237,7 @@ impl MeanShift {
             norm,
             step,
             tensor,
+            instruction,
         };
         Ok(Prepared { field, scaling, rows, weights, unit, h, per_dimension, how, notes })
     }

@@ -19,6 +19,8 @@ use gpu::shift_tensor::{
 };
 use gpu::shift_tensor_split::{SHARED, shift_tensor_wide_512};
 use gpu::shift_tensor_wide::shift_tensor_wide_256;
+use gpu::shift_wgmma::shift_wgmma_64;
+use gpu::shift_wgmma_deep::shift_wgmma_128;
 use gpu::steps::Call;
 
 use super::builder::MeanShift;
@@ -26,6 +28,7 @@ use super::iterate::{Field, Queries};
 use super::options::{Distance, Form, Method, WeightFunction};
 use crate::error::Result;
 use crate::executor::{Buffer, Device};
+use crate::product::Instruction;
 use cuda_std::launch::DeviceSlice;
 use cuda_std::machine::MachineKind;
 
@@ -119,6 +122,7 @@ impl Halves {
 pub struct Tensor {
     device: Device,
     wide: u32,
+    instruction: Instruction,
     points: Halves,
     /// Of queries that are others than the points.
     queries: Option<Halves>,
@@ -132,7 +136,7 @@ impl Tensor {
     pub fn of_points(field: &Field) -> Result<Option<Self>> {
         let Some(wide) = field.tensor else { return Ok(None) };
         let points = Halves::new(&field.device, field.n, wide)?;
-        Ok(Some(Self { device: field.device.clone(), wide, points, queries: None }))
+        Ok(Some(Self { device: field.device.clone(), wide, instruction: field.instruction, points, queries: None }))
     }
 
     /// The field's points, and room for steps of queries over them, if they are on tensor cores.
@@ -145,7 +149,7 @@ impl Tensor {
         let mut points = Halves::new(&device, field.n, wide)?;
         points.make(&device, &field.columns, (field.n, field.d, field.stride), wide)?;
         let queries = Some(Halves::new(&device, queries.m, wide)?);
-        Ok(Some(Self { device, wide, points, queries }))
+        Ok(Some(Self { device, wide, instruction: field.instruction, points, queries }))
     }
 
     /// One step.
@@ -153,7 +157,7 @@ impl Tensor {
     /// # Errors
     /// If a launch is refused.
     pub fn step(&mut self, call: Call<'_>) -> Result<()> {
-        let Self { device, wide, points, queries: others } = self;
+        let Self { device, wide, instruction, points, queries: others } = self;
         let Call { queries, next, sums, state, sizes, limit, tolerance, relaxation, .. } = call;
         let (n, d, stride, most) = (sizes.n, sizes.d, sizes.query_stride, sizes.most);
         let moving = others.as_mut().unwrap_or(points);
@@ -184,7 +188,9 @@ impl Tensor {
         device.launch(match *wide {
             16 => step!(shift_tensor_16),
             32 => step!(shift_tensor_32),
+            64 if *instruction == Instruction::Warpgroup => step!(shift_wgmma_64),
             64 => step!(shift_tensor_64),
+            128 if *instruction == Instruction::Warpgroup => step!(shift_wgmma_128),
             128 => step!(shift_tensor_128),
             256 => step!(shift_tensor_wide_256),
             _ => step!(shift_tensor_wide_512),

@@ -212,7 +212,8 @@ pub(crate) enum WarpOp {
     Matrix(MatrixOp),
     /// Rows' addresses in slot `a`.
     LoadMatrix(LoadMatrixOp),
-    /// What the four warps of a warpgroup do. A product's descriptors are in slots `a` and `b`, whether it adds in `c`.
+    /// What the four warps of a warpgroup do. A product's descriptors are in slots `a` (0 for a matrix in
+    /// registers) and `b`, whether it adds in `c`.
     Group(GroupOp),
 }
 
@@ -225,13 +226,17 @@ pub(crate) enum GroupOp {
     Wait(u32),
 }
 
-/// `wgmma.mma_async` of 64 rows, and 32 bytes of both matrices' rows.
+/// `wgmma.mma_async` of 64 rows, and 32 bytes of A's rows.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ProductOp {
     pub(crate) columns: u16,
     pub(crate) input: Type,
     /// What A and B are multiplied by: 1 or -1.
     pub(crate) signs: [f64; 2],
+    /// Whether B's rows are along the sums' columns.
+    pub(crate) turned: bool,
+    /// A's slots in [`Code::vectors`], if it is in registers.
+    pub(crate) a: Option<u32>,
     /// The sums' slots in [`Code::vectors`].
     pub(crate) d: u32,
 }

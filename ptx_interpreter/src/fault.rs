@@ -334,6 +334,18 @@ pub enum FaultKind {
          put the fence between"
     )]
     SumsNotFenced,
+    /// A matrix in registers, of a product that has not been waited for.
+    #[error(
+        "a register holds a part of A of a `wgmma.mma_async` that may still be under way; \
+         touch it behind a `wgmma.wait_group` that waits for it"
+    )]
+    FragmentUnderWay,
+    /// A matrix in registers that was touched since the last `wgmma.fence`.
+    #[error(
+        "registers of A of a `wgmma.mma_async` were touched since the last `wgmma.fence`, or there was none; \
+         put the fence between"
+    )]
+    FragmentNotFenced,
     /// Shared memory that was written in the ordinary way, and is read by a product, with no fence of proxies between.
     #[error(
         "`wgmma.mma_async` reads {address:#x} (shared), which was written without a `fence.proxy.async` behind it; \

@@ -158,6 +158,43 @@ fn run(text: &str, image: &[u8], descriptors: [u64; 2], threads: u32, seed: u64)
     Ok(sums)
 }
 
+/// Two matrices as [`operands`] has them, but A as the words of threads, if it is to be in registers, and B's rows along the
+/// sums, if it is turned.
+fn operands_of(kind: &Kind, columns: usize, layout: Layout, in_registers: bool, turned: bool) -> (Vec<u8>, [u64; 2]) {
+    let (mut image, mut descriptors) = operands(kind, columns, layout, 0);
+    let bits = |matrix, row, k| (kind.bits)(number(matrix, row, k)).to_le_bytes();
+    if in_registers {
+        image.resize(image.len().max(1024 + 2048), 0xEE);
+        // Figure "WGMMA .m64k16 register fragment layout for matrix A": four words of each thread, all threads' first ones first.
+        for (thread, i) in (0..128).flat_map(|thread| (0..4).map(move |i| (thread, i))) {
+            let (row, k) = (thread / 32 * 16 + thread % 32 / 4 + i % 2 * 8, i / 2 * 8 + thread % 4 * 2);
+            for e in 0..2 {
+                let at = 1024 + (128 * i + thread) * 4 + 2 * e;
+                image[at..at + 2].copy_from_slice(&bits(0, row, k + e)[..2]);
+            }
+        }
+    }
+    if turned {
+        let start = image.len().next_multiple_of(1024);
+        // 16 rows for each pattern's width of columns: two patterns, one behind the other.
+        let leading = 16 * layout.row;
+        image.resize(start + (2 * columns).div_ceil(layout.row) * leading, 0xEE);
+        for (row, column) in (0..16).flat_map(|row| (0..columns).map(move |column| (row, column))) {
+            let place = layout.place(row, column % (layout.row / 2) / 8, 0);
+            let at = start + 2 * column / layout.row * leading + place + column % 8 * 2;
+            image[at..at + 2].copy_from_slice(&bits(1, column, row)[..2]);
+        }
+        descriptors[1] = layout.descriptor(start, 0) | (leading as u64 >> 4) << 16;
+    }
+    image.resize(image.len().next_multiple_of(512), 0xEE);
+    (image, descriptors)
+}
+
+/// A's words of this thread.
+const LOAD: &str =
+    "shl.b32 %r5, %r1, 2; add.u32 %r5, %r2, %r5; ld.shared.b32 %r10, [%r5+1024]; ld.shared.b32 %r11, [%r5+1536];
+     ld.shared.b32 %r12, [%r5+2048]; ld.shared.b32 %r13, [%r5+2560];";
+
 fn expected(kind: &Kind, columns: usize, factor: f32, start: f32) -> Vec<f32> {
     let sum = |i: usize, j: usize| (0..kind.depth).map(|k| number(0, i, k) * number(1, j, k)).sum::<f32>();
     (0..64 * columns).map(|at| factor * sum(at / columns, at % columns) + start).collect()
@@ -177,6 +214,27 @@ fn products_of_every_layout_and_kind() {
                 let found = run(&text, &image, descriptors, 128, columns as u64)
                     .unwrap_or_else(|error| panic!("{what}: {error}"));
                 assert_eq!(found, expected(kind, columns, 1.0, 0.5), "{what}");
+            }
+        }
+    }
+}
+
+#[test]
+fn products_of_registers_and_of_matrices_turned_over() {
+    for kind in [&BF16, &F16] {
+        for layout in [B32, B64, B128] {
+            for (columns, in_registers, turned) in
+                [(8, false, true), (24, true, false), (64, true, true), (160, true, true), (192, false, true)]
+            {
+                let what = format!("{}, {layout:?}, {columns} columns, {in_registers}, {turned}", kind.name);
+                let (image, descriptors) = operands_of(kind, columns, layout, in_registers, turned);
+                let (a, ways) = if in_registers { ("{%r10, %r11, %r12, %r13}", "") } else { ("%rd5", "0, ") };
+                let body = product(kind, columns, &format!("-1, 1, {ways}{}", u8::from(turned)));
+                let body = body.replace("%rd5", a).replace("bar.sync 0;", &format!("bar.sync 0; {LOAD}"));
+                let text = kernel(image.len(), columns, &body);
+                let found = run(&text, &image, descriptors, 128, columns as u64)
+                    .unwrap_or_else(|error| panic!("{what}: {error}"));
+                assert_eq!(found, expected(kind, columns, -1.0, 0.5), "{what}");
             }
         }
     }
@@ -209,11 +267,16 @@ fn products_follow_each_other() {
     }
 }
 
-/// A faulty body and its mended twin, in which `MMA` is a product and `COMMIT` and `WAIT` what they are called.
+/// A faulty body and its mended twin, in which `MMA` is a product, `MMAR` one of a matrix in registers, which `LOAD` sets,
+/// and `COMMIT` and `WAIT` what they are called.
 fn planted(faulty: &str, mended: &str, is_expected: impl Fn(&FaultKind) -> bool) {
     let (image, descriptors) = operands(&BF16, 8, B128, 0);
+    let of_registers =
+        "wgmma.mma_async.sync.aligned.m64n8k16.f32.bf16.bf16 SUMS, {%r10, %r11, %r12, %r13}, %rd6, %p1, 1, 1, 0;";
     let text = |body: &str| {
         let body = body
+            .replace("LOAD", LOAD)
+            .replace("MMAR", of_registers)
             .replace("PUBLISH", "fence.proxy.async.shared::cta;")
             .replace("FENCE", "wgmma.fence.sync.aligned;")
             .replace("MMA", "wgmma.mma_async.sync.aligned.m64n8k16.f32.bf16.bf16 SUMS, %rd5, %rd6, %p1, 1, 1, 0, 0;")
@@ -279,6 +342,51 @@ fn sums_are_nobodys_before_the_wait() {
 }
 
 #[test]
+fn registers_of_a_matrix_are_nobodys_before_the_wait() {
+    let is_expected = |kind: &FaultKind| matches!(kind, FaultKind::FragmentUnderWay);
+    let start = "PUBLISH bar.sync 0; LOAD FENCE MMAR";
+    let good = format!("{start} MMAR COMMIT WAIT\nadd.u32 %r11, %r11, 1;");
+    for touch in ["add.u32 %r10, %r10, 1;", "add.u32 %r20, %r13, 1;", "st.global.v2.b32 [%rd2], {%r11, %r12};"] {
+        planted(&format!("{start} COMMIT\n{touch} // FAULT\nWAIT"), &good, is_expected);
+    }
+    planted(
+        &format!("{start} COMMIT wgmma.wait_group.sync.aligned 1;\nmov.u32 %r10, 1; // FAULT\nWAIT"),
+        &good,
+        is_expected,
+    );
+    // A register of A as a sum, and a sum as a register of A.
+    let swapped = |sums: &str, a: &str| {
+        format!("wgmma.mma_async.sync.aligned.m64n8k16.f32.bf16.bf16 {{{sums}}}, {{{a}}}, %rd6, %p1, 1, 1, 0;")
+    };
+    let sums = swapped("%f4, %f5, %f6, %r13", "%r14, %r15, %r16, %r17");
+    let more = "mov.u32 %r14, 0; mov.u32 %r15, 0; mov.u32 %r16, 0; mov.u32 %r17, 0; mov.f32 %f4, 0f00000000;
+        mov.f32 %f5, 0f00000000; mov.f32 %f6, 0f00000000;";
+    let first = format!("PUBLISH bar.sync 0; LOAD {more} FENCE MMAR COMMIT");
+    planted(
+        &format!("{first}\n{sums} // FAULT\nCOMMIT WAIT"),
+        &format!("{first} WAIT FENCE {sums} COMMIT WAIT"),
+        is_expected,
+    );
+    let a = swapped("%f4, %f5, %f6, %f7", "%f0, %r15, %r16, %r17");
+    let first = first.replace("FENCE", "mov.f32 %f7, 0f00000000; FENCE");
+    planted(&format!("{first}\n{a} // FAULT\nCOMMIT WAIT"), &format!("{first} WAIT FENCE {a} COMMIT WAIT"), |kind| {
+        matches!(kind, FaultKind::SumsUnderWay)
+    });
+}
+
+#[test]
+fn registers_of_a_matrix_are_fenced() {
+    let is_expected = |kind: &FaultKind| matches!(kind, FaultKind::FragmentNotFenced);
+    planted(
+        "PUBLISH bar.sync 0; FENCE LOAD\nMMAR COMMIT WAIT // FAULT",
+        "PUBLISH bar.sync 0; LOAD\nFENCE MMAR COMMIT WAIT",
+        is_expected,
+    );
+    let twice = "PUBLISH bar.sync 0; LOAD FENCE MMAR COMMIT WAIT add.u32 %r12, %r12, 0;\nMMAR COMMIT WAIT // FAULT";
+    planted(twice, &twice.replace(";\nMMAR", "; FENCE\nMMAR"), is_expected);
+}
+
+#[test]
 fn sums_are_fenced() {
     let is_expected = |kind: &FaultKind| matches!(kind, FaultKind::SumsNotFenced);
     let good = "PUBLISH bar.sync 0;\nFENCE MMA COMMIT WAIT";
@@ -332,6 +440,9 @@ fn a_warpgroup_is_whole_and_descriptors_mean_something() {
     let base_offset = fault(&text, [a | 1 << 49, b], 128);
     assert!(matches!(base_offset, FaultKind::BadDescriptor { .. }), "{base_offset}");
     assert!(base_offset.to_string().contains("base offset"), "{base_offset}");
+    let turned = text.replace("1, 1, 0, 0;", "1, 1, 0, 1;");
+    let unswizzled = fault(&turned, [a, b & !(3 << 62)], 128).to_string();
+    assert!(unswizzled.contains("with a swizzle only"), "{unswizzled}");
     let outside = fault(&text, [a, b + 1024], 128);
     assert!(matches!(outside, FaultKind::OutOfBounds { .. }), "{outside}");
     let two = text.replace(".shared .align 1024", ".shared .align 4 .b8 other[4]; .shared .align 1024");
@@ -358,10 +469,13 @@ fn other_forms_are_refused_by_name() {
         let message = mma(form, "%rd1, %rd2, %p1, 1, 1, 0, 0");
         assert!(message.contains(form) || message.contains("type"), "{form}: {message}");
     }
-    assert!(mma("m64n8k16.f32.bf16.bf16", "%rd1, %rd2, %p1, 1, 1, 0, 1").contains("along the columns"));
+    assert!(mma("m64n8k16.f32.bf16.bf16", "%rd1, %rd2, %p1, 1, 1, 1, 0").contains("along the columns"));
+    assert!(mma("m64n8k8.f32.tf32.tf32", "%rd1, %rd2, %p1, 1, 1, 0, 1").contains("of B in 16 bits"));
     assert!(mma("m64n8k16.f32.bf16.bf16", "%rd1, %rd2, %p1, 2, 1, 0, 0").contains("signs are 1 or -1"));
-    let in_registers = "{%r1, %r2, %r3, %r4}, %rd2, %p1, 1, 1, 0";
-    assert!(mma("m64n8k16.f32.bf16.bf16", in_registers).contains("a matrix in registers"));
+    let in_registers = "{%r1, %r2, %r3, %r4}, %rd2, %p1, 1, 1";
+    assert!(mma("m64n8k8.f32.tf32.tf32", in_registers).contains("tf32 in registers"));
+    assert!(mma("m64n8k16.f32.bf16.bf16", &format!("{in_registers}, 0, 0")).contains("ways"));
+    assert!(mma("m64n8k16.f32.bf16.bf16", "{%r1, %r2}, %rd2, %p1, 1, 1, 0").contains("4 registers"));
     assert!(mma("m64n16k16.f32.bf16.bf16", "%rd1, %rd2, %p1, 1, 1, 0, 0").contains("8 registers"));
     assert!(refused("wgmma.wait_group.sync.aligned 8;").contains("from 0 to 7"));
     assert!(refused("wgmma.fence.aligned;").contains("unknown instruction `wgmma.fence.aligned`"));

@@ -8,10 +8,14 @@ use gpu::shift_tensor::{
 };
 use gpu::shift_tensor_split::shift_tensor_wide_512;
 use gpu::shift_tensor_wide::shift_tensor_wide_256;
+use gpu::shift_wgmma::{shift_wgmma_64, shift_wgmma_rough_64, shift_wgmma_rough_128};
+use gpu::shift_wgmma_deep::shift_wgmma_128;
 use gpu::weight::{Gaussian, Weight};
+use modeseek::product::Instruction;
 use modeseek::reference::{Metric, Pull};
 use modeseek::{
-    Assignment, Bandwidth, Clustering, Device, Distance, Form, MeanShift, Method, Points, Seeding, WeightFunction,
+    Assignment, Bandwidth, Clustering, Device, Distance, Error, Form, MeanShift, Method, Points, Seeding,
+    WeightFunction,
 };
 
 use crate::check::{ROUNDING, is_interpreted, random, wide};
@@ -19,14 +23,18 @@ use crate::kernels::{poisoned, progress};
 use crate::steps::set::columns_of;
 use crate::tensor::{is_too_old, no_rows};
 
+/// What [`Case::try_step`] gives.
+type Stepped = (Vec<f32>, Vec<f32>, Vec<u32>);
+
 /// Points by rows, and everything about a step.
-struct Case {
-    points: Vec<f32>,
+pub struct Case {
+    pub points: Vec<f32>,
     /// As many as the points in the blurring form.
-    queries: Vec<f32>,
-    d: usize,
-    rough: bool,
-    blurring: bool,
+    pub queries: Vec<f32>,
+    pub d: usize,
+    pub rough: bool,
+    pub blurring: bool,
+    pub by: Instruction,
 }
 
 impl Case {
@@ -34,7 +42,15 @@ impl Case {
         gpu::shift_tensor::wide(self.d).unwrap()
     }
 
-    fn step(&self, device: &Device, relaxation: f32) -> (Vec<f32>, Vec<f32>, Vec<u32>) {
+    pub fn step(&self, device: &Device, relaxation: f32) -> Stepped {
+        self.try_step(device, relaxation).unwrap()
+    }
+
+    /// Where the queries move; the sums of weights and the squared steps; the state behind the step.
+    ///
+    /// # Errors
+    /// If the step's launch finds something wrong.
+    pub fn try_step(&self, device: &Device, relaxation: f32) -> Result<Stepped, Error> {
         let (n, m, d, wide) = (self.points.len() / self.d, self.queries.len() / self.d, self.d, self.wide());
         let halves = |rows: &[f32], count: usize| {
             let (columns, stride) = columns_of(device, rows, d);
@@ -72,6 +88,10 @@ impl Case {
             };
         }
         let launch = match (wide, self.rough) {
+            (64, false) if self.by == Instruction::Warpgroup => step!(shift_wgmma_64),
+            (64, true) if self.by == Instruction::Warpgroup => step!(shift_wgmma_rough_64),
+            (128, false) if self.by == Instruction::Warpgroup => step!(shift_wgmma_128),
+            (128, true) if self.by == Instruction::Warpgroup => step!(shift_wgmma_rough_128),
             (16, _) => step!(shift_tensor_16),
             (32, _) => step!(shift_tensor_32),
             (64, false) => step!(shift_tensor_64),
@@ -81,17 +101,18 @@ impl Case {
             (64, true) => step!(shift_tensor_rough_64),
             (_, true) => step!(shift_tensor_rough_128),
         };
-        device.launch(launch).unwrap();
+        device.launch(launch)?;
         let (next, sums) = (device.download(&next).unwrap(), device.download(&sums).unwrap());
         let moved = (0..m).flat_map(|i| (0..d).map(move |c| c * stride + i)).map(|at| next[at]).collect();
-        (moved, [&sums[..m], &sums[stride..][..m]].concat(), device.download(&state).unwrap())
+        Ok((moved, [&sums[..m], &sums[stride..][..m]].concat(), device.download(&state).unwrap()))
     }
 
     /// The step is the oracle's, within what the kernel says of itself.
-    fn check(&self, device: &Device, relaxation: f32) {
+    pub fn check(&self, device: &Device, relaxation: f32) {
         let (points, queries, d) = (wide(&self.points), wide(&self.queries), self.d);
         let (n, m) = (points.len() / d, queries.len() / d);
-        let what = format!("n = {n}, m = {m}, d = {d}, rough: {}, blurring: {}", self.rough, self.blurring);
+        let what =
+            format!("n = {n}, m = {m}, d = {d}, rough: {}, blurring: {}, {:?}", self.rough, self.blurring, self.by);
         let (found, sums, state) = self.step(device, relaxation);
         let ones = vec![1.0; n];
         let bandwidths = vec![<Gaussian as Weight>::SCALE; n];
@@ -143,7 +164,7 @@ impl Case {
 }
 
 /// Two clusters, whose points are a few bandwidths apart, and which are not.
-fn clusters(count: usize, d: usize, seed: u64) -> Vec<f32> {
+pub fn clusters(count: usize, d: usize, seed: u64) -> Vec<f32> {
     let mut rows = random(count * d, seed);
     for (i, row) in rows.chunks_mut(d).enumerate() {
         let centre = if i % 3 == 0 { -0.4 } else { 0.3 };
@@ -165,9 +186,11 @@ pub fn steps_on_tensor_cores(device: &Device) {
             let points = clusters(n, d, (n + d) as u64);
             for rough in if (33..=128).contains(&d) { &[false, true][..] } else { &[false] } {
                 let queries = clusters(m, d, (m + d + 1) as u64);
-                Case { points: points.clone(), queries, d, rough: *rough, blurring: false }.check(device, 1.5);
+                Case { points: points.clone(), queries, d, rough: *rough, blurring: false, by: Instruction::Warp }
+                    .check(device, 1.5);
             }
-            Case { queries: points.clone(), points, d, rough: false, blurring: true }.check(device, 1.0);
+            Case { queries: points.clone(), points, d, rough: false, blurring: true, by: Instruction::Warp }
+                .check(device, 1.0);
         }
     }
 }
@@ -179,7 +202,7 @@ pub fn many_tiles_on_tensor_cores(device: &Device) {
     }
     for (n, d) in [(530, 8), (270, 24), (270, 40), (150, 100), (100, 200), (100, 400)] {
         let (points, queries) = (clusters(n, d, 5), clusters(9, d, 6));
-        Case { points, queries, d, rough: false, blurring: false }.check(device, 1.0);
+        Case { points, queries, d, rough: false, blurring: false, by: Instruction::Warp }.check(device, 1.0);
     }
 }
 
@@ -196,7 +219,7 @@ pub fn places_do_not_matter_on_tensor_cores(device: &Device) {
         let first = queries[..d].to_vec();
         queries[40 * d..41 * d].copy_from_slice(&first);
         queries[131 * d..132 * d].copy_from_slice(&first);
-        let case = Case { points, queries, d, rough: false, blurring: false };
+        let case = Case { points, queries, d, rough: false, blurring: false, by: Instruction::Warp };
         let (found, sums, _) = case.step(device, 1.0);
         let (again, sums_again, _) = case.step(device, 1.0);
         assert_eq!((&found, &sums), (&again, &sums_again), "d = {d}: not the same bits");
@@ -218,7 +241,7 @@ pub fn one_spot_on_tensor_cores(device: &Device) {
     for (n, d) in [(1, 5), (130, 5), (67, 32), (1, 150), (67, 150), (1, 290), (35, 290)] {
         let spot: Vec<f32> = (0..d).map(|c| 0.25 * c as f32 - 0.8).collect();
         let points: Vec<f32> = (0..n).flat_map(|_| spot.clone()).collect();
-        let case = Case { queries: points.clone(), points, d, rough: false, blurring: true };
+        let case = Case { queries: points.clone(), points, d, rough: false, blurring: true, by: Instruction::Warp };
         case.check(device, 1.0);
         let (found, _, _) = case.step(device, 1.0);
         assert!(found.chunks(d).all(|row| row == &found[..d]), "d = {d}: points that have met part");
@@ -267,7 +290,7 @@ pub fn what_is_no_number_on_tensor_cores(device: &Device) {
     for d in [10, 64, 150, 280] {
         let mut points = random(40 * d, 3);
         points[17 * d + 5] = f32::NAN;
-        let case = Case { queries: points.clone(), points, d, rough: false, blurring: true };
+        let case = Case { queries: points.clone(), points, d, rough: false, blurring: true, by: Instruction::Warp };
         let (moved, _, state) = case.step(device, 1.0);
         assert!(moved[5].is_nan(), "d = {d}: a point that is no number pulls every query");
         assert!(f32::from_bits(state[HISTORY + 1]).is_nan(), "d = {d}");
@@ -275,7 +298,7 @@ pub fn what_is_no_number_on_tensor_cores(device: &Device) {
 }
 
 /// Two clusters about a place far from zero, a bandwidth and more apart.
-fn two_clusters(n: usize, d: usize) -> Vec<f32> {
+pub fn two_clusters(n: usize, d: usize) -> Vec<f32> {
     let mut rows = random(n * d, 8);
     for (i, row) in rows.chunks_mut(d).enumerate() {
         let apart = if i % 3 == 0 { 0.0 } else { 5.6 / (d as f32).sqrt() };

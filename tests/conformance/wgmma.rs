@@ -4,6 +4,8 @@ use cuda_std::machine::MachineKind;
 use cuda_std::narrow;
 use gpu::matmul_tensor::{Bf16, Operand, Tf32, padded, round_rows_bf16, round_rows_tf32};
 use gpu::matmul_wgmma::{matmul_wgmma_bf16, matmul_wgmma_tf32, width_of};
+use gpu::shift_wgmma::shift_wgmma_64;
+use gpu::shift_wgmma_deep::shift_wgmma_128;
 use modeseek::executor::InterpreterOptions;
 use modeseek::executor::ptx::{PTX, PTX_ORIGIN};
 use modeseek::product::{Instruction, Precision, matmul, matmul_by};
@@ -11,10 +13,11 @@ use modeseek::{Device, Error, reference};
 
 use crate::check::{ROUNDING, assert_close, random, wide};
 use crate::kernels::poisoned;
+use crate::shift_tensor::{Case, clusters};
 use crate::tensor::no_rows;
 
 /// Whether the device has not the instruction, having checked that it says so.
-fn is_missing(device: &Device) -> bool {
+pub fn is_missing(device: &Device) -> bool {
     if device.has(&matmul_wgmma_bf16::KERNEL) {
         return false;
     }
@@ -100,31 +103,56 @@ pub fn products_by_an_instruction(device: &Device) {
     }
 }
 
-/// The interpreter finds each fence and wait of the kernel missing that is taken out of its PTX.
-#[test]
-fn every_fence_and_wait_is_needed() {
-    let Some(module) = PTX.iter().find(|module| module.entries.contains(&matmul_wgmma_bf16::KERNEL.name)) else {
+/// The interpreter finds each fence and wait of a kernel missing that is taken out of its PTX: what is taken out, and what is then
+/// said. `run` launches the kernel on a device.
+fn each_is_needed(kernel: &str, taken_out: &[(&str, &str)], run: impl Fn(&Device) -> Result<(), Error>) {
+    let Some(module) = PTX.iter().find(|module| module.entries.contains(&kernel)) else {
         return eprintln!("skipped: the program has no PTX ({PTX_ORIGIN})");
     };
-    // More tiles than shared memory holds, so that some are written again.
-    let k = 330;
     let run = |text: String| {
         let options = InterpreterOptions { modules: vec![text], ..InterpreterOptions::default() };
-        let device = Device::interpreter(options).unwrap();
-        let (a, b) = (device.upload(&random(k, 1)).unwrap(), device.upload(&random(k, 2)).unwrap());
-        matmul_by(&device, &a, &b, [1, 1, k as u32], Precision::Bf16, Instruction::Warpgroup).map(|_| ())
+        run(&Device::interpreter(options).unwrap())
     };
     run(module.text.to_owned()).expect("as it is, nothing is wrong");
-    for (taken, said) in [
-        ("fence.proxy.async.shared::cta;", "written without a `fence.proxy.async` behind it"),
-        ("bar.sync 0;", "shared"),
-        ("wgmma.fence.sync.aligned;", "touched since the last `wgmma.fence`, or there was none"),
-        ("wgmma.wait_group.sync.aligned 1;", "(shared)"),
-        ("wgmma.wait_group.sync.aligned 0;", "may still be under way"),
-    ] {
+    for (taken, said) in taken_out {
         let text = module.text.replace(" \t", " ");
         assert!(text.contains(taken), "{taken}");
         let error = run(text.replace(taken, "")).expect_err(taken).to_string();
-        assert!(error.contains("matmul_wgmma_bf16") && error.contains(said), "without {taken}: {error}");
+        assert!(error.contains(kernel) && error.contains(said), "{kernel} without {taken}: {error}");
+    }
+}
+
+const PUBLISH: (&str, &str) = ("fence.proxy.async.shared::cta;", "written without a `fence.proxy.async` behind it");
+const BARRIER: (&str, &str) = ("bar.sync 0;", "shared");
+const WAIT: (&str, &str) = ("wgmma.wait_group.sync.aligned 0;", "may still be under way");
+
+#[test]
+fn every_fence_and_wait_of_products_is_needed() {
+    let fence = ("wgmma.fence.sync.aligned;", "touched since the last `wgmma.fence`, or there was none");
+    let older = ("wgmma.wait_group.sync.aligned 1;", "(shared)");
+    each_is_needed(matmul_wgmma_bf16::KERNEL.name, &[PUBLISH, BARRIER, fence, older, WAIT], |device| {
+        // More tiles than shared memory holds, so that some are written again.
+        let k = 330;
+        let (a, b) = (device.upload(&random(k, 1)).unwrap(), device.upload(&random(k, 2)).unwrap());
+        matmul_by(device, &a, &b, [1, 1, k as u32], Precision::Bf16, Instruction::Warpgroup).map(|_| ())
+    });
+}
+
+/// A step of one query over so many points.
+fn one_step(device: &Device, n: usize, d: usize) -> Result<(), Error> {
+    let (points, queries) = (clusters(n, d, 1), clusters(1, d, 2));
+    let by = Instruction::Warpgroup;
+    Case { points, queries, d, rough: false, blurring: false, by }.try_step(device, 1.0).map(|_| ())
+}
+
+#[test]
+fn every_fence_and_wait_of_steps_is_needed() {
+    let fence = ("wgmma.fence.sync.aligned;", "touched since the last `wgmma.fence`, or there was none");
+    // Weights of the first half, and q.x of the second; sums of the first 64 coordinates.
+    let older = ("wgmma.wait_group.sync.aligned 3;", "may still be under way");
+    // More tiles than shared memory holds.
+    let kernels = [(shift_wgmma_64::KERNEL.name, 5 * 128 + 1, 64), (shift_wgmma_128::KERNEL.name, 4 * 64 + 1, 128)];
+    for (kernel, n, d) in kernels {
+        each_is_needed(kernel, &[PUBLISH, BARRIER, fence, older, WAIT], |device| one_step(device, n, d));
     }
 }

@@ -6,7 +6,7 @@
 use core::arch::asm;
 
 use super::SharedAddress;
-use crate::warpgroup::Sums;
+use crate::warpgroup::{Fragment, Sums, Sums64};
 
 /// A matrix as the instruction is told of it. Bits 0 to 13: its address; 16 to 29: not used with a swizzle; 32 to 45: bytes from
 /// eight rows to the next eight; 49 to 51: 0, for the pattern of the swizzle begins with the matrix; 62 and 63: which
@@ -98,9 +98,9 @@ with_names! { multiply; multiply_tf32, "m64n256k8.f32.tf32.tf32", "1, 1" }
 
 /// Written out in PTX: rustc makes a loop over local memory of an array whose elements are equal, however it is written.
 macro_rules! zeros {
-    ($name:ident; $($sum:ident)*) => {
+    ($name:ident -> $sums:ty; $($sum:ident)*) => {
         #[inline(always)]
-        pub(crate) fn $name() -> Sums {
+        pub(crate) fn $name() -> $sums {
             $(let $sum: f32;)*
             // SAFETY: it only sets registers.
             unsafe {
@@ -115,7 +115,7 @@ macro_rules! zeros {
     };
 }
 
-with_names! { zeros; no_sums }
+with_names! { zeros; no_sums -> Sums }
 
 macro_rules! finish {
     ($name:ident; $($sum:ident)*) => {
@@ -137,3 +137,94 @@ macro_rules! finish {
 }
 
 with_names! { finish; finish_products }
+
+/// The registers of 64 x 64 sums, as a vector in PTX.
+macro_rules! registers_64 {
+    () => {
+        "{{{0}, {1}, {2}, {3}, {4}, {5}, {6}, {7}, {8}, {9}, {10}, {11}, {12}, {13}, {14}, {15}, \
+             {16}, {17}, {18}, {19}, {20}, {21}, {22}, {23}, {24}, {25}, {26}, {27}, {28}, {29}, {30}, {31}}}"
+    };
+}
+
+/// Calls a macro with a name for each of 64 x 64 sums, and for each word of a matrix in registers.
+macro_rules! with_names_64 {
+    ($macro:ident; $($arguments:tt)*) => { $macro! { $($arguments)*;
+        d0 d1 d2 d3 d4 d5 d6 d7 d8 d9 d10 d11 d12 d13 d14 d15
+        d16 d17 d18 d19 d20 d21 d22 d23 d24 d25 d26 d27 d28 d29 d30 d31;
+        a0 a1 a2 a3 a4 a5 a6 a7 a8 a9 a10 a11 a12 a13 a14 a15
+    } };
+}
+
+/// One group of four products of f16, with A in registers and B `$step` of a descriptor's 16 bytes further each time. The first
+/// adds to what the sums are if `$first` is 0. Sums that begin are not read, and so no operands going in.
+macro_rules! multiply_64 {
+    ($name:ident ($($before:ident)?) $way:ident, $first:literal, $step:literal, $turned:literal; $($sum:ident)*; $($word:ident)*) => {
+        #[inline(always)]
+        pub(crate) unsafe fn $name($($before: Sums64,)? a: Fragment, b: Matrix) -> Sums64 {
+            multiply_64!(@declare $($before)?; $($sum)*);
+            let [$($word),*] = a;
+            // SAFETY: the caller promises the matrix, and that the warpgroup comes here together.
+            unsafe {
+                asm!(
+                    "{{ .reg .pred first, add; .reg .b64 b1, b2, b3;",
+                    concat!("setp.eq.u32 first, ", $first, ", 0; setp.eq.u32 add, 0, 0;"),
+                    concat!("add.s64 b1, {b}, ", $step, "; add.s64 b2, b1, ", $step, "; add.s64 b3, b2, ", $step, ";"),
+                    "wgmma.fence.sync.aligned;",
+                    multiply_64!(@product "{{{32}, {33}, {34}, {35}}}, {b}, first", $turned),
+                    multiply_64!(@product "{{{36}, {37}, {38}, {39}}}, b1, add", $turned),
+                    multiply_64!(@product "{{{40}, {41}, {42}, {43}}}, b2, add", $turned),
+                    multiply_64!(@product "{{{44}, {45}, {46}, {47}}}, b3, add", $turned),
+                    "wgmma.commit_group.sync.aligned; }}",
+                    $($way(reg32) $sum,)*
+                    $(in(reg32) $word,)*
+                    b = in(reg64) b,
+                    options(nostack, preserves_flags)
+                );
+            }
+            [$($sum),*]
+        }
+    };
+    (@product $operands:literal, $turned:literal) => {
+        concat!(
+            "wgmma.mma_async.sync.aligned.m64n64k16.f32.f16.f16 ", registers_64!(), ", ", $operands, ", 1, 1, ", $turned, ";"
+        )
+    };
+    (@declare $before:ident; $($sum:ident)*) => { let [$(mut $sum),*] = $before; };
+    (@declare ; $($sum:ident)*) => { $(let $sum: f32;)* };
+}
+
+// 32 bytes of the rows further, or 16 rows.
+with_names_64! { multiply_64; begin_rows_f16 () out, "1", "2", "0" }
+with_names_64! { multiply_64; multiply_rows_f16 (sums) inout, "0", "2", "0" }
+with_names_64! { multiply_64; begin_columns_f16 () out, "1", "128", "1" }
+with_names_64! { multiply_64; multiply_columns_f16 (sums) inout, "0", "128", "1" }
+
+macro_rules! finish_64 {
+    ($name:ident; $($sum:ident)*; $($word:ident)*) => {
+        #[inline(always)]
+        pub(crate) unsafe fn $name<const PENDING: usize>(sums: Sums64) -> Sums64 {
+            let [$(mut $sum),*] = sums;
+            // SAFETY: it only waits, and the caller promises that the warpgroup comes here together.
+            unsafe {
+                asm!(
+                    // Operands have to be mentioned.
+                    concat!("wgmma.wait_group.sync.aligned {pending}; // ", registers_64!()),
+                    $(inout(reg32) $sum,)*
+                    pending = const PENDING,
+                    options(nostack, preserves_flags)
+                );
+            }
+            [$($sum),*]
+        }
+    };
+}
+
+with_names_64! { finish_64; finish_products_64 }
+
+macro_rules! zeros_64 {
+    ($name:ident; $($sum:ident)*; $($word:ident)*) => {
+        zeros! { $name -> Sums64; $($sum)* }
+    };
+}
+
+with_names_64! { zeros_64; no_sums_64 }

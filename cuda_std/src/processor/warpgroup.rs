@@ -1,9 +1,10 @@
-//! Products of four warps: every thread computes its own sums, at once, since it finds both matrices in shared memory.
+//! Products of four warps: every thread computes its own sums, at once, since it finds both matrices in shared memory, or
+//! has the other lanes of its warp give what it needs of the one in registers.
 
-use super::matrix::SharedAddress;
+use super::matrix::{SharedAddress, mma_m16n8k16_f16};
 use super::words::with;
 use crate::narrow::bf16_values;
-use crate::warpgroup::Sums;
+use crate::warpgroup::{Fragment, Sums, Sums64};
 
 /// Where the rows begin.
 pub(crate) type Matrix = SharedAddress;
@@ -22,6 +23,65 @@ pub(crate) unsafe fn wait_for_products<const PENDING: usize>() {}
 
 pub(crate) unsafe fn finish_products(sums: Sums) -> Sums {
     sums
+}
+
+pub(crate) fn no_sums_64() -> Sums64 {
+    [0.0; 32]
+}
+
+pub(crate) unsafe fn finish_products_64<const PENDING: usize>(sums: Sums64) -> Sums64 {
+    sums
+}
+
+pub(crate) unsafe fn begin_rows_f16(a: Fragment, b: Matrix) -> Sums64 {
+    // SAFETY: the caller's promise.
+    unsafe { multiply_rows_f16([0.0; 32], a, b) }
+}
+
+pub(crate) unsafe fn begin_columns_f16(a: Fragment, b: Matrix) -> Sums64 {
+    // SAFETY: the caller's promise.
+    unsafe { multiply_columns_f16([0.0; 32], a, b) }
+}
+
+pub(crate) unsafe fn multiply_rows_f16(sums: Sums64, a: Fragment, b: Matrix) -> Sums64 {
+    // SAFETY: the caller's promise.
+    unsafe { multiply_64(sums, a, |row, k| b.cast::<u16>().add(place(row, k)).read()) }
+}
+
+pub(crate) unsafe fn multiply_columns_f16(sums: Sums64, a: Fragment, b: Matrix) -> Sums64 {
+    // SAFETY: the caller's promise.
+    unsafe { multiply_64(sums, a, |column, k| b.cast::<u16>().add(place(k, column)).read()) }
+}
+
+/// Where number k of a row of 64 stands, in numbers.
+fn place(row: usize, k: usize) -> usize {
+    row * 64 + ((k / 8) ^ (row % 8)) * 8 + k % 8
+}
+
+/// `number(column, k)` of B.
+fn multiply_64(mut sums: Sums64, a: Fragment, number: impl Fn(usize, usize) -> u16) -> Sums64 {
+    let lane = rank_in_warpgroup() % 32;
+    let pair = |column, k| u32::from(number(column, k + 1)) << 16 | u32::from(number(column, k));
+    for (step, a) in a.chunks_exact(4).enumerate() {
+        for (eight, sums) in sums.chunks_exact_mut(4).enumerate() {
+            let (column, k) = (8 * eight + lane / 4, 16 * step + lane % 4 * 2);
+            let b = [pair(column, k), pair(column, k + 8)];
+            // SAFETY: the whole warpgroup comes here.
+            let sum = unsafe { mma_m16n8k16_f16([a[0], a[1], a[2], a[3]], b, [sums[0], sums[1], sums[2], sums[3]]) };
+            sums.copy_from_slice(&sum);
+        }
+    }
+    sums
+}
+
+/// This thread's place among the 128 of its warpgroup.
+fn rank_in_warpgroup() -> usize {
+    let (rank, threads) = with(|thread| (thread.rank.get(), thread.block.threads()));
+    assert!(
+        rank - rank % 128 + 128 <= threads,
+        "a product of four warps needs 128 threads, which the block's last do not make"
+    );
+    rank as usize % 128
 }
 
 pub(crate) unsafe fn multiply_bf16(sums: Sums, a: Matrix, b: Matrix) -> Sums {
@@ -43,12 +103,8 @@ pub(crate) unsafe fn multiply_tf32(sums: Sums, a: Matrix, b: Matrix) -> Sums {
 /// # Safety
 /// 64 and 256 rows of 32 words are there, and nobody writes them.
 unsafe fn multiply(mut sums: Sums, a: Matrix, b: Matrix, add: impl Fn(u32, u32, f32) -> f32) -> Sums {
-    let (rank, threads) = with(|thread| (thread.rank.get(), thread.block.threads()));
-    assert!(
-        rank - rank % 128 + 128 <= threads,
-        "a product of four warps needs 128 threads, which the block's last do not make"
-    );
-    let (warp, lane) = (rank as usize % 128 / 32, rank as usize % 32);
+    let rank = rank_in_warpgroup();
+    let (warp, lane) = (rank / 32, rank % 32);
     let word = |matrix: Matrix, row: usize, word: usize| {
         let place = row * 32 + ((word / 4) ^ (row % 8)) * 4 + word % 4;
         // SAFETY: the row is there, by the caller's promise, and a multiple of 16 bytes from an aligned address.

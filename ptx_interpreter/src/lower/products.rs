@@ -40,8 +40,9 @@ impl<'a> Body<'a, '_> {
         Ok(self.warp_operation(WarpOp::Group(op), slots, class))
     }
 
-    /// `wgmma.mma_async.sync.aligned.m64nNkK.f32.T.T d, a, b, adds, sign of a, sign of b, ways of a and b`, with both matrices
-    /// in shared memory and their sums along the rows.
+    /// `wgmma.mma_async.sync.aligned.m64nNkK.f32.T.T d, a, b, adds, sign of a, sign of b, ways of a and b`. B is in shared memory,
+    /// of 16 bits with its sums along the rows or the columns; A is there, too, with its sums along the rows, or, of 16 bits, in registers,
+    /// and then there is no way of it.
     fn product(
         &mut self,
         m: &mut Modifiers,
@@ -64,29 +65,42 @@ impl<'a> Body<'a, '_> {
         let [d, a, b, adds, rest @ ..] = operands else {
             return Err(wrong_operands(m.full(), "it takes sums, two matrices, and whether it adds"));
         };
-        if matches!(a, Operand::Vector(_)) {
-            return Err(wrong_operands(m.full(), "a matrix in registers is not supported; put A into shared memory"));
+        let in_registers = matches!(a, Operand::Vector(_));
+        if in_registers && input == Type::TF32 {
+            return Err(wrong_operands(
+                m.full(),
+                "a matrix of tf32 in registers is not supported; put A into shared memory",
+            ));
         }
         let sign = |operand: &Operand| match operand {
             Operand::Integer(1) => Some(1.0),
             Operand::Integer(u64::MAX) => Some(-1.0),
             _ => None,
         };
-        let signs = match (rest, input) {
-            ([a, b], Type::TF32) => (sign(a), sign(b)),
-            ([a, b, Operand::Integer(0), Operand::Integer(0)], Type::F16 | Type::BF16) => (sign(a), sign(b)),
-            _ => (None, None),
+        let (signs, ways) = rest.split_at(rest.len().min(2));
+        let turned = match (ways, input, in_registers) {
+            ([], Type::TF32, false) => Some(false),
+            ([Operand::Integer(0), Operand::Integer(way @ 0..=1)], Type::F16 | Type::BF16, false)
+            | ([Operand::Integer(way @ 0..=1)], Type::F16 | Type::BF16, true) => Some(*way == 1),
+            _ => None,
         };
-        let (Some(a_sign), Some(b_sign)) = signs else {
-            let reason =
-                "signs are 1 or -1; matrices whose sums run along the columns (a last operand of 1) are not supported";
+        let signs: Vec<f64> = signs.iter().filter_map(sign).collect();
+        let (&[a_sign, b_sign], Some(turned)) = (&signs[..], turned) else {
+            let reason = "signs are 1 or -1, and ways 0 or, of B in 16 bits, 1; \
+                          A whose sums run along the columns (1) is not supported";
             return Err(wrong_operands(m.full(), reason));
         };
-        slots.a = self.source(a, Type::U64, m.full())?;
+        let a = if in_registers {
+            slots.a = self.frame.constant(0)?;
+            Some(self.fragment(a, 4, false, m.full())?)
+        } else {
+            slots.a = self.source(a, Type::U64, m.full())?;
+            None
+        };
         slots.b = self.source(b, Type::U64, m.full())?;
         slots.c = self.source(adds, Type::Pred, m.full())?;
         let d = self.fragment(d, usize::from(columns) / 2, false, m.full())?;
-        Ok(ProductOp { columns, input, signs: [a_sign, b_sign], d })
+        Ok(ProductOp { columns, input, signs: [a_sign, b_sign], turned, a, d })
     }
 }
 

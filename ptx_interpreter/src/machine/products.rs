@@ -2,8 +2,8 @@
 //!
 //! A product is begun by an instruction and ends when a wait says so. In between it may read its matrices at any time, so
 //! they are read twice, with every check: when it begins, and when it is waited for. What differs was written too early.
-//! The sums change at the wait; until then its registers are nobody's. Each warp makes 16 rows of the sums. As for `mma`,
-//! products are summed in f64 and rounded once an instruction.
+//! The sums change at the wait; until then their registers are nobody's, nor are those of a matrix in registers. Each warp
+//! makes 16 rows of the sums. As for `mma`, products are summed in f64 and rounded once an instruction.
 
 use super::Env;
 use super::access::locate;
@@ -20,8 +20,10 @@ use std::collections::VecDeque;
 
 /// Threads of a warpgroup.
 const GROUP: u32 = 128;
-/// Bytes of a row that an instruction multiplies.
+/// Bytes of A's row that an instruction multiplies.
 const DEPTH: usize = 32;
+/// Bytes that lie together, whatever the layout.
+const PIECE: usize = 16;
 /// Rows of the sums that a warp makes.
 const ROWS: usize = 16;
 
@@ -47,10 +49,10 @@ struct Pending {
     b: Operand,
 }
 
-/// Rows of a matrix, as they were when the product began.
+/// Of a matrix what a warp multiplies, as it was when the product began.
 struct Operand {
-    matrix: Matrix,
-    rows: std::ops::Range<usize>,
+    /// The addresses of its pieces; none of a matrix in registers.
+    pieces: Vec<u64>,
     bytes: Vec<u8>,
 }
 
@@ -62,11 +64,13 @@ pub(super) type Begun = (u32, [u64; 2]);
 pub(super) struct Register {
     /// Products under way that it holds sums of.
     products: u32,
+    /// Products under way that it holds a part of A of.
+    read: u32,
     /// Whether it was touched since the last fence.
     touched: bool,
 }
 
-/// A matrix as a descriptor tells of it (ISA, "Matrix Descriptor Format"), its sums along the rows.
+/// A matrix as a descriptor tells of it (ISA, "Matrix Descriptor Format").
 #[derive(Clone, Copy)]
 struct Matrix {
     start: u64,
@@ -92,12 +96,30 @@ impl Matrix {
         Ok(Self { start: base + field(0), leading: field(16), stride: field(32), row })
     }
 
-    /// The address of 16 bytes of a row: the canonical layout of the ISA, and its exclusive or of address bits.
-    fn address(&self, row: usize, piece: usize) -> u64 {
-        let (row, piece) = (row as u64, piece as u64);
-        let step = if self.row == 16 { self.leading } else { 16 };
-        let address = self.start + row / 8 * self.stride + row % 8 * self.row + piece * step;
-        address ^ (address >> 3 & (self.row - 16))
+    /// The pieces of some rows, one behind the other: the canonical layouts of the ISA, and its exclusive or of address bits.
+    ///
+    /// What is called K-major there has 32 bytes of each row; MN-major, `turned`, has the rows along the sums: 16 of them, in
+    /// patterns of eight, with `columns` numbers of 16 bits, so many bytes of which as a pattern's rows have before those of the next pattern.
+    fn pieces(&self, rows: std::ops::Range<usize>, turned: bool) -> Result<Vec<u64>, &'static str> {
+        let swizzled = |address: u64| address ^ (address >> 3 & (self.row - 16));
+        let piece = |row: usize, piece: usize| {
+            let (row, piece) = (row as u64, piece as u64);
+            let step = if self.row == 16 { self.leading } else { 16 };
+            swizzled(self.start + row / 8 * self.stride + row % 8 * self.row + piece * step)
+        };
+        if !turned {
+            return Ok(rows.flat_map(|row| (0..DEPTH / PIECE).map(move |c| piece(row, c))).collect());
+        }
+        if self.row == 16 {
+            return Err("a matrix whose sums run along the columns is supported with a swizzle only");
+        }
+        let of_row = self.row / PIECE as u64;
+        let piece = |row: u64, piece: u64| {
+            let place = row / 8 * self.stride + row % 8 * self.row;
+            swizzled(self.start + place + piece / of_row * self.leading + piece % of_row * 16)
+        };
+        let columns = rows.len() as u64 * 2 / PIECE as u64;
+        Ok((0..DEPTH as u64 / 2).flat_map(|row| (0..columns).map(move |c| piece(row, c))).collect())
     }
 }
 
@@ -153,20 +175,41 @@ impl Block {
             }
         }
         self.agree(first, (pc, descriptors)).map_err(in_lane_0)?;
-        self.take_sums(env.code, first, op)?;
-        let base = only_shared_variable(env)
-            .map_err(|reason| in_lane_0(FaultKind::BadDescriptor { descriptor: descriptors[0], reason }))?;
-        let mut read = |descriptor, rows: std::ops::Range<usize>| {
+        self.take_registers(env.code, first, op)?;
+        let bad = |descriptor, reason| in_lane_0(FaultKind::BadDescriptor { descriptor, reason });
+        let base = only_shared_variable(env).map_err(|reason| bad(descriptors[1], reason))?;
+        let mut read = |descriptor, rows: std::ops::Range<usize>, turned| {
             let matrix = Matrix::read(descriptor, base).map_err(in_lane_0)?;
-            let bytes = self.rows(env, first, pc, matrix, rows.clone())?;
-            self.check_published(env, first, matrix, rows.clone())?;
-            Ok(Operand { matrix, rows, bytes })
+            let pieces = matrix.pieces(rows, turned).map_err(|reason| bad(descriptor, reason))?;
+            let bytes = self.bytes(env, first, pc, &pieces)?;
+            self.check_published(env, first, &pieces)?;
+            Ok::<_, LaneTrouble>(Operand { pieces, bytes })
         };
         let row = warp as usize * ROWS;
-        let (a, b) = (read(descriptors[0], row..row + ROWS)?, read(descriptors[1], 0..usize::from(op.columns))?);
+        let b = read(descriptors[1], 0..usize::from(op.columns), op.turned)?;
+        let a = match op.a {
+            None => read(descriptors[0], row..row + ROWS, false)?,
+            Some(a) => {
+                let slots = &env.code.vectors[a as usize..a as usize + 4];
+                Operand { pieces: Vec::new(), bytes: self.rows_in_registers(first, slots) }
+            }
+        };
         let pending = Pending { pc, op, adds: operands[2] & 1 != 0, a, b };
         self.warps[(first / 32) as usize].products.open.push(pending);
         Ok(())
+    }
+
+    /// A's rows, from the fragments of the ISA: word 2 r + h of a lane is row lane / 4 + 8 h, and two numbers, which are
+    /// bytes 16 r + lane % 4 * 4 and on.
+    fn rows_in_registers(&self, first: u32, slots: &[u32]) -> Vec<u8> {
+        let mut bytes = vec![0; ROWS * DEPTH];
+        for lane in 0..32 {
+            for (i, slot) in slots.iter().enumerate() {
+                let at = (lane as usize / 4 + i % 2 * 8) * DEPTH + i / 2 * PIECE + lane as usize % 4 * 4;
+                bytes[at..at + 4].copy_from_slice(&(self.lane_value(first, lane, *slot) as u32).to_le_bytes());
+            }
+        }
+        bytes
     }
 
     /// Checks that the warps of a warpgroup begin the same products, one after the other.
@@ -191,8 +234,8 @@ impl Block {
         Some((FaultKind::WarpgroupDiverged.into(), self.who(env, warp as u32 * 32)))
     }
 
-    /// The registers of the sums are the product's from now on.
-    fn take_sums(&mut self, code: &Code, first: u32, op: ProductOp) -> Result<(), LaneTrouble> {
+    /// The registers of the sums, and of a matrix in registers, are the product's from now on.
+    fn take_registers(&mut self, code: &Code, first: u32, op: ProductOp) -> Result<(), LaneTrouble> {
         let sums = |op: ProductOp| &code.vectors[op.d as usize..op.d as usize + usize::from(op.columns) / 2];
         let products = &self.warps[(first / 32) as usize].products;
         let unfenced = !products.fenced;
@@ -208,23 +251,24 @@ impl Block {
             let registers = &mut self.threads[(first + lane) as usize].watched;
             for slot in sums(op) {
                 match registers.get_mut(*slot as usize) {
+                    Some(register) if register.read > 0 => return Err((FaultKind::FragmentUnderWay.into(), lane)),
                     Some(register) if !register.touched && !unfenced => register.products += 1,
                     _ => return Err((FaultKind::SumsNotFenced.into(), lane)),
+                }
+            }
+            for slot in fragment(code, op) {
+                match registers.get_mut(*slot as usize) {
+                    Some(register) if register.products > 0 => return Err((FaultKind::SumsUnderWay.into(), lane)),
+                    Some(register) if !register.touched && !unfenced => register.read += 1,
+                    _ => return Err((FaultKind::FragmentNotFenced.into(), lane)),
                 }
             }
         }
         Ok(())
     }
 
-    /// The bytes of some rows, read by the warp's first thread at an instruction.
-    fn rows(
-        &mut self,
-        env: &mut Env,
-        first: u32,
-        pc: u32,
-        matrix: Matrix,
-        rows: std::ops::Range<usize>,
-    ) -> Result<Vec<u8>, LaneTrouble> {
+    /// The bytes of some pieces, read by the warp's first thread at an instruction.
+    fn bytes(&mut self, env: &mut Env, first: u32, pc: u32, pieces: &[u64]) -> Result<Vec<u8>, LaneTrouble> {
         let op = MemoryOp {
             offset: 0,
             place: Place::Shared,
@@ -236,36 +280,27 @@ impl Block {
         let thread = &mut self.threads[first as usize];
         // Whoever is blamed is to be blamed for the product.
         let here = std::mem::replace(&mut thread.pc, pc + 1);
-        let mut bytes = Vec::with_capacity(rows.len() * DEPTH);
-        for row in rows {
-            for piece in 0..DEPTH / 16 {
-                let address = matrix.address(row, piece);
-                let (piece, _) = locate(env, thread, op, address, AccessKind::Read).map_err(|trouble| (trouble, 0))?;
-                bytes.extend_from_slice(piece);
-            }
+        let mut bytes = Vec::with_capacity(pieces.len() * PIECE);
+        for address in pieces {
+            let (piece, _) = locate(env, thread, op, *address, AccessKind::Read).map_err(|trouble| (trouble, 0))?;
+            bytes.extend_from_slice(piece);
         }
         thread.pc = here;
         Ok(bytes)
     }
 
-    /// Checks that between whoever wrote some rows and the product there was a fence of proxies: the writer's behind the
+    /// Checks that between whoever wrote some pieces and the product there was a fence of proxies: the writer's behind the
     /// write, or this thread's behind what orders the write.
-    fn check_published(
-        &self,
-        env: &Env,
-        first: u32,
-        matrix: Matrix,
-        rows: std::ops::Range<usize>,
-    ) -> Result<(), LaneTrouble> {
+    fn check_published(&self, env: &Env, first: u32, pieces: &[u64]) -> Result<(), LaneTrouble> {
         if !env.checks.races {
             return Ok(());
         }
         let reader = &self.threads[first as usize];
-        for address in rows.flat_map(|row| (0..DEPTH / 16).map(move |piece| matrix.address(row, piece))) {
+        for &address in pieces {
             let id = (address >> SHARED_SPAN_BITS).wrapping_sub(1) as usize;
             let Some(region) = env.shared.get(id).and_then(Option::as_ref) else { continue };
             let at = address.wrapping_sub(region.base) as usize;
-            for who in region.shadow.writers(at, 16).filter(|who| who.block == env.number) {
+            for who in region.shadow.writers(at, PIECE).filter(|who| who.block == env.number) {
                 let writer = &self.threads[usize::from(who.thread)];
                 let seen = reader.published_known.get(usize::from(who.thread)).copied().unwrap_or(0);
                 if writer.published.max(seen) < who.clock {
@@ -280,15 +315,17 @@ impl Block {
     fn end(&mut self, env: &mut Env, first: u32, product: Pending) -> Result<(), LaneTrouble> {
         let Pending { pc, op, adds, a, b } = product;
         for operand in [&a, &b] {
-            let now = self.rows(env, first, pc, operand.matrix, operand.rows.clone())?;
+            let now = self.bytes(env, first, pc, &operand.pieces)?;
             if let Some(at) = now.iter().zip(&operand.bytes).position(|(now, then)| now != then) {
-                let row = operand.rows.start + at / DEPTH;
-                let address = operand.matrix.address(row, at % DEPTH / 16);
                 self.threads[first as usize].pc = pc + 1;
-                return Err((FaultKind::WrittenUnderWay { address }.into(), 0));
+                return Err((FaultKind::WrittenUnderWay { address: operand.pieces[at / PIECE] }.into(), 0));
             }
         }
-        let (a, b) = (values(&a.bytes, op.input, op.signs[0]), values(&b.bytes, op.input, op.signs[1]));
+        let (a, mut b) = (values(&a.bytes, op.input, op.signs[0]), values(&b.bytes, op.input, op.signs[1]));
+        if op.turned {
+            let columns = usize::from(op.columns);
+            b = (0..b.len()).map(|at| b[at % (DEPTH / 2) * columns + at / (DEPTH / 2)]).collect();
+        }
         let depth = a.len() / ROWS;
         let sums = &env.code.vectors[op.d as usize..op.d as usize + usize::from(op.columns) / 2];
         for lane in 0..32 {
@@ -301,9 +338,17 @@ impl Block {
                 self.set_lane(first, lane, *slot, u64::from((new as f32).to_bits()));
                 self.threads[(first + lane) as usize].watched[*slot as usize].products -= 1;
             }
+            for slot in fragment(env.code, op) {
+                self.threads[(first + lane) as usize].watched[*slot as usize].read -= 1;
+            }
         }
         Ok(())
     }
+}
+
+/// The registers that A is in, if it is in registers.
+fn fragment(code: &Code, op: ProductOp) -> &[u32] {
+    op.a.map_or(&[], |a| &code.vectors[a as usize..a as usize + 4])
 }
 
 /// The numbers of some rows, times a sign.
@@ -364,6 +409,9 @@ pub(super) fn watch(code: &Code, thread: &mut Thread, inst: &Inst) -> Outcome<()
         let Some(register) = thread.watched.get_mut(*slot as usize) else { continue };
         if register.products > 0 {
             return Err(FaultKind::SumsUnderWay.into());
+        }
+        if register.read > 0 {
+            return Err(FaultKind::FragmentUnderWay.into());
         }
         register.touched = true;
     }

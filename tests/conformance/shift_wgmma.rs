@@ -1,0 +1,112 @@
+//! Gaussian steps by the instruction of compute capability 9.0 against the oracle, and fits that take it where they are asked.
+
+use gpu::progress::HISTORY;
+use gpu::shift_wgmma::shift_wgmma_64;
+use modeseek::product::Instruction;
+use modeseek::reference::Metric;
+use modeseek::{Bandwidth, Device, Form, MeanShift, Points};
+
+use crate::check::is_interpreted;
+use crate::shift_tensor::{Case, clusters, two_clusters};
+use crate::wgmma::is_missing;
+
+const BY: Instruction = Instruction::Warpgroup;
+
+/// Both forms and both accuracies, at sizes around tiles of points and blocks of queries.
+pub fn steps_of_warpgroups(device: &Device) {
+    if is_missing(device) {
+        return;
+    }
+    let sizes: &[(usize, usize)] =
+        if is_interpreted(device) { &[(1, 1), (150, 70)] } else { &[(1, 1), (150, 70), (70, 200), (257, 130)] };
+    for &(n, m) in sizes {
+        for d in [33, 50, 64, 65, 128] {
+            let (points, queries) = (clusters(n, d, (n + d) as u64), clusters(m, d, (m + d + 1) as u64));
+            let rough = Case { points: points.clone(), queries, d, rough: true, blurring: false, by: BY };
+            rough.check(device, 1.5);
+            Case { rough: false, ..rough }.check(device, 1.5);
+            Case { queries: points.clone(), points, d, rough: false, blurring: true, by: BY }.check(device, 1.0);
+        }
+    }
+}
+
+/// More tiles of points than shared memory holds, of which the last is not full.
+pub fn many_tiles_of_warpgroups(device: &Device) {
+    if is_missing(device) {
+        return;
+    }
+    for (n, d) in [(5 * 128 + 9, 40), (4 * 64 + 9, 100)] {
+        let (points, queries) = (clusters(n, d, 5), clusters(9, d, 6));
+        let case = Case { points, queries, d, rough: false, blurring: false, by: BY };
+        case.check(device, 1.0);
+        Case { rough: true, ..case }.check(device, 1.0);
+    }
+}
+
+/// The same bits again, and in any other place, of another warpgroup and of another block; and for points on one spot.
+pub fn places_do_not_matter_of_warpgroups(device: &Device) {
+    if is_missing(device) {
+        return;
+    }
+    for d in [64, 128] {
+        places_do_not_matter(device, 100, 133, d);
+    }
+}
+
+fn places_do_not_matter(device: &Device, n: usize, m: usize, d: usize) {
+    let points = clusters(n, d, 7);
+    let mut queries = clusters(m, d, 8);
+    let first = queries[..d].to_vec();
+    let others = [40, 101, 131];
+    others.iter().for_each(|other| queries[other * d..][..d].copy_from_slice(&first));
+    let case = Case { points, queries, d, rough: false, blurring: false, by: BY };
+    let (found, sums, _) = case.step(device, 1.0);
+    assert_eq!((&found, &sums), (&case.step(device, 1.0).0, &case.step(device, 1.0).1), "not the same bits");
+    for other in others {
+        assert_eq!(found[..d], found[other * d..][..d], "{other} is where the first is");
+        assert_eq!(sums[0], sums[other]);
+    }
+    let spot: Vec<f32> = (0..d).map(|c| 0.02 * c as f32 - 1.0).collect();
+    let points = spot.repeat(67);
+    let case = Case { queries: points.clone(), points, d, rough: false, blurring: true, by: BY };
+    case.check(device, 1.0);
+    let (found, _, _) = case.step(device, 1.0);
+    assert!(found.chunks(d).all(|row| row == &found[..d]), "points that have met part");
+}
+
+/// A point that is no number is not lost.
+pub fn what_is_no_number_of_warpgroups(device: &Device) {
+    if is_missing(device) {
+        return;
+    }
+    let d = 50;
+    let mut points = clusters(40, d, 3);
+    points[17 * d + 5] = f32::NAN;
+    let case = Case { queries: points.clone(), points, d, rough: false, blurring: true, by: BY };
+    let (moved, _, state) = case.step(device, 1.0);
+    assert!(moved[5].is_nan(), "a point that is no number pulls every query");
+    assert!(f32::from_bits(state[HISTORY + 1]).is_nan());
+}
+
+/// Fits take it where it is asked for and there, in as many dimensions as it is for, say so, and find what others find.
+pub fn fits_by_an_instruction(device: &Device) {
+    let has = device.machine() == cuda_std::machine::MachineKind::Gpu && device.has(&shift_wgmma_64::KERNEL);
+    for (d, form) in [(40, Form::Blurring), (40, Form::Standard), (100, Form::Blurring), (24, Form::Blurring)] {
+        let n = if is_interpreted(device) { 40 } else { 300 };
+        let points = Points::from_rows(&two_clusters(n, d), d).unwrap();
+        let fit = |instruction| {
+            let estimator = MeanShift::new().on(device).bandwidth(Bandwidth::Fixed(1.0)).form(form);
+            estimator.instruction(instruction).fit(&points).unwrap()
+        };
+        let (other, found) = (fit(Instruction::default()), fit(BY));
+        let what = format!("d = {d}, {form:?}");
+        assert!(!other.path.reason.contains("wgmma"), "{what}: {}", other.path.reason);
+        let expected = has && d > 32;
+        assert_eq!(found.path.reason.ends_with("on tensor cores by wgmma"), expected, "{what}: {}", found.path.reason);
+        assert_eq!((found.labels, found.modes.len()), (other.labels, 2), "{what}");
+        for (found, other) in found.modes.iter().zip(&other.modes) {
+            let apart = Metric::L2.distance(&found.position, &other.position);
+            assert!(apart <= 1e-3, "{what}: a mode is off by {apart:e}");
+        }
+    }
+}
