@@ -269,14 +269,18 @@ pub fn unseen<T>(address: *const T) -> *const T {
     address
 }
 
-/// Has a processor that can be asked fetch the line of an address, of whatever it may be, into its second cache.
+/// Has a processor that can be asked fetch the line of an address, of whatever it may be, into its first cache, or its second.
 #[inline(always)]
-pub fn prefetch(address: *const f32) {
+pub fn prefetch<const FIRST: bool>(address: *const f32) {
     #[cfg(target_arch = "x86_64")]
     // SAFETY: it touches nothing, and every processor of the architecture has it.
     unsafe {
-        use core::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
-        _mm_prefetch::<_MM_HINT_T1>(address.cast());
+        use core::arch::x86_64::{_MM_HINT_T0, _MM_HINT_T1, _mm_prefetch};
+        if FIRST {
+            _mm_prefetch::<_MM_HINT_T0>(address.cast());
+        } else {
+            _mm_prefetch::<_MM_HINT_T1>(address.cast());
+        }
     }
     #[cfg(not(target_arch = "x86_64"))]
     let _ = address;

@@ -85,13 +85,7 @@ fn ask<const HELD: usize, const LANES: usize>(row: *const f32, apart: usize, pan
     const ACROSS: usize = DEPTH / LINE;
     let lines = (HELD * ACROSS).div_ceil(panels(LANES));
     for line in panel * lines..(panel + 1) * lines {
-        let _line = row.wrapping_add(line / ACROSS * apart + line % ACROSS * LINE);
-        #[cfg(target_arch = "x86_64")]
-        // SAFETY: a hint, which may name any address, and reads nothing that a program could see.
-        unsafe {
-            use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-            _mm_prefetch::<_MM_HINT_T0>(_line.cast());
-        }
+        lanes::prefetch::<true>(row.wrapping_add(line / ACROSS * apart + line % ACROSS * LINE));
     }
 }
 

@@ -51,7 +51,7 @@ fn foresee(points: *const f32, (c0, d): (usize, usize), j0: usize, stride: usize
     let (from, j0) = if c0 + CHUNK < d { (c0 + CHUNK, j0) } else { (0, j0 + BOX) };
     for c in from..d.min(from + CHUNK) {
         for line in 0..BOX / LINE {
-            lanes::prefetch(points.wrapping_add(c * stride + j0 + line * LINE));
+            lanes::prefetch::<false>(points.wrapping_add(c * stride + j0 + line * LINE));
         }
     }
 }
