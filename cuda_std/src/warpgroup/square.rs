@@ -3,7 +3,7 @@
 use super::Matrix;
 use crate::words;
 
-/// A thread's part of 64 x 64 sums: as of [`Sums`], of the first 64 columns.
+/// A thread's part of 64 x 64 sums: as of [`Sums`](super::Sums), of the first 64 columns.
 ///
 /// ```
 /// let sums: cuda_std::warpgroup::Sums64 = [0.0; 32];
