@@ -295,13 +295,17 @@ class CommandLine(Case):
         self.assertEqual(set(done.stderr.splitlines()), {f"gpu-check: {out} cannot be written: File too large"})
 
     def test_interrupted(self) -> None:
+        def heard() -> None:
+            # Whoever is started in the background of a shell has been told not to hear Ctrl-C.
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+
         self.pack_once()
         for sign in (signal.SIGINT, signal.SIGTERM):
             out = self.folder / f"out-{sign.name}"
             command = [sys.executable, str(self.folder / "gpu-check"), "run", "--device", "cpu", "--out", str(out),
                        "--parts", "ceilings,kernels,peers", "--minutes", "2"]
             fake = environment(self.folder, "kernels:hang")
-            run = subprocess.Popen(command, env=fake, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            run = subprocess.Popen(command, env=fake, stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=heard)
             children = self.hanging(run)
             run.send_signal(sign)
             printed, errors = run.communicate(timeout=30)
