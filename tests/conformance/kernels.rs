@@ -325,7 +325,9 @@ fn reduced(
 pub fn reduce_weighted(device: &Device) {
     // Rows in quads and not, whole turns and rests of them, more rows than a warp or a block takes.
     let sizes = [(1, 1, 1), (3, 5, 2), (2, 1000, 3), (5, 333, 4), (2, 1203, 6), (3, 129, 9), (1, 64, 8), (70, 36, 12)];
-    for (m, n, d) in sizes.into_iter().chain([(9, 260, 1), (33, 132, 2), (8, 516, 3), (17, 128, 4), (2, 200, 16)]) {
+    for (m, n, d) in
+        sizes.into_iter().chain([(9, 260, 1), (33, 132, 2), (8, 516, 3), (17, 128, 4), (2, 200, 16), (5, 150, 35)])
+    {
         let weights: Vec<f32> = random(m * n, 8).iter().map(|w| w.abs() + 0.01).collect();
         let points = random(n * d, 9);
         let expected = reference::reduce_weighted(&wide(&weights), &wide(&points), n, d);
