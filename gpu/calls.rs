@@ -185,6 +185,8 @@ pub struct Steps {
     pub plain: [Step; 4],
     /// For marked points of d = 1, 2, 3, 4.
     pub marked: [Step; 4],
+    /// For d = 2, 3, where boxes are known: by products in boxes that are small (local.rs). Only some weights have them.
+    pub local: &'static [Step],
     /// For d up to 8, 16 and 32. They leave out no pair, whatever [`Call::near`] says.
     pub wide: [Step; 3],
     /// For any d: plain, marked, and marked with any norm.
@@ -207,7 +209,18 @@ impl Steps {
     pub fn choose(&self, machine: MachineKind, d: u32, norm: Norm, marked: bool) -> Step {
         match shift_wide::instance(machine, d) {
             Some(which) if norm == Norm::L2 && !marked => self.wide[which],
-            _ => self.choose_near(d, norm, marked),
+            _ => self.every_pair(d, norm, marked),
+        }
+    }
+
+    /// The step with registers for points of d coordinates, or the one for any d.
+    fn every_pair(&self, d: u32, norm: Norm, marked: bool) -> Step {
+        match (norm == Norm::L2, marked, d) {
+            (false, ..) => self.any[2],
+            (true, false, 1..=4) => self.plain[d as usize - 1],
+            (true, true, 1..=4) => self.marked[d as usize - 1],
+            (true, false, _) => self.any[0],
+            (true, true, _) => self.any[1],
         }
     }
 
@@ -220,13 +233,28 @@ impl Steps {
     /// assert_eq!(STEPS.choose_near(5, Norm::L2, false) as usize, STEPS.any[0] as usize);
     /// ```
     pub fn choose_near(&self, d: u32, norm: Norm, marked: bool) -> Step {
-        match (norm == Norm::L2, marked, d) {
-            (false, ..) => self.any[2],
-            (true, false, 1..=4) => self.plain[d as usize - 1],
-            (true, true, 1..=4) => self.marked[d as usize - 1],
-            (true, false, _) => self.any[0],
-            (true, true, _) => self.any[1],
+        match self.local(d) {
+            Some(step) if norm == Norm::L2 && !marked => *step,
+            _ => self.every_pair(d, norm, marked),
         }
+    }
+
+    /// The step by products in small boxes, for unmarked points of d coordinates, with the 2-norm; if there is one.
+    fn local(&self, d: u32) -> Option<&Step> {
+        self.local.get((d as usize).checked_sub(2)?)
+    }
+
+    /// Whether [`choose_near`](Self::choose_near) gives unmarked points of d coordinates, with the 2-norm, a step that takes
+    /// fewer operations where boxes are small, even if none is left out.
+    ///
+    /// ```
+    /// use gpu::{cauchy, gaussian};
+    ///
+    /// assert_eq!([1, 2, 3, 4].map(|d| gaussian::STEPS.has_products(d)), [false, true, true, false]);
+    /// assert!(!cauchy::STEPS.has_products(2));
+    /// ```
+    pub fn has_products(&self, d: u32) -> bool {
+        self.local(d).is_some()
     }
 
     /// Queries of a GPU's block of the step that [`choose`](Self::choose) gives, and blocks that fill the largest GPUs, if

@@ -269,6 +269,25 @@ pub fn unseen<T>(address: *const T) -> *const T {
     address
 }
 
+/// What there is at an address of which the compiler does not know that it is this one: from memory.
+#[inline(always)]
+pub fn read_unseen<T: Copy>(value: &T) -> T {
+    // SAFETY: the address is that of the value.
+    unsafe { unseen(value).read() }
+}
+
+/// The same value; a processor's, which has more than four lanes, reads it from memory wherever it is used. Left in registers
+/// over a long function, LLVM comes to see single lanes in it, and takes vectors to pieces in its loops.
+#[inline(always)]
+pub fn seen_anew<const LANES: usize, T>(value: &T) -> &T {
+    if LANES > 4 {
+        // SAFETY: the address is that of the value.
+        unsafe { &*unseen(value) }
+    } else {
+        value
+    }
+}
+
 /// Has a processor that can be asked fetch the line of an address, of whatever it may be, into its first cache, or its second.
 #[inline(always)]
 pub fn prefetch<const FIRST: bool>(address: *const f32) {

@@ -18,12 +18,20 @@
 
 use cuda_std::prelude::*;
 
+use crate::rows::Row;
+
 /// Points of a box. Divides the tiles of the steps.
 pub const BOX: usize = 64;
 
 /// Points of a wide box, of which none is loaded if no query is near: a multiple of [`BOX`], and of the steps'
 /// tiles.
 pub const WIDE: usize = 1024;
+
+/// The largest squared half diagonal, scaled, of a box whose points are counted from its middle: see local.rs.
+const SMALL: f32 = 4.0;
+
+/// Beyond this squared distance from its middle, scaled, no point of such a box has any weight: 2^-146 at most.
+const FAR: f32 = 200.0;
 
 /// Numbers that hold the boxes of n points of d coordinates: [`BOX`] points each, then [`WIDE`] each.
 ///
@@ -77,7 +85,38 @@ unsafe fn side(boxes: &[f32], b: usize, d: usize, c: usize) -> (f32, f32) {
     (low, high)
 }
 
+/// Where the points of a box are counted from: see local.rs.
+pub(crate) struct Frame<const D: usize> {
+    /// The middle of the box.
+    pub middle: [f32; D],
+    /// The square of how far from it a query may be that is near.
+    pub limit: f32,
+}
+
 impl Near<'_> {
+    /// That of point j's box, where rows are counted from it and the box is [`SMALL`].
+    ///
+    /// # Safety
+    /// Of such rows: the boxes are as [`Near`] says, for D coordinates, and j is one of the points.
+    #[inline(always)]
+    pub(crate) unsafe fn frame<M: Machine, R: Row<D>, const D: usize>(&self, j: u32) -> Option<Frame<D>> {
+        if !R::LOCAL {
+            return None;
+        }
+        let (mut middle, mut squared) = ([0.0; D], 0.0);
+        for c in 0..D {
+            // SAFETY: the caller's promise.
+            let (low, high) = unsafe { side(self.boxes, j as usize / BOX, D, c) };
+            let half = 0.5 * (high - low);
+            middle[c] = low + half;
+            squared = M::mul_add(half, half, squared);
+        }
+        let farthest = M::sqrt(self.reach2) + M::sqrt(squared);
+        let limit = farthest * farthest * (1.0 + 1e-6);
+        // A NaN is not small.
+        (squared <= SMALL).then_some(Frame { middle, limit: if limit < FAR { limit } else { FAR } })
+    }
+
     /// Whether anything may be left out at all: the same for all threads.
     #[inline(always)]
     pub fn is_on(&self) -> bool {

@@ -4,14 +4,27 @@
 pub trait Row<const D: usize>: Copy {
     /// Whether a point has marks of its own: see [`factor`](Self::factor) and [`scale`](Self::scale).
     const MARKED: bool;
+    /// Whether a point is where it is from the middle of its box, with what products want of it: see local.rs.
+    const LOCAL: bool = false;
     /// The point with these coordinates and marks.
     fn new(coordinates: [f32; D], factor: f32, scale: f32) -> Self;
     /// Its coordinates.
     fn coordinates(&self) -> [f32; D];
     /// What its weight is multiplied by: 1 without marks.
-    fn factor(&self) -> f32;
+    #[inline(always)]
+    fn factor(&self) -> f32 {
+        1.0
+    }
     /// What a squared distance to it is multiplied by, before the weight is taken: 1 without marks.
-    fn scale(&self) -> f32;
+    #[inline(always)]
+    fn scale(&self) -> f32 {
+        1.0
+    }
+    /// |x|^2, where the row has it.
+    #[inline(always)]
+    fn squared(&self) -> f32 {
+        0.0
+    }
 }
 
 macro_rules! rows {
@@ -34,16 +47,6 @@ macro_rules! rows {
             #[inline(always)]
             fn coordinates(&self) -> [f32; $d] {
                 self.coordinates
-            }
-
-            #[inline(always)]
-            fn factor(&self) -> f32 {
-                1.0
-            }
-
-            #[inline(always)]
-            fn scale(&self) -> f32 {
-                1.0
             }
         }
 
@@ -87,4 +90,45 @@ rows! {
     Row2, Marked2: 2, 8;
     Row3, Marked3: 3, 16;
     Row4, Marked4: 4, 16;
+}
+
+macro_rules! local_rows {
+    ($($local:ident: $d:literal;)*) => { $(
+        #[doc = concat!("A point in a tile: ", $d, " coordinates, and the sum of their squares.")]
+        #[derive(Clone, Copy)]
+        #[repr(C, align(16))]
+        pub struct $local {
+            coordinates: [f32; $d],
+            squared: f32,
+        }
+
+        impl Row<$d> for $local {
+            const MARKED: bool = false;
+            const LOCAL: bool = true;
+
+            #[inline(always)]
+            fn new(coordinates: [f32; $d], _factor: f32, _scale: f32) -> Self {
+                let mut squared = coordinates[0] * coordinates[0];
+                for c in 1..$d {
+                    squared += coordinates[c] * coordinates[c];
+                }
+                Self { coordinates, squared }
+            }
+
+            #[inline(always)]
+            fn coordinates(&self) -> [f32; $d] {
+                self.coordinates
+            }
+
+            #[inline(always)]
+            fn squared(&self) -> f32 {
+                self.squared
+            }
+        }
+    )* };
+}
+
+local_rows! {
+    Local2: 2;
+    Local3: 3;
 }

@@ -33,6 +33,7 @@
 use cuda_std::prelude::*;
 
 use crate::lanes;
+use crate::local;
 use crate::near::{BOX, Near, WIDE};
 use crate::progress;
 use crate::rows::Row;
@@ -44,6 +45,10 @@ pub const TILE: usize = WIDE;
 
 /// Points that a GPU's inner loop takes at a time.
 const UNROLL: usize = 4;
+
+/// Lanes with AVX-512 and AVX2.
+pub(crate) const AVX512: usize = 32;
+const AVX2: usize = 16;
 
 /// The arguments of a step, which are the same for every kernel of the family.
 #[doc(hidden)]
@@ -80,7 +85,7 @@ pub struct Arguments<'a> {
 }
 
 /// Sums of a thread's queries: sum_j w (x_j - q_i) in each coordinate, and sum_j w.
-type Sums<const D: usize, const LANES: usize> = ([[f32; LANES]; D], [f32; LANES]);
+pub(crate) type Sums<const D: usize, const LANES: usize> = ([[f32; LANES]; D], [f32; LANES]);
 
 /// What a tile of points adds to a thread's queries.
 ///
@@ -93,7 +98,15 @@ fn pull<M: Machine, W: Weight, R: Row<D>, const D: usize, const LANES: usize>(
 ) -> Sums<D, LANES> {
     let none = ([[0.0; LANES]; D], [0.0; LANES]);
     if LANES > 4 {
-        return pull_groups::<M, W, R, D, LANES, 1>(rows, queries, none);
+        // What comes of it goes through memory: what is done with it elsewhere has LLVM take vectors to pieces in the loop. With
+        // both vectors of three or more coordinates it does so by itself.
+        return lanes::read_unseen(&if D > 2 && LANES == AVX512 {
+            pull_halves::<M, W, R, D, LANES, { AVX512 / 2 }, false>(rows, queries)
+        } else if D > 3 && R::MARKED && LANES == AVX2 {
+            pull_halves::<M, W, R, D, LANES, { AVX2 / 2 }, false>(rows, queries)
+        } else {
+            pull_groups::<M, W, R, D, LANES, 1>(rows, queries, none)
+        });
     }
     // Of rows that take two loads, four would be a loop that LLVM does not unroll.
     let (sums, taken) = if size_of::<R>() > 16 {
@@ -104,13 +117,52 @@ fn pull<M: Machine, W: Weight, R: Row<D>, const D: usize, const LANES: usize>(
     pull_groups::<M, W, R, D, LANES, 1>(&rows[taken..], queries, sums)
 }
 
+/// [`pull_groups`] of one half of the lanes after the other, to the bit; or [`local::pull_groups`], if sums are of products.
+#[inline(always)]
+pub(crate) fn pull_halves<
+    M: Machine,
+    W: Weight,
+    R: Row<D>,
+    const D: usize,
+    const LANES: usize,
+    const HALF: usize,
+    const PRODUCTS: bool,
+>(
+    rows: &[R],
+    queries: &[[f32; LANES]; D],
+) -> Sums<D, LANES> {
+    let (mut sums, mut totals) = ([[0.0; LANES]; D], [0.0; LANES]);
+    for first in [0, HALF] {
+        let mut half = [[0.0; HALF]; D];
+        for c in 0..D {
+            for lane in 0..HALF {
+                half[c][lane] = queries[c][first + lane];
+            }
+        }
+        let none = ([[0.0; HALF]; D], [0.0; HALF]);
+        let half = lanes::read_unseen(&half);
+        let (half_sums, half_totals) = lanes::read_unseen(&if PRODUCTS {
+            local::pull_groups::<M, W, R, D, HALF, 1>(rows, &half, none)
+        } else {
+            pull_groups::<M, W, R, D, HALF, 1>(rows, &half, none)
+        });
+        for lane in 0..HALF {
+            totals[first + lane] = half_totals[lane];
+            for c in 0..D {
+                sums[c][first + lane] = half_sums[c][lane];
+            }
+        }
+    }
+    (sums, totals)
+}
+
 /// Neighbouring points of a tile. Whole groups of 16 bytes lie aligned to them, from which a GPU
 /// makes one load.
 ///
 /// # Safety
 /// `first` points to GROUP points of a tile, GROUP of them a multiple from its start.
 #[inline(always)]
-unsafe fn read_group<R: Copy, const GROUP: usize>(first: *const R) -> [R; GROUP] {
+pub(crate) unsafe fn read_group<R: Copy, const GROUP: usize>(first: *const R) -> [R; GROUP] {
     #[derive(Clone, Copy)]
     #[repr(C, align(16))]
     struct Aligned<T>(T);
@@ -178,14 +230,19 @@ fn pull_groups<M: Machine, W: Weight, R: Row<D>, const D: usize, const LANES: us
 /// The slices are as [`Arguments`] says; `tile` has room for `len` points, which lie among the n, and
 /// nobody else touches it until the next barrier but the block's other threads, here.
 #[inline(always)]
-unsafe fn stage<R: Row<D>, const D: usize>(arguments: &Arguments<'_>, tile: *mut R, j0: u32, len: u32) {
+unsafe fn stage<M: Machine, R: Row<D>, const D: usize>(arguments: &Arguments<'_>, tile: *mut R, j0: u32, len: u32) {
     let (points, marks, stride) = (arguments.points.as_ptr(), arguments.marks.as_ptr(), arguments.stride as usize);
     let mut j = thread::thread_idx_x();
     while j < len {
         let at = (j0 + j) as usize;
         // SAFETY: the caller's promise; this thread alone writes the cell before the barrier.
         unsafe {
-            let coordinates = core::array::from_fn(|c| points.add(c * stride + at).read());
+            let mut coordinates: [f32; D] = core::array::from_fn(|c| points.add(c * stride + at).read());
+            if let Some(frame) = arguments.near.frame::<M, R, D>(at as u32) {
+                for c in 0..D {
+                    coordinates[c] -= frame.middle[c];
+                }
+            }
             let (factor, scale) =
                 if R::MARKED { (marks.add(at).read(), marks.add(stride + at).read()) } else { (1.0, 1.0) };
             tile.add(j as usize).write(R::new(coordinates, factor, scale));
@@ -261,6 +318,7 @@ pub unsafe fn step<M: Machine, W: Weight, R: Row<D>, const D: usize, const LANES
     tile: *mut R,
     mut arguments: Arguments<'_>,
 ) {
+    const { assert!(!R::LOCAL || W::MULTIPLIES, "sums of products want a weight that makes products of sums") };
     // SAFETY: the caller's promise; launches follow one another.
     let active = unsafe { progress::active(arguments.state, arguments.limit) };
     let in_block = thread::block_dim_x() * LANES as u32;
@@ -279,7 +337,7 @@ pub unsafe fn step<M: Machine, W: Weight, R: Row<D>, const D: usize, const LANES
         queries[c] = unsafe { lanes::load(arguments.queries, c * query_stride as usize + load) };
     }
     let near = arguments.near;
-    let (part, count) = (if near.is_on() { BOX } else { TILE } as u32, active.saturating_sub(first));
+    let (part, count) = (if R::LOCAL || near.is_on() { BOX } else { TILE } as u32, active.saturating_sub(first));
     // The points seen are 64 bits lest they share a register's zero with j0, which all threads have in common.
     let (mut sums, mut totals, mut seen) = ([[0.0; LANES]; D], [0.0; LANES], 0_u64);
     let (mut j0, end) = arguments.slices.range(n);
@@ -291,17 +349,33 @@ pub unsafe fn step<M: Machine, W: Weight, R: Row<D>, const D: usize, const LANES
         }
         let len = (end - j0).min(TILE as u32);
         // SAFETY: nobody reads the tile between the barriers below and above.
-        unsafe { stage::<R, D>(&arguments, tile, j0, len) };
+        unsafe { stage::<M, R, D>(&arguments, tile, j0, len) };
         thread::sync_threads();
         let mut at = 0;
         while moves && at < len {
+            let queries = lanes::seen_anew::<LANES, _>(&queries);
             // SAFETY: the point is one of n.
-            let distances = unsafe { near.distances::<M, D, LANES>(&queries, j0 + at, count) };
-            if !near.all_far(&distances) {
+            if let Some(frame) = unsafe { near.frame::<M, R, D>(j0 + at) } {
                 let points = part.min(len - at) as usize;
                 // SAFETY: `len` points were written before the barrier, and are not touched until the next.
                 let rows = unsafe { core::slice::from_raw_parts(tile.add(at as usize), points) };
-                let (part_sums, part_totals) = pull::<M, W, R, D, LANES>(rows, &queries);
+                if let Some(found) = local::pull::<M, W, R, D, LANES>(rows, queries, &frame, count) {
+                    totals = lanes::add(totals, found.1);
+                    for c in 0..D {
+                        sums[c] = lanes::add(sums[c], found.0[c]);
+                    }
+                    seen += points as u64;
+                }
+                at += part;
+                continue;
+            }
+            // SAFETY: as above.
+            let distances = unsafe { near.distances::<M, D, LANES>(queries, j0 + at, count) };
+            if !near.all_far(&distances) {
+                let points = part.min(len - at) as usize;
+                // SAFETY: as above.
+                let rows = unsafe { core::slice::from_raw_parts(tile.add(at as usize), points) };
+                let (part_sums, part_totals) = pull::<M, W, R, D, LANES>(rows, queries);
                 totals = lanes::add(totals, near.masked(&distances, part_totals));
                 for c in 0..D {
                     sums[c] = lanes::add(sums[c], near.masked(&distances, part_sums[c]));

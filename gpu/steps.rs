@@ -7,7 +7,8 @@
 /// Makes the kernels of a weight function, and the [`Steps`] by which the estimator launches them.
 ///
 /// The names are those of the kernels: for d = 1, 2, 3, 4, the same for marked points, for up to 8, 16 and 32
-/// dimensions, and for any d: plain, marked, and marked with any norm.
+/// dimensions, and for any d: plain, marked, and marked with any norm. Behind `marked` there may be a line
+/// `local: name_2, name_3;` for a weight that [makes products of sums](crate::weight::Weight::MULTIPLIES).
 ///
 /// ```
 /// use cuda_std::prelude::*;
@@ -50,6 +51,7 @@ macro_rules! fused_steps {
         $(#[$doc:meta])* $weight:ident;
         plain: $p1:ident, $p2:ident, $p3:ident, $p4:ident;
         marked: $m1:ident, $m2:ident, $m3:ident, $m4:ident;
+        $(local: $l2:ident, $l3:ident;)?
         wide: $w8:ident, $w16:ident, $w32:ident;
         any: $any:ident, $any_marked:ident, $any_norm:ident;
     ) => {
@@ -67,6 +69,10 @@ macro_rules! fused_steps {
                 rolled $m2<$crate::rows::Marked2, 2>,
                 $m3<$crate::rows::Marked3, 3>,
                 $m4<$crate::rows::Marked4, 4>,
+                $(
+                    registers(80) $l2<$crate::rows::Local2, 2>,
+                    registers(96) $l3<$crate::rows::Local3, 3>,
+                )?
             ),
             threads = 32..=1024,
             grid = (most.div_ceil(block.x * Machine::LANES), n.div_ceil(slice.max(1))),
@@ -83,7 +89,7 @@ macro_rules! fused_steps {
                 stride.is_multiple_of($crate::layout::STRIDE),
                 query_stride.is_multiple_of($crate::layout::STRIDE),
                 reach2 == f32::INFINITY || <$weight as $crate::weight::Weight>::ENDS,
-                reach2 == f32::INFINITY || boxes.len() >= $crate::near::len(n, D),
+                (reach2 == f32::INFINITY && !<R as $crate::rows::Row<D>>::LOCAL) || boxes.len() >= $crate::near::len(n, D),
                 reach2 == f32::INFINITY || query_box == block.x * Machine::LANES,
                 reach2 == f32::INFINITY || query_boxes.len() >= most.div_ceil(query_box) * D * 2,
                 slice >= 1,
@@ -273,6 +279,7 @@ macro_rules! fused_steps {
             oracle: <$weight as $crate::weight::Weight>::oracle,
             plain: $crate::steps!(specialised $p1, $p2, $p3, $p4),
             marked: $crate::steps!(specialised $m1, $m2, $m3, $m4),
+            local: &$crate::steps!(specialised $($l2, $l3)?),
             wide: $crate::steps!(wide $w8, $w16, $w32),
             any: $crate::steps!(any $any, $any_marked, $any_norm),
         };

@@ -51,6 +51,9 @@ pub trait Weight {
     const LEAST: f32 = 0.0;
     /// Whether steps may leave out points that are far (near.rs): it is known how far the weight reaches.
     const ENDS: bool = false;
+    /// Whether W(a + b) = W(a) W(b), for any a and b of which none is below -60: then sums over a box of points may be taken of
+    /// products (local.rs).
+    const MULTIPLIES: bool = false;
     /// The weight at a scaled squared distance; 1 at 0, and never negative.
     ///
     /// ```
@@ -139,6 +142,7 @@ impl Weight for Gaussian {
     /// sqrt(log2(e) / 2)
     const SCALE: f64 = 0.849_321_800_288_019_1;
     const ENDS: bool = true;
+    const MULTIPLIES: bool = true;
 
     /// 2^-68: a processor has no power below 2^-100 (exp2.rs), a GPU none below 2^-126. So no 2^31 points, none of
     /// which weighs 2 by itself, are of any weight where a processor cuts them off. It is what a single point weighs

@@ -216,6 +216,92 @@ pub fn places_do_not_matter(device: &Device) {
     }
 }
 
+/// Sums of products, in boxes that are small, in boxes that are not, and in both; far from the origin; and of points of which
+/// none is different. Of 64 points of a square of side 4 the box is not small, of one of side 2 it is.
+pub fn sums_of_products(device: &Device) {
+    let sizes: &[_] = match is_interpreted(device) {
+        true => &[(1, None), (150, None), (1100, Some(40))],
+        false => &[(1, None), (2, None), (65, None), (1000, None), (2100, Some(70)), (300, Some(1100))],
+    };
+    for d in [2, 3] {
+        for &(n, m) in sizes {
+            // Scaled coordinates are within 2 of the origin, or of the middle of the set.
+            for (what, size, origin) in [
+                ("wide", 1.0, 0.0),
+                ("small", 0.5, 0.0),
+                ("tiny", 1e-3, 1.0),
+                ("far", 0.5, 1024.0),
+                ("mixed", 0.0, 0.0),
+            ] {
+                let mut set = Set::new(WeightFunction::Gaussian, Kernel::Local, (n, m, d));
+                let place = |rows: &mut Vec<f32>| {
+                    for (i, x) in rows.iter_mut().enumerate() {
+                        let size = if what == "mixed" { [1.0, 0.5][i / d / 64 % 2] } else { size };
+                        // On a grid that is as fine far from the origin.
+                        *x = (*x * size * 4096.0).round() / 4096.0 + origin;
+                    }
+                };
+                place(&mut set.points);
+                set.queries.iter_mut().for_each(place);
+                let tolerance = if m.is_some() { -1.0 } else { 0.25 };
+                let mut found = run(device, &set, tolerance, 1.0, SMALL);
+                if origin != 0.0 {
+                    // Whence it came and where it went are both rounded to the coordinates' own grid.
+                    for (x, q) in found.rows.iter_mut().zip(set.queries()) {
+                        assert!((*x - q).abs() <= 4.0, "{what}: {q} went to {x}");
+                    }
+                    let totals = found.totals.clone();
+                    set.points.iter_mut().for_each(|x| *x -= origin);
+                    set.queries.iter_mut().flatten().for_each(|x| *x -= origin);
+                    let near = run(device, &set, tolerance, 1.0, SMALL);
+                    assert_eq!(near.totals, totals, "{what}, {}: the origin counts", set.what());
+                    assert_eq!(near.squared, found.squared, "{what}, {}: the origin counts", set.what());
+                    found = near;
+                }
+                compare(&set, &found, 1.0);
+            }
+        }
+        // Points that are all the same stay exactly where they are.
+        let mut set = Set::new(WeightFunction::Gaussian, Kernel::Local, (100, None, d));
+        set.points.fill(0.7);
+        let found = run(device, &set, 0.25, 1.0, SMALL);
+        assert_eq!((found.rows, found.totals), (set.points, vec![100.0; 100]));
+    }
+}
+
+/// At any distance from a small box there is support or none, and never what is no number.
+pub fn products_of_far_queries(device: &Device) {
+    let mut set = Set::new(WeightFunction::Gaussian, Kernel::Local, (64, Some(70), 2));
+    set.points.iter_mut().for_each(|x| *x *= 0.5);
+    let distance = |i: usize| [0.25, 31.0, 200.0, 1e5, 1e19, 3e38][i % 6] * (1.0 + i as f32 / 70.0);
+    let queries = |i: usize| [if i % 12 < 6 { distance(i) } else { -distance(i) }.clamp(-3e38, 3e38), 0.0];
+    set.queries = Some((0..70).flat_map(queries).collect());
+    let near: Vec<usize> = (0..70).filter(|i| i % 6 == 0).collect();
+    let found = run(device, &set, -1.0, 1.0, SMALL);
+    for i in 0..70 {
+        let (row, q) = (&found.rows[i * 2..][..2], &set.queries()[i * 2..][..2]);
+        if near.contains(&i) {
+            assert!(found.totals[i] > 1.0, "query {i} is among the points");
+        } else {
+            assert_eq!((row, found.totals[i], found.squared[i]), (q, 0.0, 0.0), "query {i} has no support");
+        }
+    }
+    // Up to where the weights are no support, 8.2 scaled, they are those of the oracle; in steps of a 16th, from within the box.
+    set.queries = Some((0..70).flat_map(|i| [i as f32 / 8.0, 0.0]).collect());
+    let found = run(device, &set, -1.0, 1.0, SMALL);
+    let (points, h) = (wide(&set.points), WeightFunction::Gaussian.steps().scale);
+    for (i, q) in wide(set.queries()).chunks(2).enumerate() {
+        let weight = |x: &[f64]| set.function.weight(Metric::L2.distance(q, x) / h);
+        let total: f64 = points.chunks(2).map(weight).sum();
+        let least = f64::from(set.function.steps().least);
+        if (total - least).abs() < 0.01 * least {
+            continue;
+        }
+        let (total, found) = (if total > least { total } else { 0.0 }, f64::from(found.totals[i]));
+        assert!((found - total).abs() <= 2e-5 * total, "at {}: {found}, not {total}", q[0]);
+    }
+}
+
 /// However the points are shared out: sums are the oracle's, and the same for any size of block.
 pub fn points_in_slices(device: &Device) {
     // Several tiles in a slice, slices within a tile, and a last one of a single point.
@@ -224,8 +310,13 @@ pub fn points_in_slices(device: &Device) {
         false => &[(129, 75, 64), (130, 1, 64), (2049, 600, 1024), (5000, 260, 2048), (1500, 1500, 64)],
     };
     for &(n, m, slice) in cases {
-        for (kernel, d) in [(Kernel::Plain, 1), (Kernel::Plain, 2), (Kernel::Plain, 3), (Kernel::Marked, 4)] {
+        let kernels =
+            [(Kernel::Plain, 1), (Kernel::Plain, 2), (Kernel::Plain, 3), (Kernel::Marked, 4), (Kernel::Local, 3)];
+        for (kernel, d) in kernels {
             for (function, queries) in [(WeightFunction::Gaussian, Some(m)), (WeightFunction::Triangular, None)] {
+                if kernel == Kernel::Local && function.steps().local.is_empty() {
+                    continue;
+                }
                 let set = Set::new(function, kernel, (n, queries, d));
                 let tolerance = if queries.is_some() { -1.0 } else { 0.25 };
                 let run = |threads| run_in_slices(device, &set, (tolerance, 1.0), threads, None, slice);
@@ -316,6 +407,7 @@ pub fn nan_is_not_lost(device: &Device) {
     for (kernel, d) in [
         (Kernel::Plain, 2),
         (Kernel::Marked, 4),
+        (Kernel::Local, 3),
         (Kernel::Wide, 5),
         (Kernel::Any, 5),
         (Kernel::Norm(Metric::Lp(3.0)), 2),

@@ -22,6 +22,8 @@ pub enum Kernel {
     Plain,
     /// For marked points of such d.
     Marked,
+    /// For one of d = 2, 3, by products in small boxes.
+    Local,
     /// For one of d = 5 to 32.
     Wide,
     /// For any d.
@@ -39,7 +41,7 @@ fn width(d: usize) -> (usize, usize) {
 
 impl Kernel {
     pub fn marked(self) -> bool {
-        !matches!(self, Self::Plain | Self::Wide | Self::Any)
+        !matches!(self, Self::Plain | Self::Local | Self::Wide | Self::Any)
     }
 
     pub fn metric(self) -> Metric {
@@ -51,6 +53,7 @@ impl Kernel {
         match self {
             Self::Plain => steps.plain[d - 1],
             Self::Marked => steps.marked[d - 1],
+            Self::Local => steps.local[d - 2],
             Self::Wide => steps.wide[width(d).0],
             Self::Any => steps.any[0],
             Self::AnyMarked => steps.any[1],
@@ -64,6 +67,7 @@ impl Kernel {
         match self {
             Self::Plain => format!("shift_{weight}_{d}"),
             Self::Marked => format!("shift_{weight}_marked_{d}"),
+            Self::Local => format!("shift_{weight}_local_{d}"),
             Self::Wide => format!("shift_{weight}_{}", width(d).1),
             Self::Any => format!("shift_{weight}_any"),
             Self::AnyMarked => format!("shift_{weight}_marked_any"),
@@ -80,9 +84,10 @@ impl Kernel {
         }
     }
 
-    /// By how many roundings the power of a norm is off, in the kernels: 2^-21 for each of two powers.
+    /// By how many roundings the power of a norm is off, in the kernels, 2^-21 for each of two powers; and an exponent that is a
+    /// difference of numbers up to 28.
     pub fn powers(self) -> f64 {
-        if matches!(self, Self::Norm(Metric::Lp(_))) { 16.0 } else { 0.0 }
+        if matches!(self, Self::Norm(Metric::Lp(_)) | Self::Local) { 16.0 } else { 0.0 }
     }
 }
 
@@ -201,6 +206,8 @@ pub fn run_in_slices(
     slice: usize,
 ) -> Stepped {
     let (d, m, kernel) = (set.d, set.m(), set.kernel);
+    // Of some the boxes say where points are counted from, too.
+    let reach2 = reach2.or((kernel == Kernel::Local).then_some(f32::INFINITY));
     let (points, stride) = columns_of(device, &set.points, d);
     let (queries, query_stride) = columns_of(device, set.queries(), d);
     let column = |values: &[f32]| values.iter().copied().chain(std::iter::repeat(f32::NAN)).take(stride).collect();
@@ -241,7 +248,7 @@ pub fn run_in_slices(
         slices: Shared { partial: &mut partial, arrived: &mut arrived, points: slice as u32 },
     });
     assert_eq!(launch.kernel().name, kernel.name(set.function, d));
-    let threads = threads.filter(|_| matches!(kernel, Kernel::Plain | Kernel::Marked));
+    let threads = threads.filter(|_| matches!(kernel, Kernel::Plain | Kernel::Marked | Kernel::Local));
     device.launch(threads.into_iter().fold(launch, Launch::threads_per_block)).unwrap();
     assert!(device.download(&arrived).unwrap().iter().all(|&blocks| blocks == 0), "a launch leaves no trace");
     let (next, sums) = (device.download(&next).unwrap(), device.download(&sums).unwrap());
