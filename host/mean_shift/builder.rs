@@ -365,6 +365,13 @@ impl MeanShift {
         self.threads_per_block.or(self.step_threads)
     }
 
+    /// The same of a step over points in order. What was tuned is another kernel than the one by products, which has other
+    /// registers.
+    pub(super) fn blocks_in_order(&self, d: u32, marked: bool) -> Option<u32> {
+        let by_products = !marked && self.weight.steps().has_products(d);
+        if by_products { self.threads_per_block } else { self.blocks_of_steps() }
+    }
+
     /// These options on a device, for a field and so many queries: with its blocks.
     pub(super) fn shaped(&self, device: &Device, field: &Field, queries: u32) -> Self {
         let (weight, marked) = (self.weight.steps().name.to_owned(), !field.marks.is_empty());
@@ -379,6 +386,14 @@ impl MeanShift {
     pub(super) fn in_own_blocks<'a>(&self, d: u32, norm: Norm, step: Launch<'a>) -> Launch<'a> {
         match self.blocks_of_steps() {
             Some(threads) if d <= 4 && norm == Norm::L2 => step.threads_per_block(threads),
+            _ => step,
+        }
+    }
+
+    /// The same of a step over points in order, with the 2-norm.
+    pub(super) fn in_blocks_in_order<'a>(&self, d: u32, marked: bool, step: Launch<'a>) -> Launch<'a> {
+        match self.blocks_in_order(d, marked) {
+            Some(threads) if d <= 4 => step.threads_per_block(threads),
             _ => step,
         }
     }

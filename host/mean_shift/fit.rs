@@ -8,7 +8,7 @@ use super::assemble::Mode;
 use super::builder::MeanShift;
 use super::composed;
 use super::fitted::Fitted;
-use super::iterate::{Ends, Iteration, Watch};
+use super::iterate::{Ends, Iteration, Queries, Watch};
 use super::memory;
 use super::near::{self, Pairs};
 use super::options::{Form, Method};
@@ -283,18 +283,10 @@ impl MeanShift {
                 (ends, binned.path(why))
             }
             Way::Tiles(why) => {
-                let ends = match self.form {
-                    Form::Blurring => near::blur(&shaped, &prepared.field, queries.columns, watch),
-                    Form::Standard => near::climb(&shaped, &prepared.field, queries, watch),
-                };
-                let mut path = Path::exact("tiles", why);
-                if self.method != Method::Tiles {
-                    // Not yet counted, since it was not known.
-                    let field = &prepared.field;
-                    path.memory = near::bytes(field.n as usize, field.n as usize, field.d as usize);
-                }
-                (ends?, path)
+                let reach = Some(shaped.reach_of(n));
+                shaped.move_in_order(prepared, queries, reach, Path::exact("tiles", why), watch)?
             }
+            Way::InOrder(why) => shaped.move_in_order(prepared, queries, None, Path::exact("all pairs", why), watch)?,
             Way::AllPairs(why) => {
                 let mut path = Path::exact("all pairs", why);
                 if let Some(bytes) = prepared.field.tensor_bytes(self.form, &queries) {
@@ -311,6 +303,27 @@ impl MeanShift {
                 (ends?, path)
             }
         })
+    }
+
+    /// Moves queries over points in the order of a curve: all pairs, or those within a reach.
+    fn move_in_order(
+        &self,
+        prepared: &Prepared,
+        queries: Queries,
+        reach: Option<f64>,
+        mut path: Path,
+        watch: Watch<'_>,
+    ) -> Result<(Ends, Path)> {
+        let field = &prepared.field;
+        if self.method != Method::Tiles {
+            // Not yet counted, since it was not known.
+            path.memory = near::bytes(field.n as usize, field.n as usize, field.d as usize);
+        }
+        let ends = match self.form {
+            Form::Blurring => near::blur(self, field, queries.columns, reach, watch),
+            Form::Standard => near::climb(self, field, queries, reach, watch),
+        };
+        Ok((ends?, path))
     }
 
     /// What became of each query.

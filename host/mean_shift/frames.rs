@@ -112,6 +112,7 @@ impl MeanShift {
             Ok(followed.iter().flat_map(|i| prepared.scaling.unscaled(&row(i))).collect())
         };
         let tiled = n as f64 * m as f64 >= FEW_PAIRS && self.tiles_conflict().is_none();
+        let reach = Some(self.reach_of(n));
         let one = self.clone().max_iterations(1);
         let (mut positions, mut converged) = (vec![place(&queries)?], false);
         let mut flow = ControlFlow::Continue(());
@@ -124,9 +125,9 @@ impl MeanShift {
             };
             let ends = match (self.form, tiled) {
                 (Form::Blurring, false) => field.blur(&one, queries.columns, &mut go_on),
-                (Form::Blurring, true) => near::blur(&one, field, queries.columns, &mut go_on),
+                (Form::Blurring, true) => near::blur(&one, field, queries.columns, reach, &mut go_on),
                 (Form::Standard, false) => field.climb(&one, queries, &mut go_on),
-                (Form::Standard, true) => near::climb(&one, field, queries, &mut go_on),
+                (Form::Standard, true) => near::climb(&one, field, queries, reach, &mut go_on),
             }?;
             (queries, converged) = (ends.queries, ends.converged);
             positions.push(place(&queries)?);

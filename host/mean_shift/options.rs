@@ -262,7 +262,9 @@ pub enum Method {
     /// A field where it serves and pays, else all pairs. What was chosen and why is in the result.
     #[default]
     Auto,
-    /// All pairs, by one kernel a step, which stores no distance. Memory O(n d).
+    /// All pairs, by one kernel a step, which stores no distance. Memory O(n d). Many points without weights, in two or
+    /// three dimensions with the Gaussian, are put in order before: boxes of 64 in which no pair has a weight above 2^-146, less
+    /// than f32 can hold, are passed over, and exponents in the others are products where that is as exact.
     Fused,
     /// A binned field: time and memory grow with n and with the nodes of a grid over the points, not with the
     /// square of n. For the Gaussian, the 2-norm and d <= 3, to a stated accuracy. Of a grid that is large and

@@ -1,10 +1,12 @@
 //! Which way iterations are computed, and why.
 
+use cuda_std::machine::MachineKind;
+use gpu::shift_any::Norm;
 use serde::Serialize;
 
 use super::binned::{self, Binned};
 use super::builder::MeanShift;
-use super::iterate::{Ends, Queries, Watch};
+use super::iterate::{Ends, Field, Queries, Watch};
 use super::near;
 use super::options::Method;
 use super::prepare::Prepared;
@@ -15,6 +17,10 @@ use crate::executor::Device;
 /// Pairs of a query and a point below which an iteration over all of them takes no longer than to find a better
 /// way.
 const FEW_PAIRS: f64 = (1_u64 << 24) as f64;
+
+/// Pairs from which on all of them take less time if the points are put in order before, some fifty launches: on a GPU, whose
+/// kernels for it have to be loaded too, and on a processor.
+const MANY_PAIRS: [f64; 2] = [(1_u64 << 30) as f64, (1_u64 << 26) as f64];
 
 /// The most dimensions in which boxes of points are worth a look where nobody asked for them.
 const MOST_TILED: usize = 16;
@@ -79,6 +85,8 @@ impl Path {
 pub(super) enum Way {
     /// All pairs, and why.
     AllPairs(String),
+    /// The same, of points in an order in which boxes of them are small, and why.
+    InOrder(String),
     /// All but those in tiles that are far, and why.
     Tiles(String),
     /// A field, and why.
@@ -90,7 +98,14 @@ impl MeanShift {
     pub(super) fn choose(&self, device: &Device, prepared: &Prepared, queries: &Queries) -> Result<Way> {
         let d = prepared.field.d as usize;
         let pairs = f64::from(prepared.field.n) * f64::from(queries.m);
-        let all = |why: &str| Ok(Way::AllPairs(why.to_owned()));
+        let all = |why: &str| {
+            let many = MANY_PAIRS[usize::from(device.machine() != MachineKind::Gpu)];
+            Ok(if pairs >= many && self.gains_by_order(device, &prepared.field, queries.m)? {
+                Way::InOrder(format!("{why}; in order"))
+            } else {
+                Way::AllPairs(why.to_owned())
+            })
+        };
         match self.method {
             Method::Fused | Method::Composed { .. } => return all("asked for"),
             Method::Tiles => return Ok(Way::Tiles("asked for".to_owned())),
@@ -123,6 +138,12 @@ impl MeanShift {
         }
     }
 
+    /// Whether there is a step for these points that takes fewer operations in small boxes, and room to put them in order.
+    fn gains_by_order(&self, device: &Device, field: &Field, m: u32) -> Result<bool> {
+        let there_is = field.norm == Norm::L2 && field.marks.is_empty() && self.weight.steps().has_products(field.d);
+        Ok(there_is && near::bytes(field.n as usize, m as usize, field.d as usize) <= device.available()? as u128 / 2)
+    }
+
     /// What there is where a field does not serve.
     fn tiles_or_all(&self, prepared: &Prepared, queries: &Queries, why: &str) -> Result<Way> {
         let field = &prepared.field;
@@ -151,7 +172,11 @@ impl MeanShift {
     ) -> Result<Ends> {
         match self.choose(device, prepared, &queries)? {
             Way::AllPairs(_) => prepared.field.climb(self, queries, watch),
-            Way::Tiles(_) => near::climb(self, &prepared.field, queries, watch),
+            Way::InOrder(_) => near::climb(self, &prepared.field, queries, None, watch),
+            Way::Tiles(_) => {
+                let reach = Some(self.reach_of(prepared.field.n as usize));
+                near::climb(self, &prepared.field, queries, reach, watch)
+            }
             Way::Field(mut binned, _) => binned.climb(device, self, queries, watch),
         }
     }

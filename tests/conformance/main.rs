@@ -39,13 +39,15 @@ macro_rules! conformance {
                 kernels: axpy, layout, sphere, matmul, matmul_fast, matmul_few_columns, matmul_is_chosen, pairwise, weights,
                     reduce_weighted, reduce_rows_without_weight, reduce_in_slices_of_the_host, step_largest,
                     relations_are_checked;
-                steps: shift, shift_wide, shift_any, shift_norms, places_do_not_matter, points_in_slices, wide_points_in_slices,
+                steps: shift, shift_wide, shift_any, shift_norms, places_do_not_matter, points_in_slices, sums_of_products,
+                    products_of_far_queries, wide_points_in_slices,
                     parts_between_multiples_are_refused, nan_is_not_lost,
                     converged_steps_do_nothing;
                 retiring: retire_queries, retire_in_order, retire_when_done, begin_runs;
                 arranged: sorted_keys, points_along_a_curve, points_along_hilberts_curve, boxes_of_points, arranged_points;
                 near: steps_within_reach, places_do_not_matter_within_reach, tiles_are_all_pairs, tiles_of_hard_sets,
-                    tiles_of_seeds_and_new_points, kept_pairs;
+                    tiles_of_seeds_and_new_points, kept_pairs,
+                    all_pairs_in_order;
                 filter: filtered_images, filtered_constants, united_pixels;
                 ceilings: ceilings_copy, ceilings_fma, ceilings_ex2, ceilings_mma;
                 tensor: products_of_rounded_inputs, products_in_a_precision;

@@ -1,5 +1,6 @@
 //! What is far is left out: steps and whole runs against all pairs. The order of points: arranged.rs.
 
+use cuda_std::machine::MachineKind;
 use gpu::progress::PAIRS;
 use modeseek::data::Blobs;
 use modeseek::mean_shift::labels::count_within;
@@ -44,8 +45,12 @@ pub fn steps_within_reach(device: &Device) {
         false => &[(1, None), (2, None), (300, None), (3000, Some(333)), (3000, None)],
     };
     let kernels = [(Kernel::Plain, 1), (Kernel::Plain, 2), (Kernel::Marked, 3), (Kernel::Plain, 4), (Kernel::Any, 5)];
+    let more = [(Kernel::Marked, 2), (Kernel::AnyMarked, 6), (Kernel::Any, 33), (Kernel::Local, 2), (Kernel::Local, 3)];
     for function in WeightFunction::ALL {
-        for (kernel, d) in kernels.into_iter().chain([(Kernel::Marked, 2), (Kernel::AnyMarked, 6), (Kernel::Any, 33)]) {
+        for (kernel, d) in kernels.into_iter().chain(more) {
+            if kernel == Kernel::Local && function.steps().local.is_empty() {
+                continue;
+            }
             for &(n, m) in sizes {
                 if is_interpreted(device) && d * n > 3000 {
                     continue;
@@ -79,7 +84,8 @@ pub fn steps_within_reach(device: &Device) {
 
 /// With boxes, too, a query's step does not depend on its place among the others, nor on the size of the block.
 pub fn places_do_not_matter_within_reach(device: &Device) {
-    for (kernel, d) in [(Kernel::Plain, 2), (Kernel::Marked, 3), (Kernel::Any, 5), (Kernel::AnyMarked, 5)] {
+    let kernels = [(Kernel::Plain, 2), (Kernel::Marked, 3), (Kernel::Any, 5), (Kernel::AnyMarked, 5)];
+    for (kernel, d) in kernels.into_iter().chain([(Kernel::Local, 2), (Kernel::Local, 3)]) {
         let function = WeightFunction::Gaussian;
         let mut set = wide_set(function, kernel, (500, Some(150), d));
         let first = run_within(device, &set, -1.0, 1.0, SMALL, Some(20.0));
@@ -280,4 +286,38 @@ pub fn kept_pairs(device: &Device) {
     }
     // The reach of the Gaussian is the smallest that keeps the bound.
     assert!(reach(1e5, 1e-4) < 7.0);
+}
+
+/// Enough pairs for all of them to be taken in order, some of points that are equal, beside the same points with weights of 1,
+/// which are never put in order.
+pub fn all_pairs_in_order(device: &Device) {
+    if is_interpreted(device) {
+        // It would take minutes; the step itself is compared there.
+        return;
+    }
+    let n = if device.machine() == MachineKind::Gpu { 33_000 } else { 8_200 };
+    for (d, equal) in [(2, 0), (3, 0), (2, 50)] {
+        let mut rows = Blobs { points: n, clusters: 4, dimensions: d, seed: 14 }.generate().unwrap().rows;
+        rows.copy_within(..equal * d, (n - equal) * d);
+        for form in [Form::Blurring, Form::Standard] {
+            let what = format!("d = {d}, {equal} equal, {form:?}");
+            let estimator = fixed(2.5).form(form).method(Method::Fused).max_iterations(3);
+            let ordered = fit(device, &estimator, &rows, d);
+            let plain = fit(device, &estimator.clone().sample_weights(vec![1.0; n]), &rows, d);
+            assert_eq!(ordered.path.reason, "asked for; in order", "{what}");
+            assert_eq!((plain.path.name, &plain.path.reason[..]), (ordered.path.name, "asked for"), "{what}");
+            assert_eq!((ordered.pairs, ordered.labels), (None, plain.labels), "{what}");
+            for (a, b) in ordered.queries.iter().zip(&plain.queries) {
+                assert_eq!(a.iterations, b.iterations, "{what}");
+                assert!((a.last_shift - b.last_shift).abs() <= 2e-5, "{what}: {a:?}, not {b:?}");
+            }
+            for (a, b) in ordered.modes.iter().zip(&plain.modes) {
+                assert_eq!(a.size, b.size, "{what}");
+                assert!(
+                    a.position.iter().zip(&b.position).all(|(x, y)| (x - y).abs() <= 1e-4),
+                    "{what}: {a:?}, not {b:?}"
+                );
+            }
+        }
+    }
 }

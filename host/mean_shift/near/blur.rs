@@ -6,7 +6,7 @@ use gpu::retire::begin;
 use gpu::shift_any::Norm;
 use gpu::steps::{Call, Sizes, Step};
 
-use super::{Arranged, Boxes, CELLS, DRIFT, First, arrange, pairs_within};
+use super::{Arranged, Boxes, CELLS, DRIFT, First, arrange, pairs_within, slices_of};
 use crate::error::Result;
 use crate::executor::{Buffer, Device};
 use crate::mean_shift::MeanShift;
@@ -28,16 +28,23 @@ struct Points<'a> {
     next: Buffer<f32>,
     sums: Buffer<f32>,
     boxes: Boxes,
-    /// One: boxes leave out most points, and queries are many.
     slices: Slices,
     step: Step,
+    /// How far a weight has to be looked at, in bandwidths, if not as far as there are points.
+    reach: Option<f64>,
 }
 
 impl<'a> Points<'a> {
-    fn new(options: &'a MeanShift, device: &'a Device, points: Columns<'_>, marks: &Buffer<f32>) -> Result<Self> {
+    fn new(
+        options: &'a MeanShift,
+        device: &'a Device,
+        points: Columns<'_>,
+        marks: &Buffer<f32>,
+        reach: Option<f64>,
+    ) -> Result<Self> {
         let mut arranged = arrange(device, points, marks, options.weight.scale() / CELLS)?;
         let (n, d) = (arranged.n, points.d);
-        let reach2 = options.scaled_reach(options.reach_of(points.n));
+        let marked = !arranged.marks.is_empty();
         Ok(Self {
             options,
             device,
@@ -45,9 +52,15 @@ impl<'a> Points<'a> {
             place: std::mem::replace(&mut arranged.number_of, device.zeros(0)?),
             next: device.zeros(arranged.columns.len())?,
             sums: device.zeros(2 * arranged.stride)?,
-            boxes: Boxes::new(device, (n, n, d), reach2, options.blocks_of_steps())?,
-            slices: Slices::none(device, n as u32)?,
-            step: options.weight.steps().choose_near(d as u32, Norm::L2, !arranged.marks.is_empty()),
+            boxes: Boxes::new(
+                device,
+                (n, n, d),
+                options.scaled_reach(reach),
+                options.blocks_in_order(d as u32, marked),
+            )?,
+            slices: slices_of(device, (n as u32, n as u32), d as u32, marked, reach)?,
+            step: options.weight.steps().choose_near(d as u32, Norm::L2, marked),
+            reach,
             arranged,
         })
     }
@@ -55,7 +68,7 @@ impl<'a> Points<'a> {
     /// Puts them in order anew, where they are now.
     fn rearrange(&mut self) -> Result<()> {
         let (device, places) = (self.device, self.place.len());
-        let anew = Self::new(self.options, device, self.arranged.points(), &self.arranged.marks)?;
+        let anew = Self::new(self.options, device, self.arranged.points(), &self.arranged.marks, self.reach)?;
         let before = std::mem::replace(self, anew);
         // Those numbers are of the points before.
         let mut place = device.zeros(places)?;
@@ -95,7 +108,7 @@ impl<'a> Points<'a> {
                 near: Some(self.boxes.as_call()),
                 slices: self.slices.lend(),
             });
-            self.device.launch(self.options.in_own_blocks(d, Norm::L2, launch))?;
+            self.device.launch(self.options.in_blocks_in_order(d, !marks.is_empty(), launch))?;
         }
         Ok(())
     }
@@ -115,23 +128,27 @@ impl<'a> Points<'a> {
     }
 }
 
-/// [`Field::blur`] that leaves out what is far.
-pub fn blur(options: &MeanShift, field: &Field, columns: Buffer<f32>, watch: Watch<'_>) -> Result<Ends> {
+/// [`Field::blur`] that leaves out what is farther than the reach, in bandwidths; or, if there is none, takes all pairs in order.
+pub fn blur(
+    options: &MeanShift,
+    field: &Field,
+    columns: Buffer<f32>,
+    reach: Option<f64>,
+    watch: Watch<'_>,
+) -> Result<Ends> {
     let (device, n) = (&field.device, field.n as usize);
     let all = Columns { values: &columns, n, d: field.d as usize, stride: field.stride as usize };
-    let mut points = Points::new(options, device, all, &field.marks)?;
+    let mut points = Points::new(options, device, all, &field.marks, reach)?;
     drop(columns);
     let mut run = Run::new(device, options, watch)?;
     points.begin(&mut run)?;
-    let reach = options.reach_of(n);
     let here = points.arranged.points();
-    let ideal = pairs_within(device, here, here, reach * options.weight.scale())?;
-    let mut first = First { kept: 0, ideal };
+    let mut first = First::of(reach, |reach| pairs_within(device, here, here, reach * options.weight.scale()))?;
     let (mut rounds, mut arranged) = (Rounds::new(device, run.limit), 0);
     loop {
         let done = run.done;
         // The first step is a round of its own, so that its pairs are known.
-        if rounds.queued() == 0 {
+        if rounds.queued() == 0 && first.is_some() {
             rounds.queue_first(|numbers| points.steps(&mut run, numbers.len()))?;
         } else {
             // SAFETY: steps of a parity have the same buffers, which live until the points are rearranged: then rounds
@@ -143,13 +160,13 @@ pub fn blur(options: &MeanShift, field: &Field, columns: Buffer<f32>, watch: Wat
         if (run.done - done) % 2 == 1 {
             std::mem::swap(&mut points.arranged.columns, &mut points.next);
         }
-        if rounds.queued() == 1 {
+        if let (Some(first), 1) = (&mut first, rounds.queued()) {
             first.kept = run.pairs;
         }
         if !goes_on {
             break;
         }
-        if run.history[arranged..].iter().sum::<f64>() > DRIFT * reach {
+        if reach.is_some_and(|reach| run.history[arranged..].iter().sum::<f64>() > DRIFT * reach) {
             arranged = run.done;
             // Fewer points may be moved by another kernel, which is not loaded while launches are recorded.
             rounds.begin_anew();
@@ -159,5 +176,5 @@ pub fn blur(options: &MeanShift, field: &Field, columns: Buffer<f32>, watch: Wat
     }
     drop(rounds);
     let (queries, details) = points.ends(n)?;
-    Ok(Ends { first: Some(first), ..run.ends(queries, details) })
+    Ok(Ends { first, ..run.ends(queries, details) })
 }

@@ -6,7 +6,7 @@ use gpu::retire::{begin, flag_moving, retire};
 use gpu::shift_any::Norm;
 use gpu::steps::{Call, Sizes, Step};
 
-use super::{Arranged, Boxes, CELLS, DRIFT, First, arrange, curve_order, pairs_within};
+use super::{Arranged, Boxes, CELLS, DRIFT, First, arrange, curve_order, pairs_within, slices_of};
 use crate::error::Result;
 use crate::executor::{Buffer, Device};
 use crate::mean_shift::MeanShift;
@@ -22,7 +22,6 @@ struct Climb<'a> {
     d: usize,
     points: Arranged,
     boxes: Boxes,
-    /// One: boxes leave out most points, and queries are many.
     slices: Slices,
     step: Step,
     /// Where the active ones are, the first of these columns.
@@ -44,21 +43,26 @@ struct Climb<'a> {
 }
 
 impl<'a> Climb<'a> {
-    fn new(options: &'a MeanShift, field: &'a Field, queries: Queries) -> Result<Self> {
+    fn new(options: &'a MeanShift, field: &'a Field, queries: Queries, reach: Option<f64>) -> Result<Self> {
         let (device, n, d) = (&field.device, field.n as usize, field.d as usize);
         let all = Columns { values: &field.columns, n, d, stride: field.stride as usize };
         let points = arrange(device, all, &field.marks, options.weight.scale() / CELLS)?;
         let (m, stride) = (queries.m as usize, queries.stride as usize);
-        let reach2 = options.scaled_reach(options.reach_of(n));
-        let mut boxes = Boxes::new(device, (points.n, m, d), reach2, options.blocks_of_steps())?;
+        let marked = !points.marks.is_empty();
+        let mut boxes = Boxes::new(
+            device,
+            (points.n, m, d),
+            options.scaled_reach(reach),
+            options.blocks_in_order(d as u32, marked),
+        )?;
         boxes.of_points(device, points.points())?;
         Ok(Self {
             options,
             device,
             d,
             boxes,
-            slices: Slices::none(device, field.n)?,
-            step: options.weight.steps().choose_near(field.d, Norm::L2, !points.marks.is_empty()),
+            slices: slices_of(device, (points.n as u32, queries.m), field.d, marked, reach)?,
+            step: options.weight.steps().choose_near(field.d, Norm::L2, marked),
             points,
             ids: device.zeros(m)?,
             kept_ids: device.zeros(m)?,
@@ -122,7 +126,7 @@ impl<'a> Climb<'a> {
                 near: Some(self.boxes.as_call()),
                 slices: self.slices.lend(),
             });
-            device.launch(options.in_own_blocks(d, Norm::L2, launch))?;
+            device.launch(options.in_blocks_in_order(d, !points.marks.is_empty(), launch))?;
             let (sums, slots, state) = (&self.sums, &mut self.slots, &mut run.state);
             device.launch(flag_moving::launch(sums, slots, state, query_stride, most, limit, tolerance))?;
             self.scan.scan(device, slots, most)?;
@@ -148,21 +152,27 @@ impl<'a> Climb<'a> {
     }
 }
 
-/// [`Field::climb`] that leaves out what is far.
-pub fn climb(options: &MeanShift, field: &Field, queries: Queries, watch: Watch<'_>) -> Result<Ends> {
+/// [`Field::climb`] that leaves out what is farther than the reach, in bandwidths; or, if there is none, takes all pairs in order.
+pub fn climb(
+    options: &MeanShift,
+    field: &Field,
+    queries: Queries,
+    reach: Option<f64>,
+    watch: Watch<'_>,
+) -> Result<Ends> {
     let device = &field.device;
-    let mut climb = Climb::new(options, field, queries)?;
+    let mut climb = Climb::new(options, field, queries, reach)?;
     let mut run = Run::new(device, options, watch)?;
     device.launch(begin::launch(&mut climb.ids, &mut run.state, climb.most))?;
     climb.rearrange(climb.most)?;
-    let reach = options.reach_of(field.n as usize);
-    let ideal = pairs_within(device, climb.active(climb.most), climb.points.points(), reach * options.weight.scale())?;
-    let mut first = First { kept: 0, ideal };
+    let mut first = First::of(reach, |reach| {
+        pairs_within(device, climb.active(climb.most), climb.points.points(), reach * options.weight.scale())
+    })?;
     let (mut rounds, mut arranged) = (Rounds::new(device, run.limit), 0);
     loop {
         let before = rounds.queued();
         // The first step is a round of its own, so that its pairs are known.
-        if before == 0 {
+        if before == 0 && first.is_some() {
             rounds.queue_first(|numbers| climb.steps(&mut run, numbers.len()))?;
         } else {
             // SAFETY: steps of a parity have the same buffers, which live as long as `climb`; a change of `most`, and of
@@ -170,7 +180,7 @@ pub fn climb(options: &MeanShift, field: &Field, queries: Queries, watch: Watch<
             unsafe { rounds.queue(|numbers| climb.steps(&mut run, numbers.len())) }?;
         }
         let goes_on = run.look(device, rounds.queued())?;
-        if before == 0 {
+        if let (Some(first), 0) = (&mut first, before) {
             first.kept = run.pairs;
         }
         if !goes_on {
@@ -179,7 +189,7 @@ pub fn climb(options: &MeanShift, field: &Field, queries: Queries, watch: Watch<
         if (rounds.queued() - before) % 2 == 1 {
             std::mem::swap(&mut climb.ids, &mut climb.kept_ids);
         }
-        if run.history[arranged..].iter().sum::<f64>() > DRIFT * reach {
+        if reach.is_some_and(|reach| run.history[arranged..].iter().sum::<f64>() > DRIFT * reach) {
             arranged = run.done;
             climb.rearrange(run.active)?;
             rounds.forget();
@@ -192,5 +202,5 @@ pub fn climb(options: &MeanShift, field: &Field, queries: Queries, watch: Watch<
     drop(rounds);
     let Climb { queries, ends, details, .. } = climb;
     let queries = Queries { columns: ends, ..queries };
-    Ok(Ends { first: Some(first), ..run.ends(queries, details) })
+    Ok(Ends { first, ..run.ends(queries, details) })
 }

@@ -10,6 +10,8 @@
 //! | `reach` | how far a weight has to be looked at |
 //! | `pairs_within` | how many pairs that leaves at best |
 //!
+//! All pairs are taken in this order, too, where a step has fewer operations in small boxes (gpu/local.rs): then there is no reach.
+//!
 //! Points that are next to each other in the order are near each other in space, so that their box is small;
 //! a step leaves out the boxes that are farther from its queries than a weight reaches (gpu/near.rs). In the
 //! standard form the points are put in order once, and the queries whenever they have moved far; in the
@@ -38,7 +40,12 @@ pub use reach::reach;
 #[doc(hidden)]
 pub use sort::sort_by_key;
 
+use gpu::shift_any::Norm;
+
 use super::iterate::Queries;
+use super::slices::Slices;
+use crate::error::Result;
+use crate::executor::Device;
 
 /// Pairs of a query and a point, where far ones were left out.
 ///
@@ -70,6 +77,24 @@ pub struct Pairs {
 pub(super) struct First {
     pub kept: u64,
     pub ideal: u64,
+}
+
+impl First {
+    /// What is known before, where there is a reach.
+    fn of(reach: Option<f64>, within: impl FnOnce(f64) -> Result<u64>) -> Result<Option<Self>> {
+        Ok(match reach {
+            Some(reach) => Some(Self { kept: 0, ideal: within(reach)? }),
+            None => None,
+        })
+    }
+}
+
+/// One slice where boxes leave out most points, and queries are many: else those of n points and m queries.
+fn slices_of(device: &Device, (n, m): (u32, u32), d: u32, marked: bool, reach: Option<f64>) -> Result<Slices> {
+    match reach {
+        Some(_) => Slices::none(device, n),
+        None => Slices::new(device, (n, m), d, Norm::L2, marked),
+    }
 }
 
 /// Cells of the curve's grid in a bandwidth.

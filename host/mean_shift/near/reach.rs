@@ -5,7 +5,7 @@ use crate::mean_shift::options::WeightFunction;
 
 impl MeanShift {
     /// The reach of the weight for n points, in bandwidths.
-    pub(super) fn reach_of(&self, n: usize) -> f64 {
+    pub(in crate::mean_shift) fn reach_of(&self, n: usize) -> f64 {
         if self.weight != WeightFunction::Gaussian {
             return 1.0;
         }
@@ -20,9 +20,10 @@ impl MeanShift {
     }
 
     /// A reach as kernels compare it: squared, scaled, and a little more, so that what is at its end is not left
-    /// out for a rounding.
-    pub(super) fn scaled_reach(&self, bandwidths: f64) -> f32 {
-        ((bandwidths * self.weight.scale()).powi(2) * (1.0 + 1e-5)) as f32
+    /// out for a rounding; infinite if there is none.
+    pub(super) fn scaled_reach(&self, bandwidths: Option<f64>) -> f32 {
+        bandwidths
+            .map_or(f32::INFINITY, |bandwidths| ((bandwidths * self.weight.scale()).powi(2) * (1.0 + 1e-5)) as f32)
     }
 }
 
