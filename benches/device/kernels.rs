@@ -89,6 +89,10 @@ impl<'a> Machines<'a> {
                 if d == 2 {
                     self.add_c(&mut gaussian);
                 }
+                if WeightFunction::Gaussian.steps().has_products(d as u32) {
+                    let (implementation, by) = (format!("{OURS}, in order"), By::Device(self.opened));
+                    gaussian.subjects.push(Subject { implementation, by, task: Task::InOrder });
+                }
                 if tensor::DIMENSIONS.contains(&d) {
                     let tasks = |instruction, dimensions: [RangeInclusive<usize>; 2]| -> Vec<_> {
                         let named = [("f16 twice", false), ("f16", true)].into_iter().zip(dimensions);

@@ -50,14 +50,28 @@ pub struct Step {
     device: Device,
     columns: Columns,
     kernel: Kernel,
+    begin: Begin,
     steps: Blurring,
 }
 
+/// Steps of the points as they are, or as they are put in order.
+type Begin = fn(&Device, &Columns, Kernel) -> modeseek::Result<Blurring>;
+
 impl Step {
     pub fn new(device: &Device, function: WeightFunction, n: usize, d: usize) -> Outcome<Self> {
-        let (columns, kernel) = (columns(function, n, d), Kernel::new(function, d));
-        let steps = Blurring::new(device, &columns, kernel)?;
-        Ok(Self { device: device.clone(), columns, kernel, steps })
+        Self::of(device, columns(function, n, d), Kernel::new(function, d), Blurring::new)
+    }
+
+    /// The Gaussian over points in the order of a curve. To put them in order is not timed, to find their boxes is; pairs whose
+    /// weight is below 2^-146 are left out where a box has no others.
+    pub fn in_order(device: &Device, n: usize, d: usize) -> Outcome<Self> {
+        let function = WeightFunction::Gaussian;
+        Self::of(device, columns(function, n, d).in_order()?, Kernel::new(function, d), Blurring::in_order)
+    }
+
+    fn of(device: &Device, columns: Columns, kernel: Kernel, begin: Begin) -> Outcome<Self> {
+        let steps = begin(device, &columns, kernel)?;
+        Ok(Self { device: device.clone(), columns, kernel, begin, steps })
     }
 
     /// Whether the largest squared shift that the kernel noted is that of the points that it moved.
@@ -81,7 +95,7 @@ impl Step {
 impl Measured for Step {
     fn check(&mut self) -> Outcome<Check> {
         // Poisoned again, where it has been timed before.
-        self.steps = Blurring::new(&self.device, &self.columns, self.kernel)?;
+        self.steps = (self.begin)(&self.device, &self.columns, self.kernel)?;
         self.steps.launch()?;
         let moved = self.steps.moved()?;
         self.check_noted(&moved)?;

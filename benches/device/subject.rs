@@ -25,6 +25,8 @@ pub trait Measured {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Task {
     Step(WeightFunction),
+    /// The Gaussian step of points in order, in two or three dimensions.
+    InOrder,
     /// The number of a kernel in `families::matmul::PRODUCTS`.
     Product(usize),
     /// The number of a metric in `families::distances::METRICS`.
@@ -55,6 +57,7 @@ impl Task {
 pub fn prepare(task: Task, shape: Shape, device: &Device, most_sets: usize) -> Outcome<Box<dyn Measured>> {
     Ok(match (task, shape) {
         (Task::Step(function), Shape::Step { n, d }) => Box::new(step::Step::new(device, function, n, d)?),
+        (Task::InOrder, Shape::Step { n, d }) => Box::new(step::Step::in_order(device, n, d)?),
         (Task::Product(kernel), Shape::Product { m, k, n }) => {
             Box::new(matrix::Product::new(device, kernel, [m, k, n], most_sets)?)
         }
