@@ -107,8 +107,9 @@ impl Near<'_> {
         for c in 0..D {
             // SAFETY: the caller's promise.
             let (low, high) = unsafe { side(self.boxes, j as usize / BOX, D, c) };
-            let half = 0.5 * (high - low);
-            middle[c] = low + half;
+            middle[c] = low + 0.5 * (high - low);
+            // The middle is rounded, and points are counted from it as it is.
+            let half = larger(middle[c] - low, high - middle[c]);
             squared = M::mul_add(half, half, squared);
         }
         let farthest = M::sqrt(self.reach2) + M::sqrt(squared);

@@ -47,7 +47,7 @@ macro_rules! conformance {
                 arranged: sorted_keys, points_along_a_curve, points_along_hilberts_curve, boxes_of_points, arranged_points;
                 near: steps_within_reach, places_do_not_matter_within_reach, tiles_are_all_pairs, tiles_of_hard_sets,
                     tiles_of_seeds_and_new_points, kept_pairs,
-                    all_pairs_in_order;
+                    ends_of_the_reach_far_away, all_pairs_in_order;
                 filter: filtered_images, filtered_constants, united_pixels;
                 ceilings: ceilings_copy, ceilings_fma, ceilings_ex2, ceilings_mma;
                 tensor: products_of_rounded_inputs, products_in_a_precision;

@@ -288,6 +288,23 @@ pub fn kept_pairs(device: &Device) {
     assert!(reach(1e5, 1e-4) < 7.0);
 }
 
+/// Far from the origin the middle of a box is rounded: what is at the end of the reach counts there, too.
+pub fn ends_of_the_reach_far_away(device: &Device) {
+    for kernel in [Kernel::Plain, Kernel::Local] {
+        let mut set = Set::new(WeightFunction::Gaussian, kernel, (64, Some(2), 2));
+        // Neighbouring numbers, whose middle is none.
+        let (low, high) = (1_048_576.0, 1_048_576_f32.next_up());
+        set.points = (0..64).flat_map(|i| [if i % 2 == 0 { low } else { high }, 0.0]).collect();
+        set.queries = Some(vec![low - 4.0, 0.0, high + 4.0, 0.0]);
+        let found = run_within(device, &set, -1.0, 1.0, SMALL, Some(16.0));
+        for total in found.totals {
+            // 32 points at a distance of 4, and 32 an eighth farther, which may count and need not.
+            let least = 32.0 * 2f32.powi(-16);
+            assert!((least..2.0 * least).contains(&(total * (1.0 + 1e-5))), "{}: {total}", set.what());
+        }
+    }
+}
+
 /// Enough pairs for all of them to be taken in order, some of points that are equal, beside the same points with weights of 1,
 /// which are never put in order.
 pub fn all_pairs_in_order(device: &Device) {
