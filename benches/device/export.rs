@@ -197,12 +197,13 @@ fn moved(device: &Device, points: &Points, checked: usize) -> Outcome<Vec<f32>> 
 fn check(points: &Points, moved: &[f32], checked: usize) -> Outcome<()> {
     let columns = Columns::of(points, WeightFunction::Gaussian);
     let (d, scale) = (columns.d, Gaussian::SCALE / bandwidth(columns.d));
+    let tolerance = columns.tolerance();
     let which = spread(checked, CHECKED);
     let (_, expected) = columns.beside_oracle(&columns.values, Some(&which));
     let found = which.iter().flat_map(|i| &moved[i * d..][..d]);
     for (found, expected) in found.zip(&expected) {
         let error = (f64::from(*found) * scale - expected).abs();
-        let near = error <= 2.0 * columns.tolerance();
+        let near = error <= 2.0 * tolerance;
         if !near {
             return Err(
                 format!("a point of {} moved to {found}, which is off by {error:e} bandwidths", points.len()).into()

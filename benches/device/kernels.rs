@@ -22,6 +22,9 @@ const NVCC: &str = "CUDA C++, nvcc";
 /// Products of more than this are not measured with the naive kernel, which would only take long.
 const MOST_NAIVE: usize = 100_000_000_000;
 
+/// The most dimensions for which a GPU has steps by differences that hold a query in registers.
+const MOST_WIDE: usize = 32;
+
 /// Cases whose steps are measured with all weights.
 const ALL_WEIGHTS: [&str; 2] = ["step/200000x2", "step/1000000x2"];
 
@@ -66,7 +69,10 @@ impl<'a> Machines<'a> {
 
     fn units(&self, cases: &[Case], effort: &Effort) -> Vec<Unit<'_>> {
         let units = cases.iter().flat_map(|case| self.units_of(case, effort));
-        units.filter(|unit| effort.wants(&unit.case)).collect()
+        let mut units: Vec<_> = units.filter(|unit| effort.wants(&unit.case)).collect();
+        // By differences these take seconds: what else there is should not have to wait, where time is short.
+        units.sort_by_key(|unit| matches!(unit.shape, Shape::Step { d, .. } if d > MOST_WIDE));
+        units
     }
 
     fn units_of(&self, case: &Case, effort: &Effort) -> Vec<Unit<'_>> {
@@ -81,7 +87,7 @@ impl<'a> Machines<'a> {
         match case.shape {
             Shape::Step { d, .. } => {
                 let mut gaussian = unit("", OURS, Task::Step(WeightFunction::Gaussian));
-                if d <= 32 {
+                if d <= MOST_WIDE {
                     self.add_nvcc(&mut gaussian, NVCC);
                 } else if self.nvcc.is_some() {
                     gaussian.missing.push((NVCC.to_owned(), "that peer has d = 1 to 32".to_owned()));

@@ -22,6 +22,7 @@ def arguments(given=None) -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=0.5, help="samples fill this, for each case, peer and pass")
     parser.add_argument("--minutes", type=float, default=3.0, help="nothing begins after this")
     parser.add_argument("--resume", action="store_true", help="keeps the rows of the result file, adds those missing")
+    parser.add_argument("--alone", action="store_true", help="in this very process, which a peer may end")
     options = parser.parse_args(given)
     if not options.list and not (options.data and options.out):
         parser.error("--data and --out are needed")
@@ -31,6 +32,12 @@ def arguments(given=None) -> argparse.Namespace:
 def main(given=None) -> int:
     """The whole of it."""
     options = arguments(given)
+    if not (options.list or options.alone):
+        from rig.processes import supervise
+
+        typed = sys.argv[1:] if given is None else given
+        command = [sys.executable, os.path.abspath(__file__), *typed, "--alone"]
+        return supervise(command, options.out, options.minutes)
     if options.device == "cpu":
         # Triton reads this when it is imported.
         os.environ["TRITON_INTERPRET"] = "1"

@@ -16,6 +16,12 @@ class KeOps(Peer):
     def refuses(self, case, setting):
         if setting.tried and case.name != COMPILED_CASE:
             return "tried at %s alone, because compiling takes long" % COMPILED_CASE
+        if setting.device == "cuda":
+            from pykeops import config
+
+            # It would take the device's pointers for the host's.
+            if not config.gpu_available:
+                return "KeOps finds no CUDA: libcuda.so and libnvrtc.so have to be where the loader looks"
         return None
 
     def prepare(self, case, inputs, setting) -> Prepared:

@@ -7,7 +7,7 @@ import os
 import sys
 
 from peers import chosen
-from rig import cases
+from rig import cases, processes
 from rig.measure import Measurement, OutOfMemory
 from rig.results import Results, one_line
 from rig.setting import Inputs, is_memory
@@ -79,6 +79,8 @@ class Rounds:
             refusal = reason or peer.refuses(case, self.setting)
             if refusal is not None:
                 return without_result(measurement.row, left_out=refusal)
+            # It stays where the peer takes the process with it.
+            self.results.put(without_result(measurement.row, left_out=processes.BEGUN))
             measurement.begin()
             return measurement.take(self.options.seconds)
 
@@ -99,7 +101,8 @@ class Rounds:
         if not measurement.row.get("samples_s"):
             self.put(without_result(measurement.row, **why))
         if not self.setting.alive():
-            self.start_again()
+            # A process whose device is lost cannot use it again.
+            sys.exit(processes.AGAIN)
         return False
 
     def put(self, row: dict, quiet: bool = False) -> None:
@@ -116,18 +119,6 @@ class Rounds:
             )
         kind = "failed: " if "failed" in row else "left out: " if "left_out" in row else ""
         print("%-22s %-46s %s%s" % (row["case"], row["implementation"], kind, said), file=sys.stderr, flush=True)
-
-    def start_again(self) -> None:
-        """A process whose device is lost cannot use it again: a new one goes on with the rows that are missing."""
-        left = self.deadline.left() / 60
-        print("the device no longer answers this process; %.1f minutes go to a new one" % left, file=sys.stderr)
-        options = self.options
-        command = [sys.executable, os.path.abspath(sys.argv[0]), "--resume", "--data", options.data]
-        command += ["--device", options.device, "--out", options.out, "--only", options.only]
-        command += ["--cases", options.cases, "--passes", str(options.passes), "--seconds", str(options.seconds)]
-        command += ["--minutes", "%.3f" % max(left, 0.0)] + (["--tried"] if options.tried else [])
-        sys.stderr.flush()
-        os.execv(sys.executable, command)
 
 
 def without_result(row: dict, **why) -> dict:

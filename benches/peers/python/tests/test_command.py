@@ -69,6 +69,36 @@ class Command(unittest.TestCase):
             self.assertEqual(names, {"GridShift, NumPy", "MeanShift++, NumPy"})
             self.assertTrue(all(row["check"]["passed"] for row in written["rows"]))
 
+    def test_a_peer_that_ends_the_process_ends_itself_alone(self):
+        with tempfile.TemporaryDirectory() as folder:
+            data = exported.tried(os.path.join(folder, "data"))
+            # Imported by every Python that starts in there: from then on this peer ends its process.
+            with open(os.path.join(folder, "sitecustomize.py"), "w", encoding="utf-8") as file:
+                file.write("import os, sys\nsys.path.insert(0, %r)\nfrom peers import grid_runs\n" % exported.ROOT)
+                file.write("grid_runs.MeanShiftPpNumpy.prepare = lambda *a: os.kill(os.getpid(), 11)\n")
+            out = os.path.join(folder, "rows.json")
+            given = ("--data", data, "--out", out, "--tried", "--seconds", "0.001", "--passes", "1")
+            done = called(*given, "--only", "gridshift-numpy,meanshift++-numpy", PYTHONPATH=folder)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            with open(out, encoding="utf-8") as file:
+                rows = json.load(file)["rows"]
+            ended = [row for row in rows if row["implementation"] == "MeanShift++, NumPy"]
+            others = [row for row in rows if row["implementation"] == "GridShift, NumPy"]
+            self.assertTrue(ended and len(ended) == len(others))
+            for row in ended:
+                self.assertIn("ended by SIGSEGV", row["failed"])
+                self.assertNotIn("left_out", row)
+            self.assertTrue(all(row["check"]["passed"] for row in others))
+
+    def test_a_process_that_cannot_begin_is_not_begun_for_ever(self):
+        with tempfile.TemporaryDirectory() as folder:
+            data = exported.tried(os.path.join(folder, "data"))
+            with open(os.path.join(folder, "sitecustomize.py"), "w", encoding="utf-8") as file:
+                file.write("import os, sys\nif '--alone' in sys.orig_argv: os.kill(os.getpid(), 11)\n")
+            done = called("--data", data, "--out", os.path.join(folder, "rows.json"), PYTHONPATH=folder)
+            self.assertEqual(done.returncode, 1, done.stderr)
+            self.assertIn("SIGSEGV", done.stderr)
+
     def test_without_torch_the_others_run(self):
         with tempfile.TemporaryDirectory() as folder:
             data = exported.tried(os.path.join(folder, "data"))
