@@ -7,7 +7,8 @@
 //! | `matmul_naive`, `matmul_tiled` | `matmul.rs` | `C = A B`, and which kernel is the best for it | `m x k`, `k x n`, `m x n` |
 //! | `matmul_blocked_{128,64}` | `matmul_blocked.rs` | the same, fast | as above |
 //! | `matmul_skinny` | `matmul_skinny.rs` | the same for n <= 32 | as above |
-//! | `round_rows_{bf16,tf32}`, `matmul_{bf16,tf32}` | `matmul_tensor.rs` | `C = A B` on tensor cores, inputs rounded | `m x k`, `k x n`, `m x n` |
+//! | `round_rows_{bf16,tf32}` | `round_rows.rs` | rows of words for tensor cores, of a matrix or its transpose | `m x k` |
+//! | `matmul_{bf16,tf32}` | `matmul_tensor.rs` | `C = A B` on tensor cores, inputs rounded | `m x k`, `k x n`, `m x n` |
 //! | `matmul_wgmma_{bf16,tf32}` | `matmul_wgmma.rs` | the same by the instruction of compute 9.0, where it is asked for | `m x k`, `k x n`, `m x n` |
 //! | `pairwise_{squared_l2,l2,l1,lp}` | `pairwise.rs` | distances of all pairs of rows | `m x d`, `n x d`, `m x n` |
 //! | `weight_{gaussian,triangular,flat}` | `weight.rs` | weights of distances, in place | any length |
@@ -108,6 +109,8 @@ mod reduce_many;
 mod reduce_processor;
 mod reduce_warp;
 pub mod retire;
+#[cfg(any(not(target_arch = "nvptx64"), target_feature = "sm_80"))]
+pub mod round_rows;
 #[doc(hidden)]
 pub mod rows;
 pub mod scan;

@@ -1,6 +1,6 @@
 //! Matrix product on tensor cores, of rounded inputs: C = A B, sums in f32.   Compute 8.0 or newer.
 //!
-//! 1. `round_rows_{bf16,tf32}` makes rows of words (tensor.rs) of a matrix or its transpose, rounded to bf16 or tf32.
+//! 1. `round_rows_{bf16,tf32}` (round_rows.rs) makes rows of words of a matrix or its transpose, rounded to bf16 or tf32.
 //! 2. `matmul_{bf16,tf32}` multiplies the rows of A with those of B's transpose, `C[i, j] = sum_l A[i, l] Bt[j, l]`.
 //!
 //! A block of four warps makes 128 x 128 of C, a warp 64 x 64, whose 128 sums a lane stay in registers:
@@ -94,7 +94,7 @@ impl Operand for Tf32 {
 const SIDE: usize = ROWS;
 
 /// Words of a row that are multiplied between two barriers.
-const DEPTH: usize = 16;
+pub(crate) const DEPTH: usize = 16;
 
 /// Pieces of a tile's row.
 const PIECES: usize = DEPTH / WORDS;
@@ -129,46 +129,6 @@ pub const fn width_of(k: usize, numbers: usize) -> usize {
 /// ```
 pub const fn padded(rows: usize) -> usize {
     rows.next_multiple_of(ROWS)
-}
-
-/// `out[i * width + w]` = element w of row i (bf16: elements 2 w and 2 w + 1), which is `x[i * row_step + element * step]`;
-/// zero behind the last of `rows` and `columns`.
-///
-/// Eight rows of four words go to a warp, so that matrices by rows (step = 1) and by columns (`row_step` = 1) are read
-/// alike.
-#[kernel(
-    instances(round_rows_bf16<Bf16>, round_rows_tf32<Tf32>),
-    threads = 32..=1024,
-    grid = out.len().div_ceil(block.x),
-    require(
-        rows == 0 || columns == 0 || x.len() > (rows - 1) * row_step + (columns - 1) * step,
-        width >= width_of(columns, <T as Operand>::NUMBERS),
-        width.is_multiple_of(DEPTH),
-        out.len() == padded(rows) * width,
-    ),
-)]
-pub unsafe fn round_rows<T: Operand>(
-    x: &[f32],
-    mut out: DisjointMut<u32>,
-    rows: u32,
-    columns: u32,
-    row_step: u32,
-    step: u32,
-    width: u32,
-) {
-    let (at, width) = (thread::index_1d(), width as usize);
-    let (lane, group) = (at % 32, at / 32);
-    let (i, word) = (group / (width / 4) * 8 + lane % 8, group % (width / 4) * 4 + lane / 8);
-    if at < out.len() {
-        let element = |c: usize| {
-            let inside = i < rows as usize && c < columns as usize;
-            if inside { x[i * row_step as usize + c * step as usize] } else { 0.0 }
-        };
-        let first = word * T::NUMBERS;
-        let rounded = T::round(element(first), if T::NUMBERS > 1 { element(first + 1) } else { 0.0 });
-        // SAFETY: a warp's words are its own, and a lane has one of them.
-        unsafe { out.write(i * width + word, rounded) };
-    }
 }
 
 /// Where a row's pieces stand: two rows fill all banks, so pairs of rows differ.

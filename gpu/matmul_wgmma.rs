@@ -1,6 +1,6 @@
 //! Matrix product on tensor cores by Hopper's own instruction: C = A B, inputs rounded.   Compute 9.0 alone.
 //!
-//! `round_rows_{bf16,tf32}` (matmul_tensor.rs) makes rows of words as for the other kernels, of a width that [`width_of`]
+//! `round_rows_{bf16,tf32}` (round_rows.rs) makes rows of words as for the other kernels, of a width that [`width_of`]
 //! gives. `matmul_wgmma_{bf16,tf32}` multiplies the rows of A with those of B's transpose.
 //!
 //! A block makes 128 x 256 of C: two warpgroups, 64 x 256 each, whose 128 sums a thread stay in registers:
@@ -19,7 +19,8 @@
 //! three copies for 32 bytes of the rows. The pieces of a row trade places as the instruction's descriptor says (a swizzle of
 //! 128 bytes), which is what `swap` in tensor.rs does with rows of eight pieces.
 //!
-//! Nobody has run it on a GPU so far: it is not what `matmul` takes unless it is asked for (docs/performance.md).
+//! Blocks that run at the same time share rows and columns: they take [`BESIDE`] rows of blocks at a time, column by column. 132 of
+//! them then read 2,048 rows of A and as many columns of B, instead of 528 and 8,192.
 //!
 //! # Precision
 //! As matmul_tensor.rs.
@@ -73,6 +74,9 @@ const THREADS: usize = 256;
 /// Tiles of both matrices at a time.
 const STAGES: usize = 4;
 
+/// Rows of blocks that are made together.
+const BESIDE: u32 = 16;
+
 /// Bytes of [`ROWS`] rows of a tile: A's, and half of Bt's.
 const TILE: u32 = (ROWS * DEPTH * 4) as u32;
 
@@ -91,6 +95,16 @@ const SHARED: usize = STAGES * STAGE as usize + Matrix::ALIGNMENT;
 pub const fn width_of(k: usize, numbers: usize) -> usize {
     let words = k.div_ceil(numbers).next_multiple_of(DEPTH);
     if words == 0 { DEPTH } else { words }
+}
+
+/// The row and column of blocks that this one makes.
+#[inline(always)]
+fn place_of_block() -> (u32, u32) {
+    let (across, down) = (thread::grid_dim_x(), thread::grid_dim_y());
+    let block = thread::block_idx_y() * across + thread::block_idx_x();
+    let first = block / (BESIDE * across) * BESIDE;
+    let (tall, within) = (BESIDE.min(down - first), block - first * across);
+    (first + within % tall, within / tall)
 }
 
 /// C = A B by the rows of A and of B's transpose, both of `width` words.
@@ -113,7 +127,8 @@ pub unsafe fn product<T: GroupOperand>(a: &[u32], b: &[u32], mut c: DisjointMut<
     // SAFETY: there is as much more memory as is skipped.
     let base = unsafe { SharedAddress::of(memory).aligned(Matrix::ALIGNMENT as u32) };
     let (m, n, width) = (m as usize, n as usize, width as usize);
-    let (row0, column0) = (thread::block_idx_y() as usize * ROWS, thread::block_idx_x() as usize * COLUMNS);
+    let (row, column) = place_of_block();
+    let (row0, column0) = (row as usize * ROWS, column as usize * COLUMNS);
     // Where there are no rows of Bt for the second half of the columns, the first ones are taken again.
     let second = if column0 + ROWS < padded(n) { ROWS * width } else { 0 };
     // SAFETY: the launch has checked that there are so many rows.

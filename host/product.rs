@@ -2,9 +2,10 @@
 
 use gpu::matmul::product;
 use gpu::matmul_tensor::{
-    Bf16, Operand, Tf32, matmul_bf16, matmul_tf32, padded, round_rows_bf16, round_rows_tf32, width_of,
+    Bf16, Operand, Tf32, matmul_bf16, matmul_tf32, padded, width_of,
 };
 use gpu::matmul_wgmma::{self, matmul_wgmma_bf16, matmul_wgmma_tf32};
+use gpu::round_rows::{round_rows_bf16, round_rows_tf32};
 
 use crate::error::Result;
 use crate::executor::{Buffer, Device};
@@ -55,15 +56,15 @@ impl Precision {
 /// ```
 /// use modeseek::product::Instruction;
 ///
-/// assert_eq!(Instruction::default(), Instruction::Warp);
+/// assert_eq!(Instruction::default(), Instruction::Warpgroup);
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Instruction {
     /// `mma.sync`, which every GPU from compute capability 8.0 on has.
-    #[default]
     Warp,
-    /// `wgmma`, which compute capability 9.0 has and no other; there it may use all of the unit. It was run on the
-    /// interpreter and not yet on a GPU, hence it is for whoever asks for it.
+    /// `wgmma`, which compute capability 9.0 has and no other; others take `mma.sync` in its place. It alone may use all of the
+    /// unit there: it takes two thirds of the other's time (docs/performance.md).
+    #[default]
     Warpgroup,
 }
 
@@ -87,6 +88,9 @@ impl Instruction {
         if device.has(kernel) { self } else { Self::Warp }
     }
 }
+
+/// Columns of C from which on products are made by warpgroups, unless asked: half of the 256 that a block makes.
+const FEWEST_COLUMNS: u32 = 128;
 
 /// C = A B with A m x k, B k x n, and C m x n, all by rows.
 ///
@@ -116,7 +120,8 @@ pub fn matmul(
     [m, n, k]: [u32; 3],
     precision: Precision,
 ) -> Result<Buffer<f32>> {
-    matmul_by(device, a, b, [m, n, k], precision, Instruction::default())
+    let instruction = if n < FEWEST_COLUMNS { Instruction::Warp } else { Instruction::default() };
+    matmul_by(device, a, b, [m, n, k], precision, instruction)
 }
 
 /// The same by an instruction, or by the one that the device has.

@@ -2,9 +2,10 @@
 
 use cuda_std::machine::MachineKind;
 use gpu::matmul_tensor::{
-    Bf16, Operand, Tf32, matmul_bf16, matmul_tf32, padded, round_rows_bf16, round_rows_tf32, width_of,
+    Bf16, Operand, Tf32, matmul_bf16, matmul_tf32, padded, width_of,
 };
 use gpu::matmul_wgmma::{self, matmul_wgmma_bf16, matmul_wgmma_tf32};
+use gpu::round_rows::{round_rows_bf16, round_rows_tf32};
 use gpu::shift_tensor::{
     halves_of_columns, shift_tensor_16, shift_tensor_32, shift_tensor_64, shift_tensor_128, shift_tensor_rough_64,
     shift_tensor_rough_128,

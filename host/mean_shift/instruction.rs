@@ -9,15 +9,16 @@ use crate::product::Instruction;
 
 impl MeanShift {
     /// The instruction by which steps multiply, where they are on tensor cores and the device has it for as many dimensions:
-    /// [`Instruction::Warpgroup`] in 33 to 128, on compute capability 9.0. What steps are on tensor cores does not depend on it,
-    /// nor does their accuracy. [`Path::reason`](crate::Path::reason) says when it is taken.
+    /// [`Instruction::Warpgroup`], which is the default, in 33 to 128, on compute capability 9.0; else and elsewhere it is
+    /// [`Instruction::Warp`]. What steps are on tensor cores does not depend on it, nor does their accuracy.
+    /// [`Path::reason`](crate::Path::reason) says which is taken.
     ///
     /// ```
     /// use modeseek::product::Instruction;
     /// use modeseek::{Bandwidth, MeanShift};
     ///
     /// let points: Vec<[f64; 40]> = (0..6).map(|i| [f64::from(i / 3); 40]).collect();
-    /// let estimator = MeanShift::new().bandwidth(Bandwidth::Fixed(1.0)).instruction(Instruction::Warpgroup);
+    /// let estimator = MeanShift::new().bandwidth(Bandwidth::Fixed(1.0)).instruction(Instruction::Warp);
     /// assert_eq!(estimator.fit(&points)?.labels, [0, 0, 0, 1, 1, 1]);
     /// # Ok::<(), modeseek::Error>(())
     /// ```

@@ -88,7 +88,8 @@ pub fn what_is_no_number_of_warpgroups(device: &Device) {
     assert!(f32::from_bits(state[HISTORY + 1]).is_nan());
 }
 
-/// Fits take it where it is asked for and there, in as many dimensions as it is for, say so, and find what others find.
+/// Fits take it where it is there, in as many dimensions as it is for, unless they are asked for the other, say so, and find what
+/// others find.
 pub fn fits_by_an_instruction(device: &Device) {
     let has = device.machine() == cuda_std::machine::MachineKind::Gpu && device.has(&shift_wgmma_64::KERNEL);
     for (d, form) in [(40, Form::Blurring), (40, Form::Standard), (100, Form::Blurring), (24, Form::Blurring)] {
@@ -98,7 +99,8 @@ pub fn fits_by_an_instruction(device: &Device) {
             let estimator = MeanShift::new().on(device).bandwidth(Bandwidth::Fixed(1.0)).form(form);
             estimator.instruction(instruction).fit(&points).unwrap()
         };
-        let (other, found) = (fit(Instruction::default()), fit(BY));
+        assert_eq!(Instruction::default(), BY);
+        let (other, found) = (fit(Instruction::Warp), fit(BY));
         let what = format!("d = {d}, {form:?}");
         assert!(!other.path.reason.contains("wgmma"), "{what}: {}", other.path.reason);
         let expected = has && d > 32;

@@ -2,14 +2,15 @@
 
 use cuda_std::machine::MachineKind;
 use cuda_std::narrow;
-use gpu::matmul_tensor::{Bf16, Operand, Tf32, padded, round_rows_bf16, round_rows_tf32};
+use gpu::matmul_tensor::{Bf16, Operand, Tf32, padded};
 use gpu::matmul_wgmma::{matmul_wgmma_bf16, matmul_wgmma_tf32, width_of};
+use gpu::round_rows::{round_rows_bf16, round_rows_tf32};
 use gpu::shift_wgmma::shift_wgmma_64;
 use gpu::shift_wgmma_deep::shift_wgmma_128;
 use modeseek::executor::InterpreterOptions;
 use modeseek::executor::ptx::{PTX, PTX_ORIGIN};
 use modeseek::product::{Instruction, Precision, matmul, matmul_by};
-use modeseek::{Device, Error, reference};
+use modeseek::{Buffer, Device, Error, reference};
 
 use crate::check::{ROUNDING, assert_close, random, wide};
 use crate::kernels::poisoned;
@@ -92,14 +93,17 @@ pub fn products_by_an_instruction(device: &Device) {
         let taken = Instruction::Warpgroup.on(device, precision);
         let wanted = if has && precision != Precision::F32 { Instruction::Warpgroup } else { Instruction::Warp };
         assert_eq!(taken, wanted, "{precision:?}");
-        assert_eq!(Instruction::default().on(device, precision), Instruction::Warp);
+        assert_eq!(Instruction::default().on(device, precision), wanted);
         let c = matmul_by(device, &left, &right, [40, 66, 70], precision, Instruction::Warpgroup).unwrap();
         let bound = 70.0 * (2.0 * u + u * u + 71.0 * 2.0 * ROUNDING);
         assert_close(&device.download(&c).unwrap(), &expected, |_| bound, &format!("{precision:?}"));
-        let unasked = matmul(device, &left, &right, [40, 66, 70], precision).unwrap();
-        let default = matmul_by(device, &left, &right, [40, 66, 70], precision, Instruction::default()).unwrap();
-        let bits = |c| device.download(c).unwrap().into_iter().map(f32::to_bits).collect::<Vec<u32>>();
-        assert_eq!(bits(&unasked), bits(&default), "{precision:?}");
+        // Without a word of it, by warpgroups where a block of theirs has columns enough.
+        let bits = |c: &Buffer<f32>| device.download(c).unwrap().into_iter().map(f32::to_bits).collect::<Vec<u32>>();
+        for (sizes, instruction) in [([40, 66, 70], Instruction::Warp), ([20, 140, 33], Instruction::Warpgroup)] {
+            let unasked = matmul(device, &left, &right, sizes, precision).unwrap();
+            let asked = matmul_by(device, &left, &right, sizes, precision, instruction).unwrap();
+            assert_eq!(bits(&unasked), bits(&asked), "{precision:?}, {sizes:?}");
+        }
     }
 }
 
