@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Callable, Dict, List, Optional
 
-from . import figures, record, report
+from . import beside, figures, record, report
 from .errors import FAILED, Refused
 from .record import Record
 from .rows import measured
@@ -81,25 +81,27 @@ def has_steps(one: Record) -> bool:
 
 
 def rows_of(one: Record) -> List[str]:
-    """modeseek's steps and runs beside the fastest peer; nothing where none passed its check."""
+    """modeseek beside the fastest peer, for each precision; nothing where none passed its check."""
     body = []
     rates = figures.ceilings(one["rows"])
     device = "cuda" if one["device"].startswith("cuda") else one["device"]
     for (case, on), group in report.grouped(one["rows"]).items():
-        ours = figures.ours(group)
-        if ours is None or on != device or case.split("/")[0] not in ("step", "run"):
+        if on != device or case.startswith(figures.CEILING):
             continue
-        least = figures.floor(ours, rates.get(on, {}), figures.dimensions(case, one.get("cases", {})))
-        median = figures.times(ours).median
-        peer = report.fastest_peer([row for row in group if measured(row)], ours)
-        ratio = figures.ratio(peer, ours) if peer else None
-        body.append([
-            case, duration(median), report.rate_of(ours),
-            f"{percent(least.seconds / median)} of {least.bound}" if least else "",
-            str(peer["implementation"]) if peer else "none ran", "" if ratio is None else digits(ratio),
-            report.work_beside(ours, peer) if peer else "",
-        ])
-    head = ["case", "modeseek:", "rate:", "floor / time:", "fastest peer", "its time / ours:", "work, ours / its"]
+        for ours, peer in beside.pairs(group):
+            least = figures.floor(ours, rates.get(on, {}), figures.dimensions(case, one.get("cases", {})))
+            median = beside.median(ours)
+            ratio = figures.ratio(peer, ours) if peer else None
+            way = ", ".join(word for word in (str(ours.get("precision", "f32")), beside.way_of(ours)) if word)
+            body.append([
+                case, way.replace("f32, ", "") if way != "f32" else "", duration(median), report.rate_of(ours),
+                f"{percent(least.seconds / median)} of {least.bound}" if least else "",
+                str(peer["implementation"]) if peer else "none ran", "" if ratio is None else digits(ratio),
+                beside.work_beside(ours, peer) if peer else "",
+            ])
+    head = [
+        "case", "way", "modeseek:", "rate:", "floor / time:", "fastest peer", "its time / ours:", "work, ours / its",
+    ]
     return table(head, body) if body else []
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, Optional, Tuple
 
-from . import figures
+from . import beside, figures
 from .figures import Times, times
 from .rows import Row, check_failed, failure, is_number, measured
 from .spelling import digits, duration, percent, rate, signed_percent, table
@@ -20,9 +20,6 @@ HEAD = [
     "implementation", "precision", "median:", "quartiles, samples", "drift:", "rate:", "floor:", "x ours:", "work done",
     "check",
 ]
-
-# In the name of what solves another problem, such as one that is told how many clusters there are.
-YARDSTICK = "yardstick"
 
 # Units of work, in the order in which one of them is chosen for a rate.
 UNITS = (("pairs", "pairs"), ("flops", "flop"), ("exponentials", "exp"), ("bytes", "B"))
@@ -66,11 +63,14 @@ def _summary(record: Dict[str, Any], rows: List[Row]) -> List[str]:
         + (f" **Interrupted: {', '.join(stopped)}.**" if stopped else ""), "",
         *table(["part", "state", "time:", "why"], [_part(part) for part in parts]),
     ]
-    beside = _beside(rows)
-    if beside:
-        head = ["case", "device", "modeseek:", "rate:", "fastest peer", "its median:", "x ours:", "work, ours / its"]
-        about = "modeseek, and the fastest peer of the same precision whose check passed:"
-        lines += ["", about, "", *table(head, beside)]
+    both = _beside(rows)
+    if both:
+        head = [
+            "case", "device", "precision", "modeseek:", "rate:", "way", "fastest peer", "its median:", "x ours:",
+            "work, ours / its",
+        ]
+        about = "modeseek's fastest way, and the fastest peer, of the same precision, of those whose checks passed:"
+        lines += ["", about, "", *table(head, both)]
     return lines
 
 
@@ -84,42 +84,22 @@ def _part(part: Dict[str, Any]) -> List[str]:
 
 
 def _beside(rows: List[Row]) -> List[List[str]]:
-    """A row for each case that modeseek passed."""
+    """A row for each case and precision that modeseek passed."""
     body = []
     for (case, device), group in grouped(rows).items():
-        ours = figures.ours(group)
-        if ours is None or case.startswith(figures.CEILING):
+        if case.startswith(figures.CEILING):
             continue
-        fastest = fastest_peer(group, ours)
-        cells = [case, device, duration(times(ours).median), rate_of(ours)]
-        if fastest is None:
-            cells += ["none ran", "", "", ""]
-        else:
-            ratio = figures.ratio(fastest, ours)
-            cells += [_name(fastest), duration(times(fastest).median), "" if ratio is None else digits(ratio)]
-            cells.append(work_beside(ours, fastest))
-        body.append(cells)
+        for ours, fastest in beside.pairs(group):
+            cells = [case, device, str(ours.get("precision", "")), duration(times(ours).median), rate_of(ours)]
+            cells.append(beside.way_of(ours))
+            if fastest is None:
+                cells += ["none ran", "", "", ""]
+            else:
+                ratio = figures.ratio(fastest, ours)
+                cells += [_name(fastest), duration(times(fastest).median), "" if ratio is None else digits(ratio)]
+                cells.append(beside.work_beside(ours, fastest))
+            body.append(cells)
     return body
-
-
-def fastest_peer(group: List[Row], ours: Row) -> Optional[Row]:
-    """Of the rows of a case that are no modeseek, and as precise, the one with the smallest time."""
-    peers = [
-        row for row in group
-        if not row["implementation"].startswith(figures.OURS) and measured(row)
-        and row.get("precision") == ours.get("precision") and YARDSTICK not in row["implementation"]
-    ]
-    return min(peers, key=lambda row: figures.ratio(row, ours) or 0.0) if peers else None
-
-
-def work_beside(ours: Row, peer: Row) -> str:
-    """Pairs, and for whole runs how good the clusters are, of both: whoever does less is faster for no merit."""
-    both = []
-    for key, of, name in (("pairs", "work", "pairs"), ("adjusted_rand_index", "found", "adjusted Rand index")):
-        values = [(row.get(of) or {}).get(key) for row in (ours, peer)]
-        if all(is_number(value) for value in values):
-            both.append(f"{name} {values[0]:.3g} / {values[1]:.3g}")
-    return ", ".join(both)
 
 
 def grouped(rows: List[Row]) -> Dict[Tuple[str, str], List[Row]]:

@@ -10,7 +10,7 @@ import unittest
 from pathlib import Path
 from typing import Any, Callable, Dict, List
 
-from gpu_check import cli, figures, readme, record, report
+from gpu_check import beside, cli, figures, readme, record, report
 from gpu_check.errors import Refused
 from gpu_check.spelling import digits, duration, percent, rate, table
 from gpu_check.tests.fakes import CASES, row
@@ -85,6 +85,21 @@ class Figures(unittest.TestCase):
             self.assertIsNone(figures.ratio({**broken, "implementation": "torch"}, ours))
         self.assertIsNone(figures.ratio(ours, ours))
 
+    def test_the_fastest_of_each_precision_stand_beside_each_other(self) -> None:
+        def at(name: str, seconds: float, precision: str = "f32") -> Any:
+            return row("pairwise/9x9x2", name=name, samples=[[seconds]], precision=precision)
+
+        slow, fast, other = at("modeseek", 3e-3), at("modeseek, in order", 2e-3), at("modeseek, L1", 1e-3)
+        rough, flash = at("modeseek, tensor cores, f16", 1e-3, "f16"), at("flash", 2e-3, "bf16")
+        peer, alike = at("torch", 4e-3), at("CUDA C++, nvcc, L1", 1e-3)
+        lost = {**at("quick", 1e-6), "failed": "lost"}
+        found = beside.pairs([slow, fast, other, rough, flash, peer, alike, lost])
+        self.assertEqual(found, [(fast, peer), (rough, flash)])
+        self.assertEqual([beside.way_of(ours) for ours, _ in found], ["in order", "tensor cores, f16"])
+        # Without a peer there is modeseek's f32 alone.
+        self.assertEqual(beside.pairs([slow, rough]), [(slow, None)])
+        self.assertEqual(beside.pairs([peer, flash]), [])
+
     def test_dimensions(self) -> None:
         self.assertEqual(figures.dimensions("run/lecture", CASES), 2)
         self.assertEqual(figures.dimensions("step/1500x2/flat", CASES), 2)
@@ -111,7 +126,7 @@ class Report(unittest.TestCase):
         self.assertLess(text.index("## Failed"), text.index("## Machine"))
         for words in (
             "step/1500x2, lost, cuda: the GPU was lost", "KeOps (step/1500x2): there is no pykeops", "+50.0 %",
-            "| step/1500x2 | cuda | 1.00 ms | 1.00 Gpairs/s | torch | 2.50 ms | 2.50 | pairs 1e+06 / 1e+06 |",
+            "| step/1500x2 | cuda | f32 | 1.00 ms | 1.00 Gpairs/s |  | torch | 2.50 ms | 2.50 | pairs 1e+06 / 1e+06 |",
             "relative l2 1 of 1e-05",
         ):
             self.assertIn(words, text)
@@ -189,7 +204,7 @@ class Records(unittest.TestCase):
         text = self.blocks()
         self.assertIn("```console\n$ cargo run\non the processor\n```", text)
         self.assertIn("[record of 2026-12-03](benches/record/cpu/2026-12-03/report.md)", text)
-        self.assertIn("| step/1500x2 | 1.00 ms | 1.00 Gpairs/s |  | C | 2.00 | pairs 1e+06 / 1e+06 |", text)
+        self.assertIn("| step/1500x2 |  | 1.00 ms | 1.00 Gpairs/s |  | C | 2.00 | pairs 1e+06 / 1e+06 |", text)
         self.assertIn(readme.NO_GPU, text)
         self.write("gpu", "2026-12-01", made([row()], parts=printed("an old GPU")))
         self.write("gpu", "2026-12-02", made([row()], parts=printed("a GPU")))
