@@ -5,6 +5,7 @@ use cuda_std::shared::SharedAddress;
 use cuda_std::{copy, narrow, warp};
 
 use crate::shift::supports;
+use crate::slices::Slices;
 use crate::tensor::{PIECE, WORDS, copy_tile, row_and_matrix, swap, unrolled};
 use crate::weight::Gaussian;
 
@@ -31,6 +32,20 @@ pub(crate) struct Arguments<'a> {
     pub(crate) norms: &'a [f32],
 }
 
+impl Arguments<'_> {
+    /// With the points from one on alone, whose rows have so many words.
+    ///
+    /// # Safety
+    /// There is such a point.
+    #[inline(always)]
+    pub(crate) unsafe fn from_point(self, point: u32, wide: usize) -> Self {
+        let point = point as usize;
+        // SAFETY: the caller's promise.
+        let (rows, norms) = unsafe { (self.rows.get_unchecked(point * wide..), self.norms.get_unchecked(point..)) };
+        Self { rows, norms, ..self }
+    }
+}
+
 /// The sum of a query's weights, from that times 2^14.
 #[inline(always)]
 pub(crate) fn support(lifted: f32) -> f32 {
@@ -46,11 +61,14 @@ pub(crate) fn move_coordinate(query: f32, mean: f32, total: f32, relaxation: f32
     (if relaxation == 1.0 && total > 0.0 { mean } else { query + relaxation * step }, step)
 }
 
-/// Where cells of shared memory are read.
+/// Cells of shared memory.
 pub(crate) trait Cells {
     /// # Safety
     /// There is such a cell, and nobody writes it meanwhile.
     unsafe fn read(&self, at: usize) -> f32;
+    /// # Safety
+    /// There is such a cell, and nobody else touches it meanwhile.
+    unsafe fn write(&self, at: usize, value: f32);
 }
 
 impl Cells for *mut f32 {
@@ -58,6 +76,12 @@ impl Cells for *mut f32 {
     unsafe fn read(&self, at: usize) -> f32 {
         // SAFETY: the caller's promise.
         unsafe { self.add(at).read() }
+    }
+
+    #[inline(always)]
+    unsafe fn write(&self, at: usize, value: f32) {
+        // SAFETY: the caller's promise.
+        unsafe { (*self).add(at).write(value) }
     }
 }
 
@@ -74,6 +98,44 @@ pub(crate) struct SumsOfBlock<C: Cells> {
 }
 
 impl<C: Cells> SumsOfBlock<C> {
+    /// Of several slices of the n points (slices.rs) leaves this block's sums; whether the block is the last with its queries. If so,
+    /// the cells have the sums of all slices, in the slices' order.
+    ///
+    /// # Safety
+    /// All threads of the block call it, behind a barrier behind which the sums are there. `slices.partial` has d + 1 columns of
+    /// `query_stride` for each slice.
+    #[inline(always)]
+    pub(crate) unsafe fn meet(&self, slices: &Slices, n: u32, [d, query_stride, active]: [u32; 3]) -> bool {
+        if !slices.are_several(n) {
+            return true;
+        }
+        // Threads share a query's columns where there are more of them than queries.
+        let (t, parts) = (thread::thread_idx_x() as usize, thread::block_dim_x() as usize / self.queries);
+        let (own, part, d) = (t % self.queries, t / self.queries, d as usize);
+        let place = (self.first + own, query_stride as usize);
+        let moves = self.first + own < active as usize;
+        let cell = |c: usize| if c < d { c * self.apart + own } else { self.wide * self.apart + own };
+        // SAFETY: the caller's promise: cells of the thread's query, and its lanes of each column.
+        unsafe {
+            let mut c = part;
+            while moves && c <= d {
+                slices.own_columns(d, place).add(c * place.1).write(self.cells.read(cell(c)));
+                c += parts;
+            }
+            if !slices.is_last_block() {
+                return false;
+            }
+            let mut c = part;
+            while moves && c <= d {
+                let [sum] = slices.collect_column::<1>(c, d, place);
+                self.cells.write(cell(c), sum);
+                c += parts;
+            }
+        }
+        thread::sync_threads();
+        true
+    }
+
     /// Moves this thread's query, if it has one; gives the square of its step.
     ///
     /// # Safety

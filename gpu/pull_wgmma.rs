@@ -167,6 +167,12 @@ impl Cells for Dynamic {
         // SAFETY: the caller's promise.
         unsafe { dynamic_shared_mem::<f32>().add(at).read() }
     }
+
+    #[inline(always)]
+    unsafe fn write(&self, at: usize, value: f32) {
+        // SAFETY: the caller's promise.
+        unsafe { dynamic_shared_mem::<f32>().add(at).write(value) }
+    }
 }
 
 /// Writes this lane's sums and weights to where a block's are (`SumsOfBlock`), [`APART`] apart; `row` is its first query.

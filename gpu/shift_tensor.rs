@@ -38,6 +38,7 @@ use cuda_std::{narrow, warp};
 use crate::progress;
 use crate::pull_tensor::{Arguments, STAGES, SumsOfBlock, THREADS, pull};
 use crate::shift::end_blurring;
+use crate::slices::Slices;
 use crate::tensor::{ROWS, WORDS, unrolled};
 
 /// The |x|^2 of what is no point: its weight is zero.
@@ -153,6 +154,9 @@ pub unsafe fn halves_of_columns(
 
 /// One step of up to D dimensions. TALL is how many times 16 queries a warp has; `most` is at least the number of active
 /// queries. ROUGH leaves the low halves out. A tile has TILE words: with few dimensions small ones leave room for more blocks.
+///
+/// `slice` is how many points a block takes, n or a multiple of 128; for less than n, `partial` is where the slices' sums meet, d + 1
+/// columns each, and `arrived`, which is all zeros, where blocks are counted (slices.rs).
 #[kernel(
     instances(
         shift_tensor_16<16, 2, false, 2048>,
@@ -163,7 +167,7 @@ pub unsafe fn halves_of_columns(
         shift_tensor_rough_128<128, 1, true, 4096>,
     ),
     block = THREADS as u32,
-    grid = most.div_ceil(queries_of_block(TALL)),
+    grid = (most.div_ceil(queries_of_block(TALL)), n.div_ceil(slice.max(1))),
     require(
         d <= D,
         queries.len() >= query_stride * d,
@@ -176,6 +180,10 @@ pub unsafe fn halves_of_columns(
         state.len() >= progress::HISTORY + limit,
         n >= 1,
         query_stride >= most,
+        slice >= 1,
+        slice >= n || slice.is_multiple_of(ROWS),
+        slice >= n || partial.len() >= n.div_ceil(slice) * (d + 1) * query_stride,
+        slice >= n || arrived.len() >= most.div_ceil(queries_of_block(TALL)),
     ),
 )]
 pub unsafe fn shift_tensor<const D: usize, const TALL: usize, const ROUGH: bool, const TILE: usize>(
@@ -194,6 +202,9 @@ pub unsafe fn shift_tensor<const D: usize, const TALL: usize, const ROUGH: bool,
     limit: u32,
     tolerance: f32,
     relaxation: f32,
+    partial: *mut f32,
+    arrived: *mut u32,
+    slice: u32,
 ) {
     let _ = most;
     let stages = shared_array![[u32; TILE]; STAGES];
@@ -210,12 +221,15 @@ pub unsafe fn shift_tensor<const D: usize, const TALL: usize, const ROUGH: bool,
     // and behind the coordinates are the weights. Four more than there are queries: so no two lanes have the same bank.
     let (cells, apart) = (stages.cast::<f32>(), const { queries_of_block(TALL) + 4 });
     const { assert!((D + 1) * (queries_of_block(TALL) + 4) <= TILE * STAGES) };
-    // SAFETY: the launch has checked the sizes, and all threads are here with the same arguments. Behind the barrier nobody
-    // reads points any more; each lane has cells of its own.
+    let slices = Slices { partial, arrived, points: slice };
+    let (start, end) = slices.range(n);
+    // SAFETY: the launch has checked the sizes, and all threads are here with the same arguments. A slice begins with a tile. Behind the
+    // barrier nobody reads points any more; each lane has cells of its own.
     unsafe {
-        let arguments = Arguments { query_rows, query_norms, rows, norms };
+        let arguments = Arguments { query_rows, query_norms, rows, norms }.from_point(start, D);
+        let points = end - start;
         let (moved, totals) =
-            pull::<Machine, D, TALL, ROUGH, TILE>(SharedAddress::of(stages), &arguments, n, first + row, t);
+            pull::<Machine, D, TALL, ROUGH, TILE>(SharedAddress::of(stages), &arguments, points, first + row, t);
         thread::sync_threads();
         unrolled!(2, m < TALL => {
             unrolled!(16, c8 < D / 8 => {
@@ -233,10 +247,14 @@ pub unsafe fn shift_tensor<const D: usize, const TALL: usize, const ROUGH: bool,
     }
     thread::sync_threads();
     let block = SumsOfBlock { cells, apart, wide: D, queries: queries_of_block(TALL), first };
+    // SAFETY: the launch has checked the sizes, and all threads are behind the barrier.
+    if !unsafe { block.meet(&slices, n, [d, query_stride, active]) } {
+        return;
+    }
     // SAFETY: the launch has checked the sizes.
     let farthest = unsafe { block.end(queries, &mut next, &mut sums, [d, query_stride, active], relaxation) };
     if tolerance >= 0.0 {
-        // SAFETY: every block of the launch is here, or none was active.
+        // SAFETY: every block of the launch is here, of several slices the last, or none was active.
         unsafe { end_blurring(state, farthest, tolerance, active) };
     }
 }

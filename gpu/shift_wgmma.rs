@@ -18,7 +18,7 @@
 //! So products are under way while a warpgroup weighs, of its own and of the other one. What the instruction leaves of q.x in a thread's registers is, rounded, what it takes of w: no weight passes through shared memory. A tile
 //! is read twice: by rows for q.x, and with its rows along the sums for w x.
 //!
-//! Nobody has run it on a GPU so far: a fit takes it only where it is asked for (docs/performance/tensor-cores.md).
+//! A fit takes it in 33 to 64 dimensions where the device has it, unless it is asked for `mma.sync` (docs/performance/tensor-cores.md).
 //!
 //! # Precision
 //! As shift_tensor.rs. Products of low halves come first. Sums of w x leave the tensor cores after a tile, having been cut off 16
@@ -36,7 +36,8 @@ use crate::pull_wgmma::{
 };
 use crate::shift::end_blurring;
 use crate::shift_tensor::padded;
-use crate::tensor::{copy_tile, swap, unrolled};
+use crate::slices::Slices;
+use crate::tensor::{ROWS, copy_tile, swap, unrolled};
 
 /// Queries of a block, 64 a warpgroup.
 ///
@@ -99,12 +100,13 @@ unsafe fn finish<const D: usize, const ROUGH: bool>(sums: Sums64) -> Sums64 {
     }
 }
 
-/// One step of up to D dimensions; `most` is at least the number of active queries. ROUGH leaves the low halves out.
+/// One step of up to D dimensions; `most` is at least the number of active queries; `partial`, `arrived` and
+/// `slice` are as shift_tensor.rs says. ROUGH leaves the low halves out.
 #[kernel(
     instances(shift_wgmma_64<64, false>, shift_wgmma_rough_64<64, true>, shift_wgmma_rough_128<128, true>),
     only = "sm_90a",
     block = THREADS as u32,
-    grid = most.div_ceil(QUERIES),
+    grid = (most.div_ceil(QUERIES), n.div_ceil(slice.max(1))),
     shared = shared(D, ROUGH),
     require(
         d <= D,
@@ -118,6 +120,10 @@ unsafe fn finish<const D: usize, const ROUGH: bool>(sums: Sums64) -> Sums64 {
         state.len() >= progress::HISTORY + limit,
         n >= 1,
         query_stride >= most,
+        slice >= 1,
+        slice >= n || slice.is_multiple_of(ROWS),
+        slice >= n || partial.len() >= n.div_ceil(slice) * (d + 1) * query_stride,
+        slice >= n || arrived.len() >= most.div_ceil(QUERIES),
     ),
 )]
 pub unsafe fn shift_wgmma<const D: usize, const ROUGH: bool>(
@@ -136,6 +142,9 @@ pub unsafe fn shift_wgmma<const D: usize, const ROUGH: bool>(
     limit: u32,
     tolerance: f32,
     relaxation: f32,
+    partial: *mut f32,
+    arrived: *mut u32,
+    slice: u32,
 ) {
     let _ = most;
     let memory: *mut f32 = dynamic_shared_mem();
@@ -150,11 +159,15 @@ pub unsafe fn shift_wgmma<const D: usize, const ROUGH: bool>(
     let base = unsafe { SharedAddress::of(memory).aligned(Matrix::ALIGNMENT as u32) };
     let (lane, warp) = (warp::lane_id() as usize, thread::thread_idx_x() as usize / 32);
     let (row, t) = (warp * 16 + lane / 4, lane % 4);
-    let arguments = Arguments { query_rows, query_norms, rows, norms };
+    let slices = Slices { partial, arrived, points: slice };
+    let (start, end) = slices.range(n);
+    // SAFETY: the slice has points, and begins with a tile.
+    let arguments = unsafe { Arguments { query_rows, query_norms, rows, norms }.from_point(start, D) };
+    let norms = arguments.norms;
     // SAFETY: rows are padded to whole blocks of queries.
     let own = unsafe { Queries::<D, ROUGH>::new(&arguments, first + row, t) };
 
-    let tiles = n.div_ceil(POINTS as u32);
+    let tiles = (end - start).div_ceil(POINTS as u32);
     let at = |tile: u32| {
         // SAFETY: the stage is one of those.
         unsafe { base.add(tile % STAGES * const { parts(D, ROUGH) as u32 * PART }) }
@@ -239,10 +252,14 @@ pub unsafe fn shift_wgmma<const D: usize, const ROUGH: bool>(
     }
     thread::sync_threads();
     let block = SumsOfBlock { cells: Dynamic, apart: APART, wide: D, queries: QUERIES, first };
+    // SAFETY: the launch has checked the sizes, and all threads are behind the barrier.
+    if !unsafe { block.meet(&slices, n, [d, query_stride, active]) } {
+        return;
+    }
     // SAFETY: the launch has checked the sizes.
     let farthest = unsafe { block.end(queries, &mut next, &mut sums, [d, query_stride, active], relaxation) };
     if tolerance >= 0.0 {
-        // SAFETY: every block of the launch is here, or none was active.
+        // SAFETY: every block of the launch is here, of several slices the last, or none was active.
         unsafe { end_blurring(state, farthest, tolerance, active) };
     }
 }

@@ -11,7 +11,7 @@
 //!     wait for either, add it to the sums in f32
 //! ```
 //!
-//! Nobody has run it on a GPU so far: a fit takes it only where it is asked for (docs/performance/tensor-cores.md).
+//! A fit takes it in 65 to 128 dimensions where the device has it, unless it is asked for `mma.sync` (docs/performance/tensor-cores.md).
 //!
 //! # Precision
 //! As shift_wgmma.rs; sums leave the tensor cores after 64 points.
@@ -28,7 +28,8 @@ use crate::pull_wgmma::{
 };
 use crate::shift::end_blurring;
 use crate::shift_tensor::padded;
-use crate::tensor::{copy_tile, swap, unrolled};
+use crate::slices::Slices;
+use crate::tensor::{ROWS, copy_tile, swap, unrolled};
 
 /// Points of a tile.
 const POINTS: usize = 64;
@@ -45,12 +46,13 @@ const STAGES: u32 = 3;
 /// Bytes of shared memory of a block.
 const SHARED: usize = (STAGES * TILE) as usize + Matrix::ALIGNMENT;
 
-/// One step of up to D dimensions; `most` is at least the number of active queries.
+/// One step of up to D dimensions; `most` is at least the number of active queries; `partial`, `arrived` and `slice` are as
+/// shift_tensor.rs says.
 #[kernel(
     instances(shift_wgmma_128<128>),
     only = "sm_90a",
     block = THREADS as u32,
-    grid = most.div_ceil(QUERIES),
+    grid = (most.div_ceil(QUERIES), n.div_ceil(slice.max(1))),
     shared = SHARED,
     require(
         d <= D,
@@ -64,6 +66,10 @@ const SHARED: usize = (STAGES * TILE) as usize + Matrix::ALIGNMENT;
         state.len() >= progress::HISTORY + limit,
         n >= 1,
         query_stride >= most,
+        slice >= 1,
+        slice >= n || slice.is_multiple_of(ROWS),
+        slice >= n || partial.len() >= n.div_ceil(slice) * (d + 1) * query_stride,
+        slice >= n || arrived.len() >= most.div_ceil(QUERIES),
     ),
 )]
 pub unsafe fn shift_wgmma_deep<const D: usize>(
@@ -82,6 +88,9 @@ pub unsafe fn shift_wgmma_deep<const D: usize>(
     limit: u32,
     tolerance: f32,
     relaxation: f32,
+    partial: *mut f32,
+    arrived: *mut u32,
+    slice: u32,
 ) {
     let _ = most;
     let memory: *mut f32 = dynamic_shared_mem();
@@ -96,11 +105,15 @@ pub unsafe fn shift_wgmma_deep<const D: usize>(
     let base = unsafe { SharedAddress::of(memory).aligned(Matrix::ALIGNMENT as u32) };
     let (lane, warp) = (warp::lane_id() as usize, thread::thread_idx_x() as usize / 32);
     let (row, t) = (warp * 16 + lane / 4, lane % 4);
-    let arguments = Arguments { query_rows, query_norms, rows, norms };
+    let slices = Slices { partial, arrived, points: slice };
+    let (start, end) = slices.range(n);
+    // SAFETY: the slice has points, and begins with a tile.
+    let arguments = unsafe { Arguments { query_rows, query_norms, rows, norms }.from_point(start, D) };
+    let norms = arguments.norms;
     // SAFETY: rows are padded to whole blocks of queries.
     let own = unsafe { Queries::<D, false>::new(&arguments, first + row, t) };
 
-    let tiles = n.div_ceil(POINTS as u32);
+    let tiles = (end - start).div_ceil(POINTS as u32);
     let at = |tile: u32| {
         // SAFETY: the stage is one of those.
         unsafe { base.add(tile % STAGES * TILE) }
@@ -150,10 +163,14 @@ pub unsafe fn shift_wgmma_deep<const D: usize>(
     }
     thread::sync_threads();
     let block = SumsOfBlock { cells: Dynamic, apart: APART, wide: D, queries: QUERIES, first };
+    // SAFETY: the launch has checked the sizes, and all threads are behind the barrier.
+    if !unsafe { block.meet(&slices, n, [d, query_stride, active]) } {
+        return;
+    }
     // SAFETY: the launch has checked the sizes.
     let farthest = unsafe { block.end(queries, &mut next, &mut sums, [d, query_stride, active], relaxation) };
     if tolerance >= 0.0 {
-        // SAFETY: every block of the launch is here, or none was active.
+        // SAFETY: every block of the launch is here, of several slices the last, or none was active.
         unsafe { end_blurring(state, farthest, tolerance, active) };
     }
 }

@@ -1,9 +1,7 @@
 //! Matrix products, by the kernel that a wanted precision allows, and by the instruction that is asked for.
 
 use gpu::matmul::product;
-use gpu::matmul_tensor::{
-    Bf16, Operand, Tf32, matmul_bf16, matmul_tf32, padded, width_of,
-};
+use gpu::matmul_tensor::{Bf16, Operand, Tf32, matmul_bf16, matmul_tf32, padded, width_of};
 use gpu::matmul_wgmma::{self, matmul_wgmma_bf16, matmul_wgmma_tf32};
 use gpu::round_rows::{round_rows_bf16, round_rows_tf32};
 

@@ -1,9 +1,7 @@
 //! Products and steps on tensor cores.
 
 use cuda_std::machine::MachineKind;
-use gpu::matmul_tensor::{
-    Bf16, Operand, Tf32, matmul_bf16, matmul_tf32, padded, width_of,
-};
+use gpu::matmul_tensor::{Bf16, Operand, Tf32, matmul_bf16, matmul_tf32, padded, width_of};
 use gpu::matmul_wgmma::{self, matmul_wgmma_bf16, matmul_wgmma_tf32};
 use gpu::round_rows::{round_rows_bf16, round_rows_tf32};
 use gpu::shift_tensor::{
@@ -14,6 +12,7 @@ use gpu::shift_tensor_split::shift_tensor_wide_512;
 use gpu::shift_tensor_wide::shift_tensor_wide_256;
 use gpu::shift_wgmma::{shift_wgmma_64, shift_wgmma_rough_64, shift_wgmma_rough_128};
 use gpu::shift_wgmma_deep::shift_wgmma_128;
+use modeseek::mean_shift::slices::Slices;
 use modeseek::product::{Instruction, Precision};
 use modeseek::{Buffer, Device, WeightFunction, reference};
 
@@ -163,6 +162,7 @@ pub struct Step {
     to: Buffer<f32>,
     sums: Buffer<f32>,
     state: Buffer<u32>,
+    slices: Slices,
 }
 
 impl Step {
@@ -180,17 +180,19 @@ impl Step {
             to: poisoned(device, columns.values.len())?,
             sums: poisoned(device, 2 * columns.stride)?,
             state: begun(device, n as u32, Blurring::LIMIT)?,
+            slices: Slices::on_tensor_cores(device, (n as u32, n as u32), d as u32, wide, instruction)?,
             columns,
         })
     }
 
     fn launch(&mut self) -> Result<(), modeseek::Error> {
         let [n, d, stride] = [self.columns.n, self.columns.d, self.columns.stride].map(|size| size as u32);
-        let Self { device, from, rows, norms, to, sums, state, wide, .. } = self;
+        let Self { device, from, rows, norms, to, sums, state, wide, slices, .. } = self;
+        let slices = slices.lend();
         device.launch(halves_of_columns::launch(&*from, rows, norms, n, d, stride, *wide))?;
         let (rows, norms) = (&*rows, &*norms);
         macro_rules! step {
-            ($kernel:ident) => {
+            ($kernel:ident $(, $slices:expr)*) => {
                 $kernel::launch(
                     &*from,
                     rows,
@@ -206,27 +208,33 @@ impl Step {
                     n,
                     Blurring::LIMIT,
                     0.0,
-                    1.0,
+                    1.0
+                    $(, $slices)*
                 )
+            };
+        }
+        macro_rules! in_slices {
+            ($kernel:ident) => {
+                step!($kernel, slices.partial, slices.arrived, slices.points)
             };
         }
         if self.instruction == Instruction::Warpgroup {
             return device.launch(match (*wide, self.rough) {
-                (64, false) => step!(shift_wgmma_64),
-                (64, true) => step!(shift_wgmma_rough_64),
-                (_, false) => step!(shift_wgmma_128),
-                _ => step!(shift_wgmma_rough_128),
+                (64, false) => in_slices!(shift_wgmma_64),
+                (64, true) => in_slices!(shift_wgmma_rough_64),
+                (_, false) => in_slices!(shift_wgmma_128),
+                _ => in_slices!(shift_wgmma_rough_128),
             });
         }
         device.launch(match (*wide, self.rough) {
-            (16, _) => step!(shift_tensor_16),
-            (32, _) => step!(shift_tensor_32),
-            (64, false) => step!(shift_tensor_64),
+            (16, _) => in_slices!(shift_tensor_16),
+            (32, _) => in_slices!(shift_tensor_32),
+            (64, false) => in_slices!(shift_tensor_64),
             (256, _) => step!(shift_tensor_wide_256),
             (512, _) => step!(shift_tensor_wide_512),
-            (_, false) => step!(shift_tensor_128),
-            (64, true) => step!(shift_tensor_rough_64),
-            (_, true) => step!(shift_tensor_rough_128),
+            (_, false) => in_slices!(shift_tensor_128),
+            (64, true) => in_slices!(shift_tensor_rough_64),
+            (_, true) => in_slices!(shift_tensor_rough_128),
         })
     }
 }

@@ -225,7 +225,10 @@ impl Field {
     }
 
     /// How the points are shared out for m queries.
-    fn slices(&self, m: u32) -> Result<Slices> {
+    fn slices(&self, m: u32, tensor: Option<&Tensor>) -> Result<Slices> {
+        if let Some(tensor) = tensor {
+            return tensor.slices(self, m);
+        }
         Slices::new(&self.device, (self.n, m), self.d, self.norm, !self.marks.is_empty())
     }
 
@@ -262,8 +265,7 @@ impl Field {
         device.launch(begin::launch(&mut device.zeros(n)?, &mut run.state, self.n))?;
         let sizes = Sizes { n: self.n, d: self.d, stride: self.stride, query_stride: self.stride, most: self.n };
         let (mut rounds, mut tensor) = (Rounds::new(device, run.limit), Tensor::of_points(self)?);
-        // Those on tensor cores take no slices.
-        let mut slices = if tensor.is_some() { Slices::none(device, self.n)? } else { self.slices(self.n)? };
+        let mut slices = self.slices(self.n, tensor.as_ref())?;
         loop {
             let steps = |mut numbers: Range<usize>| {
                 numbers.try_for_each(|step| {
@@ -318,7 +320,7 @@ impl Field {
         let (mut rounds, mut most) = (Rounds::new(device, run.limit), queries.m);
         let limit = run.limit as u32;
         let mut tensor = Tensor::of_queries(self, &queries)?;
-        let mut slices = if tensor.is_some() { Slices::none(device, self.n)? } else { self.slices(queries.m)? };
+        let mut slices = self.slices(queries.m, tensor.as_ref())?;
         loop {
             let steps = |mut numbers: Range<usize>| {
                 numbers.try_for_each(|step| {

@@ -2,15 +2,19 @@
 
 use cuda_std::machine::MachineKind;
 use gpu::shift_any::Norm;
+use gpu::shift_tensor::queries_of_block;
+use gpu::shift_wgmma;
 use gpu::steps::{Shared, Steps};
 
 use super::iterate::Queries;
+use super::tensor;
 use crate::error::Result;
 use crate::executor::{Buffer, Device};
+use crate::product::Instruction;
 
-/// Fewest queries of a block, however small a one the user chooses: a warp's, four a thread; two warps of a wide step have no
-/// fewer.
-const LEAST_BLOCK: usize = 128;
+/// Fewest queries of a block, however small a one the user chooses: a warp has four a thread, two warps of a wide step have no fewer, and
+/// four warps on tensor cores half as many.
+const LEAST_BLOCK: usize = 64;
 
 /// Blocks of which the last to run are a small part of all, over those that fill a GPU.
 const FINE: usize = 4;
@@ -18,6 +22,10 @@ const FINE: usize = 4;
 /// Fewest points of a slice that is to fill a GPU, and of one that only makes blocks finer.
 const LEAST: usize = 64;
 const WHOLE: usize = gpu::shift::TILE;
+
+/// The same on tensor cores, where a slice begins with a tile of any step, and a block first fills its tiles.
+const LEAST_ON_TENSOR_CORES: usize = 128;
+const WHOLE_ON_TENSOR_CORES: usize = 1024;
 
 /// Most slices: each is one more step of the last block's.
 const MOST: usize = 256;
@@ -76,10 +84,35 @@ impl Slices {
         match Steps::shares(d, norm, marked) {
             // A processor has few cores, and none of their work to give away.
             Some(shape) if device.machine() == MachineKind::Gpu => {
-                Self::of(device, (n, m), d, points_of(n as usize, m as usize, shape) as u32)
+                Self::of(device, (n, m), d, points_of(n as usize, m as usize, shape, (LEAST, WHOLE)) as u32)
             }
             _ => Self::none(device, n),
         }
+    }
+
+    /// Those for m queries over n points of d coordinates, where steps are on tensor cores, by an instruction, and have so many
+    /// dimensions as the kernels do.
+    ///
+    /// ```
+    /// use modeseek::mean_shift::slices::Slices;
+    /// use modeseek::product::Instruction;
+    ///
+    /// let device = modeseek::Device::processor()?;
+    /// // 12 blocks of 128 queries become 144.
+    /// assert_eq!(Slices::on_tensor_cores(&device, (1500, 1500), 8, 16, Instruction::Warp)?.lend().points, 128);
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Whatever the device reports, too little memory among it.
+    pub fn on_tensor_cores(
+        device: &Device,
+        (n, m): (u32, u32),
+        d: u32,
+        wide: u32,
+        instruction: Instruction,
+    ) -> Result<Self> {
+        Self::of(device, (n, m), d, points_on_tensor_cores(n as usize, m as usize, wide as usize, instruction) as u32)
     }
 
     /// Those of so many points each, on any device, for a step that takes slices.
@@ -121,35 +154,58 @@ impl Slices {
     }
 }
 
-/// Points of a slice, for m queries over n points: n, or a multiple of [`LEAST`]. `shape` is that of [`Steps::shares`].
+/// Points of a slice, for m queries over n points: n, or a multiple of the fewest points of a slice. The shape is that of
+/// [`Steps::shares`]; the fewest points are those of a slice that is to fill a GPU, and of one that only makes blocks finer.
 ///
 /// It depends on nothing else, so that results are the same on every GPU.
-fn points_of(n: usize, m: usize, (queries, filling): (usize, usize)) -> usize {
+fn points_of(n: usize, m: usize, (queries, filling): (usize, usize), (least, whole): (usize, usize)) -> usize {
     let blocks = m.div_ceil(queries).max(1);
-    let fill = filling.div_ceil(blocks).min(n.div_ceil(LEAST));
-    let fine = (FINE * filling).div_ceil(blocks).min(n.div_ceil(WHOLE));
+    let fill = filling.div_ceil(blocks).min(n.div_ceil(least));
+    let fine = (FINE * filling).div_ceil(blocks).min(n.div_ceil(whole));
     let slices = fill.max(fine).clamp(1, MOST);
-    if slices == 1 { n } else { n.div_ceil(slices).next_multiple_of(LEAST) }
+    if slices == 1 { n } else { n.div_ceil(slices).next_multiple_of(least) }
 }
 
-/// Bytes of a GPU's memory that slices take for m queries over n points of d coordinates, with the 2-norm and unmarked: some
-/// 25 MB at most for d = 2 and 80 MB for any d, whatever the numbers.
+/// The same on tensor cores: n, or a multiple of 128.
+fn points_on_tensor_cores(n: usize, m: usize, wide: usize, instruction: Instruction) -> usize {
+    // Queries of a block, and blocks of 132 multiprocessors: docs/performance/tensor-cores.md.
+    let shape = match (wide, instruction) {
+        (16, _) => (queries_of_block(2), 5 * 132),
+        (32, _) => (queries_of_block(2), 3 * 132),
+        (64 | 128, Instruction::Warpgroup) => (shift_wgmma::QUERIES, 132),
+        (64, _) => (queries_of_block(1), 3 * 132),
+        (128, _) => (queries_of_block(1), 2 * 132),
+        // Steps of more dimensions take all points at once.
+        _ => return n,
+    };
+    points_of(n, m, shape, (LEAST_ON_TENSOR_CORES, WHOLE_ON_TENSOR_CORES))
+}
+
+/// Bytes of a GPU's memory that slices take at most for m queries over n points of d coordinates, with the 2-norm and unmarked, on
+/// tensor cores or not: some 25 MB at most for d = 2 and 84 MB for any d, whatever the numbers.
 ///
 /// ```
 /// use modeseek::mean_shift::slices::bytes;
 ///
-/// // 24 slices of 3 sums for each of 1,500 queries (1,504 as they are stored), and a count for each of 12 blocks.
-/// assert_eq!(bytes(1_500, 1_500, 2), (24 * 3 * 1_504 + 12) * 4);
+/// // 24 slices of 3 sums for each of 1,500 queries (1,504 as they are stored), and a count for each of 24 blocks.
+/// assert_eq!(bytes(1_500, 1_500, 2), (24 * 3 * 1_504 + 24) * 4);
 /// assert!(bytes(10_000_000, 1_000_000, 2) < 50_000_000);
 /// ```
 pub fn bytes(n: usize, m: usize, d: usize) -> u128 {
     let shape = u32::try_from(d).ok().and_then(|d| Steps::shares(d, Norm::L2, false));
-    let points = shape.map_or(n, |shape| points_of(n, m, shape));
-    if points >= n {
-        return 0;
-    }
-    let partial = n.div_ceil(points) as u128 * (d as u128 + 1) * Queries::stride_of(m) as u128;
-    (partial + m.div_ceil(LEAST_BLOCK) as u128) * 4
+    let by_differences = shape.map(|shape| points_of(n, m, shape, (LEAST, WHOLE)));
+    let wide = gpu::shift_tensor::wide(d).filter(|_| d >= tensor::LEAST);
+    let on_tensor_cores = wide
+        .into_iter()
+        .flat_map(|wide| [Instruction::Warp, Instruction::Warpgroup].map(|by| points_on_tensor_cores(n, m, wide, by)));
+    let of_points = |points: usize| {
+        if points >= n {
+            return 0;
+        }
+        let partial = n.div_ceil(points) as u128 * (d as u128 + 1) * Queries::stride_of(m) as u128;
+        (partial + m.div_ceil(LEAST_BLOCK) as u128) * 4
+    };
+    by_differences.into_iter().chain(on_tensor_cores).map(of_points).max().unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -158,7 +214,7 @@ mod tests {
 
     /// Points of a slice for d coordinates.
     fn points(n: usize, m: usize, d: u32) -> usize {
-        points_of(n, m, Steps::shares(d, Norm::L2, false).expect("the step takes slices"))
+        points_of(n, m, Steps::shares(d, Norm::L2, false).expect("the step takes slices"), (LEAST, WHOLE))
     }
 
     #[test]
@@ -179,16 +235,32 @@ mod tests {
     }
 
     #[test]
+    fn blocks_on_tensor_cores_come_in_many_turns() {
+        let points = |n, d: usize, by| points_on_tensor_cores(n, n, gpu::shift_tensor::wide(d).expect("a step"), by);
+        // 782 blocks, of which 660 are there at a time, become 3,128; 295 of 396 become 1,770.
+        assert_eq!(points(100_000, 16, Instruction::Warp), 25_088);
+        assert_eq!(points(37_749, 32, Instruction::Warp), 6_400);
+        // 1,200 blocks for 132 multiprocessors are many.
+        assert_eq!(points(153_600, 64, Instruction::Warpgroup), 153_600);
+        assert_eq!(points(7_000, 100, Instruction::Warpgroup), 1_024);
+        assert_eq!(points(7_000, 150, Instruction::Warp), 7_000);
+        assert_eq!(points(1, 5, Instruction::Warp), 1);
+        assert_eq!(points(128, 5, Instruction::Warp), 128);
+    }
+
+    #[test]
     fn memory_is_bounded() {
         for n in [1_usize, 65, 1500, 4096, 100_000, 10_000_000] {
             for m in [1_usize, 100, 513, 1500, 100_000, 262_144, 262_145, 400_000, 1_000_000, 3_000_000] {
                 assert!(bytes(n, m, 2) <= 50 << 20, "{n} {m}: {}", bytes(n, m, 2));
-                for d in 3..=32 {
+                for d in 3..=128 {
                     assert!(bytes(n, m, d) <= 84 << 20, "{n} {m} {d}: {}", bytes(n, m, d));
-                    assert!(n.div_ceil(points(n, m, d as u32)) <= MOST);
+                }
+                for d in 3..=32 {
+                    assert!(n.div_ceil(points(n, m, d)) <= MOST);
                 }
                 // Of more dimensions no step takes slices.
-                assert_eq!(bytes(n, m, 33), 0);
+                assert_eq!(bytes(n, m, 129), 0);
             }
         }
     }

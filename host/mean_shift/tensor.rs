@@ -26,6 +26,7 @@ use gpu::steps::Call;
 use super::builder::MeanShift;
 use super::iterate::{Field, Queries};
 use super::options::{Distance, Form, Method, WeightFunction};
+use super::slices::Slices;
 use crate::error::Result;
 use crate::executor::{Buffer, Device};
 use crate::product::Instruction;
@@ -33,7 +34,7 @@ use cuda_std::launch::DeviceSlice;
 use cuda_std::machine::MachineKind;
 
 /// Dimensions from which on it pays: below, a pair by differences takes 5 to 15 instructions, and here 11.
-const LEAST: usize = 5;
+pub const LEAST: usize = 5;
 
 /// Of the square of the radius, what the relative error of a weight may be.
 const ERROR: f64 = 1.0 / (1 << 19) as f64;
@@ -152,20 +153,28 @@ impl Tensor {
         Ok(Some(Self { device, wide, instruction: field.instruction, points, queries }))
     }
 
+    /// How the field's points are shared out for m queries.
+    ///
+    /// # Errors
+    /// If there is no memory.
+    pub fn slices(&self, field: &Field, m: u32) -> Result<Slices> {
+        Slices::on_tensor_cores(&self.device, (field.n, m), field.d, self.wide, self.instruction)
+    }
+
     /// One step.
     ///
     /// # Errors
     /// If a launch is refused.
     pub fn step(&mut self, call: Call<'_>) -> Result<()> {
         let Self { device, wide, instruction, points, queries: others } = self;
-        let Call { queries, next, sums, state, sizes, limit, tolerance, relaxation, .. } = call;
+        let Call { queries, next, sums, state, sizes, limit, tolerance, relaxation, slices, .. } = call;
         let (n, d, stride, most) = (sizes.n, sizes.d, sizes.query_stride, sizes.most);
         let moving = others.as_mut().unwrap_or(points);
         moving.make(device, queries, (most, d, stride), *wide)?;
         let points = &*points;
         let moving = others.as_ref().unwrap_or(points);
         macro_rules! step {
-            ($kernel:ident) => {
+            ($kernel:ident $(, $slices:expr)*) => {
                 $kernel::launch(
                     queries,
                     &moving.rows,
@@ -181,17 +190,23 @@ impl Tensor {
                     most,
                     limit,
                     tolerance,
-                    relaxation,
+                    relaxation
+                    $(, $slices)*
                 )
             };
         }
+        macro_rules! step_in_slices {
+            ($kernel:ident) => {
+                step!($kernel, slices.partial, slices.arrived, slices.points)
+            };
+        }
         device.launch(match *wide {
-            16 => step!(shift_tensor_16),
-            32 => step!(shift_tensor_32),
-            64 if *instruction == Instruction::Warpgroup => step!(shift_wgmma_64),
-            64 => step!(shift_tensor_64),
-            128 if *instruction == Instruction::Warpgroup => step!(shift_wgmma_128),
-            128 => step!(shift_tensor_128),
+            16 => step_in_slices!(shift_tensor_16),
+            32 => step_in_slices!(shift_tensor_32),
+            64 if *instruction == Instruction::Warpgroup => step_in_slices!(shift_wgmma_64),
+            64 => step_in_slices!(shift_tensor_64),
+            128 if *instruction == Instruction::Warpgroup => step_in_slices!(shift_wgmma_128),
+            128 => step_in_slices!(shift_tensor_128),
             256 => step!(shift_tensor_wide_256),
             _ => step!(shift_tensor_wide_512),
         })

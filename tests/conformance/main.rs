@@ -52,10 +52,12 @@ macro_rules! conformance {
                 ceilings: ceilings_copy, ceilings_fma, ceilings_ex2, ceilings_mma;
                 tensor: products_of_rounded_inputs, products_in_a_precision;
                 wgmma: products_of_warpgroups, products_by_an_instruction;
-                shift_tensor: steps_on_tensor_cores, many_tiles_on_tensor_cores, places_do_not_matter_on_tensor_cores,
+                shift_tensor: steps_on_tensor_cores, many_tiles_on_tensor_cores, slices_on_tensor_cores,
+                    places_do_not_matter_on_tensor_cores,
                     one_spot_on_tensor_cores, idle_steps_on_tensor_cores, what_is_no_number_on_tensor_cores,
                     fits_on_tensor_cores, seeds_on_tensor_cores, fits_not_on_tensor_cores;
-                shift_wgmma: steps_of_warpgroups, many_tiles_of_warpgroups, places_do_not_matter_of_warpgroups,
+                shift_wgmma: steps_of_warpgroups, many_tiles_of_warpgroups, slices_of_warpgroups,
+                    places_do_not_matter_of_warpgroups,
                     what_is_no_number_of_warpgroups, fits_by_an_instruction;
                 far: queries_far_away;
                 bandwidth: distances_to_neighbours, guessed_brackets, weights_are_repetitions, golden, samples, fallbacks,

@@ -35,6 +35,8 @@ pub struct Case {
     pub rough: bool,
     pub blurring: bool,
     pub by: Instruction,
+    /// Points of a slice, of steps that take slices; all of them if not given.
+    pub slice: Option<u32>,
 }
 
 impl Case {
@@ -66,8 +68,11 @@ impl Case {
         let (columns, stride, query_rows, query_norms) = halves(&self.queries, m);
         let (mut next, mut sums) = (poisoned(device, stride * d), poisoned(device, 2 * stride));
         let mut state = device.upload(&progress(m, 1, 3)).unwrap();
+        let slice = self.slice.unwrap_or(n as u32);
+        let mut partial = poisoned(device, n.div_ceil(slice as usize) * (d + 1) * stride);
+        let mut arrived = device.upload(&vec![0_u32; m.div_ceil(64)]).unwrap();
         macro_rules! step {
-            ($kernel:ident) => {
+            ($kernel:ident $(, $slices:expr)*) => {
                 $kernel::launch(
                     &columns,
                     &query_rows,
@@ -83,25 +88,32 @@ impl Case {
                     m as u32,
                     3,
                     if self.blurring { 0.25 } else { -1.0 },
-                    relaxation,
+                    relaxation
+                    $(, $slices)*
                 )
             };
         }
+        macro_rules! in_slices {
+            ($kernel:ident) => {
+                step!($kernel, &mut partial, &mut arrived, slice)
+            };
+        }
         let launch = match (wide, self.rough) {
-            (64, false) if self.by == Instruction::Warpgroup => step!(shift_wgmma_64),
-            (64, true) if self.by == Instruction::Warpgroup => step!(shift_wgmma_rough_64),
-            (128, false) if self.by == Instruction::Warpgroup => step!(shift_wgmma_128),
-            (128, true) if self.by == Instruction::Warpgroup => step!(shift_wgmma_rough_128),
-            (16, _) => step!(shift_tensor_16),
-            (32, _) => step!(shift_tensor_32),
-            (64, false) => step!(shift_tensor_64),
+            (64, false) if self.by == Instruction::Warpgroup => in_slices!(shift_wgmma_64),
+            (64, true) if self.by == Instruction::Warpgroup => in_slices!(shift_wgmma_rough_64),
+            (128, false) if self.by == Instruction::Warpgroup => in_slices!(shift_wgmma_128),
+            (128, true) if self.by == Instruction::Warpgroup => in_slices!(shift_wgmma_rough_128),
+            (16, _) => in_slices!(shift_tensor_16),
+            (32, _) => in_slices!(shift_tensor_32),
+            (64, false) => in_slices!(shift_tensor_64),
             (256, _) => step!(shift_tensor_wide_256),
             (512, _) => step!(shift_tensor_wide_512),
-            (_, false) => step!(shift_tensor_128),
-            (64, true) => step!(shift_tensor_rough_64),
-            (_, true) => step!(shift_tensor_rough_128),
+            (_, false) => in_slices!(shift_tensor_128),
+            (64, true) => in_slices!(shift_tensor_rough_64),
+            (_, true) => in_slices!(shift_tensor_rough_128),
         };
         device.launch(launch)?;
+        assert!(device.download(&arrived).unwrap().iter().all(|blocks| *blocks == 0), "blocks are counted anew");
         let (next, sums) = (device.download(&next).unwrap(), device.download(&sums).unwrap());
         let moved = (0..m).flat_map(|i| (0..d).map(move |c| c * stride + i)).map(|at| next[at]).collect();
         Ok((moved, [&sums[..m], &sums[stride..][..m]].concat(), device.download(&state).unwrap()))
@@ -186,11 +198,27 @@ pub fn steps_on_tensor_cores(device: &Device) {
             let points = clusters(n, d, (n + d) as u64);
             for rough in if (33..=128).contains(&d) { &[false, true][..] } else { &[false] } {
                 let queries = clusters(m, d, (m + d + 1) as u64);
-                Case { points: points.clone(), queries, d, rough: *rough, blurring: false, by: Instruction::Warp }
-                    .check(device, 1.5);
+                Case {
+                    points: points.clone(),
+                    queries,
+                    d,
+                    rough: *rough,
+                    blurring: false,
+                    by: Instruction::Warp,
+                    slice: None,
+                }
+                .check(device, 1.5);
             }
-            Case { queries: points.clone(), points, d, rough: false, blurring: true, by: Instruction::Warp }
-                .check(device, 1.0);
+            Case {
+                queries: points.clone(),
+                points,
+                d,
+                rough: false,
+                blurring: true,
+                by: Instruction::Warp,
+                slice: None,
+            }
+            .check(device, 1.0);
         }
     }
 }
@@ -202,8 +230,31 @@ pub fn many_tiles_on_tensor_cores(device: &Device) {
     }
     for (n, d) in [(530, 8), (270, 24), (270, 40), (150, 100), (100, 200), (100, 400)] {
         let (points, queries) = (clusters(n, d, 5), clusters(9, d, 6));
-        Case { points, queries, d, rough: false, blurring: false, by: Instruction::Warp }.check(device, 1.0);
+        Case { points, queries, d, rough: false, blurring: false, by: Instruction::Warp, slice: None }
+            .check(device, 1.0);
     }
+}
+
+/// What slices of the points leave is the whole, in an order that does not change: blocks of queries with some left over, and as many
+/// slices as are added at once, and more.
+pub fn slices_on_tensor_cores(device: &Device) {
+    if is_too_old(device) {
+        return;
+    }
+    for (n, d) in [(300, 8), (300, 24), (300, 40), (700, 64), (300, 100)] {
+        let (points, queries) = (clusters(n, d, 9), clusters(133, d, 10));
+        let case = Case { points, queries, d, rough: false, blurring: false, by: Instruction::Warp, slice: Some(128) };
+        in_slices(device, case, 1.5);
+    }
+}
+
+/// A step in slices, in both forms.
+pub fn in_slices(device: &Device, case: Case, relaxation: f32) {
+    case.check(device, relaxation);
+    let (found, again) = (case.step(device, relaxation), case.step(device, relaxation));
+    assert_eq!(found, again, "d = {}: not the same bits", case.d);
+    let points = case.points[..140 * case.d].to_vec();
+    Case { queries: points.clone(), points, blurring: true, ..case }.check(device, 1.0);
 }
 
 /// The same bits again, in any other place, and for points on one spot.
@@ -219,7 +270,7 @@ pub fn places_do_not_matter_on_tensor_cores(device: &Device) {
         let first = queries[..d].to_vec();
         queries[40 * d..41 * d].copy_from_slice(&first);
         queries[131 * d..132 * d].copy_from_slice(&first);
-        let case = Case { points, queries, d, rough: false, blurring: false, by: Instruction::Warp };
+        let case = Case { points, queries, d, rough: false, blurring: false, by: Instruction::Warp, slice: None };
         let (found, sums, _) = case.step(device, 1.0);
         let (again, sums_again, _) = case.step(device, 1.0);
         assert_eq!((&found, &sums), (&again, &sums_again), "d = {d}: not the same bits");
@@ -241,7 +292,15 @@ pub fn one_spot_on_tensor_cores(device: &Device) {
     for (n, d) in [(1, 5), (130, 5), (67, 32), (1, 150), (67, 150), (1, 290), (35, 290)] {
         let spot: Vec<f32> = (0..d).map(|c| 0.25 * c as f32 - 0.8).collect();
         let points: Vec<f32> = (0..n).flat_map(|_| spot.clone()).collect();
-        let case = Case { queries: points.clone(), points, d, rough: false, blurring: true, by: Instruction::Warp };
+        let case = Case {
+            queries: points.clone(),
+            points,
+            d,
+            rough: false,
+            blurring: true,
+            by: Instruction::Warp,
+            slice: None,
+        };
         case.check(device, 1.0);
         let (found, _, _) = case.step(device, 1.0);
         assert!(found.chunks(d).all(|row| row == &found[..d]), "d = {d}: points that have met part");
@@ -290,7 +349,15 @@ pub fn what_is_no_number_on_tensor_cores(device: &Device) {
     for d in [10, 64, 150, 280] {
         let mut points = random(40 * d, 3);
         points[17 * d + 5] = f32::NAN;
-        let case = Case { queries: points.clone(), points, d, rough: false, blurring: true, by: Instruction::Warp };
+        let case = Case {
+            queries: points.clone(),
+            points,
+            d,
+            rough: false,
+            blurring: true,
+            by: Instruction::Warp,
+            slice: None,
+        };
         let (moved, _, state) = case.step(device, 1.0);
         assert!(moved[5].is_nan(), "d = {d}: a point that is no number pulls every query");
         assert!(f32::from_bits(state[HISTORY + 1]).is_nan(), "d = {d}");

@@ -5,9 +5,7 @@
 
 use cuda_std::machine::MachineKind;
 use cuda_std::narrow;
-use gpu::matmul_tensor::{
-    Bf16, Operand, Tf32, matmul_bf16, matmul_tf32, padded, width_of,
-};
+use gpu::matmul_tensor::{Bf16, Operand, Tf32, matmul_bf16, matmul_tf32, padded, width_of};
 use gpu::round_rows::{round_rows_bf16, round_rows_tf32};
 use modeseek::product::{Precision, matmul};
 use modeseek::{Buffer, Device, Error, reference};
