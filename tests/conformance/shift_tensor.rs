@@ -320,17 +320,18 @@ pub fn idle_steps_on_tensor_cores(device: &Device) {
         for cells in [progress(n as usize, 3, 3), progress(0, 1, 3)] {
             let mut next = poisoned(device, columns.len());
             let (mut sums, mut state) = (poisoned(device, 2 * stride as usize), device.upload(&cells).unwrap());
+            let (mut partial, mut arrived) = (poisoned(device, 0), device.zeros::<u32>(0).unwrap());
             macro_rules! step {
-                ($kernel:ident) => {
+                ($kernel:ident $(, $slices:expr)*) => {
                     $kernel::launch(
                         &columns, &rows, &norms, &rows, &norms, &mut next, &mut sums, &mut state, n, d, stride, n, 3,
-                        0.25, 1.0,
+                        0.25, 1.0 $(, $slices)*
                     )
                 };
             }
             let launch = match d {
-                16 => step!(shift_tensor_16),
-                64 => step!(shift_tensor_64),
+                16 => step!(shift_tensor_16, &mut partial, &mut arrived, n),
+                64 => step!(shift_tensor_64, &mut partial, &mut arrived, n),
                 256 => step!(shift_tensor_wide_256),
                 _ => step!(shift_tensor_wide_512),
             };
