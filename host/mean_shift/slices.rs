@@ -12,9 +12,10 @@ use crate::error::Result;
 use crate::executor::{Buffer, Device};
 use crate::product::Instruction;
 
-/// Fewest queries of a block, however small a one the user chooses: a warp has four a thread, two warps of a wide step have no fewer, and
-/// four warps on tensor cores half as many.
-const LEAST_BLOCK: usize = 64;
+/// Fewest queries of a block, however small a one the user chooses: a warp's, four a thread; two warps of a wide step have no
+/// fewer. On tensor cores four warps have 16 each.
+const LEAST_BLOCK: usize = 128;
+const LEAST_BLOCK_ON_TENSOR_CORES: usize = 64;
 
 /// Blocks of which the last to run are a small part of all, over those that fill a GPU.
 const FINE: usize = 4;
@@ -112,7 +113,8 @@ impl Slices {
         wide: u32,
         instruction: Instruction,
     ) -> Result<Self> {
-        Self::of(device, (n, m), d, points_on_tensor_cores(n as usize, m as usize, wide as usize, instruction) as u32)
+        let points = points_on_tensor_cores(n as usize, m as usize, wide as usize, instruction) as u32;
+        Self::in_blocks(device, (n, m), d, points, LEAST_BLOCK_ON_TENSOR_CORES)
     }
 
     /// Those of so many points each, on any device, for a step that takes slices.
@@ -128,13 +130,18 @@ impl Slices {
     /// # Errors
     /// Whatever the device reports, too little memory among it.
     pub fn of(device: &Device, (n, m): (u32, u32), d: u32, points: u32) -> Result<Self> {
+        Self::in_blocks(device, (n, m), d, points, LEAST_BLOCK)
+    }
+
+    /// The same, of which a block has so many queries at least.
+    fn in_blocks(device: &Device, (n, m): (u32, u32), d: u32, points: u32, block: usize) -> Result<Self> {
         if points >= n {
             return Self::none(device, n);
         }
         let columns = (d as usize + 1) * Queries::stride_of(m as usize);
         Ok(Self {
             partial: device.zeros(n.div_ceil(points) as usize * columns)?,
-            arrived: device.zeros((m as usize).div_ceil(LEAST_BLOCK))?,
+            arrived: device.zeros((m as usize).div_ceil(block))?,
             points,
         })
     }
@@ -187,13 +194,13 @@ fn points_on_tensor_cores(n: usize, m: usize, wide: usize, instruction: Instruct
 /// ```
 /// use modeseek::mean_shift::slices::bytes;
 ///
-/// // 24 slices of 3 sums for each of 1,500 queries (1,504 as they are stored), and a count for each of 24 blocks.
-/// assert_eq!(bytes(1_500, 1_500, 2), (24 * 3 * 1_504 + 24) * 4);
+/// // 24 slices of 3 sums for each of 1,500 queries (1,504 as they are stored), and a count for each of 12 blocks.
+/// assert_eq!(bytes(1_500, 1_500, 2), (24 * 3 * 1_504 + 12) * 4);
 /// assert!(bytes(10_000_000, 1_000_000, 2) < 50_000_000);
 /// ```
 pub fn bytes(n: usize, m: usize, d: usize) -> u128 {
     let shape = u32::try_from(d).ok().and_then(|d| Steps::shares(d, Norm::L2, false));
-    let by_differences = shape.map(|shape| points_of(n, m, shape, (LEAST, WHOLE)));
+    let by_differences = shape.map(|shape| (points_of(n, m, shape, (LEAST, WHOLE)), LEAST_BLOCK));
     let wide = gpu::shift_tensor::wide(d).filter(|_| d >= tensor::LEAST);
     let on_tensor_cores = wide
         .into_iter()
@@ -203,7 +210,7 @@ pub fn bytes(n: usize, m: usize, d: usize) -> u128 {
             return 0;
         }
         let partial = n.div_ceil(points) as u128 * (d as u128 + 1) * Queries::stride_of(m) as u128;
-        (partial + m.div_ceil(LEAST_BLOCK) as u128) * 4
+        (partial + m.div_ceil(block) as u128) * 4
     };
     by_differences.into_iter().chain(on_tensor_cores).map(of_points).max().unwrap_or(0)
 }
