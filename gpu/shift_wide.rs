@@ -118,9 +118,11 @@ fn pull<M: Machine, W: Weight, const D: usize, const LANES: usize>(
         });
         let weights = W::of_lanes::<M, LANES>(squared);
         totals = lanes::add(totals, weights);
-        each_coordinate!(C < D, {
-            sums[C] = lanes::mul_add::<M, LANES>(x[C], weights, sums[C]);
-        });
+        for lane in 0..LANES {
+            each_coordinate!(C < D, {
+                sums[C][lane] = M::mul_add(x[C], weights[lane], sums[C][lane]);
+            });
+        }
     }
     (sums, totals)
 }
