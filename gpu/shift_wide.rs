@@ -1,7 +1,8 @@
 //! The fused mean-shift step for 5 to 32 dimensions, unmarked and with the 2-norm. What it computes: see shift.rs.
 //!
 //! Three instances, for up to D = 8, 16 and 32 coordinates. A thread's queries and the sums of a tile are in
-//! registers, and coordinates from d to D are zeros, there and in the tile: they add nothing to a distance.
+//! registers, and coordinates from d to D are zeros, there and in the tile: they add nothing to a distance. For d = 5 and 6 the
+//! loop over points leaves two of them out.
 //!
 //! ```text
 //! for each tile of TILE points:                     shared memory: the tile, a point's coordinates together
@@ -24,7 +25,7 @@
 use cuda_std::machine::MachineKind;
 use cuda_std::prelude::*;
 
-use crate::lanes;
+use crate::lanes::{self, unrolled};
 use crate::progress;
 use crate::shift::{Arguments, end_blurring};
 use crate::shift_any::{Plain, finish};
@@ -33,8 +34,18 @@ use crate::weight::Weight;
 /// Points of a tile: 18 KiB of shared memory for 32 coordinates.
 pub const TILE: usize = 128;
 
+/// Rows of a tile's memory: one more may be read than there are points.
+#[doc(hidden)]
+pub const ROWS: usize = TILE + 1;
+
+/// Columns of sums that are under way together.
+const TOGETHER: usize = 8;
+
 /// The coordinates that instances are compiled for.
 pub const WIDTHS: [usize; 3] = [8, 16, 32];
+
+/// Coordinates of a second loop over pairs, which the smallest instance has on a GPU: all that d = 5 and 6 need.
+const NARROW: usize = 6;
 
 /// Threads of a block. On a GPU two warps, since registers admit 8 to 16 of them a multiprocessor: smaller blocks
 /// leave less of the registers without a use, and fewer multiprocessors idle behind the last query.
@@ -80,6 +91,10 @@ pub struct Row<const D: usize> {
     gap: [f32; 4],
 }
 
+/// What a GPU loads by one instruction.
+#[repr(C, align(16))]
+struct Quad([f32; 4]);
+
 /// Runs a block for each of D <= 32 coordinates, which it names as a constant. LLVM unrolls loops only up to some size,
 /// and arrays that a loop indexes are not in a GPU's registers.
 macro_rules! each_coordinate {
@@ -98,18 +113,50 @@ macro_rules! each_coordinate {
 /// Sums of a thread's queries over a tile: sum_j w x_j in each coordinate, and sum_j w.
 type Sums<const D: usize, const LANES: usize> = ([[f32; LANES]; D], [f32; LANES]);
 
-/// What a tile of points adds to a thread's queries.
+/// The first coordinates of a point that are loaded while the point before it is summed up, if any are.
+const AHEAD: usize = 8;
+
+/// How many are. On a GPU, for more than 16 coordinates, where registers admit two warps a scheduler, which would wait for
+/// each point. All of them, or some for fewer coordinates: the driver's compiler then has more of what an instruction reads
+/// in the same bank of registers.
+const fn ahead(machine: MachineKind, d: usize) -> usize {
+    if matches!(machine, MachineKind::Gpu) && d > 16 { AHEAD } else { 0 }
+}
+
+/// What a tile of points adds to a thread's queries, in the first coordinates, behind which all are zeros.
+///
+/// # Safety
+/// `rows` has `len` points, and behind them a row whose first coordinates may be read.
+#[allow(clippy::absurd_extreme_comparisons)] // As in `columns`.
 #[inline(always)]
-fn pull<M: Machine, W: Weight, const D: usize, const LANES: usize>(
-    rows: &[Row<D>],
+unsafe fn pull<M: Machine, W: Weight, const D: usize, const LANES: usize, const USED: usize>(
+    rows: *const Row<D>,
+    len: u32,
     queries: &[[f32; LANES]; D],
 ) -> Sums<D, LANES> {
     let (mut sums, mut totals) = ([[0.0; LANES]; D], [0.0; LANES]);
+    // SAFETY: the caller's promise; a row begins with its quads.
+    let quad = |j: usize, c: usize| unsafe { rows.add(j).cast::<Quad>().add(c / 4).read().0 };
+    let mut first = [0.0; D];
+    if ahead(M::KIND, D) > 0 {
+        let start = opaque(0);
+        each_coordinate!(C < USED, {
+            if C < ahead(M::KIND, D) {
+                first[C] = quad(start, C)[C % 4];
+            }
+        });
+        loaded();
+    }
     // 32 bits: a GPU counts in them with half the instructions.
-    for j in 0..rows.len() as u32 {
-        let x = rows[j as usize].coordinates;
+    for j in 0..len {
+        let mut x = first;
+        each_coordinate!(C < USED, {
+            if C >= ahead(M::KIND, D) {
+                x[C] = quad(j as usize, C)[C % 4];
+            }
+        });
         let mut squared = [0.0; LANES];
-        each_coordinate!(C < D, {
+        each_coordinate!(C < USED, {
             for lane in 0..LANES {
                 let difference = x[C] - queries[C][lane];
                 squared[lane] =
@@ -118,9 +165,19 @@ fn pull<M: Machine, W: Weight, const D: usize, const LANES: usize>(
         });
         let weights = W::of_lanes::<M, LANES>(squared);
         totals = lanes::add(totals, weights);
-        each_coordinate!(C < D, {
-            sums[C] = lanes::mul_add::<M, LANES>(x[C], weights, sums[C]);
-        });
+        // Query by query: of multiply-adds in a row that have the weight in common it is read once. Coordinate by coordinate
+        // they are alternately of one query and of another, and wait for reads (docs/performance/steps.md).
+        for lane in 0..LANES {
+            each_coordinate!(C < USED, {
+                sums[C][lane] = M::mul_add(x[C], weights[lane], sums[C][lane]);
+                if lane + 1 == LANES && C < ahead(M::KIND, D) && C % 4 == 3 {
+                    let quad = quad(j as usize + 1, C);
+                    for i in 0..4 {
+                        first[C / 4 * 4 + i] = quad[i];
+                    }
+                }
+            });
+        }
     }
     (sums, totals)
 }
@@ -154,35 +211,42 @@ unsafe fn columns<const D: usize, const LANES: usize>(
     values
 }
 
-/// Adds to the lanes of neighbours in each of d columns, `stride` apart.
+/// Adds to the lanes of neighbours in each of d columns, `stride` apart. Those of [`TOGETHER`] columns are loaded before the
+/// first of them is stored, or each column's loads would wait for those of the one before.
 ///
 /// # Safety
 /// As for [`columns`], and nobody else touches them.
-#[allow(clippy::absurd_extreme_comparisons)] // As above.
 #[inline(always)]
 unsafe fn add_columns<const D: usize, const LANES: usize>(
-    mut first: *mut f32,
+    first: *mut f32,
     stride: usize,
     d: u32,
     values: [[f32; LANES]; D],
 ) {
-    each_coordinate!(C < D, {
-        if C > D / 2 && C as u32 >= d {
-            return;
-        }
-        if C > 0 {
-            first = first.wrapping_add(stride);
-        }
-        let mut sums = values[C];
-        // SAFETY: the caller's promise.
-        unsafe {
-            for lane in 0..LANES {
-                sums[lane] += first.add(lane).read();
+    let mut column = first;
+    unrolled!(group in 0..D / TOGETHER, {
+        let (mut places, mut sums) = ([column; TOGETHER], [[0.0; LANES]; TOGETHER]);
+        unrolled!(i in 0..TOGETHER, {
+            let c = group * TOGETHER + i;
+            // A column behind the last is the last once more, where nothing is stored then: no load is under a condition.
+            if c > 0 && (c <= D / 2 || (c as u32) < d) {
+                column = column.wrapping_add(stride);
             }
+            places[i] = column;
             for lane in 0..LANES {
-                first.add(lane).write(sums[lane]);
+                // SAFETY: the caller's promise.
+                sums[i][lane] = values[c][lane] + unsafe { column.add(lane).read() };
             }
-        }
+        });
+        unrolled!(i in 0..TOGETHER, {
+            let c = group * TOGETHER + i;
+            if c <= D / 2 || (c as u32) < d {
+                for lane in 0..LANES {
+                    // SAFETY: as above.
+                    unsafe { places[i].add(lane).write(sums[i][lane]) };
+                }
+            }
+        });
     });
 }
 
@@ -190,11 +254,16 @@ unsafe fn add_columns<const D: usize, const LANES: usize>(
 ///
 /// # Safety
 /// The slices are as [`Arguments`] says, for d as for [`columns`]; `tile` has room for `len` points, which lie among the n, and
-/// nobody else touches it until the next barrier but the block's other threads, here.
+/// for one more, and nobody else touches it until the next barrier but the block's other threads, here.
 #[inline(always)]
-unsafe fn stage<const D: usize>(arguments: &Arguments<'_>, tile: *mut Row<D>, d: u32, j0: u32, len: u32) {
+unsafe fn stage<M: Machine, const D: usize>(arguments: &Arguments<'_>, tile: *mut Row<D>, d: u32, j0: u32, len: u32) {
     let (points, stride) = (arguments.points.as_ptr(), arguments.stride as usize);
     let mut j = thread::thread_idx_x();
+    if j == 0 && ahead(M::KIND, D) > 0 {
+        // Loaded behind the last point, and not used.
+        // SAFETY: as below.
+        unsafe { (&raw mut (*tile.add(len as usize)).coordinates).cast::<[f32; AHEAD]>().write([0.0; AHEAD]) };
+    }
     while j < len {
         let at = (j0 + j) as usize;
         // SAFETY: the caller's promise.
@@ -206,26 +275,37 @@ unsafe fn stage<const D: usize>(arguments: &Arguments<'_>, tile: *mut Row<D>, d:
     }
 }
 
-/// A stride of which LLVM knows no more than its value: addresses that are made of it within a loop are not made before, where
-/// they would take two registers each until they are used.
+/// A number of which LLVM knows no more than its value. Addresses that are made of such a stride within a loop are not made
+/// before, where they would take two registers each until they are used.
 #[inline(always)]
-fn opaque(stride: usize) -> usize {
+fn opaque(number: usize) -> usize {
     #[cfg(target_arch = "nvptx64")]
     {
-        let mut hidden = stride;
+        let mut hidden = number;
         // SAFETY: a comment.
         unsafe { core::arch::asm!("/* {0} */", inout(reg64) hidden, options(nomem, nostack, preserves_flags)) };
         hidden
     }
     #[cfg(not(target_arch = "nvptx64"))]
-    stride
+    number
+}
+
+/// Memory might change here, for all LLVM knows. It would find that what is loaded before a loop, and in each turn for the next,
+/// may as well be loaded at the beginning of each turn.
+#[inline(always)]
+fn loaded() {
+    #[cfg(target_arch = "nvptx64")]
+    // SAFETY: a comment.
+    unsafe {
+        core::arch::asm!("/* loaded */", options(nostack, preserves_flags))
+    };
 }
 
 /// One step. In the blurring form, ends the iteration too.
 ///
 /// # Safety
 /// All threads of the launch call it with the same arguments, which are as [`Arguments`] says, for d of at most D
-/// coordinates and more than half of D; `tile` is shared memory for TILE rows.
+/// coordinates and more than half of D; `tile` is shared memory for [`ROWS`] rows.
 #[inline(always)]
 #[doc(hidden)]
 pub unsafe fn step<M: Machine, W: Weight, const D: usize, const LANES: usize>(
@@ -264,12 +344,17 @@ pub unsafe fn step<M: Machine, W: Weight, const D: usize, const LANES: usize>(
     while j0 < end {
         let len = (end - j0).min(TILE as u32);
         // SAFETY: nobody reads the tile between the barriers below and above.
-        unsafe { stage(&arguments, tile, d, j0, len) };
+        unsafe { stage::<M, D>(&arguments, tile, d, j0, len) };
         thread::sync_threads();
         if moves {
-            // SAFETY: `len` points were written before the barrier, and are not touched until the next.
-            let rows = unsafe { core::slice::from_raw_parts(tile, len as usize) };
-            let (tile_sums, tile_totals) = pull::<M, W, D, LANES>(rows, &queries);
+            // SAFETY: `len` points and what is behind them were written before the barrier, and are not touched until the next.
+            let (tile_sums, tile_totals) = unsafe {
+                if matches!(M::KIND, MachineKind::Gpu) && D == 8 && d <= NARROW as u32 {
+                    pull::<M, W, D, LANES, NARROW>(tile, len, &queries)
+                } else {
+                    pull::<M, W, D, LANES, D>(tile, len, &queries)
+                }
+            };
             totals = lanes::add(totals, tile_totals);
             // SAFETY: the lanes of this thread are the only ones with these queries, lie in each of d columns, and
             // were written above.

@@ -184,8 +184,8 @@ macro_rules! fused_steps {
             arrived: *mut u32,
             slice: u32,
         ) {
-            use $crate::shift_wide::{Row, TILE, step};
-            let tile = ::cuda_std::shared_array![Row<D>; TILE];
+            use $crate::shift_wide::{ROWS, Row, step};
+            let tile = ::cuda_std::shared_array![Row<D>; ROWS];
             let near = $crate::near::Near { boxes: points, query_boxes: points, reach2: f32::INFINITY };
             let marks = points;
             let arguments = $crate::shift::Arguments {
