@@ -30,23 +30,31 @@ impl Pass<'_> {
         let (mut cell, columns) = (thread::thread_idx_x(), self.columns as u32);
         let (apart, count) = (self.passes * self.m * self.width, rows * columns);
         while cell < count {
-            let (row, c) = (i + (cell / columns) as usize, (cell % columns) as usize);
-            if row < self.m {
-                let (mut sums, mut left, mut from) = ([0.0; 2], thread::grid_dim_y(), self.place(0, row));
-                while left > 0 {
-                    let mut some = [[0.0; 2]; SEVERAL];
-                    for slice in 0..SEVERAL {
-                        if (slice as u32) < left {
-                            // SAFETY: every slice's block has left its sums of the row.
-                            unsafe { some[slice] = [from.add(c).read(), from.add(self.width - 1).read()] };
+            // From the first row's sums to those of the cell's row, and the column; what is no cell has those of the first.
+            let is_cell = i + ((cell / columns) as usize) < self.m;
+            let (row, c) = if is_cell { (cell / columns * self.width as u32, cell % columns) } else { (0, 0) };
+            let (mut sums, mut left, mut from) = ([0.0; 2], thread::grid_dim_y(), self.place(0, i));
+            while left > 0 {
+                let mut some = [[0.0; 2]; SEVERAL];
+                for slice in 0..SEVERAL {
+                    if (slice as u32) < left {
+                        // SAFETY: every slice's block has left its sums of the row.
+                        unsafe {
+                            some[slice] = [
+                                from.add((row + c) as usize).read(),
+                                from.add((row + self.width as u32 - 1) as usize).read(),
+                            ];
                         }
-                        from = from.wrapping_add(apart);
                     }
-                    for slice in 0..SEVERAL {
-                        sums = lanes::add(sums, some[slice]);
-                    }
-                    left = left.saturating_sub(SEVERAL as u32);
+                    from = from.wrapping_add(apart);
                 }
+                for slice in 0..SEVERAL {
+                    sums = lanes::add(sums, some[slice]);
+                }
+                left = left.saturating_sub(SEVERAL as u32);
+            }
+            if is_cell {
+                let (row, c) = (i + (cell / columns) as usize, (cell % columns) as usize);
                 // SAFETY: the row and column belong to this block and thread.
                 unsafe { self.out.write(row * self.d + self.first + c, sums[0] / sums[1]) };
             }

@@ -224,7 +224,7 @@ fn multiply<M: Machine>(
 ) -> [[f32; SIDE]; SIDE] {
     unrolled!(r in 0..4, {
         unrolled!(step in 0..SIDE, {
-            let c = if r % 2 == 0 { step } else { SIDE - 1 - step };
+            let c = if r.is_multiple_of(2) { step } else { SIDE - 1 - step };
             let x = if c < 4 { left[c] } else { right[c - 4] };
             sums[first + r][c] = M::mul_add(w[r], x, sums[first + r][c]);
         });
