@@ -105,6 +105,7 @@ mod pull_tensor;
 mod pull_wgmma;
 pub mod radix;
 pub mod reduce;
+mod reduce_collect;
 mod reduce_many;
 mod reduce_processor;
 mod reduce_warp;

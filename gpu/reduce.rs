@@ -15,7 +15,7 @@
 
 use cuda_std::prelude::*;
 
-use crate::lanes;
+use crate::lanes::unrolled;
 use crate::reduce_many::{self, TALL, column_sums};
 use crate::reduce_processor::{self, held_rows, product_block, row_block};
 use crate::reduce_warp::{ROWS, Source, warp_sums};
@@ -27,11 +27,6 @@ const MOST: usize = 256;
 /// The most threads of a block.
 const fn most(lanes: usize, columns: usize) -> usize {
     if lanes <= 4 && columns > 4 { MOST / 2 } else { MOST }
-}
-
-/// Means that a thread of the last block makes at a time.
-const fn cells(columns: usize) -> usize {
-    if columns > 4 { 4 } else { 1 }
 }
 
 /// Rows of W that a warp takes.
@@ -145,8 +140,8 @@ pub fn instance(d: usize) -> usize {
 
 /// The pass that a block makes, and where sums go.
 pub(crate) struct Pass<'a> {
-    out: DisjointMut<'a, f32>,
-    slices: Slices,
+    pub out: DisjointMut<'a, f32>,
+    pub slices: Slices,
     /// Rows of W, and columns of X.
     pub m: usize,
     pub d: usize,
@@ -154,17 +149,17 @@ pub(crate) struct Pass<'a> {
     pub first: usize,
     pub columns: usize,
     /// Which pass, and of how many.
-    number: usize,
-    passes: usize,
+    pub number: usize,
+    pub passes: usize,
     /// Sums that it leaves of a row in a slice.
-    width: usize,
-    several: bool,
+    pub width: usize,
+    pub several: bool,
 }
 
 impl Pass<'_> {
     /// Where the sums of row i in a slice are.
     #[inline(always)]
-    fn place(&self, slice: usize, i: usize) -> *mut f32 {
+    pub(crate) fn place(&self, slice: usize, i: usize) -> *mut f32 {
         self.slices.partial.wrapping_add(((slice * self.passes + self.number) * self.m + i) * self.width)
     }
 
@@ -192,69 +187,33 @@ impl Pass<'_> {
         }
     }
 
-    /// Of several slices, the last block's part: the means of `rows` rows from i on. A thread has CELLS of them at a time.
+    /// The same for four rows from i on.
     ///
     /// # Safety
-    /// All threads of the block call it, with their sums left. `arrived` is as the launch asks.
+    /// As for [`give`](Self::give).
     #[inline(always)]
-    unsafe fn collect<const CELLS: usize>(&mut self, i: usize, rows: usize) {
-        /// Slices that are under way together.
-        const SEVERAL: usize = 4;
-        // SAFETY: the caller's promise.
-        if !self.several || !unsafe { self.slices.is_last_block() } {
+    pub(crate) unsafe fn give_rows(&mut self, i: usize, c: usize, sums: [f32; 4], totals: [f32; 4]) {
+        if c >= self.columns {
             return;
         }
-        // 32 bits: a GPU divides them in half the time.
-        let (mut cell, columns, threads) = (thread::thread_idx_x(), self.columns as u32, thread::block_dim_x());
-        let (apart, count) = (self.passes * self.m * self.width, rows as u32 * columns);
-        while cell < count {
-            // From the first row's sums to those of the cell's row, and the column; what is no cell has those of the first.
-            let mut places = [(0, 0); CELLS];
-            let is_cell = |k: usize| {
-                let cell = cell + k as u32 * threads;
-                cell < count && i + ((cell / columns) as usize) < self.m
-            };
-            for k in 0..CELLS {
-                let cell = cell + k as u32 * threads;
-                if is_cell(k) {
-                    places[k] = (cell / columns * self.width as u32, cell % columns);
-                }
-            }
-            let (mut sums, mut left, mut from) = ([[0.0; 2]; CELLS], thread::grid_dim_y(), self.place(0, i));
-            while left > 0 {
-                let mut some = [[[0.0; 2]; CELLS]; SEVERAL];
-                for slice in 0..SEVERAL {
-                    if (slice as u32) < left {
-                        for k in 0..CELLS {
-                            let (row, c) = places[k];
-                            // SAFETY: every slice's block has left its sums of the row.
-                            unsafe {
-                                some[slice][k] = [
-                                    from.add((row + c) as usize).read(),
-                                    from.add((row + self.width as u32 - 1) as usize).read(),
-                                ];
-                            }
-                        }
+        let (left, rows) = (self.place(thread::block_idx_y() as usize, i), self.m.saturating_sub(i) as u32);
+        let cell = i * self.d + self.first + c;
+        unrolled!(k in 0..4, {
+            // SAFETY: the caller's promise.
+            unsafe {
+                if k as u32 >= rows {
+                    // Behind the last row.
+                } else if self.several {
+                    let left = left.add(k * self.width);
+                    left.add(c).write(sums[k]);
+                    if c == 0 {
+                        left.add(self.width - 1).write(totals[k]);
                     }
-                    from = from.wrapping_add(apart);
-                }
-                for slice in 0..SEVERAL {
-                    for k in 0..CELLS {
-                        sums[k] = lanes::add(sums[k], some[slice][k]);
-                    }
-                }
-                left = left.saturating_sub(SEVERAL as u32);
-            }
-            for k in 0..CELLS {
-                if is_cell(k) {
-                    let cell = cell + k as u32 * threads;
-                    let (row, c) = (i + (cell / columns) as usize, (cell % columns) as usize);
-                    // SAFETY: the row and column belong to this block and thread.
-                    unsafe { self.out.write(row * self.d + self.first + c, sums[k][0] / sums[k][1]) };
+                } else {
+                    self.out.write(cell + k * self.d, sums[k] / totals[k]);
                 }
             }
-            cell += CELLS as u32 * threads;
-        }
+        });
     }
 }
 
@@ -332,8 +291,8 @@ pub unsafe fn reduce_weighted<const COLUMNS: usize>(
         // SAFETY: the launch has checked the lengths, the whole warp is here, and rows i are its own, as is its part of the memory.
         unsafe {
             if COLUMNS > 4 {
-                column_sums::<Machine>(&source, shared, i, (start, end), |row, c, sum, total| {
-                    pass.give(row, c, sum, total);
+                column_sums::<Machine>(&source, shared, i, (start, end), |row, c, sums, totals| {
+                    pass.give_rows(row, c, sums, totals);
                 });
             } else {
                 let i = i + warp * ROWS;
@@ -348,5 +307,12 @@ pub unsafe fn reduce_weighted<const COLUMNS: usize>(
         }
     }
     // SAFETY: all threads are here, with their sums given.
-    unsafe { pass.collect::<{ cells(COLUMNS) }>(i, rows(LANES, threads, COLUMNS)) };
+    unsafe {
+        let rows = rows(LANES, threads, COLUMNS) as u32;
+        if LANES <= 4 && COLUMNS > 4 {
+            pass.collect_many(shared, i, rows);
+        } else {
+            pass.collect(i, rows);
+        }
+    }
 }

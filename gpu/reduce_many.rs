@@ -5,8 +5,8 @@
 //! ```text
 //! for each TURN points of the slice:
 //!     barrier; the next turn's W[TALL][TURN] and X[TURN][columns] into registers   (under way meanwhile)
-//!     for each point, or each second or fourth of them:
-//!         sums[8][8] += W[8 of the rows] X[8 of the columns]                       (4 loads of 16 bytes, 64 multiply-adds)
+//!     for each point, or those of half or a quarter of the turn:
+//!         sums[8][8] += W[8 of the rows] X[8 of the columns]      (64 multiply-adds, and the next point's 4 loads of 16 bytes)
 //!     totals += W;  W, turned over, and X -> the other stage of shared memory
 //! ```
 //!
@@ -15,7 +15,11 @@
 //! 2. *W* is read by lines of a row whatever is computed of it, by its warp alone; *X* once for the block, whose warps are below
 //!    each other.
 //! 3. *Banks*: four lanes have a row's 16 points in quads. With PAD cells behind each point's rows in shared memory, two of
-//!    them have the same banks; these two store rows that are eight apart at a time.
+//!    them have the same banks; these two store rows that are eight apart at a time. What half a warp loads, in lanes' order of
+//!    matmul_blocked.rs, is no more than all banks have; of two groups of points it has one, and of four two, which PAD sets apart.
+//! 4. *A turn is written out*, with branches where 4 and 8 points end, so that places in shared memory are constants.
+//! 5. *Registers* are what this is short of, 168 for twelve warps: hence 32-bit places, pointers from the turn's number, and W and
+//!    X of the next point only as registers become free.
 
 use cuda_std::prelude::*;
 use cuda_std::warp;
@@ -31,27 +35,42 @@ pub(crate) const TALL: usize = 64;
 /// Points of a turn.
 const TURN: usize = 16;
 
-/// Columns of a point in shared memory: the most of a pass.
+/// Points that a lane multiplies in a round: the fewest that it has of a turn.
+const ROUND: usize = 4;
+
+/// Columns of a point: the most of a pass.
 const WIDE: usize = 32;
 
-/// Cells behind each point's rows of W.
+/// Cells behind each point's rows of W in shared memory, and behind its columns of X.
 const PAD: usize = 4;
 
-/// Cells of a point's rows.
-const APART: usize = TALL + PAD;
+/// Cells of a point's rows, and of its columns.
+const APART: (usize, usize) = (TALL + PAD, WIDE + PAD);
 
 /// Cells of a stage of W, and of X.
-const STAGE: (usize, usize) = (TURN * APART, TURN * WIDE);
+const STAGE: (usize, usize) = (TURN * APART.0, TURN * APART.1);
 
 /// Rows and columns of a lane's sums, and rows of which a lane loads four points.
 const SIDE: usize = 8;
 
-/// Numbers of X that a thread has under way: those of a turn, if the block has four warps. It has no more.
+/// Numbers of X that a thread has under way: those of a turn, if the block has four warps. It has no more, and those of fewer
+/// load the others when they store.
 const AHEAD: usize = 4;
+
+/// Points between a thread's.
+const BETWEEN: usize = TURN / AHEAD;
 
 /// Numbers in the shared memory of a block of so many warps: two stages.
 pub(crate) const fn shared(warps: usize) -> usize {
     2 * (warps * STAGE.0 + STAGE.1)
+}
+
+/// Where column c of a lane's sums is among them in shared memory. Four that are stored together are four registers in a row, as are
+/// four coordinates that are loaded together. Neighbours trade places, so that a multiply-add's sum and coordinate are in different
+/// banks of registers, each of which gives one number a cycle.
+#[inline(always)]
+const fn turned(c: usize) -> usize {
+    c ^ 1
 }
 
 /// The first row of a lane. Its second is eight before or behind, the others are behind these two by 16: see the file about banks.
@@ -64,12 +83,14 @@ fn swapped(lane: u32) -> u32 {
 struct Moved {
     w: [[f32; 4]; SIDE],
     x: [f32; AHEAD],
+    /// The turn's first point.
+    j: u32,
 }
 
 /// The slice's points, and what of them a lane loads.
 struct Feed<'a> {
     source: &'a Source<'a>,
-    /// The lane's four points of a turn in its first two rows, those that come behind them by 16; and the first row's number.
+    /// The first four points of the lane in its first two rows, those that come behind them by 16; and the first row's number.
     first: [*const f32; 2],
     row: u32,
     /// The lane's column of X; the last one for those that have none.
@@ -85,41 +106,53 @@ struct Feed<'a> {
 }
 
 impl Feed<'_> {
-    /// A row of X, counted from point j on. Behind the end of the slice, where weights are zero, the last one.
+    /// A row of X. Behind the end of the slice, where weights are zero, the last one.
     ///
     /// # Safety
     /// W and X are as long as the sizes say, and the slice has points.
     #[inline(always)]
-    unsafe fn x(&self, j: u32, point: u32) -> f32 {
-        let (row, d) = ((j + point).min(self.end - 1), self.source.sizes.2 as u32);
+    unsafe fn x(&self, row: u32) -> f32 {
         // SAFETY: the point and the column are X's.
-        unsafe { *self.column.add(row as usize * d as usize) }
+        unsafe { *self.column.add(row.min(self.end - 1) as usize * self.source.sizes.2) }
     }
 
-    /// What the lane has of W, zeros behind the end of the slice; rows behind the last one repeat it.
+    /// The thread's part of a turn: of W zeros behind the end of the slice, and rows of others behind the last one.
     ///
     /// # Safety
     /// As for [`x`](Self::x).
     #[inline(always)]
-    unsafe fn w(&mut self) -> [[f32; 4]; SIDE] {
-        let mut w = [[0.0; 4]; SIDE];
-        let (m, n, _) = self.source.sizes;
+    unsafe fn next(&mut self) -> Moved {
+        let (mut w, mut x) = ([[0.0; 4]; SIDE], [0.0; AHEAD]);
+        let ((m, n, d), j) = (self.source.sizes, self.j);
+        // From the turn's number on, and not pointers that are moved from turn to turn, each of which would have its registers.
+        let first = self.first.map(|first| first.wrapping_add(j as usize));
         // SAFETY: what is read is in front of the end.
         unsafe {
-            if self.whole && self.j + TURN as u32 <= self.end {
+            if self.whole && j + TURN as u32 <= self.end {
+                let column = self.column.add((j + self.warp) as usize * d);
+                for k in 0..AHEAD {
+                    x[k] = *column.add(k * BETWEEN * d);
+                }
                 unrolled!(q in 0..SIDE, {
-                    w[q] = read_group(self.first[q % 2].add(q / 2 * 16 * n));
+                    w[q] = read_group(first[q % 2].add(q / 2 * 16 * n));
                 });
                 // Here, and not as below: of loads at the end of both ways LLVM makes some behind them, which then wait for
                 // those before them.
                 self.j += TURN as u32;
             } else {
-                let point = self.j + 4 * (self.lane % 4);
-                // Half of the rows at a time: pointers to all would be what registers are short of.
+                for k in 0..AHEAD {
+                    x[k] = self.x(j + self.warp + (BETWEEN * k) as u32);
+                }
+                let point = j + 4 * (self.lane % 4);
+                // Half of the rows at a time, and from the turn's start on: pointers to all would be what registers are short of.
                 unrolled!(half in 0..2, {
                     let rows: [*const f32; SIDE / 2] = core::array::from_fn(|q| {
-                        let row = ((self.row ^ (q as u32 % 2 * 8)) + (q / 2 * 16 + half * 32) as u32).min(m as u32 - 1);
-                        self.source.weights.as_ptr().wrapping_add(row as usize * n + point as usize)
+                        let on = q / 2 * 16 + half * 32;
+                        if (self.row ^ (q as u32 % 2 * 8)) + (on as u32) < m as u32 {
+                            first[q % 2].wrapping_add(on * n)
+                        } else {
+                            self.source.weights.as_ptr().wrapping_add(point as usize)
+                        }
                     });
                     for k in 0..4 {
                         if point + (k as u32) < self.end {
@@ -129,99 +162,119 @@ impl Feed<'_> {
                         }
                     }
                 });
-                self.j = self.j.saturating_add(TURN as u32);
+                self.j = j.saturating_add(TURN as u32);
             }
         }
-        self.first = self.first.map(|first| first.wrapping_add(TURN));
-        w
+        Moved { w, x, j }
     }
 
-    /// The thread's part of a turn.
-    ///
-    /// # Safety
-    /// As for [`x`](Self::x).
-    #[inline(always)]
-    unsafe fn next(&mut self) -> Moved {
-        let mut x = [0.0; AHEAD];
-        // SAFETY: the caller's promise.
-        unsafe {
-            for k in 0..AHEAD {
-                x[k] = self.x(self.j, self.warp + self.warps * k as u32);
-            }
-            Moved { w: self.w(), x }
-        }
-    }
-
-    /// Writes it into a stage, and the rest of X where the block has few warps.
+    /// Writes it into a stage, from the thread's first cells of W and X on, and the rest of X where the block has few warps.
     ///
     /// # Safety
     /// Nobody reads the stage; it was [`next`](Self::next) before.
     #[inline(always)]
-    unsafe fn store(&self, w_stage: *mut f32, x_stage: *mut f32, moved: &Moved) {
-        let (lane, p) = (self.lane as usize, self.lane as usize % 4);
-        let row = swapped(self.lane) as usize;
-        let own = [row, row ^ 8].map(|row| w_stage.wrapping_add(4 * p * APART + row));
+    unsafe fn store(&self, memory: *mut f32, (w, x): (u32, u32), moved: &Moved) {
         // SAFETY: the caller's promise; the places are in the stage, and different for each thread.
         unsafe {
+            // Warps' stages begin at multiples of 16 cells.
+            let rows = [memory.add(w as usize), memory.add((w ^ 8) as usize)];
             unrolled!(q in 0..SIDE, {
                 for k in 0..4 {
-                    own[q % 2].add(k * APART + q / 2 * 16).write(moved.w[q][k]);
+                    rows[q % 2].add(k * APART.0 + q / 2 * 16).write(moved.w[q][k]);
                 }
             });
             for k in 0..AHEAD {
-                let point = self.warp as usize + self.warps as usize * k;
-                x_stage.add(point * WIDE + lane).write(moved.x[k]);
+                memory.add(x as usize + BETWEEN * k * APART.1).write(moved.x[k]);
             }
-            let mut point = self.warp + self.warps * AHEAD as u32;
-            while point < TURN as u32 {
-                let x = self.x(self.j - TURN as u32, point);
-                x_stage.add(point as usize * WIDE + lane).write(x);
-                point += self.warps;
+            if self.warps < BETWEEN as u32 {
+                let (mut row, mut cell) = (moved.j + self.warp, x);
+                unrolled!(_step in 0..BETWEEN - 1, {
+                    (row, cell) = (row + self.warps, cell + self.warps * APART.1 as u32);
+                    // Counted from the slice's start, and not from the turn's: what is the same in all turns would stay in registers.
+                    if row < moved.j + BETWEEN as u32 {
+                        for k in 0..AHEAD {
+                            let number = self.x(row + (BETWEEN * k) as u32);
+                            memory.add(cell as usize + BETWEEN * k * APART.1).write(number);
+                        }
+                    }
+                });
             }
         }
     }
 }
 
-/// A point's weights and coordinates, as a lane multiplies them.
+/// Four neighbours of a stage.
+type Quad = [f32; 4];
+
+/// What a lane has of a point: weights of four rows, of the four TALL / 2 below, and coordinates.
 struct Operands {
-    w: [f32; SIDE],
-    x: [f32; SIDE],
+    upper: Quad,
+    lower: Quad,
+    x: [Quad; 2],
 }
 
-impl Operands {
-    /// From the lane's places in the point's rows and columns.
-    ///
-    /// # Safety
-    /// The stage is written.
-    #[inline(always)]
-    unsafe fn load(w: *const f32, x: *const f32) -> Self {
-        let mut operands = Self { w: [0.0; SIDE], x: [0.0; SIDE] };
-        for half in 0..2 {
-            // SAFETY: the places are in the stage, and multiples of 16 bytes from its start.
-            let (w, x): ([f32; 4], [f32; 4]) =
-                unsafe { (read_group(w.add(TALL / 2 * half)), read_group(x.add(4 * half))) };
-            for k in 0..4 {
-                operands.w[4 * half + k] = w[k];
-                operands.x[4 * half + k] = x[k];
-            }
-        }
-        operands
-    }
-
-    /// Adds their products to the sums.
-    #[inline(always)]
-    fn multiply<M: Machine>(&self, mut sums: [[f32; SIDE]; SIDE]) -> [[f32; SIDE]; SIDE] {
-        unrolled!(r in 0..SIDE, {
-            unrolled!(c in 0..SIDE, {
-                sums[r][c] = M::mul_add(self.w[r], self.x[c], sums[r][c]);
-            });
+/// Adds the products of four weights, from row `first` of the lane on, with the coordinates. One of the two operands stays from each
+/// multiply-add to the next, so that a GPU reads no more than two registers for it.
+#[inline(always)]
+fn multiply<M: Machine>(
+    mut sums: [[f32; SIDE]; SIDE],
+    first: usize,
+    w: Quad,
+    [left, right]: [Quad; 2],
+) -> [[f32; SIDE]; SIDE] {
+    unrolled!(r in 0..4, {
+        unrolled!(step in 0..SIDE, {
+            let c = if r.is_multiple_of(2) { step } else { SIDE - 1 - step };
+            let x = if c < 4 { left[c] } else { right[c - 4] };
+            sums[first + r][c] = M::mul_add(w[r], x, sums[first + r][c]);
         });
-        sums
-    }
+    });
+    sums
 }
 
-/// Sums of TALL rows for each warp, from the block's first on, over the points from `start` to `end`: each of them is given with
-/// its row, its column of the pass, and the row's sum of weights.
+/// Adds the lane's products of a turn, of so many rounds, from its places in the first point's rows and columns on. The next
+/// point is loaded while one is multiplied, each part as soon as its registers are free.
+///
+/// # Safety
+/// The stage is written.
+#[expect(unused_assignments, reason = "behind the last point that is written out nothing is read")]
+#[inline(always)]
+unsafe fn add_turn<M: Machine>(
+    mut sums: [[f32; SIDE]; SIDE],
+    (w, x): (*const f32, *const f32),
+    rounds: u32,
+) -> [[f32; SIDE]; SIDE] {
+    // SAFETY: the caller's promise; the places are multiples of 16 bytes from the stage's start.
+    unsafe {
+        let rows = |point: usize, half: usize| read_group(w.add(point * APART.0 + TALL / 2 * half));
+        let columns = |point: usize| [read_group(x.add(point * APART.1)), read_group(x.add(point * APART.1 + 4))];
+        let mut held = Operands { upper: rows(0, 0), lower: rows(0, 1), x: columns(0) };
+        unrolled!(round in 0..TURN / ROUND, {
+            // One, two or four.
+            if round == 0 || rounds > round as u32 {
+                unrolled!(k in 0..ROUND, {
+                    let next = ROUND * round + k + 1;
+                    let more = k + 1 < ROUND || round == 2 || round < 2 && rounds > round as u32 + 1;
+                    sums = multiply::<M>(sums, 0, held.upper, held.x);
+                    let mut next_x = held.x;
+                    if more {
+                        held.upper = rows(next, 0);
+                        next_x = columns(next);
+                    }
+                    sums = multiply::<M>(sums, SIDE / 2, held.lower, held.x);
+                    if more {
+                        held.lower = rows(next, 1);
+                    }
+                    held.x = next_x;
+                });
+            }
+        });
+    }
+    sums
+}
+
+/// Sums of TALL rows for each warp, from the block's first on, over the points from `start` to `end`: those of four rows are given with
+/// the first row, the column of the pass, and the rows' sums of weights.
 ///
 /// # Safety
 /// The whole block comes here with the same numbers. W and X are as long as the sizes say, and the points are among the n;
@@ -232,12 +285,12 @@ pub(crate) unsafe fn column_sums<M: Machine>(
     memory: *mut f32,
     block: usize,
     (start, end): (u32, u32),
-    mut give: impl FnMut(usize, usize, f32, f32),
+    mut give: impl FnMut(usize, usize, [f32; 4], [f32; 4]),
 ) {
     let (t, threads, (m, n, _)) = (thread::thread_idx_x(), thread::block_dim_x(), source.sizes);
     let (warp, lane, warps) = (t / 32, t % 32, threads / 32);
     let i = block + warp as usize * TALL;
-    // Of the four lanes across, so many have columns of their own; each such group has the points from its number on.
+    // Of the four lanes across, so many have columns of their own; each such group has neighbouring points of a turn.
     let across = if source.columns > 16 {
         4
     } else if source.columns > 8 {
@@ -245,45 +298,40 @@ pub(crate) unsafe fn column_sums<M: Machine>(
     } else {
         1
     };
-    let (x, y) = (lane % 4, lane as usize / 4);
-    let (group, groups) = ((x / across) as usize, 4 / across as usize);
-    let column = SIDE * (x % across) as usize;
+    // Bits 0, 2 and 3 of a lane say which rows, 1 and 4 which columns.
+    let (x, y) = (lane / 2 % 2 + lane / 16 * 2, lane % 2 + lane / 4 % 4 * 2);
+    let (group, groups, column) = (x / across, 4 / across, SIDE as u32 * (x % across));
 
-    let p = lane as usize % 4;
+    let p = lane % 4;
     let row = i as u32 + swapped(lane);
-    let first =
-        [row, row ^ 8].map(|row| source.weights.as_ptr().wrapping_add(row as usize * n + start as usize + 4 * p));
+    let first = [row, row ^ 8].map(|row| source.weights.as_ptr().wrapping_add(row as usize * n + 4 * p as usize));
     let column_of_x = source.points.as_ptr().wrapping_add(source.first + lane.min(source.columns - 1) as usize);
     let whole = in_quads(source.weights.as_ptr(), n) && block + warps as usize * TALL <= m;
     let mut feed = Feed { source, first, row, column: column_of_x, j: start, end, whole, lane, warp, warps };
-    let (w_stages, x_stages) =
-        (memory.wrapping_add(warp as usize * 2 * STAGE.0), memory.wrapping_add(warps as usize * 2 * STAGE.0));
+    // Cells of the first stages from the start of the memory, of 32 bits, to be short of no registers.
+    let (w_stages, x_stages) = (warp * 2 * STAGE.0 as u32, warps * 2 * STAGE.0 as u32);
+    let from = group * ROUND as u32 * across;
+    let read = (w_stages + from * APART.0 as u32 + 4 * y, x_stages + from * APART.1 as u32 + column);
+    let written = (w_stages + 4 * p * APART.0 as u32 + swapped(lane), x_stages + warp * APART.1 as u32 + lane);
     let (mut now, mut next) = (0, 1);
     let (mut sums, mut totals) = ([[0.0; SIDE]; SIDE], [0.0; SIDE]);
     // SAFETY: the caller's promise. A stage is written while nobody reads it: behind the barrier in front of which it was read
     // last, and in front of the one behind which it is read.
     unsafe {
+        let stage = |(w, x): (u32, u32), stage: u32| (w + stage * STAGE.0 as u32, x + stage * STAGE.1 as u32);
         let turns = (end - start).div_ceil(TURN as u32);
         if turns > 0 {
             let moved = feed.next();
-            feed.store(w_stages, x_stages, &moved);
+            feed.store(memory, written, &moved);
             totals = add_to(totals, &moved);
         }
         for _ in 0..turns {
             thread::sync_threads();
             // Behind the last turn these are zeros.
             let moved = feed.next();
-            let at = |stage: usize, point: usize| {
-                let w = w_stages.add(stage * STAGE.0 + point * APART + 4 * y);
-                (w.cast_const(), x_stages.add(stage * STAGE.1 + point * WIDE + column).cast_const())
-            };
-            let mut point = group;
-            while point < TURN {
-                let (w, x) = at(now, point);
-                sums = Operands::load(w, x).multiply::<M>(sums);
-                point += groups;
-            }
-            feed.store(w_stages.add(next * STAGE.0), x_stages.add(next * STAGE.1), &moved);
+            let (w, x) = stage(read, now);
+            sums = add_turn::<M>(sums, (memory.add(w as usize), memory.add(x as usize)), across);
+            feed.store(memory, stage(written, next), &moved);
             totals = add_to(totals, &moved);
             (now, next) = (next, now);
         }
@@ -294,37 +342,44 @@ pub(crate) unsafe fn column_sums<M: Machine>(
             let pair = own + warp::warp_shuffle_xor(warp::ALL, own, 1, warp::WARP_SIZE);
             weights[q] = pair + warp::warp_shuffle_xor(warp::ALL, pair, 2, warp::WARP_SIZE);
         });
-        // Half of the rows at a time through shared memory, and the totals behind them.
-        let of_totals = w_stages.add(TALL / 2 * WIDE);
-        unrolled!(half in 0..2, {
-            warp::sync_warp(warp::ALL);
-            unrolled!(r in 0..4, {
-                unrolled!(c in 0..SIDE, {
-                    w_stages.add((4 * y + r) * WIDE + x as usize * SIDE + c).write(sums[4 * half + r][c]);
-                });
+        // Through shared memory, and the totals behind them.
+        let own = memory.add(w_stages as usize);
+        let of_totals = own.add(TALL * WIDE);
+        warp::sync_warp(warp::ALL);
+        unrolled!(r in 0..SIDE, {
+            unrolled!(c in 0..SIDE, {
+                let row = 4 * y as usize + r % 4 + r / 4 * (TALL / 2);
+                own.add(row * WIDE + x as usize * SIDE + turned(c)).write(sums[r][c]);
             });
-            if half == 0 && p == 0 {
-                unrolled!(q in 0..SIDE, {
-                    of_totals.add(y + 8 * q).write(weights[q]);
-                });
-            }
-            warp::sync_warp(warp::ALL);
-            // A lane is a column: which lane of a group had it, and which of its sums it was.
-            let c = lane as usize % (SIDE * across as usize);
-            let (owner, sum) = (c / SIDE, c % SIDE);
-            for row in 0..TALL / 2 {
-                let mut total = 0.0;
-                for group in 0..groups {
-                    total += w_stages.add(row * WIDE + (group * across as usize + owner) * SIDE + sum).read();
-                }
-                let place = TALL / 2 * half + row;
-                if lane as usize == c {
-                    give(i + place, c, total, of_totals.add(place).read());
-                }
-            }
         });
+        if p == 0 {
+            unrolled!(q in 0..SIDE, {
+                of_totals.add(lane as usize / 4 + 8 * q).write(weights[q]);
+            });
+        }
+        warp::sync_warp(warp::ALL);
+        // A lane is a column: which lane of a group had it, and which of its sums it was.
+        let c = lane % (SIDE as u32 * across);
+        let mut from = own.add(c as usize / SIDE * SIDE + turned(c as usize % SIDE));
+        let mut row = 0;
+        while row < TALL && lane == c {
+            let mut sums = [0.0; 4];
+            unrolled!(group in 0..4, {
+                if group == 0 || groups > group as u32 {
+                    let part = from.add(group * across as usize * SIDE);
+                    for k in 0..4 {
+                        sums[k] += part.add(k * WIDE).read();
+                    }
+                }
+            });
+            give(i + row, c as usize, sums, read_group(of_totals.add(row)));
+            from = from.add(4 * WIDE);
+            row += 4;
+        }
     }
 }
+
+const _: () = assert!(TALL * WIDE + TALL <= 2 * STAGE.0, "a warp's sums and totals are where its stages were");
 
 /// The sums of the lane's rows, with what it has of a turn.
 #[inline(always)]
