@@ -202,10 +202,11 @@ pub fn bytes(n: usize, m: usize, d: usize) -> u128 {
     let shape = u32::try_from(d).ok().and_then(|d| Steps::shares(d, Norm::L2, false));
     let by_differences = shape.map(|shape| (points_of(n, m, shape, (LEAST, WHOLE)), LEAST_BLOCK));
     let wide = gpu::shift_tensor::wide(d).filter(|_| d >= tensor::LEAST);
-    let on_tensor_cores = wide
-        .into_iter()
-        .flat_map(|wide| [Instruction::Warp, Instruction::Warpgroup].map(|by| points_on_tensor_cores(n, m, wide, by)));
-    let of_points = |points: usize| {
+    let on_tensor_cores = wide.into_iter().flat_map(|wide| {
+        [Instruction::Warp, Instruction::Warpgroup]
+            .map(|by| (points_on_tensor_cores(n, m, wide, by), LEAST_BLOCK_ON_TENSOR_CORES))
+    });
+    let of_points = |(points, block): (usize, usize)| {
         if points >= n {
             return 0;
         }
