@@ -38,8 +38,13 @@ pub const TILE: usize = 128;
 #[doc(hidden)]
 pub const ROWS: usize = TILE + 1;
 
-/// Columns of sums that are under way together.
+/// The most columns of sums that are under way together.
 const TOGETHER: usize = 8;
+
+/// How many are for D coordinates: for 16, twice as many leave three warps a scheduler on compute 7.5 and 8.0, not four.
+const fn together(d: usize) -> usize {
+    if d == 16 { TOGETHER / 2 } else { TOGETHER }
+}
 
 /// The coordinates that instances are compiled for.
 pub const WIDTHS: [usize; 3] = [8, 16, 32];
@@ -116,9 +121,8 @@ type Sums<const D: usize, const LANES: usize> = ([[f32; LANES]; D], [f32; LANES]
 /// The first coordinates of a point that are loaded while the point before it is summed up, if any are.
 const AHEAD: usize = 8;
 
-/// How many are. On a GPU, for more than 16 coordinates, where registers admit two warps a scheduler, which would wait for
-/// each point. All of them, or some for fewer coordinates: the driver's compiler then has more of what an instruction reads
-/// in the same bank of registers.
+/// How many are: on a GPU, for more than 16 coordinates, where two warps a scheduler would wait for each point. With more, or
+/// with some for fewer coordinates, the driver's compiler has instructions read from the same bank of registers.
 const fn ahead(machine: MachineKind, d: usize) -> usize {
     if matches!(machine, MachineKind::Gpu) && d > 16 { AHEAD } else { 0 }
 }
@@ -165,8 +169,7 @@ unsafe fn pull<M: Machine, W: Weight, const D: usize, const LANES: usize, const 
         });
         let weights = W::of_lanes::<M, LANES>(squared);
         totals = lanes::add(totals, weights);
-        // Query by query: of multiply-adds in a row that have the weight in common it is read once. Coordinate by coordinate
-        // they are alternately of one query and of another, and wait for reads (docs/performance/steps.md).
+        // Query by query, not coordinate by coordinate: multiply-adds in a row with the same weight read it once.
         for lane in 0..LANES {
             each_coordinate!(C < USED, {
                 sums[C][lane] = M::mul_add(x[C], weights[lane], sums[C][lane]);
@@ -211,8 +214,7 @@ unsafe fn columns<const D: usize, const LANES: usize>(
     values
 }
 
-/// Adds to the lanes of neighbours in each of d columns, `stride` apart. Those of [`TOGETHER`] columns are loaded before the
-/// first of them is stored, or each column's loads would wait for those of the one before.
+/// Adds to the lanes of neighbours in each of d columns, `stride` apart: several columns at a time, whose loads wait together.
 ///
 /// # Safety
 /// As for [`columns`], and nobody else touches them.
@@ -224,23 +226,23 @@ unsafe fn add_columns<const D: usize, const LANES: usize>(
     values: [[f32; LANES]; D],
 ) {
     let mut column = first;
-    unrolled!(group in 0..D / TOGETHER, {
+    unrolled!(group in 0..D / together(D), {
         let (mut places, mut sums) = ([column; TOGETHER], [[0.0; LANES]; TOGETHER]);
         unrolled!(i in 0..TOGETHER, {
-            let c = group * TOGETHER + i;
+            let c = group * together(D) + i;
             // A column behind the last is the last once more, where nothing is stored then: no load is under a condition.
-            if c > 0 && (c <= D / 2 || (c as u32) < d) {
+            if c > 0 && i < together(D) && (c <= D / 2 || (c as u32) < d) {
                 column = column.wrapping_add(stride);
             }
-            places[i] = column;
-            for lane in 0..LANES {
+            for lane in 0..if i < together(D) { LANES } else { 0 } {
                 // SAFETY: the caller's promise.
                 sums[i][lane] = values[c][lane] + unsafe { column.add(lane).read() };
             }
+            places[i] = column;
         });
         unrolled!(i in 0..TOGETHER, {
-            let c = group * TOGETHER + i;
-            if c <= D / 2 || (c as u32) < d {
+            let c = group * together(D) + i;
+            if i < together(D) && (c <= D / 2 || (c as u32) < d) {
                 for lane in 0..LANES {
                     // SAFETY: as above.
                     unsafe { places[i].add(lane).write(sums[i][lane]) };
@@ -290,8 +292,7 @@ fn opaque(number: usize) -> usize {
     number
 }
 
-/// Memory might change here, for all LLVM knows. It would find that what is loaded before a loop, and in each turn for the next,
-/// may as well be loaded at the beginning of each turn.
+/// Memory might change here, for all LLVM knows: else it loads at the beginning of a turn what the turn before was to load.
 #[inline(always)]
 fn loaded() {
     #[cfg(target_arch = "nvptx64")]
