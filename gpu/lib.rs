@@ -9,7 +9,7 @@
 //! | `matmul_skinny` | `matmul_skinny.rs` | the same for n <= 32 | as above |
 //! | `round_rows_{bf16,tf32}` | `round_rows.rs` | rows of words for tensor cores, of a matrix or its transpose | `m x k` |
 //! | `matmul_{bf16,tf32}` | `matmul_tensor.rs` | `C = A B` on tensor cores, inputs rounded | `m x k`, `k x n`, `m x n` |
-//! | `matmul_wgmma_{bf16,tf32}` | `matmul_wgmma.rs` | the same by the instruction of compute 9.0, where it is asked for | `m x k`, `k x n`, `m x n` |
+//! | `matmul_wgmma_{bf16,tf32}` | `matmul_wgmma.rs` | the same by the instruction of compute 9.0 | `m x k`, `k x n`, `m x n` |
 //! | `pairwise_{squared_l2,l2,l1,lp}` | `pairwise.rs` | distances of all pairs of rows | `m x d`, `n x d`, `m x n` |
 //! | `weight_{gaussian,triangular,flat}` | `weight.rs` | weights of distances, in place | any length |
 //! | `reduce_weighted_{1,2,3,4,many}` | `reduce.rs` | `(W X) / rowsum(W)` | `m x n`, `n x d`, `m x d` |
@@ -18,7 +18,7 @@
 //! | `halves_of_columns`, `shift_tensor_{16,32,64,128}`, `shift_tensor_rough_{64,128}` | `shift_tensor.rs` | the Gaussian step on tensor cores | `d x stride` |
 //! | `shift_tensor_wide_256` | `shift_tensor_wide.rs` | the same in up to 256 dimensions | `d x stride` |
 //! | `shift_tensor_wide_512` | `shift_tensor_split.rs` | the same in up to 512 dimensions | `d x stride` |
-//! | `shift_wgmma_64`, `shift_wgmma_rough_{64,128}` | `shift_wgmma.rs` | the same by the instruction of compute 9.0, where it is asked for | `d x stride` |
+//! | `shift_wgmma_64`, `shift_wgmma_rough_{64,128}` | `shift_wgmma.rs` | the same by the instruction of compute 9.0 | `d x stride` |
 //! | `shift_wgmma_128` | `shift_wgmma_deep.rs` | the same in up to 128 dimensions | `d x stride` |
 //! | `scan_{sums,block,runs}` | `scan.rs` | prefix sums, in place | `n` |
 //! | `claim_cells` | `cells.rs` | the small cells that ends gather in, by a hash table | `d x stride` |

@@ -276,7 +276,7 @@ unsafe fn dots<const D: usize, const TALL: usize, const ROUGH: bool>(
 }
 
 /// Sums of `w x`, as products of a warp leave them, and of w, of this lane's queries: `first`, and every eighth behind
-/// it. Both are times 2^14.
+/// it, over the points from `start`, a multiple of 128, up to `end`. Both are times 2^14.
 ///
 /// # Safety
 /// All threads of the block call it with the same arguments, but for `first` and t = lane % 4; sizes are as the launch checks.
@@ -284,7 +284,7 @@ unsafe fn dots<const D: usize, const TALL: usize, const ROUGH: bool>(
 pub(crate) unsafe fn pull<M: Machine, const D: usize, const TALL: usize, const ROUGH: bool, const TILE: usize>(
     base: SharedAddress,
     arguments: &Arguments<'_>,
-    n: u32,
+    (start, end): (u32, u32),
     first: usize,
     t: usize,
 ) -> ([[[f32; 4]; 16]; TALL], [[f32; 2]; TALL]) {
@@ -317,7 +317,8 @@ pub(crate) unsafe fn pull<M: Machine, const D: usize, const TALL: usize, const R
         }
     });
 
-    let tiles = n.div_ceil(points);
+    // Counted from the first of all points: their addresses are then made of what the launch gives, and take no registers.
+    let (first_tile, tiles) = (start / points, end.div_ceil(points));
     let begin = |tile: u32, stage: u32| {
         if tile < tiles {
             // SAFETY: rows are padded to whole tiles. Nobody reads the stage: see below.
@@ -336,8 +337,8 @@ pub(crate) unsafe fn pull<M: Machine, const D: usize, const TALL: usize, const R
         }
         copy::commit();
     };
-    begin(0, 0);
-    begin(1, 1);
+    begin(first_tile, 0);
+    begin(first_tile + 1, 1);
     let (row, matrix) = row_and_matrix();
     // For distances, matrices are points 0 to 7, pieces c and c + 1, then points 8 to 15; for sums, points 0 to 7 and 8 to
     // 15 of piece c, then of c + 1.
@@ -347,7 +348,7 @@ pub(crate) unsafe fn pull<M: Machine, const D: usize, const TALL: usize, const R
     let mut moved = [[[0.0; 4]; 16]; TALL];
     let mut totals = [[0.0; 2]; TALL];
     let (mut stage, mut after) = (0, STAGES as u32 - 1);
-    for tile in 0..tiles {
+    for tile in first_tile..tiles {
         // As in matmul_tensor.rs.
         copy::wait::<{ STAGES - 2 }>();
         thread::sync_threads();

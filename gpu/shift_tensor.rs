@@ -59,6 +59,10 @@ pub fn wide(d: usize) -> Option<usize> {
     WIDTHS.into_iter().find(|wide| d <= *wide)
 }
 
+/// Dimensions of the instances from which on all points are taken at once: all registers are taken there, and what slices add spilled on
+/// compute 12.0.
+const WHOLE: usize = 128;
+
 /// Queries that a block moves, 16 a warp and `tall`.
 ///
 /// ```
@@ -155,7 +159,7 @@ pub unsafe fn halves_of_columns(
 /// One step of up to D dimensions. TALL is how many times 16 queries a warp has; `most` is at least the number of active
 /// queries. ROUGH leaves the low halves out. A tile has TILE words: with few dimensions small ones leave room for more blocks.
 ///
-/// `slice` is how many points a block takes, n or a multiple of 128; for less than n, `partial` is where the slices' sums meet, d + 1
+/// `slice` is how many points a block takes, n or, in up to 64 dimensions, a multiple of 128; for less than n, `partial` is where the slices' sums meet, d + 1
 /// columns each, and `arrived`, which is all zeros, where blocks are counted (slices.rs).
 #[kernel(
     instances(
@@ -181,6 +185,7 @@ pub unsafe fn halves_of_columns(
         n >= 1,
         query_stride >= most,
         slice >= 1,
+        slice >= n || D < WHOLE,
         slice >= n || slice.is_multiple_of(ROWS),
         slice >= n || partial.len() >= n.div_ceil(slice) * (d + 1) * query_stride,
         slice >= n || arrived.len() >= most.div_ceil(queries_of_block(TALL)),
@@ -222,14 +227,13 @@ pub unsafe fn shift_tensor<const D: usize, const TALL: usize, const ROUGH: bool,
     let (cells, apart) = (stages.cast::<f32>(), const { queries_of_block(TALL) + 4 });
     const { assert!((D + 1) * (queries_of_block(TALL) + 4) <= TILE * STAGES) };
     let slices = Slices { partial, arrived, points: slice };
-    let (start, end) = slices.range(n);
     // SAFETY: the launch has checked the sizes, and all threads are here with the same arguments. A slice begins with a tile. Behind the
     // barrier nobody reads points any more; each lane has cells of its own.
     unsafe {
-        let arguments = Arguments { query_rows, query_norms, rows, norms }.from_point(start, D);
-        let points = end - start;
-        let (moved, totals) =
-            pull::<Machine, D, TALL, ROUGH, TILE>(SharedAddress::of(stages), &arguments, points, first + row, t);
+        let arguments = Arguments { query_rows, query_norms, rows, norms };
+        let range = if D < WHOLE { slices.range(n) } else { (0, n) };
+        let base = SharedAddress::of(stages);
+        let (moved, totals) = pull::<Machine, D, TALL, ROUGH, TILE>(base, &arguments, range, first + row, t);
         thread::sync_threads();
         unrolled!(2, m < TALL => {
             unrolled!(16, c8 < D / 8 => {
@@ -248,7 +252,7 @@ pub unsafe fn shift_tensor<const D: usize, const TALL: usize, const ROUGH: bool,
     thread::sync_threads();
     let block = SumsOfBlock { cells, apart, wide: D, queries: queries_of_block(TALL), first };
     // SAFETY: the launch has checked the sizes, and all threads are behind the barrier.
-    if !unsafe { block.meet(&slices, n, [d, query_stride, active]) } {
+    if D < WHOLE && !unsafe { block.meet(&slices, n, [d, query_stride, active]) } {
         return;
     }
     // SAFETY: the launch has checked the sizes.

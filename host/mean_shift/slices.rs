@@ -181,8 +181,7 @@ fn points_on_tensor_cores(n: usize, m: usize, wide: usize, instruction: Instruct
         (32, _) => (queries_of_block(2), 3 * 132),
         (64 | 128, Instruction::Warpgroup) => (shift_wgmma::QUERIES, 132),
         (64, _) => (queries_of_block(1), 3 * 132),
-        (128, _) => (queries_of_block(1), 2 * 132),
-        // Steps of more dimensions take all points at once.
+        // Others take all points at once.
         _ => return n,
     };
     points_of(n, m, shape, (LEAST_ON_TENSOR_CORES, WHOLE_ON_TENSOR_CORES))
@@ -251,6 +250,7 @@ mod tests {
         // 1,200 blocks for 132 multiprocessors are many.
         assert_eq!(points(153_600, 64, Instruction::Warpgroup), 153_600);
         assert_eq!(points(7_000, 100, Instruction::Warpgroup), 1_024);
+        assert_eq!(points(7_000, 100, Instruction::Warp), 7_000);
         assert_eq!(points(7_000, 150, Instruction::Warp), 7_000);
         assert_eq!(points(1, 5, Instruction::Warp), 1);
         assert_eq!(points(128, 5, Instruction::Warp), 128);
