@@ -38,7 +38,7 @@ impl Arguments<'_> {
     /// # Safety
     /// There is such a point.
     #[inline(always)]
-    pub(crate) unsafe fn from_point(self, point: u32, wide: usize) -> Self {
+    pub(crate) unsafe fn starting_at(self, point: u32, wide: usize) -> Self {
         let point = point as usize;
         // SAFETY: the caller's promise.
         let (rows, norms) = unsafe { (self.rows.get_unchecked(point * wide..), self.norms.get_unchecked(point..)) };

@@ -162,7 +162,7 @@ pub unsafe fn shift_wgmma<const D: usize, const ROUGH: bool>(
     let slices = Slices { partial, arrived, points: slice };
     let (start, end) = slices.range(n);
     // SAFETY: the slice has points, and begins with a tile.
-    let arguments = unsafe { Arguments { query_rows, query_norms, rows, norms }.from_point(start, D) };
+    let arguments = unsafe { Arguments { query_rows, query_norms, rows, norms }.starting_at(start, D) };
     let norms = arguments.norms;
     // SAFETY: rows are padded to whole blocks of queries.
     let own = unsafe { Queries::<D, ROUGH>::new(&arguments, first + row, t) };
