@@ -19,7 +19,7 @@
 //! three copies for 32 bytes of the rows. The pieces of a row trade places as the instruction's descriptor says (a swizzle of
 //! 128 bytes), which is what `swap` in tensor.rs does with rows of eight pieces.
 //!
-//! Blocks that run at the same time share rows and columns: they take [`BESIDE`] rows of blocks at a time, column by column. 132 of
+//! Blocks that run at the same time share rows and columns: they take 16 rows of blocks at a time, column by column. 132 of
 //! them then read 2,048 rows of A and as many columns of B, instead of 528 and 8,192.
 //!
 //! # Precision
