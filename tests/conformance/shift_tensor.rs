@@ -241,11 +241,16 @@ pub fn slices_on_tensor_cores(device: &Device) {
     if is_too_old(device) {
         return;
     }
-    for (n, d) in [(300, 8), (300, 24), (300, 40), (700, 64), (300, 100)] {
+    let case = |n, d| {
         let (points, queries) = (clusters(n, d, 9), clusters(133, d, 10));
-        let case = Case { points, queries, d, rough: false, blurring: false, by: Instruction::Warp, slice: Some(128) };
-        in_slices(device, case, 1.5);
+        Case { points, queries, d, rough: false, blurring: false, by: Instruction::Warp, slice: Some(128) }
+    };
+    for (n, d) in [(300, 8), (300, 24), (300, 40), (700, 64)] {
+        in_slices(device, case(n, d), 1.5);
     }
+    // More dimensions have no registers for it.
+    let refused = case(300, 100).try_step(device, 1.0).unwrap_err().to_string();
+    assert!(refused.contains("shift_tensor_128") && refused.contains("slice >= n"), "{refused}");
 }
 
 /// A step in slices, in both forms.
