@@ -40,6 +40,16 @@ pub struct Case {
 }
 
 impl Case {
+    /// A step of queries over points, all of them at once, by `mma.sync`, with low halves.
+    pub fn standard(points: Vec<f32>, queries: Vec<f32>, d: usize) -> Self {
+        Self { points, queries, d, rough: false, blurring: false, by: Instruction::Warp, slice: None }
+    }
+
+    /// The same of points over themselves.
+    pub fn blurring(points: Vec<f32>, d: usize) -> Self {
+        Self { blurring: true, ..Self::standard(points.clone(), points, d) }
+    }
+
     fn wide(&self) -> usize {
         gpu::shift_tensor::wide(self.d).unwrap()
     }
@@ -198,27 +208,10 @@ pub fn steps_on_tensor_cores(device: &Device) {
             let points = clusters(n, d, (n + d) as u64);
             for rough in if (33..=128).contains(&d) { &[false, true][..] } else { &[false] } {
                 let queries = clusters(m, d, (m + d + 1) as u64);
-                Case {
-                    points: points.clone(),
-                    queries,
-                    d,
-                    rough: *rough,
-                    blurring: false,
-                    by: Instruction::Warp,
-                    slice: None,
-                }
-                .check(device, 1.5);
+                let case = Case::standard(points.clone(), queries, d);
+                Case { rough: *rough, ..case }.check(device, 1.5);
             }
-            Case {
-                queries: points.clone(),
-                points,
-                d,
-                rough: false,
-                blurring: true,
-                by: Instruction::Warp,
-                slice: None,
-            }
-            .check(device, 1.0);
+            Case::blurring(points, d).check(device, 1.0);
         }
     }
 }
@@ -230,8 +223,7 @@ pub fn many_tiles_on_tensor_cores(device: &Device) {
     }
     for (n, d) in [(530, 8), (270, 24), (270, 40), (150, 100), (100, 200), (100, 400)] {
         let (points, queries) = (clusters(n, d, 5), clusters(9, d, 6));
-        Case { points, queries, d, rough: false, blurring: false, by: Instruction::Warp, slice: None }
-            .check(device, 1.0);
+        Case::standard(points, queries, d).check(device, 1.0);
     }
 }
 
@@ -243,7 +235,7 @@ pub fn slices_on_tensor_cores(device: &Device) {
     }
     let case = |n, d| {
         let (points, queries) = (clusters(n, d, 9), clusters(133, d, 10));
-        Case { points, queries, d, rough: false, blurring: false, by: Instruction::Warp, slice: Some(128) }
+        Case { slice: Some(128), ..Case::standard(points, queries, d) }
     };
     for (n, d) in [(300, 8), (300, 24), (300, 40), (700, 64)] {
         in_slices(device, case(n, d), 1.5);
@@ -275,7 +267,7 @@ pub fn places_do_not_matter_on_tensor_cores(device: &Device) {
         let first = queries[..d].to_vec();
         queries[40 * d..41 * d].copy_from_slice(&first);
         queries[131 * d..132 * d].copy_from_slice(&first);
-        let case = Case { points, queries, d, rough: false, blurring: false, by: Instruction::Warp, slice: None };
+        let case = Case::standard(points, queries, d);
         let (found, sums, _) = case.step(device, 1.0);
         let (again, sums_again, _) = case.step(device, 1.0);
         assert_eq!((&found, &sums), (&again, &sums_again), "d = {d}: not the same bits");
@@ -297,15 +289,7 @@ pub fn one_spot_on_tensor_cores(device: &Device) {
     for (n, d) in [(1, 5), (130, 5), (67, 32), (1, 150), (67, 150), (1, 290), (35, 290)] {
         let spot: Vec<f32> = (0..d).map(|c| 0.25 * c as f32 - 0.8).collect();
         let points: Vec<f32> = (0..n).flat_map(|_| spot.clone()).collect();
-        let case = Case {
-            queries: points.clone(),
-            points,
-            d,
-            rough: false,
-            blurring: true,
-            by: Instruction::Warp,
-            slice: None,
-        };
+        let case = Case::blurring(points, d);
         case.check(device, 1.0);
         let (found, _, _) = case.step(device, 1.0);
         assert!(found.chunks(d).all(|row| row == &found[..d]), "d = {d}: points that have met part");
@@ -355,15 +339,7 @@ pub fn what_is_no_number_on_tensor_cores(device: &Device) {
     for d in [10, 64, 150, 280] {
         let mut points = random(40 * d, 3);
         points[17 * d + 5] = f32::NAN;
-        let case = Case {
-            queries: points.clone(),
-            points,
-            d,
-            rough: false,
-            blurring: true,
-            by: Instruction::Warp,
-            slice: None,
-        };
+        let case = Case::blurring(points, d);
         let (moved, _, state) = case.step(device, 1.0);
         assert!(moved[5].is_nan(), "d = {d}: a point that is no number pulls every query");
         assert!(f32::from_bits(state[HISTORY + 1]).is_nan(), "d = {d}");

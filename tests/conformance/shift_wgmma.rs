@@ -22,11 +22,10 @@ pub fn steps_of_warpgroups(device: &Device) {
     for &(n, m) in sizes {
         for d in [33, 50, 64, 65, 128] {
             let (points, queries) = (clusters(n, d, (n + d) as u64), clusters(m, d, (m + d + 1) as u64));
-            let rough = Case { points: points.clone(), queries, d, rough: true, blurring: false, by: BY, slice: None };
+            let rough = Case { rough: true, by: BY, ..Case::standard(points.clone(), queries, d) };
             rough.check(device, 1.5);
             Case { rough: false, ..rough }.check(device, 1.5);
-            Case { queries: points.clone(), points, d, rough: false, blurring: true, by: BY, slice: None }
-                .check(device, 1.0);
+            Case { by: BY, ..Case::blurring(points, d) }.check(device, 1.0);
         }
     }
 }
@@ -38,7 +37,7 @@ pub fn many_tiles_of_warpgroups(device: &Device) {
     }
     for (n, d) in [(5 * 128 + 9, 40), (4 * 64 + 9, 100)] {
         let (points, queries) = (clusters(n, d, 5), clusters(9, d, 6));
-        let case = Case { points, queries, d, rough: false, blurring: false, by: BY, slice: None };
+        let case = Case { by: BY, ..Case::standard(points, queries, d) };
         case.check(device, 1.0);
         Case { rough: true, ..case }.check(device, 1.0);
     }
@@ -51,7 +50,7 @@ pub fn slices_of_warpgroups(device: &Device) {
     }
     for (n, d) in [(700, 40), (300, 100)] {
         let (points, queries) = (clusters(n, d, 9), clusters(133, d, 10));
-        in_slices(device, Case { points, queries, d, rough: false, blurring: false, by: BY, slice: Some(128) }, 1.5);
+        in_slices(device, Case { by: BY, slice: Some(128), ..Case::standard(points, queries, d) }, 1.5);
     }
 }
 
@@ -71,7 +70,7 @@ fn places_do_not_matter(device: &Device, n: usize, m: usize, d: usize) {
     let first = queries[..d].to_vec();
     let others = [40, 101, 131];
     others.iter().for_each(|other| queries[other * d..][..d].copy_from_slice(&first));
-    let case = Case { points, queries, d, rough: false, blurring: false, by: BY, slice: None };
+    let case = Case { by: BY, ..Case::standard(points, queries, d) };
     let (found, sums, _) = case.step(device, 1.0);
     assert_eq!((&found, &sums), (&case.step(device, 1.0).0, &case.step(device, 1.0).1), "not the same bits");
     for other in others {
@@ -80,7 +79,7 @@ fn places_do_not_matter(device: &Device, n: usize, m: usize, d: usize) {
     }
     let spot: Vec<f32> = (0..d).map(|c| 0.02 * c as f32 - 1.0).collect();
     let points = spot.repeat(67);
-    let case = Case { queries: points.clone(), points, d, rough: false, blurring: true, by: BY, slice: None };
+    let case = Case { by: BY, ..Case::blurring(points, d) };
     case.check(device, 1.0);
     let (found, _, _) = case.step(device, 1.0);
     assert!(found.chunks(d).all(|row| row == &found[..d]), "points that have met part");
@@ -94,7 +93,7 @@ pub fn what_is_no_number_of_warpgroups(device: &Device) {
     let d = 50;
     let mut points = clusters(40, d, 3);
     points[17 * d + 5] = f32::NAN;
-    let case = Case { queries: points.clone(), points, d, rough: false, blurring: true, by: BY, slice: None };
+    let case = Case { by: BY, ..Case::blurring(points, d) };
     let (moved, _, state) = case.step(device, 1.0);
     assert!(moved[5].is_nan(), "a point that is no number pulls every query");
     assert!(f32::from_bits(state[HISTORY + 1]).is_nan());

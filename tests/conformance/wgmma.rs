@@ -146,7 +146,7 @@ fn every_fence_and_wait_of_products_is_needed() {
 fn one_step(device: &Device, n: usize, d: usize) -> Result<(), Error> {
     let (points, queries) = (clusters(n, d, 1), clusters(1, d, 2));
     let by = Instruction::Warpgroup;
-    Case { points, queries, d, rough: false, blurring: false, by, slice: None }.try_step(device, 1.0).map(|_| ())
+    Case { by, ..Case::standard(points, queries, d) }.try_step(device, 1.0).map(|_| ())
 }
 
 #[test]

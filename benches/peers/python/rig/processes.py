@@ -8,6 +8,8 @@ import subprocess
 import sys
 import time
 
+from rig.results import Results
+
 # The exit code of a process whose device no longer answers it.
 AGAIN = 75
 # Why a row is left out from before its peer is called until that returns: it stays where time ends the process.
@@ -65,7 +67,5 @@ def name_rows(out: str, why: str) -> int:
         del row["left_out"]
         row["failed"] = "the process in which it was measured: " + why
     if begun:
-        with open(out, "w", encoding="utf-8") as file:
-            json.dump(written, file, indent=1)
-            file.write("\n")
+        Results(out, written["machine"], written["rows"]).write()
     return len(written["rows"])

@@ -1,13 +1,17 @@
 """Every peer that can run here against f64, on small data; and the schemes' own claims."""
 
+import sys
 import tempfile
+import types
 import unittest
+import unittest.mock
 
 import numpy as np
 
 from tests import exported
 from peers import all_peers, grid, grid_runs, merging, seeded_runs, sklearn_runs, triton_tiles
 from peers.interface import COMPILED_CASE
+from peers.keops import KeOps
 from rig import cases, measure, oracle
 from rig.results import without_nan
 from rig.rounds import missing
@@ -95,6 +99,18 @@ class Steps(unittest.TestCase):
         expected = [1.0, 1 + 2.0**-10, 1 + 2.0**-10, 1.0]
         self.assertEqual(rounded[:4].tolist(), expected)
         self.assertLessEqual(float(((rounded - values).abs() / values.abs().clamp(min=1)).max()), 2.0**-11)
+
+
+class WithoutCuda(unittest.TestCase):
+    def test_keops_is_left_out(self):
+        package = types.ModuleType("pykeops")
+        package.config = types.SimpleNamespace(gpu_available=False)
+        # Made before: what is imported within goes with the patch, and torch comes only once.
+        settings = {device: Setting(device, False) for device in ("cuda", "cpu")}
+        case = types.SimpleNamespace(name=COMPILED_CASE)
+        with unittest.mock.patch.dict(sys.modules, {"pykeops": package}):
+            self.assertIn("finds no CUDA", KeOps().refuses(case, settings["cuda"]))
+            self.assertIsNone(KeOps().refuses(case, settings["cpu"]))
 
 
 class Tiles(unittest.TestCase):
