@@ -90,7 +90,7 @@ impl Instruction {
 /// Columns of C from which on products are made by warpgroups, unless asked: half of the 256 that a block makes.
 const FEWEST_COLUMNS: u32 = 128;
 
-/// C = A B with A m x k, B k x n, and C m x n, all by rows.
+/// C = A B with A m x k, B k x n, and C m x n, all by rows; with 128 columns and more by `wgmma`, where the device has it.
 ///
 /// # Precision
 /// With u = 0, 2^-11 or 2^-8 of the [`Precision`] that the device has, `C[i, j]` is off by at most
