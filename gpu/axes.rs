@@ -4,10 +4,12 @@
 //! maximum finds them: of the largest value of column c at 2 c, and the complement of the smallest
 //! value's at 2 c + 1.
 
-use cuda_std::{atomic, prelude::*};
+use cuda_std::{atomic, prelude::*, warp};
 
-/// Values that a thread takes.
-const RUN: usize = 128;
+/// Values that a thread takes: so few on a GPU that 100,000 points are enough for all of it.
+const fn run(lanes: usize) -> usize {
+    if lanes > 4 { 128 } else { 8 }
+}
 
 /// Bits that order as the floats do.
 #[inline(always)]
@@ -49,18 +51,44 @@ pub fn extent([high, low]: [u32; 2]) -> (f32, f32) {
 #[inline(always)]
 fn share<M: Machine>(n: usize) -> (usize, usize, usize) {
     let (t, threads) = (thread::thread_idx_x() as usize, thread::block_dim_x() as usize);
-    let first = thread::block_idx_x() as usize * threads * RUN;
+    let run = run(M::LANES);
+    let first = thread::block_idx_x() as usize * threads * run;
     if M::LANES > 4 {
-        (first + t * RUN, 1, n.min(first + (t + 1) * RUN))
+        (first + t * run, 1, n.min(first + (t + 1) * run))
     } else {
-        (first + t, threads, n.min(first + threads * RUN))
+        (first + t, threads, n.min(first + threads * run))
+    }
+}
+
+/// The largest word of a GPU's warp, in whose first thread alone it counts; of a processor's thread, its own. Whole warps come here,
+/// so that one of their threads, instead of all, waits for a word that everybody raises.
+#[inline(always)]
+fn largest_of_warp<M: Machine>(word: u32) -> u32 {
+    if M::LANES > 4 {
+        word
+    } else {
+        // SAFETY: blocks are whole warps, all of which come here.
+        let largest = unsafe { warp::warp_reduce(word, u32::max) };
+        if warp::lane_id() == 0 { largest } else { 0 }
+    }
+}
+
+/// Raises a word.
+///
+/// # Safety
+/// It is valid, and raised only during the launch.
+#[inline(always)]
+unsafe fn raise(word: *mut u32, to: u32) {
+    if to > 0 {
+        // SAFETY: the caller's promise.
+        unsafe { atomic::fetch_max(word, to) };
     }
 }
 
 /// The extents of columns c of d x stride, of n values each. Blocks along y are columns.
 #[kernel(
     threads = 32..=1024,
-    grid = (n.div_ceil(RUN * block.x), d),
+    grid = (n.div_ceil(run(Machine::LANES) * block.x), d),
     require(columns.len() >= stride * d, stride >= n, extents.len() >= 2 * d),
 )]
 pub unsafe fn column_extents(columns: &[f32], extents: *mut u32, n: u32, d: u32, stride: u32) {
@@ -68,9 +96,6 @@ pub unsafe fn column_extents(columns: &[f32], extents: *mut u32, n: u32, d: u32,
     let c = thread::block_idx_y() as usize;
     let column = &columns[c * stride..][..n];
     let (start, step, end) = share::<Machine>(n);
-    if start >= end {
-        return;
-    }
     let (mut low, mut high) = (f32::INFINITY, f32::NEG_INFINITY);
     let mut i = start;
     while i < end {
@@ -78,10 +103,13 @@ pub unsafe fn column_extents(columns: &[f32], extents: *mut u32, n: u32, d: u32,
         high = high.max(column[i]);
         i += step;
     }
+    // What a thread without values has found is below all else.
+    let (high, low) = (ordered(high), !ordered(low));
+    let (high, low) = (largest_of_warp::<Machine>(high), largest_of_warp::<Machine>(low));
     // SAFETY: the launch has checked the length; only this kernel's maxima touch the words.
     unsafe {
-        atomic::fetch_max(extents.add(2 * c), ordered(high));
-        atomic::fetch_max(extents.add(2 * c + 1), !ordered(low));
+        raise(extents.add(2 * c), high);
+        raise(extents.add(2 * c + 1), low);
     }
 }
 
@@ -116,22 +144,20 @@ pub unsafe fn widest_axes(extents: &[u32], mut axes: DisjointMut<u32>, d: u32) {
 /// columns.
 #[kernel(
     threads = 32..=1024,
-    grid = (n.div_ceil(RUN * block.x), d),
+    grid = (n.div_ceil(run(Machine::LANES) * block.x), d),
     require(columns.len() >= stride * (d - 1) + n, stride >= n, bits.len() > at),
 )]
 pub unsafe fn largest_magnitude(columns: &[f32], bits: *mut u32, n: u32, d: u32, stride: u32, at: u32) {
     let (n, _d, stride) = (n as usize, d as usize, stride as usize);
     let column = &columns[thread::block_idx_y() as usize * stride..][..n];
     let (start, step, end) = share::<Machine>(n);
-    if start >= end {
-        return;
-    }
     let mut largest = 0.0_f32;
     let mut i = start;
     while i < end {
         largest = largest.max(column[i].abs());
         i += step;
     }
+    let largest = largest_of_warp::<Machine>(largest.to_bits());
     // SAFETY: the launch has checked the length; only this kernel's maxima touch the word.
-    unsafe { atomic::fetch_max(bits.add(at as usize), largest.to_bits()) };
+    unsafe { raise(bits.add(at as usize), largest) };
 }

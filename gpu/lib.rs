@@ -134,6 +134,7 @@ pub mod smooth;
 pub mod sphere;
 mod spline;
 pub mod spread;
+mod spread_warp;
 pub mod step;
 pub mod steps;
 mod stored;

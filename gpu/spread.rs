@@ -14,25 +14,30 @@
 //! is below 2^50.
 //!
 //! `sums` has 4 words for each node and copy: the mass, and three moments of which D are used. A node is at
-//! `x + nodes_x (y + nodes_y z)`, or, if there are keys, in a block (blocks.rs). On a GPU points add by atomics. A thread of a processor adds to a copy of its
-//! own, which takes a twentieth of the time; [`settle`] adds the copies.
+//! `x + nodes_x (y + nodes_y z)`, or, if there are keys, in a block (blocks.rs). On a GPU the points of a warp that touch the same
+//! nodes are added up first (spread_warp.rs), then to memory by atomics. A thread of a processor adds to a copy of its own, which
+//! takes a twentieth of the time; [`settle`] adds the copies.
 //!
 //! Operations for a point, d = 2: 16 nodes with 3 products, conversions and additions of 64 bits each.
 
 use cuda_std::machine::MachineKind;
-use cuda_std::{atomic, prelude::*};
+use cuda_std::prelude::*;
 
 use crate::progress;
 use crate::share::each;
 use crate::spline::{TAPS, locate, offsets, pick, weights};
+use crate::spread_warp::{Point, add_points, shared};
 use crate::stored::{Layout, held};
 
 /// Words of a node.
 pub const WORDS: usize = 4;
 
+/// Threads of a GPU's block.
+const THREADS: u32 = 128;
+
 /// The nearest integer, of a number below 2^51, in two's complement.
 #[inline(always)]
-fn rounded(x: f32) -> u64 {
+pub(crate) fn rounded(x: f32) -> u64 {
     // In a sum with this number the unit is the last bit; the difference of the bits is the integer.
     const UNIT: f64 = 6_755_399_441_055_744.0;
     (f64::from(x) + UNIT).to_bits().wrapping_sub(UNIT.to_bits())
@@ -41,16 +46,50 @@ fn rounded(x: f32) -> u64 {
 /// Adds a value, rounded, to a cell.
 ///
 /// # Safety
-/// The cell is valid; nobody else touches it, or all do so atomically.
+/// The cell is valid, and nobody else touches it.
 #[inline(always)]
-unsafe fn add(cell: *mut u64, value: f32, alone: bool) {
-    let value = rounded(value);
+unsafe fn add(cell: *mut u64, value: f32) {
     // SAFETY: the caller's promise.
-    unsafe {
-        if alone {
-            cell.write(cell.read().wrapping_add(value));
-        } else {
-            atomic::fetch_add(cell, value);
+    unsafe { cell.write(cell.read().wrapping_add(rounded(value))) };
+}
+
+/// Adds a point to a thread's own sums.
+///
+/// # Safety
+/// The nodes that the point touches are within the layout, whose sums begin at `sums`, and nobody else touches them.
+#[inline(always)]
+unsafe fn add_point<const D: usize>(point: Point<D>, sums: *mut u64, layout: &Layout<'_>) {
+    let (along, mut from) = (point.along, [[0.0; TAPS]; 3]);
+    for c in 0..D {
+        from[c] = offsets(point.behind[c]);
+    }
+    for z in 0..if D > 2 { TAPS } else { 1 } {
+        for y in 0..if D > 1 { TAPS } else { 1 } {
+            let mut weight = point.factor;
+            if D > 1 {
+                weight *= pick(along[1], y);
+            }
+            if D > 2 {
+                weight *= pick(along[2], z);
+            }
+            let (from_y, from_z) = (pick(from[1], y), pick(from[2], z));
+            let node = point.node + layout.row * y + layout.plane * z;
+            // SAFETY: the caller's promise.
+            unsafe {
+                let cells = sums.add(node * WORDS);
+                for x in 0..TAPS {
+                    let mass = weight * along[0][x];
+                    let cell = cells.add(x * WORDS);
+                    add(cell, mass);
+                    add(cell.add(1), -mass * from[0][x]);
+                    if D > 1 {
+                        add(cell.add(2), -mass * from_y);
+                    }
+                    if D > 2 {
+                        add(cell.add(3), -mass * from_z);
+                    }
+                }
+            }
         }
     }
 }
@@ -69,14 +108,15 @@ unsafe fn is_over(state: *mut u32, limit: u32) -> bool {
 #[kernel(
     instances(spread_1<1>, spread_2<2>, spread_3<3>),
     rolled,
-    block = if Machine::LANES > 4 { 1 } else { 128 },
-    grid = if Machine::LANES > 4 { copies } else { n.div_ceil(128) },
+    block = if Machine::LANES > 4 { 1 } else { THREADS },
+    grid = if Machine::LANES > 4 { copies } else { n.div_ceil(THREADS as usize) },
     require(
         columns.len() >= stride * (D - 1) + n,
         factors.len() == 0 || factors.len() >= n,
         keys.len() > 0 || sums.len() >= copies * nodes_x * nodes_y * nodes_z * WORDS,
         keys.len() == 0 || D > 1 && sums.len() >= copies * keys.len() * held(D) * WORDS,
         keys.len() == 0 || slots.len() > keys.len() && slots.len().is_power_of_two(),
+        sums.len() / WORDS < u32::MAX as usize,
         state.len() >= progress::HISTORY,
         copies >= 1,
         nodes_x >= 4,
@@ -117,51 +157,30 @@ pub unsafe fn spread<const D: usize>(
     let all = if keys.is_empty() { layout.plane * nodes_z as usize } else { keys.len() * held(D) };
     // SAFETY: the copy lies within the sums, whose length the launch has checked.
     let sums = unsafe { sums.add(block % copies * all * WORDS) };
-    let (start, end) = if alone {
-        (block * n / copies, (block + 1) * n / copies)
+    let point = |i: usize| {
+        let factor = scale * if factors.is_empty() { 1.0 } else { factors[i] };
+        let mut point = Point { node: 0, factor, behind: [0.0; D], along: [[0.0; TAPS]; 3] };
+        let mut first = [0; D];
+        for c in 0..D {
+            (first[c], point.behind[c]) = locate(columns[c * stride + i], inverse, low[c], nodes[c]);
+            point.along[c] = weights::<Machine>(point.behind[c]);
+        }
+        point.node = layout.index(first).expect("every point has a block");
+        point
+    };
+    if alone {
+        for i in block * n / copies..(block + 1) * n / copies {
+            // SAFETY: `locate` gives nodes of the grid with three more behind them, which a block holds, too; a processor's thread
+            // has its copy to itself.
+            unsafe { add_point(point(i), sums, &layout) };
+        }
     } else {
         let i = thread::index_1d();
-        (i, n.min(i + 1))
-    };
-    for i in start..end {
-        let factor = scale * if factors.is_empty() { 1.0 } else { factors[i] };
-        let (mut first, mut along, mut from) = ([0; D], [[0.0; TAPS]; 3], [[0.0; TAPS]; 3]);
-        for c in 0..D {
-            let (node, s) = locate(columns[c * stride + i], inverse, low[c], nodes[c]);
-            first[c] = node;
-            along[c] = weights::<Machine>(s);
-            from[c] = offsets(s);
-        }
-        let base = layout.index(first).expect("every point has a block");
-        for z in 0..if D > 2 { TAPS } else { 1 } {
-            for y in 0..if D > 1 { TAPS } else { 1 } {
-                let mut weight = factor;
-                if D > 1 {
-                    weight *= pick(along[1], y);
-                }
-                if D > 2 {
-                    weight *= pick(along[2], z);
-                }
-                let (from_y, from_z) = (pick(from[1], y), pick(from[2], z));
-                let node = base + layout.row * y + layout.plane * z;
-                // SAFETY: `locate` gives nodes of the grid with three more behind them, which a block holds, too.
-                let cells = unsafe { sums.add(node * WORDS) };
-                for x in 0..TAPS {
-                    let mass = weight * along[0][x];
-                    // SAFETY: as above; a processor's thread has its copy to itself.
-                    unsafe {
-                        let cell = cells.add(x * WORDS);
-                        add(cell, mass, alone);
-                        add(cell.add(1), -mass * from[0][x], alone);
-                        if D > 1 {
-                            add(cell.add(2), -mass * from_y, alone);
-                        }
-                        if D > 2 {
-                            add(cell.add(3), -mass * from_z, alone);
-                        }
-                    }
-                }
-            }
+        let room = shared_array![f32; shared(D, THREADS as usize)];
+        // SAFETY: as above, but that all add atomically; threads of a block come in whole warps, each with its part of the room.
+        unsafe {
+            let room = room.cast::<f32>().add(thread::thread_idx_x() as usize / 32 * shared(D, 32));
+            add_points((i < n).then(|| point(i)), room, sums, &layout);
         }
     }
 }

@@ -18,11 +18,39 @@ use cuda_std::{atomic, prelude::*, shared};
 use crate::cells::note_first;
 use crate::share::each;
 
-/// Points of a block of [`tally_few`].
-const POINTS: usize = 8192;
-
-/// Most cells of a block's own sums: (d + 2) for each group.
+/// Most cells of a block's own sums.
 pub const SHARED_CELLS: usize = 4096;
+
+/// Most copies of a block's own sums, a lane's each.
+const COPIES: usize = 32;
+
+/// Cells of [`tally_few`] for so many groups: of each its sums, and one whose lower half is its size, and whose upper its first
+/// point, as in `firsts`.
+///
+/// ```
+/// use gpu::tally::{SHARED_CELLS, cells};
+///
+/// // In two dimensions a block has room for 1,024 groups.
+/// assert!(cells(1024, 2) <= SHARED_CELLS && cells(1025, 2) > SHARED_CELLS);
+/// ```
+pub const fn cells(groups: usize, d: usize) -> usize {
+    groups * (d + 2)
+}
+
+/// Points of a block of [`tally_few`]. A processor has few blocks, and each of them a barrier.
+const fn points(lanes: usize) -> usize {
+    if lanes > 4 { 8192 } else { 1024 }
+}
+
+/// Copies of a block's own sums, a power of two. Lanes that add to one cell wait for each other, and where there are few groups,
+/// most do; a thread of a processor is alone with its block.
+const fn copies(lanes: usize, cells: usize) -> usize {
+    let mut copies = if lanes > 4 { 1 } else { COPIES };
+    while copies > 1 && copies * cells > SHARED_CELLS {
+        copies /= 2;
+    }
+    copies
+}
 
 /// The largest power of two with which a number up to `bound` stays within `room`.
 ///
@@ -119,15 +147,16 @@ pub unsafe fn tally_many(
     });
 }
 
-/// [`tally_many`] for so few groups that a block has room for sums of its own, which it adds to the
-/// others' at the end. A block takes `POINTS` points.
+/// [`tally_many`] for so few groups that a block has room for sums of its own, in copies that lanes share out, which it adds to the
+/// others' at the end.
 #[kernel(
     small,
     threads = 32..=1024,
-    grid = n.div_ceil(POINTS),
-    shared = count * (d + 2) * 8,
+    grid = n.div_ceil(points(Machine::LANES)),
+    shared = copies(Machine::LANES, cells(count, d)) * cells(count, d) * 8,
     require(
-        count * (d + 2) <= SHARED_CELLS,
+        count >= 1,
+        cells(count, d) <= SHARED_CELLS,
         ids.len() >= n,
         columns.len() >= stride * (d - 1) + n,
         stride >= n,
@@ -155,31 +184,33 @@ pub unsafe fn tally_few(
     let own = shared::dynamic_shared_mem::<u64>();
     let (n, d, stride, groups) = (n as usize, d as usize, stride as usize, count as usize);
     let (t, threads) = (thread::thread_idx_x() as usize, thread::block_dim_x() as usize);
-    let cells = groups * (d + 2);
+    let (cells, of_group) = (cells(groups, d), d + 2);
+    let copies = copies(Machine::LANES, cells);
     let mut k = t;
-    while k < cells {
+    while k < copies * cells {
         // SAFETY: before the barrier the cell is this thread's.
         unsafe { own.add(k).write(0) };
         k += threads;
     }
     thread::sync_threads();
     let (by_x, by_w) = scales(largest, room);
-    let first = thread::block_idx_x() as usize * POINTS;
-    let end = n.min(first + POINTS);
+    let first = thread::block_idx_x() as usize * points(Machine::LANES);
+    let end = n.min(first + points(Machine::LANES));
     let mut i = first + t;
     while i < end {
         if ids[i] < count {
-            let group = ids[i] as usize;
             let w = weight(weights, i);
-            // SAFETY: the block has (d + 2) cells for the group; between the barriers they are touched atomically only.
+            // SAFETY: the block has the cells of each group, so many copies of each; between the barriers they are touched atomically
+            // only.
             unsafe {
-                let own = own.add(group * (d + 2));
+                let own = own.add(ids[i] as usize * of_group * copies + (t & (copies - 1)));
                 for c in 0..=d {
                     let value = if c < d { w * f64::from(columns[c * stride + i]) * by_x } else { w * by_w };
-                    add(own.add(c), value);
+                    add(own.add(c * copies), value);
                 }
-                atomic::fetch_add(own.add(d + 1), 1);
-                note_first(firsts.add(group), i);
+                let size = own.add((d + 1) * copies).cast::<u32>();
+                atomic::fetch_add(size, 1);
+                atomic::fetch_max(size.add(1), !(i as u32));
             }
         }
         i += threads;
@@ -188,14 +219,25 @@ pub unsafe fn tally_few(
     let mut k = t;
     while k < cells {
         // In 32 bits: a division of 64 is a subroutine on a GPU.
-        let (group, c) = ((k as u32 / (d as u32 + 2)) as usize, (k as u32 % (d as u32 + 2)) as usize);
-        // SAFETY: the launch has checked the lengths; nobody writes the block's cells after the barrier.
+        let (group, c) = ((k as u32 / of_group as u32) as usize, (k as u32 % of_group as u32) as usize);
+        // Halves of the copies' sum, and the largest upper half. Neighbouring cells begin with different copies, lest they all be in
+        // one bank.
+        let (mut low, mut high, mut largest) = (0_u64, 0_u32, 0_u32);
+        for copy in 0..copies {
+            // SAFETY: nobody writes the block's cells after the barrier.
+            let [lower, upper] = unsafe { own.add(k * copies + ((copy + k) & (copies - 1))).cast::<[u32; 2]>().read() };
+            low += u64::from(lower);
+            high = high.wrapping_add(upper);
+            largest = largest.max(upper);
+        }
+        // SAFETY: the launch has checked the lengths.
         unsafe {
-            let value = own.add(k).read();
-            if value != 0 && c <= d {
-                atomic::fetch_add(sums.add(group * (d + 1) + c), value);
-            } else if value != 0 {
-                atomic::fetch_add(sizes.add(group), value as u32);
+            if c <= d {
+                let total = low.wrapping_add(u64::from(high) << 32);
+                atomic::fetch_add(sums.add(group * (d + 1) + c), total);
+            } else if low > 0 {
+                atomic::fetch_add(sizes.add(group), low as u32);
+                atomic::fetch_max(firsts.add(group), largest);
             }
         }
         k += threads;

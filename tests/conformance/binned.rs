@@ -111,8 +111,9 @@ fn spread(device: &Device, grid: &Grid, columns: &[f32], factors: &[f32], (n, co
 pub fn spread_onto_nodes(device: &Device) {
     for d in 1..=3 {
         let grid = Grid::new(d);
-        for n in [1, 100] {
-            let columns = grid.places(n);
+        // Places of their own, and those of which most are on a few spots, as after some steps.
+        for (n, spots) in [(1, 1), (100, 100), (131, 3)] {
+            let columns = met(grid.places(n), n, spots);
             let factors: Vec<f32> = (0..n).map(|i| 0.25 + (i % 5) as f32).collect();
             for weights in [&[][..], &factors] {
                 let sums = spread(device, &grid, &columns, weights, (n, 3));
@@ -138,6 +139,15 @@ pub fn spread_onto_nodes(device: &Device) {
             }
         }
     }
+}
+
+/// The places, of which those that are not on one of the first `spots` spots have come to one of them, but for a few.
+fn met(mut columns: Vec<f32>, n: usize, spots: usize) -> Vec<f32> {
+    let stride = n.next_multiple_of(STRIDE);
+    for column in columns.chunks_mut(stride) {
+        (spots..n).filter(|i| i % 29 != 5).for_each(|i| column[i] = column[i * 7 % spots]);
+    }
+    columns
 }
 
 fn reversed(columns: &[f32], n: usize, d: usize) -> Vec<f32> {

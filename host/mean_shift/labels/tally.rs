@@ -1,7 +1,7 @@
 //! Sizes, weights and means of groups.
 
 use gpu::axes::largest_magnitude;
-use gpu::tally::{SHARED_CELLS, tally_few, tally_many, tally_means};
+use gpu::tally::{SHARED_CELLS, cells, tally_few, tally_many, tally_means};
 
 use super::{Columns, Sizes, count};
 use crate::error::Result;
@@ -106,7 +106,7 @@ pub fn tally(
     // What a point may add to a sum of 63 bits.
     let room = (1_u64 << 62) as f64 / points.n as f64;
     let (values, sizes) = (points.values, &mut found.sizes);
-    device.launch(if count_of_groups * (points.d + 2) <= SHARED_CELLS {
+    device.launch(if cells(count_of_groups, points.d) <= SHARED_CELLS {
         tally_few::launch(ids, values, weights, &largest, &mut sums, sizes, &mut firsts, groups, n, d, stride, room)
     } else {
         tally_many::launch(ids, values, weights, &largest, &mut sums, sizes, &mut firsts, groups, n, d, stride, room)
