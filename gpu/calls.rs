@@ -4,7 +4,7 @@ use cuda_std::launch::{DeviceSlice, DeviceSliceMut, Launch};
 use cuda_std::machine::MachineKind;
 
 use crate::shift_any::Norm;
-use crate::shift_wide;
+use crate::{shift_few, shift_wide};
 
 /// Sizes of a step, as kernels count them.
 ///
@@ -187,6 +187,9 @@ pub struct Steps {
     pub marked: [Step; 4],
     /// For d = 2, 3, where boxes are known: by products in boxes that are small (local.rs). Only some weights have them.
     pub local: &'static [Step],
+    /// For few points of d = 1, 2, 3, a warp for each query. They take all points at once, and leave out no pair. Only some
+    /// weights have them.
+    pub few: &'static [Step],
     /// For d up to 8, 16 and 32. They leave out no pair, whatever [`Call::near`] says.
     pub wide: [Step; 3],
     /// For any d: plain, marked, and marked with any norm.
@@ -242,6 +245,21 @@ impl Steps {
     /// The step by products in small boxes, for unmarked points of d coordinates, with the 2-norm; if there is one.
     fn local(&self, d: u32) -> Option<&Step> {
         self.local.get((d as usize).checked_sub(2)?)
+    }
+
+    /// The step that a GPU does best to take instead of [`choose`](Self::choose)'s for so few points, and no more than
+    /// [`MOST`](crate::shift_few::MOST) queries, of d coordinates and unmarked, with the 2-norm; if there is one.
+    ///
+    /// ```
+    /// use gpu::{cauchy, gaussian};
+    ///
+    /// assert!(gaussian::STEPS.choose_few(2, 1500).is_some());
+    /// assert!(gaussian::STEPS.choose_few(2, 100_000).is_none());
+    /// assert!(cauchy::STEPS.choose_few(2, 1500).is_none());
+    /// ```
+    pub fn choose_few(&self, d: u32, n: u32) -> Option<Step> {
+        let step = self.few.get((d as usize).checked_sub(1)?)?;
+        (n <= shift_few::MOST).then_some(*step)
     }
 
     /// Whether [`choose_near`](Self::choose_near) gives unmarked points of d coordinates, with the 2-norm, a step that takes

@@ -15,6 +15,7 @@
 //! | `reduce_weighted_{1,2,3,4,many}` | `reduce.rs` | `(W X) / rowsum(W)` | `m x n`, `n x d`, `m x d` |
 //! | `step_largest` | `step.rs` | `max_i |a_i - b_i|^2` | `n x d` twice |
 //! | `shift_{gaussian,triangular,flat,epanechnikov,biweight,cauchy}[_marked]_{1,2,3,4,any}`, `_{8,16,32}`, `_norm_any`, `shift_gaussian_local_{2,3}` | a file each; `shift.rs`, `shift_wide.rs`, `shift_any.rs` | a whole mean-shift step, no distance stored | `d x stride` |
+//! | `shift_gaussian_few_{1,2,3}` | `gaussian.rs`; `shift_few.rs` | the same of few points, a warp for each query | `d x stride` |
 //! | `halves_of_columns`, `shift_tensor_{16,32,64,128}`, `shift_tensor_rough_{64,128}` | `shift_tensor.rs` | the Gaussian step on tensor cores | `d x stride` |
 //! | `shift_tensor_wide_256` | `shift_tensor_wide.rs` | the same in up to 256 dimensions | `d x stride` |
 //! | `shift_tensor_wide_512` | `shift_tensor_split.rs` | the same in up to 512 dimensions | `d x stride` |
@@ -118,6 +119,7 @@ pub mod scan;
 mod share;
 pub mod shift;
 pub mod shift_any;
+pub mod shift_few;
 #[cfg(any(not(target_arch = "nvptx64"), target_feature = "sm_80"))]
 pub mod shift_tensor;
 #[cfg(any(not(target_arch = "nvptx64"), target_feature = "sm_80"))]

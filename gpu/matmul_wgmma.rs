@@ -10,10 +10,13 @@
 //!     two are copied, one is multiplied, and of one the last products may still run
 //! for each 32 words of the rows:
 //!     wait for the tile, publish it; barrier
-//!     begin its products: four of 64 x 256 sums, over 32 bytes of the rows each
 //!     begin the copy of the tile after the next, over the one before the last
+//!     begin its products: four of 64 x 256 sums, over 32 bytes of the rows each
 //!     wait for the products of the tile before
 //! ```
+//!
+//! In this order: a warp that begins products is held until the tensor cores have taken all but the last two, half of the time
+//! that they take, and whatever stands behind, up to the next barrier, is done while only those two are left to multiply.
 //!
 //! The products read both operands from shared memory, so that no thread loads any: what is left to issue is a product and
 //! three copies for 32 bytes of the rows. The pieces of a row trade places as the instruction's descriptor says (a swizzle of
@@ -30,8 +33,11 @@ use cuda_std::shared::{SharedAddress, dynamic_shared_mem};
 use cuda_std::warpgroup::{self, Matrix, Sums};
 use cuda_std::{copy, warp};
 
+use crate::lanes;
+use crate::matmul_blocked::in_quads;
 use crate::matmul_tensor::{Bf16, Operand, Tf32, padded};
-use crate::tensor::{ROWS, copy_tile, swap, unrolled};
+use crate::tensor::{PIECE, ROWS, WORDS, swap, unrolled};
+use crate::tile::read_group;
 
 /// What warpgroups multiply.
 #[doc(hidden)]
@@ -97,6 +103,69 @@ pub const fn width_of(k: usize, numbers: usize) -> usize {
     if words == 0 { DEPTH } else { words }
 }
 
+/// Copies of a thread for each tile: 16 bytes of every 32nd row of A's, of Bt's and of the second half of Bt's.
+struct Copies {
+    /// Bytes behind the start of a stage.
+    to: u32,
+    /// All of them are there before a tile's copies begin: what stands between a barrier and the next products is to be short.
+    from: [*const u32; COPIES],
+}
+
+/// Copies of a thread for each of a tile's three parts, and for all of them; rows between two.
+const EACH: usize = ROWS * PIECES / THREADS;
+const COPIES: usize = 3 * EACH;
+const APART: usize = THREADS / PIECES;
+
+impl Copies {
+    /// Thread t's, of rows of so many words that begin there.
+    #[inline(always)]
+    fn new(parts: [*const u32; 3], width: usize, t: usize) -> Self {
+        let (row, piece) = (t / PIECES, t % PIECES);
+        let mut from = [parts[0]; COPIES];
+        unrolled!(16, q < COPIES => {
+            from[q] = parts[q / EACH].wrapping_add((row + q % EACH * APART) * width + piece * WORDS);
+        });
+        const { assert!(APART.is_multiple_of(8), "rows that trade the places of their pieces alike") };
+        Self { to: (row * PIECES + (piece ^ swap(row, PIECES))) as u32 * PIECE, from }
+    }
+
+    /// Begins those of the tile at hand.
+    ///
+    /// # Safety
+    /// The rows have such a tile. Nobody touches the stage until the copies have ended.
+    #[inline(always)]
+    unsafe fn begin(&self, stage: SharedAddress) {
+        unrolled!(16, q < COPIES => {
+            let place = (q / EACH) as u32 * TILE + (q % EACH * APART * PIECES) as u32 * PIECE;
+            // SAFETY: the caller's promise.
+            unsafe { copy::async_16(stage.add(self.to).add(place), self.from[q]) };
+        });
+    }
+
+    /// Goes on to the next tile.
+    #[inline(always)]
+    fn advance(&mut self) {
+        unrolled!(16, q < COPIES => {
+            self.from[q] = apart_from_others(self.from[q].wrapping_add(DEPTH));
+        });
+    }
+}
+
+/// The same address, which LLVM does not compute from another one.
+#[inline(always)]
+fn apart_from_others(address: *const u32) -> *const u32 {
+    #[cfg(target_arch = "nvptx64")]
+    let address = {
+        let mut address = address;
+        // SAFETY: no instruction at all; the pointer stays what it is.
+        unsafe {
+            core::arch::asm!("// {0}", inout(reg64) address, options(pure, nomem, nostack, preserves_flags));
+        }
+        address
+    };
+    address
+}
+
 /// The row and column of blocks that this one makes.
 #[inline(always)]
 fn place_of_block() -> (u32, u32) {
@@ -138,28 +207,22 @@ pub unsafe fn product<T: GroupOperand>(a: &[u32], b: &[u32], mut c: DisjointMut<
     let tiles = (width / DEPTH) as u32;
 
     // Copies of tile k go to stage k modulo STAGES, and are group k of each thread's.
-    let begin = |tile: u32, stage: u32| {
+    let mut copies = Copies::new([a, b, b.wrapping_add(second)], width, t);
+    let begin = |copies: &Copies, tile: u32, stage: u32| {
         if tile < tiles {
             // SAFETY: the rows have as many tiles. Nobody reads the stage: see below.
-            unsafe {
-                let (to, first) = (base.add(stage * STAGE), tile as usize * DEPTH);
-                for (part, from) in [a, b, b.add(second)].into_iter().enumerate() {
-                    copy_tile::<PIECES, THREADS, { ROWS * PIECES / THREADS }>(
-                        to.add(part as u32 * TILE),
-                        from.add(first),
-                        width,
-                        |row| swap(row, PIECES),
-                    );
-                }
-            }
+            unsafe { copies.begin(base.add(stage * STAGE)) };
         }
         copy::commit();
     };
     const { assert!(STAGES == 4, "two tiles on their way, one that is multiplied, one that may still be") };
-    begin(0, 0);
-    begin(1, 1);
+    begin(&copies, 0, 0);
+    copies.advance();
+    begin(&copies, 1, 1);
     let mut sums = warpgroup::no_sums();
     for tile in 0..tiles {
+        // Here, where the copies have long read the addresses, and the tensor cores have a tile's products left.
+        copies.advance();
         // All but the newest group of this thread's copies have ended; behind the barrier everybody's have, and everybody
         // has waited for the products of the tile before the last, in whose place the next copies go.
         copy::wait::<1>();
@@ -168,10 +231,10 @@ pub unsafe fn product<T: GroupOperand>(a: &[u32], b: &[u32], mut c: DisjointMut<
         // SAFETY: the tile was published before the barrier. All warps come here as often. Its stage is written again two
         // barriers on, when its products have been waited for.
         unsafe {
+            begin(&copies, tile + 2, (tile + 2) % 4);
             let at = base.add(tile % 4 * STAGE);
             let rows = at.add(group as u32 * (TILE / 2));
             sums = T::multiply_group(sums, Matrix::at(rows), Matrix::at(at.add(TILE)));
-            begin(tile + 2, (tile + 2) % 4);
             warpgroup::wait::<1>();
         }
     }
@@ -192,11 +255,17 @@ pub unsafe fn product<T: GroupOperand>(a: &[u32], b: &[u32], mut c: DisjointMut<
         });
     });
     thread::sync_threads();
-    for r in 0..ROWS {
-        let (row, column) = (row0 + r, column0 + t);
+    // Four rows at a time, 16 bytes a thread.
+    let (quad, whole) = (t % 64 * 4, in_quads(c.as_mut_ptr(), n));
+    for r in 0..ROWS / 4 {
+        let r = 4 * r + t / 64;
+        let (row, column) = (row0 + r, column0 + quad);
         if row < m && column < n {
-            // SAFETY: the cell was written before the barrier, and of C's row each thread has a cell.
-            unsafe { c.write(row * n + column, memory.add(r * apart + t).read()) };
+            // SAFETY: the cells were written before the barrier, and of C's row each thread has some.
+            unsafe {
+                let values = read_group::<f32, 4>(memory.add(r * apart + quad));
+                lanes::write_quad(&mut c, row * n + column, values, n - column, whole);
+            }
         }
     }
 }

@@ -47,6 +47,27 @@ pub(crate) unsafe fn active(state: *mut u32, limit: u32) -> u32 {
     unsafe { if atomic::load(state.add(ITERATION)) < limit { atomic::load(state.add(ACTIVE)) } else { 0 } }
 }
 
+/// The same, of which both cells are read at once: nothing is waited for before the second.
+///
+/// # Safety
+/// As for [`active`].
+#[inline(always)]
+pub(crate) unsafe fn active_at_once(state: *mut u32, limit: u32) -> u32 {
+    // SAFETY: the caller's promise.
+    let (iteration, active) = unsafe { (atomic::load(state.add(ITERATION)), atomic::load(state.add(ACTIVE))) };
+    if iteration < limit { active } else { 0 }
+}
+
+/// Raises the largest squared shift to a block's, given its bits: without a look, which would be waited for.
+///
+/// # Safety
+/// As for [`active`].
+#[inline(always)]
+pub(crate) unsafe fn record_of_block(state: *mut u32, bits: u32) {
+    // SAFETY: the caller's promise.
+    unsafe { atomic::fetch_max(state.add(FARTHEST), bits) };
+}
+
 /// Raises the largest squared shift to this one.
 ///
 /// # Safety

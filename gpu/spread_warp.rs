@@ -8,7 +8,7 @@
 //! lane = word + 4 x + 16 (y mod 2)        round = y / 2 + 2 z
 //! for each first node among the lanes' points:
 //!     for each point that has it:  sum[round] += round(v B S) or round(v B (g - x)_word S)
-//!     cell(node, word) += sum[round]      32 neighbouring cells, in as few sectors as they fill
+//!     cell(node, word) += sum[round]      16 neighbouring cells in each of two rows, in as few sectors as they fill
 //! ```
 //!
 //! Sums are those of a lane a point, bit by bit: terms are rounded as there, and integers have no order.

@@ -8,7 +8,8 @@
 ///
 /// The names are those of the kernels: for d = 1, 2, 3, 4, the same for marked points, for up to 8, 16 and 32
 /// dimensions, and for any d: plain, marked, and marked with any norm. Behind `marked` there may be a line
-/// `local: name_2, name_3;` for a weight that [makes products of sums](crate::weight::Weight::MULTIPLIES).
+/// `local: name_2, name_3;` for a weight that [makes products of sums](crate::weight::Weight::MULTIPLIES), and one
+/// `few: name_1, name_2, name_3;` for steps of few points, a warp for each query (shift_few.rs).
 ///
 /// ```
 /// use cuda_std::prelude::*;
@@ -52,6 +53,7 @@ macro_rules! fused_steps {
         plain: $p1:ident, $p2:ident, $p3:ident, $p4:ident;
         marked: $m1:ident, $m2:ident, $m3:ident, $m4:ident;
         $(local: $l2:ident, $l3:ident;)?
+        $(few: $f1:ident, $f2:ident, $f3:ident;)?
         wide: $w8:ident, $w16:ident, $w32:ident;
         any: $any:ident, $any_marked:ident, $any_norm:ident;
     ) => {
@@ -136,6 +138,59 @@ macro_rules! fused_steps {
             // SAFETY: the launch has checked the sizes, and all threads are here with the same arguments.
             unsafe { $crate::shift::step::<Machine, $weight, R, D, { Machine::LANES }>(tile, arguments) }
         }
+
+        $(
+            /// One step for d = 1, 2, 3, plain points, a warp for each query: see shift_few.rs. `most` is at least the number of active
+            /// queries.
+            #[::cuda_std::kernel(
+                instances($f1<1>, $f2<2>, $f3<3>),
+                block = $crate::shift_few::threads(Machine::KIND),
+                threads = 32..=1024,
+                grid = most.div_ceil(block.x / 32),
+                require(
+                    queries.len() >= query_stride * D,
+                    points.len() >= stride * D,
+                    next.len() >= query_stride * D,
+                    sums.len() >= query_stride * 2,
+                    state.len() >= $crate::progress::HISTORY + limit,
+                    n >= 1,
+                    stride >= n,
+                    query_stride >= most,
+                    most >= 1,
+                    stride.is_multiple_of($crate::layout::STRIDE),
+                    query_stride.is_multiple_of($crate::layout::STRIDE),
+                    points.is_aligned(16),
+                ),
+            )]
+            pub unsafe fn shift_few<const D: usize>(
+                queries: &[f32],
+                points: &[f32],
+                next: DisjointMut<f32>,
+                sums: DisjointMut<f32>,
+                state: *mut u32,
+                n: u32,
+                stride: u32,
+                query_stride: u32,
+                most: u32,
+                limit: u32,
+                tolerance: f32,
+                relaxation: f32,
+            ) {
+                let _ = most;
+                let near = $crate::near::Near { boxes: points, query_boxes: points, reach2: f32::INFINITY };
+                let (marks, slices) = (points, $crate::slices::Slices::none(n));
+                let arguments = $crate::shift::Arguments {
+                    queries, points, marks, next, sums, state, n, stride, query_stride, limit, tolerance, relaxation, near,
+                    slices,
+                };
+                let memory = $crate::shift_few::Memory {
+                    tile: ::cuda_std::shared_array![f32; D * $crate::shift_few::TILE],
+                    farthest: ::cuda_std::shared_array![u32; $crate::shift_few::WARPS],
+                };
+                // SAFETY: the launch has checked the sizes, and all threads are here with the same arguments.
+                unsafe { $crate::shift_few::step::<Machine, $weight, D>(memory, arguments) }
+            }
+        )?
 
         /// One step for d up to D: see shift_wide.rs. `most` is at least the number of active queries; `partial` and
         /// `arrived` are as above, the former with d + 1 columns a slice.
@@ -280,6 +335,7 @@ macro_rules! fused_steps {
             plain: $crate::steps!(specialised $p1, $p2, $p3, $p4),
             marked: $crate::steps!(specialised $m1, $m2, $m3, $m4),
             local: &$crate::steps!(specialised $($l2, $l3)?),
+            few: &$crate::steps!(few $($f1, $f2, $f3)?),
             wide: $crate::steps!(wide $w8, $w16, $w32),
             any: $crate::steps!(any $any, $any_marked, $any_norm),
         };
@@ -299,6 +355,16 @@ macro_rules! steps {
                 queries, points, marks, next, sums, state, sizes.n, sizes.stride, sizes.query_stride, sizes.most, limit,
                 tolerance, relaxation, near.points, near.queries, near.query_box, near.reach2, slices.partial,
                 slices.arrived, slices.points,
+            )
+        },
+    )*] };
+    (few $($kernel:ident),*) => { [$(
+        |$crate::steps::Call {
+            queries, points, next, sums, state, sizes, limit, tolerance, relaxation, ..
+        }| {
+            $kernel::launch(
+                queries, points, next, sums, state, sizes.n, sizes.stride, sizes.query_stride, sizes.most, limit, tolerance,
+                relaxation,
             )
         },
     )*] };

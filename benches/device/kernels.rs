@@ -3,7 +3,8 @@
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
-use modeseek::WeightFunction;
+use cuda_std::machine::MachineKind;
+use modeseek::WeightFunction::{self, Gaussian};
 use modeseek::product::{Instruction, Precision};
 
 use super::args::Effort;
@@ -24,6 +25,9 @@ const MOST_NAIVE: usize = 100_000_000_000;
 
 /// The most dimensions for which a GPU has steps by differences that hold a query in registers.
 const MOST_WIDE: usize = 32;
+
+/// The most points of a case whose step is also measured with a warp for each query: more than a fit takes it for, to see why.
+const MOST_FEW: usize = 20_000;
 
 /// Cases whose steps are measured with all weights.
 const ALL_WEIGHTS: [&str; 2] = ["step/200000x2", "step/1000000x2"];
@@ -85,8 +89,8 @@ impl<'a> Machines<'a> {
             missing: Vec::new(),
         };
         match case.shape {
-            Shape::Step { d, .. } => {
-                let mut gaussian = unit("", OURS, Task::Step(WeightFunction::Gaussian));
+            Shape::Step { n, d } => {
+                let mut gaussian = unit("", OURS, Task::Step(Gaussian));
                 if d <= MOST_WIDE {
                     self.add_nvcc(&mut gaussian, NVCC);
                 } else if self.nvcc.is_some() {
@@ -95,7 +99,12 @@ impl<'a> Machines<'a> {
                 if d == 2 {
                     self.add_c(&mut gaussian);
                 }
-                if WeightFunction::Gaussian.steps().has_products(d as u32) {
+                if n <= MOST_FEW && self.opened.device.machine() == MachineKind::Gpu && d <= Gaussian.steps().few.len()
+                {
+                    let (implementation, by) = (format!("{OURS}, a warp for each query"), By::Device(self.opened));
+                    gaussian.subjects.push(Subject { implementation, by, task: Task::Few });
+                }
+                if Gaussian.steps().has_products(d as u32) {
                     let (implementation, by) = (format!("{OURS}, in order"), By::Device(self.opened));
                     gaussian.subjects.push(Subject { implementation, by, task: Task::InOrder });
                 }

@@ -69,6 +69,12 @@ impl Step {
         Self::of(device, columns(function, n, d).in_order()?, Kernel::new(function, d), Blurring::in_order)
     }
 
+    /// The Gaussian with a warp for each query.
+    pub fn of_few(device: &Device, n: usize, d: usize) -> Outcome<Self> {
+        let function = WeightFunction::Gaussian;
+        Self::of(device, columns(function, n, d), Kernel::new(function, d), Blurring::of_few)
+    }
+
     fn of(device: &Device, columns: Columns, kernel: Kernel, begin: Begin) -> Outcome<Self> {
         let steps = begin(device, &columns, kernel)?;
         Ok(Self { device: device.clone(), columns, kernel, begin, steps })

@@ -27,6 +27,8 @@ pub enum Task {
     Step(WeightFunction),
     /// The Gaussian step of points in order, in two or three dimensions.
     InOrder,
+    /// The Gaussian step with a warp for each query, in up to three dimensions.
+    Few,
     /// The number of a kernel in `families::matmul::PRODUCTS`.
     Product(usize),
     /// The number of a metric in `families::distances::METRICS`.
@@ -58,6 +60,7 @@ pub fn prepare(task: Task, shape: Shape, device: &Device, most_sets: usize) -> O
     Ok(match (task, shape) {
         (Task::Step(function), Shape::Step { n, d }) => Box::new(step::Step::new(device, function, n, d)?),
         (Task::InOrder, Shape::Step { n, d }) => Box::new(step::Step::in_order(device, n, d)?),
+        (Task::Few, Shape::Step { n, d }) => Box::new(step::Step::of_few(device, n, d)?),
         (Task::Product(kernel), Shape::Product { m, k, n }) => {
             Box::new(matrix::Product::new(device, kernel, [m, k, n], most_sets)?)
         }

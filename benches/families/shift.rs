@@ -230,6 +230,13 @@ impl Blurring {
         Ok(Self { step, boxes: Some(boxes), ..steps })
     }
 
+    /// The same by the step with a warp for each query.
+    pub fn of_few(device: &Device, columns: &Columns, kernel: Kernel) -> Result<Self> {
+        let step = kernel.function.steps().few[columns.d - 1];
+        let slices = Slices::none(device, columns.n as u32)?;
+        Ok(Self { step, slices, ..Self::new(device, columns, kernel)? })
+    }
+
     /// The state of a run that has made no step.
     pub fn begin(&mut self) -> Result<()> {
         self.state = begun(&self.device, self.sizes.n, Self::LIMIT)?;

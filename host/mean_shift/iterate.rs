@@ -6,10 +6,12 @@
 use std::collections::VecDeque;
 use std::ops::{ControlFlow, Range};
 
+use cuda_std::launch::Launch;
 use gpu::layout::STRIDE;
 use gpu::progress::{ACTIVE, HISTORY, ITERATION, PAIRS};
 use gpu::retire::{begin, retire};
 use gpu::shift_any::Norm;
+use gpu::shift_few::MOST;
 use gpu::steps::{Call, Sizes, Step};
 
 use super::builder::MeanShift;
@@ -60,10 +62,20 @@ pub struct Field {
     pub stride: u32,
     pub norm: Norm,
     pub step: Step,
+    /// The step for few queries, if the points are few.
+    pub few: Option<Step>,
     /// Dimensions as steps on tensor cores have them, if those of queries that start at points are: see tensor.rs.
     pub tensor: Option<u32>,
     /// By which instruction.
     pub instruction: Instruction,
+}
+
+/// A step over all pairs, and how the points are shared out.
+struct Pairs {
+    step: Step,
+    slices: Slices,
+    /// Whether it is the step for few queries, whose blocks are its own unless the user says otherwise.
+    few: bool,
 }
 
 /// Where one step goes: d x stride, scaled; and the sums of weights and squared steps, 2 x stride.
@@ -224,12 +236,22 @@ impl Field {
         Ok(state)
     }
 
-    /// How the points are shared out for m queries.
-    fn slices(&self, m: u32, tensor: Option<&Tensor>) -> Result<Slices> {
-        if let Some(tensor) = tensor {
-            return tensor.slices(self, m);
-        }
-        Slices::new(&self.device, (self.n, m), self.d, self.norm, !self.marks.is_empty())
+    /// A step's launch, in blocks of the size that was chosen for it.
+    fn in_blocks<'a>(&self, options: &MeanShift, few: bool, launch: Launch<'a>) -> Launch<'a> {
+        if few { options.in_blocks(launch) } else { options.in_own_blocks(self.d, self.norm, launch) }
+    }
+
+    /// The step over all pairs for m queries, on tensor cores or not.
+    fn pairs(&self, m: u32, tensor: Option<&Tensor>) -> Result<Pairs> {
+        let whole = || Slices::none(&self.device, self.n);
+        Ok(match (tensor, self.few.filter(|_| m <= MOST)) {
+            (Some(tensor), _) => Pairs { step: self.step, slices: tensor.slices(self, m)?, few: false },
+            (None, Some(step)) => Pairs { step, slices: whole()?, few: true },
+            (None, None) => {
+                let slices = Slices::new(&self.device, (self.n, m), self.d, self.norm, !self.marks.is_empty())?;
+                Pairs { step: self.step, slices, few: false }
+            }
+        })
     }
 
     /// Where one step over `points`, which are as many as the field's, takes queries.
@@ -238,8 +260,8 @@ impl Field {
         let mut next = self.device.zeros(columns.len())?;
         let mut sums = self.device.zeros(2 * *stride as usize)?;
         // Queries may be few, as those of a sample: all points to one block would be 3.6 ms for 100,000 on an H200.
-        let mut slices = self.slices(*m, None)?;
-        self.device.launch((self.step)(Call {
+        let Pairs { step, mut slices, .. } = self.pairs(*m, None)?;
+        self.device.launch(step(Call {
             queries: columns,
             points,
             marks: &self.marks,
@@ -267,7 +289,7 @@ impl Field {
         device.launch(begin::launch(&mut device.zeros(n)?, &mut run.state, self.n))?;
         let sizes = Sizes { n: self.n, d: self.d, stride: self.stride, query_stride: self.stride, most: self.n };
         let (mut rounds, mut tensor) = (Rounds::new(device, run.limit), Tensor::of_points(self)?);
-        let mut slices = self.slices(self.n, tensor.as_ref())?;
+        let Pairs { step: of_pairs, mut slices, few } = self.pairs(self.n, tensor.as_ref())?;
         loop {
             let steps = |mut numbers: Range<usize>| {
                 numbers.try_for_each(|step| {
@@ -289,7 +311,7 @@ impl Field {
                     };
                     match &mut tensor {
                         Some(tensor) => tensor.step(call),
-                        None => device.launch(options.in_own_blocks(self.d, self.norm, (self.step)(call))),
+                        None => device.launch(self.in_blocks(options, few, of_pairs(call))),
                     }
                 })
             };
@@ -322,7 +344,7 @@ impl Field {
         let (mut rounds, mut most) = (Rounds::new(device, run.limit), queries.m);
         let limit = run.limit as u32;
         let mut tensor = Tensor::of_queries(self, &queries)?;
-        let mut slices = self.slices(queries.m, tensor.as_ref())?;
+        let Pairs { step: of_pairs, mut slices, few } = self.pairs(queries.m, tensor.as_ref())?;
         loop {
             let steps = |mut numbers: Range<usize>| {
                 numbers.try_for_each(|step| {
@@ -345,7 +367,7 @@ impl Field {
                     };
                     match &mut tensor {
                         Some(tensor) => tensor.step(call)?,
-                        None => device.launch(options.in_own_blocks(self.d, self.norm, (self.step)(call)))?,
+                        None => device.launch(self.in_blocks(options, few, of_pairs(call)))?,
                     }
                     let [a, b] = &mut ids;
                     let (from, to) = if step % 2 == 0 { (a, b) } else { (b, a) };

@@ -1,6 +1,8 @@
 //! From points to a field that queries move over: upload, bandwidth, scaling.
 
+use cuda_std::machine::MachineKind;
 use gpu::layout::{to_columns, to_rows};
+use gpu::shift_any::Norm;
 use gpu::sphere::to_sphere;
 use gpu::steps::Steps;
 
@@ -225,6 +227,9 @@ impl MeanShift {
             None => device.zeros(0)?,
         };
         let step = self.weight.steps().choose(device.machine(), d as u32, norm, marked);
+        let few = (device.machine() == MachineKind::Gpu && norm == Norm::L2 && !marked)
+            .then(|| self.weight.steps().choose_few(d as u32, n as u32))
+            .flatten();
         let tensor = tensor::wide(self, device, marked, points.centred_rows(), &scaling.factors);
         let instruction = instruction::of_steps(self.instruction, device, tensor);
         let field = Field {
@@ -236,6 +241,7 @@ impl MeanShift {
             stride: stride as u32,
             norm,
             step,
+            few,
             tensor,
             instruction,
         };

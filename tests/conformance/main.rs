@@ -39,7 +39,7 @@ macro_rules! conformance {
                 kernels: axpy, layout, sphere, matmul, matmul_fast, matmul_few_columns, matmul_is_chosen, pairwise, weights,
                     reduce_weighted, reduce_rows_without_weight, reduce_in_slices_of_the_host, step_largest,
                     relations_are_checked;
-                steps: shift, shift_wide, shift_any, shift_norms, places_do_not_matter, points_in_slices, sums_of_products,
+                steps: shift, shift_few, shift_wide, shift_any, shift_norms, places_do_not_matter, points_in_slices, sums_of_products,
                     products_of_far_queries, wide_points_in_slices,
                     parts_between_multiples_are_refused, nan_is_not_lost,
                     converged_steps_do_nothing;

@@ -125,6 +125,22 @@ pub fn shift(device: &Device) {
     }
 }
 
+/// A warp for each query: around turns of 128 points and tiles of 2,048, blocks of one query and of twelve.
+pub fn shift_few(device: &Device) {
+    let sizes: &[_] = match is_interpreted(device) {
+        true => &[(1, None), (130, None), (70, Some(33)), (2100, Some(3))],
+        false => {
+            &[(1, None), (3, None), (127, None), (500, None), (2051, Some(70)), (4096, Some(13)), (300, Some(1100))]
+        }
+    };
+    for d in 1..=3 {
+        for &(n, m) in sizes {
+            let set = Set::new(WeightFunction::Gaussian, Kernel::Few, (n, m, d));
+            check(device, &set, if m == Some(33) { 1.5 } else { 1.0 }, if n % 2 == 0 { None } else { SMALL });
+        }
+    }
+}
+
 /// Any d: around tiles of 64 points and chunks of 32 coordinates.
 pub fn shift_any(device: &Device) {
     let sizes: &[_] = match is_interpreted(device) {
@@ -194,6 +210,7 @@ pub fn places_do_not_matter(device: &Device) {
     let kernels = [
         (Kernel::Plain, 3),
         (Kernel::Marked, 2),
+        (Kernel::Few, 2),
         (Kernel::Wide, 6),
         (Kernel::Wide, 16),
         (Kernel::Wide, 20),
@@ -408,6 +425,7 @@ pub fn nan_is_not_lost(device: &Device) {
         (Kernel::Plain, 2),
         (Kernel::Marked, 4),
         (Kernel::Local, 3),
+        (Kernel::Few, 2),
         (Kernel::Wide, 5),
         (Kernel::Any, 5),
         (Kernel::Norm(Metric::Lp(3.0)), 2),
@@ -428,6 +446,7 @@ pub fn converged_steps_do_nothing(device: &Device) {
     let all = [
         (steps.plain[1], 2),
         (steps.marked[1], 2),
+        (steps.few[1], 2),
         (steps.wide[0], 6),
         (steps.wide[1], 10),
         (steps.wide[2], 20),

@@ -7,7 +7,9 @@ use serde_json::{Value, json};
 use crate::{Outcome, assert_fails_in_one_line, has_ptx, report, run_in, stand_in};
 
 const TUNE: &[&str] = &["tune", "--kernel", "gaussian", "--dim", "2", "--points", "64", "--samples", "3"];
-const RUN: &[&str] = &["--device", "cuda", "--points", "100", "--json"];
+const POINTS: &[&str] = &["--device", "cuda", "--points", "100", "--json"];
+/// Of the Gaussian so few points have a step of their own, whose blocks nobody tunes.
+const RUN: &[&str] = &["--device", "cuda", "--points", "100", "--json", "--kernel", "triangular"];
 
 fn run(behaviour: &str, cache: &Path, args: &[&str]) -> Outcome {
     run_in(&stand_in(), behaviour, args, &[("XDG_CACHE_HOME", cache.to_str().expect("UTF-8"))])
@@ -29,8 +31,8 @@ fn tuned(cache: &Path, behaviour: &str) -> PathBuf {
     let key = &contents["made_for"];
     assert_eq!((&key["device"], &key["driver"]), (&json!("Stand-in GPU 0"), &json!("12.4")));
     assert_eq!((&key["compute_capability"], &key["machine"]), (&json!([9, 0]), &json!("Gpu")));
-    contents["blocks"] = [1, 2]
-        .map(|d| json!({"weight": "Gaussian", "dimensions": d, "marked": false, "many": false, "threads": 64}))
+    contents["blocks"] = [("Gaussian", 1), ("Gaussian", 2), ("Triangular", 2)]
+        .map(|(weight, d)| json!({"weight": weight, "dimensions": d, "marked": false, "many": false, "threads": 64}))
         .into();
     std::fs::write(&path, contents.to_string()).expect("a file");
     path
@@ -38,7 +40,7 @@ fn tuned(cache: &Path, behaviour: &str) -> PathBuf {
 
 /// Threads of a block of the steps of a run.
 fn blocks(outcome: &Outcome) -> Vec<u32> {
-    let steps = outcome.log.lines().filter_map(|line| line.strip_prefix("plain launch of shift_gaussian_"));
+    let steps = outcome.log.lines().filter_map(|line| line.strip_prefix("plain launch of shift_"));
     let threads = steps.filter_map(|step| step.split_once(" in blocks of ")).map(|(_, threads)| threads);
     let mut blocks: Vec<u32> = threads.map(|threads| threads.parse().expect("a number")).collect();
     blocks.dedup();
@@ -74,6 +76,8 @@ fn what_was_tuned_is_used_and_changes_no_bit() {
         assert_eq!(lasting(outcome)["last_shift"], lasting(&before)["last_shift"]);
     }
     assert_eq!(blocks(&run("works", cache.path(), &[RUN, &["--no-tuning"]].concat())), [128]);
+    let few = run("works", cache.path(), POINTS);
+    assert_eq!(blocks(&few), [384]);
     // What a user says goes before; so does the variable that switches files off.
     assert_eq!(blocks(&run("works", cache.path(), &[RUN, &["--threads-per-block", "96"]].concat())), [96]);
     let variables = [("XDG_CACHE_HOME", cache.path().to_str().expect("UTF-8")), ("MODESEEK_TUNING", "off")];
@@ -82,7 +86,7 @@ fn what_was_tuned_is_used_and_changes_no_bit() {
     for form in ["blurring", "standard"] {
         let tiles = |dim, more| {
             let args: [&[&str]; 3] =
-                [RUN, &["--method", "tiles", "--form", form, "--bandwidth", "4", "--dim", dim], more];
+                [POINTS, &["--method", "tiles", "--form", form, "--bandwidth", "4", "--dim", dim], more];
             let args = args.concat();
             ["on", "off"].map(|value| run_in(&stand_in(), "works", &args, &[variables[0], ("MODESEEK_TUNING", value)]))
         };
@@ -122,7 +126,7 @@ fn what_is_damaged_or_foreign_is_left_alone_with_a_word() {
     // Tuning again mends it.
     tuned(cache.path(), "works");
     assert_eq!(blocks(&run("works", cache.path(), RUN)), [64]);
-    assert!(run("works", cache.path(), &["doctor"]).output.contains("ok  tuning      2 kinds of steps"));
+    assert!(run("works", cache.path(), &["doctor"]).output.contains("ok  tuning      3 kinds of steps"));
 }
 
 #[test]

@@ -24,6 +24,8 @@ pub enum Kernel {
     Marked,
     /// For one of d = 2, 3, by products in small boxes.
     Local,
+    /// For one of d = 1 to 3, a warp for each query.
+    Few,
     /// For one of d = 5 to 32.
     Wide,
     /// For any d.
@@ -41,7 +43,7 @@ fn width(d: usize) -> (usize, usize) {
 
 impl Kernel {
     pub fn marked(self) -> bool {
-        !matches!(self, Self::Plain | Self::Local | Self::Wide | Self::Any)
+        !matches!(self, Self::Plain | Self::Local | Self::Few | Self::Wide | Self::Any)
     }
 
     pub fn metric(self) -> Metric {
@@ -54,6 +56,7 @@ impl Kernel {
             Self::Plain => steps.plain[d - 1],
             Self::Marked => steps.marked[d - 1],
             Self::Local => steps.local[d - 2],
+            Self::Few => steps.few[d - 1],
             Self::Wide => steps.wide[width(d).0],
             Self::Any => steps.any[0],
             Self::AnyMarked => steps.any[1],
@@ -68,6 +71,7 @@ impl Kernel {
             Self::Plain => format!("shift_{weight}_{d}"),
             Self::Marked => format!("shift_{weight}_marked_{d}"),
             Self::Local => format!("shift_{weight}_local_{d}"),
+            Self::Few => format!("shift_{weight}_few_{d}"),
             Self::Wide => format!("shift_{weight}_{}", width(d).1),
             Self::Any => format!("shift_{weight}_any"),
             Self::AnyMarked => format!("shift_{weight}_marked_any"),
@@ -248,7 +252,7 @@ pub fn run_in_slices(
         slices: Shared { partial: &mut partial, arrived: &mut arrived, points: slice as u32 },
     });
     assert_eq!(launch.kernel().name, kernel.name(set.function, d));
-    let threads = threads.filter(|_| matches!(kernel, Kernel::Plain | Kernel::Marked | Kernel::Local));
+    let threads = threads.filter(|_| matches!(kernel, Kernel::Plain | Kernel::Marked | Kernel::Local | Kernel::Few));
     device.launch(threads.into_iter().fold(launch, Launch::threads_per_block)).unwrap();
     assert!(device.download(&arrived).unwrap().iter().all(|&blocks| blocks == 0), "a launch leaves no trace");
     let (next, sums) = (device.download(&next).unwrap(), device.download(&sums).unwrap());
