@@ -3,6 +3,7 @@
 //! A program that is built anywhere starts anywhere; without a driver there is no GPU, and that is
 //! all. The program's kernels are loaded one by one, when they are launched first.
 
+mod ahead;
 mod driver;
 mod errors;
 mod graphs;
@@ -101,7 +102,7 @@ impl Cuda {
             Ok(()) => Some(Recorder::new(context.new_stream().map_err(refused("make a stream"))?)),
             Err(_) => None,
         };
-        let (loaded, pinned) = (Mutex::default(), Mutex::default());
+        let (loaded, pinned) = (Mutex::new(Loaded::new(Arc::clone(&context))), Mutex::default());
         let pool = Mutex::new(Pool::from_environment());
         let cuda = Self { context, stream, name, driver_version, compute, limits, recorder, loaded, pool, pinned };
         cuda.loaded().add_foreign(&modules)?;
@@ -306,6 +307,10 @@ impl Executor for Cuda {
         let start = Instant::now();
         self.function(kernel)?;
         Ok(start.elapsed())
+    }
+
+    fn prepare(&self, kernels: &[&'static Kernel]) {
+        self.loaded().prepare(kernels, self.target());
     }
 
     fn timed(&self, work: Box<dyn FnOnce() -> Result<()> + '_>) -> Result<Duration> {

@@ -204,6 +204,9 @@ pub trait Executor: Send + Sync {
         Ok(Duration::ZERO)
     }
 
+    /// Begins to make the code of kernels ready that are going to be launched, beside what the caller does next.
+    fn prepare(&self, _kernels: &[&'static Kernel]) {}
+
     /// Does some work, and tells how long the device took for what the work launched.
     fn timed(&self, work: Box<dyn FnOnce() -> Result<()> + '_>) -> Result<Duration> {
         self.synchronize()?;

@@ -205,6 +205,8 @@ impl MeanShift {
         let before = device.counts();
         let (mut memory, batch) = memory::reserve(self, device, n, d)?;
         let start = Instant::now();
+        device.prepare(&self.kernels_of_few(n, d));
+        device.prepare(&self.kernels_of_labels(n, d));
         let mut prepared = self.prepare(device, points)?;
         let prepare = start.elapsed();
 

@@ -14,6 +14,7 @@
 //! Between the upload of the points and the download of the result, everything happens on the device.
 //! The host queues iterations and looks at a few numbers now and then: how far each moved.
 
+mod ahead;
 mod assemble;
 pub mod bandwidth;
 mod binned;

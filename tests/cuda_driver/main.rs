@@ -161,6 +161,12 @@ fn a_driver_that_lacks_a_function() {
         match name.as_str() {
             // Never called for what the program does.
             "cuDeviceTotalMem_v2" | "cuFuncGetParamInfo" => assert_eq!(outcome.code, Some(0), "{name}"),
+            // Without a linker kernels are compiled when they are wanted.
+            _ if name.starts_with("cuLink") => {
+                let [with, without] = [&run_with(&stand_in(), "works", FEW), &outcome].map(report);
+                assert_eq!(clusters(&with), clusters(&without), "{name}");
+                assert!(!outcome.log.contains("linked "), "{name}");
+            }
             // Drivers before CUDA 11.4 lack one or another of these: then launches go one by one.
             _ if name.starts_with("cuGraph") || name.contains("Capture") => {
                 let [with, without] = [&run_with(&stand_in(), "works", FEW), &outcome].map(report);
@@ -255,7 +261,7 @@ fn launches_that_are_refused() {
 #[test]
 fn blocks_for_which_there_are_no_registers() {
     if has_ptx() {
-        let words = "kernel shift_gaussian_2 cannot run with 672 threads per block: this GPU has registers for 640";
+        let words = "kernel shift_gaussian_few_2 cannot run with 672 threads per block: this GPU has registers for 640";
         let outcome = run("works", "cuda", &["--threads-per-block", "672"]);
         assert_eq!((outcome.code, outcome.output.as_str()), (Some(2), ""), "{}", outcome.errors);
         assert!(outcome.errors.contains(words), "{}", outcome.errors);
@@ -270,7 +276,7 @@ fn kernels_that_fail() {
         // last of those that ran, never one that the driver did not take.
         // The points and their copy take two launches, which are waited for; then come a run's begin, two steps, and
         // rounds of eight, which are replayed.
-        let [first, step] = ["to_columns", "shift_gaussian_2"];
+        let [first, step] = ["to_columns", "shift_gaussian_few_2"];
         for (which, kernel) in [("", first), ("-soon", first), ("-4", step), ("-19", step)] {
             let what = format!("a kernel failed on the GPU ({kernel} was launched last)");
             let words = "CUDA_ERROR_ILLEGAL_ADDRESS (an illegal memory access was encountered)";

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::{Outcome, has_ptx, report, run_with, stand_in};
+use crate::{Outcome, has_ptx, report, run_in, run_with, stand_in};
 
 /// What a run asked for.
 #[derive(Debug, PartialEq, Eq)]
@@ -54,12 +54,12 @@ fn a_run_over_all_pairs() {
     assert_eq!((&told["path"]["name"], &told["iterations"]), (&"all pairs".into(), &5.into()));
     let asked = Asked::of(&outcome.log);
     let expected =
-        Asked { launches: 26, graphs: vec![], uploads: 5, downloads: 8, clearings: 38, waits: 5 + 8 + 2, looks: 0 };
+        Asked { launches: 26, graphs: vec![], uploads: 5, downloads: 8, clearings: 36, waits: 5 + 8 + 2, looks: 0 };
     assert_eq!(asked, expected);
     assert_eq!((&told["launches"], &told["uploads"], &told["downloads"]), (&26.into(), &5.into(), &8.into()));
 }
 
-/// The main job's way, over a binned field. Of the clearings four are of what slices of its two samples meet in.
+/// The main job's way, over a binned field.
 #[test]
 fn a_run_over_a_field() {
     if !has_ptx() {
@@ -70,7 +70,7 @@ fn a_run_over_a_field() {
     assert_eq!((&told["path"]["name"], &told["iterations"]), (&"field".into(), &5.into()));
     let asked = Asked::of(&outcome.log);
     let expected =
-        Asked { launches: 66, graphs: vec![], uploads: 8, downloads: 16, clearings: 63, waits: 8 + 16 + 2, looks: 0 };
+        Asked { launches: 66, graphs: vec![], uploads: 8, downloads: 16, clearings: 59, waits: 8 + 16 + 2, looks: 0 };
     assert_eq!(asked, expected);
     assert_eq!((&told["launches"], &told["uploads"], &told["downloads"]), (&66.into(), &8.into(), &16.into()));
 }
@@ -96,5 +96,33 @@ fn no_kernel_is_loaded_that_is_not_launched() {
         assert_eq!(loaded, launched, "{args}");
         assert_eq!((modules.len(), loaded.len()), (kernels, kernels), "{args}");
         assert!(bytes <= most_bytes, "{args}: {bytes} bytes");
+    }
+}
+
+/// What a fit is going to launch is compiled in threads from its start, and nothing else is: the main job's field, and
+/// everything about labels. With no threads every module is compiled when it is wanted, and results are the same.
+#[test]
+fn kernels_are_compiled_ahead() {
+    if !has_ptx() {
+        return;
+    }
+    let of = |args: &str, threads: &str| {
+        let args: Vec<_> = ["--device", "cuda", "--json"].into_iter().chain(args.split(' ')).collect();
+        run_in(&stand_in(), "works", &args, &[("MODESEEK_COMPILE_THREADS", threads)])
+    };
+    for (args, least) in [("--points 1500 --iterations 5", 14), (FIELD, 21)] {
+        let [ahead, one_by_one] = ["3", "0"].map(|threads| of(args, threads));
+        let words = |outcome: &Outcome, start: &str| -> BTreeSet<String> {
+            let lines = outcome.log.lines().filter_map(|line| line.strip_prefix(start));
+            lines.flat_map(|line| line.split(' ').map(str::to_owned).collect::<Vec<_>>()).collect()
+        };
+        let linked = words(&ahead, "linked ");
+        assert!(linked.len() >= least, "{args}: {} of them", linked.len());
+        let launched = words(&ahead, "launch ");
+        let in_vain: Vec<_> = linked.difference(&launched).collect();
+        assert!(in_vain.is_empty(), "{args}: {in_vain:?}");
+        assert!(words(&one_by_one, "linked ").is_empty());
+        let found = |outcome: &Outcome| ["iterations", "clusters"].map(|what| report(outcome)[what].clone());
+        assert_eq!(found(&ahead), found(&one_by_one), "{args}");
     }
 }

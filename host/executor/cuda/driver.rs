@@ -58,6 +58,9 @@ pub(super) const GRAPHS: [&str; 6] = [
     "cuGraphExecDestroy",
 ];
 
+/// The functions that compile in threads (ahead.rs), without which modules are compiled one by one.
+pub(super) const LINKER: [&str; 4] = ["cuLinkCreate_v2", "cuLinkAddData_v2", "cuLinkComplete", "cuLinkDestroy"];
+
 /// Starts the driver, checks that the GPU is there, and gives the driver's version.
 pub(super) fn start(number: usize) -> Result<i32> {
     // SAFETY: loading the driver's library runs its initialisers, which every CUDA program does.

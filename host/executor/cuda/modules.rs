@@ -3,19 +3,21 @@
 
 use std::collections::HashMap;
 use std::ffi::{CString, c_void};
+use std::sync::Arc;
 
 use cuda_std::launch::{Arg, Dim3, Kernel, LaunchError, Limits};
 use cudarc::driver::sys::{self, CUfunction_attribute_enum as FunctionAttribute, CUjit_option_enum as JitOption};
-use cudarc::driver::{DriverError, result};
+use cudarc::driver::{CudaContext, DriverError, result};
 
+use super::ahead::Ahead;
 use super::driver::require;
 use super::errors::{is_of_a_launch, is_of_a_lost_gpu, message, no_gpu, of_a_running_gpu};
 use crate::error::{Error, Result};
 use crate::executor::ptx::{self, PTX, PtxModule};
 
 /// What the driver has compiled so far, and what ran last.
-#[derive(Default)]
 pub(super) struct Loaded {
+    ahead: Ahead,
     /// Modules of others, in which kernels are looked for first.
     foreign: Vec<sys::CUmodule>,
     modules: HashMap<&'static str, sys::CUmodule>,
@@ -48,6 +50,26 @@ pub(super) struct Target {
 }
 
 impl Loaded {
+    /// Nothing yet.
+    pub(super) fn new(context: Arc<CudaContext>) -> Self {
+        Self {
+            ahead: Ahead::new(context),
+            foreign: Vec::new(),
+            modules: HashMap::new(),
+            functions: HashMap::new(),
+            last_launched: "",
+        }
+    }
+
+    /// Begins to compile kernels that are going to be launched, in threads.
+    pub(super) fn prepare(&mut self, kernels: &[&'static Kernel], target: Target) {
+        let Target { compute, newest_ptx } = target;
+        let unknown = kernels.iter().filter(|kernel| !self.functions.contains_key(kernel.name));
+        let ours = unknown.filter(|kernel| !self.foreign.iter().any(|&module| find(module, kernel).is_ok()));
+        let modules = ours.filter_map(|kernel| ptx::module_for(PTX, kernel.name, compute, newest_ptx));
+        self.ahead.begin(modules.filter(|module| !self.modules.contains_key(module.name())));
+    }
+
     /// Loads modules of others: PTX, or machine code for this GPU.
     pub(super) fn add_foreign(&mut self, images: &[Vec<u8>]) -> Result<()> {
         if !images.is_empty() {
@@ -132,7 +154,9 @@ impl Loaded {
             return Ok(*handle);
         }
         let family = || module.family.to_owned();
-        let handle = load(module.text.as_bytes()).map_err(|(error, log)| {
+        let linked = self.ahead.take(module).and_then(|code| load(&code).ok());
+        let loaded = linked.map_or_else(|| load(module.text.as_bytes()), Ok);
+        let handle = loaded.map_err(|(error, log)| {
             self.refused_module(error, |message| Error::Ptx { family: family(), message, log })
         })?;
         self.modules.insert(module.name(), handle);

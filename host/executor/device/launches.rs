@@ -91,6 +91,20 @@ impl Device {
         self.executor().load(kernel)
     }
 
+    /// Begins to make the code of kernels ready that are going to be launched, several at a time, beside what the caller does next:
+    /// what a driver has to compile takes a fraction of the time that it takes kernel by kernel. Whatever cannot be made ready says so
+    /// when it is launched.
+    ///
+    /// ```
+    /// # use modeseek::Device;
+    /// # let device = Device::processor()?;
+    /// device.prepare(&[&gpu::vector::axpy::KERNEL, &gpu::layout::to_columns::KERNEL]);
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
+    pub fn prepare(&self, kernels: &[&'static Kernel]) {
+        self.executor().prepare(kernels);
+    }
+
     /// Does some work, and tells how long the device took for what the work launched: on a GPU between two
     /// events in its queue, elsewhere by the wall clock until all has ended. A kernel that was never
     /// launched before is loaded meanwhile, which counts; [`load`](Self::load) it first.

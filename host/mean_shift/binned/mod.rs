@@ -119,7 +119,10 @@ impl MeanShift {
         for _ in 0..3 {
             let (grid, box_nodes) = Grid::however_large(&beside, scale, per_bandwidth, (total / least, self.accuracy));
             let mut field = match self.stored(device, prepared, queries, (grid, box_nodes))? {
-                Ok(None) => Field::new(device, grid, exponent(total, largest), n)?,
+                Ok(None) => {
+                    device.prepare(&self.kernels_of_field(n, d, !prepared.field.marks.is_empty()));
+                    Field::new(device, grid, exponent(total, largest), n)?
+                }
                 Ok(Some(plan)) => Field::in_blocks(device, grid, exponent(total, largest), n, plan)?,
                 Err(why) => return Ok(Err(why)),
             };

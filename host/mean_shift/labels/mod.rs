@@ -28,8 +28,8 @@ pub use bins::{Bins, occupied_bins};
 pub use components::{Components, components};
 pub use extents::extents;
 pub use order::{Order, order, relabel};
-pub(super) use scan::ScanRoom;
 pub use scan::scan;
+pub(super) use scan::{ScanRoom, is_one_scan};
 pub use suppress::{Kept, suppress};
 pub use tally::{Groups, tally};
 

@@ -30,6 +30,11 @@ pub fn scan(device: &Device, values: &mut Buffer<u32>) -> Result<Buffer<u32>> {
     Ok(room.total)
 }
 
+/// Whether n values take one launch.
+pub(in crate::mean_shift) fn is_one_scan(n: usize) -> bool {
+    n <= ONE_BLOCK
+}
+
 /// What a scan needs beside its values, for those who scan again and again, and record it.
 pub(in crate::mean_shift) struct ScanRoom {
     total: Buffer<u32>,
@@ -40,13 +45,13 @@ pub(in crate::mean_shift) struct ScanRoom {
 impl ScanRoom {
     /// For n values at most.
     pub fn new(device: &Device, n: usize) -> Result<Self> {
-        let runs = if n <= ONE_BLOCK { 0 } else { n.div_ceil(RUN) };
+        let runs = if is_one_scan(n) { 0 } else { n.div_ceil(RUN) };
         Ok(Self { total: device.zeros(1)?, starts: device.zeros(runs)? })
     }
 
     /// [`scan`] of the first n values.
     pub fn scan(&mut self, device: &Device, values: &mut Buffer<u32>, n: u32) -> Result<()> {
-        if n as usize <= ONE_BLOCK {
+        if is_one_scan(n as usize) {
             return device.launch(scan_block::launch(values, &mut self.total, n));
         }
         let runs = (n as usize).div_ceil(RUN);

@@ -1,12 +1,14 @@
 //! Modules, functions and launches.
 
+use std::collections::BTreeMap;
 use std::ffi::{CStr, c_char, c_uint, c_void};
 use std::slice;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ptx_interpreter::{Grid, LaunchError, Module};
 
 use crate::behaviour::Behaviour;
-use crate::driver::{Context, Notices, complain, log, with_context};
+use crate::driver::{CURRENT, Context, Notices, complain, log, with_context, with_started};
 use crate::errors::{Answer, Out, Status, give};
 
 /// CUjit_option: a buffer for what went wrong, and its size.
@@ -56,6 +58,73 @@ extern "C" fn cuModuleLoadDataEx(
             }
         }
     })
+}
+
+/// What was given to linkers, by their handles: such machine code as [`cuModuleLoadDataEx`] takes, that is the PTX text.
+static LINKERS: Mutex<BTreeMap<usize, Vec<u8>>> = Mutex::new(BTreeMap::new());
+
+fn linkers() -> MutexGuard<'static, BTreeMap<usize, Vec<u8>>> {
+    LINKERS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+// A linker runs on the processor: its calls are none of those at which a GPU is lost, whichever thread makes them.
+#[unsafe(no_mangle)]
+extern "C" fn cuLinkCreate_v2(
+    _count: c_uint,
+    _options: *mut c_uint,
+    _values: *mut *mut c_void,
+    state: Out<usize>,
+) -> Status {
+    with_started(|_| {
+        if CURRENT.get() == 0 {
+            return Err(Status::INVALID_CONTEXT);
+        }
+        let mut linkers = linkers();
+        let handle = linkers.last_key_value().map_or(1, |(last, _)| last + 1);
+        linkers.insert(handle, Vec::new());
+        give(state, handle)
+    })
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn cuLinkAddData_v2(
+    state: usize,
+    _kind: c_uint,
+    data: *const u8,
+    size: usize,
+    _name: *const c_char,
+    _count: c_uint,
+    _options: *mut c_uint,
+    _values: *mut *mut c_void,
+) -> Status {
+    with_started(|driver| {
+        // SAFETY: the caller's text is as long as it says.
+        let given = unsafe { slice::from_raw_parts(data, size) };
+        let Some((0, words)) = given.split_last() else { return Err(Status::INVALID_VALUE) };
+        let image = std::str::from_utf8(words).map_err(|_| Status::INVALID_VALUE)?;
+        if driver.behaviour == Behaviour::RefusesPtx || Module::parse(image).is_err() {
+            return Err(Status::INVALID_PTX);
+        }
+        log(format_args!("linked {}", entries(image).join(" ")));
+        linkers().get_mut(&state).ok_or(Status::INVALID_HANDLE)?.extend(given);
+        Ok(())
+    })
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn cuLinkComplete(state: usize, code: Out<*mut c_void>, size: Out<usize>) -> Status {
+    with_started(|_| {
+        let linkers = linkers();
+        let linked = linkers.get(&state).ok_or(Status::INVALID_HANDLE)?;
+        // The memory stays where it is until the linker is destroyed.
+        give(code, linked.as_ptr().cast_mut().cast())?;
+        give(size, linked.len())
+    })
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn cuLinkDestroy(state: usize) -> Status {
+    with_started(|_| linkers().remove(&state).map(drop).ok_or(Status::INVALID_HANDLE))
 }
 
 /// The kernels of a PTX text.
