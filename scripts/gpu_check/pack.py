@@ -13,7 +13,7 @@ from . import cargo, elf
 from .errors import Refused
 from .kit import BESIDE, checkout, is_pack, origin_of
 
-MOST_BYTES = 50_000_000
+MOST_BYTES = 64_000_000
 NEWEST_GLIBC = (2, 36)
 IGNORED = shutil.ignore_patterns("__pycache__", "*.pyc", ".mypy_cache", ".ruff_cache")
 

@@ -2,7 +2,28 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+
 from peers.interface import COMPILED_CASE, Peer, Prepared
+
+
+def use_shared_library(environ=os.environ) -> None:
+    """Lets KeOps compile with its own choice instead of $CXX, where that one has the C++ library as an archive alone.
+
+    With two copies of that library in a process KeOps 2.3 ends it (SIGSEGV) when it first writes to a stream.
+    """
+    compiler = environ.get("CXX")
+    if not compiler:
+        return
+    try:
+        words = [compiler, "-print-file-name=libstdc++.so"]
+        found = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False, timeout=10)
+    except (OSError, subprocess.TimeoutExpired):
+        return
+    # What a compiler does not find it calls by its name.
+    if found.stdout.strip() == b"libstdc++.so":
+        del environ["CXX"]
 
 
 class KeOps(Peer):
@@ -16,6 +37,7 @@ class KeOps(Peer):
     def refuses(self, case, setting):
         if setting.tried and case.name != COMPILED_CASE:
             return "tried at %s alone, because compiling takes long" % COMPILED_CASE
+        use_shared_library()
         if setting.device == "cuda":
             from pykeops import config
 

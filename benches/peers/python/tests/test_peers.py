@@ -1,5 +1,6 @@
 """Every peer that can run here against f64, on small data; and the schemes' own claims."""
 
+import os
 import sys
 import tempfile
 import types
@@ -11,7 +12,7 @@ import numpy as np
 from tests import exported
 from peers import all_peers, grid, grid_runs, merging, seeded_runs, sklearn_runs, triton_tiles
 from peers.interface import COMPILED_CASE
-from peers.keops import KeOps
+from peers.keops import KeOps, use_shared_library
 from rig import cases, measure, oracle
 from rig.results import without_nan
 from rig.rounds import missing
@@ -102,6 +103,21 @@ class Steps(unittest.TestCase):
 
 
 class WithoutCuda(unittest.TestCase):
+    def test_keops_gets_a_compiler_with_a_shared_library(self):
+        with tempfile.TemporaryDirectory() as folder:
+            for answer, kept in (("libstdc++.so", False), ("/usr/lib/libstdc++.so", True)):
+                compiler = os.path.join(folder, "compiler")
+                with open(compiler, "w", encoding="utf-8") as file:
+                    file.write("#!/bin/sh\necho %s\n" % answer)
+                os.chmod(compiler, 0o755)
+                environ = {"CXX": compiler}
+                use_shared_library(environ)
+                self.assertEqual("CXX" in environ, kept)
+        for environ in ({}, {"CXX": "/nowhere/compiler"}):
+            before = dict(environ)
+            use_shared_library(environ)
+            self.assertEqual(environ, before)
+
     def test_keops_is_left_out(self):
         package = types.ModuleType("pykeops")
         package.config = types.SimpleNamespace(gpu_available=False)
