@@ -92,9 +92,10 @@ def rows_of(one: Record) -> List[str]:
             least = figures.floor(ours, rates.get(on, {}), figures.dimensions(case, one.get("cases", {})))
             median = beside.median(ours)
             ratio = figures.ratio(peer, ours) if peer else None
-            way = ", ".join(word for word in (str(ours.get("precision", "f32")), beside.way_of(ours)) if word)
+            precision = str(ours.get("precision", "f32"))
+            way = ", ".join(word for word in (precision if precision != "f32" else "", beside.way_of(ours)) if word)
             body.append([
-                case, way.replace("f32, ", "") if way != "f32" else "", duration(median), report.rate_of(ours),
+                case, way, duration(median), report.rate_of(ours),
                 f"{percent(least.seconds / median)} of {least.bound}" if least else "",
                 str(peer["implementation"]) if peer else "none ran", "" if ratio is None else digits(ratio),
                 beside.work_beside(ours, peer) if peer else "",

@@ -197,6 +197,12 @@ class Records(unittest.TestCase):
         self.assertIn("No record holds the output of this command yet", text)
         self.assertIn(readme.NO_GPU, text)
 
+    def test_readme_names_the_precision_unless_it_is_f32(self) -> None:
+        cores = row("product/4096", work={"flops": 2e9}, implementation="modeseek, tensor cores", precision="tf32")
+        beside_it = row("product/4096", name="cuBLAS", work={"flops": 2e9}, precision="tf32", samples=[[2e-3]])
+        self.write("gpu", "2026-12-02", made([cores, beside_it], parts=printed("a GPU")))
+        self.assertIn("| product/4096 | tf32, tensor cores | 1.00 ms |", self.blocks())
+
     def test_readme_prefers_the_newest_gpu(self) -> None:
         on_cpu = [row(device="cpu"), row(name="C", device="cpu", samples=[[2e-3]])]
         self.write("cpu", "2026-12-03", made(on_cpu, "cpu", name="A Processor", parts=printed("on the processor")))

@@ -130,13 +130,16 @@ class Measurement:
     def choose_queries(self) -> None:
         """All queries where that takes no longer than a step should, else the first so many batches."""
         tried = self.queries
-        once = self.clock.seconds(self.call)
         n, batch = self.case.n, self.turns[0].batch
-        fits = int(tried * STEP[self.setting.device] / max(once, 1e-9))
-        if fits >= n or self.setting.tried:
-            self.queries = n
-        else:
-            self.queries = min(n, max(fits // batch * batch, tried))
+        while self.queries < n:
+            once = self.clock.seconds(self.call)
+            fits = int(self.queries * STEP[self.setting.device] / max(once, 1e-9))
+            wanted = n if fits >= n or self.setting.tried else min(n, max(fits // batch * batch, tried))
+            # Few queries do not fill a GPU: only of as many as that does one know what more of them take.
+            grown = wanted > 2 * self.queries
+            self.queries = wanted
+            if not grown:
+                break
         if self.queries != tried:
             # Some compile anew for another number: that is no part of a sample.
             self.call()

@@ -164,6 +164,17 @@ class Measuring(unittest.TestCase):
             self.assertEqual(row["work"]["pairs"], expected * 300.0)
             self.assertEqual("first %d queries of 300" % expected in row["note"], expected < 300)
 
+    def test_few_queries_that_fill_no_device_are_not_what_is_timed(self):
+        case = cases.read(self.folder.name)[0]
+        peer = Direct(start=8)
+        measurement = measure.Measurement(peer, case, None, Setting("cpu", False))
+        # Fifty take as long as all, so that 120 seem to fit.
+        measurement.clock = Slow(peer, 0.0)
+        measurement.clock.seconds = lambda call, repeats=1: (call(), 0.8)[1]
+        measurement.begin()
+        self.assertEqual([queries for queries, _ in peer.asked], [50, 50, 120, 300])
+        self.assertEqual(measurement.queries, 300)
+
     def test_steps_on_cuda_are_shorter(self):
         case = cases.read(self.folder.name)[0]
         setting = Setting("cpu", False)
