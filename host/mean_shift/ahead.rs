@@ -62,7 +62,7 @@ impl MeanShift {
 
     /// What moves all of n points of d coordinates over all of them, where they are few.
     pub(super) fn kernels_of_few(&self, n: usize, d: usize) -> Vec<&'static Kernel> {
-        let plain = self.sample_weights.is_none() && self.distance == Distance::L2;
+        let plain = self.sample_weights.is_none() && !self.bandwidth.is_of_points() && self.distance == Distance::L2;
         let all_pairs = matches!(self.method, Method::Auto | Method::Fused);
         if !(plain && all_pairs && self.weight == WeightFunction::Gaussian && n <= shift_few::MOST as usize) {
             return Vec::new();

@@ -57,7 +57,12 @@ impl Ahead {
         }
         let waiting = {
             let mut modules = self.shared.lock();
-            modules.queue.extend(wanted);
+            for module in wanted {
+                let waits = modules.queue.iter().any(|waiting| waiting.name() == module.name());
+                if !waits && !modules.begun.contains_key(module.name()) {
+                    modules.queue.push_back(module);
+                }
+            }
             modules.queue.len()
         };
         self.threads.retain(|thread| !thread.is_finished());
