@@ -107,6 +107,12 @@ pub fn places_do_not_matter_within_reach(device: &Device) {
 /// Points of whole fits on the interpreter, which takes seconds for each thousand pairs: a box of 64, and a part of another.
 const TWO_BOXES: usize = 100;
 
+/// Whether whole fits are left to another machine: to the interpreter of the newest PTX those of an older one's, whose kernels have
+/// tests of their own.
+fn leaves_fits(device: &Device) -> bool {
+    is_interpreted(device) && device.describe().contains("compute capability 7.5")
+}
+
 /// After one iteration every query has gone as far as with all pairs; and after many, the clusters are the same.
 fn assert_same_run(device: &Device, rows: &[f32], d: usize, h: f64, weights: Option<&[f64]>, what: &str) {
     let most = if is_interpreted(device) { 5 } else { 50 };
@@ -149,6 +155,9 @@ fn assert_same_clusters(all: &Clustering, near: &Clustering, h: f64, what: &str)
 
 /// Blobs of every dimension that has kernels of its own, and of more; some with weights, one of them 0.
 pub fn tiles_are_all_pairs(device: &Device) {
+    if leaves_fits(device) {
+        return;
+    }
     let n = if is_interpreted(device) { TWO_BOXES } else { 700 };
     let weights: Vec<f64> = (0..n).map(|i| (i % 5) as f64).collect();
     for (d, weights) in
@@ -171,6 +180,9 @@ pub fn tiles_are_all_pairs(device: &Device) {
 
 /// Sets with nothing to order by, or with everything in one place.
 pub fn tiles_of_hard_sets(device: &Device) {
+    if leaves_fits(device) {
+        return;
+    }
     let n = if is_interpreted(device) { TWO_BOXES } else { 600 };
     let noise = random(2 * n, 51);
     let heavy = |x: &f32| (f64::from(*x) * 1.57).tan() as f32;
@@ -225,6 +237,9 @@ pub fn tiles_of_hard_sets(device: &Device) {
 
 /// Seeds of every kind, both rules of merging, labels of either kind, and new points.
 pub fn tiles_of_seeds_and_new_points(device: &Device) {
+    if leaves_fits(device) {
+        return;
+    }
     let n = if is_interpreted(device) { TWO_BOXES } else { 900 };
     let rows = Blobs { points: n, clusters: 4, dimensions: 2, seed: 14 }.generate().unwrap().rows;
     let others = Blobs { points: 97, clusters: 4, dimensions: 2, seed: 14 }.generate().unwrap().rows;
