@@ -2,15 +2,15 @@
 //! them run.
 //!
 //! Nothing depends on the lists being right: a kernel that is not in them is compiled when it is launched, and one that is not
-//! launched was compiled in vain. The tests with the stand-in driver say that there are none of those.
+//! launched was compiled in vain. In the lecture's case and in a fit over a field there is none of those
+//! (tests/cuda_driver/whole_run.rs); where groups are many, `tally_few` is one.
 
 use cuda_std::launch::Kernel;
 use gpu::{axes, binned, cells, components, gaussian, layout, order, retire, scan, shift_few, smooth, spread, tally};
 
 use super::builder::MeanShift;
 use super::labels::is_one_scan;
-use super::options::WeightFunction;
-use super::options::{Distance, Form, Merging, Method};
+use super::options::{Distance, Form, Merging, Method, WeightFunction};
 
 /// The Gaussian step of few points of d coordinates.
 fn few(d: usize) -> Option<&'static Kernel> {
