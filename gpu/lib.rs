@@ -13,6 +13,7 @@
 //! | `pairwise_{squared_l2,l2,l1,lp}` | `pairwise.rs` | distances of all pairs of rows | `m x d`, `n x d`, `m x n` |
 //! | `weight_{gaussian,triangular,flat}` | `weight.rs` | weights of distances, in place | any length |
 //! | `reduce_weighted_{1,2,3,4,many}` | `reduce.rs` | `(W X) / rowsum(W)` | `m x n`, `n x d`, `m x d` |
+//! | `reduce_weighted_tensor_{8,16,32}` | `reduce_tensor.rs` | the same on tensor cores, of more than four columns | `m x n`, `n x d`, `m x d` |
 //! | `step_largest` | `step.rs` | `max_i |a_i - b_i|^2` | `n x d` twice |
 //! | `shift_{gaussian,triangular,flat,epanechnikov,biweight,cauchy}[_marked]_{1,2,3,4,any}`, `_{8,16,32}`, `_norm_any`, `shift_gaussian_local_{2,3}` | a file each; `shift.rs`, `shift_wide.rs`, `shift_any.rs` | a whole mean-shift step, no distance stored | `d x stride` |
 //! | `shift_gaussian_few_{1,2,3}` | `gaussian.rs`; `shift_few.rs` | the same of few points, a warp for each query | `d x stride` |
@@ -109,6 +110,8 @@ pub mod reduce;
 mod reduce_collect;
 mod reduce_many;
 mod reduce_processor;
+#[cfg(any(not(target_arch = "nvptx64"), target_feature = "sm_80"))]
+pub mod reduce_tensor;
 mod reduce_warp;
 pub mod retire;
 #[cfg(any(not(target_arch = "nvptx64"), target_feature = "sm_80"))]

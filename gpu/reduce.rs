@@ -87,12 +87,9 @@ const FILLING: usize = 512;
 #[cfg(not(target_arch = "nvptx64"))]
 const FINE: usize = 8 * FILLING;
 
-/// Fewest points of a slice that is to fill a GPU, and of one that only makes blocks finer, which are fewer and larger where
-/// columns are many.
+/// Fewest points of a slice that is to fill a GPU. One that only makes blocks finer has more, but less where columns are many.
 #[cfg(not(target_arch = "nvptx64"))]
-const fn least(columns: usize) -> (usize, usize) {
-    (512, if columns > 4 { 4096 } else { 8192 })
-}
+const LEAST: usize = 512;
 
 /// Most slices: each is one more step of the last block's.
 #[cfg(not(target_arch = "nvptx64"))]
@@ -112,20 +109,26 @@ const MOST_SLICES: usize = 256;
 /// ```
 #[cfg(not(target_arch = "nvptx64"))]
 pub fn slices(machine: cuda_std::machine::MachineKind, [m, n, d]: [usize; 3]) -> (usize, usize, usize) {
-    let columns = instance(d);
-    let passes = passes(4, columns, d);
-    let blocks = (m.div_ceil(rows(4, 128, columns)) * passes).max(1);
-    let least = least(columns);
-    let filling = FILLING.div_ceil(blocks).min(n.div_ceil(least.0));
-    let fine = FINE.div_ceil(blocks).min(n / least.1);
-    let slices = filling.max(fine).clamp(1, MOST_SLICES);
-    if machine != cuda_std::machine::MachineKind::Gpu || slices == 1 {
+    if machine != cuda_std::machine::MachineKind::Gpu {
         return (n, 0, 0);
     }
-    let slice = n.div_ceil(slices).next_multiple_of(128);
+    let columns = instance(d);
+    let passes = passes(4, columns, d);
+    let groups = |threads| m.div_ceil(rows(4, threads, columns)) * passes;
     // However small a block the caller chooses.
-    let arrived = m.div_ceil(rows(4, 32, columns)) * passes;
-    if slice >= n { (n, 0, 0) } else { (slice, n.div_ceil(slice) * m * left(4, columns, d), arrived) }
+    shared_out(groups(128), n, if columns > 4 { 4096 } else { 8192 }, groups(32), m * left(4, columns, d))
+}
+
+/// Points of a slice where so many blocks have all of the rows, of which one that only makes blocks finer has `least`; and cells of
+/// `partial` and `arrived`, `left` for each slice and `counts`.
+#[cfg(not(target_arch = "nvptx64"))]
+pub(crate) fn shared_out(blocks: usize, n: usize, least: usize, counts: usize, left: usize) -> (usize, usize, usize) {
+    let blocks = blocks.max(1);
+    let filling = FILLING.div_ceil(blocks).min(n.div_ceil(LEAST));
+    let fine = FINE.div_ceil(blocks).min(n / least);
+    let slices = filling.max(fine).clamp(1, MOST_SLICES);
+    let slice = n.div_ceil(slices).next_multiple_of(128);
+    if slice >= n { (n, 0, 0) } else { (slice, n.div_ceil(slice) * left, counts) }
 }
 
 /// Columns that the kernel for d of them takes at a time on a GPU: d itself, or 32.

@@ -5,11 +5,15 @@ use cuda_std::machine::MachineKind;
 use gpu::reduce::{
     reduce_weighted_1, reduce_weighted_2, reduce_weighted_3, reduce_weighted_4, reduce_weighted_many, slices,
 };
+use gpu::reduce_tensor::{
+    self, FEWEST, reduce_weighted_tensor_8, reduce_weighted_tensor_16, reduce_weighted_tensor_32,
+};
 
 use crate::error::Result;
 use crate::executor::{Buffer, Device};
 
-/// Launches for W of m rows at most, n points and d columns: see gpu/reduce.rs.
+/// Launches for W of m rows at most, n points and d columns: see gpu/reduce.rs; on tensor cores, where a GPU has them for more than
+/// four columns of 64 points or more, gpu/reduce_tensor.rs, which says how much more a mean is off by then.
 ///
 /// ```
 /// use modeseek::Device;
@@ -31,6 +35,7 @@ pub struct Reduction {
     d: u32,
     /// Points of a slice: the same for all launches, so that the bits of a row are.
     slice: u32,
+    on_tensor_cores: bool,
 }
 
 impl Reduction {
@@ -47,13 +52,18 @@ impl Reduction {
     /// # Errors
     /// Whatever the device reports, too little memory among it.
     pub fn new(device: &Device, [m, n, d]: [usize; 3]) -> Result<Self> {
-        let (slice, partial, arrived) = slices(device.machine(), [m, n, d]);
+        let on_tensor_cores = device.machine() == MachineKind::Gpu
+            && device.has(&reduce_weighted_tensor_32::KERNEL)
+            && may_be_on_tensor_cores([m, n, d]);
+        let (slice, partial, arrived) =
+            if on_tensor_cores { reduce_tensor::slices([m, n, d]) } else { slices(device.machine(), [m, n, d]) };
         Ok(Self {
             partial: device.zeros(partial)?,
             arrived: device.zeros(arrived)?,
             n: n as u32,
             d: d as u32,
             slice: slice as u32,
+            on_tensor_cores,
         })
     }
 
@@ -77,11 +87,18 @@ impl Reduction {
         out: &'a mut dyn DeviceSliceMut<f32>,
         m: u32,
     ) -> Launch<'a> {
-        let Self { partial, arrived, n, d, slice } = self;
+        let Self { partial, arrived, n, d, slice, on_tensor_cores } = self;
         // The kernels of a number of columns have names of their own.
         macro_rules! launch {
             ($kernel:ident) => {
                 $kernel::launch(weights, points, out, partial, arrived, m, *n, *d, *slice)
+            };
+        }
+        if *on_tensor_cores {
+            return match reduce_tensor::instance(*d as usize) {
+                8 => launch!(reduce_weighted_tensor_8),
+                16 => launch!(reduce_weighted_tensor_16),
+                _ => launch!(reduce_weighted_tensor_32),
             };
         }
         match *d {
@@ -94,13 +111,19 @@ impl Reduction {
     }
 }
 
-/// Bytes that a [`Reduction`] of these sizes takes on a GPU, beside W, X and the means: some MB at most. On a processor none.
+/// Whether tensor cores, if there are any, are for these sizes.
+fn may_be_on_tensor_cores([_, n, d]: [usize; 3]) -> bool {
+    d > 4 && n >= FEWEST
+}
+
+/// Bytes that a [`Reduction`] of these sizes takes on a GPU at most, beside W, X and the means: some MB. On a processor none.
 ///
 /// ```
 /// // 16 slices of three sums for each row, and a count for each of 128 groups of rows.
 /// assert_eq!(modeseek::reduction::bytes([1024, 10_000, 2]), (16 * 3 * 1024 + 128) * 4);
 /// ```
 pub fn bytes(sizes: [usize; 3]) -> u128 {
-    let (_, partial, arrived) = slices(MachineKind::Gpu, sizes);
-    (partial + arrived) as u128 * 4
+    let on_tensor_cores = may_be_on_tensor_cores(sizes).then(|| reduce_tensor::slices(sizes));
+    let cells = |(_, partial, arrived): (usize, usize, usize)| (partial + arrived) as u128;
+    cells(slices(MachineKind::Gpu, sizes)).max(on_tensor_cores.map_or(0, cells)) * 4
 }

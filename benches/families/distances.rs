@@ -103,21 +103,21 @@ pub fn reduce(criterion: &mut Criterion, target: &Target) {
     let rows = sample(m);
     let chosen: Vec<f32> = rows.iter().flat_map(|i| &weights[i * n..][..n]).copied().collect();
     for d in [1, 2, 3, 4, 8, 32] {
-        let columns = gpu::reduce::instance(d);
-        let kernel = if columns > 4 { "reduce_weighted_many".to_owned() } else { format!("reduce_weighted_{columns}") };
         let points = random(n * d, 10);
         let on_points = upload(device, &points);
         let mut out = poisoned(device, m * d);
         let mut reduction = Reduction::new(device, [m, n, d]).expect("the memory is there");
-        device.launch(reduction.launch(&on_weights, &on_points, &mut out, m as u32)).expect("the launch succeeds");
+        let launch = reduction.launch(&on_weights, &on_points, &mut out, m as u32);
+        let kernel = launch.kernel().name;
+        device.launch(launch).expect("the launch succeeds");
         let found = device.download(&out).expect("the launch succeeds");
         let found: Vec<f32> = rows.iter().flat_map(|i| &found[i * d..][..d]).copied().collect();
         let expected = reference::reduce_weighted(&wide(&chosen), &wide(&points), n, d);
         // Means of numbers below 1; sums in pieces of n over the lanes of a block.
-        assert_close(&found, &expected, 600.0 * ROUNDING, &kernel);
+        assert_close(&found, &expected, 600.0 * ROUNDING, kernel);
 
         let work = Throughput::Elements((m * n) as u64);
-        time(criterion, target, &kernel, &format!("{m}x{n},d={d}"), work, |device| {
+        time(criterion, target, kernel, &format!("{m}x{n},d={d}"), work, |device| {
             device.launch(reduction.launch(&on_weights, &on_points, &mut out, m as u32)).expect("the launch succeeds");
         });
     }

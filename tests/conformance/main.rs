@@ -16,6 +16,7 @@ mod labels;
 mod marks;
 mod near;
 mod oracles;
+mod reduce_tensor;
 mod retiring;
 mod runs;
 mod shift_tensor;
@@ -50,6 +51,7 @@ macro_rules! conformance {
                     ends_of_the_reach_far_away, all_pairs_in_order;
                 filter: filtered_images, filtered_constants, united_pixels;
                 ceilings: ceilings_copy, ceilings_fma, ceilings_ex2, ceilings_mma;
+                reduce_tensor: means_on_tensor_cores, hard_means_on_tensor_cores, reductions_are_chosen;
                 tensor: products_of_rounded_inputs, products_in_a_precision;
                 wgmma: products_of_warpgroups, products_by_an_instruction;
                 shift_tensor: steps_on_tensor_cores, many_tiles_on_tensor_cores, slices_on_tensor_cores,
