@@ -67,6 +67,20 @@ impl Reduction {
         })
     }
 
+    /// Whether its kernel multiplies on tensor cores. Such a kernel has blocks of one size.
+    ///
+    /// ```
+    /// use modeseek::Device;
+    /// use modeseek::reduction::Reduction;
+    ///
+    /// // A processor has none.
+    /// assert!(!Reduction::new(&Device::processor()?, [1024, 10_000, 32])?.is_on_tensor_cores());
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
+    pub fn is_on_tensor_cores(&self) -> bool {
+        self.on_tensor_cores
+    }
+
     /// The launch for m of the rows, or all. Nothing is computed until a device is given it.
     ///
     /// ```

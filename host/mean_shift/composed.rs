@@ -100,6 +100,8 @@ impl Rows {
         }))?;
 
         let mut moved = next.slice_mut(coordinates);
-        device.launch(options.in_blocks(reduction.launch(&*distances, rows, &mut moved, m)))
+        let any_block = !reduction.is_on_tensor_cores();
+        let call = reduction.launch(&*distances, rows, &mut moved, m);
+        device.launch(if any_block { options.in_blocks(call) } else { call })
     }
 }

@@ -6,7 +6,7 @@ use gpu::reduce_tensor::{
     FEWEST, instance, reduce_weighted_tensor_8, reduce_weighted_tensor_16, reduce_weighted_tensor_32,
 };
 use modeseek::reduction::Reduction;
-use modeseek::{Buffer, Device, Error, reference};
+use modeseek::{Bandwidth, Buffer, Device, Error, MeanShift, Method, Points, reference};
 
 use crate::check::{ROUNDING, assert_close, is_interpreted, random, wide};
 use crate::kernels::poisoned;
@@ -146,5 +146,13 @@ pub fn reductions_are_chosen(device: &Device) {
         assert_eq!(launch.kernel().name, kernel);
         device.launch(launch).unwrap();
         assert_eq!(device.download(&out).unwrap(), vec![1.0; 3 * d], "{n}x{d}");
+        assert_eq!(reduction.is_on_tensor_cores(), kernel.contains("tensor"));
     }
+    // Blocks of a size that the user chose are for the kernels that take any.
+    let rows: Vec<f64> = (0..70).flat_map(|i| [if i >= 40 { 9.0 } else { 0.01 * f64::from(i % 7) }; 6]).collect();
+    let estimator =
+        MeanShift::new().bandwidth(Bandwidth::Fixed(1.0)).method(Method::Composed { batch: 70 }).max_iterations(5);
+    let points = Points::from_rows(&rows, 6).unwrap();
+    let labels = estimator.threads_per_block(Some(64)).on(device).fit(&points).unwrap().labels;
+    assert_eq!(labels, (0..70).map(|i| i32::from(i >= 40)).collect::<Vec<_>>());
 }
