@@ -13,7 +13,7 @@ use crate::error::Result;
 use crate::executor::{Buffer, Device};
 
 /// Launches for W of m rows at most, n points and d columns: see gpu/reduce.rs; on tensor cores, where a GPU has them for more than
-/// four columns of 64 points or more, gpu/reduce_tensor.rs, which says how much more a mean is off by then.
+/// four columns of 64 points or more, gpu/reduce_tensor.rs, which says what a mean is off by.
 ///
 /// ```
 /// use modeseek::Device;

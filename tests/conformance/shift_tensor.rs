@@ -21,7 +21,7 @@ use modeseek::{
 use crate::check::{ROUNDING, is_interpreted, random, wide};
 use crate::kernels::{poisoned, progress};
 use crate::steps::set::columns_of;
-use crate::tensor::{leaves_tensor_cores, no_rows};
+use crate::tensor::{is_too_old, no_rows};
 
 /// What [`Case::try_step`] gives.
 type Stepped = (Vec<f32>, Vec<f32>, Vec<u32>);
@@ -197,7 +197,7 @@ pub fn clusters(count: usize, d: usize, seed: u64) -> Vec<f32> {
 
 /// Both forms and both accuracies, at sizes around tiles of points and blocks of queries.
 pub fn steps_on_tensor_cores(device: &Device) {
-    if leaves_tensor_cores(device) {
+    if is_too_old(device) {
         return;
     }
     let sizes: &[(usize, usize)] = if is_interpreted(device) { &[(150, 70)] } else { &[(1, 1), (150, 70), (70, 200)] };
@@ -218,7 +218,7 @@ pub fn steps_on_tensor_cores(device: &Device) {
 
 /// More tiles of points than shared memory holds, of which the last is not full.
 pub fn many_tiles_on_tensor_cores(device: &Device) {
-    if leaves_tensor_cores(device) {
+    if is_too_old(device) {
         return;
     }
     for (n, d) in [(530, 8), (270, 24), (270, 40), (150, 100), (100, 200), (100, 400)] {
@@ -230,7 +230,7 @@ pub fn many_tiles_on_tensor_cores(device: &Device) {
 /// What slices of the points leave is the whole, in an order that does not change: blocks of queries with some left over, and as many
 /// slices as are added at once, and more.
 pub fn slices_on_tensor_cores(device: &Device) {
-    if leaves_tensor_cores(device) {
+    if is_too_old(device) {
         return;
     }
     let case = |n, d| {
@@ -256,7 +256,7 @@ pub fn in_slices(device: &Device, case: Case, relaxation: f32) {
 
 /// The same bits again, in any other place, and for points on one spot.
 pub fn places_do_not_matter_on_tensor_cores(device: &Device) {
-    if leaves_tensor_cores(device) {
+    if is_too_old(device) {
         return;
     }
     for d in [7, 16, 30, 64, 140, 260] {
@@ -283,7 +283,7 @@ pub fn places_do_not_matter_on_tensor_cores(device: &Device) {
 
 /// Points that are all on one spot stay there: their weights are as many as they are.
 pub fn one_spot_on_tensor_cores(device: &Device) {
-    if leaves_tensor_cores(device) {
+    if is_too_old(device) {
         return;
     }
     for (n, d) in [(1, 5), (130, 5), (67, 32), (1, 150), (67, 150), (1, 290), (35, 290)] {
@@ -298,7 +298,7 @@ pub fn one_spot_on_tensor_cores(device: &Device) {
 
 /// A step after the last does nothing, nor does one for queries that have left.
 pub fn idle_steps_on_tensor_cores(device: &Device) {
-    if leaves_tensor_cores(device) {
+    if is_too_old(device) {
         return;
     }
     let n = 40;
@@ -333,7 +333,7 @@ pub fn idle_steps_on_tensor_cores(device: &Device) {
 
 /// Points that are no numbers are not lost, and those behind the last do not count.
 pub fn what_is_no_number_on_tensor_cores(device: &Device) {
-    if leaves_tensor_cores(device) {
+    if is_too_old(device) {
         return;
     }
     for d in [10, 64, 150, 280] {

@@ -18,12 +18,8 @@ pub fn no_rows(device: &Device, len: usize) -> Buffer<u32> {
     device.upload(&vec![u32::MAX; len]).unwrap()
 }
 
-/// Whether the device is too old, having checked that it says so; or a processor that is not this machine's best one: no processor
-/// has tensor cores, and what stands for them is the same code in each.
-pub fn leaves_tensor_cores(device: &Device) -> bool {
-    if device.machine() != MachineKind::Gpu {
-        return device.machine() != Device::processor().unwrap().machine();
-    }
+/// Whether the device is too old, having checked that it says so.
+pub fn is_too_old(device: &Device) -> bool {
     if device.has(&matmul_bf16::KERNEL) {
         return false;
     }
@@ -64,7 +60,7 @@ fn product(
 }
 
 pub fn products_of_rounded_inputs(device: &Device) {
-    if leaves_tensor_cores(device) {
+    if is_too_old(device) {
         return;
     }
     // Single cells, sizes around every tile, and more tiles of words than shared memory holds.
