@@ -3,7 +3,8 @@
 //! W is read once for each pass of COLUMNS columns of X, and up to 32 of them that is what it costs.
 //!
 //! **On a GPU** a warp takes ROWS rows of W, which share each load of X, and a block neighbouring rows, whose warps find X
-//! in the nearest cache (reduce_warp.rs; reduce_many.rs for more than four columns). Blocks of the same rows and other
+//! in the nearest cache (reduce_warp.rs; reduce_many.rs for more than four columns; of these reduce_tensor.rs has those that go to
+//! tensor cores). Blocks of the same rows and other
 //! columns are neighbours in the grid, so that the second cache has W for all but the first of them. Where rows are few,
 //! each row of blocks takes a slice of the points (slices.rs): every block leaves its sums in memory, and the last one adds
 //! them in the order of the slices.

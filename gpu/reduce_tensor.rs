@@ -57,7 +57,7 @@ const TILE: usize = 8;
 /// Points between a sum's beginning and its end: two products deep.
 const GROUP: usize = 16;
 
-/// Points that there must be at least, in all and of a slice that is not the last one: those of the longest turn.
+/// Points that there must be at least, in all and of a slice that is not the last one: no fewer than those of the longest turn.
 pub const FEWEST: usize = 64;
 
 /// Words of a piece of X: two points' high parts, and their low parts.
