@@ -8,8 +8,10 @@
 //! | `matmul_blocked_{128,64}` | `matmul_blocked.rs` | the same, fast | as above |
 //! | `matmul_skinny` | `matmul_skinny.rs` | the same for n <= 32 | as above |
 //! | `round_rows_{bf16,tf32}` | `round_rows.rs` | rows of words for tensor cores, of a matrix or its transpose | `m x k` |
+//! | `split_rows_bf16` | `split_rows.rs` | the same of each number's three parts | `m x k` |
 //! | `matmul_{bf16,tf32}` | `matmul_tensor.rs` | `C = A B` on tensor cores, inputs rounded | `m x k`, `k x n`, `m x n` |
 //! | `matmul_wgmma_{bf16,tf32}` | `matmul_wgmma.rs` | the same by the instruction of compute 9.0 | `m x k`, `k x n`, `m x n` |
+//! | `matmul_wgmma_f32` | `matmul_wgmma_split.rs` | the same, in f32's accuracy, of three parts of each number | `m x k`, `k x n`, `m x n` |
 //! | `pairwise_{squared_l2,l2,l1,lp}` | `pairwise.rs` | distances of all pairs of rows | `m x d`, `n x d`, `m x n` |
 //! | `weight_{gaussian,triangular,flat}` | `weight.rs` | weights of distances, in place | any length |
 //! | `reduce_weighted_{1,2,3,4,many}` | `reduce.rs` | `(W X) / rowsum(W)` | `m x n`, `n x d`, `m x d` |
@@ -92,6 +94,8 @@ pub mod matmul_tensor;
 mod matmul_warp;
 #[cfg(any(not(target_arch = "nvptx64"), target_feature = "sm_90a"))]
 pub mod matmul_wgmma;
+#[cfg(any(not(target_arch = "nvptx64"), target_feature = "sm_90a"))]
+pub mod matmul_wgmma_split;
 pub mod merge;
 pub mod moments;
 pub mod near;
@@ -138,6 +142,8 @@ pub mod slices;
 pub mod smooth;
 pub mod sphere;
 mod spline;
+#[cfg(any(not(target_arch = "nvptx64"), target_feature = "sm_90a"))]
+pub mod split_rows;
 pub mod spread;
 mod spread_warp;
 pub mod step;

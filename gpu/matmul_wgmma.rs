@@ -75,7 +75,7 @@ const DEPTH: usize = 32;
 const PIECES: usize = 8;
 
 /// Threads of a block: two warpgroups.
-const THREADS: usize = 256;
+pub(crate) const THREADS: usize = 256;
 
 /// Tiles of both matrices at a time.
 const STAGES: usize = 4;
@@ -168,7 +168,7 @@ fn apart_from_others(address: *const u32) -> *const u32 {
 
 /// The row and column of blocks that this one makes.
 #[inline(always)]
-fn place_of_block() -> (u32, u32) {
+pub(crate) fn place_of_block() -> (u32, u32) {
     let (across, down) = (thread::grid_dim_x(), thread::grid_dim_y());
     let block = thread::block_idx_y() * across + thread::block_idx_x();
     let first = block / (BESIDE * across) * BESIDE;
@@ -240,12 +240,31 @@ pub unsafe fn product<T: GroupOperand>(a: &[u32], b: &[u32], mut c: DisjointMut<
     }
     // SAFETY: all warps come here.
     let sums = unsafe { warpgroup::finish(sums) };
-    // C goes through shared memory, so that neighbouring threads write neighbours. Of its rows eight begin at different banks.
-    let (lane, row, apart) = (warp::lane_id() as usize, t / 32 * 16, const { COLUMNS + 8 });
+    // SAFETY: there is as much shared memory, nobody multiplies behind the first barrier, and the launch has checked C's length.
+    unsafe { write_block(memory, &sums, &mut c, [row0, column0], [m, n]) };
+}
+
+/// Writes a block's [`ROWS`] rows of C, each thread with its part of 64 x `2 SUMS`, as far as there are rows and columns. C goes
+/// through shared memory, so that neighbouring threads write neighbours.
+///
+/// # Safety
+/// All threads of the block come here, and no product is under way behind a barrier; there are (8 + 2 SUMS) cells for each row; C has
+/// m rows of n.
+#[inline(always)]
+pub(crate) unsafe fn write_block<const SUMS: usize>(
+    memory: *mut f32,
+    sums: &[f32; SUMS],
+    c: &mut DisjointMut<f32>,
+    [row0, column0]: [usize; 2],
+    [m, n]: [usize; 2],
+) {
+    let t = thread::thread_idx_x() as usize;
+    // Eight rows begin at different banks.
+    let (lane, row, apart) = (warp::lane_id() as usize, t / 32 * 16, const { 2 * SUMS + 8 });
     let first = (row + lane / 4) * apart + lane % 4 * 2;
     // Nobody multiplies any more.
     thread::sync_threads();
-    unrolled!(4, quarter < 4 => {
+    unrolled!(4, quarter < SUMS / 32 => {
         unrolled!(8, j < 8 => {
             unrolled!(4, i < 4 => {
                 let cell = first + i / 2 * 8 * apart + (quarter * 8 + j) * 8 + i % 2;
@@ -255,16 +274,17 @@ pub unsafe fn product<T: GroupOperand>(a: &[u32], b: &[u32], mut c: DisjointMut<
         });
     });
     thread::sync_threads();
-    // Four rows at a time, 16 bytes a thread.
-    let (quad, whole) = (t % 64 * 4, in_quads(c.as_mut_ptr(), n));
-    for r in 0..ROWS / 4 {
-        let r = 4 * r + t / 64;
+    // Some rows at a time, 16 bytes a thread.
+    let (quads, rows) = const { (SUMS / 2, THREADS / (SUMS / 2)) };
+    let (quad, whole) = (t % quads * 4, in_quads(c.as_mut_ptr(), n));
+    for r in 0..ROWS / rows {
+        let r = rows * r + t / quads;
         let (row, column) = (row0 + r, column0 + quad);
         if row < m && column < n {
             // SAFETY: the cells were written before the barrier, and of C's row each thread has some.
             unsafe {
                 let values = read_group::<f32, 4>(memory.add(r * apart + quad));
-                lanes::write_quad(&mut c, row * n + column, values, n - column, whole);
+                lanes::write_quad(c, row * n + column, values, n - column, whole);
             }
         }
     }

@@ -1,11 +1,14 @@
 //! Matrix products, by the kernel that a wanted precision allows, and by the instruction that is asked for.
 
+use cuda_std::machine::MachineKind;
 use gpu::matmul::product;
 use gpu::matmul_tensor::{Bf16, Operand, Tf32, matmul_bf16, matmul_tf32, padded, width_of};
 use gpu::matmul_wgmma::{self, matmul_wgmma_bf16, matmul_wgmma_tf32};
+use gpu::matmul_wgmma_split::matmul_wgmma_f32;
 use gpu::round_rows::{round_rows_bf16, round_rows_tf32};
+use gpu::split_rows::{self, split_rows_bf16};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::executor::{Buffer, Device};
 
 /// What the inputs of a product may be rounded to. Sums are in f32 whichever it is.
@@ -17,7 +20,7 @@ use crate::executor::{Buffer, Device};
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Precision {
-    /// To nothing.
+    /// To nothing: multiply-adds of f32, or, by [`Instruction::Warpgroup`], products of three bf16 that each number is, exactly.
     #[default]
     F32,
     /// To 11 bits, for tensor cores: inputs are off by 2^-11 of themselves at most.
@@ -43,7 +46,7 @@ impl Precision {
             Self::Tf32 => &matmul_tf32::KERNEL,
             Self::Bf16 => &matmul_bf16::KERNEL,
         };
-        let has_cores = device.machine() == cuda_std::machine::MachineKind::Gpu && device.has(kernel);
+        let has_cores = device.machine() == MachineKind::Gpu && device.has(kernel);
         if has_cores { self } else { Self::F32 }
     }
 }
@@ -58,10 +61,12 @@ impl Precision {
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Instruction {
-    /// `mma.sync`, which every GPU from compute capability 8.0 on has.
+    /// `mma.sync`, which every GPU from compute capability 8.0 on has. f32 is not for tensor cores by it: it is multiplied and
+    /// added as it is.
     Warp,
     /// `wgmma`, which compute capability 9.0 has and no other; others take `mma.sync` in its place. It alone may use all of the
-    /// unit there: it takes two thirds of the other's time (docs/performance.md).
+    /// unit there: it takes two thirds of the other's time (docs/performance.md). By it f32 is for tensor cores, too, in three
+    /// parts of bf16, six products for one.
     #[default]
     Warpgroup,
 }
@@ -72,32 +77,56 @@ impl Instruction {
     /// ```
     /// use modeseek::product::{Instruction, Precision};
     ///
-    /// // There is none for f32.
-    /// let device = modeseek::Device::auto()?;
+    /// // A processor has neither.
+    /// let device = modeseek::Device::processor()?;
     /// assert_eq!(Instruction::Warpgroup.on(&device, Precision::F32), Instruction::Warp);
     /// # Ok::<(), modeseek::Error>(())
     /// ```
     pub fn on(self, device: &Device, precision: Precision) -> Self {
         let kernel = match precision.on(device) {
-            Precision::F32 => return Self::Warp,
+            Precision::F32 => &matmul_wgmma_f32::KERNEL,
             Precision::Tf32 => &matmul_wgmma_tf32::KERNEL,
             Precision::Bf16 => &matmul_wgmma_bf16::KERNEL,
         };
-        if device.has(kernel) { self } else { Self::Warp }
+        let has = device.machine() == MachineKind::Gpu && device.has(kernel);
+        if has { self } else { Self::Warp }
+    }
+
+    /// The one that is likely to be the fastest for C m x n of sums of k.
+    ///
+    /// ```
+    /// use modeseek::product::{Instruction, Precision};
+    ///
+    /// assert_eq!(Instruction::suiting([50_000, 10, 784], Precision::Bf16), Instruction::Warp);
+    /// assert_eq!(Instruction::suiting([300, 300, 300], Precision::F32), Instruction::Warp);
+    /// assert_eq!(Instruction::suiting([4096; 3], Precision::F32), Instruction::Warpgroup);
+    /// ```
+    pub fn suiting([m, n, k]: [u32; 3], precision: Precision) -> Self {
+        let suits = match precision {
+            // Making the parts reads and writes 20 bytes for each number of A and B, in launches of their own.
+            Precision::F32 => {
+                m.min(n).min(k) >= FEWEST_COLUMNS && u128::from(m) * u128::from(n) * u128::from(k) >= 1 << 30
+            }
+            Precision::Tf32 | Precision::Bf16 => n >= FEWEST_COLUMNS,
+        };
+        if suits { Self::Warpgroup } else { Self::Warp }
     }
 }
 
-/// Columns of C from which on products are made by warpgroups, unless asked: half of the 256 that a block makes.
+/// Columns of C from which on products are made by warpgroups, unless asked: half of the 256 that a block makes, or all.
 const FEWEST_COLUMNS: u32 = 128;
 
-/// C = A B with A m x k, B k x n, and C m x n, all by rows; with 128 columns and more by `wgmma`, where the device has it.
+/// C = A B with A m x k, B k x n, and C m x n, all by rows, by the [instruction that suits](Instruction::suiting) the sizes, or the
+/// one that the device has.
 ///
 /// # Precision
 /// With u = 0, 2^-11 or 2^-8 of the [`Precision`] that the device has, `C[i, j]` is off by at most
-/// `(2 u + u^2 + (k + 1) 2^-23) sum_l |A[i, l] B[l, j]|`.
+/// `(2 u + u^2 + (k + 1) 2^-23) sum_l |A[i, l] B[l, j]|`; in f32 by `wgmma`, by `(min(k, 32) + 6 + k / 17) 2^-23` of that sum, if A
+/// and B are finite. Otherwise f32 by `wgmma` has NaN in rows and columns of which a number is infinite or none.
 ///
 /// # Errors
-/// If the sizes are not those of the buffers, or the device refuses memory or a launch.
+/// If the sizes are not those of the buffers, or the device refuses memory or a launch. Where there is no memory for the parts
+/// of f32's numbers, 6 bytes each, products are made without them.
 ///
 /// # Example
 /// ```
@@ -118,8 +147,7 @@ pub fn matmul(
     [m, n, k]: [u32; 3],
     precision: Precision,
 ) -> Result<Buffer<f32>> {
-    let instruction = if n < FEWEST_COLUMNS { Instruction::Warp } else { Instruction::default() };
-    matmul_by(device, a, b, [m, n, k], precision, instruction)
+    matmul_by(device, a, b, [m, n, k], precision, Instruction::suiting([m, n, k], precision.on(device)))
 }
 
 /// The same by an instruction, or by the one that the device has.
@@ -149,17 +177,28 @@ pub fn matmul_by(
 ) -> Result<Buffer<f32>> {
     let mut c = device.zeros(m as usize * n as usize)?;
     // The kernels of an operand have types of their own.
+    macro_rules! by_rows {
+        ($rows:expr, $width:expr, $round:ident, $multiply:ident) => {{
+            let ((mut left, mut right), width) = ($rows, $width as u32);
+            device.launch($round::launch(a, &mut left, m, k, k, 1, width))?;
+            device.launch($round::launch(b, &mut right, n, k, 1, n, width))?;
+            device.launch($multiply::launch(&left, &right, &mut c, m, n, width))?;
+        }};
+    }
     macro_rules! rounded {
         ($operand:ident, $round:ident, $multiply:ident, $width_of:path) => {{
             let width = $width_of(k as usize, $operand::NUMBERS);
-            let (mut left, mut right) = rows(device, [m, n], width)?;
-            device.launch($round::launch(a, &mut left, m, k, k, 1, width as u32))?;
-            device.launch($round::launch(b, &mut right, n, k, 1, n, width as u32))?;
-            device.launch($multiply::launch(&left, &right, &mut c, m, n, width as u32))?;
+            by_rows!(rows(device, [m, n], |rows| padded(rows) * width)?, width, $round, $multiply);
         }};
     }
     match (precision.on(device), instruction.on(device, precision)) {
-        (Precision::F32, _) => device.launch(product(a, b, &mut c, m, n, k))?,
+        (Precision::F32, Instruction::Warp) => device.launch(product(a, b, &mut c, m, n, k))?,
+        (Precision::F32, Instruction::Warpgroup) => {
+            match rows(device, [m, n], |rows| split_rows::words_of(rows, k as usize)) {
+                Err(Error::Memory { .. }) => device.launch(product(a, b, &mut c, m, n, k))?,
+                parts => by_rows!(parts?, split_rows::width_of(k as usize), split_rows_bf16, matmul_wgmma_f32),
+            }
+        }
         (Precision::Tf32, Instruction::Warp) => rounded!(Tf32, round_rows_tf32, matmul_tf32, width_of),
         (Precision::Bf16, Instruction::Warp) => rounded!(Bf16, round_rows_bf16, matmul_bf16, width_of),
         (Precision::Tf32, Instruction::Warpgroup) => {
@@ -172,8 +211,8 @@ pub fn matmul_by(
     Ok(c)
 }
 
-/// Room for the rounded rows of A and of B's transpose.
-fn rows(device: &Device, sides: [u32; 2], width: usize) -> Result<(Buffer<u32>, Buffer<u32>)> {
-    let room = |rows: u32| device.zeros(padded(rows as usize) * width);
+/// Room for what is made of A's rows and of those of B's transpose, so many words for a number of rows.
+fn rows(device: &Device, sides: [u32; 2], words_of: impl Fn(usize) -> usize) -> Result<(Buffer<u32>, Buffer<u32>)> {
+    let room = |rows: u32| device.zeros(words_of(rows as usize));
     Ok((room(sides[0])?, room(sides[1])?))
 }

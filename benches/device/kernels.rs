@@ -131,10 +131,11 @@ impl<'a> Machines<'a> {
                 self.add_nvcc(&mut ours, NVCC);
                 let mut tiled = unit("", "modeseek, tiled", Task::Product(1));
                 self.add_nvcc(&mut tiled, &format!("{NVCC}, tiled"));
-                let tasks = [("TF32", Precision::Tf32), ("BF16", Precision::Bf16)];
-                let by = |instruction| tasks.map(|(name, precision)| (name, Task::Rounded(precision, instruction)));
-                self.add_tensor(&mut tiled, &by(Instruction::Warp));
-                self.add_warpgroups(&mut tiled, &by(Instruction::Warpgroup));
+                let rounded = [("TF32", Precision::Tf32), ("BF16", Precision::Bf16)];
+                let by = |(name, precision), instruction| (name, Task::Rounded(precision, instruction));
+                self.add_tensor(&mut tiled, &rounded.map(|product| by(product, Instruction::Warp)));
+                self.add_warpgroups(&mut tiled, &rounded.map(|product| by(product, Instruction::Warpgroup)));
+                self.add_warpgroups(&mut ours, &[by(("f32 in three parts", Precision::F32), Instruction::Warpgroup)]);
                 let naive = (m * k * n <= MOST_NAIVE).then(|| unit("", "modeseek, naive", Task::Product(0)));
                 [ours, tiled].into_iter().chain(naive).collect()
             }

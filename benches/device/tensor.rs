@@ -3,6 +3,7 @@
 use cuda_std::machine::MachineKind;
 use gpu::matmul_tensor::{Bf16, Operand, Tf32, matmul_bf16, matmul_tf32, padded, width_of};
 use gpu::matmul_wgmma::{self, matmul_wgmma_bf16, matmul_wgmma_tf32};
+use gpu::matmul_wgmma_split::matmul_wgmma_f32;
 use gpu::round_rows::{round_rows_bf16, round_rows_tf32};
 use gpu::shift_tensor::{
     halves_of_columns, shift_tensor_16, shift_tensor_32, shift_tensor_64, shift_tensor_128, shift_tensor_rough_64,
@@ -12,6 +13,7 @@ use gpu::shift_tensor_split::shift_tensor_wide_512;
 use gpu::shift_tensor_wide::shift_tensor_wide_256;
 use gpu::shift_wgmma::{shift_wgmma_64, shift_wgmma_rough_64, shift_wgmma_rough_128};
 use gpu::shift_wgmma_deep::shift_wgmma_128;
+use gpu::split_rows::{self, split_rows_bf16};
 use modeseek::mean_shift::slices::Slices;
 use modeseek::product::{Instruction, Precision};
 use modeseek::{Buffer, Device, WeightFunction, reference};
@@ -47,7 +49,8 @@ pub fn missing_warpgroups(device: &Device) -> Option<String> {
     (!has).then(|| "it needs compute capability 9.0 and no other".to_owned())
 }
 
-/// C = A B, of rounded inputs. Rounding to TF32 is part of what is timed, as it is for cuBLAS; BF16 comes as it is, as there.
+/// C = A B, of rounded inputs, or of f32 in parts. Rounding to TF32 and making parts is part of what is timed, as it is for cuBLAS; BF16
+/// comes as it is, as there.
 pub struct Product {
     device: Device,
     precision: Precision,
@@ -74,10 +77,10 @@ impl Product {
         let some_columns: Vec<f32> =
             (0..k).flat_map(|l| columns.iter().map(move |j| l * n + j)).map(|at| b[at]).collect();
         let expected = reference::matmul(&wide(&some_rows), &wide(&some_columns), rows.len(), columns.len(), k);
-        let numbers = if precision == Precision::Bf16 { Bf16::NUMBERS } else { Tf32::NUMBERS };
-        let width = match instruction {
-            Instruction::Warp => width_of(k, numbers),
-            Instruction::Warpgroup => matmul_wgmma::width_of(k, numbers),
+        let words_of = |rows| match (precision, instruction) {
+            (Precision::F32, _) => split_rows::words_of(rows, k),
+            (_, Instruction::Warp) => padded(rows) * width_of(k, numbers_of(precision)),
+            (_, Instruction::Warpgroup) => padded(rows) * matmul_wgmma::width_of(k, numbers_of(precision)),
         };
         let product = Self {
             device: device.clone(),
@@ -86,8 +89,8 @@ impl Product {
             sizes: [m, n, k].map(|size| size as u32),
             a: device.upload(&a)?,
             b: device.upload(&b)?,
-            left: device.zeros(padded(m) * width)?,
-            right: device.zeros(padded(n) * width)?,
+            left: device.zeros(words_of(m))?,
+            right: device.zeros(words_of(n))?,
             c: poisoned(device, m * n)?,
             expected,
         };
@@ -95,36 +98,50 @@ impl Product {
     }
 
     fn width(&self) -> u32 {
-        (self.left.len() / padded(self.sizes[0] as usize)) as u32
+        let [m, _, k] = self.sizes.map(|size| size as usize);
+        if self.precision == Precision::F32 {
+            split_rows::width_of(k) as u32
+        } else {
+            (self.left.len() / padded(m)) as u32
+        }
     }
 
     fn round(&mut self) -> Result<(), modeseek::Error> {
         let ([m, n, k], width) = (self.sizes, self.width());
         let Self { device, a, b, left, right, .. } = self;
-        if self.precision == Precision::Bf16 {
-            device.launch(round_rows_bf16::launch(a, left, m, k, k, 1, width))?;
-            return device.launch(round_rows_bf16::launch(b, right, n, k, 1, n, width));
+        // The kernels of a precision have types of their own.
+        macro_rules! round {
+            ($kernel:ident) => {{
+                device.launch($kernel::launch(a, left, m, k, k, 1, width))?;
+                device.launch($kernel::launch(b, right, n, k, 1, n, width))
+            }};
         }
-        device.launch(round_rows_tf32::launch(a, left, m, k, k, 1, width))?;
-        device.launch(round_rows_tf32::launch(b, right, n, k, 1, n, width))
+        match self.precision {
+            Precision::F32 => round!(split_rows_bf16),
+            Precision::Tf32 => round!(round_rows_tf32),
+            Precision::Bf16 => round!(round_rows_bf16),
+        }
     }
 
     fn multiply(&mut self) -> Result<(), modeseek::Error> {
+        if self.precision != Precision::Bf16 {
+            self.round()?;
+        }
         let ([m, n, _], width) = (self.sizes, self.width());
         let Self { device, left, right, c, .. } = self;
-        if self.precision == Precision::Bf16 {
-            return device.launch(match self.instruction {
-                Instruction::Warp => matmul_bf16::launch(left, right, c, m, n, width),
-                Instruction::Warpgroup => matmul_wgmma_bf16::launch(left, right, c, m, n, width),
-            });
-        }
-        self.round()?;
-        let Self { device, left, right, c, .. } = self;
-        device.launch(match self.instruction {
-            Instruction::Warp => matmul_tf32::launch(left, right, c, m, n, width),
-            Instruction::Warpgroup => matmul_wgmma_tf32::launch(left, right, c, m, n, width),
+        device.launch(match (self.precision, self.instruction) {
+            (Precision::F32, _) => matmul_wgmma_f32::launch(left, right, c, m, n, width),
+            (Precision::Tf32, Instruction::Warp) => matmul_tf32::launch(left, right, c, m, n, width),
+            (Precision::Tf32, Instruction::Warpgroup) => matmul_wgmma_tf32::launch(left, right, c, m, n, width),
+            (Precision::Bf16, Instruction::Warp) => matmul_bf16::launch(left, right, c, m, n, width),
+            (Precision::Bf16, Instruction::Warpgroup) => matmul_wgmma_bf16::launch(left, right, c, m, n, width),
         })
     }
+}
+
+/// Rounded numbers of a word.
+fn numbers_of(precision: Precision) -> usize {
+    if precision == Precision::Bf16 { Bf16::NUMBERS } else { Tf32::NUMBERS }
 }
 
 impl Measured for Product {
@@ -137,8 +154,12 @@ impl Measured for Product {
         let ranges: Vec<_> = rows.iter().map(|i| i * n..(i + 1) * n).collect();
         let found = gather(&self.device, &self.c, &ranges)?;
         let found: Vec<f32> = found.chunks(n).flat_map(|row| columns.iter().map(|j| row[*j])).collect();
-        // Two roundings a product, of either sign.
-        let limit = if self.precision == Precision::Bf16 { 2.0_f64.powi(-8) } else { 2.0_f64.powi(-11) };
+        // Two roundings a product, of either sign; in f32 as for multiply-adds (matrix.rs).
+        let limit = match self.precision {
+            Precision::F32 => 2.0_f64.powi(-23) * f64::from(self.sizes[2]).sqrt(),
+            Precision::Tf32 => 2.0_f64.powi(-11),
+            Precision::Bf16 => 2.0_f64.powi(-8),
+        };
         Ok(Check::new("f64 oracle", "relative l2", relative_l2(&found, &self.expected), limit))
     }
 

@@ -11,14 +11,18 @@
 //! Products of 64 x 64 sums ([`Sums64`]) have A in registers ([`Fragment`]), which nobody may touch either until they have been
 //! waited for; [`finish_64`] waits for some groups and gives sums of theirs.
 //!
+//! Products of 64 x 128 sums ([`Sums128`]) read rows of 64 bytes ([`ShortMatrix`]); [`finish_128`] waits for them.
+//!
 //! A kernel that uses it is `#[kernel(only = "sm_90a")]`. On the processor a product is done when it is begun.
 //!
 //! Sources: PTX ISA 9.0, "Asynchronous Warpgroup Level Matrix Instructions": the fragments of D and A, the layouts of a
-//! matrix in shared memory with 128-byte swizzling, whose sums run along its rows or along its columns, its descriptor, and which
+//! matrix in shared memory with swizzling of 128 and 64 bytes, whose sums run along its rows or along its columns, its descriptor, and which
 //! fences there must be.
 
+mod short;
 mod square;
 
+pub use short::{ShortMatrix, Sums128, begin_short_bf16, finish_128, multiply_short_bf16, no_sums_128};
 pub use square::{
     Fragment, Sums64, begin_columns_f16, begin_rows_f16, finish_64, multiply_columns_f16, multiply_rows_f16, no_sums_64,
 };

@@ -89,8 +89,12 @@ def floor(row: Row, rates: Dict[str, float], dimensions: Optional[int]) -> Optio
     elif is_number(work.get("flops")):
         # The ceiling of products is that of f16, which TF32 does not reach.
         unit = {"f32": "fma", "f16": "mma", "bf16": "mma"}.get(row.get("precision", "f32"), "")
+        flops = work["flops"]
+        if unit == "fma" and TENSOR in row["implementation"]:
+            # Six products of parts for one of f32.
+            unit, flops = "mma", 6 * flops
         if rates.get(unit):
-            parts[unit] = work["flops"] / rates[unit]
+            parts[unit] = flops / rates[unit]
     if is_number(work.get("bytes")) and rates.get("copy"):
         parts["copy"] = work["bytes"] / rates["copy"]
     if not parts:

@@ -53,7 +53,8 @@ macro_rules! conformance {
                 ceilings: ceilings_copy, ceilings_fma, ceilings_ex2, ceilings_mma;
                 reduce_tensor: means_on_tensor_cores, hard_means_on_tensor_cores, reductions_are_chosen;
                 tensor: products_of_rounded_inputs, products_in_a_precision;
-                wgmma: products_of_warpgroups, products_by_an_instruction;
+                wgmma: products_of_warpgroups, products_of_parts, parts_are_the_number, parts_of_what_is_no_number,
+                    products_by_an_instruction;
                 shift_tensor: steps_on_tensor_cores, many_tiles_on_tensor_cores, slices_on_tensor_cores,
                     places_do_not_matter_on_tensor_cores,
                     one_spot_on_tensor_cores, idle_steps_on_tensor_cores, what_is_no_number_on_tensor_cores,

@@ -4,9 +4,11 @@ use cuda_std::machine::MachineKind;
 use cuda_std::narrow;
 use gpu::matmul_tensor::{Bf16, Operand, Tf32, padded};
 use gpu::matmul_wgmma::{matmul_wgmma_bf16, matmul_wgmma_tf32, width_of};
+use gpu::matmul_wgmma_split::matmul_wgmma_f32;
 use gpu::round_rows::{round_rows_bf16, round_rows_tf32};
 use gpu::shift_wgmma::shift_wgmma_64;
 use gpu::shift_wgmma_deep::shift_wgmma_128;
+use gpu::split_rows::{self, split_rows_bf16};
 use modeseek::executor::InterpreterOptions;
 use modeseek::executor::ptx::{PTX, PTX_ORIGIN};
 use modeseek::product::{Instruction, Precision, matmul, matmul_by};
@@ -81,6 +83,87 @@ pub fn products_of_warpgroups(device: &Device) {
     }
 }
 
+/// C by parts of A and B, what is made of them poisoned before.
+fn product_of_parts(device: &Device, [a, b]: [&[f32]; 2], [m, n, k]: [usize; 3]) -> Vec<f32> {
+    let (left, right) = (device.upload(a).unwrap(), device.upload(b).unwrap());
+    let [mut a_parts, mut b_parts] = [m, n].map(|rows| no_rows(device, split_rows::words_of(rows, k)));
+    let mut c = poisoned(device, m * n);
+    let [m, n, k, width] = [m, n, k, split_rows::width_of(k)].map(|size| size as u32);
+    device.launch(split_rows_bf16::launch(&left, &mut a_parts, m, k, k, 1, width)).unwrap();
+    device.launch(split_rows_bf16::launch(&right, &mut b_parts, n, k, 1, n, width)).unwrap();
+    device.launch(matmul_wgmma_f32::launch(&a_parts, &b_parts, &mut c, m, n, width)).unwrap();
+    device.download(&c).unwrap()
+}
+
+/// What matmul_wgmma_split.rs says that a sum of k may be off by, of the sum of magnitudes.
+fn bound_of_parts(k: usize) -> f64 {
+    (k.min(32) as f64 + 6.0 + k as f64 / 17.0) * 2.0 * ROUNDING
+}
+
+pub fn products_of_parts(device: &Device) {
+    if is_missing(device) {
+        return;
+    }
+    // Sizes around every tile; more tiles than shared memory holds; numbers around 0, and far from it.
+    for (sizes, offset) in [([1, 1, 1], 0.0), ([5, 130, 130], 0.0), ([129, 257, 7], 0.0), ([64, 100, 330], 1000.0)] {
+        let [m, n, k] = sizes;
+        let [a, b] = [(m * k, 24), (k * n, 25)].map(|(len, seed)| {
+            let numbers = random(len, seed).into_iter();
+            numbers.map(|x| x + offset).collect::<Vec<f32>>()
+        });
+        let magnitudes = [&a, &b].map(|x| x.iter().map(|x| f64::from(x.abs())).collect::<Vec<_>>());
+        let magnitudes = reference::matmul(&magnitudes[0], &magnitudes[1], m, n, k);
+        let expected = reference::matmul(&wide(&a), &wide(&b), m, n, k);
+        let found = product_of_parts(device, [&a, &b], sizes);
+        let what = format!("{m} x {n} x {k}, around {offset}");
+        assert_close(&found, &expected, |i| bound_of_parts(k) * magnitudes[i], &what);
+    }
+}
+
+/// A number is its parts, to the last of its bits: A times the identity is A, and so is the identity times A.
+pub fn parts_are_the_number(device: &Device) {
+    if is_missing(device) {
+        return;
+    }
+    let k = 70;
+    let mut numbers: Vec<f32> =
+        random(k * k, 26).iter().enumerate().map(|(i, x)| x * 2.0_f32.powi(i as i32 % 200 - 80)).collect();
+    let odd = f32::from_bits(0x7f7f_ffff);
+    numbers[..8].copy_from_slice(&[
+        0.0,
+        f32::MAX,
+        -f32::MAX,
+        odd,
+        16_777_215.0,
+        -8_388_609.0,
+        2.0_f32.powi(-100),
+        1.0 + f32::EPSILON,
+    ]);
+    let identity: Vec<f32> = (0..k * k).map(|i| if i / k == i % k { 1.0 } else { 0.0 }).collect();
+    for (sides, what) in [([&numbers, &identity], "A I"), ([&identity, &numbers], "I A")] {
+        assert_eq!(product_of_parts(device, sides.map(|side| &side[..]), [k, k, k]), numbers, "{what}");
+    }
+}
+
+/// What is no number, or infinite, spoils its row or column and no other.
+pub fn parts_of_what_is_no_number(device: &Device) {
+    if is_missing(device) {
+        return;
+    }
+    let [m, n, k] = [70, 66, 40];
+    let (mut a, mut b) = (random(m * k, 27), random(k * n, 28));
+    let expected = reference::matmul(&wide(&a), &wide(&b), m, n, k);
+    (a[3 * k + 5], a[65 * k], b[7 * n + 20]) = (f32::INFINITY, f32::NAN, f32::NEG_INFINITY);
+    let found = product_of_parts(device, [&a, &b], [m, n, k]);
+    for (i, (found, expected)) in found.iter().zip(expected).enumerate() {
+        if [3, 65].contains(&(i / n)) || i % n == 20 {
+            assert!(!found.is_finite(), "[{i}] is {found}");
+        } else {
+            assert!((f64::from(*found) - expected).abs() <= bound_of_parts(k) * k as f64, "[{i}] is {found}");
+        }
+    }
+}
+
 /// It is taken where it is asked for and there, and a product is one whichever instruction makes it.
 pub fn products_by_an_instruction(device: &Device) {
     let (a, b) = (random(40 * 70, 6), random(70 * 66, 7));
@@ -91,15 +174,16 @@ pub fn products_by_an_instruction(device: &Device) {
         [(Precision::F32, 0.0), (Precision::Tf32, 2.0_f64.powi(-11)), (Precision::Bf16, 2.0_f64.powi(-8))]
     {
         let taken = Instruction::Warpgroup.on(device, precision);
-        let wanted = if has && precision != Precision::F32 { Instruction::Warpgroup } else { Instruction::Warp };
+        let wanted = if has { Instruction::Warpgroup } else { Instruction::Warp };
         assert_eq!(taken, wanted, "{precision:?}");
         assert_eq!(Instruction::default().on(device, precision), wanted);
         let c = matmul_by(device, &left, &right, [40, 66, 70], precision, Instruction::Warpgroup).unwrap();
         let bound = 70.0 * (2.0 * u + u * u + 71.0 * 2.0 * ROUNDING);
         assert_close(&device.download(&c).unwrap(), &expected, |_| bound, &format!("{precision:?}"));
-        // Without a word of it, by warpgroups where a block of theirs has columns enough.
+        // Without a word of it, by warpgroups where a block of theirs has columns enough; in f32, where there is enough in all.
         let bits = |c: &Buffer<f32>| device.download(c).unwrap().into_iter().map(f32::to_bits).collect::<Vec<u32>>();
-        for (sizes, instruction) in [([40, 66, 70], Instruction::Warp), ([20, 140, 33], Instruction::Warpgroup)] {
+        let wide = if precision == Precision::F32 { Instruction::Warp } else { Instruction::Warpgroup };
+        for (sizes, instruction) in [([40, 66, 70], Instruction::Warp), ([20, 140, 33], wide)] {
             let unasked = matmul(device, &left, &right, sizes, precision).unwrap();
             let asked = matmul_by(device, &left, &right, sizes, precision, instruction).unwrap();
             assert_eq!(bits(&unasked), bits(&asked), "{precision:?}, {sizes:?}");
@@ -139,6 +223,17 @@ fn every_fence_and_wait_of_products_is_needed() {
         let k = 330;
         let (a, b) = (device.upload(&random(k, 1)).unwrap(), device.upload(&random(k, 2)).unwrap());
         matmul_by(device, &a, &b, [1, 1, k as u32], Precision::Bf16, Instruction::Warpgroup).map(|_| ())
+    });
+}
+
+#[test]
+fn every_fence_and_wait_of_products_of_parts_is_needed() {
+    let fence = ("wgmma.fence.sync.aligned;", "touched since the last `wgmma.fence`, or there was none");
+    let older = ("wgmma.wait_group.sync.aligned 3;", "may still be under way");
+    each_is_needed(matmul_wgmma_f32::KERNEL.name, &[PUBLISH, BARRIER, fence, older, WAIT], |device| {
+        let k = 330;
+        let (a, b) = (device.upload(&random(k, 1)).unwrap(), device.upload(&random(k, 2)).unwrap());
+        matmul_by(device, &a, &b, [1, 1, k as u32], Precision::F32, Instruction::Warpgroup).map(|_| ())
     });
 }
 

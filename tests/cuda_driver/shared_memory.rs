@@ -104,3 +104,24 @@ fn climb(on_tensor_cores: bool) {
     assert_eq!(found.path.reason.contains("on tensor cores"), on_tensor_cores, "{}", found.path.reason);
     assert_eq!(found.modes.len(), 2);
 }
+
+/// A GPU without room for the parts of f32's numbers: products are made without them.
+#[test]
+fn what_has_no_room_for_parts_is_multiplied_without() {
+    if std::env::var_os(CHILD).is_some() {
+        let device = Device::cuda(0).expect("the stand-in works");
+        let (a, b) = (device.upload(&[1.0, 2.0]).unwrap(), device.upload(&[3.0, 4.0]).unwrap());
+        let c = matmul_by(&device, &a, &b, [1, 1, 2], Precision::F32, Instruction::Warpgroup).unwrap();
+        assert_eq!(device.download(&c).unwrap(), [11.0]);
+        return;
+    }
+    if !has_ptx() {
+        return;
+    }
+    let test = "what_has_no_room_for_parts_is_multiplied_without";
+    let log = again(test, "works");
+    assert!(log.contains("launch of matmul_wgmma_f32"), "{log}");
+    // One matrix's parts take 48 KiB.
+    let log = again(test, "memory-65536");
+    assert!(!log.contains("launch of matmul_wgmma_f32") && log.contains("launch of matmul_skinny"), "{log}");
+}

@@ -6,7 +6,7 @@
 use core::arch::asm;
 
 use super::SharedAddress;
-use crate::warpgroup::{Fragment, Sums, Sums64};
+use crate::warpgroup::{Fragment, Sums, Sums64, Sums128};
 
 /// A matrix as the instruction is told of it. Bits 0 to 13: its address; 16 to 29: not used with a swizzle; 32 to 45: bytes from
 /// eight rows to the next eight; 49 to 51: 0, for the pattern of the swizzle begins with the matrix; 62 and 63: which
@@ -16,9 +16,17 @@ pub(crate) type Matrix = u64;
 /// A swizzle of 128 bytes, eight rows of which are 1024 bytes.
 const ROWS_OF_128_BYTES: u64 = 1 << 62 | (1024 >> 4) << 32 | 1 << 16;
 
+/// One of 64 bytes.
+const ROWS_OF_64_BYTES: u64 = 2 << 62 | (512 >> 4) << 32 | 1 << 16;
+
 #[inline(always)]
 pub(crate) fn matrix_at(start: SharedAddress) -> Matrix {
     ROWS_OF_128_BYTES | ((start & 0x3FFFF) >> 4) as u64
+}
+
+#[inline(always)]
+pub(crate) fn short_matrix_at(start: SharedAddress) -> Matrix {
+    ROWS_OF_64_BYTES | ((start & 0x3FFFF) >> 4) as u64
 }
 
 #[inline(always)]
@@ -228,3 +236,82 @@ macro_rules! zeros_64 {
 }
 
 with_names_64! { zeros_64; no_sums_64 }
+
+/// The registers of 64 x 128 sums, as a vector in PTX.
+macro_rules! registers_128 {
+    () => {
+        "{{{0}, {1}, {2}, {3}, {4}, {5}, {6}, {7}, {8}, {9}, {10}, {11}, {12}, {13}, {14}, {15}, \
+             {16}, {17}, {18}, {19}, {20}, {21}, {22}, {23}, {24}, {25}, {26}, {27}, {28}, {29}, {30}, {31}, \
+             {32}, {33}, {34}, {35}, {36}, {37}, {38}, {39}, {40}, {41}, {42}, {43}, {44}, {45}, {46}, {47}, \
+             {48}, {49}, {50}, {51}, {52}, {53}, {54}, {55}, {56}, {57}, {58}, {59}, {60}, {61}, {62}, {63}}}"
+    };
+}
+
+/// Calls a macro with a name for each of 64 x 128 sums.
+macro_rules! with_names_128 {
+    ($macro:ident; $($arguments:tt)*) => { $macro! { $($arguments)*;
+        d0 d1 d2 d3 d4 d5 d6 d7 d8 d9 d10 d11 d12 d13 d14 d15
+        d16 d17 d18 d19 d20 d21 d22 d23 d24 d25 d26 d27 d28 d29 d30 d31
+        d32 d33 d34 d35 d36 d37 d38 d39 d40 d41 d42 d43 d44 d45 d46 d47
+        d48 d49 d50 d51 d52 d53 d54 d55 d56 d57 d58 d59 d60 d61 d62 d63
+    } };
+}
+
+/// One group of two products of bf16, the second 32 bytes further in both matrices' rows. The first adds to what the sums are if
+/// `$first` is 0.
+macro_rules! multiply_128 {
+    ($name:ident ($($before:ident)?) $way:ident, $first:literal; $($sum:ident)*) => {
+        #[inline(always)]
+        pub(crate) unsafe fn $name($($before: Sums128,)? a: Matrix, b: Matrix) -> Sums128 {
+            multiply_128!(@declare $($before)?; $($sum)*);
+            // SAFETY: the caller promises the matrices, and that the warpgroup comes here together.
+            unsafe {
+                asm!(
+                    "{{ .reg .pred first, add; .reg .b64 a1, b1;",
+                    concat!("setp.eq.u32 first, ", $first, ", 0; setp.eq.u32 add, 0, 0;"),
+                    "add.s64 a1, {a}, 2; add.s64 b1, {b}, 2;",
+                    "wgmma.fence.sync.aligned;",
+                    multiply_128!(@product "{a}, {b}, first"),
+                    multiply_128!(@product "a1, b1, add"),
+                    "wgmma.commit_group.sync.aligned; }}",
+                    $($way(reg32) $sum,)*
+                    a = in(reg64) a,
+                    b = in(reg64) b,
+                    options(nostack, preserves_flags)
+                );
+            }
+            [$($sum),*]
+        }
+    };
+    (@product $operands:literal) => {
+        concat!("wgmma.mma_async.sync.aligned.m64n128k16.f32.bf16.bf16 ", registers_128!(), ", ", $operands, ", 1, 1, 0, 0;")
+    };
+    (@declare $before:ident; $($sum:ident)*) => { let [$(mut $sum),*] = $before; };
+    (@declare ; $($sum:ident)*) => { $(let $sum: f32;)* };
+}
+
+with_names_128! { multiply_128; begin_short_bf16 () out, "1" }
+with_names_128! { multiply_128; multiply_short_bf16 (sums) inout, "0" }
+
+macro_rules! finish_128 {
+    ($name:ident; $($sum:ident)*) => {
+        #[inline(always)]
+        pub(crate) unsafe fn $name<const PENDING: usize>(sums: Sums128) -> Sums128 {
+            let [$(mut $sum),*] = sums;
+            // SAFETY: it only waits, and the caller promises that the warpgroup comes here together.
+            unsafe {
+                asm!(
+                    // Operands have to be mentioned.
+                    concat!("wgmma.wait_group.sync.aligned {pending}; // ", registers_128!()),
+                    $(inout(reg32) $sum,)*
+                    pending = const PENDING,
+                    options(nostack, preserves_flags)
+                );
+            }
+            [$($sum),*]
+        }
+    };
+}
+
+with_names_128! { finish_128; finish_products_128 }
+with_names_128! { zeros; no_sums_128 -> Sums128 }

@@ -4,12 +4,16 @@
 use super::matrix::{SharedAddress, mma_m16n8k16_f16};
 use super::words::with;
 use crate::narrow::bf16_values;
-use crate::warpgroup::{Fragment, Sums, Sums64};
+use crate::warpgroup::{Fragment, Sums, Sums64, Sums128};
 
 /// Where the rows begin.
 pub(crate) type Matrix = SharedAddress;
 
 pub(crate) fn matrix_at(start: SharedAddress) -> Matrix {
+    start
+}
+
+pub(crate) fn short_matrix_at(start: SharedAddress) -> Matrix {
     start
 }
 
@@ -84,35 +88,61 @@ fn rank_in_warpgroup() -> usize {
     rank as usize % 128
 }
 
-pub(crate) unsafe fn multiply_bf16(sums: Sums, a: Matrix, b: Matrix) -> Sums {
-    let add = |a, b, sum| {
-        let ([a0, a1], [b0, b1]) = (bf16_values(a), bf16_values(b));
-        sum + a0 * b0 + a1 * b1
-    };
+pub(crate) fn no_sums_128() -> Sums128 {
+    [0.0; 64]
+}
+
+pub(crate) unsafe fn finish_products_128<const PENDING: usize>(sums: Sums128) -> Sums128 {
+    sums
+}
+
+pub(crate) unsafe fn begin_short_bf16(a: Matrix, b: Matrix) -> Sums128 {
     // SAFETY: the caller's promise.
-    unsafe { multiply(sums, a, b, add) }
+    unsafe { multiply_short_bf16(no_sums_128(), a, b) }
+}
+
+pub(crate) unsafe fn multiply_short_bf16(sums: Sums128, a: Matrix, b: Matrix) -> Sums128 {
+    // SAFETY: the caller's promise.
+    unsafe { multiply::<16, 64>(sums, a, b, add_bf16) }
+}
+
+pub(crate) unsafe fn multiply_bf16(sums: Sums, a: Matrix, b: Matrix) -> Sums {
+    // SAFETY: the caller's promise.
+    unsafe { multiply::<32, 128>(sums, a, b, add_bf16) }
+}
+
+fn add_bf16(a: u32, b: u32, sum: f32) -> f32 {
+    let ([a0, a1], [b0, b1]) = (bf16_values(a), bf16_values(b));
+    sum + a0 * b0 + a1 * b1
 }
 
 pub(crate) unsafe fn multiply_tf32(sums: Sums, a: Matrix, b: Matrix) -> Sums {
     // The unit does not look at the low bits.
     let value = |word: u32| f32::from_bits(word & !0x1fff);
     // SAFETY: the caller's promise.
-    unsafe { multiply(sums, a, b, |a, b, sum| sum + value(a) * value(b)) }
+    unsafe { multiply::<32, 128>(sums, a, b, |a, b, sum| sum + value(a) * value(b)) }
 }
 
 /// # Safety
-/// 64 and 256 rows of 32 words are there, and nobody writes them.
-unsafe fn multiply(mut sums: Sums, a: Matrix, b: Matrix, add: impl Fn(u32, u32, f32) -> f32) -> Sums {
+/// 64 rows and two for each of the sums are there, of `WORDS` words, and nobody writes them.
+unsafe fn multiply<const WORDS: usize, const SUMS: usize>(
+    mut sums: [f32; SUMS],
+    a: Matrix,
+    b: Matrix,
+    add: impl Fn(u32, u32, f32) -> f32,
+) -> [f32; SUMS] {
     let rank = rank_in_warpgroup();
     let (warp, lane) = (rank / 32, rank % 32);
     let word = |matrix: Matrix, row: usize, word: usize| {
-        let place = row * 32 + ((word / 4) ^ (row % 8)) * 4 + word % 4;
+        // Pieces of 16 bytes trade places with each row of 128 bytes, with each second one of 64.
+        let swap = row / (32 / WORDS) % (WORDS / 4);
+        let place = row * WORDS + ((word / 4) ^ swap) * 4 + word % 4;
         // SAFETY: the row is there, by the caller's promise, and a multiple of 16 bytes from an aligned address.
         unsafe { matrix.cast::<u32>().add(place).read() }
     };
     for (i, sum) in sums.iter_mut().enumerate() {
         let (row, column) = (warp * 16 + lane / 4 + i / 2 % 2 * 8, i / 4 * 8 + lane % 4 * 2 + i % 2);
-        for k in 0..32 {
+        for k in 0..WORDS {
             *sum = add(word(a, row, k), word(b, column, k), *sum);
         }
     }

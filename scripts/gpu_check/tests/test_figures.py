@@ -69,6 +69,9 @@ class Figures(unittest.TestCase):
         self.assertAlmostEqual(both.seconds if both else 0.0, 1e6 * (7 / 1e12 + 1 / 1e11))
         product = row("product/4096", work={"flops": 2e9, "bytes": 1e6})
         self.assertEqual(figures.floor(product, on, None), figures.Floor(1e-3, "fma"))
+        # Six products of parts, for the precision of f32.
+        parts = row("product/4096", work={"flops": 2e9}, implementation="modeseek, tensor cores, f32 in three parts by wgmma")
+        self.assertEqual(figures.floor(parts, {"fma": 2e12, "mma": 1e14}, None), figures.Floor(1.2e-4, "mma"))
         for precision in ("tf32", "tf32x3", "bf16"):
             self.assertIsNone(figures.floor(row("product/4096", work={"flops": 2e9}, precision=precision), on, None))
         flat = figures.floor(row("step/1500x2/flat"), on, 2)

@@ -1,0 +1,203 @@
+//! Matrix product on tensor cores in f32's accuracy: C = A B, each number in three parts.   Compute 9.0 alone.
+//!
+//! `split_rows_bf16` (split_rows.rs) makes three of bf16, `high + middle + low`, of each number of A and of B, exactly. Of the nine
+//! products of two numbers' parts six are made, those that are not below 2^-23 of the whole. Tensor cores make
+//! 15 times as many products of bf16 as a multiprocessor makes multiply-adds of f32, so that six for one are 2.5 times as fast.
+//!
+//! A block makes 128 x 128 of C: two warpgroups, 64 x 128 each:
+//!
+//! ```text
+//! four tiles of 32 numbers a row, in parts, of A and Bt in shared memory, 48 KiB each:
+//!     two are copied, one is multiplied, and of one the last products may still run
+//! for each 32 numbers of the rows:
+//!     wait for the tile, publish it; barrier
+//!     begin the copy of the tile after the next, over the one before the last
+//!     begin high low', low high', middle middle'
+//!     wait for the products of the tile before; sums += those
+//!     begin high middle', middle high', high high'
+//! ```
+//!
+//! Products of a tile go to registers of their own, 64 a thread, at turns to two sets of them, so that f32 adds one while tensor cores
+//! make the other. A warp that begins products is held until the tensor cores have taken all but the last few: the additions,
+//! and the barrier, are done while those are multiplied.
+//!
+//! Blocks share what they read as those of matmul_wgmma.rs.
+//!
+//! # Precision
+//! What is left out, `middle low'`, `low middle'` and `low low'`, is at most (1 + 2^-8) 2^-23 of a product. Tensor cores cut off
+//! where f32 would round, up to 2^-23 of a sum for each number added to it; but they sum 32 products at a time only, small parts first.
+//! Those sums are added as f32 adds. In all `C[i, j]` is off by at most `(min(k, 32) + 6 + k / 64) 2^-23` of
+//! `sum_l |A[i, l] B[l, j]|`. A and B are finite, or the sums that they belong to are not numbers: f32 would make infinities of some.
+
+use cuda_std::copy;
+use cuda_std::prelude::*;
+use cuda_std::shared::{SharedAddress, dynamic_shared_mem};
+use cuda_std::warpgroup::{self, ShortMatrix, Sums128};
+
+use crate::lanes::unrolled;
+use crate::matmul_tensor::padded;
+use crate::matmul_wgmma::{THREADS, place_of_block, write_block};
+use crate::split_rows::{DEPTH, PART, PARTS};
+use crate::tensor::{PIECE, ROWS, WORDS};
+
+/// Rows and columns of C that a block makes.
+const SIDE: usize = ROWS;
+
+/// Tiles of both matrices at a time.
+const STAGES: u32 = 4;
+
+/// Words of a matrix's tile, which lie together in memory; its bytes, and those of a part of it.
+const TILE: usize = PARTS * PART;
+const TILE_BYTES: u32 = TILE as u32 * 4;
+const PART_BYTES: u32 = PART as u32 * 4;
+
+/// Bytes of shared memory of a block.
+const SHARED: usize = (STAGES * 2 * TILE_BYTES) as usize + ALIGNMENT;
+
+/// What each part of a tile begins at a multiple of.
+const ALIGNMENT: usize = ShortMatrix::ALIGNMENT;
+
+/// Begins this thread's copies of a tile: 16 bytes of every 4 KiB.
+///
+/// # Safety
+/// There is a tile from there on, and nobody touches the stage until the copies have ended.
+#[inline(always)]
+unsafe fn copy_tile(to: SharedAddress, from: *const u32) {
+    const EACH: usize = TILE / (WORDS * THREADS);
+    const { assert!(TILE.is_multiple_of(WORDS * THREADS)) };
+    unrolled!(q in 0..EACH, {
+        // SAFETY: the caller's promise.
+        unsafe { copy::async_16(to.add((q * THREADS) as u32 * PIECE), from.add(q * THREADS * WORDS)) };
+    });
+}
+
+/// The parts of A that a warpgroup multiplies, and those of Bt.
+struct Parts {
+    a: SharedAddress,
+    b: SharedAddress,
+}
+
+impl Parts {
+    /// Part i of A and part j of Bt.
+    ///
+    /// # Safety
+    /// There is a tile.
+    #[inline(always)]
+    unsafe fn pair(&self, i: u32, j: u32) -> (ShortMatrix, ShortMatrix) {
+        // SAFETY: parts begin at multiples of the alignment.
+        unsafe { (ShortMatrix::at(self.a.add(i * PART_BYTES)), ShortMatrix::at(self.b.add(j * PART_BYTES))) }
+    }
+
+    /// Begins the largest products, of both high parts: a group.
+    ///
+    /// # Safety
+    /// As for [`warpgroup::begin_short_bf16`].
+    #[inline(always)]
+    unsafe fn begin_large(&self) -> Sums128 {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let (a, b) = self.pair(0, 0);
+            warpgroup::begin_short_bf16(a, b)
+        }
+    }
+
+    /// Begins the products of part i of A and part j of Bt: a group.
+    ///
+    /// # Safety
+    /// As for [`warpgroup::multiply_short_bf16`].
+    #[inline(always)]
+    unsafe fn begin_small(&self, sums: Sums128, i: u32, j: u32) -> Sums128 {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let (a, b) = self.pair(i, j);
+            warpgroup::multiply_short_bf16(sums, a, b)
+        }
+    }
+}
+
+/// Adds products to sums.
+#[inline(always)]
+fn add(mut sums: Sums128, products: Sums128) -> Sums128 {
+    unrolled!(i in 0..16, {
+        for j in 0..4 {
+            sums[4 * i + j] += products[4 * i + j];
+        }
+    });
+    sums
+}
+
+/// C = A B by the tiles of A's rows and of those of B's transpose, `width` words of each part of a row.
+#[kernel(
+    only = "sm_90a",
+    block = THREADS as u32,
+    grid = (n.div_ceil(SIDE), m.div_ceil(SIDE)),
+    shared = SHARED,
+    require(
+        width >= 1,
+        width.is_multiple_of(2 * DEPTH),
+        a.len() >= padded(m) * width * PARTS,
+        b.len() >= padded(n) * width * PARTS,
+        c.len() >= m * n,
+    ),
+)]
+pub unsafe fn matmul_wgmma_f32(a: &[u32], b: &[u32], mut c: DisjointMut<f32>, m: u32, n: u32, width: u32) {
+    let memory: *mut f32 = dynamic_shared_mem();
+    // SAFETY: there is as much more memory as is skipped.
+    let base = unsafe { SharedAddress::of(memory).aligned(ALIGNMENT as u32) };
+    let (m, n, tiles) = (m as usize, n as usize, width / DEPTH as u32);
+    let (row, column) = place_of_block();
+    let t = thread::thread_idx_x();
+    // Of half a tile's rows, which every part of A has for a warpgroup.
+    let half = t / 128 * (PART_BYTES / 2);
+    // SAFETY: inside the first stage.
+    let own = unsafe { base.add(t * PIECE) };
+    // SAFETY: the launch has checked that there are so many rows.
+    let first = |matrix: &[u32], block: u32| unsafe {
+        matrix.as_ptr().add(block as usize * tiles as usize * TILE + t as usize * WORDS)
+    };
+    let (mut a, mut b) = (first(a, row), first(b, column));
+
+    // Copies of tile k go to stage k modulo STAGES, and are group k of each thread's.
+    let mut begin = |tile: u32| {
+        if tile < tiles {
+            // SAFETY: the rows have as many tiles. Nobody reads the stage: see below.
+            unsafe {
+                let stage = own.add(tile % STAGES * (2 * TILE_BYTES));
+                copy_tile(stage, a);
+                copy_tile(stage.add(TILE_BYTES), b);
+            }
+        }
+        copy::commit();
+        (a, b) = (a.wrapping_add(TILE), b.wrapping_add(TILE));
+    };
+    const { assert!(STAGES == 4, "two tiles on their way, one that is multiplied, one that may still be") };
+    begin(0);
+    begin(1);
+    let (mut sums, mut small) = (warpgroup::no_sums_128(), warpgroup::no_sums_128());
+    for tile in 0..tiles {
+        // All but the newest group of this thread's copies have ended; behind the barrier everybody's have, and everybody
+        // has waited for the products of the tile before the last, in whose place the next copies go.
+        copy::wait::<1>();
+        warpgroup::publish();
+        thread::sync_threads();
+        // SAFETY: the tile was published before the barrier. All warps come here as often. Its stage is written again two
+        // barriers on, when its products have been waited for.
+        unsafe {
+            let stage = base.add(tile % STAGES * (2 * TILE_BYTES));
+            let parts = Parts { a: stage.add(half), b: stage.add(TILE_BYTES) };
+            // What is not a product stands in three places, each behind two products that are still to be made.
+            let large = parts.begin_large();
+            small = parts.begin_small(small, 0, 1);
+            begin(tile + 2);
+            small = parts.begin_small(small, 1, 0);
+            small = parts.begin_small(small, 1, 1);
+            sums = add(sums, warpgroup::finish_128::<3>(large));
+            small = parts.begin_small(small, 0, 2);
+            small = parts.begin_small(small, 2, 0);
+        }
+    }
+    // SAFETY: all warps come here.
+    sums = add(sums, unsafe { warpgroup::finish_128::<0>(small) });
+    // SAFETY: nobody multiplies behind a barrier, which is the first that this comes to; the block's cells are in C or are not written.
+    unsafe { write_block(memory, &sums, &mut c, [row as usize * SIDE, column as usize * SIDE], [m, n]) };
+}
