@@ -175,7 +175,7 @@ pub fn matmul_by(
     precision: Precision,
     instruction: Instruction,
 ) -> Result<Buffer<f32>> {
-    let mut c = device.zeros(m as usize * n as usize)?;
+    let mut c = device.room(m as usize * n as usize)?;
     // The kernels of an operand have types of their own.
     macro_rules! by_rows {
         ($rows:expr, $width:expr, $round:ident, $multiply:ident) => {{
@@ -213,6 +213,6 @@ pub fn matmul_by(
 
 /// Room for what is made of A's rows and of those of B's transpose, so many words for a number of rows.
 fn rows(device: &Device, sides: [u32; 2], words_of: impl Fn(usize) -> usize) -> Result<(Buffer<u32>, Buffer<u32>)> {
-    let room = |rows: u32| device.zeros(words_of(rows as usize));
+    let room = |rows: u32| device.room(words_of(rows as usize));
     Ok((room(sides[0])?, room(sides[1])?))
 }

@@ -31,7 +31,7 @@ pub struct Buffer<T: DeviceCopy> {
 }
 
 impl<T: DeviceCopy> Buffer<T> {
-    /// Memory whose contents are yet to be written: the caller does so at once.
+    /// Memory whose values are whatever it has.
     pub(super) fn allocate(device: &Device, len: usize) -> Result<Self> {
         let bytes = len as u128 * size_of::<T>() as u128;
         let address = match usize::try_from(bytes) {

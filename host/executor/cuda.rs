@@ -10,6 +10,7 @@ mod graphs;
 mod modules;
 mod pool;
 mod reading;
+mod staging;
 
 use std::ffi::c_void;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,13 +21,14 @@ use cuda_std::machine::MachineKind;
 use cudarc::driver::sys::{self, CUdevice_attribute_enum as Attribute, CUevent_flags as EventFlags};
 use cudarc::driver::{CudaContext, CudaStream, DriverError, result};
 
-use super::{Details, Executor, Reading, Recording, ptx};
+use super::{Copied, Details, Executor, Reading, Recording, ptx};
 use crate::error::{Bytes, Error, Result};
 use errors::{no_gpu, refused};
 use graphs::Recorder;
 use modules::{Function, Loaded, Target};
 use pool::Pool;
 use reading::Pinned;
+use staging::Staging;
 
 /// Which GPU, and what it runs.
 ///
@@ -65,6 +67,7 @@ pub(super) struct Cuda {
     loaded: Mutex<Loaded>,
     pool: Mutex<Pool>,
     pinned: Mutex<Pinned>,
+    staging: Mutex<Staging>,
 }
 
 impl Cuda {
@@ -104,7 +107,9 @@ impl Cuda {
         };
         let (loaded, pinned) = (Mutex::new(Loaded::new(Arc::clone(&context))), Mutex::default());
         let pool = Mutex::new(Pool::from_environment());
-        let cuda = Self { context, stream, name, driver_version, compute, limits, recorder, loaded, pool, pinned };
+        let staging = Mutex::default();
+        let cuda =
+            Self { context, stream, name, driver_version, compute, limits, recorder, loaded, pool, pinned, staging };
         cuda.loaded().add_foreign(&modules)?;
         Ok(cuda)
     }
@@ -140,6 +145,10 @@ impl Cuda {
         self.pinned.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn staging(&self) -> MutexGuard<'_, Staging> {
+        self.staging.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Gives all kept memory back to the driver, which waits for the launches that may use it; whether there was any.
     fn release(&self) -> bool {
         let mut released = false;
@@ -161,6 +170,8 @@ impl Drop for Cuda {
             self.release();
             // SAFETY: launches and copies have ended: their memory was just freed, and freeing waits for them.
             unsafe {
+                let staged = self.staging().take();
+                staged.into_iter().for_each(|block| self.pinned().give(block));
                 self.pinned().free();
                 self.loaded().unload();
             }
@@ -210,7 +221,7 @@ impl Executor for Cuda {
         if let Some(address) = self.pool().take(bytes) {
             return Ok(address);
         }
-        // SAFETY: the size is not zero; the memory is written before it is read, by `Device`'s contract.
+        // SAFETY: the size is not zero; the memory has values, whatever they are.
         let allocate = || unsafe { result::malloc_sync(bytes) };
         let allocated = match allocate() {
             // What is kept may be in the way.
@@ -244,6 +255,10 @@ impl Executor for Cuda {
     }
 
     unsafe fn write(&self, address: u64, bytes: &[u8]) -> Result<()> {
+        if bytes.len() <= staging::BYTES {
+            // SAFETY: the caller's promise.
+            return unsafe { staging::begin(self, address, bytes) };
+        }
         self.enter()?;
         // SAFETY: the region is the caller's, and `bytes` lives until the copy has ended, which is waited for.
         unsafe { result::memcpy_htod_async(address, bytes, self.stream.cu_stream()) }
@@ -260,6 +275,12 @@ impl Executor for Cuda {
     }
 
     unsafe fn begin_read<'a>(&'a self, address: u64, bytes: usize) -> Result<Box<dyn Reading + 'a>> {
+        if bytes > reading::MOST {
+            let mut copied = vec![0; bytes];
+            // SAFETY: the caller's promise.
+            unsafe { self.read(address, &mut copied)? };
+            return Ok(Box::new(Copied(copied)));
+        }
         // SAFETY: the caller's promise.
         unsafe { reading::begin(self, address, bytes) }
     }
@@ -329,7 +350,10 @@ impl Executor for Cuda {
     }
 
     fn synchronize(&self) -> Result<()> {
-        self.stream.synchronize().map_err(self.refused("wait for what was launched"))
+        let begun = self.staging().begun();
+        self.stream.synchronize().map_err(self.refused("wait for what was launched"))?;
+        self.staging().waited(begun);
+        Ok(())
     }
 }
 

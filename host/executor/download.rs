@@ -9,7 +9,8 @@ use crate::error::Result;
 
 /// The first values of a buffer, as they were when this was asked for; they may be used when they were waited for.
 pub(crate) struct Download<'a, T: DeviceCopy> {
-    reading: Box<dyn Reading + 'a>,
+    /// Unless there are none.
+    reading: Option<Box<dyn Reading + 'a>>,
     _values: PhantomData<T>,
 }
 
@@ -20,15 +21,18 @@ impl Device {
     /// If a launch failed, or the driver fails.
     ///
     /// # Panics
-    /// If the buffer is another device's, or shorter, or `len` is 0.
+    /// If the buffer is another device's, or shorter.
     pub(crate) fn begin_download<T: DeviceCopy>(&self, buffer: &Buffer<T>, len: usize) -> Result<Download<'_, T>> {
         let region = buffer.region();
         assert_eq!(region.owner, self.number(), "the buffer belongs to another device");
-        assert!((1..=region.len).contains(&len), "the buffer has {} values, not {len}", region.len);
+        assert!(len <= region.len, "the buffer has {} values, not {len}", region.len);
+        if len == 0 {
+            return Ok(Download { reading: None, _values: PhantomData });
+        }
         self.count_download();
-        // SAFETY: the region is the buffer's, and every buffer is written when it is made.
+        // SAFETY: the region is the buffer's, and memory has values from its allocation on.
         let reading = unsafe { self.executor().begin_read(region.address, len * size_of::<T>())? };
-        Ok(Download { reading, _values: PhantomData })
+        Ok(Download { reading: Some(reading), _values: PhantomData })
     }
 }
 
@@ -39,7 +43,8 @@ impl<T: DeviceCopy> Download<'_, T> {
     /// If a launch before them failed, or the driver fails.
     pub(crate) fn wait(self) -> Result<Vec<T>> {
         let mut values: Vec<T> = Vec::new();
-        self.reading.wait(&mut |bytes| {
+        let Some(reading) = self.reading else { return Ok(values) };
+        reading.wait(&mut |bytes| {
             let len = bytes.len() / size_of::<T>();
             values.reserve_exact(len);
             // SAFETY: there is room for `len` values, all of whose bits are then set; any bits are a value of

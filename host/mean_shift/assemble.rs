@@ -11,7 +11,7 @@ use super::prepare::Prepared;
 use super::seeds::every_point;
 use crate::error::{Error, Result};
 use crate::executor::nvtx::Range;
-use crate::executor::{Buffer, Device};
+use crate::executor::{Buffer, Device, Download};
 
 /// A cluster.
 ///
@@ -120,14 +120,35 @@ impl MeanShift {
     }
 }
 
+/// Modes on their way to the host.
+pub struct Arriving<'a> {
+    sizes: Download<'a, u32>,
+    totals: Download<'a, f64>,
+    positions: Download<'a, f32>,
+    centres: Download<'a, f32>,
+    d: usize,
+}
+
 impl Assembled {
+    /// Begins to copy the modes to the host.
+    pub fn begin_modes<'a>(&self, device: &'a Device) -> Result<Arriving<'a>> {
+        let Groups { count, d, sizes, totals, means } = &self.groups;
+        Ok(Arriving {
+            sizes: device.begin_download(sizes, *count)?,
+            totals: device.begin_download(totals, *count)?,
+            positions: device.begin_download(means, count * d)?,
+            centres: device.begin_download(&self.centres, count * d)?,
+            d: *d,
+        })
+    }
+}
+
+impl Arriving<'_> {
     /// The modes, in the coordinates of the data.
-    pub fn modes(&self, device: &Device, prepared: &Prepared) -> Result<Vec<Mode>> {
-        let d = self.groups.d;
-        let sizes = device.download(&self.groups.sizes)?;
-        let totals = device.download(&self.groups.totals)?;
-        let positions = device.download(&self.groups.means)?;
-        let centres = device.download(&self.centres)?;
+    pub fn modes(self, prepared: &Prepared) -> Result<Vec<Mode>> {
+        let Self { sizes, totals, positions, centres, d } = self;
+        let (sizes, totals) = (sizes.wait()?, totals.wait()?);
+        let (positions, centres) = (positions.wait()?, centres.wait()?);
         let scaling = &prepared.scaling;
         let mode = |k: usize| {
             let position = scaling.unscaled(&positions[k * d..][..d]);

@@ -225,9 +225,13 @@ impl MeanShift {
 
         let start = Instant::now();
         let range = Range::begin(c"download");
-        let labels = device.download(&assembled.labels)?.into_iter().map(u32::cast_signed).collect();
-        let modes = assembled.modes(device, &prepared)?;
-        let queries = self.queries(device, &ends)?;
+        // All copies are begun before one is waited for.
+        let labels = device.begin_download(&assembled.labels, n)?;
+        let modes = assembled.begin_modes(device)?;
+        let details = device.begin_download(&ends.details, ends.details.len())?;
+        let labels = labels.wait()?.into_iter().map(u32::cast_signed).collect();
+        let modes = modes.modes(&prepared)?;
+        let queries = self.queries(&details.wait()?, &ends);
         drop(range);
         let phases = Phases { prepare, iterate, label, download: start.elapsed() };
         let all = || queries.iter().map(|query| u64::from(query.iterations) * n as u64).sum();
@@ -329,9 +333,8 @@ impl MeanShift {
     }
 
     /// What became of each query.
-    fn queries(&self, device: &Device, ends: &Ends) -> Result<Vec<Query>> {
+    fn queries(&self, details: &[f32], ends: &Ends) -> Vec<Query> {
         let (m, stride) = (ends.queries.m as usize, ends.queries.stride as usize);
-        let details = device.download(&ends.details)?;
         let (unscaled, tolerance) = (self.unscaled(), self.scaled_tolerance());
         let all = ends.history.len() as u32;
         let query = |i: usize| {
@@ -339,6 +342,6 @@ impl MeanShift {
             let iterations = if self.form == Form::Standard { details[2 * stride + i].to_bits() } else { all };
             Query { iterations, last_shift: unscaled(squared), converged: squared <= tolerance }
         };
-        Ok((0..m).map(query).collect())
+        (0..m).map(query).collect()
     }
 }

@@ -232,7 +232,7 @@ impl Field {
     /// The state of a run of one iteration, for m queries.
     pub fn one_step(&self, m: u32) -> Result<Buffer<u32>> {
         let mut state = self.device.zeros(HISTORY + 1)?;
-        self.device.launch(begin::launch(&mut self.device.zeros(m as usize)?, &mut state, m))?;
+        self.device.launch(begin::launch(&mut self.device.room(m as usize)?, &mut state, m))?;
         Ok(state)
     }
 
@@ -286,7 +286,7 @@ impl Field {
         let mut odd = device.zeros(d * stride)?;
         let mut sums = device.zeros(2 * stride)?;
         let mut run = Run::new(device, options, watch)?;
-        device.launch(begin::launch(&mut device.zeros(n)?, &mut run.state, self.n))?;
+        device.launch(begin::launch(&mut device.room(n)?, &mut run.state, self.n))?;
         let sizes = Sizes { n: self.n, d: self.d, stride: self.stride, query_stride: self.stride, most: self.n };
         let (mut rounds, mut tensor) = (Rounds::new(device, run.limit), Tensor::of_points(self)?);
         let Pairs { step: of_pairs, mut slices, few } = self.pairs(self.n, tensor.as_ref())?;
@@ -337,7 +337,7 @@ impl Field {
         let mut sums = device.zeros(2 * stride)?;
         let mut ends = device.zeros(d * stride)?;
         let mut details = device.zeros(3 * stride)?;
-        let mut ids = [device.zeros(m)?, device.zeros(m)?];
+        let mut ids = [device.room(m)?, device.room(m)?];
         let anywhere = device.zeros(0)?;
         let mut run = Run::new(device, options, watch)?;
         device.launch(begin::launch(&mut ids[0], &mut run.state, queries.m))?;

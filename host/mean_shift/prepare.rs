@@ -40,7 +40,7 @@ impl Scaling {
     pub fn columns(&self, device: &Device, rows: &Buffer<f32>, centre: &[f64], n: usize) -> Result<Buffer<f32>> {
         let (d, stride) = (self.factors.len(), Queries::stride_of(n));
         let (n32, d32, stride32) = (n as u32, d as u32, stride as u32);
-        let mut columns = device.zeros(stride * d)?;
+        let mut columns = device.room(stride * d)?;
         match self.sphere {
             Some(radius) => {
                 let centre = device.upload(centre)?;
@@ -115,7 +115,7 @@ impl Scaling {
         }
         let (n, ones) = (rows.len() / d, vec![1.0_f32; d]);
         let stride = Queries::stride_of(n);
-        let mut columns = device.zeros(stride * d)?;
+        let mut columns = device.room(stride * d)?;
         let (about, ones) = (device.upload(&about)?, device.upload(&ones)?);
         device.launch(to_columns::launch(&about, &ones, &mut columns, n as u32, d as u32, stride as u32))?;
         Ok(Some(Queries::new(columns, n, stride)))

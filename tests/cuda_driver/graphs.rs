@@ -4,12 +4,15 @@ use serde_json::Value;
 
 use crate::{Outcome, clusters, has_ptx, report, run};
 
+/// Labels, four lists about the modes, and what became of the queries: asked for one after the other, then waited for.
+const RESULTS: usize = 6;
+
 /// What a run of so many iterations at most asked of the driver.
 struct Asked {
     report: Value,
     /// How many launches each graph had that was launched.
     graphs: Vec<usize>,
-    /// Looks at how far a run is that were asked for before they were waited for.
+    /// Looks at how far a run is that were asked for before they were waited for, which the results are, too.
     looks: usize,
     /// Copies that were waited for at once, of which a look may be one.
     copies: usize,
@@ -22,7 +25,7 @@ fn asked(args: &[&str], iterations: usize) -> Asked {
     let nodes = |line: &&str| line.split(' ').next().and_then(|number| number.parse().ok()).expect("a number");
     Asked {
         graphs: lines("graph of ").iter().map(nodes).collect(),
-        looks: lines("wait for an event").len(),
+        looks: lines("wait for an event").len() - RESULTS,
         copies: lines("wait for a stream").len(),
         report: report(&outcome),
     }

@@ -274,10 +274,10 @@ fn kernels_that_fail() {
     if has_ptx() {
         // The host may launch more before it is told, until it next waits. The kernel that is named is then the
         // last of those that ran, never one that the driver did not take.
-        // The points and their copy take two launches, which are waited for; then come a run's begin, two steps, and
-        // rounds of eight, which are replayed.
+        // The points and their copy take two launches; then come a run's begin, eight steps, a look, which is the first to wait,
+        // and rounds of eight, which are replayed.
         let [first, step] = ["to_columns", "shift_gaussian_few_2"];
-        for (which, kernel) in [("", first), ("-soon", first), ("-4", step), ("-19", step)] {
+        for (which, kernel) in [("", step), ("-soon", first), ("-4", step), ("-19", step)] {
             let what = format!("a kernel failed on the GPU ({kernel} was launched last)");
             let words = "CUDA_ERROR_ILLEGAL_ADDRESS (an illegal memory access was encountered)";
             let outcome = run(&format!("kernel-fails{which}"), "cuda", &["--tolerance", "0"]);

@@ -15,8 +15,11 @@ use crate::executor::Reading;
 /// The fewest bytes that are pinned: a page.
 const LEAST: usize = 4096;
 
+/// The most bytes that are copied so: what is pinned is kept, and the driver's own way takes no longer for many.
+pub(super) const MOST: usize = 1 << 20;
+
 /// Pinned memory of the host.
-struct Block {
+pub(super) struct Block {
     start: NonNull<u8>,
     bytes: usize,
 }
@@ -24,13 +27,21 @@ struct Block {
 // SAFETY: the memory is this block's alone, and not a thread's.
 unsafe impl Send for Block {}
 
+impl Block {
+    /// All of it, of which no copy is under way that is changed or changes it.
+    pub(super) fn bytes_mut(&mut self) -> &mut [u8] {
+        // SAFETY: the driver gave so many bytes, which were set to zeros then, to this block alone.
+        unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr(), self.bytes) }
+    }
+}
+
 /// Pinned memory that nobody uses.
 #[derive(Default)]
 pub(super) struct Pinned(Vec<Block>);
 
 impl Pinned {
     /// A block of at least so many bytes; the context is current.
-    fn take(&mut self, bytes: usize) -> std::result::Result<Block, DriverError> {
+    pub(super) fn take(&mut self, bytes: usize) -> std::result::Result<Block, DriverError> {
         if let Some(place) = self.0.iter().position(|block| block.bytes >= bytes) {
             return Ok(self.0.swap_remove(place));
         }
@@ -42,6 +53,11 @@ impl Pinned {
         // SAFETY: the driver gave so many bytes.
         unsafe { start.as_ptr().write_bytes(0, bytes) };
         Ok(Block { start, bytes })
+    }
+
+    /// Takes a block back.
+    pub(super) fn give(&mut self, block: Block) {
+        self.0.push(block);
     }
 
     /// Gives all of it back to the driver.

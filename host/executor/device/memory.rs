@@ -96,6 +96,26 @@ impl Device {
         Ok(buffer)
     }
 
+    /// A buffer of `len` values that are whatever the memory has: for what a launch writes whole before anything reads it. It
+    /// saves the clearing, a call of the driver's for each buffer. The interpreter has an error for whoever reads what was
+    /// never written.
+    ///
+    /// ```
+    /// # use modeseek::Device;
+    /// let device = Device::processor()?;
+    /// let (rows, factors) = (device.upload(&[1.0_f32, 2.0])?, device.upload(&[3.0_f32, 4.0])?);
+    /// let mut columns = device.room(64)?;
+    /// device.launch(gpu::layout::to_columns::launch(&rows, &factors, &mut columns, 1, 2, 32))?;
+    /// assert_eq!(device.download_first(&columns, 2)?, [3.0, 0.0]);
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If there is not enough memory, or the driver fails.
+    pub fn room<T: DeviceCopy>(&self, len: usize) -> Result<Buffer<T>> {
+        Buffer::allocate(self, len)
+    }
+
     /// The values of a buffer, after everything that was launched before.
     ///
     /// ```
@@ -140,7 +160,7 @@ impl Device {
         let mut values = Vec::with_capacity(len);
         if len > 0 {
             self.count_download();
-            // SAFETY: the region is the buffer's, and every buffer is written when it is made. The vector
+            // SAFETY: the region is the buffer's, and memory has values from its allocation on. The vector
             // has room for `len` values, all of whose bits are then set; any bits are a value.
             unsafe {
                 let start: *mut T = values.as_mut_ptr();

@@ -84,7 +84,7 @@ impl Field {
     ) -> Result<Ends> {
         let mut sums = device.zeros(2 * points.stride as usize)?;
         let mut run = Run::new(device, options, watch)?;
-        device.launch(begin::launch(&mut device.zeros(points.m as usize)?, &mut run.state, points.m))?;
+        device.launch(begin::launch(&mut device.room(points.m as usize)?, &mut run.state, points.m))?;
         let limit = run.limit as u32;
         // Points may leave their blocks in each iteration, and then need others before the next.
         let mut rounds = match self.plan() {
@@ -154,7 +154,7 @@ fn climb_by(
 ) -> Result<Ends> {
     let mut details = device.zeros(3 * queries.stride as usize)?;
     let mut run = Run::new(device, options, watch)?;
-    device.launch(begin::launch(&mut device.zeros(queries.m as usize)?, &mut run.state, queries.m))?;
+    device.launch(begin::launch(&mut device.room(queries.m as usize)?, &mut run.state, queries.m))?;
     for round in 1.. {
         // No query is ahead of the others when the host looks.
         let limit = (run.limit as u32).min(round * AT_ONCE);

@@ -346,7 +346,9 @@ impl DensityField {
         let found = components(device, at_rest, 2.0, None, radius)?;
         let groups = tally(device, &found.ids, found.count, at_rest, Some(&masses))?;
         let groups = order(device, &groups, 1)?.groups;
-        let (positions, weights) = (device.download(&groups.means)?, device.download(&groups.totals)?);
+        let positions = device.begin_download(&groups.means, groups.count * d)?;
+        let weights = device.begin_download(&groups.totals, groups.count)?;
+        let (positions, weights) = (positions.wait()?, weights.wait()?);
         let scaling = self.scaling();
         let modes = positions.chunks(d).zip(weights).map(|(position, weight)| FieldMode {
             position: scaling.unscaled(position),

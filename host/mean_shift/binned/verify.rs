@@ -48,8 +48,10 @@ pub fn sampled_error(
     let mut details = device.zeros(3 * stride)?;
     let mut state = exact.one_step(count as u32)?;
     field.climb(device, &mut sample, &mut details, &mut state, (1, 1, 0.0))?;
-    let (here, there) = (device.download(&sample.columns)?, device.download(&stepped.next)?);
-    let sums = device.download_first(&stepped.sums, count)?;
+    let len = sample.columns.len();
+    let (here, there) = (device.begin_download(&sample.columns, len)?, device.begin_download(&stepped.next, len)?);
+    let sums = device.begin_download(&stepped.sums, count)?;
+    let (here, there, sums) = (here.wait()?, there.wait()?, sums.wait()?);
     let apart =
         |i: usize| (0..d).map(|c| f64::from(here[c * stride + i] - there[c * stride + i]).powi(2)).sum::<f64>().sqrt();
     // A query out of reach of all points does not move, or moves by what counts for nothing.

@@ -80,12 +80,12 @@ pub fn components(
     if !(radius > 0.0 && radius.is_finite()) {
         return Err(Error::Option { option: "the merging radius", value: radius.to_string(), must: "positive" });
     }
-    let mut parents = device.zeros(ends.n)?;
+    let mut parents = device.room(ends.n)?;
     let leader_of = leaders(device, ends, p, support, radius, &mut parents)?;
     join(device, ends, p, radius, &leader_of, &mut parents)?;
 
-    let mut root_of = device.zeros(ends.n)?;
-    let mut flags = device.zeros(ends.n)?;
+    let mut root_of = device.room(ends.n)?;
+    let mut flags = device.room(ends.n)?;
     device.launch(component_roots::launch(&leader_of, &mut parents, &mut root_of, &mut flags, n))?;
     let total = scan(device, &mut flags)?;
     // What the leaders were is not needed any more.
@@ -115,7 +115,7 @@ fn leaders(
     let capacity = capacity(ends.n);
     let mut slots = device.zeros(capacity)?;
     let mut firsts = device.zeros(capacity)?;
-    let mut slot_of = device.zeros(ends.n)?;
+    let mut slot_of = device.room(ends.n)?;
     let everywhere = device.zeros(0)?;
     device.launch(claim_cells::launch(
         ends.values,
@@ -129,7 +129,7 @@ fn leaders(
         capacity as u32,
         inverse_side(radius * LEADER_FRACTION, ends.d, p),
     ))?;
-    let mut leader_of = device.zeros(ends.n)?;
+    let mut leader_of = device.room(ends.n)?;
     device.launch(component_leaders::launch(&slot_of, &firsts, &mut leader_of, parents, n))?;
     Ok(leader_of)
 }
@@ -157,7 +157,7 @@ fn join(
     let capacity = capacity(ends.n);
     let mut slots = device.zeros(capacity)?;
     let mut heads = device.zeros(capacity)?;
-    let mut next = device.zeros(ends.n)?;
+    let mut next = device.room(ends.n)?;
     device.launch(link_leaders::launch(
         ends.values,
         leader_of,

@@ -46,11 +46,11 @@ pub(super) struct Ordered<'a> {
 pub(super) fn sort(device: &Device, n: u32, by: &Ordered<'_>) -> Result<Buffer<u32>> {
     let &Ordered { keys, positions, d, steps: (item, coordinate), descending } = by;
     let descending = u32::from(descending);
-    let mut order = device.zeros(n as usize)?;
+    let mut order = device.room(n as usize)?;
     device.launch(sort_runs::launch(keys, positions, &mut order, n, d, item, coordinate, descending))?;
     let mut run = RUN as u32;
     if run < n {
-        let mut merged = device.zeros(n as usize)?;
+        let mut merged = device.room(n as usize)?;
         while run < n {
             let (from, to) = (&order, &mut merged);
             device.launch(merge_runs::launch(keys, positions, from, to, n, d, item, coordinate, descending, run))?;
@@ -84,12 +84,12 @@ pub(super) fn sort(device: &Device, n: u32, by: &Ordered<'_>) -> Result<Buffer<u
 pub fn order(device: &Device, groups: &Groups, minimum_size: usize) -> Result<Order> {
     let d = groups.d;
     let n = count(groups.count, "groups")?;
-    let mut label_of = device.zeros(groups.count)?;
+    let mut label_of = device.room(groups.count)?;
     if n == 0 {
-        return Ok(Order { groups: Groups::zeros(device, 0, d)?, label_of });
+        return Ok(Order { groups: Groups::room(device, 0, d)?, label_of });
     }
     let minimum = u32::try_from(minimum_size).unwrap_or(u32::MAX);
-    let mut keys = device.zeros(groups.count)?;
+    let mut keys = device.room(groups.count)?;
     let mut kept = device.zeros(1)?;
     device.launch(group_keys::launch(&groups.totals, &groups.sizes, &mut keys, &mut kept, n, minimum))?;
     let by = Ordered { keys: &keys, positions: &groups.means, d: d as u32, steps: (d as u32, 1), descending: false };
@@ -97,7 +97,7 @@ pub fn order(device: &Device, groups: &Groups, minimum_size: usize) -> Result<Or
     device.launch(label_groups::launch(&sequence, &kept, &mut label_of, n))?;
     // Every group has a point at least.
     let kept = if minimum <= 1 { groups.count } else { device.download(&kept)?[0] as usize };
-    let mut ordered = Groups::zeros(device, kept, d)?;
+    let mut ordered = Groups::room(device, kept, d)?;
     device.launch(permute_groups::launch(
         &sequence,
         &groups.sizes,
@@ -128,7 +128,7 @@ pub fn order(device: &Device, groups: &Groups, minimum_size: usize) -> Result<Or
 /// # Errors
 /// Too little memory; whatever the device reports.
 pub fn relabel(device: &Device, ids: &Buffer<u32>, label_of: &Buffer<u32>) -> Result<Buffer<u32>> {
-    let mut labels = device.zeros(ids.len())?;
+    let mut labels = device.room(ids.len())?;
     device.launch(gpu::order::relabel::launch(ids, label_of, &mut labels, count(ids.len(), "points")?))?;
     Ok(labels)
 }

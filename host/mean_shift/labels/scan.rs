@@ -46,7 +46,7 @@ impl ScanRoom {
     /// For n values at most.
     pub fn new(device: &Device, n: usize) -> Result<Self> {
         let runs = if is_one_scan(n) { 0 } else { n.div_ceil(RUN) };
-        Ok(Self { total: device.zeros(1)?, starts: device.zeros(runs)? })
+        Ok(Self { total: device.room(1)?, starts: device.room(runs)? })
     }
 
     /// [`scan`] of the first n values.

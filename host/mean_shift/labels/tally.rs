@@ -41,9 +41,9 @@ impl Groups {
     ///
     /// # Errors
     /// If there is too little.
-    pub(super) fn zeros(device: &Device, count: usize, d: usize) -> Result<Self> {
-        let (sizes, totals) = (device.zeros(count)?, device.zeros(count)?);
-        Ok(Self { count, d, sizes, totals, means: device.zeros(count * d)? })
+    pub(super) fn room(device: &Device, count: usize, d: usize) -> Result<Self> {
+        let (sizes, totals) = (device.room(count)?, device.room(count)?);
+        Ok(Self { count, d, sizes, totals, means: device.room(count * d)? })
     }
 }
 
@@ -87,7 +87,10 @@ pub fn tally(
 ) -> Result<Groups> {
     let Sizes { n, d, stride } = points.sizes()?;
     let groups = count(count_of_groups, "groups")?;
-    let mut found = Groups::zeros(device, count_of_groups, points.d)?;
+    let (totals, means) = (device.room(count_of_groups)?, device.room(count_of_groups * points.d)?);
+    // Sizes are added up.
+    let mut found =
+        Groups { count: count_of_groups, d: points.d, sizes: device.zeros(count_of_groups)?, totals, means };
     if groups == 0 {
         return Ok(found);
     }
