@@ -2,6 +2,7 @@
 
 use cuda_std::machine::MachineKind;
 use gpu::matmul::product;
+use gpu::matmul_skinny::MOST;
 use gpu::matmul_tensor::{Bf16, Operand, Tf32, matmul_bf16, matmul_tf32, padded, width_of};
 use gpu::matmul_wgmma::{self, matmul_wgmma_bf16, matmul_wgmma_tf32};
 use gpu::matmul_wgmma_split::matmul_wgmma_f32;
@@ -48,6 +49,19 @@ impl Precision {
         };
         let has_cores = device.machine() == MachineKind::Gpu && device.has(kernel);
         if has_cores { self } else { Self::F32 }
+    }
+
+    /// The precision that is likely to be the fastest for n columns if this one is allowed: with few, rounding A takes longer than
+    /// multiplying it as it is.
+    ///
+    /// ```
+    /// use modeseek::product::Precision;
+    ///
+    /// assert_eq!([10, 100].map(|n| Precision::Tf32.suiting(n)), [Precision::F32, Precision::Tf32]);
+    /// ```
+    #[must_use]
+    pub fn suiting(self, n: u32) -> Self {
+        if n as usize <= MOST { Self::F32 } else { self }
     }
 }
 
@@ -116,11 +130,11 @@ impl Instruction {
 /// Columns of C from which on products are made by warpgroups, unless asked: half of the 256 that a block makes, or all.
 const FEWEST_COLUMNS: u32 = 128;
 
-/// C = A B with A m x k, B k x n, and C m x n, all by rows, by the [instruction that suits](Instruction::suiting) the sizes, or the
-/// one that the device has.
+/// C = A B with A m x k, B k x n, and C m x n, all by rows, in the [precision](Precision::suiting) and by the
+/// [instruction](Instruction::suiting) that suit the sizes, or those that the device has.
 ///
 /// # Precision
-/// With u = 0, 2^-11 or 2^-8 of the [`Precision`] that the device has, `C[i, j]` is off by at most
+/// With u = 0, 2^-11 or 2^-8 of the [`Precision`] that is taken, `C[i, j]` is off by at most
 /// `(2 u + u^2 + (k + 1) 2^-23) sum_l |A[i, l] B[l, j]|`; in f32 by `wgmma`, by `(min(k, 32) + 6 + k / 17) 2^-23` of that sum, if A
 /// and B are finite. Otherwise f32 by `wgmma` has NaN in rows and columns of which a number is infinite or none.
 ///
@@ -147,7 +161,8 @@ pub fn matmul(
     [m, n, k]: [u32; 3],
     precision: Precision,
 ) -> Result<Buffer<f32>> {
-    matmul_by(device, a, b, [m, n, k], precision, Instruction::suiting([m, n, k], precision.on(device)))
+    let precision = precision.suiting(n).on(device);
+    matmul_by(device, a, b, [m, n, k], precision, Instruction::suiting([m, n, k], precision))
 }
 
 /// The same by an instruction, or by the one that the device has.

@@ -180,8 +180,13 @@ pub fn products_by_an_instruction(device: &Device) {
         let c = matmul_by(device, &left, &right, [40, 66, 70], precision, Instruction::Warpgroup).unwrap();
         let bound = 70.0 * (2.0 * u + u * u + 71.0 * 2.0 * ROUNDING);
         assert_close(&device.download(&c).unwrap(), &expected, |_| bound, &format!("{precision:?}"));
-        // Without a word of it, by warpgroups where a block of theirs has columns enough; in f32, where there is enough in all.
+        // Few columns are not rounded.
+        let few = [20, 10, 33];
+        let unasked = matmul(device, &left, &right, few, precision).unwrap();
+        let asked = matmul_by(device, &left, &right, few, Precision::F32, Instruction::Warp).unwrap();
         let bits = |c: &Buffer<f32>| device.download(c).unwrap().into_iter().map(f32::to_bits).collect::<Vec<u32>>();
+        assert_eq!(bits(&unasked), bits(&asked), "{precision:?}, {few:?}");
+        // Without a word of it, by warpgroups where a block of theirs has columns enough; in f32, where there is enough in all.
         let wide = if precision == Precision::F32 { Instruction::Warp } else { Instruction::Warpgroup };
         for (sizes, instruction) in [([40, 66, 70], Instruction::Warp), ([20, 140, 33], wide)] {
             let unasked = matmul(device, &left, &right, sizes, precision).unwrap();
