@@ -2,32 +2,39 @@
 //!
 //! `split_rows_bf16` (split_rows.rs) makes three of bf16, `high + middle + low`, of each number of A and of B, exactly. Of the nine
 //! products of two numbers' parts six are made, those that are not below 2^-23 of the whole. Tensor cores make
-//! 15 times as many products of bf16 as a multiprocessor makes multiply-adds of f32, so that six for one are 2.5 times as fast.
+//! 15 times as many products of bf16 as there are multiply-adds of f32 in the same time, so that six for one are 2.5 times as fast.
 //!
-//! A block makes 128 x 128 of C: two warpgroups, 64 x 128 each:
+//! A block makes 128 x 128 of C: two warpgroups, 64 x 128 each, of which a thread has 64 sums three times:
 //!
 //! ```text
 //! four tiles of 32 numbers a row, in parts, of A and Bt in shared memory, 48 KiB each:
 //!     two are copied, one is multiplied, and of one the last products may still run
 //! for each 32 numbers of the rows:
 //!     wait for the tile, publish it; barrier
+//!     begin large = high high'
+//!     begin small += high middle'
 //!     begin the copy of the tile after the next, over the one before the last
-//!     begin high low', low high', middle middle'
-//!     wait for the products of the tile before; sums += those
-//!     begin high middle', middle high', high high'
+//!     begin small += middle high' + middle middle'
+//!     wait for large; sums += large
+//!     begin small += high low' + low high'
+//! C = sums + small
 //! ```
 //!
-//! Products of a tile go to registers of their own, 64 a thread, at turns to two sets of them, so that f32 adds one while tensor cores
-//! make the other. A warp that begins products is held until the tensor cores have taken all but the last few: the additions,
-//! and the barrier, are done while those are multiplied.
+//! Tensor cores cut off where f32 would round, always towards zero, and over many tiles that adds up. So of the largest products, and
+//! of no others, each tile's are summed from zero and then added as f32 adds; the others, a 2^-7th of the whole, stay in
+//! the tensor cores' sums from the first tile to the last. A warp that begins products is held until the tensor cores
+//! have taken all but the last two: barrier, copies and additions stand behind two products each, and run meanwhile.
+//!
+//! Sums that are under way at the end of a turn (`small`) may be touched by nothing but products in the next one, or ptxas makes all
+//! products one after the other; hence not two sets of sums for all products of a tile, at turns (docs/performance/products.md).
 //!
 //! Blocks share what they read as those of matmul_wgmma.rs.
 //!
 //! # Precision
-//! What is left out, `middle low'`, `low middle'` and `low low'`, is at most (1 + 2^-8) 2^-23 of a product. Tensor cores cut off
-//! where f32 would round, up to 2^-23 of a sum for each number added to it; but they sum 32 products at a time only, small parts first.
-//! Those sums are added as f32 adds. In all `C[i, j]` is off by at most `(min(k, 32) + 6 + k / 64) 2^-23` of
-//! `sum_l |A[i, l] B[l, j]|`. A and B are finite, or the sums that they belong to are not numbers: f32 would make infinities of some.
+//! What is left out, `middle low'`, `low middle'` and `low low'`, is at most (1 + 2^-8) 2^-23 of a product. A tensor core's sum is off by
+//! up to 2^-23 of itself for each number added to it, f32's by 2^-24. With 32 products at a time, k / 32 additions, and 5 k
+//! products of the small parts, `C[i, j]` is off by at most `(min(k, 32) + 6 + k / 17) 2^-23` of `sum_l |A[i, l] B[l, j]|`.
+//! A and B are finite, or the sums that they belong to are not: NaN, where f32 may make an infinity.
 
 use cuda_std::copy;
 use cuda_std::prelude::*;
@@ -185,7 +192,6 @@ pub unsafe fn matmul_wgmma_f32(a: &[u32], b: &[u32], mut c: DisjointMut<f32>, m:
         unsafe {
             let stage = base.add(tile % STAGES * (2 * TILE_BYTES));
             let parts = Parts { a: stage.add(half), b: stage.add(TILE_BYTES) };
-            // What is not a product stands in three places, each behind two products that are still to be made.
             let large = parts.begin_large();
             small = parts.begin_small(small, 0, 1);
             begin(tile + 2);
