@@ -31,7 +31,7 @@ pub struct Buffer<T: DeviceCopy> {
 }
 
 impl<T: DeviceCopy> Buffer<T> {
-    /// Memory whose values are whatever it has.
+    /// Memory whose contents are yet to be written: on a processor the caller does so at once.
     pub(super) fn allocate(device: &Device, len: usize) -> Result<Self> {
         let bytes = len as u128 * size_of::<T>() as u128;
         let address = match usize::try_from(bytes) {

@@ -1,6 +1,6 @@
 //! The processor as an executor: host memory, and the simulated GPU of `cpu_executor`.
 
-use std::alloc::{Layout, alloc_zeroed, dealloc};
+use std::alloc::{Layout, alloc, dealloc};
 use std::num::NonZero;
 
 use cpu_executor::CpuExecutor;
@@ -105,7 +105,7 @@ impl Executor for Cpu {
 
     fn allocate(&self, bytes: usize) -> Result<u64> {
         // SAFETY: the size is not zero.
-        let start = unsafe { alloc_zeroed(layout(bytes)) };
+        let start = unsafe { alloc(layout(bytes)) };
         if start.is_null() {
             return Err(Error::Memory {
                 device: self.describe(),

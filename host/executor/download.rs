@@ -30,7 +30,7 @@ impl Device {
             return Ok(Download { reading: None, _values: PhantomData });
         }
         self.count_download();
-        // SAFETY: the region is the buffer's, and memory has values from its allocation on.
+        // SAFETY: the region is the buffer's, and a processor's buffer is written when it is made.
         let reading = unsafe { self.executor().begin_read(region.address, len * size_of::<T>())? };
         Ok(Download { reading: Some(reading), _values: PhantomData })
     }

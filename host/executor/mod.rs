@@ -143,7 +143,8 @@ pub trait Executor: Send + Sync {
     /// Bytes of memory that are free now.
     fn available(&self) -> Result<usize>;
 
-    /// Takes memory, aligned to 256 bytes, with values that may be read, whatever they are. `bytes` is not zero.
+    /// Takes memory, aligned to 256 bytes. On a GPU it may be read, whatever it holds; a processor's is undefined until it is
+    /// written. `bytes` is not zero.
     fn allocate(&self, bytes: usize) -> Result<u64>;
 
     /// Gives memory back, when the launches and copies that use it have ended.

@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use cuda_std::launch::{DeviceCopy, DeviceSlice};
+use cuda_std::machine::MachineKind;
 
 use super::Device;
 use crate::error::{Bytes, Error, Result};
@@ -97,8 +98,8 @@ impl Device {
     }
 
     /// A buffer of `len` values that are whatever the memory has: for what a launch writes whole before anything reads it. It
-    /// saves the clearing, a call of the driver's for each buffer. The interpreter has an error for whoever reads what was
-    /// never written.
+    /// saves the clearing, a call of the driver's for each buffer; a processor's buffer is cleared all the same. The interpreter
+    /// has an error for whoever reads what was never written.
     ///
     /// ```
     /// # use modeseek::Device;
@@ -113,7 +114,8 @@ impl Device {
     /// # Errors
     /// If there is not enough memory, or the driver fails.
     pub fn room<T: DeviceCopy>(&self, len: usize) -> Result<Buffer<T>> {
-        Buffer::allocate(self, len)
+        // A processor's memory is Rust's, where nothing may be read that was not written.
+        if self.machine() == MachineKind::Gpu { Buffer::allocate(self, len) } else { self.zeros(len) }
     }
 
     /// The values of a buffer, after everything that was launched before.
@@ -160,7 +162,7 @@ impl Device {
         let mut values = Vec::with_capacity(len);
         if len > 0 {
             self.count_download();
-            // SAFETY: the region is the buffer's, and memory has values from its allocation on. The vector
+            // SAFETY: the region is the buffer's, and a processor's buffer is written when it is made. The vector
             // has room for `len` values, all of whose bits are then set; any bits are a value.
             unsafe {
                 let start: *mut T = values.as_mut_ptr();
