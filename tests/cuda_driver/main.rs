@@ -8,6 +8,7 @@ mod graphs;
 mod memory;
 mod ranges;
 mod shared_memory;
+mod staging;
 mod tuning;
 mod whole_run;
 

@@ -9,18 +9,23 @@ use modeseek::{Bandwidth, Device, Error, Form, MeanShift, Points};
 use crate::{has_ptx, stand_in};
 
 /// What the child runs under the stand-in.
-const CHILD: &str = "MODESEEK_TEST_OF_SHARED_MEMORY";
+pub(crate) const CHILD: &str = "MODESEEK_TEST_OF_SHARED_MEMORY";
 
 /// The program has no command that takes such kernels alone, so a test runs itself once more, with a stand-in that behaves like
 /// this as the driver. Gives what the stand-in wrote.
 fn again(test: &str, behaviour: &str) -> String {
+    again_whole(&format!("shared_memory::{test}"), behaviour)
+}
+
+/// The same of a test of any file.
+pub(crate) fn again_whole(test: &str, behaviour: &str) -> String {
     let folder = tempfile::tempdir().expect("a temporary folder");
     for name in ["libcuda.so", "libcuda.so.1"] {
         symlink(stand_in(), folder.path().join(name)).expect("a link");
     }
     let log = folder.path().join("log");
     let output = Command::new(std::env::current_exe().expect("the test is a file"))
-        .args(["--exact", &format!("shared_memory::{test}"), "--nocapture"])
+        .args(["--exact", test, "--nocapture"])
         .envs([(CHILD, behaviour), ("STAND_IN_DRIVER", behaviour)])
         .envs([("LD_LIBRARY_PATH", folder.path()), ("STAND_IN_LOG", &log)])
         .output()
