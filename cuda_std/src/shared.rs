@@ -131,6 +131,69 @@ impl SharedAddress {
         // SAFETY: the caller's promise.
         Self(unsafe { crate::words::shared_aligned(self.0, bytes) })
     }
+
+    /// The 16 bytes there, with one load.
+    ///
+    /// Where a compiler does not see that a pointer is one into shared memory, it makes a slower load through it, which this is not.
+    ///
+    /// ```
+    /// # use cpu_executor::{Cells, CpuExecutor};
+    /// use cuda_std::prelude::*;
+    /// use cuda_std::shared::SharedAddress;
+    ///
+    /// /// Four numbers a thread into shared memory, and out of it.
+    /// #[kernel(block = 32, grid = 1, require(out.len() == 32))]
+    /// pub unsafe fn sums(mut out: DisjointMut<u32>) {
+    ///     let cells = shared_array![[u32; 4]; 32];
+    ///     let t = thread::thread_idx_x();
+    ///     // SAFETY: 16 bytes of the thread's own, which are written before they are read.
+    ///     unsafe {
+    ///         let own = SharedAddress::of(cells.add(t as usize));
+    ///         own.write_16([t, 1, 2, 3]);
+    ///         out.write(t as usize, own.read_16().into_iter().sum());
+    ///     }
+    /// }
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut out = Cells::filled(0, 32);
+    /// # let executor = CpuExecutor::of_this_processor()?;
+    /// executor.run(sums::launch(&mut out))?;
+    /// assert_eq!(out.to_vec(), (6..38).collect::<Vec<u32>>());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Safety
+    /// The address is a multiple of 16, and nobody writes the 16 bytes there meanwhile.
+    #[inline(always)]
+    pub unsafe fn read_16(self) -> [u32; 4] {
+        // SAFETY: the caller's promise.
+        unsafe { crate::words::shared_read_16(self.0) }
+    }
+
+    /// Writes 16 bytes, with one store.
+    ///
+    /// ```
+    /// use cuda_std::prelude::*;
+    /// use cuda_std::shared::SharedAddress;
+    ///
+    /// /// Four zeros a thread, where `read_16` finds them.
+    /// #[kernel(block = 32, grid = 1)]
+    /// pub unsafe fn zeros(mut out: DisjointMut<f32>) {
+    ///     let cells = shared_array![[f32; 4]; 32];
+    ///     // SAFETY: 16 bytes of the thread's own.
+    ///     unsafe { SharedAddress::of(cells.add(thread::thread_idx_x() as usize)).write_16([0; 4]) };
+    /// }
+    /// # fn main() {}
+    /// ```
+    ///
+    /// # Safety
+    /// The address is a multiple of 16, and nobody else touches the 16 bytes there meanwhile.
+    #[inline(always)]
+    pub unsafe fn write_16(self, words: [u32; 4]) {
+        // SAFETY: the caller's promise.
+        unsafe { crate::words::shared_write_16(self.0, words) }
+    }
 }
 
 /// A static array in the block's shared memory: `shared_array![f32; 256]` is a `*mut f32` to 256

@@ -112,12 +112,59 @@ pub(crate) unsafe fn shared_aligned(address: SharedAddress, bytes: u32) -> Share
     address.next_multiple_of(bytes)
 }
 
+#[inline(always)]
+pub(crate) unsafe fn shared_read_16(from: SharedAddress) -> [u32; 4] {
+    let (a, b, c, d);
+    // SAFETY: the caller promises 16 bytes there.
+    unsafe {
+        asm!("ld.shared.v4.b32 {{{0}, {1}, {2}, {3}}}, [{4}];", out(reg32) a, out(reg32) b, out(reg32) c, out(reg32) d,
+            in(reg32) from, options(readonly, nostack, preserves_flags));
+    }
+    [a, b, c, d]
+}
+
+#[inline(always)]
+pub(crate) unsafe fn shared_write_16(to: SharedAddress, [a, b, c, d]: [u32; 4]) {
+    // SAFETY: the caller promises 16 bytes there.
+    unsafe {
+        asm!("st.shared.v4.b32 [{0}], {{{1}, {2}, {3}, {4}}};", in(reg32) to, in(reg32) a, in(reg32) b, in(reg32) c,
+            in(reg32) d, options(nostack, preserves_flags));
+    }
+}
+
 #[cfg(target_feature = "sm_80")]
 #[inline(always)]
 pub(crate) unsafe fn copy_async_16(to: SharedAddress, from: *const u8) {
     // SAFETY: the caller promises both places. A generic address of global memory is its global address.
     unsafe {
         asm!("cp.async.cg.shared.global [{0}], [{1}], 16;", in(reg32) to, in(reg64) from, options(nostack, preserves_flags))
+    }
+}
+
+#[cfg(all(target_feature = "sm_80", not(target_feature = "sm_90")))]
+#[inline(always)]
+pub(crate) unsafe fn copy_async_16_of_row(to: SharedAddress, from: *const u8) {
+    // SAFETY: the caller's promise.
+    unsafe { copy_async_16(to, from) }
+}
+
+/// The word is of PTX 7.4: for compute 8.0 the PTX is older, so that older drivers take it.
+#[cfg(target_feature = "sm_90")]
+#[inline(always)]
+pub(crate) unsafe fn copy_async_16_of_row(to: SharedAddress, from: *const u8) {
+    // SAFETY: as above.
+    unsafe {
+        asm!("cp.async.cg.shared.global.L2::256B [{0}], [{1}], 16;", in(reg32) to, in(reg64) from,
+            options(nostack, preserves_flags))
+    }
+}
+
+#[cfg(target_feature = "sm_80")]
+#[inline(always)]
+pub(crate) unsafe fn copy_async_4(to: SharedAddress, from: *const u8) {
+    // SAFETY: as above.
+    unsafe {
+        asm!("cp.async.ca.shared.global [{0}], [{1}], 4;", in(reg32) to, in(reg64) from, options(nostack, preserves_flags))
     }
 }
 

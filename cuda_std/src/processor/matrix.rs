@@ -103,12 +103,39 @@ pub(crate) unsafe fn ldmatrix_x4_trans(row: SharedAddress) -> [u32; 4] {
     })
 }
 
-/// Copies at once.
+pub(crate) unsafe fn shared_read_16(from: SharedAddress) -> [u32; 4] {
+    assert!(from.addr().is_multiple_of(16), "a load of 16 bytes from {from:p}: it must be a multiple of 16");
+    // SAFETY: the caller promises 16 bytes there.
+    unsafe { from.cast::<[u32; 4]>().read() }
+}
+
+pub(crate) unsafe fn shared_write_16(to: SharedAddress, words: [u32; 4]) {
+    assert!(to.addr().is_multiple_of(16), "a store of 16 bytes to {to:p}: it must be a multiple of 16");
+    // SAFETY: the caller promises 16 bytes there; `to` is the address of shared memory, which threads may write.
+    unsafe { to.cast_mut().cast::<[u32; 4]>().write(words) }
+}
+
 pub(crate) unsafe fn copy_async_16(to: SharedAddress, from: *const u8) {
-    let aligned = to.addr().is_multiple_of(16) && from.addr().is_multiple_of(16);
-    assert!(aligned, "an asynchronous copy from {from:p} to {to:p}: both must be multiples of 16");
+    // SAFETY: the caller's promise.
+    unsafe { copy_now::<16>(to, from) }
+}
+
+pub(crate) unsafe fn copy_async_16_of_row(to: SharedAddress, from: *const u8) {
+    // SAFETY: the caller's promise.
+    unsafe { copy_now::<16>(to, from) }
+}
+
+pub(crate) unsafe fn copy_async_4(to: SharedAddress, from: *const u8) {
+    // SAFETY: the caller's promise.
+    unsafe { copy_now::<4>(to, from) }
+}
+
+/// Copies at once.
+unsafe fn copy_now<const BYTES: usize>(to: SharedAddress, from: *const u8) {
+    let aligned = to.addr().is_multiple_of(BYTES) && from.addr().is_multiple_of(BYTES);
+    assert!(aligned, "an asynchronous copy from {from:p} to {to:p}: both must be multiples of {BYTES}");
     // SAFETY: the caller's promise; `to` is the address of shared memory, which threads may write.
-    unsafe { std::ptr::copy_nonoverlapping(from, to.cast_mut(), 16) }
+    unsafe { std::ptr::copy_nonoverlapping(from, to.cast_mut(), BYTES) }
 }
 
 pub(crate) fn copy_commit() {}
