@@ -62,19 +62,6 @@ pub(crate) unsafe fn read_group<T: Copy, const G: usize>(first: *const T) -> [T;
     }
 }
 
-/// Writes 16 bytes, a GPU's with one store.
-///
-/// # Safety
-/// `first` points to four cells, a multiple of four from the start of a shared array.
-#[inline(always)]
-pub(crate) unsafe fn write_group(first: *mut u32, group: [u32; 4]) {
-    #[derive(Clone, Copy)]
-    #[repr(C, align(16))]
-    struct Aligned([u32; 4]);
-    // SAFETY: the caller's promise; shared arrays are aligned to 16 bytes.
-    unsafe { first.cast::<Aligned>().write(Aligned(group)) }
-}
-
 /// sum + mass in the lanes whose value is no more than the cut. The mask, instead of a choice of numbers, is
 /// what a processor's compiler makes vectors of.
 #[inline(always)]
