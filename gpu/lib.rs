@@ -112,6 +112,8 @@ mod pull_wgmma;
 pub mod radix;
 pub mod reduce;
 mod reduce_collect;
+#[cfg(any(not(target_arch = "nvptx64"), target_feature = "sm_80"))]
+mod reduce_feed;
 mod reduce_many;
 mod reduce_processor;
 #[cfg(any(not(target_arch = "nvptx64"), target_feature = "sm_80"))]

@@ -3,7 +3,8 @@
 //! The same as reduce.rs, which says what becomes of passes and slices. Multiply-adds in f32 take as long for 32 columns as W
 //! takes to be read, and every one of them wants two numbers from shared memory for each eight; here they take a third of it.
 //!
-//! A block of four warps has 128 rows of W, a warp 32, of which each lane has four, and in them every fourth quad of points:
+//! A block of four warps has 128 rows of W, a warp 32, of which each lane has four, and in them every fourth quad of points. What it
+//! reads, and where that lies in shared memory, is in reduce_feed.rs.
 //!
 //! ```text
 //! for each turn of 32 points of the slice:
@@ -36,8 +37,6 @@
 //! `sum_j W[i, j] |X[j, c]| / sum_j W[i, j]`. W and X are finite, or rows are not. Low parts below 2^-126 may be lost: numbers below
 //! 2^-115 have 11 bits.
 
-use core::hint::select_unpredictable;
-
 use cuda_std::copy;
 use cuda_std::prelude::*;
 use cuda_std::shared::SharedAddress;
@@ -46,69 +45,16 @@ use cuda_std::warp;
 use crate::lanes::unrolled;
 use crate::matmul_blocked::in_quads;
 use crate::reduce::Pass;
+use crate::reduce_feed::{
+    Feed, GROUP, GROUPS, PIECE, ROWS, STAGES, TALL, THREADS, TILE, TURN, WEIGHTS, place, quads, shared, split, stage,
+};
 use crate::slices::Slices;
 
-/// Warps of a block, and its threads.
-const WARPS: usize = 4;
-const THREADS: usize = 32 * WARPS;
-
-/// Rows of W that a lane has, eight apart.
-const ROWS: usize = 4;
-
-/// Rows of W that a block takes.
-pub(crate) const TALL: usize = 8 * ROWS * WARPS;
-
 /// The most columns of a pass.
-pub(crate) const WIDE: usize = 32;
-
-/// Columns of half a product.
-const TILE: usize = 8;
-
-/// Points between a sum's beginning and its end: two products deep.
-const GROUP: usize = 16;
-
-/// Points of a turn, and what it has of those.
-const TURN: usize = GROUP * GROUPS;
-const GROUPS: usize = 2;
-
-/// Turns whose weights are in shared memory, or on their way.
-const STAGES: usize = 2;
-
-/// Words of the weights of a turn.
-const WEIGHTS: usize = TALL * TURN;
+const WIDE: usize = 32;
 
 /// Points that there must be at least, in all and of a slice that is not the last one: no fewer than a turn's.
 pub const FEWEST: usize = 64;
-
-/// Words of a piece of X: two points' numbers of two columns, high parts or low ones; of up to eight columns the second one is the
-/// first one's low parts.
-const PIECE: usize = 4;
-
-/// Words of a stage of X: for each product's depth of each eight columns a piece a lane.
-const fn stage(tiles: usize) -> usize {
-    2 * GROUPS * tiles * 32 * PIECE
-}
-
-/// Words of a block's shared memory: W's stages, in whose place the block's sums are in the end, and two of X.
-const fn shared(tiles: usize) -> usize {
-    assert!(TALL * (TILE * tiles + 1) <= STAGES * WEIGHTS, "there is room for the sums");
-    STAGES * WEIGHTS + 2 * stage(tiles)
-}
-
-/// Columns that a thread reads of X, eight apart.
-const fn across(tiles: usize) -> usize {
-    if tiles == 1 { 1 } else { 2 }
-}
-
-/// Pairs of points that a thread reads of a turn.
-const fn pairs(tiles: usize) -> usize {
-    let all = stage(tiles) / PIECE / across(tiles);
-    assert!(all.is_multiple_of(THREADS), "every thread has as many");
-    all / THREADS
-}
-
-/// The most of them.
-const MOST: usize = 2;
 
 /// Columns that the kernel for d of them takes at a time: 8, 16 or 32.
 ///
@@ -148,202 +94,6 @@ pub fn slices([m, n, d]: [usize; 3]) -> (usize, usize, usize) {
     let wide = instance(d);
     let groups = m.div_ceil(TALL) * d.div_ceil(wide);
     crate::reduce::shared_out(groups, n, 4096, groups, m * left(wide, d))
-}
-
-/// A number's upper 11 bits, and the rest rounded to as many: what [`narrow::tf32`](cuda_std::narrow::tf32) gives of it, without the
-/// instruction of three that is for what is no number.
-#[inline(always)]
-fn split(x: f32) -> [u32; 2] {
-    const CUT: u32 = !0x1fff;
-    let high = x.to_bits() & CUT;
-    [high, (x - f32::from_bits(high)).to_bits().wrapping_add(0x1000) & CUT]
-}
-
-/// What a block reads, and which part of it this thread has.
-struct Feed {
-    /// The first quad of the lane in the first of its rows, from the start of the row on; how many more it has, eight apart, and
-    /// from one row to the next. Rows behind the last one are that.
-    row: *const f32,
-    more: u32,
-    n: u32,
-    /// The lane's quad among four.
-    quad: u32,
-    /// Where the lane's quads are in the first stage of W.
-    own: SharedAddress,
-    /// The end of the slice.
-    end: u32,
-    /// Where the thread's first column of X begins, how much further the other one, and from one point to the next. Behind the last
-    /// column of the pass it is the first, or the same, of whose products nothing is written.
-    column: *const f32,
-    beside: u32,
-    d: u32,
-}
-
-/// The points of a turn: `base` is the first, and so many from there on are of no account. There are any only in the last turn of a
-/// slice, which ends where the slice does, and begins in what the turn before had; and all are in the turns behind that.
-#[derive(Clone, Copy)]
-struct Turn {
-    base: u32,
-    skip: u32,
-}
-
-impl Feed {
-    /// The turn from j on; all its points are of no account if j is the end.
-    #[inline(always)]
-    fn turn(&self, j: u32) -> Turn {
-        let base = j.min(self.end - TURN as u32);
-        Turn { base, skip: j - base }
-    }
-
-    /// Begins to copy the lane's quads of a turn, as one group, to the stage at a multiple of [`WEIGHTS`].
-    ///
-    /// # Safety
-    /// Rows are as long as the slice's end; QUADS if all of them begin at multiples of 16 bytes, and the turn too. Nobody but
-    /// this lane touches its quads of the stage.
-    #[inline(always)]
-    unsafe fn begin<const QUADS: bool>(&self, turn: Turn, stage: u32) {
-        unrolled!(q in 0..ROWS, {
-            // SAFETY: the caller's promise; the points are in front of the end.
-            unsafe {
-                let further = u64::from(8 * self.more.min(q as u32)) * u64::from(self.n);
-                let from = self.row.add(turn.base as usize).add(further as usize);
-                unrolled!(group in 0..GROUPS, {
-                    let from = from.add(group * GROUP);
-                    let to = self.own.add(4 * (stage + quads(group, q)));
-                    if QUADS {
-                        copy::async_16_of_row(to, from);
-                    } else {
-                        for k in 0..4 {
-                            copy::async_4(to.add(4 * k as u32), from.add(k));
-                        }
-                    }
-                });
-            }
-        });
-        copy::commit();
-    }
-
-    /// The weights of a lane's quads, each row's together, but for those of no account.
-    #[inline(always)]
-    fn add_to<const QUADS: bool>(
-        &self,
-        mut totals: [f32; ROWS],
-        w: &[[f32; 4]; ROWS],
-        turn: Turn,
-        first: usize,
-    ) -> [f32; ROWS] {
-        let point = first as u32 + 4 * self.quad;
-        for q in 0..ROWS {
-            let [a, b, c, d] = w[q];
-            if QUADS {
-                totals[q] += if point >= turn.skip { (a + b) + (c + d) } else { 0.0 };
-            } else {
-                for k in 0..4 {
-                    totals[q] += if point + k as u32 >= turn.skip { w[q][k] } else { 0.0 };
-                }
-            }
-        }
-        totals
-    }
-
-    /// The first of the thread's columns among those with eight in between or none, and the first of its pairs of points.
-    #[inline(always)]
-    fn first<const TILES: usize>() -> (u32, u32) {
-        let slots = const { (TILE * TILES / across(TILES)) as u32 };
-        (thread::thread_idx_x() % slots, thread::thread_idx_x() / slots)
-    }
-
-    /// Pairs of points from one of the thread's to the next.
-    const fn apart(tiles: usize) -> u32 {
-        (THREADS * across(tiles) / (TILE * tiles)) as u32
-    }
-
-    /// Where the thread's p-th pair of points goes, in words from a stage's beginning: its piece, of high parts if there are others.
-    #[inline(always)]
-    fn piece<const TILES: usize>(p: usize) -> u32 {
-        let (slot, first) = Self::first::<TILES>();
-        let pair = first + p as u32 * Self::apart(TILES);
-        // Pair 2 t + s of eight is what lanes of quad t need in product s.
-        let (product, quad) = (pair / 8 * 2 + pair % 2, pair % 8 / 2);
-        let tile = product * TILES as u32 + slot / TILE as u32 * across(TILES) as u32;
-        PIECE as u32 * (tile * 32 + place(slot % TILE as u32, quad))
-    }
-
-    /// Begins to copy the thread's numbers of a turn to where their pieces are going to be, as one group. Of up to eight columns each
-    /// number is copied twice, so that all of a piece is written.
-    ///
-    /// # Safety
-    /// X is as long as the slice's end. The stage is as long as [`stage`] says, and nobody else touches it.
-    #[inline(always)]
-    unsafe fn fetch<const TILES: usize>(&self, turn: Turn, stage: SharedAddress) {
-        let first = 2 * Self::first::<TILES>().1;
-        let begin = (turn.base + first) as usize * self.d as usize;
-        unrolled!(p in 0..MOST, {
-            if p < pairs(TILES) {
-                // SAFETY: the caller's promise; the points are in front of the end, and the columns X's.
-                unsafe {
-                    let to = stage.add(4 * Self::piece::<TILES>(p));
-                    for c in 0..2 {
-                        let from = self.column.add(begin + c * self.beside as usize);
-                        for k in 0..2 {
-                            let further = 2 * p as u32 * Self::apart(TILES) + k as u32;
-                            copy::async_4(to.add((8 * k + 4 * c) as u32), from.add(further as usize * self.d as usize));
-                        }
-                    }
-                }
-            }
-        });
-        copy::commit();
-    }
-
-    /// Makes the pieces of the thread's numbers, which have come; of those of no account they are zeros.
-    ///
-    /// # Safety
-    /// As for [`Feed::fetch`], of the same turn.
-    #[inline(always)]
-    unsafe fn split<const TILES: usize>(&self, turn: Turn, stage: SharedAddress) {
-        let first = 2 * Self::first::<TILES>().1;
-        unrolled!(p in 0..MOST, {
-            if p < pairs(TILES) {
-                // SAFETY: the caller's promise; each piece has one thread.
-                unsafe {
-                    let own = stage.add(4 * Self::piece::<TILES>(p));
-                    let mut numbers = own.read_16();
-                    for i in 0..PIECE {
-                        let point = first + 2 * p as u32 * Self::apart(TILES) + i as u32 / 2;
-                        numbers[i] = select_unpredictable(point >= turn.skip, numbers[i], 0);
-                    }
-                    let [[a, a_low], [b, b_low], [next_a, next_a_low], [next_b, next_b_low]] =
-                        numbers.map(|number| split(f32::from_bits(number)));
-                    if TILES == 1 {
-                        own.write_16([a, a_low, next_a, next_a_low]);
-                    } else {
-                        own.write_16([a, b, next_a, next_b]);
-                        own.add(16 * 32).write_16([a_low, b_low, next_a_low, next_b_low]);
-                    }
-                }
-            }
-        });
-    }
-}
-
-/// Where the first quad of a thread is in a stage of W, in words.
-#[inline(always)]
-const fn own_quads(thread: u32) -> u32 {
-    thread / 32 * (WEIGHTS / WARPS) as u32 + 4 * (thread % 32)
-}
-
-/// Where that of 16 points and of one of its rows is from there on: the lanes of a warp have theirs behind each other.
-#[inline(always)]
-const fn quads(group: usize, row: usize) -> u32 {
-    ((group * ROWS + row) * 4 * 32) as u32
-}
-
-/// Where the piece of a column and a quad is among the 32 of a product. Eight columns of a quad are written together, four quads of
-/// two neighbouring columns read; either are in different banks.
-#[inline(always)]
-fn place(column: u32, quad: u32) -> u32 {
-    quad * TILE as u32 + (column ^ (2 * quad))
 }
 
 /// Sums of a warp's 32 rows and 8 TILES columns, and of the lane's weights. Of each eight columns and eight rows a lane has two, as
@@ -522,24 +272,16 @@ pub unsafe fn means<const TILES: usize>(
         Pass { out, slices, m, d: d as usize, first, columns, number, passes: passes as usize, width, several };
     let (t, lane) = (thread::thread_idx_x() as usize, warp::lane_id() as usize);
     let (i, row, quad) = (group * TALL, t / 32 * 8 * ROWS + lane / 4, lane % 4);
-    let from = (i + row).min(m - 1);
-    let more = ((m - 1 - from) / 8).min(ROWS - 1) as u32;
-    let own_row = weights.as_ptr().wrapping_add(from * n + 4 * quad);
-    let slot = Feed::first::<TILES>().0 as usize;
-    let from = slot / TILE * TILE * across(TILES) + slot % TILE;
-    let column = points.as_ptr().wrapping_add(first + if from < columns { from } else { 0 });
-    let beside = if from + TILE < columns { TILE as u32 } else { 0 };
-    // SAFETY: there is as much shared memory.
-    let own = unsafe { SharedAddress::of(memory).add(4 * own_quads(t as u32)) };
-    let shared = SharedAddress::of(memory);
-    let feed = Feed { row: own_row, more, n: n as u32, quad: quad as u32, own, end, column, beside, d };
+    let (from, sizes) = ((weights.as_ptr(), points.as_ptr()), [m, n, d as usize]);
+    let feed = Feed::new::<TILES>(from, memory, sizes, (i + row, quad, end), (first, columns));
+    let base = SharedAddress::of(memory);
 
     // SAFETY: the launch has checked the lengths; the whole block is here, and its rows are its own.
     unsafe {
         let Sums { means, totals } = if in_quads(weights.as_ptr(), n) {
-            sums_of::<TILES, true>(&feed, shared, start)
+            sums_of::<TILES, true>(&feed, base, start)
         } else {
-            sums_of::<TILES, false>(&feed, shared, start)
+            sums_of::<TILES, false>(&feed, base, start)
         };
         // Through shared memory, each row's total behind its columns: neighbouring threads write neighbours.
         let cells = memory.cast::<f32>();

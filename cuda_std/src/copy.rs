@@ -1,8 +1,8 @@
 //! Copies from global to shared memory that run while the thread goes on: `cp.async`, from compute 8.0 on.
 //!
-//! A thread begins copies with [`async_16`], [`async_16_of_row`] or [`async_4`], ends a group of them with [`commit`], and waits with [`wait`] until no more
-//! than so many of its groups, the newest, are under way. Other threads see what was copied behind a barrier after that
-//! wait. On the processor, and on the interpreter, a copy is done when it is begun.
+//! A thread begins copies with [`async_16`], [`async_16_of_row`] or [`async_4`], ends a group of them with [`commit`], and waits
+//! with [`wait`] until no more than so many of its groups, the newest, are under way. Other threads see what was copied behind a
+//! barrier after that wait. On the processor, and on the interpreter, a copy is done when it is begun.
 
 use crate::shared::SharedAddress;
 use crate::words;
