@@ -13,6 +13,7 @@
 //! | `matmul_wgmma_{bf16,tf32}` | `matmul_wgmma.rs` | the same by the instruction of compute 9.0 | `m x k`, `k x n`, `m x n` |
 //! | `matmul_wgmma_f32` | `matmul_wgmma_split.rs` | the same, in f32's accuracy, of three parts of each number | `m x k`, `k x n`, `m x n` |
 //! | `pairwise_{squared_l2,l2,l1,lp}` | `pairwise.rs` | distances of all pairs of rows | `m x d`, `n x d`, `m x n` |
+//! | `centre_rows`, `pairwise_{products,flagged}_{l2,squared_l2}` | `pairwise_wgmma.rs` | Euclidean distances on tensor cores, in f32's accuracy | `m x d`, `n x d`, `m x n` |
 //! | `weight_{gaussian,triangular,flat}` | `weight.rs` | weights of distances, in place | any length |
 //! | `reduce_weighted_{1,2,3,4,many}` | `reduce.rs` | `(W X) / rowsum(W)` | `m x n`, `n x d`, `m x d` |
 //! | `reduce_weighted_tensor_{8,16,32}` | `reduce_tensor.rs` | the same on tensor cores, of more than four columns | `m x n`, `n x d`, `m x d` |
@@ -102,6 +103,8 @@ pub mod near;
 pub mod neighbours;
 pub mod order;
 pub mod pairwise;
+#[cfg(any(not(target_arch = "nvptx64"), target_feature = "sm_90a"))]
+pub mod pairwise_wgmma;
 pub mod progress;
 #[cfg(any(not(target_arch = "nvptx64"), target_feature = "sm_80"))]
 mod pull_split;

@@ -170,7 +170,12 @@ fn apart_from_others(address: *const u32) -> *const u32 {
 #[inline(always)]
 pub(crate) fn place_of_block() -> (u32, u32) {
     let (across, down) = (thread::grid_dim_x(), thread::grid_dim_y());
-    let block = thread::block_idx_y() * across + thread::block_idx_x();
+    place_of(thread::block_idx_y() * across + thread::block_idx_x(), down, across)
+}
+
+/// Those of the block with this number, of so many rows and columns of them.
+#[inline(always)]
+pub(crate) fn place_of(block: u32, down: u32, across: u32) -> (u32, u32) {
     let first = block / (BESIDE * across) * BESIDE;
     let (tall, within) = (BESIDE.min(down - first), block - first * across);
     (first + within % tall, within / tall)

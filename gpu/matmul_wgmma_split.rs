@@ -48,28 +48,28 @@ use crate::split_rows::{DEPTH, PART, PARTS};
 use crate::tensor::{PIECE, ROWS, WORDS};
 
 /// Rows and columns of C that a block makes.
-const SIDE: usize = ROWS;
+pub(crate) const SIDE: usize = ROWS;
 
-/// Tiles of both matrices at a time.
-const STAGES: u32 = 4;
+/// Tiles of both matrices at a time: two on their way, one that is multiplied, one that may still be.
+pub(crate) const STAGES: u32 = 4;
 
 /// Words of a matrix's tile, which lie together in memory; its bytes, and those of a part of it.
-const TILE: usize = PARTS * PART;
-const TILE_BYTES: u32 = TILE as u32 * 4;
+pub(crate) const TILE: usize = PARTS * PART;
+pub(crate) const TILE_BYTES: u32 = TILE as u32 * 4;
 const PART_BYTES: u32 = PART as u32 * 4;
 
 /// Bytes of shared memory of a block.
-const SHARED: usize = (STAGES * 2 * TILE_BYTES) as usize + ALIGNMENT;
+pub(crate) const SHARED: usize = (STAGES * 2 * TILE_BYTES) as usize + ALIGNMENT;
 
 /// What each part of a tile begins at a multiple of.
-const ALIGNMENT: usize = ShortMatrix::ALIGNMENT;
+pub(crate) const ALIGNMENT: usize = ShortMatrix::ALIGNMENT;
 
 /// Begins this thread's copies of a tile: 16 bytes of every 4 KiB.
 ///
 /// # Safety
 /// There is a tile from there on, and nobody touches the stage until the copies have ended.
 #[inline(always)]
-unsafe fn copy_tile(to: SharedAddress, from: *const u32) {
+pub(crate) unsafe fn copy_tile(to: SharedAddress, from: *const u32) {
     const EACH: usize = TILE / (WORDS * THREADS);
     const { assert!(TILE.is_multiple_of(WORDS * THREADS)) };
     unrolled!(q in 0..EACH, {
@@ -78,13 +78,56 @@ unsafe fn copy_tile(to: SharedAddress, from: *const u32) {
     });
 }
 
+/// Bytes before thread t's half of a tile's rows, which every part of A has for its warpgroup.
+#[inline(always)]
+pub(crate) fn half_of(t: u32) -> u32 {
+    t / 128 * (PART_BYTES / 2)
+}
+
 /// The parts of A that a warpgroup multiplies, and those of Bt.
-struct Parts {
+pub(crate) struct Parts {
     a: SharedAddress,
     b: SharedAddress,
 }
 
 impl Parts {
+    /// Those of the stage that begins there.
+    ///
+    /// # Safety
+    /// The stage is shared memory of the block, and `half` this thread's [`half_of`].
+    #[inline(always)]
+    pub(crate) unsafe fn of_stage(stage: SharedAddress, half: u32) -> Self {
+        // SAFETY: inside the stage.
+        unsafe { Self { a: stage.add(half), b: stage.add(TILE_BYTES) } }
+    }
+
+    /// A tile's products: the largest are added to `sums`, of the others two groups are begun and are under way when this ends.
+    /// `meanwhile` is done while two groups have just been begun.
+    ///
+    /// # Safety
+    /// As for [`warpgroup::multiply_short_bf16`], of all parts. `small` is touched by nothing but this and
+    /// [`warpgroup::finish_128`].
+    #[inline(always)]
+    pub(crate) unsafe fn multiply(
+        &self,
+        sums: Sums128,
+        mut small: Sums128,
+        meanwhile: impl FnOnce(),
+    ) -> (Sums128, Sums128) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let large = self.begin_large();
+            small = self.begin_small(small, 0, 1);
+            meanwhile();
+            small = self.begin_small(small, 1, 0);
+            small = self.begin_small(small, 1, 1);
+            let sums = add(sums, warpgroup::finish_128::<3>(large));
+            small = self.begin_small(small, 0, 2);
+            small = self.begin_small(small, 2, 0);
+            (sums, small)
+        }
+    }
+
     /// Part i of A and part j of Bt.
     ///
     /// # Safety
@@ -124,7 +167,7 @@ impl Parts {
 
 /// Adds products to sums.
 #[inline(always)]
-fn add(mut sums: Sums128, products: Sums128) -> Sums128 {
+pub(crate) fn add(mut sums: Sums128, products: Sums128) -> Sums128 {
     unrolled!(i in 0..16, {
         for j in 0..4 {
             sums[4 * i + j] += products[4 * i + j];
@@ -154,8 +197,7 @@ pub unsafe fn matmul_wgmma_f32(a: &[u32], b: &[u32], mut c: DisjointMut<f32>, m:
     let (m, n, tiles) = (m as usize, n as usize, width / DEPTH as u32);
     let (row, column) = place_of_block();
     let t = thread::thread_idx_x();
-    // Of half a tile's rows, which every part of A has for a warpgroup.
-    let half = t / 128 * (PART_BYTES / 2);
+    let half = half_of(t);
     // SAFETY: inside the first stage.
     let own = unsafe { base.add(t * PIECE) };
     // SAFETY: the launch has checked that there are so many rows.
@@ -177,7 +219,6 @@ pub unsafe fn matmul_wgmma_f32(a: &[u32], b: &[u32], mut c: DisjointMut<f32>, m:
         copy::commit();
         (a, b) = (a.wrapping_add(TILE), b.wrapping_add(TILE));
     };
-    const { assert!(STAGES == 4, "two tiles on their way, one that is multiplied, one that may still be") };
     begin(0);
     begin(1);
     let (mut sums, mut small) = (warpgroup::no_sums_128(), warpgroup::no_sums_128());
@@ -190,16 +231,8 @@ pub unsafe fn matmul_wgmma_f32(a: &[u32], b: &[u32], mut c: DisjointMut<f32>, m:
         // SAFETY: the tile was published before the barrier. All warps come here as often. Its stage is written again two
         // barriers on, when its products have been waited for.
         unsafe {
-            let stage = base.add(tile % STAGES * (2 * TILE_BYTES));
-            let parts = Parts { a: stage.add(half), b: stage.add(TILE_BYTES) };
-            let large = parts.begin_large();
-            small = parts.begin_small(small, 0, 1);
-            begin(tile + 2);
-            small = parts.begin_small(small, 1, 0);
-            small = parts.begin_small(small, 1, 1);
-            sums = add(sums, warpgroup::finish_128::<3>(large));
-            small = parts.begin_small(small, 0, 2);
-            small = parts.begin_small(small, 2, 0);
+            let parts = Parts::of_stage(base.add(tile % STAGES * (2 * TILE_BYTES)), half);
+            (sums, small) = parts.multiply(sums, small, || begin(tile + 2));
         }
     }
     // SAFETY: all warps come here.

@@ -82,10 +82,10 @@ impl Metric for Lp {
 }
 
 /// Rows of the output that a block computes.
-const ROWS: usize = 64;
+pub(crate) const ROWS: usize = 64;
 
 /// Columns of the output that a block computes.
-const fn columns(lanes: usize) -> usize {
+pub(crate) const fn columns(lanes: usize) -> usize {
     if lanes > 4 { 8 * lanes } else { 128 }
 }
 
@@ -93,17 +93,23 @@ const fn columns(lanes: usize) -> usize {
 const ACROSS: usize = 32;
 
 /// Threads of a block.
-const fn threads(lanes: usize) -> usize {
+pub(crate) const fn threads(lanes: usize) -> usize {
     if lanes > 4 { 1 } else { ACROSS * ROWS / held(lanes) }
 }
 
 /// Rows of the output that a thread computes at a time: they share what is read of B.
-const fn held(lanes: usize) -> usize {
+pub(crate) const fn held(lanes: usize) -> usize {
     if lanes > 4 { 4 } else { 8 }
 }
 
 /// Coordinates of A and B in shared memory at a time.
 const DEPTH: usize = 16;
+
+/// Cells of the tile of A, and of the tile of B.
+pub(crate) const A_CELLS: usize = DEPTH * A_APART;
+pub(crate) const fn b_cells(lanes: usize) -> usize {
+    DEPTH * b_apart(lanes)
+}
 
 /// From a coordinate of the tile of A to the next; a few cells behind the rows have a GPU's threads write to different banks.
 const A_APART: usize = ROWS + 4;
@@ -129,14 +135,15 @@ struct Rows {
     first: usize,
 }
 
-/// Copies `depth` coordinates of COUNT rows, from `c0` on, into a tile, a coordinate a row of it. Rows behind the last one
+/// Copies `depth` coordinates of `count` rows, from `c0` on, into a tile, a coordinate a row of it. Rows behind the last one
 /// repeat it.
 ///
 /// # Safety
 /// The rows are as they say; the tile is long enough, and nobody reads it.
 #[inline(always)]
-unsafe fn stage<const COUNT: usize>(
+unsafe fn stage(
     rows: Rows,
+    count: usize,
     (c0, depth): (usize, usize),
     tile: *mut f32,
     apart: usize,
@@ -149,11 +156,11 @@ unsafe fn stage<const COUNT: usize>(
     let (down, right) = (threads / depth, threads % depth);
     let (mut row, mut c) = (t / depth, t % depth);
     let start = rows.start.wrapping_add(c0);
-    while row < COUNT as u32 {
+    while row < count as u32 {
         let mut values = [0.0; AHEAD];
         let mut places = [usize::MAX; AHEAD];
         unrolled!(ahead in 0..AHEAD, {
-            if row < COUNT as u32 {
+            if row < count as u32 {
                 let i = (rows.first + row as usize).min(rows.len - 1);
                 // SAFETY: row i is one of the matrix's, and the coordinate one of its.
                 values[ahead] = unsafe { *start.add(i * rows.d + c as usize) };
@@ -220,12 +227,29 @@ unsafe fn add<M: Machine, T: Metric, const HELD: usize, const LANES: usize>(
 )]
 pub unsafe fn pairwise<T: Metric>(a: &[f32], b: &[f32], mut out: DisjointMut<f32>, m: u32, n: u32, d: u32, p: f32) {
     const LANES: usize = Machine::LANES;
-    const HELD: usize = held(LANES);
-    const COLUMNS: usize = columns(LANES);
-    let a_tile = shared_array![f32; DEPTH * A_APART];
-    let b_tile = shared_array![f32; DEPTH * b_apart(LANES)];
-    let (across, block) = (n.div_ceil(COLUMNS as u32), thread::block_idx_x());
-    let (row0, column0) = ((block / across) as usize * ROWS, (block % across) as usize * COLUMNS);
+    let tiles = (shared_array![f32; A_CELLS], shared_array![f32; b_cells(LANES)]);
+    let (across, block) = (n.div_ceil(columns(LANES) as u32), thread::block_idx_x());
+    let corner = ((block / across) as usize * ROWS, (block % across) as usize * columns(LANES));
+    // SAFETY: the launch has checked the lengths; all threads of the block come here, each block with a corner of its own.
+    unsafe {
+        distances::<Machine, T, { held(LANES) }, LANES>(tiles, (a, b), &mut out, corner, [m, n, d], p);
+    }
+}
+
+/// The distances of a block's rows and columns, which begin at a corner.
+///
+/// # Safety
+/// A has m rows of d elements, B n, and `out` m x n cells, of which no other block has these; the tiles, in shared memory, have
+/// [`A_CELLS`] and [`b_cells`]; all threads of the block come here.
+#[inline(always)]
+pub(crate) unsafe fn distances<M: Machine, T: Metric, const HELD: usize, const LANES: usize>(
+    (a_tile, b_tile): (*mut f32, *mut f32),
+    (a, b): (&[f32], &[f32]),
+    out: &mut DisjointMut<f32>,
+    (row0, column0): (usize, usize),
+    [m, n, d]: [u32; 3],
+    p: f32,
+) {
     let (m, n, d) = (m as usize, n as usize, d as usize);
     let a = Rows { start: a.as_ptr(), len: m, d, first: row0 };
     let b = Rows { start: b.as_ptr(), len: n, d, first: column0 };
@@ -238,30 +262,22 @@ pub unsafe fn pairwise<T: Metric>(a: &[f32], b: &[f32], mut out: DisjointMut<f32
         let depth = DEPTH.min(d - c0);
         let last = c0 + depth == d;
         if depth > 0 {
-            // SAFETY: the launch has checked that A has m rows of d elements, and B n; nobody reads the tiles.
+            // SAFETY: the caller's promise of A and B; nobody reads the tiles.
             unsafe {
-                stage::<ROWS>(a, (c0, depth), a_tile, A_APART, |i| i);
-                stage::<COLUMNS>(b, (c0, depth), b_tile, b_apart(LANES), |j| place(LANES, j));
+                stage(a, ROWS, (c0, depth), a_tile, A_APART, |i| i);
+                stage(b, columns(LANES), (c0, depth), b_tile, b_apart(LANES), |j| place(LANES, j));
             }
         }
         if LANES > 4 {
             // SAFETY: the tiles are written, and the cells are this block's.
             unsafe {
                 let tiles = (a_tile.cast_const(), b_tile.cast_const());
-                processor_block::<Machine, T, HELD, LANES>(
-                    tiles,
-                    &mut out,
-                    (row0, column0),
-                    (m, n),
-                    (c0, depth, last),
-                    p,
-                );
+                processor_block::<M, T, HELD, LANES>(tiles, out, (row0, column0), (m, n), (c0, depth, last), p);
             }
         } else {
             thread::sync_threads();
             // SAFETY: the tiles were written before the barrier, and are not until the next.
-            sums =
-                unsafe { add::<Machine, T, HELD, LANES>(a_tile.add(y * HELD), b_tile.add(x * LANES), depth, p, sums) };
+            sums = unsafe { add::<M, T, HELD, LANES>(a_tile.add(y * HELD), b_tile.add(x * LANES), depth, p, sums) };
             if !last {
                 thread::sync_threads();
             }
@@ -281,8 +297,8 @@ pub unsafe fn pairwise<T: Metric>(a: &[f32], b: &[f32], mut out: DisjointMut<f32
             for lane in 0..LANES {
                 let j = column0 + lane * ACROSS + x;
                 if j < n {
-                    // SAFETY: the launch has checked that the output has m n cells; the threads' differ.
-                    unsafe { row.add(j).write(<T as Metric>::finish::<Machine>(sums[r][lane], p)) };
+                    // SAFETY: the caller's promise of the output; the threads' cells differ.
+                    unsafe { row.add(j).write(T::finish::<M>(sums[r][lane], p)) };
                 }
             }
         }

@@ -23,6 +23,7 @@
 //! | [`picture`] | pictures of clusterings |
 //! | [`segment`] | images: filtering and segmentation |
 //! | [`product`] | matrix products, in a precision that is asked for |
+//! | [`distances`] | Euclidean distances of all pairs of rows |
 //! | [`reduction`] | weighted means of points, for many rows of weights |
 //! | [`sweep`] | what other bandwidths find |
 //! | [`agreement`] | how far two labellings agree |
@@ -35,6 +36,7 @@ pub mod agreement;
 #[doc(hidden)]
 pub mod cli;
 pub mod data;
+pub mod distances;
 mod error;
 pub mod executor;
 pub mod files;

@@ -29,6 +29,9 @@ const MOST_WIDE: usize = 32;
 /// The most points of a case whose step is also measured with a warp for each query: more than a fit takes it for, to see why.
 const MOST_FEW: usize = 20_000;
 
+/// The most dimensions for which distances are measured by differences alone.
+const MOST_BY_DIFFERENCES: usize = 16;
+
 /// Cases whose steps are measured with all weights.
 const ALL_WEIGHTS: [&str; 2] = ["step/200000x2", "step/1000000x2"];
 
@@ -140,13 +143,18 @@ impl<'a> Machines<'a> {
                 [ours, tiled].into_iter().chain(naive).collect()
             }
             // By their places in families::distances::METRICS.
-            Shape::Pairwise { .. } => [("", 1), (", squared L2", 0), (", L1", 2)]
-                .map(|(which, metric)| {
+            Shape::Pairwise { d, .. } => {
+                let mut units = [("", 1), (", squared L2", 0), (", L1", 2)].map(|(which, metric)| {
                     let mut unit = unit("", &format!("{OURS}{which}"), Task::Pairwise(metric));
                     self.add_nvcc(&mut unit, &format!("{NVCC}{which}"));
                     unit
-                })
-                .into(),
+                });
+                // With few coordinates the output's memory is the limit of differences, too.
+                if d > MOST_BY_DIFFERENCES {
+                    self.add_warpgroups(&mut units[0], &[("products", Task::ByProducts)]);
+                }
+                units.into()
+            }
             Shape::Reduce { .. } => vec![unit("", OURS, Task::Reduce)],
         }
     }

@@ -1,8 +1,9 @@
 //! Pairwise distances, and weighted means.
 
 use gpu::pairwise::pairwise_l1;
+use modeseek::distances::{Distances, Formula};
 use modeseek::reduction::Reduction;
-use modeseek::reference;
+use modeseek::reference::{self, Metric};
 use modeseek::{Buffer, Device};
 
 use super::cases::Shape;
@@ -80,8 +81,21 @@ fn some_rows(values: &[f32], width: usize, count: usize) -> Vec<f32> {
 pub struct Pairwise(Rotated);
 
 impl Pairwise {
-    pub fn new(device: &Device, metric: usize, [m, n, d]: [usize; 3], most_sets: usize) -> Outcome<Self> {
+    pub fn new(device: &Device, metric: usize, sizes: [usize; 3], most_sets: usize) -> Outcome<Self> {
         let (_, metric, launch): (_, _, Launch) = METRICS[metric];
+        let on = device.clone();
+        let run: Run = Box::new(move |set, sizes| on.launch(launch(&set.first, &set.second, &mut set.out, sizes)));
+        Self::by(device, metric, run, sizes, most_sets)
+    }
+
+    /// The 2-norm by products on tensor cores; what is made of the rows for that is part of what is timed.
+    pub fn by_products(device: &Device, sizes: [usize; 3], most_sets: usize) -> Outcome<Self> {
+        let mut distances = Distances::new(device, sizes.map(|size| size as u32), Formula::Products)?;
+        let run: Run = Box::new(move |set, _| distances.roots(&set.first, &set.second, &mut set.out));
+        Self::by(device, Metric::L2, run, sizes, most_sets)
+    }
+
+    fn by(device: &Device, metric: Metric, run: Run, [m, n, d]: [usize; 3], most_sets: usize) -> Outcome<Self> {
         let count = sets(device, bytes(Shape::Pairwise { m, n, d }), most_sets)?;
         let set = |number: u64| {
             let (a, b) = (random(m * d, 80 + 2 * number), random(n * d, 81 + 2 * number));
@@ -90,8 +104,6 @@ impl Pairwise {
             Ok(Set { first, second, out, expected })
         };
         let sets = (0..count as u64).map(set).collect::<Outcome<_>>()?;
-        let on = device.clone();
-        let run: Run = Box::new(move |set, sizes| on.launch(launch(&set.first, &set.second, &mut set.out, sizes)));
         Ok(Self(Rotated { device: device.clone(), run, sizes: [m, n, d], width: n, sets, next: 0 }))
     }
 }

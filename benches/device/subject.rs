@@ -33,6 +33,8 @@ pub enum Task {
     Product(usize),
     /// The number of a metric in `families::distances::METRICS`.
     Pairwise(usize),
+    /// Distances by products on tensor cores.
+    ByProducts,
     Reduce,
     /// A product of inputs that are rounded for tensor cores.
     Rounded(Precision, Instruction),
@@ -66,6 +68,9 @@ pub fn prepare(task: Task, shape: Shape, device: &Device, most_sets: usize) -> O
         }
         (Task::Pairwise(metric), Shape::Pairwise { m, n, d }) => {
             Box::new(points::Pairwise::new(device, metric, [m, n, d], most_sets)?)
+        }
+        (Task::ByProducts, Shape::Pairwise { m, n, d }) => {
+            Box::new(points::Pairwise::by_products(device, [m, n, d], most_sets)?)
         }
         (Task::Reduce, Shape::Reduce { m, n, d }) => Box::new(points::Reduce::new(device, [m, n, d], most_sets)?),
         (Task::Rounded(precision, instruction), Shape::Product { m, k, n }) => {

@@ -7,7 +7,7 @@ import os
 import re
 import sys
 from pathlib import Path
-from typing import Callable, Dict, List, Optional
+from typing import Callable, Dict, List, Optional, Set
 
 from . import beside, figures, record, report
 from .errors import FAILED, Refused
@@ -70,9 +70,28 @@ def speed(records: List[Record], base: Path) -> str:
         chosen = chosen or record.newest([one for one in timed if rows_of(one)], on_gpu)
         if chosen is not None:
             lines += ["", f"On {described(chosen)} ({link(chosen, base)}):", "", *rows_of(chosen)]
+            lines += left_out(chosen, timed, base)
         elif on_gpu:
             lines += ["", NO_GPU]
     return "\n".join(lines[1:]) + "\n"
+
+
+def left_out(chosen: Record, timed: List[Record], base: Path) -> List[str]:
+    """Cases that a record has no figure of, since its time had ended or they failed, from older ones of the device."""
+    known = {entry["case"] for group in chosen.get("cases", {}).values() if isinstance(group, list) for entry in group}
+    missing = known - cases_of(chosen)
+    lines: List[str] = []
+    for one in timed[timed.index(chosen) + 1:]:
+        there = missing & cases_of(one)
+        if there and (one["device"], described(one)) == (chosen["device"], described(chosen)):
+            lines += ["", f"Cases that it has no figure of, from a run before ({link(one, base)}):", "", *rows_of(one, there)]
+            missing -= there
+    return lines
+
+
+def cases_of(one: Record) -> Set[str]:
+    """The cases that a record has figures of."""
+    return {row["case"] for row in one["rows"] if measured(row) and str(row["implementation"]).startswith(figures.OURS)}
 
 
 def has_steps(one: Record) -> bool:
@@ -80,13 +99,13 @@ def has_steps(one: Record) -> bool:
     return bool(rows_of(one)) and any(row["case"].startswith("step/") and measured(row) for row in one["rows"])
 
 
-def rows_of(one: Record) -> List[str]:
-    """modeseek beside the fastest peer, for each precision; nothing where none passed its check."""
+def rows_of(one: Record, wanted: Optional[Set[str]] = None) -> List[str]:
+    """modeseek beside the fastest peer, of all cases or those, for each precision; nothing where none passed its check."""
     body = []
     rates = figures.ceilings(one["rows"])
     device = "cuda" if one["device"].startswith("cuda") else one["device"]
     for (case, on), group in report.grouped(one["rows"]).items():
-        if on != device or case.startswith(figures.CEILING):
+        if on != device or case.startswith(figures.CEILING) or wanted is not None and case not in wanted:
             continue
         for ours, peer in beside.pairs(group):
             least = figures.floor(ours, rates.get(on, {}), figures.dimensions(case, one.get("cases", {})))

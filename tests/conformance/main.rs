@@ -7,6 +7,7 @@ mod bandwidth;
 mod binned;
 mod ceilings;
 mod check;
+mod distances;
 mod far;
 mod fields;
 mod filter;
@@ -55,6 +56,8 @@ macro_rules! conformance {
                 tensor: products_of_rounded_inputs, products_in_a_precision;
                 wgmma: products_of_warpgroups, products_of_parts, parts_are_the_number, parts_of_what_is_no_number,
                     products_by_an_instruction;
+                distances: distances_by_products, near_rows_by_differences, distances_of_what_is_no_number,
+                    distances_by_a_formula;
                 shift_tensor: steps_on_tensor_cores, many_tiles_on_tensor_cores, slices_on_tensor_cores,
                     places_do_not_matter_on_tensor_cores,
                     one_spot_on_tensor_cores, idle_steps_on_tensor_cores, what_is_no_number_on_tensor_cores,

@@ -5,6 +5,7 @@ use cuda_std::narrow;
 use gpu::matmul_tensor::{Bf16, Operand, Tf32, padded};
 use gpu::matmul_wgmma::{matmul_wgmma_bf16, matmul_wgmma_tf32, width_of};
 use gpu::matmul_wgmma_split::matmul_wgmma_f32;
+use gpu::pairwise_wgmma::pairwise_products_l2;
 use gpu::round_rows::{round_rows_bf16, round_rows_tf32};
 use gpu::shift_wgmma::shift_wgmma_64;
 use gpu::shift_wgmma_deep::shift_wgmma_128;
@@ -15,6 +16,7 @@ use modeseek::product::{Instruction, Precision, matmul, matmul_by};
 use modeseek::{Buffer, Device, Error, reference};
 
 use crate::check::{ROUNDING, assert_close, random, wide};
+use crate::distances::try_by_products;
 use crate::kernels::poisoned;
 use crate::shift_tensor::{Case, clusters};
 use crate::tensor::no_rows;
@@ -239,6 +241,17 @@ fn every_fence_and_wait_of_products_of_parts_is_needed() {
         let k = 330;
         let (a, b) = (device.upload(&random(k, 1)).unwrap(), device.upload(&random(k, 2)).unwrap());
         matmul_by(device, &a, &b, [1, 1, k as u32], Precision::F32, Instruction::Warpgroup).map(|_| ())
+    });
+}
+
+#[test]
+fn every_fence_and_wait_of_distances_is_needed() {
+    let fence = ("wgmma.fence.sync.aligned;", "touched since the last `wgmma.fence`, or there was none");
+    let older = ("wgmma.wait_group.sync.aligned 3;", "may still be under way");
+    each_is_needed(pairwise_products_l2::KERNEL.name, &[PUBLISH, BARRIER, fence, older, WAIT], |device| {
+        // One block for three parts, whose tiles and lengths go where those of the parts before were.
+        let (a, b) = (random(60, 1), random(2 * 128 * 60 + 60, 2));
+        try_by_products(device, [&a, &b], [1, 257, 60], 1, true).map(|_| ())
     });
 }
 

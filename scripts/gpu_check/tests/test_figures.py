@@ -223,6 +223,21 @@ class Records(unittest.TestCase):
         self.assertIn("$ cargo run\na GPU\n", text)
         self.assertNotIn(readme.NO_GPU, text)
 
+    def test_readme_has_what_the_newest_run_had_no_time_for(self) -> None:
+        known = {"cases": {"step": [{"case": "step/1500x2", "d": 2}], "reduce": [{"case": "reduce/9x9x2", "d": 2}]}}
+        both = [row(), row("reduce/9x9x2", samples=[[3e-3]])]
+        self.write("gpu", "2026-12-01", made([*both, row("step/gone")], parts=printed("a GPU")))
+        self.write("gpu", "2026-12-02", made([row("reduce/9x9x2", samples=[[4e-3]])], name="Another", parts=printed("")))
+        self.write("gpu", "2026-12-03", {**made([row(samples=[[2e-3]])], parts=printed("a GPU")), **known})
+        text = self.blocks()
+        self.assertIn("| step/1500x2 |  | 2.00 ms |", text)
+        behind = text.split("Cases that it has no figure of, from a run before ([record of 2026-12-01]")
+        self.assertEqual(len(behind), 2)
+        self.assertIn("| reduce/9x9x2 |  | 3.00 ms |", behind[1])
+        # Nothing twice, nothing of another device, and no case that there is no more.
+        self.assertNotIn("step/", behind[1])
+        self.assertNotIn("4.00 ms", text)
+
     def test_readme_with_wrong_marks(self) -> None:
         for text in ("no blocks", "<!-- record:speed -->\n", "<!-- record:weather -->\n<!-- /record -->\n"):
             with self.assertRaises(Refused):
