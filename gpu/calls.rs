@@ -275,8 +275,8 @@ impl Steps {
         self.local(d).is_some()
     }
 
-    /// Queries of a GPU's block of the step that [`choose`](Self::choose) gives, and blocks that fill the largest GPUs, if
-    /// the step shares points out in slices: with the 2-norm up to four dimensions, and unmarked up to 32.
+    /// Queries of a GPU's block of the step that [`choose`](Self::choose) gives, and blocks that a multiprocessor has at a
+    /// time, if the step shares points out in slices: with the 2-norm up to four dimensions, and unmarked up to 32.
     ///
     /// ```
     /// use gpu::shift_any::Norm;
@@ -293,13 +293,12 @@ impl Steps {
             return None;
         }
         if d <= 4 {
-            // 132 multiprocessors with seven blocks each.
-            return Some((GPU.block() as usize * GPU.lanes(), 1024));
+            return Some((GPU.block() as usize * GPU.lanes(), 7));
         }
         let width = shift_wide::WIDTHS[shift_wide::instance(GPU, d).filter(|_| !marked)?];
-        // With eight each, or four where registers admit no more.
-        let filling = if width > 16 { 512 } else { 1024 };
-        Some((shift_wide::threads(GPU) * shift_wide::queries(GPU, GPU.lanes(), width), filling))
+        // Or four where registers admit no more.
+        let at_a_time = if width > 16 { 4 } else { 8 };
+        Some((shift_wide::threads(GPU) * shift_wide::queries(GPU, GPU.lanes(), width), at_a_time))
     }
 
     /// Whether [`choose`](Self::choose) gives a kernel that reads marks.

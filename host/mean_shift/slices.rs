@@ -17,16 +17,36 @@ use crate::product::Instruction;
 const LEAST_BLOCK: usize = 128;
 const LEAST_BLOCK_ON_TENSOR_CORES: usize = 64;
 
+/// Multiprocessors of an H100 or H200, for which numbers of slices are chosen.
+const MULTIPROCESSORS: usize = 132;
+
 /// Blocks of which the last to run are a small part of all, over those that fill a GPU.
 const FINE: usize = 4;
 
-/// Fewest points of a slice that is to fill a GPU, and of one that only makes blocks finer.
-const LEAST: usize = 64;
-const WHOLE: usize = gpu::shift::TILE;
+/// Bytes that sums of slices may take where that only leaves less idle.
+const MEMORY: usize = 160 << 20;
 
-/// The same on tensor cores, where a slice begins with a tile of any step, and a block first fills its tiles.
-const LEAST_ON_TENSOR_CORES: usize = 128;
-const WHOLE_ON_TENSOR_CORES: usize = 1024;
+/// Times that are as good as each other.
+const ALIKE: f64 = 1.005;
+
+/// How much faster a block gets at most where its multiprocessor has no others.
+const ALONE: f64 = 4.0;
+
+/// What points are shared out in.
+struct Unit {
+    /// Fewest points of a slice that is to fill a GPU.
+    least: usize,
+    /// Fewest points of a slice that only makes blocks finer.
+    whole: usize,
+    /// What the start and the end of a block take, and sums that are written and read again, in points: 4 us are 16 to 33 by
+    /// differences, and on tensor cores 75 to 190, and the sums 14 to 19 and 42 to 48.
+    start: usize,
+}
+
+const BY_DIFFERENCES: Unit = Unit { least: 64, whole: gpu::shift::TILE, start: 64 };
+
+/// Where a slice begins with a tile of any step, and a block first fills its tiles.
+const ON_TENSOR_CORES: Unit = Unit { least: 128, whole: 1024, start: 256 };
 
 /// Most slices: each is one more step of the last block's.
 const MOST: usize = 256;
@@ -84,9 +104,12 @@ impl Slices {
     pub fn new(device: &Device, (n, m): (u32, u32), d: u32, norm: Norm, marked: bool) -> Result<Self> {
         match Steps::shares(d, norm, marked) {
             // A processor has few cores, and none of their work to give away.
-            Some(shape) if device.machine() == MachineKind::Gpu => {
-                Self::of(device, (n, m), d, points_of(n as usize, m as usize, shape, (LEAST, WHOLE)) as u32)
-            }
+            Some(shape) if device.machine() == MachineKind::Gpu => Self::of(
+                device,
+                (n, m),
+                d,
+                points_of((n as usize, m as usize, d as usize), shape, BY_DIFFERENCES) as u32,
+            ),
             _ => Self::none(device, n),
         }
     }
@@ -162,44 +185,65 @@ impl Slices {
 }
 
 /// Points of a slice, for m queries over n points: n, or a multiple of the fewest points of a slice. The shape is that of
-/// [`Steps::shares`]; the fewest points are those of a slice that is to fill a GPU, and of one that only makes blocks finer.
+/// [`Steps::shares`]. Slices are as many as fill a GPU, or make blocks fine, or more, as far as there is memory for them: the fewest of
+/// those that leave the least of it without work while the last blocks run.
 ///
 /// It depends on nothing else, so that results are the same on every GPU.
-fn points_of(n: usize, m: usize, (queries, filling): (usize, usize), (least, whole): (usize, usize)) -> usize {
-    let blocks = m.div_ceil(queries).max(1);
+fn points_of(
+    (n, m, d): (usize, usize, usize),
+    (queries, at_a_time): (usize, usize),
+    Unit { least, whole, start }: Unit,
+) -> usize {
+    let (blocks, filling) = (m.div_ceil(queries).max(1), at_a_time * MULTIPROCESSORS);
     let fill = filling.div_ceil(blocks).min(n.div_ceil(least));
     let fine = (FINE * filling).div_ceil(blocks).min(n.div_ceil(whole));
-    let slices = fill.max(fine).clamp(1, MOST);
-    if slices == 1 { n } else { n.div_ceil(slices).next_multiple_of(least) }
+    let fewest = fill.max(fine).clamp(1, MOST);
+    let most = (MEMORY / (4 * (d + 1) * Queries::stride_of(m).max(1))).min(n.div_ceil(whole)).min(MOST);
+    let points = |slices: usize| if slices == 1 { n } else { n.div_ceil(slices).next_multiple_of(least) };
+    let time = |points: usize| {
+        let slices = n.div_ceil(points);
+        (points + start) as f64 * turns(blocks * slices, at_a_time)
+    };
+    let all = || (fewest..=most.max(fewest)).map(points);
+    let best = all().map(time).fold(f64::INFINITY, f64::min);
+    all().find(|&points| time(points) <= ALIKE * best).unwrap_or_else(|| points(fewest))
+}
+
+/// How long that many blocks take, as long each, in times of as many as fill the multiprocessors. The last ones are fewer for each of
+/// them, and faster for it: measured tails of 4, 2 and 1 % are 4, 2 and 1 % by this (docs/performance/steps.md).
+fn turns(blocks: usize, at_a_time: usize) -> f64 {
+    let last = (blocks % (at_a_time * MULTIPROCESSORS)).div_ceil(MULTIPROCESSORS);
+    let of_last = if last == 0 { 0.0 } else { (last as f64 / at_a_time as f64).max(1.0 / ALONE) };
+    (blocks / (at_a_time * MULTIPROCESSORS)) as f64 + of_last
 }
 
 /// The same on tensor cores: n, or a multiple of 128.
 fn points_on_tensor_cores(n: usize, m: usize, wide: usize, instruction: Instruction) -> usize {
-    // Queries of a block, and blocks of 132 multiprocessors: docs/performance/tensor-cores.md.
+    // Queries of a block, and blocks of a multiprocessor: docs/performance/tensor-cores.md.
     let shape = match (wide, instruction) {
-        (16, _) => (queries_of_block(2), 5 * 132),
-        (32, _) => (queries_of_block(2), 3 * 132),
-        (64 | 128, Instruction::Warpgroup) => (shift_wgmma::QUERIES, 132),
-        (64, _) => (queries_of_block(1), 3 * 132),
+        (16, _) => (queries_of_block(2), 5),
+        (32, _) => (queries_of_block(2), 3),
+        (64 | 128, Instruction::Warpgroup) => (shift_wgmma::QUERIES, 1),
+        (64, _) => (queries_of_block(1), 3),
         // Others take all points at once.
         _ => return n,
     };
-    points_of(n, m, shape, (LEAST_ON_TENSOR_CORES, WHOLE_ON_TENSOR_CORES))
+    points_of((n, m, wide), shape, ON_TENSOR_CORES)
 }
 
 /// Bytes of a GPU's memory that slices take at most for m queries over n points of d coordinates, with the 2-norm and unmarked, on
-/// tensor cores or not: some 25 MB at most for d = 2 and 84 MB for any d, whatever the numbers.
+/// tensor cores or not: 160 MB at most, whatever the numbers.
 ///
 /// ```
 /// use modeseek::mean_shift::slices::bytes;
 ///
 /// // 24 slices of 3 sums for each of 1,500 queries (1,504 as they are stored), and a count for each of 12 blocks.
 /// assert_eq!(bytes(1_500, 1_500, 2), (24 * 3 * 1_504 + 12) * 4);
-/// assert!(bytes(10_000_000, 1_000_000, 2) < 50_000_000);
+/// assert!(bytes(10_000_000, 1_000_000, 2) < 160 << 20);
 /// ```
 pub fn bytes(n: usize, m: usize, d: usize) -> u128 {
     let shape = u32::try_from(d).ok().and_then(|d| Steps::shares(d, Norm::L2, false));
-    let by_differences = shape.map(|shape| (points_of(n, m, shape, (LEAST, WHOLE)), LEAST_BLOCK));
+    let by_differences = shape.map(|shape| (points_of((n, m, d), shape, BY_DIFFERENCES), LEAST_BLOCK));
     let wide = gpu::shift_tensor::wide(d).filter(|_| d >= tensor::LEAST);
     let on_tensor_cores = wide.into_iter().flat_map(|wide| {
         [Instruction::Warp, Instruction::Warpgroup]
@@ -221,7 +265,8 @@ mod tests {
 
     /// Points of a slice for d coordinates.
     fn points(n: usize, m: usize, d: u32) -> usize {
-        points_of(n, m, Steps::shares(d, Norm::L2, false).expect("the step takes slices"), (LEAST, WHOLE))
+        let shape = Steps::shares(d, Norm::L2, false).expect("the step takes slices");
+        points_of((n, m, d as usize), shape, BY_DIFFERENCES)
     }
 
     #[test]
@@ -230,25 +275,29 @@ mod tests {
         assert_eq!(points(1500, 1500, 2), 64);
         // One block of queries becomes 244.
         assert_eq!(points(1_000_000, 100, 2), 3_968);
-        // 196 blocks become as many as leave no multiprocessor waiting for the last.
-        assert_eq!(points(100_000, 100_000, 2), 4_800);
-        // Enough of them by themselves.
-        assert_eq!(points(1_000_000, 2_097_152, 2), 1_000_000);
+        // 196 blocks become 3,920, of which 924 are there at a time: few multiprocessors wait for the last.
+        assert_eq!(points(100_000, 100_000, 2), 5_056);
+        // Enough of them by themselves, but for an eighth of the last turn.
+        assert_eq!(points(1_000_000, 2_097_152, 2), 333_376);
         assert_eq!(points(1, 1, 2), 1);
         assert_eq!(points(64, 1, 2), 64);
-        // Two warps a block: 391 and 782 blocks become 4,301, 4,692 and 2,346, of which four or eight are on a multiprocessor.
-        assert_eq!([8, 16, 32].map(|d| points(100_000, 100_000, d)), [9_152, 16_704, 33_344]);
+        // Two warps a block: 391 and 782 blocks become 6,647, 10,948 and 2,346, of which 1,056 or 528 are there at a time.
+        assert_eq!([8, 16, 32].map(|d| points(100_000, 100_000, d)), [5_888, 7_168, 33_344]);
+        // 295 become 2,360: 4.5 turns.
+        assert_eq!(points(37_749, 37_749, 32), 4_736);
         assert_eq!(points(1500, 1500, 8), 64);
     }
 
     #[test]
     fn blocks_on_tensor_cores_come_in_many_turns() {
         let points = |n, d: usize, by| points_on_tensor_cores(n, n, gpu::shift_tensor::wide(d).expect("a step"), by);
-        // 782 blocks, of which 660 are there at a time, become 3,128; 295 of 396 become 1,770.
+        // 782 blocks, of which 660 are there at a time, become 3,128; 295 of 396 become 2,360, just below six turns.
         assert_eq!(points(100_000, 16, Instruction::Warp), 25_088);
-        assert_eq!(points(37_749, 32, Instruction::Warp), 6_400);
-        // 1,200 blocks for 132 multiprocessors are many.
-        assert_eq!(points(153_600, 64, Instruction::Warpgroup), 153_600);
+        assert_eq!(points(37_749, 32, Instruction::Warp), 4_736);
+        // 1,200 blocks for 132 multiprocessors are ten turns, of which the last is a tenth full; 4,800 are 36.4.
+        assert_eq!(points(153_600, 64, Instruction::Warpgroup), 38_400);
+        // There is memory for two slices of 128 dimensions.
+        assert_eq!(points(153_600, 128, Instruction::Warpgroup), 76_800);
         assert_eq!(points(7_000, 100, Instruction::Warpgroup), 1_024);
         assert_eq!(points(7_000, 100, Instruction::Warp), 7_000);
         assert_eq!(points(7_000, 150, Instruction::Warp), 7_000);
@@ -260,9 +309,9 @@ mod tests {
     fn memory_is_bounded() {
         for n in [1_usize, 65, 1500, 4096, 100_000, 10_000_000] {
             for m in [1_usize, 100, 513, 1500, 100_000, 262_144, 262_145, 400_000, 1_000_000, 3_000_000] {
-                assert!(bytes(n, m, 2) <= 50 << 20, "{n} {m}: {}", bytes(n, m, 2));
-                for d in 3..=128 {
-                    assert!(bytes(n, m, d) <= 84 << 20, "{n} {m} {d}: {}", bytes(n, m, d));
+                for d in 1..=128 {
+                    // And the counts of blocks.
+                    assert!(bytes(n, m, d) <= MEMORY as u128 + 100_000, "{n} {m} {d}: {}", bytes(n, m, d));
                 }
                 for d in 3..=32 {
                     assert!(n.div_ceil(points(n, m, d)) <= MOST);
