@@ -82,6 +82,8 @@ pub mod filter;
 pub mod flat;
 pub mod gather;
 pub mod gaussian;
+#[cfg(not(target_arch = "nvptx64"))]
+pub mod idle;
 mod lanes;
 pub mod layout;
 mod local;

@@ -85,15 +85,21 @@ const fn width(wide: usize, d: usize) -> usize {
 /// ```
 /// use gpu::reduce_tensor::slices;
 ///
-/// // Eight blocks of rows become some 512.
-/// assert_eq!(slices([1024, 200_000, 8]).0, 3_200);
+/// // Eight blocks of rows become 528: four for each of 132 multiprocessors.
+/// assert_eq!(slices([1024, 200_000, 8]).0, 3_072);
 /// assert_eq!(slices([1, 500, 8]), (500, 0, 0));
 /// ```
 #[cfg(not(target_arch = "nvptx64"))]
 pub fn slices([m, n, d]: [usize; 3]) -> (usize, usize, usize) {
     let wide = instance(d);
     let groups = m.div_ceil(TALL) * d.div_ceil(wide);
-    crate::reduce::shared_out(groups, n, 4096, groups, m * left(wide, d))
+    // By registers, and shared memory, for compute 9.0.
+    let at_a_time = match wide {
+        8 => 6,
+        16 => 4,
+        _ => 3,
+    };
+    crate::reduce::shared_out((groups, at_a_time), n, 4096, groups, m * left(wide, d))
 }
 
 /// Sums of a warp's 32 rows and 8 TILES columns, and of the lane's weights. Of each eight columns and eight rows a lane has two, as

@@ -1,6 +1,7 @@
 //! How the points of a step are shared out where queries are few: see gpu/slices.rs.
 
 use cuda_std::machine::MachineKind;
+use gpu::idle::{MULTIPROCESSORS, Work};
 use gpu::shift_any::Norm;
 use gpu::shift_tensor::queries_of_block;
 use gpu::shift_wgmma;
@@ -17,20 +18,11 @@ use crate::product::Instruction;
 const LEAST_BLOCK: usize = 128;
 const LEAST_BLOCK_ON_TENSOR_CORES: usize = 64;
 
-/// Multiprocessors of an H100 or H200, for which numbers of slices are chosen.
-const MULTIPROCESSORS: usize = 132;
-
 /// Blocks of which the last to run are a small part of all, over those that fill a GPU.
 const FINE: usize = 4;
 
 /// Bytes that sums of slices may take where that only leaves less idle.
 const MEMORY: usize = 160 << 20;
-
-/// Times that are as good as each other.
-const ALIKE: f64 = 1.005;
-
-/// How much faster a block gets at most where its multiprocessor has no others.
-const ALONE: f64 = 4.0;
 
 /// What points are shared out in.
 struct Unit {
@@ -199,22 +191,7 @@ fn points_of(
     let fine = (FINE * filling).div_ceil(blocks).min(n.div_ceil(whole));
     let fewest = fill.max(fine).clamp(1, MOST);
     let most = (MEMORY / (4 * (d + 1) * Queries::stride_of(m).max(1))).min(n.div_ceil(whole)).min(MOST);
-    let points = |slices: usize| if slices == 1 { n } else { n.div_ceil(slices).next_multiple_of(least) };
-    let time = |points: usize| {
-        let slices = n.div_ceil(points);
-        (points + start) as f64 * turns(blocks * slices, at_a_time)
-    };
-    let all = || (fewest..=most.max(fewest)).map(points);
-    let best = all().map(time).fold(f64::INFINITY, f64::min);
-    all().find(|&points| time(points) <= ALIKE * best).unwrap_or_else(|| points(fewest))
-}
-
-/// How long that many blocks take, as long each, in times of as many as fill the multiprocessors. The last ones are fewer for each of
-/// them, and faster for it: measured tails of 4, 2 and 1 % are 4, 2 and 1 % by this (docs/performance/steps.md).
-fn turns(blocks: usize, at_a_time: usize) -> f64 {
-    let last = (blocks % (at_a_time * MULTIPROCESSORS)).div_ceil(MULTIPROCESSORS);
-    let of_last = if last == 0 { 0.0 } else { (last as f64 / at_a_time as f64).max(1.0 / ALONE) };
-    (blocks / (at_a_time * MULTIPROCESSORS)) as f64 + of_last
+    Work { n, blocks, at_a_time, multiple: least, start }.points_of(fewest..=most.max(fewest))
 }
 
 /// The same on tensor cores: n, or a multiple of 128.
