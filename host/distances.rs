@@ -239,12 +239,8 @@ impl Distances {
                 pairwise_squared_l2::launch(a, b, out, m, n, d, 2.0)
             });
         };
-        // Flags are cleared when the numbers of runs have been used up.
-        if products.run == u32::MAX {
-            products.flags = device.zeros(products.flags.len())?;
-            products.run = 0;
-        }
-        products.run += 1;
+        // A flag of 2^32 runs ago would have distances made by differences that need not be.
+        products.run = products.run.wrapping_add(1);
         let Products { a: a_rows, b: b_rows, flags, run, blocks } = products;
         a_rows.fill(device, a, b, [m, d])?;
         b_rows.fill(device, b, b, [n, d])?;

@@ -3,6 +3,7 @@
 use std::os::unix::fs::symlink;
 use std::process::Command;
 
+use modeseek::distances::{Distances, Formula};
 use modeseek::product::{Instruction, Precision, matmul_by};
 use modeseek::{Bandwidth, Device, Error, Form, MeanShift, Points};
 
@@ -129,4 +130,30 @@ fn what_has_no_room_for_parts_is_multiplied_without() {
     // One matrix's parts take 48 KiB.
     let log = again(test, "memory-65536");
     assert!(!log.contains("launch of matmul_wgmma_f32") && log.contains("launch of matmul_skinny"), "{log}");
+}
+
+/// The same of distances by products: they are made by differences, and say so.
+#[test]
+fn distances_without_room_for_parts_are_differences() {
+    if let Ok(behaviour) = std::env::var(CHILD) {
+        let device = Device::cuda(0).expect("the stand-in works");
+        let (a, b) = (device.upload(&[1.0, 2.0]).unwrap(), device.upload(&[1.0, 2.0, 4.0, 6.0]).unwrap());
+        let mut distances = Distances::new(&device, [1, 2, 2], Formula::Products).unwrap();
+        let wanted = if behaviour == "works" { Formula::Products } else { Formula::Differences };
+        assert_eq!(distances.formula(), wanted);
+        let mut out = device.zeros(2).unwrap();
+        distances.roots(&a, &b, &mut out).unwrap();
+        assert_eq!(device.download(&out).unwrap(), [0.0, 5.0]);
+        return;
+    }
+    if !has_ptx() {
+        return;
+    }
+    let test = "distances_without_room_for_parts_are_differences";
+    let log = again(test, "works");
+    let launches = ["centre_rows", "split_rows_bf16", "pairwise_products_l2", "pairwise_flagged_l2"];
+    assert!(launches.iter().all(|kernel| log.contains(&format!("launch of {kernel}"))), "{log}");
+    assert_eq!(asked(&log), ["199168 bytes of shared memory for pairwise_products_l2"], "{log}");
+    let log = again(test, "memory-65536");
+    assert!(!log.contains("launch of pairwise_products") && log.contains("launch of pairwise_l2"), "{log}");
 }
