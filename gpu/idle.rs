@@ -1,4 +1,4 @@
-//! How many slices of the points leave little of a GPU idle while the last blocks of a launch run: for slices.rs and reduce_collect.rs.
+//! How many slices of the points leave little of a GPU idle while the last blocks of a launch run, of a step or a reduction.
 //!
 //! Blocks are done in turns, of as many as the multiprocessors have room for. Those of the last turn are fewer for each
 //! multiprocessor, and faster for it: k of K take k / K of a turn, though a quarter at least. For steps in 8, 16 and 32 dimensions

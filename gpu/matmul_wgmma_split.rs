@@ -51,11 +51,12 @@ use crate::tensor::{PIECE, ROWS, WORDS};
 pub(crate) const SIDE: usize = ROWS;
 
 /// Tiles of both matrices at a time: two on their way, one that is multiplied, one that may still be.
-pub(crate) const STAGES: u32 = 4;
+const STAGES: u32 = 4;
+const _: () = assert!(STAGES == 4, "as turn() has them");
 
 /// Words of a matrix's tile, which lie together in memory; its bytes, and those of a part of it.
 pub(crate) const TILE: usize = PARTS * PART;
-pub(crate) const TILE_BYTES: u32 = TILE as u32 * 4;
+const TILE_BYTES: u32 = TILE as u32 * 4;
 const PART_BYTES: u32 = PART as u32 * 4;
 
 /// Bytes of shared memory of a block.
@@ -64,12 +65,26 @@ pub(crate) const SHARED: usize = (STAGES * 2 * TILE_BYTES) as usize + ALIGNMENT;
 /// What each part of a tile begins at a multiple of.
 pub(crate) const ALIGNMENT: usize = ShortMatrix::ALIGNMENT;
 
+/// Begins this thread's copies of a tile of both matrices to the stage of a turn, where its own cells of the first stage are these.
+///
+/// # Safety
+/// There are tiles from there on, and nobody touches the stage until the copies have ended.
+#[inline(always)]
+pub(crate) unsafe fn copy_tiles(own: SharedAddress, turn: u32, a: *const u32, b: *const u32) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let stage = own.add(turn % STAGES * (2 * TILE_BYTES));
+        copy_tile(stage, a);
+        copy_tile(stage.add(TILE_BYTES), b);
+    }
+}
+
 /// Begins this thread's copies of a tile: 16 bytes of every 4 KiB.
 ///
 /// # Safety
 /// There is a tile from there on, and nobody touches the stage until the copies have ended.
 #[inline(always)]
-pub(crate) unsafe fn copy_tile(to: SharedAddress, from: *const u32) {
+unsafe fn copy_tile(to: SharedAddress, from: *const u32) {
     const EACH: usize = TILE / (WORDS * THREADS);
     const { assert!(TILE.is_multiple_of(WORDS * THREADS)) };
     unrolled!(q in 0..EACH, {
@@ -85,7 +100,7 @@ pub(crate) fn half_of(t: u32) -> u32 {
 }
 
 /// The parts of A that a warpgroup multiplies, and those of Bt.
-pub(crate) struct Parts {
+struct Parts {
     a: SharedAddress,
     b: SharedAddress,
 }
@@ -96,7 +111,7 @@ impl Parts {
     /// # Safety
     /// The stage is shared memory of the block, and `half` this thread's [`half_of`].
     #[inline(always)]
-    pub(crate) unsafe fn of_stage(stage: SharedAddress, half: u32) -> Self {
+    unsafe fn of_stage(stage: SharedAddress, half: u32) -> Self {
         // SAFETY: inside the stage.
         unsafe { Self { a: stage.add(half), b: stage.add(TILE_BYTES) } }
     }
@@ -108,12 +123,7 @@ impl Parts {
     /// As for [`warpgroup::multiply_short_bf16`], of all parts. `small` is touched by nothing but this and
     /// [`warpgroup::finish_128`].
     #[inline(always)]
-    pub(crate) unsafe fn multiply(
-        &self,
-        sums: Sums128,
-        mut small: Sums128,
-        meanwhile: impl FnOnce(),
-    ) -> (Sums128, Sums128) {
+    unsafe fn multiply(&self, sums: Sums128, mut small: Sums128, meanwhile: impl FnOnce()) -> (Sums128, Sums128) {
         // SAFETY: the caller's promise.
         unsafe {
             let large = self.begin_large();
@@ -165,6 +175,33 @@ impl Parts {
     }
 }
 
+/// Multiplies the tile of a turn: adds to `sums`, and to `small`, of which the last two groups of products are under way when this
+/// ends. `begin` begins the copies of the turn that it is given, as a group, or makes an empty one.
+///
+/// # Safety
+/// All threads of the block come here as often, with the turns in their order, the copies of the first two begun before, and with
+/// the stages' beginning and this thread's [`half_of`]. `small` is touched by nothing but this and [`warpgroup::finish_128`].
+#[inline(always)]
+pub(crate) unsafe fn multiply_tile(
+    base: SharedAddress,
+    turn: u32,
+    half: u32,
+    (sums, small): (Sums128, Sums128),
+    begin: impl FnOnce(u32),
+) -> (Sums128, Sums128) {
+    // All but the newest group of this thread's copies have ended; behind the barrier everybody's have, and everybody
+    // has waited for the products of the tile before the last, in whose place the next copies go.
+    copy::wait::<1>();
+    warpgroup::publish();
+    thread::sync_threads();
+    // SAFETY: the tile was published before the barrier. All warps come here as often. Its stage is written again two
+    // barriers on, when its products have been waited for.
+    unsafe {
+        let parts = Parts::of_stage(base.add(turn % STAGES * (2 * TILE_BYTES)), half);
+        parts.multiply(sums, small, || begin(turn + 2))
+    }
+}
+
 /// Adds products to sums.
 #[inline(always)]
 pub(crate) fn add(mut sums: Sums128, products: Sums128) -> Sums128 {
@@ -209,12 +246,8 @@ pub unsafe fn matmul_wgmma_f32(a: &[u32], b: &[u32], mut c: DisjointMut<f32>, m:
     // Copies of tile k go to stage k modulo STAGES, and are group k of each thread's.
     let mut begin = |tile: u32| {
         if tile < tiles {
-            // SAFETY: the rows have as many tiles. Nobody reads the stage: see below.
-            unsafe {
-                let stage = own.add(tile % STAGES * (2 * TILE_BYTES));
-                copy_tile(stage, a);
-                copy_tile(stage.add(TILE_BYTES), b);
-            }
+            // SAFETY: the rows have as many tiles. Nobody reads the stage: see multiply_tile.
+            unsafe { copy_tiles(own, tile, a, b) };
         }
         copy::commit();
         (a, b) = (a.wrapping_add(TILE), b.wrapping_add(TILE));
@@ -223,17 +256,8 @@ pub unsafe fn matmul_wgmma_f32(a: &[u32], b: &[u32], mut c: DisjointMut<f32>, m:
     begin(1);
     let (mut sums, mut small) = (warpgroup::no_sums_128(), warpgroup::no_sums_128());
     for tile in 0..tiles {
-        // All but the newest group of this thread's copies have ended; behind the barrier everybody's have, and everybody
-        // has waited for the products of the tile before the last, in whose place the next copies go.
-        copy::wait::<1>();
-        warpgroup::publish();
-        thread::sync_threads();
-        // SAFETY: the tile was published before the barrier. All warps come here as often. Its stage is written again two
-        // barriers on, when its products have been waited for.
-        unsafe {
-            let parts = Parts::of_stage(base.add(tile % STAGES * (2 * TILE_BYTES)), half);
-            (sums, small) = parts.multiply(sums, small, || begin(tile + 2));
-        }
+        // SAFETY: all threads come here as often.
+        (sums, small) = unsafe { multiply_tile(base, tile, half, (sums, small), &mut begin) };
     }
     // SAFETY: all warps come here.
     sums = add(sums, unsafe { warpgroup::finish_128::<0>(small) });

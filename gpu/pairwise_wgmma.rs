@@ -29,7 +29,7 @@ use cuda_std::{atomic, copy, warp};
 use crate::lanes::unrolled;
 use crate::matmul_tensor::padded;
 use crate::matmul_wgmma::{THREADS, place_of};
-use crate::matmul_wgmma_split::{ALIGNMENT, Parts, SHARED, SIDE, STAGES, TILE, TILE_BYTES, add, copy_tile, half_of};
+use crate::matmul_wgmma_split::{ALIGNMENT, SHARED, SIDE, TILE, add, copy_tiles, half_of, multiply_tile};
 use crate::pairwise::{self, A_CELLS, L2, Metric, SquaredL2, b_cells, columns, distances, held};
 use crate::split_rows::{DEPTH, PARTS};
 use crate::tensor::{PIECE, WORDS};
@@ -165,7 +165,7 @@ pub unsafe fn pairwise_products<T: Metric>(
         Feed { a: first(a, row), b: first(b, column), left: tiles, part, row, column, slot }
     };
 
-    // Copies of a block's k-th tile go to stage k modulo STAGES, and are group k of each thread's.
+    // Copies of a block's k-th tile are group k of each thread's.
     let mut feed = feed_of(thread::block_idx_x(), 0);
     let mut begin = |turn: u32| {
         if feed.part < parts {
@@ -182,9 +182,7 @@ pub unsafe fn pairwise_products<T: Metric>(
                     let from = from.as_ptr().add(side as usize * SIDE + i as usize * WORDS).cast::<u32>();
                     copy::async_16(lengths.add(feed.slot * LENGTHS_BYTES + t * PIECE), from);
                 }
-                let stage = own.add(turn % STAGES * (2 * TILE_BYTES));
-                copy_tile(stage, feed.a);
-                copy_tile(stage.add(TILE_BYTES), feed.b);
+                copy_tiles(own, turn, feed.a, feed.b);
             }
             (feed.a, feed.b, feed.left) = (feed.a.wrapping_add(TILE), feed.b.wrapping_add(TILE), feed.left - 1);
             if feed.left == 0 {
@@ -199,16 +197,8 @@ pub unsafe fn pairwise_products<T: Metric>(
     while part < parts {
         let (mut sums, mut small) = (warpgroup::no_sums_128(), warpgroup::no_sums_128());
         for _ in 0..tiles {
-            // As in matmul_wgmma_split.rs.
-            copy::wait::<1>();
-            warpgroup::publish();
-            thread::sync_threads();
-            // SAFETY: the tile was published before the barrier. All warps come here as often. Its stage is written again two
-            // barriers on, when its products have been waited for.
-            unsafe {
-                let stage = Parts::of_stage(base.add(turn % STAGES * (2 * TILE_BYTES)), half);
-                (sums, small) = stage.multiply(sums, small, || begin(turn + 2));
-            }
+            // SAFETY: all threads come here as often.
+            (sums, small) = unsafe { multiply_tile(base, turn, half, (sums, small), &mut begin) };
             turn += 1;
         }
         let (row, column) = place_of(part, down, across);

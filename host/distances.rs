@@ -52,7 +52,7 @@ impl Formula {
 /// # Precision
 /// By differences, a distance is off by d + 4 roundings of 2^-24 at most. By products, one whose square is at least 2^-8 of
 /// `S = |a - b_0|^2 + |b - b_0|^2`, with `b_0` the first row of B, has a square that is off by at most `(min(d, 32) + 12 + d / 13) 2^-23 S`;
-/// of others the same is true as by differences. Either way a row is at distance 0 from itself, and infinity far from all.
+/// of others the same is true as by differences. Either way a row is at distance 0 from itself, and what is infinite is as by differences.
 ///
 /// ```
 /// use modeseek::Device;

@@ -177,7 +177,7 @@ impl Slices {
 }
 
 /// Points of a slice, for m queries over n points: n, or a multiple of the fewest points of a slice. The shape is that of
-/// [`Steps::shares`]. Slices are as many as fill a GPU, or make blocks fine, or more, as far as there is memory for them: the fewest of
+/// [`Steps::shares`]. Slices are as many as fill a GPU, or make blocks fine, or more, up to [`MEMORY`]: the fewest of
 /// those that leave the least of it without work while the last blocks run.
 ///
 /// It depends on nothing else, so that results are the same on every GPU.
@@ -209,7 +209,7 @@ fn points_on_tensor_cores(n: usize, m: usize, wide: usize, instruction: Instruct
 }
 
 /// Bytes of a GPU's memory that slices take at most for m queries over n points of d coordinates, with the 2-norm and unmarked, on
-/// tensor cores or not: 160 MB at most, whatever the numbers.
+/// tensor cores or not: 160 MiB at most, whatever the numbers.
 ///
 /// ```
 /// use modeseek::mean_shift::slices::bytes;
@@ -250,7 +250,7 @@ mod tests {
     fn few_queries_or_points_fill_a_gpu() {
         // The lecture's case: 3 blocks of queries become 72.
         assert_eq!(points(1500, 1500, 2), 64);
-        // One block of queries becomes 244.
+        // One block of queries becomes 253.
         assert_eq!(points(1_000_000, 100, 2), 3_968);
         // 196 blocks become 3,920, of which 924 are there at a time: few multiprocessors wait for the last.
         assert_eq!(points(100_000, 100_000, 2), 5_056);

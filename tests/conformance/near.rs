@@ -216,10 +216,7 @@ pub fn tiles_of_hard_sets(device: &Device) {
             continue;
         }
         for form in [Form::Blurring, Form::Standard] {
-            for (number, function) in WeightFunction::ALL.into_iter().enumerate() {
-                if is_interpreted(device) && (number % 2 == 0) != (form == Form::Blurring) {
-                    continue;
-                }
+            for function in WeightFunction::ALL {
                 let fits = [Method::Fused, Method::Tiles].map(|method| {
                     let steps = if function == WeightFunction::Flat { 1 } else { 3 };
                     fit(device, &fixed(h).form(form).weight(function).method(method).max_iterations(steps), &rows, 2)
@@ -258,9 +255,6 @@ pub fn tiles_of_seeds_and_new_points(device: &Device) {
         [WeightFunction::Gaussian, WeightFunction::Triangular].map(move |function| (seeding.clone(), function))
     }) {
         for assignment in [Assignment::NearestMode, Assignment::Basin] {
-            if is_interpreted(device) && (assignment == Assignment::Basin) != (function == WeightFunction::Gaussian) {
-                continue;
-            }
             let what = format!("{seeding:?}, {function:?}, {assignment:?}");
             let h = if function == WeightFunction::Gaussian { 2.5 } else { 6.0 };
             let standard = fixed(h).form(Form::Standard).weight(function).max_iterations(100);
