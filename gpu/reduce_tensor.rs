@@ -3,8 +3,8 @@
 //! The same as reduce.rs, which says what becomes of passes and slices. Multiply-adds in f32 take as long for 32 columns as W
 //! takes to be read, and every one of them wants two numbers from shared memory for each eight; here they take a third of it.
 //!
-//! A block of four warps has 128 rows of W, a warp 32, of which each lane has four, and in them every fourth quad of points. What it
-//! reads, and where that lies in shared memory, is in reduce_feed.rs.
+//! A block of four warps has 128 rows of W, a warp 32, of which each lane multiplies four, and in them every fourth quad of points. What
+//! it reads, and where that lies in shared memory, is in reduce_feed.rs.
 //!
 //! ```text
 //! for each turn of 32 points of the slice:
@@ -12,20 +12,21 @@
 //!     for each 16 points:
 //!         high + low = W[32 rows][16 points];  totals += W
 //!         for each 16 columns: sums = high' low + low' high + high' high        (24 products of 16 x 8 x 8);  means += sums
-//!     W of the turn after the next into this one's place                        (under way for a turn)
+//!     the warp meets; W of the turn after the next into this one's place        (under way for a turn)
 //!     W and X of the next turn have come; X is split where it is
 //! ```
 //!
 //! 1. *What is under way takes no registers*, and no compiler moves a load to where it is waited for: all is copied by `cp.async`.
-//!    A lane reads of W what it has copied itself. A row's 128 bytes of a turn are asked for together, and where PTX has a word
-//!    for it the 256 that they are in: a GPU's memory gives longer pieces of a row faster than shorter ones of many.
+//!    Eight lanes ask for a row's 128 bytes of a turn with one instruction, and where PTX has a word for it for the 256 that they
+//!    are in: a GPU's memory gives longer pieces of a row faster than shorter ones of many, and its second cache whole lines.
 //! 2. *W is the right operand*, of which a lane has two neighbouring registers: a product adds over points in whatever order
 //!    both of its sides have, so a lane's quad of a row, 16 bytes, is what two products want of it as it comes, if X lies in shared
 //!    memory in that order. As the left one, of whose four registers two are another row's, each number would be moved first.
-//! 3. *X*, turned over, is the left operand, split once for a block. A piece of 16 bytes has two neighbouring points in two columns
-//!    that are eight apart: all that a lane needs for a product; high parts have pieces of their own, and low ones. Of up to eight
-//!    columns the low parts are the left operand's other eight rows, so that a product gives both. Pieces trade places so that no
-//!    eight that are read or written together share a bank.
+//! 3. *X*, turned over, is the left operand, split once for a block. A piece of 16 bytes has two neighbouring points in two
+//!    neighbouring columns: all that a lane needs for a product; high parts have pieces of their own, and low ones. A thread splits
+//!    what it has copied itself, TILES columns of two points, those of a point with one instruction if they are aligned. Of up
+//!    to eight columns the low parts are the left operand's other eight rows, so that a product gives both. Pieces trade places so
+//!    that no eight that are read or written together share a bank.
 //! 4. *Sums are f32's*: a tensor core cuts off where f32 would round. The parts of 16 points are six products deep, the two
 //!    full ones last; then they are added to the means as f32 adds. Of 32 columns eight sums are under way at a time: a product
 //!    waits for the one before in its sum for as long as five others take.
@@ -46,7 +47,7 @@ use crate::lanes::unrolled;
 use crate::matmul_blocked::in_quads;
 use crate::reduce::Pass;
 use crate::reduce_feed::{
-    Feed, GROUP, GROUPS, PIECE, ROWS, STAGES, TALL, THREADS, TILE, TURN, WEIGHTS, place, quads, shared, split, stage,
+    Feed, GROUP, GROUPS, PIECE, ROWS, STAGES, TALL, THREADS, TILE, TURN, WEIGHTS, place, shared, split, stage,
 };
 use crate::slices::Slices;
 
@@ -103,7 +104,7 @@ pub fn slices([m, n, d]: [usize; 3]) -> (usize, usize, usize) {
 }
 
 /// Sums of a warp's 32 rows and 8 TILES columns, and of the lane's weights. Of each eight columns and eight rows a lane has two, as
-/// products have them: column lane / 4, rows 2 (lane % 4) and the next.
+/// products have them: rows 2 (lane % 4) and the next, columns TILES (lane / 4) and those behind it.
 struct Sums<const TILES: usize> {
     means: [[[f32; 2]; ROWS]; TILES],
     totals: [f32; ROWS],
@@ -152,7 +153,7 @@ unsafe fn multiply<const TILES: usize>(
 /// The whole block comes here with the same numbers but for its threads'. [`Feed::begin`] and [`Feed::fetch`] say of what there
 /// must be how much; `memory` is as long as [`shared`] says.
 #[inline(always)]
-unsafe fn sums_of<const TILES: usize, const QUADS: bool>(
+unsafe fn sums_of<const TILES: usize, const QUADS: bool, const TOGETHER: bool>(
     feed: &Feed,
     memory: SharedAddress,
     mut j: u32,
@@ -173,19 +174,18 @@ unsafe fn sums_of<const TILES: usize, const QUADS: bool>(
     // the one in front of which it was written. W is read by the lane that has copied it, behind a wait for it, and has been
     // multiplied when that lane begins to copy the next to its place.
     unsafe {
-        feed.fetch::<TILES>(feed.turn(j), x_stage(here));
+        feed.fetch::<TILES, TOGETHER>(feed.turn(j), x_stage(here));
         feed.begin::<QUADS>(feed.turn(j), here);
         feed.begin::<QUADS>(feed.turn(ahead(j, 1)), other(here));
         copy::wait::<1>();
         feed.split::<TILES>(feed.turn(j), x_stage(here));
         while j < feed.end {
             thread::sync_threads();
-            feed.fetch::<TILES>(feed.turn(ahead(j, 1)), x_stage(other(here)));
+            feed.fetch::<TILES, TOGETHER>(feed.turn(ahead(j, 1)), x_stage(other(here)));
+            let pieces = x_stage(here).add(own);
             unrolled!(group in 0..GROUPS, {
                 let first = group * GROUP;
-                let w: [[f32; 4]; ROWS] = core::array::from_fn(|q| {
-                    feed.own.add(4 * (here + quads(group, q))).read_16().map(f32::from_bits)
-                });
+                let w = feed.quads(here, group);
                 let (mut high, mut low) = ([[0; 4]; ROWS], [[0; 4]; ROWS]);
                 for q in 0..ROWS {
                     for k in 0..4 {
@@ -195,7 +195,7 @@ unsafe fn sums_of<const TILES: usize, const QUADS: bool>(
                 sums.totals = feed.add_to::<QUADS>(sums.totals, &w, feed.turn(j), first);
                 let piece = |tile: usize, product: usize, low: usize| -> [u32; PIECE] {
                     let place = ((2 * group + product) * TILES + 2 * tile + low) * 32;
-                    x_stage(here).add(own + 4 * (PIECE * place) as u32).read_16()
+                    pieces.add(4 * (PIECE * place) as u32).read_16()
                 };
                 let mut x = [[[0; PIECE]; 2]; 2];
                 let mut x_low = [[[0; PIECE]; 2]; 2];
@@ -221,6 +221,8 @@ unsafe fn sums_of<const TILES: usize, const QUADS: bool>(
                     }
                 }
             });
+            // All lanes have read what the next is copied over.
+            warp::sync_warp(warp::ALL);
             feed.begin::<QUADS>(feed.turn(ahead(j, 2)), here);
             j = ahead(j, 1);
             here = other(here);
@@ -279,15 +281,17 @@ pub unsafe fn means<const TILES: usize>(
     let (t, lane) = (thread::thread_idx_x() as usize, warp::lane_id() as usize);
     let (i, row, quad) = (group * TALL, t / 32 * 8 * ROWS + lane / 4, lane % 4);
     let (from, sizes) = ((weights.as_ptr(), points.as_ptr()), [m, n, d as usize]);
-    let feed = Feed::new::<TILES>(from, memory, sizes, (i + row, quad, end), (first, columns));
     let base = SharedAddress::of(memory);
+    let feed = Feed::new::<TILES>(from, base, sizes, (i + t / 32 * 8 * ROWS, end), (first, columns));
 
     // SAFETY: the launch has checked the lengths; the whole block is here, and its rows are its own.
     unsafe {
-        let Sums { means, totals } = if in_quads(weights.as_ptr(), n) {
-            sums_of::<TILES, true>(&feed, base, start)
+        let Sums { means, totals } = if !in_quads(weights.as_ptr(), n) {
+            sums_of::<TILES, false, false>(&feed, base, start)
+        } else if Feed::are_together::<TILES>(points.as_ptr(), d as usize) {
+            sums_of::<TILES, true, true>(&feed, base, start)
         } else {
-            sums_of::<TILES, false>(&feed, base, start)
+            sums_of::<TILES, true, false>(&feed, base, start)
         };
         // Through shared memory, each row's total behind its columns: neighbouring threads write neighbours.
         let cells = memory.cast::<f32>();
@@ -300,10 +304,10 @@ pub unsafe fn means<const TILES: usize>(
             if quad == 0 {
                 cells.add((row + 8 * q) * apart + wide).write(total);
             }
-            let two = cells.add((t / 32 * 8 * ROWS + 8 * q + lane % 4 * 2) * apart + lane / 4);
-            unrolled!(tile in 0..TILES, {
-                two.add(tile * TILE).write(means[tile][q][0]);
-                two.add(tile * TILE + apart).write(means[tile][q][1]);
+            let two = cells.add((t / 32 * 8 * ROWS + 8 * q + lane % 4 * 2) * apart + TILES * (lane / 4));
+            unrolled!(c in 0..TILES, {
+                two.add(c).write(means[c][q][0]);
+                two.add(c + apart).write(means[c][q][1]);
             });
         });
         thread::sync_threads();

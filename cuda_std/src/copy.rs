@@ -1,6 +1,6 @@
 //! Copies from global to shared memory that run while the thread goes on: `cp.async`, from compute 8.0 on.
 //!
-//! A thread begins copies with [`async_16`], [`async_16_of_row`] or [`async_4`], ends a group of them with [`commit`], and waits
+//! A thread begins copies with [`async_16`], [`async_16_of_row`], [`async_8`] or [`async_4`], ends a group of them with [`commit`], and waits
 //! with [`wait`] until no more than so many of its groups, the newest, are under way. Other threads see what was copied behind a
 //! barrier after that wait. On the processor, and on the interpreter, a copy is done when it is begun.
 
@@ -91,6 +91,47 @@ pub unsafe fn async_16<T>(to: SharedAddress, from: *const T) {
 pub unsafe fn async_16_of_row<T>(to: SharedAddress, from: *const T) {
     // SAFETY: the caller's promise.
     unsafe { words::copy_async_16_of_row(to.0, from.cast()) }
+}
+
+/// The same as [`async_16`] of 8 bytes, which go through the first cache.
+///
+/// ```
+/// # use cpu_executor::{Cells, CpuExecutor};
+/// use cuda_std::shared::SharedAddress;
+/// use cuda_std::{copy, prelude::*};
+///
+/// /// Copies pairs of numbers through shared memory, all but the first pair.
+/// #[kernel(block = 32, grid = 1, require(x.len() == 66, out.len() == 64))]
+/// pub unsafe fn through(x: &[f32], mut out: DisjointMut<f32>) {
+///     let tile = shared_array![[f32; 2]; 32];
+///     let t = thread::thread_idx_x() as usize;
+///     // SAFETY: two numbers of a thread's own; they are read behind the wait.
+///     unsafe {
+///         copy::async_8(SharedAddress::of(tile.add(t)), x.as_ptr().add(2 * t + 2));
+///         copy::commit();
+///         copy::wait::<0>();
+///         for (k, x) in tile.add(t).read().into_iter().enumerate() {
+///             out.write(2 * t + k, x);
+///         }
+///     }
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let x = Cells::new((0..66).map(|i| i as f32).collect::<Vec<f32>>());
+/// let mut out = Cells::filled(0.0, 64);
+/// # let executor = CpuExecutor::of_this_processor()?;
+/// executor.run(through::launch(&x, &mut out))?;
+/// assert_eq!(out.to_vec(), x.to_vec()[2..]);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Safety
+/// As for [`async_16`], with 8 in the place of 16.
+#[inline(always)]
+pub unsafe fn async_8<T>(to: SharedAddress, from: *const T) {
+    // SAFETY: the caller's promise.
+    unsafe { words::copy_async_8(to.0, from.cast()) }
 }
 
 /// The same as [`async_16`] of 4 bytes, for what does not begin at multiples of 16. They go through the first cache.

@@ -18,7 +18,7 @@
 //! | `__shfl_down_sync` | [`warp::warp_shuffle_down`] |
 //! | `__ballot_sync` | [`warp::warp_vote_ballot`] |
 //! | `mma.sync`, `ldmatrix` (PTX) | [`warp::mma_m16n8k16_f16`], [`warp::ldmatrix_x4`] |
-//! | `cp.async` (PTX) | [`copy::async_16`], [`copy::async_16_of_row`], [`copy::async_4`] |
+//! | `cp.async` (PTX) | [`copy::async_16`], [`copy::async_16_of_row`], [`copy::async_8`], [`copy::async_4`] |
 //! | `wgmma` (PTX) | [`warpgroup::multiply_bf16`] |
 //! | `__floats2bfloat162_rn` | [`narrow::bf16_pair`] |
 //! | `atomicMax` | [`atomic::fetch_max`] |

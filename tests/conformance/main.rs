@@ -52,7 +52,8 @@ macro_rules! conformance {
                     ends_of_the_reach_far_away, all_pairs_in_order;
                 filter: filtered_images, filtered_constants, united_pixels;
                 ceilings: ceilings_copy, ceilings_fma, ceilings_ex2, ceilings_mma;
-                reduce_tensor: means_on_tensor_cores, hard_means_on_tensor_cores, reductions_are_chosen;
+                reduce_tensor: means_on_tensor_cores, hard_means_on_tensor_cores, points_anywhere_on_tensor_cores,
+                    reductions_are_chosen;
                 tensor: products_of_rounded_inputs, products_in_a_precision;
                 wgmma: products_of_warpgroups, products_of_parts, parts_are_the_number, parts_of_what_is_no_number,
                     products_by_an_instruction;

@@ -11,11 +11,12 @@ use modeseek::{Bandwidth, Buffer, Device, Error, MeanShift, Method, Points, refe
 use crate::check::{ROUNDING, assert_close, is_interpreted, random, wide};
 use crate::kernels::poisoned;
 use crate::tensor::is_too_old;
+use crate::wgmma::each_is_needed;
 
 /// By the kernel for so many columns at a time, in slices of so many points.
 fn reduced(
     device: &Device,
-    (weights, points): (&dyn DeviceSlice<f32>, &Buffer<f32>),
+    (weights, points): (&dyn DeviceSlice<f32>, &dyn DeviceSlice<f32>),
     [m, n, d]: [usize; 3],
     (columns, slice): (usize, usize),
 ) -> Result<Vec<f32>, Error> {
@@ -122,6 +123,55 @@ pub fn hard_means_on_tensor_cores(device: &Device) {
     let error =
         reduced(device, (&all_ones(device, few), &all_ones(device, few * d)), [1, few, d], (16, few)).unwrap_err();
     assert!(matches!(error, Error::Launch(_)) && error.to_string().contains("n >= FEWEST"), "{error}");
+}
+
+/// Points that are copied in pieces of 16 or 8 bytes, and such as are not, for how many coordinates there are or where they begin.
+pub fn points_anywhere_on_tensor_cores(device: &Device) {
+    if is_too_old(device) {
+        return;
+    }
+    let [m, n] = [35, 100];
+    let weights: Vec<f32> = random(m * n, 21).iter().map(|w| w.abs() + 0.01).collect();
+    let upload = |values: &[f32], shift: usize| {
+        let all: Vec<f32> = std::iter::repeat_n(f32::NAN, shift).chain(values.iter().copied()).collect();
+        device.upload(&all).unwrap()
+    };
+    let weights_on_device = upload(&weights, 0);
+    let cases = [
+        (10, 16, 0),
+        (10, 16, 1),
+        (10, 16, 2),
+        (13, 16, 0),
+        (20, 32, 0),
+        (20, 32, 2),
+        (20, 32, 4),
+        (36, 32, 0),
+        (22, 32, 0),
+    ];
+    for (d, columns, shift) in cases {
+        let points = random(n * d, d as u64);
+        let expected = reference::reduce_weighted(&wide(&weights), &wide(&points), n, d);
+        let all = upload(&points, shift);
+        let view = all.slice(shift..shift + n * d);
+        let found = reduced(device, (&weights_on_device, &view), [m, n, d], (columns, n)).unwrap();
+        assert_close(&found, &expected, |_| tolerance(n), &format!("{d} coordinates, {shift} behind"));
+    }
+}
+
+#[test]
+fn every_barrier_of_reductions_is_needed() {
+    for (columns, kernel) in [
+        (8, reduce_weighted_tensor_8::KERNEL.name),
+        (16, reduce_weighted_tensor_16::KERNEL.name),
+        (32, reduce_weighted_tensor_32::KERNEL.name),
+    ] {
+        each_is_needed(kernel, &[("bar.sync 0;", "shared"), ("bar.warp.sync -1;", "shared")], |device| {
+            // More turns than shared memory holds.
+            let (n, d) = (4 * 32, columns);
+            let (weights, points) = (device.upload(&random(33 * n, 1))?, device.upload(&random(n * d, 2))?);
+            reduced(device, (&weights, &points), [33, n, d], (columns, n)).map(|_| ())
+        });
+    }
 }
 
 fn all_ones(device: &Device, len: usize) -> Buffer<f32> {

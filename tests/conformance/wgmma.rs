@@ -198,9 +198,9 @@ pub fn products_by_an_instruction(device: &Device) {
     }
 }
 
-/// The interpreter finds each fence and wait of a kernel missing that is taken out of its PTX: what is taken out, and what is then
-/// said. `run` launches the kernel on a device.
-fn each_is_needed(kernel: &str, taken_out: &[(&str, &str)], run: impl Fn(&Device) -> Result<(), Error>) {
+/// The interpreter finds each fence, barrier and wait of a kernel missing that is taken out of its PTX: what is taken out, and what is
+/// then said. `run` launches the kernel on a device.
+pub fn each_is_needed(kernel: &str, taken_out: &[(&str, &str)], run: impl Fn(&Device) -> Result<(), Error>) {
     let Some(module) = PTX.iter().find(|module| module.entries.contains(&kernel)) else {
         return eprintln!("skipped: the program has no PTX ({PTX_ORIGIN})");
     };

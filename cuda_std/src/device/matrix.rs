@@ -161,6 +161,15 @@ pub(crate) unsafe fn copy_async_16_of_row(to: SharedAddress, from: *const u8) {
 
 #[cfg(target_feature = "sm_80")]
 #[inline(always)]
+pub(crate) unsafe fn copy_async_8(to: SharedAddress, from: *const u8) {
+    // SAFETY: as above.
+    unsafe {
+        asm!("cp.async.ca.shared.global [{0}], [{1}], 8;", in(reg32) to, in(reg64) from, options(nostack, preserves_flags))
+    }
+}
+
+#[cfg(target_feature = "sm_80")]
+#[inline(always)]
 pub(crate) unsafe fn copy_async_4(to: SharedAddress, from: *const u8) {
     // SAFETY: as above.
     unsafe {

@@ -125,6 +125,11 @@ pub(crate) unsafe fn copy_async_16_of_row(to: SharedAddress, from: *const u8) {
     unsafe { copy_now::<16>(to, from) }
 }
 
+pub(crate) unsafe fn copy_async_8(to: SharedAddress, from: *const u8) {
+    // SAFETY: the caller's promise.
+    unsafe { copy_now::<8>(to, from) }
+}
+
 pub(crate) unsafe fn copy_async_4(to: SharedAddress, from: *const u8) {
     // SAFETY: the caller's promise.
     unsafe { copy_now::<4>(to, from) }
