@@ -32,7 +32,8 @@ use cuda_std::{copy, warp};
 use crate::progress;
 use crate::pull_tensor::{Arguments, SumsOfBlock};
 use crate::pull_wgmma::{
-    self, APART, DEPTH, Dynamic, PIECES, Queries, THREADS, add_64, begin_sums, lengths_from, write_sums,
+    self, APART, DEPTH, Dynamic, LENGTHS, PIECES, Queries, THREADS, add_64, begin_sums, copy_lengths, lengths_at,
+    write_sums,
 };
 use crate::shift::end_blurring;
 use crate::shift_tensor::padded;
@@ -56,6 +57,9 @@ const PART: u32 = (POINTS * 128) as u32;
 /// Tiles at a time.
 const STAGES: u32 = 4;
 
+/// Bytes of the lengths of a tile's points, which are in front of the tiles.
+const OF_TILE: u32 = (POINTS / 64) as u32 * LENGTHS;
+
 /// Matrices of a tile, for d dimensions.
 const fn parts(d: usize, rough: bool) -> usize {
     d / 64 * if rough { 1 } else { 2 }
@@ -63,7 +67,7 @@ const fn parts(d: usize, rough: bool) -> usize {
 
 /// Bytes of shared memory of a block.
 const fn shared(d: usize, rough: bool) -> usize {
-    STAGES as usize * parts(d, rough) * PART as usize + Matrix::ALIGNMENT
+    (STAGES * OF_TILE) as usize + STAGES as usize * parts(d, rough) * PART as usize + Matrix::ALIGNMENT
 }
 
 /// Waits until no products are under way but the newest of 64 points, either q.x or w x, which are as many groups.
@@ -156,14 +160,16 @@ pub unsafe fn shift_wgmma<const D: usize, const ROUGH: bool>(
         return;
     }
     // SAFETY: there is as much more memory as is skipped.
-    let base = unsafe { SharedAddress::of(memory).aligned(Matrix::ALIGNMENT as u32) };
+    let (lengths, base) = unsafe {
+        let memory = SharedAddress::of(memory);
+        (memory, memory.add(STAGES * OF_TILE).aligned(Matrix::ALIGNMENT as u32))
+    };
     let (lane, warp) = (warp::lane_id() as usize, thread::thread_idx_x() as usize / 32);
     let (row, t) = (warp * 16 + lane / 4, lane % 4);
     let slices = Slices { partial, arrived, points: slice };
     let (start, end) = slices.range(n);
     // SAFETY: the slice has points, and begins with a tile.
     let arguments = unsafe { Arguments { query_rows, query_norms, rows, norms }.starting_at(start, D) };
-    let norms = arguments.norms;
     // SAFETY: rows are padded to whole blocks of queries.
     let own = unsafe { Queries::<D, ROUGH>::new(&arguments, first + row, t) };
 
@@ -171,6 +177,10 @@ pub unsafe fn shift_wgmma<const D: usize, const ROUGH: bool>(
     let at = |tile: u32| {
         // SAFETY: the stage is one of those.
         unsafe { base.add(tile % STAGES * const { parts(D, ROUGH) as u32 * PART }) }
+    };
+    let lengths_of = |tile: u32| {
+        // SAFETY: as above.
+        unsafe { lengths.add(tile % STAGES * OF_TILE) }
     };
     let begin = |tile: u32| {
         if tile < tiles {
@@ -182,6 +192,8 @@ pub unsafe fn shift_wgmma<const D: usize, const ROUGH: bool>(
                     copy_tile::<PIECES, THREADS, { POINTS * PIECES / THREADS }>(to, from, D, |row| swap(row, PIECES));
                 }
             });
+            // SAFETY: as above; lengths are padded likewise.
+            unsafe { copy_lengths::<POINTS>(lengths_of(tile), arguments.norms.as_ptr().add(tile as usize * POINTS)) };
         }
         copy::commit();
     };
@@ -202,11 +214,10 @@ pub unsafe fn shift_wgmma<const D: usize, const ROUGH: bool>(
         // SAFETY: the tile was published before a barrier. All warps come here as often, and touch no registers of a product that
         // has not been waited for.
         unsafe {
-            let points = tile as usize * POINTS;
             let part = |c: usize, behind: u32| Matrix::at(at(tile).add(c as u32 * PART + behind));
             let mut products = [[0.0; 32]; 2];
             let upper = own.begin_dots(at(tile).add(half), PART);
-            let w = own.weigh::<Machine>(&dots, &lengths_from(norms, points, t), &mut totals);
+            let w = own.weigh::<Machine>(&dots, &lengths_at(lengths_of(tile), t), &mut totals);
             unrolled!(2, c < D / 64 => {
                 if ROUGH {
                     moved[c] = warpgroup::multiply_columns_f16(moved[c], w[0], part(c, 0));
@@ -214,7 +225,7 @@ pub unsafe fn shift_wgmma<const D: usize, const ROUGH: bool>(
                     products[c] = begin_sums(None, w, part(c, 0), part(D / 64 + c, 0));
                 }
             });
-            let lengths = lengths_from(norms, points + POINTS / 2, t);
+            let lengths = lengths_at(lengths_of(tile).add(LENGTHS), t);
             let w = own.weigh::<Machine>(&finish::<D, ROUGH>(upper), &lengths, &mut totals);
             unrolled!(2, c < D / 64 => {
                 if ROUGH {

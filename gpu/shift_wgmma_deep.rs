@@ -24,7 +24,8 @@ use cuda_std::{copy, warp};
 use crate::progress;
 use crate::pull_tensor::{Arguments, SumsOfBlock};
 use crate::pull_wgmma::{
-    APART, DEPTH, Dynamic, PIECES, QUERIES, Queries, THREADS, add_64, begin_sums, lengths_from, write_sums,
+    APART, DEPTH, Dynamic, LENGTHS, PIECES, QUERIES, Queries, THREADS, add_64, begin_sums, copy_lengths, lengths_at,
+    write_sums,
 };
 use crate::shift::end_blurring;
 use crate::shift_tensor::padded;
@@ -43,8 +44,8 @@ const TILE: u32 = 4 * PART;
 /// Tiles at a time.
 const STAGES: u32 = 3;
 
-/// Bytes of shared memory of a block.
-const SHARED: usize = (STAGES * TILE) as usize + Matrix::ALIGNMENT;
+/// Bytes of shared memory of a block: the lengths of the tiles' points are in front of them.
+const SHARED: usize = (STAGES * (LENGTHS + TILE)) as usize + Matrix::ALIGNMENT;
 
 /// One step of up to D dimensions; `most` is at least the number of active queries; `partial`, `arrived` and `slice` are as
 /// shift_tensor.rs says.
@@ -102,14 +103,16 @@ pub unsafe fn shift_wgmma_deep<const D: usize>(
         return;
     }
     // SAFETY: there is as much more memory as is skipped.
-    let base = unsafe { SharedAddress::of(memory).aligned(Matrix::ALIGNMENT as u32) };
+    let (lengths, base) = unsafe {
+        let memory = SharedAddress::of(memory);
+        (memory, memory.add(STAGES * LENGTHS).aligned(Matrix::ALIGNMENT as u32))
+    };
     let (lane, warp) = (warp::lane_id() as usize, thread::thread_idx_x() as usize / 32);
     let (row, t) = (warp * 16 + lane / 4, lane % 4);
     let slices = Slices { partial, arrived, points: slice };
     let (start, end) = slices.range(n);
     // SAFETY: the slice has points, and begins with a tile.
     let arguments = unsafe { Arguments { query_rows, query_norms, rows, norms }.starting_at(start, D) };
-    let norms = arguments.norms;
     // SAFETY: rows are padded to whole blocks of queries.
     let own = unsafe { Queries::<D, false>::new(&arguments, first + row, t) };
 
@@ -117,6 +120,10 @@ pub unsafe fn shift_wgmma_deep<const D: usize>(
     let at = |tile: u32| {
         // SAFETY: the stage is one of those.
         unsafe { base.add(tile % STAGES * TILE) }
+    };
+    let lengths_of = |tile: u32| {
+        // SAFETY: as above.
+        unsafe { lengths.add(tile % STAGES * LENGTHS) }
     };
     let begin = |tile: u32| {
         if tile < tiles {
@@ -128,6 +135,8 @@ pub unsafe fn shift_wgmma_deep<const D: usize>(
                     copy_tile::<PIECES, THREADS, { POINTS * PIECES / THREADS }>(to, from, D, |row| swap(row, PIECES));
                 }
             });
+            // SAFETY: as above; lengths are padded likewise.
+            unsafe { copy_lengths::<POINTS>(lengths_of(tile), arguments.norms.as_ptr().add(tile as usize * POINTS)) };
         }
         copy::commit();
     };
@@ -146,7 +155,7 @@ pub unsafe fn shift_wgmma_deep<const D: usize>(
         // SAFETY: the tile was published before the barrier. All warps come here as often, and touch no registers of a product that
         // has not been waited for.
         unsafe {
-            let lengths = lengths_from(norms, tile as usize * POINTS, t);
+            let lengths = lengths_at(lengths_of(tile), t);
             let part = |part: u32| Matrix::at(at(tile).add(part * PART));
             let dots = warpgroup::finish_64::<0>(own.begin_dots(at(tile), PART));
             let w = own.weigh::<Machine>(&dots, &lengths, &mut totals);
