@@ -275,6 +275,30 @@ unsafe fn dots<const D: usize, const TALL: usize, const ROUGH: bool>(
     dots
 }
 
+/// Whether the squares of the lengths of a tile's points are copied with it: where there is room, and weights are most of what is done.
+const fn has_lengths(d: usize) -> bool {
+    d <= 32
+}
+
+/// Words of shared memory for d dimensions, two words a point of each where products are exact: tiles, and the lengths of their points.
+pub(crate) const fn shared(d: usize, tile: usize) -> usize {
+    STAGES * (tile + if has_lengths(d) { tile / d } else { 0 })
+}
+
+/// Begins to copy the squares of a tile's points' lengths. Of each 16 points four are a lane's, which lie behind each other.
+///
+/// # Safety
+/// There are as many lengths, and so much room for them; nobody touches it until the copies have ended.
+#[inline(always)]
+unsafe fn copy_lengths(to: SharedAddress, from: *const f32, points: u32) {
+    let point = thread::thread_idx_x();
+    if point < points {
+        let place = point / 16 * 16 + point % 8 / 2 * 4 + point % 16 / 8 * 2 + point % 2;
+        // SAFETY: the caller's promise.
+        unsafe { copy::async_4(to.add(4 * place), from.add(point as usize)) };
+    }
+}
+
 /// Sums of `w x`, as products of a warp leave them, and of w, of this lane's queries: `first`, and every eighth behind
 /// it, over the points from `start`, a multiple of 128, up to `end`. Both are times 2^14.
 ///
@@ -319,8 +343,16 @@ pub(crate) unsafe fn pull<M: Machine, const D: usize, const TALL: usize, const R
 
     // Counted from the first of all points: their addresses are then made of what the launch gives, and take no registers.
     let (first_tile, tiles) = (start / points, end.div_ceil(points));
+    // SAFETY: there is as much shared memory.
+    let lengths_at = |stage: u32| unsafe { base.add(4 * (STAGES * TILE) as u32 + 4 * stage * points) };
     let begin = |tile: u32, stage: u32| {
         if tile < tiles {
+            if has_lengths(D) {
+                // SAFETY: as below; lengths are padded as rows are.
+                unsafe {
+                    copy_lengths(lengths_at(stage), arguments.norms.as_ptr().add((tile * points) as usize), points)
+                };
+            }
             // SAFETY: rows are padded to whole tiles. Nobody reads the stage: see below.
             unsafe {
                 let to = base.add(stage * TILE as u32 * 4);
@@ -354,13 +386,18 @@ pub(crate) unsafe fn pull<M: Machine, const D: usize, const TALL: usize, const R
         thread::sync_threads();
         begin(tile + STAGES as u32 - 1, after);
         for sixteenth in 0..points / 16 {
-            let j = (tile * points + sixteenth * 16) as usize + 2 * t;
-            // SAFETY: rows and lengths are padded to whole tiles, and j is even. The tile was copied before the barrier; all
+            // SAFETY: rows and lengths are padded to whole tiles. The tile was copied before the barrier; all
             // warps are whole, and come here as often.
             unsafe {
                 let mut of_points = [[0.0; 2]; 2];
-                for right in 0..2 {
-                    of_points[right] = arguments.norms.as_ptr().add(j + 8 * right).cast::<Two>().read().0;
+                if has_lengths(D) {
+                    let all = lengths_at(stage).add(sixteenth * 64 + 16 * t as u32).read_16().map(f32::from_bits);
+                    of_points = [[all[0], all[1]], [all[2], all[3]]];
+                } else {
+                    let j = (tile * points + sixteenth * 16) as usize + 2 * t;
+                    for right in 0..2 {
+                        of_points[right] = arguments.norms.as_ptr().add(j + 8 * right).cast::<Two>().read().0;
+                    }
                 }
                 let at = base.add(stage * TILE as u32 * 4 + sixteenth * 16 * row_bytes);
                 let products = dots::<D, TALL, ROUGH>(at, for_dots, &query, &query_low);

@@ -36,7 +36,7 @@ use cuda_std::shared::SharedAddress;
 use cuda_std::{narrow, warp};
 
 use crate::progress;
-use crate::pull_tensor::{Arguments, STAGES, SumsOfBlock, THREADS, pull};
+use crate::pull_tensor::{Arguments, SumsOfBlock, THREADS, pull, shared};
 use crate::shift::end_blurring;
 use crate::slices::Slices;
 use crate::tensor::{ROWS, WORDS, unrolled};
@@ -212,7 +212,7 @@ pub unsafe fn shift_tensor<const D: usize, const TALL: usize, const ROUGH: bool,
     slice: u32,
 ) {
     let _ = most;
-    let stages = shared_array![[u32; TILE]; STAGES];
+    let stages = shared_array![u32; shared(D, TILE)];
     // SAFETY: the launch has checked the length of `state`; launches follow one another.
     let active = unsafe { progress::active(state, limit) };
     let first = thread::block_idx_x() as usize * queries_of_block(TALL);
@@ -225,7 +225,7 @@ pub unsafe fn shift_tensor<const D: usize, const TALL: usize, const ROUGH: bool,
     // The sums go to shared memory, where a thread takes those of its query: coordinate c of query i is c * apart + i,
     // and behind the coordinates are the weights. Four more than there are queries: so no two lanes have the same bank.
     let (cells, apart) = (stages.cast::<f32>(), const { queries_of_block(TALL) + 4 });
-    const { assert!((D + 1) * (queries_of_block(TALL) + 4) <= TILE * STAGES) };
+    const { assert!((D + 1) * (queries_of_block(TALL) + 4) <= shared(D, TILE)) };
     let slices = Slices { partial, arrived, points: slice };
     // SAFETY: the launch has checked the sizes, and all threads are here with the same arguments. A slice begins with a tile. Behind the
     // barrier nobody reads points any more; each lane has cells of its own.
