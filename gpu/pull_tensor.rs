@@ -280,7 +280,7 @@ const fn has_lengths(d: usize) -> bool {
     d <= 32
 }
 
-/// Words of shared memory for d dimensions, two words a point of each where products are exact: tiles, and the lengths of their points.
+/// Words of shared memory for d dimensions: tiles, and the lengths of their points, of which each has d words in an exact one.
 pub(crate) const fn shared(d: usize, tile: usize) -> usize {
     STAGES * (tile + if has_lengths(d) { tile / d } else { 0 })
 }

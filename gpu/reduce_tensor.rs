@@ -171,8 +171,8 @@ unsafe fn sums_of<const TILES: usize, const QUADS: bool, const TOGETHER: bool>(
         memory.add(4 * (STAGES * WEIGHTS) as u32).add(4 * (here / const { (WEIGHTS / stage(TILES)) as u32 }))
     };
     // SAFETY: the caller's promise. A stage of X is written behind the barrier in front of which it was read last, and read behind
-    // the one in front of which it was written. W is read by the lane that has copied it, behind a wait for it, and has been
-    // multiplied when that lane begins to copy the next to its place.
+    // the one in front of which it was written. W has come in front of that barrier, and all lanes of its warp have read it where they
+    // meet before the next is copied to its place.
     unsafe {
         feed.fetch::<TILES, TOGETHER>(feed.turn(j), x_stage(here));
         feed.begin::<QUADS>(feed.turn(j), here);

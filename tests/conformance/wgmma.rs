@@ -7,6 +7,7 @@ use gpu::matmul_wgmma::{matmul_wgmma_bf16, matmul_wgmma_tf32, width_of};
 use gpu::matmul_wgmma_split::matmul_wgmma_f32;
 use gpu::pairwise_wgmma::pairwise_products_l2;
 use gpu::round_rows::{round_rows_bf16, round_rows_tf32};
+use gpu::shift_tensor::{shift_tensor_16, shift_tensor_32};
 use gpu::shift_wgmma::shift_wgmma_64;
 use gpu::shift_wgmma_deep::shift_wgmma_128;
 use gpu::split_rows::{self, split_rows_bf16};
@@ -256,9 +257,8 @@ fn every_fence_and_wait_of_distances_is_needed() {
 }
 
 /// A step of one query over so many points.
-fn one_step(device: &Device, n: usize, d: usize) -> Result<(), Error> {
+fn one_step(device: &Device, n: usize, d: usize, by: Instruction) -> Result<(), Error> {
     let (points, queries) = (clusters(n, d, 1), clusters(1, d, 2));
-    let by = Instruction::Warpgroup;
     Case { by, ..Case::standard(points, queries, d) }.try_step(device, 1.0).map(|_| ())
 }
 
@@ -270,6 +270,12 @@ fn every_fence_and_wait_of_steps_is_needed() {
     // More tiles than shared memory holds.
     let kernels = [(shift_wgmma_64::KERNEL.name, 5 * 128 + 1, 64), (shift_wgmma_128::KERNEL.name, 4 * 64 + 1, 128)];
     for (kernel, n, d) in kernels {
-        each_is_needed(kernel, &[PUBLISH, BARRIER, fence, older, WAIT], |device| one_step(device, n, d));
+        each_is_needed(kernel, &[PUBLISH, BARRIER, fence, older, WAIT], |device| {
+            one_step(device, n, d, Instruction::Warpgroup)
+        });
+    }
+    let kernels = [(shift_tensor_16::KERNEL.name, 4 * 128 + 1, 16), (shift_tensor_32::KERNEL.name, 4 * 64 + 1, 32)];
+    for (kernel, n, d) in kernels {
+        each_is_needed(kernel, &[BARRIER], |device| one_step(device, n, d, Instruction::Warp));
     }
 }
