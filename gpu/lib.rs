@@ -66,6 +66,8 @@ pub mod axes;
 pub mod binned;
 pub mod bins;
 pub mod biweight;
+#[cfg(any(not(target_arch = "nvptx64"), target_feature = "sm_80"))]
+mod block_sums;
 pub mod blocks;
 pub mod boxes;
 mod brackets;
@@ -161,6 +163,8 @@ pub mod tally;
 #[cfg(any(not(target_arch = "nvptx64"), target_feature = "sm_80"))]
 mod tensor;
 mod tile;
+#[cfg(any(not(target_arch = "nvptx64"), target_feature = "sm_80"))]
+mod tile_lengths;
 pub mod triangular;
 mod turns;
 pub mod vector;

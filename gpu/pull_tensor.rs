@@ -4,10 +4,8 @@ use cuda_std::prelude::*;
 use cuda_std::shared::SharedAddress;
 use cuda_std::{copy, narrow, warp};
 
-use crate::shift::supports;
-use crate::slices::Slices;
 use crate::tensor::{PIECE, WORDS, copy_tile, row_and_matrix, swap, unrolled};
-use crate::weight::Gaussian;
+use crate::tile_lengths;
 
 /// Threads of a block.
 pub(crate) const THREADS: usize = 128;
@@ -43,137 +41,6 @@ impl Arguments<'_> {
         // SAFETY: the caller's promise.
         let (rows, norms) = unsafe { (self.rows.get_unchecked(point * wide..), self.norms.get_unchecked(point..)) };
         Self { rows, norms, ..self }
-    }
-}
-
-/// The sum of a query's weights, from that times 2^14.
-#[inline(always)]
-pub(crate) fn support(lifted: f32) -> f32 {
-    supports::<Gaussian, 1>([lifted * (1.0 / (1 << LIFT as u32) as f32)])[0]
-}
-
-/// Where a coordinate of a query moves, by the mean of points and the sum of their weights, and how far the mean is.
-#[inline(always)]
-pub(crate) fn move_coordinate(query: f32, mean: f32, total: f32, relaxation: f32) -> (f32, f32) {
-    // A NaN among the totals stays one.
-    let step = if total > 0.0 { mean - query } else { 0.0 * total };
-    // Without relaxation, the mean itself: points that have met stay together exactly.
-    (if relaxation == 1.0 && total > 0.0 { mean } else { query + relaxation * step }, step)
-}
-
-/// Cells of shared memory.
-pub(crate) trait Cells {
-    /// # Safety
-    /// There is such a cell, and nobody writes it meanwhile.
-    unsafe fn read(&self, at: usize) -> f32;
-    /// # Safety
-    /// There is such a cell, and nobody else touches it meanwhile.
-    unsafe fn write(&self, at: usize, value: f32);
-}
-
-impl Cells for *mut f32 {
-    #[inline(always)]
-    unsafe fn read(&self, at: usize) -> f32 {
-        // SAFETY: the caller's promise.
-        unsafe { self.add(at).read() }
-    }
-
-    #[inline(always)]
-    unsafe fn write(&self, at: usize, value: f32) {
-        // SAFETY: the caller's promise.
-        unsafe { (*self).add(at).write(value) }
-    }
-}
-
-/// Sums of a block's queries in shared memory, times 2^14, behind the barrier after which all are there: coordinate c of query i is `c * apart + i`, and behind the `wide`
-/// coordinates are the weights.
-pub(crate) struct SumsOfBlock<C: Cells> {
-    pub(crate) cells: C,
-    pub(crate) apart: usize,
-    pub(crate) wide: usize,
-    /// How many queries there are, one a thread.
-    pub(crate) queries: usize,
-    /// Which of all is the first.
-    pub(crate) first: usize,
-}
-
-impl<C: Cells> SumsOfBlock<C> {
-    /// Of several slices of the n points (slices.rs) leaves this block's sums; whether the block is the last with its queries. If so,
-    /// the cells have the sums of all slices, in the slices' order.
-    ///
-    /// # Safety
-    /// All threads of the block call it, behind a barrier behind which the sums are there. `slices.partial` has d + 1 columns of
-    /// `query_stride` for each slice.
-    #[inline(always)]
-    pub(crate) unsafe fn meet(&self, slices: &Slices, n: u32, [d, query_stride, active]: [u32; 3]) -> bool {
-        if !slices.are_several(n) {
-            return true;
-        }
-        // Threads share a query's columns where there are more of them than queries.
-        let (t, parts) = (thread::thread_idx_x() as usize, thread::block_dim_x() as usize / self.queries);
-        let (own, part, d) = (t % self.queries, t / self.queries, d as usize);
-        let place = (self.first + own, query_stride as usize);
-        let moves = self.first + own < active as usize;
-        let cell = |c: usize| if c < d { c * self.apart + own } else { self.wide * self.apart + own };
-        // SAFETY: the caller's promise: cells of the thread's query, and its lanes of each column.
-        unsafe {
-            let mut c = part;
-            while moves && c <= d {
-                slices.own_columns(d, place).add(c * place.1).write(self.cells.read(cell(c)));
-                c += parts;
-            }
-            if !slices.is_last_block() {
-                return false;
-            }
-            let mut c = part;
-            while moves && c <= d {
-                let [sum] = slices.collect_column::<1>(c, d, place);
-                self.cells.write(cell(c), sum);
-                c += parts;
-            }
-        }
-        thread::sync_threads();
-        true
-    }
-
-    /// Moves this thread's query, if it has one; gives the square of its step.
-    ///
-    /// # Safety
-    /// `queries` and `next` have d columns, and `sums` two, of `query_stride`, of which
-    /// `active` have queries.
-    #[inline(always)]
-    pub(crate) unsafe fn end(
-        &self,
-        queries: &[f32],
-        next: &mut DisjointMut<'_, f32>,
-        sums: &mut DisjointMut<'_, f32>,
-        [d, query_stride, active]: [u32; 3],
-        relaxation: f32,
-    ) -> f32 {
-        let own = thread::thread_idx_x() as usize;
-        let i = self.first + own;
-        if own >= self.queries || i >= active as usize {
-            return 0.0;
-        }
-        // SAFETY: it was written before the barrier.
-        let lifted = unsafe { self.cells.read(self.wide * self.apart + own) };
-        let total = support(lifted);
-        let mut squared = 0.0;
-        for c in 0..d as usize {
-            let at = c * query_stride as usize + i;
-            // SAFETY: a column has as many queries as are active; the sum was written before the barrier.
-            let (query, sum) = unsafe { (*queries.get_unchecked(at), self.cells.read(c * self.apart + own)) };
-            let (moved, step) = move_coordinate(query, sum / lifted, total, relaxation);
-            squared += step * step;
-            // SAFETY: the query is this thread's.
-            unsafe { next.as_mut_ptr().add(at).write(moved) };
-        }
-        // SAFETY: as above.
-        unsafe {
-            sums.write(i, total);
-            sums.write(query_stride as usize + i, squared);
-        }
-        squared
     }
 }
 
@@ -275,28 +142,17 @@ unsafe fn dots<const D: usize, const TALL: usize, const ROUGH: bool>(
     dots
 }
 
+/// Pairs of points that a lane has of 16.
+const PAIRS: usize = 2;
+
 /// Whether the squares of the lengths of a tile's points are copied with it: where there is room, and weights are most of what is done.
 const fn has_lengths(d: usize) -> bool {
     d <= 32
 }
 
-/// Words of shared memory for d dimensions: tiles, and the lengths of their points, of which each has d words in an exact one.
+/// Words of shared memory for d dimensions: tiles, and the lengths of their points, of which each has d words in an exact tile.
 pub(crate) const fn shared(d: usize, tile: usize) -> usize {
-    STAGES * (tile + if has_lengths(d) { tile / d } else { 0 })
-}
-
-/// Begins to copy the squares of a tile's points' lengths. Of each 16 points four are a lane's, which lie behind each other.
-///
-/// # Safety
-/// There are as many lengths, and so much room for them; nobody touches it until the copies have ended.
-#[inline(always)]
-unsafe fn copy_lengths(to: SharedAddress, from: *const f32, points: u32) {
-    let point = thread::thread_idx_x();
-    if point < points {
-        let place = point / 16 * 16 + point % 8 / 2 * 4 + point % 16 / 8 * 2 + point % 2;
-        // SAFETY: the caller's promise.
-        unsafe { copy::async_4(to.add(4 * place), from.add(point as usize)) };
-    }
+    STAGES * (tile + if has_lengths(d) { tile / d / (8 * PAIRS) * tile_lengths::bytes(PAIRS) as usize / 4 } else { 0 })
 }
 
 /// Sums of `w x`, as products of a warp leave them, and of w, of this lane's queries: `first`, and every eighth behind
@@ -344,13 +200,16 @@ pub(crate) unsafe fn pull<M: Machine, const D: usize, const TALL: usize, const R
     // Counted from the first of all points: their addresses are then made of what the launch gives, and take no registers.
     let (first_tile, tiles) = (start / points, end.div_ceil(points));
     // SAFETY: there is as much shared memory.
-    let lengths_at = |stage: u32| unsafe { base.add(4 * (STAGES * TILE) as u32 + 4 * stage * points) };
+    let lengths_at = |stage: u32| unsafe {
+        base.add(4 * (STAGES * TILE) as u32 + stage * (points / 16 * const { tile_lengths::bytes(PAIRS) }))
+    };
     let begin = |tile: u32, stage: u32| {
         if tile < tiles {
             if has_lengths(D) {
                 // SAFETY: as below; lengths are padded as rows are.
                 unsafe {
-                    copy_lengths(lengths_at(stage), arguments.norms.as_ptr().add((tile * points) as usize), points)
+                    let from = arguments.norms.as_ptr().add((tile * points) as usize);
+                    tile_lengths::copy::<PAIRS>(lengths_at(stage), from, points);
                 };
             }
             // SAFETY: rows are padded to whole tiles. Nobody reads the stage: see below.
@@ -391,8 +250,8 @@ pub(crate) unsafe fn pull<M: Machine, const D: usize, const TALL: usize, const R
             unsafe {
                 let mut of_points = [[0.0; 2]; 2];
                 if has_lengths(D) {
-                    let all = lengths_at(stage).add(sixteenth * 64 + 16 * t as u32).read_16().map(f32::from_bits);
-                    of_points = [[all[0], all[1]], [all[2], all[3]]];
+                    let sixteen = lengths_at(stage).add(sixteenth * const { tile_lengths::bytes(PAIRS) });
+                    of_points = tile_lengths::read::<PAIRS>(sixteen, t);
                 } else {
                     let j = (tile * points + sixteenth * 16) as usize + 2 * t;
                     for right in 0..2 {

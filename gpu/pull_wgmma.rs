@@ -1,11 +1,11 @@
 //! What a warpgroup does with 64 points in a step by `wgmma`: see shift_wgmma.rs.
 
-use cuda_std::copy;
 use cuda_std::prelude::*;
 use cuda_std::shared::{SharedAddress, dynamic_shared_mem};
 use cuda_std::warpgroup::{self, Fragment, Matrix, Sums64};
 
-use crate::pull_tensor::{Arguments, Cells, LIFT, halve, over_row};
+use crate::block_sums::Cells;
+use crate::pull_tensor::{Arguments, LIFT, halve, over_row};
 use crate::tensor::unrolled;
 
 /// Threads of a block: two warpgroups.
@@ -13,6 +13,9 @@ pub(crate) const THREADS: usize = 256;
 
 /// Queries of a block, 64 a warpgroup.
 pub(crate) const QUERIES: usize = THREADS / 2;
+
+/// Pairs of points that a lane has of 64.
+pub(crate) const PAIRS: usize = 8;
 
 /// Pieces of a row of 64 halves, and its words.
 pub(crate) const PIECES: usize = 8;
@@ -133,44 +136,6 @@ pub(crate) unsafe fn begin_sums(
         let sums = warpgroup::multiply_columns_f16(sums, w, low);
         warpgroup::multiply_columns_f16(sums, w, high)
     }
-}
-
-/// Bytes of 64 points' lengths in shared memory: those that a lane of four wants behind each other, and from one to the next so many
-/// that no two share a bank.
-pub(crate) const LENGTHS: u32 = 4 * OF_LANE;
-
-/// Bytes of a lane's, and 16 more.
-const OF_LANE: u32 = 4 * (16 + 4);
-
-/// Begins to copy the squares of a tile's points' lengths, which a block's first threads do.
-///
-/// # Safety
-/// There are as many lengths, and 64 points each have [`LENGTHS`] from `to` on, which nobody touches until the copies have ended.
-#[inline(always)]
-pub(crate) unsafe fn copy_lengths<const POINTS: usize>(to: SharedAddress, from: *const f32) {
-    let point = thread::thread_idx_x();
-    if point < POINTS as u32 {
-        // Of each eight points a lane has two.
-        let place = point / 64 * LENGTHS + point % 8 / 2 * OF_LANE + point % 64 / 8 * 8 + point % 2 * 4;
-        // SAFETY: the caller's promise.
-        unsafe { copy::async_4(to.add(place), from.add(point as usize)) };
-    }
-}
-
-/// Those of this lane's, of the 64 that are there.
-///
-/// # Safety
-/// The copies have ended, and a barrier was passed since.
-#[inline(always)]
-pub(crate) unsafe fn lengths_at(from: SharedAddress, t: usize) -> [[f32; 2]; 8] {
-    let mut lengths = [[0.0; 2]; 8];
-    unrolled!(4, k < 4 => {
-        // SAFETY: the caller's promise.
-        let [a, b, c, d] = unsafe { from.add(t as u32 * OF_LANE).add(16 * k as u32).read_16() }.map(f32::from_bits);
-        lengths[2 * k] = [a, b];
-        lengths[2 * k + 1] = [c, d];
-    });
-    lengths
 }
 
 /// Adds products to sums.

@@ -7,7 +7,7 @@
 //! ```text
 //! halves_of_columns, a pass over the points: rows of f16, x = high + low, and |x|^2
 //! a block of 4 warps: 64 queries, or 128 where registers hold them, whose rows stay there
-//! for each tile of points, three of which are in shared memory, two on their way:
+//! for each tile of points, three of which are in shared memory, two on their way; beside them, of few dimensions, |x|^2:
 //!     for each 16 points of it:
 //!         q.x      by products of 16 x 8: high high, and (low high) + (high low)
 //!         w        of each pair, times 2^14, as f16: w = high + low
@@ -35,8 +35,9 @@ use cuda_std::prelude::*;
 use cuda_std::shared::SharedAddress;
 use cuda_std::{narrow, warp};
 
+use crate::block_sums::SumsOfBlock;
 use crate::progress;
-use crate::pull_tensor::{Arguments, SumsOfBlock, THREADS, pull, shared};
+use crate::pull_tensor::{Arguments, THREADS, pull, shared};
 use crate::shift::end_blurring;
 use crate::slices::Slices;
 use crate::tensor::{ROWS, WORDS, unrolled};

@@ -15,8 +15,9 @@ use cuda_std::prelude::*;
 use cuda_std::shared::SharedAddress;
 use cuda_std::{copy, warp};
 
+use crate::block_sums::{move_coordinate, support};
 use crate::progress;
-use crate::pull_tensor::{Arguments, LIFT, Two, add, halve, move_coordinate, over_row, support};
+use crate::pull_tensor::{Arguments, LIFT, Two, add, halve, over_row};
 use crate::shift::end_blurring;
 use crate::shift_tensor::padded;
 use crate::tensor::{PIECE, WORDS, copy_tile, row_and_matrix, swap, unrolled};

@@ -4,7 +4,7 @@
 //! stay in registers as what the products multiply:
 //!
 //! ```text
-//! four tiles of 128 points in shared memory, halves apart, in rows of 128 bytes; for each:
+//! four tiles of 128 points in shared memory, halves apart, in rows of 128 bytes, and the lengths of the points; for each:
 //!     begin q.x of points 64 to 127
 //!     w of points 0 to 63, times 2^14, as f16: w = high + low, in registers
 //!     begin w x of points 0 to 63
@@ -29,16 +29,15 @@ use cuda_std::shared::{SharedAddress, dynamic_shared_mem};
 use cuda_std::warpgroup::{self, Matrix, Sums64};
 use cuda_std::{copy, warp};
 
+use crate::block_sums::SumsOfBlock;
 use crate::progress;
-use crate::pull_tensor::{Arguments, SumsOfBlock};
-use crate::pull_wgmma::{
-    self, APART, DEPTH, Dynamic, LENGTHS, PIECES, Queries, THREADS, add_64, begin_sums, copy_lengths, lengths_at,
-    write_sums,
-};
+use crate::pull_tensor::Arguments;
+use crate::pull_wgmma::{self, APART, DEPTH, Dynamic, PAIRS, PIECES, Queries, THREADS, add_64, begin_sums, write_sums};
 use crate::shift::end_blurring;
 use crate::shift_tensor::padded;
 use crate::slices::Slices;
 use crate::tensor::{ROWS, copy_tile, swap, unrolled};
+use crate::tile_lengths;
 
 /// Queries of a block, 64 a warpgroup.
 ///
@@ -58,7 +57,7 @@ const PART: u32 = (POINTS * 128) as u32;
 const STAGES: u32 = 4;
 
 /// Bytes of the lengths of a tile's points, which are in front of the tiles.
-const OF_TILE: u32 = (POINTS / 64) as u32 * LENGTHS;
+const OF_TILE: u32 = (POINTS / 64) as u32 * tile_lengths::bytes(PAIRS);
 
 /// Matrices of a tile, for d dimensions.
 const fn parts(d: usize, rough: bool) -> usize {
@@ -193,7 +192,13 @@ pub unsafe fn shift_wgmma<const D: usize, const ROUGH: bool>(
                 }
             });
             // SAFETY: as above; lengths are padded likewise.
-            unsafe { copy_lengths::<POINTS>(lengths_of(tile), arguments.norms.as_ptr().add(tile as usize * POINTS)) };
+            unsafe {
+                tile_lengths::copy::<PAIRS>(
+                    lengths_of(tile),
+                    arguments.norms.as_ptr().add(tile as usize * POINTS),
+                    POINTS as u32,
+                )
+            };
         }
         copy::commit();
     };
@@ -217,7 +222,7 @@ pub unsafe fn shift_wgmma<const D: usize, const ROUGH: bool>(
             let part = |c: usize, behind: u32| Matrix::at(at(tile).add(c as u32 * PART + behind));
             let mut products = [[0.0; 32]; 2];
             let upper = own.begin_dots(at(tile).add(half), PART);
-            let w = own.weigh::<Machine>(&dots, &lengths_at(lengths_of(tile), t), &mut totals);
+            let w = own.weigh::<Machine>(&dots, &tile_lengths::read::<PAIRS>(lengths_of(tile), t), &mut totals);
             unrolled!(2, c < D / 64 => {
                 if ROUGH {
                     moved[c] = warpgroup::multiply_columns_f16(moved[c], w[0], part(c, 0));
@@ -225,7 +230,7 @@ pub unsafe fn shift_wgmma<const D: usize, const ROUGH: bool>(
                     products[c] = begin_sums(None, w, part(c, 0), part(D / 64 + c, 0));
                 }
             });
-            let lengths = lengths_at(lengths_of(tile).add(LENGTHS), t);
+            let lengths = tile_lengths::read::<PAIRS>(lengths_of(tile).add(const { tile_lengths::bytes(PAIRS) }), t);
             let w = own.weigh::<Machine>(&finish::<D, ROUGH>(upper), &lengths, &mut totals);
             unrolled!(2, c < D / 64 => {
                 if ROUGH {

@@ -5,7 +5,7 @@
 //! under way while it weighs. They take five times as long, and meanwhile there are those of the other warpgroup.
 //!
 //! ```text
-//! three tiles of 64 points in shared memory; for each:
+//! three tiles of 64 points in shared memory, and the lengths of these; for each:
 //!     wait for the tile, publish it; barrier; begin the copy of the one two further
 //!     begin q.x, wait for it; w; begin w x of the first 64 coordinates and of the others
 //!     wait for either, add it to the sums in f32
@@ -21,16 +21,17 @@ use cuda_std::shared::{SharedAddress, dynamic_shared_mem};
 use cuda_std::warpgroup::{self, Matrix};
 use cuda_std::{copy, warp};
 
+use crate::block_sums::SumsOfBlock;
 use crate::progress;
-use crate::pull_tensor::{Arguments, SumsOfBlock};
+use crate::pull_tensor::Arguments;
 use crate::pull_wgmma::{
-    APART, DEPTH, Dynamic, LENGTHS, PIECES, QUERIES, Queries, THREADS, add_64, begin_sums, copy_lengths, lengths_at,
-    write_sums,
+    APART, DEPTH, Dynamic, PAIRS, PIECES, QUERIES, Queries, THREADS, add_64, begin_sums, write_sums,
 };
 use crate::shift::end_blurring;
 use crate::shift_tensor::padded;
 use crate::slices::Slices;
 use crate::tensor::{ROWS, copy_tile, swap, unrolled};
+use crate::tile_lengths;
 
 /// Points of a tile.
 const POINTS: usize = 64;
@@ -44,8 +45,11 @@ const TILE: u32 = 4 * PART;
 /// Tiles at a time.
 const STAGES: u32 = 3;
 
-/// Bytes of shared memory of a block: the lengths of the tiles' points are in front of them.
-const SHARED: usize = (STAGES * (LENGTHS + TILE)) as usize + Matrix::ALIGNMENT;
+/// Bytes of the lengths of a tile's points, which are in front of the tiles.
+const OF_TILE: u32 = tile_lengths::bytes(PAIRS);
+
+/// Bytes of shared memory of a block.
+const SHARED: usize = (STAGES * (OF_TILE + TILE)) as usize + Matrix::ALIGNMENT;
 
 /// One step of up to D dimensions; `most` is at least the number of active queries; `partial`, `arrived` and `slice` are as
 /// shift_tensor.rs says.
@@ -105,7 +109,7 @@ pub unsafe fn shift_wgmma_deep<const D: usize>(
     // SAFETY: there is as much more memory as is skipped.
     let (lengths, base) = unsafe {
         let memory = SharedAddress::of(memory);
-        (memory, memory.add(STAGES * LENGTHS).aligned(Matrix::ALIGNMENT as u32))
+        (memory, memory.add(STAGES * OF_TILE).aligned(Matrix::ALIGNMENT as u32))
     };
     let (lane, warp) = (warp::lane_id() as usize, thread::thread_idx_x() as usize / 32);
     let (row, t) = (warp * 16 + lane / 4, lane % 4);
@@ -123,7 +127,7 @@ pub unsafe fn shift_wgmma_deep<const D: usize>(
     };
     let lengths_of = |tile: u32| {
         // SAFETY: as above.
-        unsafe { lengths.add(tile % STAGES * LENGTHS) }
+        unsafe { lengths.add(tile % STAGES * OF_TILE) }
     };
     let begin = |tile: u32| {
         if tile < tiles {
@@ -136,7 +140,13 @@ pub unsafe fn shift_wgmma_deep<const D: usize>(
                 }
             });
             // SAFETY: as above; lengths are padded likewise.
-            unsafe { copy_lengths::<POINTS>(lengths_of(tile), arguments.norms.as_ptr().add(tile as usize * POINTS)) };
+            unsafe {
+                tile_lengths::copy::<PAIRS>(
+                    lengths_of(tile),
+                    arguments.norms.as_ptr().add(tile as usize * POINTS),
+                    POINTS as u32,
+                )
+            };
         }
         copy::commit();
     };
@@ -155,7 +165,7 @@ pub unsafe fn shift_wgmma_deep<const D: usize>(
         // SAFETY: the tile was published before the barrier. All warps come here as often, and touch no registers of a product that
         // has not been waited for.
         unsafe {
-            let lengths = lengths_at(lengths_of(tile), t);
+            let lengths = tile_lengths::read::<PAIRS>(lengths_of(tile), t);
             let part = |part: u32| Matrix::at(at(tile).add(part * PART));
             let dots = warpgroup::finish_64::<0>(own.begin_dots(at(tile), PART));
             let w = own.weigh::<Machine>(&dots, &lengths, &mut totals);
