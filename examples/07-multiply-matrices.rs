@@ -35,7 +35,7 @@ fn multiply(device: &Device, (m, k, n): (usize, usize, usize), version: &str) ->
         device.launch(match version {
             "a thread a cell" => matmul_naive::launch(&a_there, &b_there, &mut c, rows, columns, depth),
             "tiled" => matmul_tiled::launch(&a_there, &b_there, &mut c, rows, columns, depth),
-            _ => product(&a_there, &b_there, &mut c, rows, columns, depth),
+            _ => product(device.machine(), &a_there, &b_there, &mut c, rows, columns, depth),
         })?;
         device.download_first(&c, 1)?;
         time = start.elapsed();

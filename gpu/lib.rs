@@ -107,6 +107,7 @@ pub mod near;
 pub mod neighbours;
 pub mod order;
 pub mod pairwise;
+mod pairwise_processor;
 #[cfg(any(not(target_arch = "nvptx64"), target_feature = "sm_90a"))]
 pub mod pairwise_wgmma;
 pub mod progress;

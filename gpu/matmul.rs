@@ -7,14 +7,14 @@
 //!    others are multiplied. What a processor does instead is in matmul_panels.rs.
 //! 4. `matmul_skinny` (matmul_skinny.rs, a GPU's warps in matmul_warp.rs), for at most 32 columns: reads A once.
 //!
-//! [`product`] launches the best of them for its sizes.
+//! [`product`] launches the best of them for its sizes and machine.
 //!
 //! Sums run over l in order, in f32, one rounding an addition where the machine fuses.
 
 #[cfg(not(target_arch = "nvptx64"))]
 use cuda_std::launch::{DeviceSlice, DeviceSliceMut, Launch};
 #[cfg(not(target_arch = "nvptx64"))]
-use cuda_std::machine::Gpu;
+use cuda_std::machine::{Gpu, MachineKind};
 use cuda_std::prelude::*;
 
 use crate::lanes;
@@ -27,9 +27,19 @@ use crate::matmul_skinny::{MOST, matmul_skinny};
 #[cfg(not(target_arch = "nvptx64"))]
 const ENOUGH: usize = 200;
 
-/// C = A B by the kernel that suits its sizes.
+/// Whether the sums of few columns run along rows of A, in vectors, or of more columns at a time, which may not be there.
 ///
-/// For up to 32 columns that is `matmul_skinny`, which is bound by reading A. Otherwise blocks of 128 x 128 cells of C, which a
+/// The first takes a pass for each four columns, at whose end the vectors' lanes are added; the second is a product with panels of
+/// `lanes` columns. The constants are by measurement, on a processor with all of its kinds of vectors: docs/performance/products.md.
+#[cfg(not(target_arch = "nvptx64"))]
+fn along_rows(machine: MachineKind, n: usize, k: usize) -> bool {
+    let lanes = machine.lanes();
+    n <= MOST && (machine == MachineKind::Gpu || n.div_ceil(4) * (k + 100) <= (lanes / 8 + 2) * k * n.div_ceil(lanes))
+}
+
+/// C = A B by the kernel that suits its sizes and the machine that will run it.
+///
+/// For up to 32 columns, on a processor for fewer, that is `matmul_skinny`, which is bound by reading A. Otherwise blocks of 128 x 128 cells of C, which a
 /// GPU computes with the fewest loads, or of 64 x 64 where the larger ones are fewer than 200: a large GPU
 /// has 132 multiprocessors and more, which take two of them each. On a processor the latter two are blocks of 512 and of 64 rows.
 ///
@@ -41,12 +51,13 @@ const ENOUGH: usize = 200;
 /// let executor = CpuExecutor::of_this_processor()?;
 /// let (a, b) = (Cells::new(vec![1.0, 2.0, 3.0, 4.0]), Cells::new(vec![5.0, 6.0]));
 /// let mut c = Cells::filled(0.0, 2);
-/// executor.run(gpu::matmul::product(&a, &b, &mut c, 2, 1, 2))?;
+/// executor.run(gpu::matmul::product(executor.machine(), &a, &b, &mut c, 2, 1, 2))?;
 /// assert_eq!(c.to_vec(), [17.0, 39.0]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[cfg(not(target_arch = "nvptx64"))]
 pub fn product<'launch>(
+    machine: MachineKind,
     a: &'launch (impl DeviceSlice<f32> + ?Sized),
     b: &'launch (impl DeviceSlice<f32> + ?Sized),
     c: &'launch mut (impl DeviceSliceMut<f32> + ?Sized),
@@ -55,7 +66,7 @@ pub fn product<'launch>(
     k: u32,
 ) -> Launch<'launch> {
     let side = matmul_blocked::rows(Gpu::LANES, 8);
-    if n as usize <= MOST {
+    if along_rows(machine, n as usize, k as usize) {
         matmul_skinny::launch(a, b, c, m, n, k)
     } else if (m as usize).div_ceil(side) * (n as usize).div_ceil(side) < ENOUGH {
         matmul_blocked_64::launch(a, b, c, m, n, k)

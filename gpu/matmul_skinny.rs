@@ -12,9 +12,12 @@
 //! On a GPU the lanes are those of a warp, whose sums meet by shuffles, each of which halves what a lane has to hold: see
 //! matmul_warp.rs. On a processor a thread is a lane by itself, and a block one thread.
 //!
+//! While a processor's thread sums some rows it asks for the next: A comes from far away, and with more than four columns it is read in
+//! several passes, of which all but the first would leave the memory idle.
+//!
 //! A sum is that of its lanes, in a fixed order; each lane's runs over its elements in order.
 
-use core::slice;
+use core::{ops::Range, slice};
 
 use cuda_std::prelude::*;
 
@@ -151,7 +154,9 @@ unsafe fn processor_block<M: Machine, const HELD: usize, const VECTOR: usize>(
                 // SAFETY: the vectors were written above; rows i are this thread's.
                 unsafe {
                     let columns = slice::from_raw_parts(tile.add(pass * vectors), vectors);
-                    let sums = thread_sums::<M, HELD, VECTOR>(a, columns, (i, l0), (m, k));
+                    // Its share of the rows that come next.
+                    let ask = pass * HELD / passes..(pass + 1) * HELD / passes;
+                    let sums = thread_sums::<M, HELD, VECTOR>(a, columns, (i, l0), (m, k), ask);
                     write_few(c, sums, (i, pass * FEW), (m, n), l0 > 0);
                 }
             }
@@ -184,7 +189,8 @@ unsafe fn turned<const VECTOR: usize>(
     columns
 }
 
-/// The sums of a processor's thread for HELD rows from (i, l0) on and FEW columns.
+/// The sums of a processor's thread for HELD rows from (i, l0) on and FEW columns. Meanwhile the second cache is asked for some of
+/// the HELD rows behind them.
 ///
 /// # Safety
 /// A is m x k, and has the column, or there are no vectors.
@@ -194,6 +200,7 @@ unsafe fn thread_sums<M: Machine, const HELD: usize, const VECTOR: usize>(
     columns: &[Columns<VECTOR>],
     (i, l0): (usize, usize),
     (m, k): (usize, usize),
+    ask: Range<usize>,
 ) -> [[f32; FEW]; HELD] {
     let whole = columns.len().min((k - l0) / VECTOR);
     // Slices, whose bounds are seen to hold: a read through a pointer is checked for alignment where assertions are on.
@@ -204,7 +211,11 @@ unsafe fn thread_sums<M: Machine, const HELD: usize, const VECTOR: usize>(
         rows[r] = unsafe { slice::from_raw_parts(a.as_ptr().add((i + r).min(m - 1) * k + l0).cast(), whole) };
     }
     let mut sums = [[[0.0; VECTOR]; FEW]; HELD];
+    let next = a.as_ptr().wrapping_add((i + HELD) * k + l0);
     for v in 0..whole {
+        for r in ask.clone() {
+            lanes::prefetch::<false>(next.wrapping_add(r * k + v * VECTOR));
+        }
         for r in 0..HELD {
             sums[r] = multiply::<M, VECTOR>(rows[r][v], columns[v], sums[r]);
         }

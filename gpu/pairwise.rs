@@ -1,7 +1,7 @@
 //! Pairwise distances: `out[i, j] = dist(A[i], B[j])`, with A m x d, B n x d, out m x n, all by rows.
 //!
 //! Differences are taken before they are squared: `|a|^2 - 2ab + |b|^2` would cancel in f32.
-//! A block computes 64 rows and 128 columns or more, whose coordinates it reads once.
+//! A GPU's block computes 64 rows and 128 columns, whose coordinates it reads once. What a processor does instead is in pairwise_processor.rs.
 //!
 //! # Precision
 //! Sums are off by d + 2 roundings at most, of 2^-24 each. A root is rounded on a processor, and off by 2^-23 at most on a GPU, where
@@ -10,7 +10,8 @@
 
 use cuda_std::prelude::*;
 
-use crate::lanes::{self, unrolled};
+use crate::lanes::unrolled;
+use crate::pairwise_processor::{self, FEW, SHARED, few};
 use crate::tile::read_group;
 
 /// A distance as a sum over coordinates and a last step. `p` is the exponent of the general norm.
@@ -81,49 +82,40 @@ impl Metric for Lp {
     }
 }
 
-/// Rows of the output that a block computes.
+/// Rows of the output that a GPU's block computes.
 pub(crate) const ROWS: usize = 64;
 
-/// Columns of the output that a block computes.
-pub(crate) const fn columns(lanes: usize) -> usize {
-    if lanes > 4 { 8 * lanes } else { 128 }
-}
+/// Columns of the output that it computes.
+pub(crate) const COLUMNS: usize = 128;
 
-/// Threads of a GPU's block along the columns.
+/// Threads of a block along the columns.
 const ACROSS: usize = 32;
 
-/// Threads of a block.
-pub(crate) const fn threads(lanes: usize) -> usize {
-    if lanes > 4 { 1 } else { ACROSS * ROWS / held(lanes) }
-}
+/// Rows and columns of the output that a thread computes: its rows share what is read of B, its columns what is read of A.
+const HELD: usize = 8;
+const LANES: usize = COLUMNS / ACROSS;
 
-/// Rows of the output that a thread computes at a time: they share what is read of B.
-pub(crate) const fn held(lanes: usize) -> usize {
-    if lanes > 4 { 4 } else { 8 }
-}
+/// Threads of a GPU's block.
+pub(crate) const THREADS: usize = ACROSS * ROWS / HELD;
 
 /// Coordinates of A and B in shared memory at a time.
 const DEPTH: usize = 16;
 
-/// Cells of the tile of A, and of the tile of B.
-pub(crate) const A_CELLS: usize = DEPTH * A_APART;
-pub(crate) const fn b_cells(lanes: usize) -> usize {
-    DEPTH * b_apart(lanes)
-}
-
-/// From a coordinate of the tile of A to the next; a few cells behind the rows have a GPU's threads write to different banks.
+/// From a coordinate of the tile of A to the next; a few cells behind the rows have threads write to different banks.
 const A_APART: usize = ROWS + 4;
 
 /// The same of B.
-const fn b_apart(lanes: usize) -> usize {
-    columns(lanes) + 4
-}
+const B_APART: usize = COLUMNS + 4;
 
-/// Where row `j` of B is in its tile: on a GPU those that lie ACROSS each other are neighbours, since one thread computes
-/// them, so that a warp writes neighbouring columns, whole lines of any row.
+/// Cells of the tile of A, and of the tile of B.
+pub(crate) const A_CELLS: usize = DEPTH * A_APART;
+pub(crate) const B_CELLS: usize = DEPTH * B_APART;
+
+/// Where row `j` of B is in its tile: those that lie ACROSS each other are neighbours, since one thread computes them, so that
+/// a warp writes neighbouring columns, whole lines of any row.
 #[inline(always)]
-const fn place(lanes: usize, j: usize) -> usize {
-    if lanes > 4 { j } else { j % ACROSS * lanes + j / ACROSS }
+const fn place(j: usize) -> usize {
+    j % ACROSS * LANES + j / ACROSS
 }
 
 /// Some rows of a matrix of rows of `d` coordinates, of which there are `len`.
@@ -185,7 +177,7 @@ unsafe fn stage(
 /// # Safety
 /// `a` and `b` point into tiles of so many coordinates, at multiples of HELD and LANES.
 #[inline(always)]
-unsafe fn add<M: Machine, T: Metric, const HELD: usize, const LANES: usize>(
+unsafe fn add<M: Machine, T: Metric>(
     a: *const f32,
     b: *const f32,
     depth: usize,
@@ -198,7 +190,7 @@ unsafe fn add<M: Machine, T: Metric, const HELD: usize, const LANES: usize>(
         // SAFETY: the caller's promise; tiles' rows are multiples of 16 bytes apart.
         let (a, b) = unsafe {
             let a: [f32; HELD] = read_group(a.add(c * A_APART));
-            let b: [f32; LANES] = read_group(b.add(c * b_apart(LANES)));
+            let b: [f32; LANES] = read_group(b.add(c * B_APART));
             (a, b)
         };
         unrolled!(r in 0..HELD, {
@@ -211,9 +203,6 @@ unsafe fn add<M: Machine, T: Metric, const HELD: usize, const LANES: usize>(
 }
 
 /// `out[i * n + j] = dist(A[i], B[j])`. `p` counts for `pairwise_lp` alone.
-///
-/// Both tiles' coordinates are in shared memory. A GPU's thread holds the sums of its 8 x 4 pairs. A processor's block is one
-/// thread, whose sums are in the output between two slices of coordinates.
 #[kernel(
     instances(
         pairwise_squared_l2<SquaredL2>,
@@ -221,28 +210,45 @@ unsafe fn add<M: Machine, T: Metric, const HELD: usize, const LANES: usize>(
         pairwise_l1<L1>,
         pairwise_lp<Lp>,
     ),
-    block = threads(Machine::LANES) as u32,
-    grid = n.div_ceil(columns(Machine::LANES)) * m.div_ceil(ROWS),
+    block = if Machine::LANES > 4 { 1 } else { THREADS as u32 },
+    grid = if Machine::LANES > 4 { pairwise_processor::blocks(Machine::LANES, [m, n, d]) } else { blocks(m, n) },
     require(a.len() >= m * d, b.len() >= n * d, out.len() >= m * n, p > 0.0),
 )]
 pub unsafe fn pairwise<T: Metric>(a: &[f32], b: &[f32], mut out: DisjointMut<f32>, m: u32, n: u32, d: u32, p: f32) {
     const LANES: usize = Machine::LANES;
-    let tiles = (shared_array![f32; A_CELLS], shared_array![f32; b_cells(LANES)]);
-    let (across, block) = (n.div_ceil(columns(LANES) as u32), thread::block_idx_x());
-    let corner = ((block / across) as usize * ROWS, (block % across) as usize * columns(LANES));
-    // SAFETY: the launch has checked the lengths; all threads of the block come here, each block with a corner of its own.
+    let block = thread::block_idx_x();
+    // SAFETY: the launch has checked the lengths; all threads of the block come here, each block with a part of its own.
     unsafe {
-        distances::<Machine, T, { held(LANES) }, LANES>(tiles, (a, b), &mut out, corner, [m, n, d], p);
+        if LANES > 4 {
+            let sizes = [m as usize, n as usize, d as usize];
+            let memory = if few(LANES, sizes) { shared_array![f32; FEW] } else { shared_array![f32; SHARED] };
+            pairwise_processor::distances::<Machine, T, LANES>(memory, (a, b), &mut out, block as usize, sizes, p);
+        } else {
+            let tiles = (shared_array![f32; A_CELLS], shared_array![f32; B_CELLS]);
+            distances::<Machine, T>(tiles, (a, b), &mut out, corner(block, n), [m, n, d], p);
+        }
     }
 }
 
-/// The distances of a block's rows and columns, which begin at a corner.
+/// Blocks of a GPU for an output of m x n.
+pub(crate) const fn blocks(m: usize, n: usize) -> usize {
+    n.div_ceil(COLUMNS) * m.div_ceil(ROWS)
+}
+
+/// The first row and column that a GPU's block computes.
+#[inline(always)]
+pub(crate) fn corner(block: u32, n: u32) -> (usize, usize) {
+    let across = n.div_ceil(COLUMNS as u32);
+    ((block / across) as usize * ROWS, (block % across) as usize * COLUMNS)
+}
+
+/// The distances of a GPU's block, whose rows and columns begin at a corner. A thread holds the sums of its 8 x 4 pairs.
 ///
 /// # Safety
 /// A has m rows of d elements, B n, and `out` m x n cells, of which no other block has these; the tiles, in shared memory, have
-/// [`A_CELLS`] and [`b_cells`]; all threads of the block come here.
+/// [`A_CELLS`] and [`B_CELLS`]; all threads of the block come here.
 #[inline(always)]
-pub(crate) unsafe fn distances<M: Machine, T: Metric, const HELD: usize, const LANES: usize>(
+pub(crate) unsafe fn distances<M: Machine, T: Metric>(
     (a_tile, b_tile): (*mut f32, *mut f32),
     (a, b): (&[f32], &[f32]),
     out: &mut DisjointMut<f32>,
@@ -265,30 +271,17 @@ pub(crate) unsafe fn distances<M: Machine, T: Metric, const HELD: usize, const L
             // SAFETY: the caller's promise of A and B; nobody reads the tiles.
             unsafe {
                 stage(a, ROWS, (c0, depth), a_tile, A_APART, |i| i);
-                stage(b, columns(LANES), (c0, depth), b_tile, b_apart(LANES), |j| place(LANES, j));
+                stage(b, COLUMNS, (c0, depth), b_tile, B_APART, place);
             }
         }
-        if LANES > 4 {
-            // SAFETY: the tiles are written, and the cells are this block's.
-            unsafe {
-                let tiles = (a_tile.cast_const(), b_tile.cast_const());
-                processor_block::<M, T, HELD, LANES>(tiles, out, (row0, column0), (m, n), (c0, depth, last), p);
-            }
-        } else {
-            thread::sync_threads();
-            // SAFETY: the tiles were written before the barrier, and are not until the next.
-            sums = unsafe { add::<M, T, HELD, LANES>(a_tile.add(y * HELD), b_tile.add(x * LANES), depth, p, sums) };
-            if !last {
-                thread::sync_threads();
-            }
-        }
+        thread::sync_threads();
+        // SAFETY: the tiles were written before the barrier, and are not until the next.
+        sums = unsafe { add::<M, T>(a_tile.add(y * HELD), b_tile.add(x * LANES), depth, p, sums) };
         if last {
             break;
         }
+        thread::sync_threads();
         c0 += depth;
-    }
-    if LANES > 4 {
-        return;
     }
     unrolled!(r in 0..HELD, {
         let i = row0 + y * HELD + r;
@@ -303,44 +296,4 @@ pub(crate) unsafe fn distances<M: Machine, T: Metric, const HELD: usize, const L
             }
         }
     });
-}
-
-/// Adds some coordinates to a processor's block of the output; with the last of them sums become distances.
-///
-/// # Safety
-/// The tiles are written, and the block's cells are of an output of m x n.
-#[inline(always)]
-unsafe fn processor_block<M: Machine, T: Metric, const HELD: usize, const LANES: usize>(
-    (a_tile, b_tile): (*const f32, *const f32),
-    out: &mut DisjointMut<f32>,
-    (row0, column0): (usize, usize),
-    (m, n): (usize, usize),
-    (c0, depth, last): (usize, usize, bool),
-    p: f32,
-) {
-    for i in (0..ROWS.min(m - row0)).step_by(HELD) {
-        for j in (0..columns(LANES).min(n - column0)).step_by(LANES) {
-            let (first, left) = ((row0 + i) * n + column0 + j, n - column0 - j);
-            let mut sums = [[0.0; LANES]; HELD];
-            // SAFETY: cells of rows and columns that there are, and of this block.
-            unsafe {
-                for r in 0..HELD {
-                    if c0 > 0 && row0 + i + r < m {
-                        sums[r] = lanes::read_some(out, first + r * n, left);
-                    }
-                }
-                sums = add::<M, T, HELD, LANES>(a_tile.add(i), b_tile.add(j), depth, p, sums);
-                for r in 0..HELD {
-                    if last {
-                        for lane in 0..LANES {
-                            sums[r][lane] = T::finish::<M>(sums[r][lane], p);
-                        }
-                    }
-                    if row0 + i + r < m {
-                        lanes::write_some(out, first + r * n, sums[r], left);
-                    }
-                }
-            }
-        }
-    }
 }

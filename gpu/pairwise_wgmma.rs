@@ -30,7 +30,7 @@ use crate::lanes::unrolled;
 use crate::matmul_tensor::padded;
 use crate::matmul_wgmma::{THREADS, place_of};
 use crate::matmul_wgmma_split::{ALIGNMENT, SHARED, SIDE, TILE, add, copy_tiles, half_of, multiply_tile};
-use crate::pairwise::{self, A_CELLS, L2, Metric, SquaredL2, b_cells, columns, distances, held};
+use crate::pairwise::{self, A_CELLS, B_CELLS, L2, Metric, SquaredL2, corner, distances};
 use crate::split_rows::{DEPTH, PARTS};
 use crate::tensor::{PIECE, WORDS};
 
@@ -307,15 +307,12 @@ fn distances_of<M: Machine, T: Metric>(
     (distances, near)
 }
 
-/// Columns of a thread of [`pairwise_flagged`]: a GPU's, so that its blocks lie in one part each.
-const LANES: usize = 4;
-
 /// The distances of parts whose flag is `run`, by differences.
 #[kernel(
     instances(pairwise_flagged_l2<L2>, pairwise_flagged_squared_l2<SquaredL2>),
     only = "sm_90a",
-    block = pairwise::threads(LANES) as u32,
-    grid = n.div_ceil(columns(LANES)) * m.div_ceil(pairwise::ROWS),
+    block = pairwise::THREADS as u32,
+    grid = pairwise::blocks(m, n),
     require(a.len() >= m * d, b.len() >= n * d, out.len() >= m * n, flags.len() >= parts_of(m, n)),
 )]
 pub unsafe fn pairwise_flagged<T: Metric>(
@@ -328,15 +325,15 @@ pub unsafe fn pairwise_flagged<T: Metric>(
     d: u32,
     run: u32,
 ) {
-    const { assert!(SIDE.is_multiple_of(pairwise::ROWS) && SIDE.is_multiple_of(columns(LANES))) };
-    let tiles = (shared_array![f32; A_CELLS], shared_array![f32; b_cells(LANES)]);
-    let (across, block) = (n.div_ceil(columns(LANES) as u32), thread::block_idx_x());
-    let corner = ((block / across) as usize * pairwise::ROWS, (block % across) as usize * columns(LANES));
+    // A block lies in one part.
+    const { assert!(SIDE.is_multiple_of(pairwise::ROWS) && SIDE.is_multiple_of(pairwise::COLUMNS)) };
+    let tiles = (shared_array![f32; A_CELLS], shared_array![f32; B_CELLS]);
+    let corner = corner(thread::block_idx_x(), n);
     let flag = corner.0 / SIDE * (n as usize).div_ceil(SIDE) + corner.1 / SIDE;
     // SAFETY: the launch has checked the lengths; all threads of the block come here, each block with a corner of its own.
     unsafe {
         if *flags.get_unchecked(flag) == run {
-            distances::<Machine, T, { held(LANES) }, LANES>(tiles, (a, b), &mut out, corner, [m, n, d], 1.0);
+            distances::<Machine, T>(tiles, (a, b), &mut out, corner, [m, n, d], 1.0);
         }
     }
 }

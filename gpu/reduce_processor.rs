@@ -5,7 +5,8 @@
 //!
 //! *More*, [`product_block`]: a block's first thread multiplies some rows of W with DEPTH points at a time, which it has copied
 //! into a panel of WIDTH columns, while the sums of a few rows, copied too, are in registers; between panels they are in shared
-//! memory. So X is read once for all rows of the block, and W once for each pass.
+//! memory. So X is read once for all rows of the block, and W once for each pass. W comes from far away, in pieces too short for
+//! a processor to see what comes next: so the next rows' lines are asked for while a line of each of these is multiplied.
 
 use core::slice;
 
@@ -15,8 +16,11 @@ use crate::lanes;
 use crate::matmul_panels::multiply_panel;
 use crate::reduce::Pass;
 
-/// Points of a panel: with the widest it stays in the first cache beside the rows that it is multiplied with.
-const DEPTH: usize = 128;
+/// Points of a panel: with the widest it stays in the second cache beside the rows that it is multiplied with.
+const DEPTH: usize = 256;
+
+/// Numbers of a line of the caches.
+const LINE: usize = 16;
 
 /// Rows of W that a block of [`product_block`] takes: a multiple of each [`held_rows`].
 pub(crate) const fn rows(lanes: usize) -> usize {
@@ -36,7 +40,7 @@ pub(crate) const fn held_rows(lanes: usize, width: usize) -> usize {
 
 /// Numbers in a block's shared memory: a panel, the rows' sums and those of their weights, rows, and what aligns them.
 pub(crate) const fn shared(lanes: usize) -> usize {
-    (DEPTH + rows(lanes)) * lanes + rows(lanes) + held_rows(lanes, 8) * DEPTH + 16
+    (DEPTH + rows(lanes)) * lanes + rows(lanes) * LINE + held_rows(lanes, 8) * DEPTH + LINE
 }
 
 /// Sums for some columns c of w_j x_jc, and of w_j, in each lane.
@@ -162,13 +166,13 @@ pub(crate) unsafe fn product_block<M: Machine, const HELD: usize, const WIDTH: u
     let count = rows(M::LANES).min(pass.m - i);
     let panel = lanes::aligned_to_line(memory).cast::<[f32; WIDTH]>();
     let sums = panel.wrapping_add(DEPTH);
-    let totals = sums.wrapping_add(rows(M::LANES)).cast::<f32>();
-    let held = totals.wrapping_add(rows(M::LANES));
+    let totals = sums.wrapping_add(rows(M::LANES)).cast::<[f32; LINE]>();
+    let held = totals.wrapping_add(rows(M::LANES)).cast::<f32>();
     // SAFETY: the caller's promise: no other thread of the block uses the memory, points are below n and rows below m.
     unsafe {
         for row in 0..rows(M::LANES) {
             sums.add(row).write([0.0; WIDTH]);
-            totals.add(row).write(0.0);
+            totals.add(row).write([0.0; LINE]);
         }
         let mut j0 = start;
         while j0 < end {
@@ -180,39 +184,67 @@ pub(crate) unsafe fn product_block<M: Machine, const HELD: usize, const WIDTH: u
             let of_x = slice::from_raw_parts(panel, depth);
             let mut row = 0;
             while row < count {
-                let mut of_w = [[].as_slice(); HELD];
                 for r in 0..HELD {
-                    let (from, to) = ((i + (row + r).min(count - 1)) * n + j0, held.add(r * depth));
-                    to.copy_from_nonoverlapping(weights.as_ptr().add(from), depth);
-                    of_w[r] = slice::from_raw_parts(to, depth);
-                    *totals.add(row + r) += sum(of_w[r]);
+                    let from = &weights[(i + (row + r).min(count - 1)) * n + j0..][..depth];
+                    let to = slice::from_raw_parts_mut(held.add(r * depth), depth);
+                    *totals.add(row + r) = copy(from, to, *totals.add(row + r));
                 }
+                let next = if row + HELD < count { (i + row + HELD) * n + j0 } else { i * n + j0 + depth };
+                let next = (weights.as_ptr().wrapping_add(next), n);
                 let tile = sums.add(row).cast::<[[f32; WIDTH]; HELD]>();
-                tile.write(multiply_panel::<M, HELD, WIDTH>(of_w, of_x, tile.read()));
+                tile.write(multiply::<M, HELD, WIDTH>(held, of_x, next, tile.read()));
                 row += HELD;
             }
             j0 += depth;
         }
         for row in 0..count {
+            let total = lanes::sum(*totals.add(row));
             for c in 0..pass.columns {
-                pass.give(i + row, c, (*sums.add(row))[c], *totals.add(row));
+                pass.give(i + row, c, (*sums.add(row))[c], total);
             }
         }
     }
 }
 
-/// The sum of some weights, in vectors.
+/// Copies some weights, and adds them to a row's sums, each to that of its place in a line.
 #[inline(always)]
-fn sum(weights: &[f32]) -> f32 {
-    const LANES: usize = 16;
-    let (vectors, rest) = weights.as_chunks::<LANES>();
-    let mut total = [0.0; LANES];
-    for vector in vectors {
-        total = lanes::add(total, *vector);
+fn copy(from: &[f32], to: &mut [f32], mut totals: [f32; LINE]) -> [f32; LINE] {
+    let ((lines, rest), (to_lines, to_rest)) = (from.as_chunks::<LINE>(), to.as_chunks_mut::<LINE>());
+    for (line, to) in lines.iter().zip(to_lines) {
+        totals = lanes::add(totals, *line);
+        *to = *line;
     }
-    let mut sum = lanes::sum(total);
-    for weight in rest {
-        sum += weight;
+    for ((weight, to), total) in rest.iter().zip(to_rest).zip(&mut totals) {
+        *total += weight;
+        *to = *weight;
     }
-    sum
+    totals
+}
+
+/// The product of HELD rows of weights, which lie densely, with a panel, added to their sums. Meanwhile as many lines are asked for
+/// of the rows that are next: where the first begins, and how far apart they are.
+///
+/// # Safety
+/// Each row has as many weights as the panel has points.
+#[inline(always)]
+unsafe fn multiply<M: Machine, const HELD: usize, const WIDTH: usize>(
+    weights: *const f32,
+    panel: &[[f32; WIDTH]],
+    (next, apart): (*const f32, usize),
+    mut sums: [[f32; WIDTH]; HELD],
+) -> [[f32; WIDTH]; HELD] {
+    let depth = panel.len();
+    let mut first = 0;
+    while first < depth {
+        let count = LINE.min(depth - first);
+        let mut rows = [[].as_slice(); HELD];
+        for r in 0..HELD {
+            // SAFETY: the caller's promise.
+            rows[r] = unsafe { slice::from_raw_parts(weights.add(r * depth + first), count) };
+            lanes::prefetch::<true>(next.wrapping_add(r * apart + first));
+        }
+        sums = multiply_panel::<M, HELD, WIDTH>(rows, &panel[first..first + count], sums);
+        first += LINE;
+    }
+    sums
 }

@@ -207,10 +207,10 @@ pub fn matmul_by(
         }};
     }
     match (precision.on(device), instruction.on(device, precision)) {
-        (Precision::F32, Instruction::Warp) => device.launch(product(a, b, &mut c, m, n, k))?,
+        (Precision::F32, Instruction::Warp) => device.launch(product(device.machine(), a, b, &mut c, m, n, k))?,
         (Precision::F32, Instruction::Warpgroup) => {
             match rows(device, [m, n], |rows| split_rows::words_of(rows, k as usize)) {
-                Err(Error::Memory { .. }) => device.launch(product(a, b, &mut c, m, n, k))?,
+                Err(Error::Memory { .. }) => device.launch(product(device.machine(), a, b, &mut c, m, n, k))?,
                 parts => by_rows!(parts?, split_rows::width_of(k as usize), split_rows_bf16, matmul_wgmma_f32),
             }
         }

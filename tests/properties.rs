@@ -116,7 +116,7 @@ proptest! {
             let mut c = DEVICE.upload(&vec![f32::NAN; m * n])?;
             DEVICE.launch(match chosen {
                 false => matmul_tiled::launch(&a, &b, &mut c, m as u32, n as u32, k as u32),
-                true => matmul::product(&a, &b, &mut c, m as u32, n as u32, k as u32),
+                true => matmul::product(DEVICE.machine(), &a, &b, &mut c, m as u32, n as u32, k as u32),
             })?;
             for (found, expected) in DEVICE.download(&c)?.into_iter().zip(&expected) {
                 let error = (f64::from(found) - expected).abs();

@@ -51,7 +51,7 @@ impl Product {
     fn launch(&mut self, number: usize) -> Result<(), modeseek::Error> {
         let [m, k, n] = self.sizes.map(|size| size as u32);
         let Set { a, b, c, .. } = &mut self.sets[number];
-        self.device.launch((self.launch)(a, b, c, [m, n, k]))
+        self.device.launch((self.launch)(self.device.machine(), a, b, c, [m, n, k]))
     }
 }
 

@@ -2,19 +2,21 @@
 
 use criterion::{Criterion, Throughput};
 use cuda_std::launch::Launch;
+use cuda_std::machine::MachineKind;
 use gpu::matmul::{self, matmul_naive, matmul_tiled};
 use modeseek::Buffer;
 use modeseek::reference;
 
 use crate::measure::{ROUNDING, Target, assert_close, poisoned, random, sample, time, tried, upload, wide};
 
-pub type Product = for<'a> fn(&'a Buffer<f32>, &'a Buffer<f32>, &'a mut Buffer<f32>, [u32; 3]) -> Launch<'a>;
+pub type Product =
+    for<'a> fn(MachineKind, &'a Buffer<f32>, &'a Buffer<f32>, &'a mut Buffer<f32>, [u32; 3]) -> Launch<'a>;
 
 /// The last one is that which the library launches.
 pub const PRODUCTS: [(&str, Product); 3] = [
-    ("matmul_naive", |a, b, c, [m, n, k]| matmul_naive::launch(a, b, c, m, n, k)),
-    ("matmul_tiled", |a, b, c, [m, n, k]| matmul_tiled::launch(a, b, c, m, n, k)),
-    ("matmul", |a, b, c, [m, n, k]| matmul::product(a, b, c, m, n, k)),
+    ("matmul_naive", |_, a, b, c, [m, n, k]| matmul_naive::launch(a, b, c, m, n, k)),
+    ("matmul_tiled", |_, a, b, c, [m, n, k]| matmul_tiled::launch(a, b, c, m, n, k)),
+    ("matmul", |machine, a, b, c, [m, n, k]| matmul::product(machine, a, b, c, m, n, k)),
 ];
 
 /// Rows, columns, and what is summed: the lecture's shapes for checking and for timing, and squares.
@@ -40,12 +42,12 @@ pub fn all(criterion: &mut Criterion, target: &Target) {
             let device = &target.device;
             let (on_a, on_b, mut on_c) = (upload(device, &a), upload(device, &b), poisoned(device, m * n));
             let sizes = shape.map(|size| size as u32);
-            device.launch(product(&on_a, &on_b, &mut on_c, sizes)).expect("the launch succeeds");
+            device.launch(product(device.machine(), &on_a, &on_b, &mut on_c, sizes)).expect("the launch succeeds");
             check(&device.download(&on_c).expect("the launch succeeds"), &a, &b, shape, kernel);
 
             let multiplications = Throughput::Elements((m * n * k) as u64);
             time(criterion, target, kernel, &format!("{m}x{k}x{n}"), multiplications, |device| {
-                device.launch(product(&on_a, &on_b, &mut on_c, sizes)).expect("the launch succeeds");
+                device.launch(product(device.machine(), &on_a, &on_b, &mut on_c, sizes)).expect("the launch succeeds");
             });
         }
     }
