@@ -1,7 +1,8 @@
 //! Pairwise distances: `out[i, j] = dist(A[i], B[j])`, with A m x d, B n x d, out m x n, all by rows.
 //!
 //! Differences are taken before they are squared: `|a|^2 - 2ab + |b|^2` would cancel in f32.
-//! A GPU's block computes 64 rows and 128 columns, whose coordinates it reads once. What a processor does instead is in pairwise_processor.rs.
+//! A GPU's block computes 64 rows and 128 columns, whose coordinates it reads once. What a processor does instead is in
+//! pairwise_processor.rs.
 //!
 //! # Precision
 //! Sums are off by d + 2 roundings at most, of 2^-24 each. A root is rounded on a processor, and off by 2^-23 at most on a GPU, where

@@ -1,4 +1,5 @@
-//! Pairwise distances on a processor: `out[i, j] = dist(A[i], B[j])`. The kernel is in pairwise.rs. A block is one thread, which needs no barrier:
+//! Pairwise distances on a processor: `out[i, j] = dist(A[i], B[j])`, for the kernel in pairwise.rs. A block is one thread, which
+//! needs no barrier:
 //!
 //! ```text
 //! for each slice of DEPTH coordinates:
@@ -9,7 +10,7 @@
 //!
 //! 1. *Rows of A are read where they are*, a number at a time into all lanes: HELD rows of a slice lie in the first cache.
 //! 2. *Rows of the output are written in long pieces*, 0.5 to 16 KB: in short ones each store meets another page.
-//! 3. *Blocks are as high as there are enough of them*: to turn over a coordinate of B takes a store, and it serves as many pairs.
+//! 3. *Blocks are as high as leaves enough of them*: a coordinate of B is turned over by a store of its own, which serves a block's rows.
 
 use core::slice;
 
@@ -75,8 +76,8 @@ pub(crate) const fn blocks(lanes: usize, [m, n, d]: [usize; 3]) -> usize {
 /// The distances of a block's part of the output.
 ///
 /// # Safety
-/// A has m rows of d elements, B n, and `out` m x n cells; the memory has [`SHARED`], or [`FEW`] if they are enough, which nobody else uses; `block` is one of
-/// [`blocks`], each of which is one thread's.
+/// A has m rows of d elements, B n, and `out` m x n cells; the memory has [`SHARED`], or [`FEW`] if they are enough, which
+/// nobody else uses; `block` is one of [`blocks`], each of which is one thread's.
 #[inline(always)]
 pub(crate) unsafe fn distances<M: Machine, T: Metric, const LANES: usize>(
     memory: *mut f32,
