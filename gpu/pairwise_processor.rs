@@ -171,11 +171,13 @@ impl Part {
                     }
                 }
                 sums = add_panel::<M, T, LANES>(rows, &panels[panel * depth..][..depth], sums, p);
+                if LAST {
+                    sums = finish::<M, T, LANES>(sums, p);
+                }
                 for r in 0..HELD {
                     if i + r < i1 {
-                        let sums = if LAST { finish::<M, T, LANES>(sums[r], p) } else { sums[r] };
                         // SAFETY: the caller's promise.
-                        unsafe { write_some(out, first(r), sums, j1 - j) };
+                        unsafe { write_some(out, first(r), sums[r], j1 - j) };
                     }
                 }
             }
@@ -205,11 +207,12 @@ fn add_panel<M: Machine, T: Metric, const LANES: usize>(
     sums
 }
 
-/// The distances of some sums.
+/// The distances of some sums. By one loop over all of them, too long to be written out: then the compiler makes vectors of roots on
+/// every kind of processor, where of single rows' it may leave numbers.
 #[inline(always)]
-fn finish<M: Machine, T: Metric, const LANES: usize>(mut sums: [f32; LANES], p: f32) -> [f32; LANES] {
-    for lane in 0..LANES {
-        sums[lane] = T::finish::<M>(sums[lane], p);
+fn finish<M: Machine, T: Metric, const LANES: usize>(mut sums: [[f32; LANES]; HELD], p: f32) -> [[f32; LANES]; HELD] {
+    for sum in sums.as_flattened_mut() {
+        *sum = T::finish::<M>(*sum, p);
     }
     sums
 }
