@@ -245,10 +245,13 @@ pub fn sum_of_halves<const N: usize>(mut lanes: [f32; N]) -> f32 {
     lanes[0]
 }
 
+/// Numbers of a line of a processor's caches.
+pub(crate) const LINE: usize = 16;
+
 /// The first of some cells that begins a line of a processor's cache; there are 15 more of them than are needed.
 #[inline(always)]
 pub fn aligned_to_line(cells: *mut f32) -> *mut f32 {
-    let behind = (cells as usize).wrapping_neg() % 64;
+    let behind = (cells as usize).wrapping_neg() % (4 * LINE);
     cells.wrapping_byte_add(behind)
 }
 

@@ -23,7 +23,7 @@ use core::slice;
 
 use cuda_std::prelude::*;
 
-use crate::lanes;
+use crate::lanes::{self, LINE};
 
 /// Rows of C whose sums a thread holds: as many as leave them in registers.
 pub(crate) const fn held(lanes: usize) -> usize {
@@ -64,9 +64,6 @@ pub(crate) const fn rows(lanes: usize, s: usize) -> usize {
 pub(crate) const fn columns(lanes: usize) -> usize {
     panels(lanes) * lanes
 }
-
-/// Numbers of a line of the caches.
-const LINE: usize = 16;
 
 /// Vectors from a panel to the next. They are written side by side, so their lines are not to fall on the same sets.
 const fn apart(lanes: usize) -> usize {

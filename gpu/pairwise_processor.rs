@@ -16,7 +16,7 @@ use core::slice;
 
 use cuda_std::prelude::*;
 
-use crate::lanes::{self, read_some, write_some};
+use crate::lanes::{self, LINE, read_some, write_some};
 use crate::pairwise::Metric;
 
 /// Coordinates of a slice.
@@ -24,9 +24,6 @@ const DEPTH: usize = 256;
 
 /// Columns of a block: at least, where a slice is full, and at most.
 const COLUMNS: (usize, usize) = (128, 4096);
-
-/// Numbers of a line of the caches.
-const LINE: usize = 16;
 
 /// Rows whose sums are in registers at a time: they share what is read of B.
 const HELD: usize = 4;

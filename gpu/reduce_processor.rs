@@ -12,15 +12,12 @@ use core::slice;
 
 use cuda_std::prelude::*;
 
-use crate::lanes;
+use crate::lanes::{self, LINE};
 use crate::matmul_panels::multiply_panel;
 use crate::reduce::Pass;
 
 /// Points of a panel: with the widest it stays in the second cache beside the rows that it is multiplied with.
 const DEPTH: usize = 256;
-
-/// Numbers of a line of the caches.
-const LINE: usize = 16;
 
 /// Rows of W that a block of [`product_block`] takes: a multiple of each [`held_rows`].
 pub(crate) const fn rows(lanes: usize) -> usize {
