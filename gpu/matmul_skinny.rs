@@ -21,7 +21,7 @@ use core::{ops::Range, slice};
 
 use cuda_std::prelude::*;
 
-use crate::lanes;
+use crate::lanes::{self, LINE};
 use crate::matmul_warp::{PAIR, ROWS, WARPS, stage, warp_rows};
 
 /// The most columns of B.
@@ -32,6 +32,9 @@ const CELLS: usize = 12_288 - 16;
 
 /// Columns of C whose sums a processor's thread holds.
 const FEW: usize = 4;
+
+/// Numbers of a row from which on a processor is asked for what comes next; of shorter ones it sees it by itself.
+const LONG: usize = 128;
 
 /// Groups of rows of a processor's block.
 const GROUPS: usize = 64;
@@ -155,7 +158,7 @@ unsafe fn processor_block<M: Machine, const HELD: usize, const VECTOR: usize>(
                 unsafe {
                     let columns = slice::from_raw_parts(tile.add(pass * vectors), vectors);
                     // Its share of the rows that come next.
-                    let ask = pass * HELD / passes..(pass + 1) * HELD / passes;
+                    let ask = if k < LONG { 0..0 } else { pass * HELD / passes..(pass + 1) * HELD / passes };
                     let sums = thread_sums::<M, HELD, VECTOR>(a, columns, (i, l0), (m, k), ask);
                     write_few(c, sums, (i, pass * FEW), (m, n), l0 > 0);
                 }
@@ -213,7 +216,9 @@ unsafe fn thread_sums<M: Machine, const HELD: usize, const VECTOR: usize>(
     let mut sums = [[[0.0; VECTOR]; FEW]; HELD];
     let next = a.as_ptr().wrapping_add((i + HELD) * k + l0);
     for v in 0..whole {
-        for r in ask.clone() {
+        // Once a line.
+        let ask = if (v * VECTOR).is_multiple_of(LINE) { ask.clone() } else { 0..0 };
+        for r in ask {
             lanes::prefetch::<false>(next.wrapping_add(r * k + v * VECTOR));
         }
         for r in 0..HELD {
