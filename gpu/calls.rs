@@ -4,7 +4,7 @@ use cuda_std::launch::{DeviceSlice, DeviceSliceMut, Launch};
 use cuda_std::machine::MachineKind;
 
 use crate::shift_any::Norm;
-use crate::{shift_few, shift_wide};
+use crate::{shift_few, shift_wide, whole};
 
 /// Sizes of a step, as kernels count them.
 ///
@@ -94,7 +94,7 @@ pub struct Call<'a> {
     pub relaxation: f32,
     /// The norm, for any d.
     pub norm: Norm,
-    /// What may be left out, with the 2-norm; if nothing is said, every pair counts.
+    /// What may be left out; if nothing is said, every pair counts.
     pub near: Option<Boxes<'a>>,
     /// How the points are shared out, where [`Steps::shares`] says that the step takes slices; others take
     /// them as a whole.
@@ -134,7 +134,8 @@ pub struct Shared<'a> {
 /// ```
 #[derive(Clone, Copy)]
 pub struct Boxes<'a> {
-    /// Of [`BOX`](crate::near::BOX) points each, then of [`WIDE`](crate::near::WIDE).
+    /// Of [`BOX`](crate::near::BOX) points each, then of [`WIDE`](crate::near::WIDE); of marked points then their scales in the same
+    /// boxes; then, if they are of any use, the sums of the former.
     pub points: &'a dyn DeviceSlice<f32>,
     /// Of `query_box` queries each.
     pub queries: &'a dyn DeviceSlice<f32>,
@@ -179,6 +180,8 @@ pub struct Steps {
     pub scale: f64,
     /// Sums of weights that are no more than this are nothing: see [`LEAST`](crate::weight::Weight::LEAST).
     pub least: f32,
+    /// Whether the weight is 1 up to some distance, so that boxes may be summed as a whole: see whole.rs.
+    pub is_one: bool,
     /// The weight of a distance over the bandwidth, in f64: what the kernels are compared with.
     pub oracle: fn(f64) -> f64,
     /// For d = 1, 2, 3, 4.
@@ -260,6 +263,20 @@ impl Steps {
     pub fn choose_few(&self, d: u32, n: u32) -> Option<Step> {
         let step = self.few.get((d as usize).checked_sub(1)?)?;
         (n <= shift_few::MOST).then_some(*step)
+    }
+
+    /// Whether [`choose_near`](Self::choose_near) gives points of d coordinates, with the 2-norm, a step that looks at the sums of
+    /// boxes, if it has them.
+    ///
+    /// ```
+    /// use cuda_std::machine::MachineKind::{Avx2, Gpu};
+    /// use gpu::{flat, gaussian};
+    ///
+    /// assert_eq!([Avx2, Gpu].map(|machine| flat::STEPS.takes_sums(machine, 2)), [true, false]);
+    /// assert!(!gaussian::STEPS.takes_sums(Avx2, 2));
+    /// ```
+    pub fn takes_sums(&self, machine: MachineKind, d: u32) -> bool {
+        self.is_one && whole::serves(machine, d as usize)
     }
 
     /// Whether [`choose_near`](Self::choose_near) gives unmarked points of d coordinates, with the 2-norm, a step that takes

@@ -176,7 +176,7 @@ unsafe fn powers<M: Machine, const P: u32, const LANES: usize>(
 
 /// The squared scaled distance of a power.
 #[inline(always)]
-fn squared<M: Machine, K: Kind>(power: f32, outer: f32) -> f32 {
+pub(crate) fn squared<M: Machine, K: Kind>(power: f32, outer: f32) -> f32 {
     if !K::ANY_NORM || outer == 1.0 {
         power
     } else if outer == 2.0 {

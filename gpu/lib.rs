@@ -44,7 +44,7 @@
 //! | `curve_keys`, `hilbert_keys_{2,3,4}` | `curve.rs` | keys along a space-filling curve | `d x stride` |
 //! | `count_digits`, `scatter_digits`, `count_up` | `radix.rs` | a stable radix sort of keys and numbers | `n` |
 //! | `flag_points`, `write_points`, `gather_numbers` | `merge.rs` | points in another order, equal ones as one | `d x stride` |
-//! | `boxes_of_points`, `boxes_of_boxes` | `boxes.rs` | boxes of points in a row, for steps that leave out what is far (near.rs) | `d x stride` |
+//! | `boxes_of_points`, `boxes_of_boxes`, `sums_of_boxes` | `boxes.rs` | boxes of points in a row, for steps that leave out what is far (near.rs) or take boxes as a whole (whole.rs) | `d x stride` |
 //! | `marks` | `marks.rs` | factors and scales of points with bandwidths of their own | `2 x stride` |
 //! | `filter_{flat,gaussian}`, `unite_pixels` | `filter.rs` | the colour each pixel of an image climbs to; neighbours of like colours | 3 x plane |
 //! | `ceiling_{copy,fma,ex2,mma}` | `ceilings.rs` | a machine's own limits, for benchmarks | any length |
@@ -170,3 +170,4 @@ pub mod triangular;
 mod turns;
 pub mod vector;
 pub mod weight;
+pub mod whole;

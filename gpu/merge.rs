@@ -1,7 +1,7 @@
 //! Points in another order, of which those that are equal, and next to each other in it, become one.
 //!
 //! ```text
-//! flags[i]    = 1 if point order[i] differs from point order[i - 1] in a bit, or is the first
+//! flags[i]    = 1 if point order[i] differs from point order[i - 1] in a bit, of its scale too, or is the first
 //! starts      = the exclusive sums of the flags (scan.rs): the number of the new point that begins at i
 //! new[g]      = the point that begins it;  factor[g] = the sum of the factors of all that are equal
 //! number_of[order[i]] = g
@@ -16,9 +16,23 @@ use cuda_std::prelude::*;
 #[kernel(
     threads = 32..=1024,
     grid = n.div_ceil(block.x),
-    require(columns.len() >= stride * d, stride >= n, order.len() >= n, flags.len() >= n),
+    require(
+        columns.len() >= stride * d,
+        marks.len() == 0 || marks.len() >= 2 * stride,
+        stride >= n,
+        order.len() >= n,
+        flags.len() >= n,
+    ),
 )]
-pub unsafe fn flag_points(columns: &[f32], order: &[u32], mut flags: DisjointMut<u32>, n: u32, d: u32, stride: u32) {
+pub unsafe fn flag_points(
+    columns: &[f32],
+    marks: &[f32],
+    order: &[u32],
+    mut flags: DisjointMut<u32>,
+    n: u32,
+    d: u32,
+    stride: u32,
+) {
     let (n, d, stride) = (n as usize, d as usize, stride as usize);
     let i = thread::index_1d();
     if i >= n {
@@ -30,20 +44,23 @@ pub unsafe fn flag_points(columns: &[f32], order: &[u32], mut flags: DisjointMut
         for c in 0..d {
             begins |= columns[c * stride + this].to_bits() != columns[c * stride + before].to_bits();
         }
+        if !marks.is_empty() {
+            begins |= marks[stride + this].to_bits() != marks[stride + before].to_bits();
+        }
     }
     // SAFETY: cell i belongs to the thread with that index.
     unsafe { flags.write(i, u32::from(begins)) };
 }
 
-/// Writes the new points, of which there are `count`, and their factors; all scales are 1. Points without marks
-/// have factors of 1; `new_marks` may be empty, and is then not written.   One thread a point.
+/// Writes the new points, of which there are `count`, and their factors and scales. Points without marks
+/// have factors and scales of 1; `new_marks` may be empty, and is then not written.   One thread a point.
 #[kernel(
     threads = 32..=1024,
     grid = n.div_ceil(block.x),
     require(
         columns.len() >= stride * d,
         stride >= n,
-        marks.len() == 0 || marks.len() >= n,
+        marks.len() == 0 || marks.len() >= 2 * stride,
         order.len() >= n,
         starts.len() >= n,
         new_columns.len() >= new_stride * d,
@@ -98,7 +115,7 @@ pub unsafe fn write_points(
         // SAFETY: as above.
         unsafe {
             new_marks.write(number, sum + lost);
-            new_marks.write(new_stride + number, 1.0);
+            new_marks.write(new_stride + number, if marks.is_empty() { 1.0 } else { marks[stride + this] });
         }
     }
 }

@@ -10,15 +10,19 @@
 //! query:   the query itself is not near: what its lane has computed does not count
 //! ```
 //!
-//! *Near* is a squared distance of `reach2` at most. The last question makes a query's sums independent of
+//! *Near* is a squared distance, times the least scale of the box's points if they are marked, of `reach2` at most. The last question makes a query's sums independent of
 //! who its neighbours in the block are. The distance to a box is computed as the distance to a point is,
 //! in the same order of coordinates, and each operation rounds monotonically: so the box of a point is
-//! never farther than the point itself, and no pair within the reach is left out. A coordinate that is not
+//! never farther than the point itself, and no pair within the reach is left out. (Of norms with powers that are approximated the
+//! host's reach is larger by more than these are off.) A coordinate that is not
 //! a number has a gap of 0, and is never left out.
 
 use cuda_std::prelude::*;
 
+use crate::chunks::{add_power, squared};
+use crate::lanes;
 use crate::rows::Row;
+use crate::shift_any::{Kind, Norm};
 
 /// Points of a box. Divides the tiles of the steps.
 pub const BOX: usize = 64;
@@ -45,11 +49,24 @@ pub const fn len(n: usize, d: usize) -> usize {
     2 * d * (n.div_ceil(BOX) + n.div_ceil(WIDE))
 }
 
+/// The same for marked points, with the scales of the points in each box behind: the smallest and the largest, as of one more
+/// coordinate.
+///
+/// ```
+/// use gpu::near::len_marked;
+///
+/// assert_eq!(len_marked(1, 3), 2 * 6 + 2 * 2);
+/// ```
+pub const fn len_marked(n: usize, d: usize) -> usize {
+    len(n, d) + len(n, 1)
+}
+
 /// What a step may leave out.
 #[doc(hidden)]
 #[derive(Clone, Copy)]
 pub struct Near<'a> {
-    /// The boxes of the points, of [`len`] numbers: see boxes.rs.
+    /// The boxes of the points, of [`len`] numbers, or [`len_marked`]: see boxes.rs. Behind them there may be their sums: see
+    /// whole.rs.
     pub boxes: &'a [f32],
     /// The boxes of each block's queries.
     pub query_boxes: &'a [f32],
@@ -67,7 +84,7 @@ fn gap((low, high): (f32, f32), (other_low, other_high): (f32, f32)) -> f32 {
 /// The larger of two numbers; the second, if one is none. A GPU has an instruction for the library's function,
 /// a processor one for this.
 #[inline(always)]
-fn larger(a: f32, b: f32) -> f32 {
+pub(crate) fn larger(a: f32, b: f32) -> f32 {
     #[cfg(target_arch = "nvptx64")]
     return a.max(b);
     #[cfg(not(target_arch = "nvptx64"))]
@@ -79,10 +96,16 @@ fn larger(a: f32, b: f32) -> f32 {
 /// # Safety
 /// `boxes` has the box.
 #[inline(always)]
-unsafe fn side(boxes: &[f32], b: usize, d: usize, c: usize) -> (f32, f32) {
+pub(crate) unsafe fn side(boxes: &[f32], b: usize, d: usize, c: usize) -> (f32, f32) {
     // SAFETY: the caller's promise.
     let [low, high] = unsafe { boxes.as_ptr().add((b * d + c) * 2).cast::<[f32; 2]>().read() };
     (low, high)
+}
+
+/// The middle of a side.
+#[inline(always)]
+pub(crate) fn middle_of((low, high): (f32, f32)) -> f32 {
+    low + 0.5 * (high - low)
 }
 
 /// Where the points of a box are counted from: see local.rs.
@@ -107,7 +130,7 @@ impl Near<'_> {
         for c in 0..D {
             // SAFETY: the caller's promise.
             let (low, high) = unsafe { side(self.boxes, j as usize / BOX, D, c) };
-            middle[c] = low + 0.5 * (high - low);
+            middle[c] = middle_of((low, high));
             // The middle is rounded, and points are counted from it as it is.
             let half = larger(middle[c] - low, high - middle[c]);
             squared = M::mul_add(half, half, squared);
@@ -116,6 +139,16 @@ impl Near<'_> {
         let limit = farthest * farthest * (1.0 + 1e-6);
         // A NaN is not small.
         (squared <= SMALL).then_some(Frame { middle, limit: if limit < FAR { limit } else { FAR } })
+    }
+
+    /// What squared distances to box b of n points are multiplied by: the least scale of its points, where they are marked.
+    ///
+    /// # Safety
+    /// The boxes are as [`Near`] says, for d coordinates.
+    #[inline(always)]
+    unsafe fn least_scale(&self, marked: bool, b: usize, (n, d): (usize, usize)) -> f32 {
+        // SAFETY: the caller's promise.
+        if marked { unsafe { self.boxes.as_ptr().add(len(n, d) + 2 * b).read() } } else { 1.0 }
     }
 
     /// Whether anything may be left out at all: the same for all threads.
@@ -129,7 +162,7 @@ impl Near<'_> {
     /// # Safety
     /// The slices are as [`Near`] says, for D coordinates.
     #[inline(always)]
-    pub unsafe fn skips<M: Machine, const D: usize>(&self, j0: u32, n: u32) -> bool {
+    pub unsafe fn skips<M: Machine, R: Row<D>, const D: usize>(&self, j0: u32, n: u32) -> bool {
         if !self.is_on() {
             return false;
         }
@@ -140,19 +173,23 @@ impl Near<'_> {
             let gap = unsafe { gap(side(self.boxes, b, D, c), side(self.query_boxes, q, D, c)) };
             squared = if c == 0 { gap * gap } else { M::mul_add(gap, gap, squared) };
         }
+        if R::MARKED {
+            // SAFETY: as above.
+            squared *= unsafe { self.least_scale(true, b, (n as usize, D)) };
+        }
         squared > self.reach2
     }
 
-    /// The squared distance of each of a thread's queries to the box of point j, 0 where nothing is left out;
-    /// infinite from lane `count` on.
+    /// The squared distance of each of a thread's queries to the box of point j, times the least scale there, 0 where nothing is
+    /// left out; infinite from lane `count` on.
     ///
     /// # Safety
     /// The slices are as [`Near`] says, and j is one of n points.
     #[inline(always)]
-    pub unsafe fn distances<M: Machine, const D: usize, const LANES: usize>(
+    pub unsafe fn distances<M: Machine, R: Row<D>, const D: usize, const LANES: usize>(
         &self,
         queries: &[[f32; LANES]; D],
-        j: u32,
+        (j, n): (u32, u32),
         count: u32,
     ) -> [f32; LANES] {
         let mut squared = [0.0; LANES];
@@ -167,6 +204,11 @@ impl Near<'_> {
                     let gap = gap(side, (queries[c][lane], queries[c][lane]));
                     squared[lane] = M::mul_add(gap, gap, squared[lane]);
                 }
+            }
+            if R::MARKED {
+                // SAFETY: as above.
+                let least = unsafe { self.least_scale(true, j as usize / BOX, (n as usize, D)) };
+                squared = lanes::scale(least, squared);
             }
         }
         squared
@@ -192,26 +234,28 @@ impl Near<'_> {
     }
 }
 
-/// The same for any d: coordinates are where they are, not in registers.
+/// The same for any d: coordinates are where they are, not in registers; and with any norm.
 impl Near<'_> {
-    /// [`skips`](Self::skips) for d coordinates, and for any box b of the points.
+    /// [`skips`](Self::skips) for d coordinates, and for any box b of the n points.
     ///
     /// # Safety
     /// As there.
     #[inline(always)]
-    pub unsafe fn skips_box<M: Machine>(&self, b: usize, d: usize) -> bool {
+    pub unsafe fn skips_box<M: Machine, K: Kind>(&self, b: usize, (n, d): (usize, usize), norm: Norm) -> bool {
         let q = thread::block_idx_x() as usize;
-        let (mut squared, mut c) = (0.0, 0);
+        // SAFETY: the caller's promise.
+        let least = unsafe { self.least_scale(K::MARKED, b, (n, d)) };
+        let (mut power, mut c) = (0.0, 0);
         while c < d {
             // SAFETY: the caller's promise.
             let gap = unsafe { gap(side(self.boxes, b, d, c), side(self.query_boxes, q, d, c)) };
-            squared = M::mul_add(gap, gap, squared);
-            if squared > self.reach2 {
+            power = add_power_of::<M, K>(power, gap, norm.p);
+            if !K::ANY_NORM && least * power > self.reach2 {
                 return true;
             }
             c += 1;
         }
-        false
+        least * squared::<M, K>(power, norm.outer) > self.reach2
     }
 
     /// [`distances`](Self::distances) to the box of point j, of queries by columns, `stride` apart.
@@ -219,31 +263,52 @@ impl Near<'_> {
     /// # Safety
     /// As there; `queries` points to the thread's lanes in the first of d columns.
     #[inline(always)]
-    pub unsafe fn distances_any<M: Machine, const LANES: usize>(
+    pub unsafe fn distances_any<M: Machine, K: Kind, const LANES: usize>(
         &self,
         (queries, stride): (*const f32, usize),
-        d: usize,
+        (n, d): (usize, usize),
+        norm: Norm,
         j: usize,
         count: usize,
     ) -> [f32; LANES] {
-        let mut squared = [0.0; LANES];
+        let mut distances = [0.0; LANES];
         if self.is_on() {
             for lane in 0..LANES {
-                squared[lane] = if lane < count { 0.0 } else { f32::INFINITY };
+                distances[lane] = if lane < count { 0.0 } else { f32::INFINITY };
             }
+            // SAFETY: the caller's promise.
+            let least = unsafe { self.least_scale(K::MARKED, j / BOX, (n, d)) };
             let mut c = 0;
             // What is far in some coordinates is far.
-            while c < d && !self.all_far(&squared) {
+            while c < d && (K::MARKED || !self.all_far(&distances)) {
                 // SAFETY: the caller's promise.
                 let (side, query) =
                     unsafe { (side(self.boxes, j / BOX, d, c), queries.add(c * stride).cast::<[f32; LANES]>().read()) };
                 for lane in 0..LANES {
                     let gap = gap(side, (query[lane], query[lane]));
-                    squared[lane] = M::mul_add(gap, gap, squared[lane]);
+                    distances[lane] = add_power_of::<M, K>(distances[lane], gap, norm.p);
                 }
                 c += 1;
             }
+            if K::MARKED {
+                for lane in 0..LANES {
+                    let squared = least * squared::<M, K>(distances[lane], norm.outer);
+                    distances[lane] = if lane < count { squared } else { f32::INFINITY };
+                }
+            }
         }
-        squared
+        distances
+    }
+}
+
+/// |gap|^p, added; p is 2 unless the norm is any.
+#[inline(always)]
+fn add_power_of<M: Machine, K: Kind>(power: f32, gap: f32, p: f32) -> f32 {
+    if !K::ANY_NORM || p == 2.0 {
+        add_power::<M, 2>(power, gap, p)
+    } else if p == 1.0 {
+        add_power::<M, 1>(power, gap, p)
+    } else {
+        add_power::<M, 0>(power, gap, p)
     }
 }

@@ -26,7 +26,8 @@
 //! Where queries are few, blocks with the same queries share the points (slices.rs): sums then run over slices in the end.
 //!
 //! Where the points are in an order that keeps neighbours together, boxes that are too far are left out
-//! (near.rs): sums then run over the points of a box, then over boxes.
+//! (near.rs): sums then run over the points of a box, then over boxes. Of flat weights boxes that are all near are summed as they are
+//! (whole.rs).
 //!
 //! The kernels themselves stand in a file for each weight: gaussian.rs and its neighbours.
 
@@ -39,6 +40,7 @@ use crate::progress;
 use crate::rows::Row;
 use crate::slices::Slices;
 use crate::weight::Weight;
+use crate::whole::Whole;
 
 /// Points of a tile. A multiple of `UNROLL`, and the points of a wide box.
 pub const TILE: usize = WIDE;
@@ -92,7 +94,7 @@ pub(crate) type Sums<const D: usize, const LANES: usize> = ([[f32; LANES]; D], [
 /// A GPU takes several points at a time, which LLVM does not do by itself around loads of shared memory;
 /// a processor's loop over one point is long enough.
 #[inline(always)]
-fn pull<M: Machine, W: Weight, R: Row<D>, const D: usize, const LANES: usize>(
+pub(crate) fn pull<M: Machine, W: Weight, R: Row<D>, const D: usize, const LANES: usize>(
     rows: &[R],
     queries: &[[f32; LANES]; D],
 ) -> Sums<D, LANES> {
@@ -340,14 +342,31 @@ pub unsafe fn step<M: Machine, W: Weight, R: Row<D>, const D: usize, const LANES
     let (part, count) = (if R::LOCAL || near.is_on() { BOX } else { TILE } as u32, active.saturating_sub(first));
     // The points seen are 64 bits lest they share a register's zero with j0, which all threads have in common.
     let (mut sums, mut totals, mut seen) = ([[0.0; LANES]; D], [0.0; LANES], 0_u64);
+    let whole = Whole::behind::<W, R, D, LANES>(near, n);
     let (mut j0, end) = arguments.slices.range(n);
     while j0 < end {
         // SAFETY: the caller's promise.
-        if unsafe { near.skips::<M, D>(j0, n) } {
+        if unsafe { near.skips::<M, R, D>(j0, n) } {
             j0 += TILE as u32;
             continue;
         }
         let len = (end - j0).min(TILE as u32);
+        // SAFETY: the caller's promise.
+        if unsafe { whole.holds_block::<M, W, D>(j0) } {
+            let mut at = 0;
+            while moves && at < len {
+                // SAFETY: as above, and the block asks for boxes that are held alone.
+                let (box_sums, box_totals) = unsafe { whole.sums::<M, D, LANES>(&queries, j0 + at) };
+                totals = lanes::add(totals, box_totals);
+                for c in 0..D {
+                    sums[c] = lanes::add(sums[c], box_sums[c]);
+                }
+                at += BOX as u32;
+            }
+            seen += u64::from(len);
+            j0 += TILE as u32;
+            continue;
+        }
         // SAFETY: nobody reads the tile between the barriers below and above.
         unsafe { stage::<M, R, D>(&arguments, tile, j0, len) };
         thread::sync_threads();
@@ -370,12 +389,14 @@ pub unsafe fn step<M: Machine, W: Weight, R: Row<D>, const D: usize, const LANES
                 continue;
             }
             // SAFETY: as above.
-            let distances = unsafe { near.distances::<M, D, LANES>(queries, j0 + at, count) };
+            let distances = unsafe { near.distances::<M, R, D, LANES>(queries, (j0 + at, n), count) };
             if !near.all_far(&distances) {
                 let points = part.min(len - at) as usize;
                 // SAFETY: as above.
                 let rows = unsafe { core::slice::from_raw_parts(tile.add(at as usize), points) };
-                let (part_sums, part_totals) = pull::<M, W, R, D, LANES>(rows, queries);
+                // SAFETY: the caller's promise.
+                let (part_sums, part_totals) =
+                    unsafe { whole.pull::<M, W, R, D, LANES>(rows, queries, &distances, j0 + at) };
                 totals = lanes::add(totals, near.masked(&distances, part_totals));
                 for c in 0..D {
                     sums[c] = lanes::add(sums[c], near.masked(&distances, part_sums[c]));

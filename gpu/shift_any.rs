@@ -215,9 +215,10 @@ unsafe fn in_warps<M: Machine, W: Weight, K: Kind, const LANES: usize>(
     chunk: *mut f32,
     block_rows: *mut [f32; LANES],
     d: u32,
-    Norm { p, outer, sphere }: Norm,
+    norm: Norm,
     mut arguments: Arguments<'_>,
 ) {
+    let Norm { p, outer, sphere } = norm;
     // SAFETY: the caller's promise; launches follow one another.
     let active = unsafe { progress::active(arguments.state, arguments.limit) };
     // Whole blocks leave: the others need all their threads for the tiles.
@@ -245,14 +246,14 @@ unsafe fn in_warps<M: Machine, W: Weight, K: Kind, const LANES: usize>(
             // Once more for the first box of a wide one that is near.
             let (b, points) = if j0 < near_to { (j0 / BOX, BOX) } else { (n.div_ceil(BOX) + j0 / WIDE, WIDE) };
             // SAFETY: the caller's promise.
-            let skips = unsafe { near.skips_box::<M>(b, d) };
+            let skips = unsafe { near.skips_box::<M, K>(b, (n, d), norm) };
             if skips || j0 >= near_to {
                 (j0, near_to) = if skips { (j0 + points, near_to) } else { (j0, j0 + WIDE) };
                 continue;
             }
         }
         // SAFETY: the point is one of n.
-        let distances = unsafe { near.distances_any::<M, LANES>((columns, query_stride), d, j0, count) };
+        let distances = unsafe { near.distances_any::<M, K, LANES>((columns, query_stride), (n, d), norm, j0, count) };
         let pulls = moves && !near.all_far(&distances);
         let end = n.min(j0 + BOX);
         loop {

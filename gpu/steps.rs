@@ -92,6 +92,9 @@ macro_rules! fused_steps {
                 query_stride.is_multiple_of($crate::layout::STRIDE),
                 reach2 == f32::INFINITY || <$weight as $crate::weight::Weight>::ENDS,
                 (reach2 == f32::INFINITY && !<R as $crate::rows::Row<D>>::LOCAL) || boxes.len() >= $crate::near::len(n, D),
+                reach2 == f32::INFINITY
+                    || !<R as $crate::rows::Row<D>>::MARKED
+                    || boxes.len() >= $crate::near::len_marked(n, D),
                 reach2 == f32::INFINITY || query_box == block.x * Machine::LANES,
                 reach2 == f32::INFINITY || query_boxes.len() >= most.div_ceil(query_box) * D * 2,
                 slice >= 1,
@@ -276,8 +279,10 @@ macro_rules! fused_steps {
                 stride.is_multiple_of($crate::layout::STRIDE),
                 query_stride.is_multiple_of($crate::layout::STRIDE),
                 reach2 == f32::INFINITY || <$weight as $crate::weight::Weight>::ENDS,
-                reach2 == f32::INFINITY || !<K as $crate::shift_any::Kind>::ANY_NORM,
                 reach2 == f32::INFINITY || boxes.len() >= $crate::near::len(n, d),
+                reach2 == f32::INFINITY
+                    || !<K as $crate::shift_any::Kind>::MARKED
+                    || boxes.len() >= $crate::near::len_marked(n, d),
                 reach2 == f32::INFINITY || query_box == $crate::shift_any::queries(Machine::LANES),
                 reach2 == f32::INFINITY || query_boxes.len() >= most.div_ceil(query_box) * d * 2,
             ),
@@ -306,8 +311,9 @@ macro_rules! fused_steps {
             reach2: f32,
         ) {
             let _ = query_box;
-            let ends = <$weight as $crate::weight::Weight>::ENDS && !<K as $crate::shift_any::Kind>::ANY_NORM;
-            let near = $crate::near::Near { boxes, query_boxes, reach2: if ends { reach2 } else { f32::INFINITY } };
+            // What is never left out costs no code.
+            let reach2 = if <$weight as $crate::weight::Weight>::ENDS { reach2 } else { f32::INFINITY };
+            let near = $crate::near::Near { boxes, query_boxes, reach2 };
             let chunk = ::cuda_std::shared_array![f32; $crate::shift_any::staged(Machine::LANES)];
             let memory = ::cuda_std::shared::dynamic_shared_mem::<f32>();
             let slices = $crate::slices::Slices::none(n);
@@ -331,6 +337,7 @@ macro_rules! fused_steps {
             name: stringify!($weight),
             scale: <$weight as $crate::weight::Weight>::SCALE,
             least: <$weight as $crate::weight::Weight>::LEAST,
+            is_one: <$weight as $crate::weight::Weight>::ONE_UP_TO >= 0.0,
             oracle: <$weight as $crate::weight::Weight>::oracle,
             plain: $crate::steps!(specialised $p1, $p2, $p3, $p4),
             marked: $crate::steps!(specialised $m1, $m2, $m3, $m4),

@@ -237,9 +237,10 @@ pub(crate) unsafe fn step<M: Machine, W: Weight, K: Kind, const LANES: usize, co
     staged: *mut f32,
     memory: *mut f32,
     d: u32,
-    Norm { p, outer, sphere }: Norm,
+    norm: Norm,
     mut arguments: Arguments<'_>,
 ) {
+    let Norm { p, outer, sphere } = norm;
     const { assert!(LANES <= 4 || tile(LANES) == BOX && 2 * HALF == LANES && groups(LANES) <= MOST_GROUPS) };
     // SAFETY: the caller's promise; launches follow one another.
     let active = unsafe { progress::active(arguments.state, arguments.limit) } as usize;
@@ -275,7 +276,7 @@ pub(crate) unsafe fn step<M: Machine, W: Weight, K: Kind, const LANES: usize, co
             // Once more for the first box of a wide one that is near.
             let (b, points) = if j0 < near_to { (j0 / BOX, BOX) } else { (n.div_ceil(BOX) + j0 / WIDE, WIDE) };
             // SAFETY: the caller's promise.
-            let skips = unsafe { near.skips_box::<M>(b, d) };
+            let skips = unsafe { near.skips_box::<M, K>(b, (n, d), norm) };
             if skips || j0 >= near_to {
                 (j0, near_to) = if skips { (j0 + points, near_to) } else { (j0, j0 + WIDE) };
                 continue;
@@ -283,8 +284,10 @@ pub(crate) unsafe fn step<M: Machine, W: Weight, K: Kind, const LANES: usize, co
             for group in 0..groups {
                 let count = (active - first).saturating_sub(group * LANES);
                 // SAFETY: the point is one of n, and the group's lanes lie in the columns.
-                distances[group] =
-                    unsafe { near.distances_any::<M, LANES>((columns.add(group * LANES), query_stride), d, j0, count) };
+                distances[group] = unsafe {
+                    let queries = (columns.add(group * LANES), query_stride);
+                    near.distances_any::<M, K, LANES>(queries, (n, d), norm, j0, count)
+                };
                 pulls[group] = !near.all_far(&distances[group]);
             }
         }

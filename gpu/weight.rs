@@ -54,6 +54,9 @@ pub trait Weight {
     /// Whether W(a + b) = W(a) W(b), for any a and b of which none is below -60: then sums over a box of points may be taken of
     /// products (local.rs).
     const MULTIPLIES: bool = false;
+    /// The scaled squared distance up to which the weight is 1 to the bit, if it is, and so boxes of points are summed as a whole
+    /// (whole.rs); else negative.
+    const ONE_UP_TO: f32 = -1.0;
     /// The weight at a scaled squared distance; 1 at 0, and never negative.
     ///
     /// ```
@@ -184,6 +187,7 @@ impl Weight for Triangular {
 impl Weight for Flat {
     const SCALE: f64 = 1.0;
     const ENDS: bool = true;
+    const ONE_UP_TO: f32 = 1.0;
 
     #[inline(always)]
     fn of<M: Machine>(scaled_squared: f32) -> f32 {

@@ -150,7 +150,7 @@ fn the_path_that_is_chosen_says_why() {
     assert!(path(estimator().weight(WeightFunction::Flat), 5000).reason.contains("Gaussian"));
     let scattered = path(estimator().bandwidth(Bandwidth::Fixed(1e-4)), 5000);
     assert_eq!(scattered.name, "tiles");
-    assert!(scattered.reason.contains("near points take longer than all pairs"), "{}", scattered.reason);
+    assert!(scattered.reason.contains("near points take longer than the pairs within reach"), "{}", scattered.reason);
 }
 
 /// Where most of the box about the points is empty, only blocks of nodes near them are stored, and the path says so.

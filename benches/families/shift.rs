@@ -9,7 +9,7 @@ use gpu::shift_wide;
 use gpu::steps::{Call, Sizes, Step};
 use modeseek::data::Blobs;
 use modeseek::mean_shift::labels;
-use modeseek::mean_shift::near::{self, Boxes};
+use modeseek::mean_shift::near::{self, Boxes, Purpose};
 use modeseek::mean_shift::slices::Slices;
 use modeseek::reference::{self, Metric};
 use modeseek::{Buffer, Device, Points, Result, WeightFunction};
@@ -225,8 +225,10 @@ impl Blurring {
     /// The same for points in order, by the step that takes fewer operations in small boxes.
     pub fn in_order(device: &Device, columns: &Columns, kernel: Kernel) -> Result<Self> {
         let steps = Self::new(device, columns, kernel)?;
-        let boxes = Boxes::new(device, (columns.n, columns.n, columns.d), f32::INFINITY, None)?;
-        let step = kernel.function.steps().choose_near(columns.d as u32, Norm::L2, false);
+        let (steps, norm, reach2) = (kernel.function.steps(), Norm::L2, f32::INFINITY);
+        let purpose = Purpose { steps, norm, reach2, marked: false, scaled: false, threads_per_block: None };
+        let boxes = Boxes::new(device, (columns.n, columns.n, columns.d), purpose)?;
+        let step = steps.choose_near(columns.d as u32, norm, false);
         Ok(Self { step, boxes: Some(boxes), ..steps })
     }
 
@@ -253,7 +255,7 @@ impl Blurring {
         let Self { device, step, sizes, from, marks, to, sums, state, slices, boxes, .. } = self;
         if let Some(boxes) = boxes {
             let [n, d, stride] = [sizes.n, sizes.d, sizes.stride].map(|size| size as usize);
-            boxes.of_points(device, labels::Columns { values: from, n, d, stride })?;
+            boxes.of_points(device, labels::Columns { values: from, n, d, stride }, marks)?;
         }
         device.launch(step(Call {
             queries: &*from,

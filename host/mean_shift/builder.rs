@@ -390,10 +390,10 @@ impl MeanShift {
         }
     }
 
-    /// The same of a step over points in order, with the 2-norm.
-    pub(super) fn in_blocks_in_order<'a>(&self, d: u32, marked: bool, step: Launch<'a>) -> Launch<'a> {
+    /// The same of a step over points in order.
+    pub(super) fn in_blocks_in_order<'a>(&self, (d, norm): (u32, Norm), marked: bool, step: Launch<'a>) -> Launch<'a> {
         match self.blocks_in_order(d, marked) {
-            Some(threads) if d <= 4 => step.threads_per_block(threads),
+            Some(threads) if d <= 4 && norm == Norm::L2 => step.threads_per_block(threads),
             _ => step,
         }
     }

@@ -115,10 +115,6 @@ impl MeanShift {
 
     /// Why far tiles cannot be left out, if so.
     pub(super) fn tiles_conflict(&self) -> Option<(&'static str, &'static str)> {
-        if self.distance.p() != 2.0 || self.distance == Distance::Cosine || self.bandwidth.is_of_points() {
-            let what = "leaving out far tiles here";
-            return Some((what, "it needs the 2-norm and no bandwidths of points; use the fused method"));
-        }
         if let WeightFunction::Own(_) = self.weight {
             let what = "leaving out far tiles with a weight of one's own";
             return Some((what, "it is not known where that ends; use the fused method"));

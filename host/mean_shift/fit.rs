@@ -289,7 +289,7 @@ impl MeanShift {
                 (ends, binned.path(why))
             }
             Way::Tiles(why) => {
-                let reach = Some(shaped.reach_of(n));
+                let reach = Some(shaped.reach_of(&prepared.field)?);
                 shaped.move_in_order(prepared, queries, reach, Path::exact("tiles", why), watch)?
             }
             Way::InOrder(why) => shaped.move_in_order(prepared, queries, None, Path::exact("all pairs", why), watch)?,

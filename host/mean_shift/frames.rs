@@ -112,7 +112,7 @@ impl MeanShift {
             Ok(followed.iter().flat_map(|i| prepared.scaling.unscaled(&row(i))).collect())
         };
         let tiled = n as f64 * m as f64 >= FEW_PAIRS && self.tiles_conflict().is_none();
-        let reach = Some(self.reach_of(n));
+        let reach = if tiled { Some(self.reach_of(&prepared.field)?) } else { None };
         let one = self.clone().max_iterations(1);
         let (mut positions, mut converged) = (vec![place(&queries)?], false);
         let mut flow = ControlFlow::Continue(());

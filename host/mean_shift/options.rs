@@ -278,6 +278,6 @@ pub enum Method {
     },
     /// The fused kernels over points that are in an order which keeps neighbours together: tiles of points that
     /// are too far to count are left out. Exact for weights that end at 1; for the Gaussian within
-    /// [`MeanShift::accuracy`](crate::MeanShift::accuracy). 2-norm, no bandwidths of points, none of one's own weights.
+    /// [`MeanShift::accuracy`](crate::MeanShift::accuracy). None of one's own weights, of which it is not known where they end.
     Tiles,
 }

@@ -174,7 +174,7 @@ impl MeanShift {
             Way::AllPairs(_) => prepared.field.climb(self, queries, watch),
             Way::InOrder(_) => near::climb(self, &prepared.field, queries, None, watch),
             Way::Tiles(_) => {
-                let reach = Some(self.reach_of(prepared.field.n as usize));
+                let reach = Some(self.reach_of(&prepared.field)?);
                 near::climb(self, &prepared.field, queries, reach, watch)
             }
             Way::Field(mut binned, _) => binned.climb(device, self, queries, watch),

@@ -118,6 +118,37 @@ pub fn boxes_of_points(device: &Device) {
             assert_eq!(device.download(&boxes).unwrap(), expected, "n = {n} d = {d}");
         }
     }
+    // What boxes add as a whole, from their middles.
+    for (n, d, marked) in [(1, 1, false), (65, 2, true), (300, 3, false), (200, 4, true)] {
+        let set = Points::new(device, random(n * d, 83), d);
+        let (values, stride) = (set.columns().values, set.columns().stride);
+        let factors: Vec<f32> = (0..2 * stride).map(|j| if j % 3 == 0 { 0.5 } else { 2.0 }).collect();
+        let marks = device.upload(if marked { &factors } else { &[] }).unwrap();
+        let begin = if marked { gpu::near::len_marked(n, d) } else { gpu::near::len(n, d) };
+        let mut boxes = device.zeros::<f32>(begin + gpu::whole::len(n, d)).unwrap();
+        let (n32, d32, stride) = (n as u32, d as u32, stride as u32);
+        let launch = gpu::boxes::boxes_of_points::launch(values, &mut boxes, n32, d32, stride, BOX as u32);
+        device.launch(launch).unwrap();
+        device.launch(gpu::boxes::sums_of_boxes::launch(values, &marks, &mut boxes, n32, d32, stride)).unwrap();
+        let found = device.download(&boxes).unwrap();
+        for b in 0..n.div_ceil(BOX) {
+            let inside = || b * BOX..n.min((b + 1) * BOX);
+            let factor = |i: usize| if marked { f64::from(factors[i]) } else { 1.0 };
+            for c in 0..=d {
+                let expected: f64 = inside()
+                    .map(|i| match c {
+                        _ if c == d => factor(i),
+                        _ => {
+                            let side = |k: usize| f64::from(found[(b * d + c) * 2 + k]);
+                            factor(i) * (f64::from(set.row(i)[c]) - 0.5 * (side(0) + side(1)))
+                        }
+                    })
+                    .sum();
+                let sum = f64::from(found[begin + b * (d + 1) + c]);
+                assert!((sum - expected).abs() <= 1e-4, "n = {n} d = {d} box {b}: {c}: {sum}, not {expected}");
+            }
+        }
+    }
     // What is no number makes a box of none.
     let mut rows = random(200, 82);
     rows[70] = f32::NAN;
@@ -141,9 +172,11 @@ pub fn arranged_points(device: &Device) {
             let factors: Vec<f32> = (0..n).map(|i| [1.0, 0.25, 2.5][i % 3]).collect();
             let stride = set.columns().stride;
             let column = |values: &[f32]| [values, &vec![f32::NAN; stride - n]].concat();
-            let marks = [column(&factors), column(&vec![1.0; n])].concat();
-            for marks in [Vec::new(), marks] {
-                let marked = !marks.is_empty();
+            // Those on a spot have a scale in common, or else are two.
+            let of_spots: Vec<f32> = (0..n).map(|i| if spot(i) % 2 == 0 { 4.0 } else { 0.25 }).collect();
+            for scales in [None, Some(vec![1.0; n]), Some(of_spots)] {
+                let marked = scales.is_some();
+                let marks = scales.as_ref().map_or(Vec::new(), |scales| [column(&factors), column(scales)].concat());
                 let what = format!("n = {n} d = {d}, {different} spots, marked: {marked}");
                 let found = arrange(device, set.columns(), &device.upload(&marks).unwrap(), 0.01).unwrap();
                 let columns = device.download(&found.columns).unwrap();
@@ -161,7 +194,10 @@ pub fn arranged_points(device: &Device) {
                 assert_eq!(marks.is_empty(), !marked && different == n, "{what}");
                 if !marks.is_empty() {
                     assert_eq!(marks[..found.n], totals, "{what}");
-                    assert!(marks[found.stride..][..found.n].iter().all(|&scale| scale == 1.0), "{what}");
+                    for (i, &number) in number_of.iter().enumerate() {
+                        let scale = scales.as_ref().map_or(1.0, |scales| scales[i]);
+                        assert_eq!(marks[found.stride + number as usize], scale, "{what}: {i}");
+                    }
                 }
             }
         }

@@ -5,18 +5,22 @@ use gpu::progress::PAIRS;
 use modeseek::data::Blobs;
 use modeseek::mean_shift::labels::count_within;
 use modeseek::mean_shift::near::reach;
-use modeseek::{Assignment, Clustering, Device, Form, Merging, Method, Seeding, WeightFunction};
+use modeseek::reference::Metric;
+use modeseek::{
+    Assignment, Bandwidth, Clustering, Device, Distance, Form, MeanShift, Merging, Method, Seeding, WeightFunction,
+};
 
 use crate::check::{is_interpreted, random};
 use crate::labels::Set as Points;
 use crate::runs::{fit, fixed};
 use crate::steps::set::{Kernel, SMALL, Set, run, run_within};
 
-/// Sets that are wide beside the reach, and in an order that keeps neighbours together.
-fn wide_set(function: WeightFunction, kernel: Kernel, (n, m, d): (usize, Option<usize>, usize)) -> Set {
+/// Sets that are wide beside the reach, and in an order that keeps neighbours together; `scaled` ones with bandwidths of their own,
+/// some of which boxes of points have in common and others not.
+fn wide_set(function: WeightFunction, kernel: Kernel, (n, m, d): (usize, Option<usize>, usize), scaled: bool) -> Set {
     let mut set = Set::new(function, kernel, (n, m, d));
-    // Bandwidths of points are not for these.
-    set.scales.fill(1.0);
+    let scale = |j: usize| if scaled { [1.0, 0.25, 4.0, 1.0][j / 100 % 4] } else { 1.0 };
+    set.scales = (0..n).map(scale).collect();
     let order = |rows: &mut Vec<f32>| {
         rows.chunks_mut(d).for_each(|row| row[0] *= 16.0);
         let mut sorted: Vec<Vec<f32>> = rows.chunks(d).map(<[f32]>::to_vec).collect();
@@ -46,8 +50,12 @@ pub fn steps_within_reach(device: &Device) {
     };
     let kernels = [(Kernel::Plain, 1), (Kernel::Plain, 2), (Kernel::Marked, 3), (Kernel::Plain, 4), (Kernel::Any, 5)];
     let more = [(Kernel::Marked, 2), (Kernel::AnyMarked, 6), (Kernel::Any, 33), (Kernel::Local, 2), (Kernel::Local, 3)];
+    let norms = [(Kernel::Norm(Metric::L1), 2), (Kernel::Norm(Metric::Lp(3.0)), 3), (Kernel::Norm(Metric::L2), 6)];
+    let all = kernels.into_iter().chain(more).chain(norms).map(|(kernel, d)| (kernel, d, false));
+    let scaled = [(Kernel::Marked, 1), (Kernel::Marked, 2), (Kernel::AnyMarked, 6), (Kernel::Norm(Metric::L1), 3)];
+    let all = all.chain(scaled.map(|(kernel, d)| (kernel, d, true)));
     for function in WeightFunction::ALL {
-        for (kernel, d) in kernels.into_iter().chain(more) {
+        for (kernel, d, scaled) in all.clone() {
             if kernel == Kernel::Local && function.steps().local.is_empty() {
                 continue;
             }
@@ -55,7 +63,7 @@ pub fn steps_within_reach(device: &Device) {
                 if is_interpreted(device) && d * n > 3000 {
                     continue;
                 }
-                let set = wide_set(function, kernel, (n, m, d));
+                let set = wide_set(function, kernel, (n, m, d), scaled);
                 let (what, tolerance) = (set.what(), if m.is_some() { -1.0 } else { 0.0 });
                 let all = run(device, &set, tolerance, 1.0, SMALL);
                 let near = run_within(device, &set, tolerance, 1.0, SMALL, Some(reach2(function)));
@@ -73,7 +81,7 @@ pub fn steps_within_reach(device: &Device) {
                 }
                 let computed = pairs(&near.state);
                 assert!(computed <= (n * set.m()) as u64, "{what}: {computed} pairs");
-                if n >= 300 && function != WeightFunction::Gaussian {
+                if n >= 300 && function != WeightFunction::Gaussian && !scaled {
                     assert!(computed < (n * set.m()) as u64 * 3 / 4, "{what}: {computed} pairs");
                 }
                 assert_eq!(pairs(&all.state), 0);
@@ -82,19 +90,55 @@ pub fn steps_within_reach(device: &Device) {
     }
 }
 
+/// Of flat weights boxes are summed as a whole where all of one is near, and some queries of a thread may be near it, others not: what
+/// counts is the same, and sums differ by their order alone.
+pub fn whole_boxes_of_flat_weights(device: &Device) {
+    let sizes: &[_] = match is_interpreted(device) {
+        true => &[(1, None), (300, Some(40))],
+        false => &[(1, None), (65, None), (3000, Some(333)), (3000, None)],
+    };
+    for (kernel, d) in [1, 2, 3, 4].into_iter().flat_map(|d| [(Kernel::Plain, d), (Kernel::Marked, d)]) {
+        for &(n, m) in sizes {
+            let mut set = wide_set(WeightFunction::Flat, kernel, (n, m, d), false);
+            set.points.iter_mut().for_each(|x| *x *= 0.1);
+            set.queries.iter_mut().flatten().for_each(|x| *x *= 0.1);
+            let (what, tolerance) = (set.what(), if m.is_some() { -1.0 } else { 0.0 });
+            let all = run(device, &set, tolerance, 1.0, SMALL);
+            let near = run_within(device, &set, tolerance, 1.0, SMALL, Some(1.00001));
+            for i in 0..set.m() {
+                let (a, b) = (all.totals[i], near.totals[i]);
+                assert!((a - b).abs() <= 1e-5 * a, "{what}: {i}: {b}, not {a}");
+                for (a, b) in all.rows[i * d..][..d].iter().zip(&near.rows[i * d..][..d]) {
+                    assert!((a - b).abs() <= 1e-5, "{what}: {i} is at {b}, not {a}");
+                }
+            }
+            assert!(pairs(&near.state) <= (n * set.m()) as u64, "{what}");
+        }
+    }
+}
+
 /// With boxes, too, a query's step does not depend on its place among the others, nor on the size of the block.
 pub fn places_do_not_matter_within_reach(device: &Device) {
     let kernels = [(Kernel::Plain, 2), (Kernel::Marked, 3), (Kernel::Any, 5), (Kernel::AnyMarked, 5)];
-    for (kernel, d) in kernels.into_iter().chain([(Kernel::Local, 2), (Kernel::Local, 3)]) {
-        let function = WeightFunction::Gaussian;
-        let mut set = wide_set(function, kernel, (500, Some(150), d));
-        let first = run_within(device, &set, -1.0, 1.0, SMALL, Some(20.0));
+    let kernels = kernels.into_iter().chain([(Kernel::Local, 2), (Kernel::Local, 3), (Kernel::Norm(Metric::L1), 3)]);
+    let of_gaussian = kernels.map(|(kernel, d)| (WeightFunction::Gaussian, kernel, d));
+    // Of flat weights whole boxes are summed where all of them is near.
+    let of_flat = [(WeightFunction::Flat, Kernel::Plain, 2), (WeightFunction::Flat, Kernel::Marked, 1)];
+    for (function, kernel, d) in of_gaussian.chain(of_flat) {
+        let mut set = wide_set(function, kernel, (500, Some(150), d), kernel == Kernel::AnyMarked);
+        if function == WeightFunction::Flat {
+            // As near to each other as boxes have to be for it.
+            set.points.iter_mut().for_each(|x| *x *= 0.1);
+            set.queries.iter_mut().flatten().for_each(|x| *x *= 0.1);
+        }
+        let reach = if function == WeightFunction::Flat { 1.00001 } else { 20.0 };
+        let first = run_within(device, &set, -1.0, 1.0, SMALL, Some(reach));
         let rows = set.queries().to_vec();
         // 37 and 150 have no common factor.
         let turned = |i: usize| i * 37 % 150;
         set.queries = Some((0..150).flat_map(|i| rows[turned(i) * d..][..d].to_vec()).collect());
         for threads in [32, 64] {
-            let second = run_within(device, &set, -1.0, 1.0, Some(threads), Some(20.0));
+            let second = run_within(device, &set, -1.0, 1.0, Some(threads), Some(reach));
             for i in 0..150 {
                 let (a, b) = (&first.rows[turned(i) * d..][..d], &second.rows[i * d..][..d]);
                 assert_eq!(a, b, "{} {threads}: {i}", set.what());
@@ -115,13 +159,18 @@ fn leaves_fits(device: &Device) -> bool {
 }
 
 /// After one iteration every query has gone as far as with all pairs; and after many, the clusters are the same.
-fn assert_same_run(device: &Device, rows: &[f32], d: usize, h: f64, weights: Option<&[f64]>, what: &str) {
+fn assert_same_run(
+    device: &Device,
+    rows: &[f32],
+    (d, h): (usize, f64),
+    adapt: impl Fn(MeanShift) -> MeanShift,
+    what: &str,
+) {
     let most = if is_interpreted(device) { 5 } else { 50 };
     for form in [Form::Blurring, Form::Standard] {
         for function in [WeightFunction::Gaussian, WeightFunction::Triangular, WeightFunction::Epanechnikov] {
             let estimator = |method, iterations| {
-                let estimator = fixed(h).form(form).weight(function).method(method).max_iterations(iterations);
-                weights.iter().fold(estimator, |estimator, &weights| estimator.sample_weights(weights))
+                adapt(fixed(h).form(form).weight(function).method(method).max_iterations(iterations))
             };
             let what = format!("{what}, {form:?}, {function:?}");
             let [all, near] = [Method::Fused, Method::Tiles].map(|method| fit(device, &estimator(method, 1), rows, d));
@@ -168,14 +217,31 @@ pub fn tiles_are_all_pairs(device: &Device) {
             continue;
         }
         let rows = Blobs { points: n, clusters: 4, dimensions: d, seed: 14 }.generate().unwrap().rows;
-        assert_same_run(
-            device,
-            &rows,
-            d,
-            2.0 + d as f64,
-            weights,
-            &format!("blobs, d = {d}, weighted: {}", weights.is_some()),
-        );
+        let what = format!("blobs, d = {d}, weighted: {}", weights.is_some());
+        let weigh = |estimator: MeanShift| weights.iter().fold(estimator, |all, &weights| all.sample_weights(weights));
+        assert_same_run(device, &rows, (d, 2.0 + d as f64), weigh, &what);
+    }
+}
+
+/// Other norms, the angle between points, and bandwidths of points, among which neighbours have different ones.
+pub fn tiles_of_norms_and_bandwidths(device: &Device) {
+    if leaves_fits(device) {
+        return;
+    }
+    let n = if is_interpreted(device) { TWO_BOXES } else { 700 };
+    for d in [2, 6] {
+        let rows = Blobs { points: n, clusters: 4, dimensions: d, seed: 14 }.generate().unwrap().rows;
+        let h = 2.0 + d as f64;
+        for (distance, h) in [(Distance::L1, 1.5 * h), (Distance::Lp(3.0), h), (Distance::Cosine, 0.02)] {
+            if is_interpreted(device) && (d == 2) == (distance == Distance::L1) {
+                continue;
+            }
+            let what = format!("blobs, d = {d}, {distance:?}");
+            assert_same_run(device, &rows, (d, h), |estimator| estimator.distance(distance), &what);
+        }
+        let each: Vec<f64> = (0..n).map(|i| h * [1.0, 0.7, 1.3, 1.0][i % 4]).collect();
+        let own = |estimator: MeanShift| estimator.bandwidth(Bandwidth::PerPoint(each.clone()));
+        assert_same_run(device, &rows, (d, h), own, &format!("blobs, d = {d}, bandwidths of points"));
     }
 }
 
@@ -212,7 +278,7 @@ pub fn tiles_of_hard_sets(device: &Device) {
         // Of these a rounding decides where queries go after some steps: without a mode, or on its border.
         let settled = !["cell borders", "a line", "a ring", "noise", "heavy tails"].contains(&what);
         if settled {
-            assert_same_run(device, &rows, 2, h, None, what);
+            assert_same_run(device, &rows, (2, h), |estimator| estimator, what);
             continue;
         }
         for form in [Form::Blurring, Form::Standard] {

@@ -28,8 +28,9 @@ mod verify;
 mod tests;
 
 use super::builder::MeanShift;
-use super::iterate::{Ends, Queries, Watch};
+use super::iterate::{Ends, Field as Exact, Queries, Watch};
 use super::labels::extents;
+use super::near;
 use super::options::{Distance, Form, Method, WeightFunction};
 use super::path::Path;
 use super::prepare::Prepared;
@@ -47,8 +48,14 @@ use plan::Plan;
 /// Nodes from which it is worth a look whether most of the box is empty.
 const LARGE: u128 = 1 << 22;
 
-/// All nodes of a box take that many times as long as blocks where points are, where only these are stored.
-const EMPTY: f64 = 4.0;
+/// How many times as long an operation of nodes in blocks takes, their plan and their links included.
+const IN_BLOCKS: f64 = 4.0;
+
+/// Operations of nodes that take as long as a pair.
+const OF_PAIR: f64 = 2.0;
+
+/// Iterations in which queries of the standard form come to rest: they look at the same field in all of them.
+const OF_REST: f64 = 15.0;
 
 /// A field that serves for the accuracy, and what is known of its error.
 #[derive(Debug)]
@@ -158,7 +165,7 @@ impl MeanShift {
         queries: &Queries,
         (grid, nodes): (Grid, u128),
     ) -> Result<Result<Option<Plan>, Why>> {
-        let pairs = f64::from(prepared.field.n) * f64::from(queries.m);
+        let (rival, its_name) = self.rival(&prepared.field, queries, operations(&grid))?;
         let room = device.available()? as u128 / 2;
         let whole = if nodes > MOST_NODES {
             let nodes = nodes as f64;
@@ -167,8 +174,8 @@ impl MeanShift {
             ))
         } else if grid.bytes(1) > room {
             Err(format!("a field's {nodes} nodes do not fit the memory"))
-        } else if self.method == Method::Auto && operations(&grid) > 2.0 * pairs {
-            Err(format!("a field's {nodes} nodes take longer than all pairs"))
+        } else if operations(&grid) > rival {
+            Err(format!("a field's {nodes} nodes take longer than {its_name}"))
         } else {
             Ok(None)
         };
@@ -188,24 +195,42 @@ impl MeanShift {
             return Ok(whole.map_err(|why| format!("{why}, and too many of them near points")));
         };
         let plan = Plan::new(grid.d, grid.reach, summed, read);
-        let (of_blocks, stored) = (plan.operations(grid.reach), plan.nodes());
-        if whole.is_ok() && EMPTY * of_blocks > operations(&grid) {
+        let (of_blocks, stored) = (IN_BLOCKS * plan.operations(grid.reach), plan.nodes());
+        if whole.is_ok() && of_blocks > operations(&grid) {
             return Ok(whole);
         }
         let whole = |why: &str| match whole {
             Ok(None) => Ok(None),
             Ok(Some(_)) => unreachable!("there is one plan"),
-            Err(whole) => Err(format!("{whole}, of which {stored} near points {why}")),
+            Err(whole) => Err(format!("{whole}, and {stored} near points {why}")),
         };
         Ok(if plan.most_nodes() > MOST_NODES {
             whole("are too many")
         } else if plan.bytes(1) > room {
             whole("do not fit the memory")
-        } else if self.method == Method::Auto && of_blocks > 2.0 * pairs {
-            whole("take longer than all pairs")
+        } else if of_blocks > rival {
+            whole(&format!("take longer than {its_name}"))
         } else {
             Ok(Some(plan))
         })
+    }
+
+    /// The operations of what a field stands against, and what that is: all pairs, or those that are left where far boxes are left
+    /// out, which takes a sample; so it is drawn only where the field's operations are many times as many.
+    fn rival(&self, field: &Exact, queries: &Queries, operations: f64) -> Result<(f64, &'static str)> {
+        if self.method != Method::Auto {
+            return Ok((f64::INFINITY, "nothing"));
+        }
+        let pairs = f64::from(field.n) * f64::from(queries.m);
+        if operations > 4.0 * near::looks(field.n as usize, queries.m as usize) {
+            // In the blurring form a field is built for each iteration.
+            let times = if self.form == Form::Blurring { 1.0 } else { OF_REST };
+            let kept = times * near::kept_within(self, field, queries)?;
+            if kept < pairs {
+                return Ok((OF_PAIR * kept, "the pairs within reach"));
+            }
+        }
+        Ok((OF_PAIR * pairs, "all pairs"))
     }
 
     /// The factors of the points, or an empty buffer.

@@ -31,9 +31,9 @@ impl Arranged {
     }
 }
 
-/// Puts points in the order of a curve through cells of `side`. Points whose coordinates are the same in every bit
-/// become one, whose factor is the sum of theirs in their order: so a sum over the new points is a sum over the
-/// old ones, but for its rounding. `marks` are the points' factors, behind which are scales of 1, or nothing.
+/// Puts points in the order of a curve through cells of `side`. Points whose coordinates, and scales, are the same in every
+/// bit become one, whose factor is the sum of theirs in their order: so a sum over the new points is a sum over the
+/// old ones, but for its rounding. `marks` are the points' factors and scales, or nothing.
 ///
 /// # Errors
 /// [`Error::TooMany`](crate::Error::TooMany); too little memory; whatever the device reports.
@@ -41,7 +41,7 @@ pub fn arrange(device: &Device, points: Columns<'_>, marks: &Buffer<f32>, side: 
     let (n, d, stride) = (count(points.n, "points")?, count(points.d, "dimensions")?, count(points.stride, "points")?);
     let order = curve_order(device, points, side, true)?;
     let mut starts = device.zeros(points.n)?;
-    device.launch(flag_points::launch(points.values, &order, &mut starts, n, d, stride))?;
+    device.launch(flag_points::launch(points.values, marks, &order, &mut starts, n, d, stride))?;
     let total = scan(device, &mut starts)?;
     let kept = device.download(&total)?[0];
     let new_stride = (kept as usize).next_multiple_of(STRIDE);

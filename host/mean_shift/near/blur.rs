@@ -3,12 +3,11 @@
 use gpu::layout::gather_columns;
 use gpu::merge::gather_numbers;
 use gpu::retire::begin;
-use gpu::shift_any::Norm;
 use gpu::steps::{Call, Sizes, Step};
 
-use super::{Arranged, Boxes, CELLS, DRIFT, First, arrange, pairs_within, slices_of};
+use super::{Arranged, Boxes, CELLS, DRIFT, First, arrange, pairs_within, purpose, slices_of};
 use crate::error::Result;
-use crate::executor::{Buffer, Device};
+use crate::executor::Buffer;
 use crate::mean_shift::MeanShift;
 use crate::mean_shift::iterate::{Ends, Field, Queries, Run, Watch};
 use crate::mean_shift::labels::Columns;
@@ -18,8 +17,7 @@ use crate::mean_shift::slices::Slices;
 /// Points on their way.
 struct Points<'a> {
     options: &'a MeanShift,
-    device: &'a Device,
-    d: usize,
+    field: &'a Field,
     /// Where they are, in order.
     arranged: Arranged,
     /// Which of them each of the fit's points has become.
@@ -37,29 +35,24 @@ struct Points<'a> {
 impl<'a> Points<'a> {
     fn new(
         options: &'a MeanShift,
-        device: &'a Device,
+        field: &'a Field,
         points: Columns<'_>,
         marks: &Buffer<f32>,
         reach: Option<f64>,
     ) -> Result<Self> {
+        let (device, norm) = (&field.device, field.norm);
         let mut arranged = arrange(device, points, marks, options.weight.scale() / CELLS)?;
         let (n, d) = (arranged.n, points.d);
         let marked = !arranged.marks.is_empty();
         Ok(Self {
             options,
-            device,
-            d,
+            field,
             place: std::mem::replace(&mut arranged.number_of, device.zeros(0)?),
             next: device.zeros(arranged.columns.len())?,
             sums: device.zeros(2 * arranged.stride)?,
-            boxes: Boxes::new(
-                device,
-                (n, n, d),
-                options.scaled_reach(reach),
-                options.blocks_in_order(d as u32, marked),
-            )?,
-            slices: slices_of(device, (n as u32, n as u32), d as u32, marked, reach)?,
-            step: options.weight.steps().choose_near(d as u32, Norm::L2, marked),
+            boxes: Boxes::new(device, (n, n, d), purpose(options, field, marked, reach))?,
+            slices: slices_of(field, (n as u32, n as u32), marked, reach)?,
+            step: options.weight.steps().choose_near(d as u32, norm, marked),
             reach,
             arranged,
         })
@@ -67,8 +60,8 @@ impl<'a> Points<'a> {
 
     /// Puts them in order anew, where they are now.
     fn rearrange(&mut self) -> Result<()> {
-        let (device, places) = (self.device, self.place.len());
-        let anew = Self::new(self.options, device, self.arranged.points(), &self.arranged.marks, self.reach)?;
+        let (device, places) = (&self.field.device, self.place.len());
+        let anew = Self::new(self.options, self.field, self.arranged.points(), &self.arranged.marks, self.reach)?;
         let before = std::mem::replace(self, anew);
         // Those numbers are of the points before.
         let mut place = device.zeros(places)?;
@@ -79,19 +72,21 @@ impl<'a> Points<'a> {
 
     /// Tells a run how many there are.
     fn begin(&self, run: &mut Run<'_>) -> Result<()> {
-        let mut ids = self.device.zeros(self.arranged.n)?;
-        self.device.launch(begin::launch(&mut ids, &mut run.state, self.arranged.n as u32))
+        let device = &self.field.device;
+        let mut ids = device.zeros(self.arranged.n)?;
+        device.launch(begin::launch(&mut ids, &mut run.state, self.arranged.n as u32))
     }
 
     /// Launches so many steps, each the other way between the two buffers.
     fn steps(&mut self, run: &mut Run<'_>, count: usize) -> Result<()> {
         let Arranged { columns: here, marks, n, stride, .. } = &mut self.arranged;
-        let (n, d, stride) = (*n, self.d, *stride);
+        let (n, stride) = (*n, *stride);
+        let (device, d, norm) = (&self.field.device, self.field.d as usize, self.field.norm);
         for step in 0..count {
             let [from, to] = if step % 2 == 0 { [&mut *here, &mut self.next] } else { [&mut self.next, &mut *here] };
             let points = Columns { values: from, n, d, stride };
-            self.boxes.of_points(self.device, points)?;
-            self.boxes.of_queries(self.device, points)?;
+            self.boxes.of_points(device, points, marks)?;
+            self.boxes.of_queries(device, points)?;
             let [n, d, stride] = [n, d, stride].map(|size| size as u32);
             let launch = (self.step)(Call {
                 queries: &*from,
@@ -104,11 +99,11 @@ impl<'a> Points<'a> {
                 limit: run.limit as u32,
                 tolerance: self.options.scaled_tolerance(),
                 relaxation: 1.0,
-                norm: Norm::L2,
+                norm,
                 near: Some(self.boxes.as_call()),
                 slices: self.slices.lend(),
             });
-            self.device.launch(self.options.in_blocks_in_order(d, !marks.is_empty(), launch))?;
+            device.launch(self.options.in_blocks_in_order((d, norm), !marks.is_empty(), launch))?;
         }
         Ok(())
     }
@@ -117,13 +112,13 @@ impl<'a> Points<'a> {
     fn ends(&self, n: usize) -> Result<(Queries, Buffer<f32>)> {
         let stride = Queries::stride_of(n);
         let spread = |from: &Buffer<f32>, d: usize| -> Result<Buffer<f32>> {
-            let mut to = self.device.zeros(d * stride)?;
+            let mut to = self.field.device.zeros(d * stride)?;
             let (d, from_stride, stride) = (d as u32, self.arranged.stride as u32, stride as u32);
             let launch = gather_columns::launch(from, &self.place, &mut to, n as u32, d, from_stride, stride);
-            self.device.launch(launch)?;
+            self.field.device.launch(launch)?;
             Ok(to)
         };
-        let columns = spread(&self.arranged.columns, self.d)?;
+        let columns = spread(&self.arranged.columns, self.field.d as usize)?;
         Ok((Queries::new(columns, n, stride), spread(&self.sums, 2)?))
     }
 }
@@ -138,12 +133,12 @@ pub fn blur(
 ) -> Result<Ends> {
     let (device, n) = (&field.device, field.n as usize);
     let all = Columns { values: &columns, n, d: field.d as usize, stride: field.stride as usize };
-    let mut points = Points::new(options, device, all, &field.marks, reach)?;
+    let mut points = Points::new(options, field, all, &field.marks, reach)?;
     drop(columns);
     let mut run = Run::new(device, options, watch)?;
     points.begin(&mut run)?;
     let here = points.arranged.points();
-    let mut first = First::of(reach, |reach| pairs_within(device, here, here, reach * options.weight.scale()))?;
+    let mut first = First::of(reach, |reach| pairs_within(options, field, (here, here), reach))?;
     let (mut rounds, mut arranged) = (Rounds::new(device, run.limit), 0);
     loop {
         let done = run.done;

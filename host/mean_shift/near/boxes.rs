@@ -1,13 +1,32 @@
 //! Boxes of points and of queries.
 
 use cuda_std::machine::MachineKind;
-use gpu::boxes::{boxes_of_boxes, boxes_of_points};
+use gpu::boxes::{boxes_of_boxes, boxes_of_points, sums_of_boxes};
 use gpu::near::{self, BOX, WIDE};
-use gpu::shift_any;
+use gpu::shift_any::Norm;
+use gpu::steps::Steps;
+use gpu::{shift_any, whole};
 
 use crate::error::Result;
 use crate::executor::{Buffer, Device};
 use crate::mean_shift::labels::{Columns, count};
+
+/// What boxes are for.
+#[derive(Clone, Copy, Debug)]
+pub struct Purpose {
+    /// The steps that look at them.
+    pub steps: &'static Steps,
+    /// How far two points are apart.
+    pub norm: Norm,
+    /// How far the weight reaches, scaled and squared.
+    pub reach2: f32,
+    /// Whether points have factors and scales.
+    pub marked: bool,
+    /// Whether these scales are not all 1.
+    pub scaled: bool,
+    /// The size of blocks that was asked for.
+    pub threads_per_block: Option<u32>,
+}
 
 /// The boxes that a step wants.
 #[derive(Debug)]
@@ -16,34 +35,48 @@ pub struct Boxes {
     queries: Buffer<f32>,
     query_box: u32,
     reach2: f32,
+    /// Whether the scales of the points in each box stand behind them, and the sums of boxes.
+    marked: bool,
+    sums: bool,
 }
 
 impl Boxes {
-    /// Room for the boxes of n points and m queries of d coordinates, for a squared reach, scaled, and the size of
-    /// blocks that was asked for.
+    /// Room for the boxes of n points and m queries of d coordinates.
     ///
     /// # Errors
     /// Too little memory; whatever the device reports.
-    pub fn new(
-        device: &Device,
-        (n, m, d): (usize, usize, usize),
-        reach2: f32,
-        threads_per_block: Option<u32>,
-    ) -> Result<Self> {
-        let query_box = in_block(device.machine(), d, threads_per_block);
+    pub fn new(device: &Device, (n, m, d): (usize, usize, usize), purpose: Purpose) -> Result<Self> {
+        let Purpose { steps, norm, reach2, marked, scaled, threads_per_block } = purpose;
+        let query_box = in_block(device.machine(), d, norm, threads_per_block);
         let queries = device.zeros(m.div_ceil(query_box) * d * 2)?;
-        Ok(Self { points: device.zeros(near::len(n, d))?, queries, query_box: query_box as u32, reach2 })
+        let sums = reach2.is_finite() && norm == Norm::L2 && !scaled && steps.takes_sums(device.machine(), d as u32);
+        let boxes = if marked { near::len_marked(n, d) } else { near::len(n, d) };
+        let points = device.zeros(boxes + if sums { whole::len(n, d) } else { 0 })?;
+        Ok(Self { points, queries, query_box: query_box as u32, reach2, marked, sums })
     }
 
-    /// Finds the boxes of the points, no more than there is room for.
+    /// Finds the boxes of the points, as many as there is room for, whose factors and scales are `marks` if they are marked.
     ///
     /// # Errors
     /// Whatever the device reports.
-    pub fn of_points(&mut self, device: &Device, points: Columns<'_>) -> Result<()> {
+    pub fn of_points(&mut self, device: &Device, points: Columns<'_>, marks: &Buffer<f32>) -> Result<()> {
         let (n, d, stride) = (count(points.n, "points")?, points.d as u32, points.stride as u32);
-        device.launch(boxes_of_points::launch(points.values, &mut self.points, n, d, stride, BOX as u32))?;
         let (narrow, wide) = (n.div_ceil(BOX as u32), (WIDE / BOX) as u32);
-        device.launch(boxes_of_boxes::launch(&mut self.points, narrow, d, wide))
+        let (all, whole) = (self.points.len(), near::len(points.n, points.d));
+        let mut boxes = self.points.slice_mut(0..whole);
+        device.launch(boxes_of_points::launch(points.values, &mut boxes, n, d, stride, BOX as u32))?;
+        device.launch(boxes_of_boxes::launch(&mut boxes, narrow, d, wide))?;
+        if self.marked {
+            // One more coordinate.
+            let (scales, mut boxes) =
+                (marks.slice(points.stride..2 * points.stride), self.points.slice_mut(whole..all));
+            device.launch(boxes_of_points::launch(&scales, &mut boxes, n, 1, stride, BOX as u32))?;
+            device.launch(boxes_of_boxes::launch(&mut boxes, narrow, 1, wide))?;
+        }
+        if self.sums {
+            device.launch(sums_of_boxes::launch(points.values, marks, &mut self.points, n, d, stride))?;
+        }
+        Ok(())
     }
 
     /// Finds the boxes of the queries, no more than there is room for.
@@ -57,15 +90,15 @@ impl Boxes {
 
     /// As a step takes them.
     pub fn as_call(&self) -> gpu::steps::Boxes<'_> {
-        let Self { points, queries, query_box, reach2 } = self;
+        let Self { points, queries, query_box, reach2, .. } = self;
         gpu::steps::Boxes { points, queries, query_box: *query_box, reach2: *reach2 }
     }
 }
 
 /// Queries of a block of a step.
-fn in_block(machine: MachineKind, d: usize, threads_per_block: Option<u32>) -> usize {
+fn in_block(machine: MachineKind, d: usize, norm: Norm, threads_per_block: Option<u32>) -> usize {
     match d {
-        0..=4 => threads_per_block.unwrap_or(machine.block()) as usize * machine.lanes(),
+        0..=4 if norm == Norm::L2 => threads_per_block.unwrap_or(machine.block()) as usize * machine.lanes(),
         _ => shift_any::queries(machine.lanes()),
     }
 }

@@ -3,12 +3,11 @@
 use gpu::layout::gather_columns;
 use gpu::merge::gather_numbers;
 use gpu::retire::{begin, flag_moving, retire};
-use gpu::shift_any::Norm;
 use gpu::steps::{Call, Sizes, Step};
 
-use super::{Arranged, Boxes, CELLS, DRIFT, First, arrange, curve_order, pairs_within, slices_of};
+use super::{Arranged, Boxes, CELLS, DRIFT, First, arrange, curve_order, pairs_within, purpose, slices_of};
 use crate::error::Result;
-use crate::executor::{Buffer, Device};
+use crate::executor::Buffer;
 use crate::mean_shift::MeanShift;
 use crate::mean_shift::iterate::{Ends, Field, Queries, Run, Watch};
 use crate::mean_shift::labels::{Columns, ScanRoom};
@@ -18,8 +17,7 @@ use crate::mean_shift::slices::Slices;
 /// Queries on their way.
 struct Climb<'a> {
     options: &'a MeanShift,
-    device: &'a Device,
-    d: usize,
+    field: &'a Field,
     points: Arranged,
     boxes: Boxes,
     slices: Slices,
@@ -49,20 +47,14 @@ impl<'a> Climb<'a> {
         let points = arrange(device, all, &field.marks, options.weight.scale() / CELLS)?;
         let (m, stride) = (queries.m as usize, queries.stride as usize);
         let marked = !points.marks.is_empty();
-        let mut boxes = Boxes::new(
-            device,
-            (points.n, m, d),
-            options.scaled_reach(reach),
-            options.blocks_in_order(d as u32, marked),
-        )?;
-        boxes.of_points(device, points.points())?;
+        let mut boxes = Boxes::new(device, (points.n, m, d), purpose(options, field, marked, reach))?;
+        boxes.of_points(device, points.points(), &points.marks)?;
         Ok(Self {
             options,
-            device,
-            d,
+            field,
             boxes,
-            slices: slices_of(device, (points.n as u32, queries.m), field.d, marked, reach)?,
-            step: options.weight.steps().choose_near(field.d, Norm::L2, marked),
+            slices: slices_of(field, (points.n as u32, queries.m), marked, reach)?,
+            step: options.weight.steps().choose_near(field.d, field.norm, marked),
             points,
             ids: device.zeros(m)?,
             kept_ids: device.zeros(m)?,
@@ -80,15 +72,16 @@ impl<'a> Climb<'a> {
     /// The first `active` queries.
     fn active(&self, active: u32) -> Columns<'_> {
         let Queries { columns, stride, .. } = &self.queries;
-        Columns { values: columns, n: active as usize, d: self.d, stride: *stride as usize }
+        Columns { values: columns, n: active as usize, d: self.field.d as usize, stride: *stride as usize }
     }
 
     /// Puts the active queries in order, where they are now; there are no others behind them.
     fn rearrange(&mut self, active: u32) -> Result<()> {
-        let order = curve_order(self.device, self.active(active), self.options.weight.scale() / CELLS, false)?;
-        let (from, to, d, stride) = (&self.queries.columns, &mut self.next, self.d as u32, self.queries.stride);
-        self.device.launch(gather_columns::launch(from, &order, to, active, d, stride, stride))?;
-        self.device.launch(gather_numbers::launch(&self.ids, &order, &mut self.kept_ids, active))?;
+        let device = &self.field.device;
+        let order = curve_order(device, self.active(active), self.options.weight.scale() / CELLS, false)?;
+        let (from, to, d, stride) = (&self.queries.columns, &mut self.next, self.field.d, self.queries.stride);
+        device.launch(gather_columns::launch(from, &order, to, active, d, stride, stride))?;
+        device.launch(gather_numbers::launch(&self.ids, &order, &mut self.kept_ids, active))?;
         std::mem::swap(&mut self.queries.columns, &mut self.next);
         std::mem::swap(&mut self.ids, &mut self.kept_ids);
         self.most = active;
@@ -98,8 +91,9 @@ impl<'a> Climb<'a> {
     /// Launches so many steps, after each of which those that have come to rest leave, and the others move up in
     /// their order.
     fn steps(&mut self, run: &mut Run<'_>, count: usize) -> Result<()> {
-        let Self { options, device, points, most, .. } = self;
-        let (d, most, limit, query_stride) = (self.d as u32, *most, run.limit as u32, self.queries.stride);
+        let Self { options, field, points, most, .. } = self;
+        let (device, d, norm) = (&field.device, field.d, field.norm);
+        let (most, limit, query_stride) = (*most, run.limit as u32, self.queries.stride);
         let sizes = Sizes { n: points.n as u32, d, stride: points.stride as u32, query_stride, most };
         let tolerance = options.scaled_tolerance();
         for step in 0..count {
@@ -108,7 +102,7 @@ impl<'a> Climb<'a> {
                 _ => (&self.kept_ids, &mut self.ids),
             };
             let columns = &mut self.queries.columns;
-            let active = Columns { values: columns, n: most as usize, d: self.d, stride: query_stride as usize };
+            let active = Columns { values: columns, n: most as usize, d: d as usize, stride: query_stride as usize };
             self.boxes.of_queries(device, active)?;
             let launch = (self.step)(Call {
                 queries: &*columns,
@@ -122,11 +116,11 @@ impl<'a> Climb<'a> {
                 // Iterations of this form are ended by another kernel.
                 tolerance: -1.0,
                 relaxation: options.relaxation as f32,
-                norm: Norm::L2,
+                norm,
                 near: Some(self.boxes.as_call()),
                 slices: self.slices.lend(),
             });
-            device.launch(options.in_blocks_in_order(d, !points.marks.is_empty(), launch))?;
+            device.launch(options.in_blocks_in_order((d, norm), !points.marks.is_empty(), launch))?;
             let (sums, slots, state) = (&self.sums, &mut self.slots, &mut run.state);
             device.launch(flag_moving::launch(sums, slots, state, query_stride, most, limit, tolerance))?;
             self.scan.scan(device, slots, most)?;
@@ -166,7 +160,7 @@ pub fn climb(
     device.launch(begin::launch(&mut climb.ids, &mut run.state, climb.most))?;
     climb.rearrange(climb.most)?;
     let mut first = First::of(reach, |reach| {
-        pairs_within(device, climb.active(climb.most), climb.points.points(), reach * options.weight.scale())
+        pairs_within(options, field, (climb.active(climb.most), climb.points.points()), reach)
     })?;
     let (mut rounds, mut arranged) = (Rounds::new(device, run.limit), 0);
     loop {

@@ -30,22 +30,20 @@ mod sort;
 #[doc(hidden)]
 pub use arrange::{Arranged, arrange};
 #[doc(hidden)]
-pub use boxes::Boxes;
+pub use boxes::{Boxes, Purpose};
 #[doc(hidden)]
 pub use curve::curve_order;
 #[doc(hidden)]
-pub use ideal::pairs_within;
+pub use ideal::count_pairs;
 #[doc(hidden)]
 pub use reach::reach;
 #[doc(hidden)]
 pub use sort::sort_by_key;
 
-use gpu::shift_any::Norm;
-
-use super::iterate::Queries;
+use super::builder::MeanShift;
+use super::iterate::{Field, Queries};
 use super::slices::Slices;
 use crate::error::Result;
-use crate::executor::Device;
 
 /// Pairs of a query and a point, where far ones were left out.
 ///
@@ -60,7 +58,7 @@ use crate::executor::Device;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Pairs {
-    /// That were computed, over all iterations of the fit.
+    /// That were computed, or counted with a box of points that is near as a whole, over all iterations of the fit.
     pub kept: u64,
     /// That there are, over all iterations.
     pub all: u64,
@@ -68,7 +66,8 @@ pub struct Pairs {
     pub first: u64,
     /// That the first iteration could not do without: those within the weight's reach. Points that are equal count
     /// as one, as they do for what was computed. Of more than 256 queries a sample was counted, of 256 where there are up to
-    /// a million points and of 16 at least; so this is then off by some percent.
+    /// a million points and of 16 at least; so this is then off by some percent. With bandwidths of points it is counted as if each
+    /// had their mean.
     pub ideal: u64,
 }
 
@@ -89,11 +88,23 @@ impl First {
     }
 }
 
+/// What boxes about a field's points are for, if these are marked or not.
+fn purpose(options: &MeanShift, field: &Field, marked: bool, reach: Option<f64>) -> Purpose {
+    Purpose {
+        steps: options.weight.steps(),
+        norm: field.norm,
+        reach2: options.scaled_reach(reach),
+        marked,
+        scaled: options.bandwidth.is_of_points(),
+        threads_per_block: options.blocks_in_order(field.d, marked),
+    }
+}
+
 /// One slice where boxes leave out most points, and queries are many: else those of n points and m queries.
-fn slices_of(device: &Device, (n, m): (u32, u32), d: u32, marked: bool, reach: Option<f64>) -> Result<Slices> {
+fn slices_of(field: &Field, (n, m): (u32, u32), marked: bool, reach: Option<f64>) -> Result<Slices> {
     match reach {
-        Some(_) => Slices::none(device, n),
-        None => Slices::new(device, (n, m), d, Norm::L2, marked),
+        Some(_) => Slices::none(&field.device, n),
+        None => Slices::new(&field.device, (n, m), field.d, field.norm, marked),
     }
 }
 
@@ -105,7 +116,7 @@ const DRIFT: f64 = 0.25;
 
 pub(super) use blur::blur;
 pub(super) use climb::climb;
-pub(super) use ideal::share_within;
+pub(super) use ideal::{kept_within, looks, pairs_within, share_within};
 
 /// The most bytes that this method takes beyond what every fit does, for n points and m queries.
 ///

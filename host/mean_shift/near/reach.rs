@@ -1,29 +1,53 @@
 //! How far a weight has to be looked at.
 
+use crate::error::Result;
 use crate::mean_shift::MeanShift;
+use crate::mean_shift::iterate::Field;
+use crate::mean_shift::labels::{Columns, extents};
 use crate::mean_shift::options::WeightFunction;
 
+/// How much further than where it ends a weight is looked at, squared distances of it: for roundings, and for powers that are
+/// approximated.
+const MORE: [f64; 2] = [1e-5, 1e-3];
+
 impl MeanShift {
-    /// The reach of the weight for n points, in bandwidths.
-    pub(in crate::mean_shift) fn reach_of(&self, n: usize) -> f64 {
+    /// The reach of the weight for a field's points, in bandwidths.
+    ///
+    /// # Errors
+    /// Too little memory; whatever the device reports.
+    pub(in crate::mean_shift) fn reach_of(&self, field: &Field) -> Result<f64> {
         if self.weight != WeightFunction::Gaussian {
-            return 1.0;
+            return Ok(1.0);
         }
         let ratio = match &self.sample_weights {
-            None => n as f64,
+            None => f64::from(field.n),
             Some(weights) => {
                 let least = weights.iter().copied().filter(|&weight| weight > 0.0).fold(f64::INFINITY, f64::min);
                 weights.iter().sum::<f64>() / least
             }
         };
-        reach(ratio, self.accuracy)
+        Ok(reach(ratio * self.spread_of_bandwidths(field)?, self.accuracy))
+    }
+
+    /// What bandwidths of points add to that ratio: factors go as h^-(d + 2), and an error of so many of the widest bandwidths has to be
+    /// one of the narrowest.
+    fn spread_of_bandwidths(&self, field: &Field) -> Result<f64> {
+        if !self.bandwidth.is_of_points() {
+            return Ok(1.0);
+        }
+        let (n, stride) = (field.n as usize, field.stride as usize);
+        let marks = Columns { values: &field.marks, n, d: 2, stride };
+        let (least, largest) = extents(&field.device, marks)?[1];
+        // Scales are squares.
+        Ok((largest / least).powf(0.5 * f64::from(field.d + 3)))
     }
 
     /// A reach as kernels compare it: squared, scaled, and a little more, so that what is at its end is not left
     /// out for a rounding; infinite if there is none.
     pub(super) fn scaled_reach(&self, bandwidths: Option<f64>) -> f32 {
+        let more = MORE[usize::from(![1.0, 2.0].contains(&self.distance.p()))];
         bandwidths
-            .map_or(f32::INFINITY, |bandwidths| ((bandwidths * self.weight.scale()).powi(2) * (1.0 + 1e-5)) as f32)
+            .map_or(f32::INFINITY, |bandwidths| ((bandwidths * self.weight.scale()).powi(2) * (1.0 + more)) as f32)
     }
 }
 
@@ -34,7 +58,8 @@ impl MeanShift {
 /// and R times that to the weighted sum of differences, since u exp(-u^2 / 2) falls from u = 1 on. The sum of
 /// weights of a query is the weight v of the query's own point at least, in the blurring form always, in the
 /// standard form because it never falls on the way. What is kept has a mean difference of no more than R. So the
-/// step is off by `2 R exp(-R^2 / 2) V / v` at most.
+/// step is off by `2 R exp(-R^2 / 2) V / v` at most. So with any p-norm, but for a factor of d at most that R hardly knows of,
+/// and on the sphere of the cosine, where no two points are farther than that.
 pub fn reach(ratio: f64, accuracy: f64) -> f64 {
     // A fixed point, to which this contracts by 1 / R^2 each time.
     (0..60).fold(2.0, |reach: f64, _| (2.0 * (2.0 * ratio * reach / accuracy).ln()).max(1.0).sqrt())

@@ -5,7 +5,7 @@ use gpu::layout::STRIDE;
 use gpu::shift_any::Norm;
 use gpu::steps::{Call, Shared, Sizes, Step};
 use modeseek::mean_shift::labels::Columns;
-use modeseek::mean_shift::near::Boxes;
+use modeseek::mean_shift::near::{Boxes, Purpose};
 use modeseek::reference::Metric;
 use modeseek::{Buffer, Device, WeightFunction};
 
@@ -188,7 +188,7 @@ pub fn run(device: &Device, set: &Set, tolerance: f32, relaxation: f32, threads:
     run_within(device, set, tolerance, relaxation, threads, None)
 }
 
-/// [`run`] that leaves out what is beyond a reach, squared and scaled. Kernels for any d: from 5 on.
+/// [`run`] that leaves out what is beyond a reach, squared and scaled. Kernels for any d with the 2-norm: from 5 on.
 pub fn run_within(
     device: &Device,
     set: &Set,
@@ -227,9 +227,12 @@ pub fn run_in_slices(
         most: m as u32,
     };
     let boxes = reach2.map(|reach2| {
-        let mut boxes = Boxes::new(device, (set.n(), m, d), reach2, threads).unwrap();
+        let scaled = set.scales.iter().any(|&scale| scale != 1.0);
+        let (steps, norm, marked) = (set.function.steps(), kernel.norm(), kernel.marked());
+        let purpose = Purpose { steps, norm, reach2, marked, scaled, threads_per_block: threads };
+        let mut boxes = Boxes::new(device, (set.n(), m, d), purpose).unwrap();
         let from = if set.queries.is_some() { &points } else { &queries };
-        boxes.of_points(device, Columns { values: from, n: set.n(), d, stride }).unwrap();
+        boxes.of_points(device, Columns { values: from, n: set.n(), d, stride }, &marks).unwrap();
         boxes.of_queries(device, Columns { values: &queries, n: m, d, stride: query_stride }).unwrap();
         boxes
     });

@@ -1,0 +1,170 @@
+//! Sums over a box all of whose points weigh 1: those of its points, which are known.
+//!
+//! Where a weight is 1 up to some distance, as the flat one is up to its end, and a box of points (near.rs) is within that of a
+//! query, the box adds
+//!
+//! ```text
+//! sum_j f_j = F,    sum_j f_j (x_j - q) = S + F (o - q)      S = sum_j f_j (x_j - o)
+//! ```
+//!
+//! with o the middle of the box and f_j the points' factors: F and S are found once for all queries (boxes.rs), and a box of 64
+//! points takes a query D + 1 operations instead of 64 (3 D + 2). What is left are the boxes that the end of the weight passes through,
+//! and they become fewer beside the others as the square root of the points, in the plane, and vanish where points have drawn together.
+//!
+//! Which boxes are whole is asked for each query by itself, so that its sums do not depend on who its neighbours in the block are;
+//! and as pairs are, in the same order of coordinates, and each operation rounds monotonically: so no pair of such a box could have
+//! been farther. Where the queries of a whole block are within reach of a wide box its points are not even loaded.
+//!
+//! Where points have bandwidths of their own, there are no such sums. On processors, where steps are limited by operations. A GPU takes the pairs.
+
+use cuda_std::machine::MachineKind;
+use cuda_std::prelude::*;
+
+use crate::near::{self, BOX, Near, WIDE, larger, middle_of, side};
+use crate::rows::Row;
+use crate::shift::{Sums, pull};
+use crate::weight::Weight;
+
+/// Numbers of the sums of the boxes of n points of d coordinates: S and F of each.
+///
+/// ```
+/// // One box of up to 64 points of three coordinates.
+/// assert_eq!(gpu::whole::len(64, 3), 4);
+/// ```
+pub const fn len(n: usize, d: usize) -> usize {
+    (d + 1) * n.div_ceil(BOX)
+}
+
+/// Where the sums begin, behind the boxes of points that are marked or not.
+pub(crate) const fn begin(n: usize, d: usize, marked: bool) -> usize {
+    if marked { near::len_marked(n, d) } else { near::len(n, d) }
+}
+
+/// Whether steps of weights that are 1 somewhere look at the sums of boxes, on a machine and for points of d coordinates.
+///
+/// ```
+/// use cuda_std::machine::MachineKind;
+///
+/// assert!(gpu::whole::serves(MachineKind::Avx512, 2) && !gpu::whole::serves(MachineKind::Gpu, 2));
+/// ```
+pub const fn serves(machine: MachineKind, d: usize) -> bool {
+    d <= 4 && !matches!(machine, MachineKind::Gpu)
+}
+
+/// The sums of boxes.
+#[derive(Clone, Copy)]
+pub(crate) struct Whole<'a> {
+    near: Near<'a>,
+    /// The points.
+    n: u32,
+    /// Where they begin behind the boxes; nowhere, if they are not there.
+    sums: Option<&'a [f32]>,
+}
+
+impl<'a> Whole<'a> {
+    /// Those behind the boxes of n points, if there are any, and a use for them.
+    #[inline(always)]
+    pub fn behind<W: Weight, R: Row<D>, const D: usize, const LANES: usize>(near: Near<'a>, n: u32) -> Self {
+        let (begin, count) = (begin(n as usize, D, R::MARKED), len(n as usize, D));
+        let are_there = LANES > 4 && W::ONE_UP_TO >= 0.0 && near.is_on() && near.boxes.len() >= begin + count;
+        Self { near, n, sums: if are_there { Some(&near.boxes[begin..]) } else { None } }
+    }
+
+    /// Whether the wide box of point j0 weighs 1 for every query of the block: the same for all its threads.
+    ///
+    /// # Safety
+    /// The boxes are as [`Near`] says, for D coordinates, and j0 is one of the points.
+    #[inline(always)]
+    pub unsafe fn holds_block<M: Machine, W: Weight, const D: usize>(&self, j0: u32) -> bool {
+        if self.sums.is_none() {
+            return false;
+        }
+        let (b, q) = ((self.n as usize).div_ceil(BOX) + j0 as usize / WIDE, thread::block_idx_x() as usize);
+        let mut squared = 0.0;
+        for c in 0..D {
+            // SAFETY: the caller's promise.
+            let ((low, high), (first, last)) =
+                unsafe { (side(self.near.boxes, b, D, c), side(self.near.query_boxes, q, D, c)) };
+            let farthest = larger(last - low, high - first);
+            squared = if c == 0 { farthest * farthest } else { M::mul_add(farthest, farthest, squared) };
+        }
+        squared <= W::ONE_UP_TO
+    }
+
+    /// What the points of the box of point j add to a thread's queries, whose squared distances from the box are given: one by one,
+    /// if the box does not weigh 1 for every query that is near.
+    ///
+    /// # Safety
+    /// As above; the rows are the box's points.
+    #[inline(always)]
+    pub unsafe fn pull<M: Machine, W: Weight, R: Row<D>, const D: usize, const LANES: usize>(
+        &self,
+        rows: &[R],
+        queries: &[[f32; LANES]; D],
+        distances: &[f32; LANES],
+        j: u32,
+    ) -> Sums<D, LANES> {
+        let (mut held, mut any, mut all) = ([false; LANES], false, true);
+        if self.sums.is_some() {
+            let mut farthest = [0.0; LANES];
+            for c in 0..D {
+                // SAFETY: the caller's promise.
+                let (low, high) = unsafe { side(self.near.boxes, j as usize / BOX, D, c) };
+                for lane in 0..LANES {
+                    let gap = larger(queries[c][lane] - low, high - queries[c][lane]);
+                    farthest[lane] = if c == 0 { gap * gap } else { M::mul_add(gap, gap, farthest[lane]) };
+                }
+            }
+            for lane in 0..LANES {
+                // A NaN is not held, nor far.
+                held[lane] = farthest[lane] <= W::ONE_UP_TO;
+                any |= held[lane];
+                all &= held[lane] | (distances[lane] > self.near.reach2);
+            }
+        }
+        // SAFETY: as above; if any is held, the sums are there.
+        let known =
+            if any { unsafe { self.sums::<M, D, LANES>(queries, j) } } else { ([[0.0; LANES]; D], [0.0; LANES]) };
+        if any && all {
+            return known;
+        }
+        let (mut sums, mut totals) = pull::<M, W, R, D, LANES>(rows, queries);
+        if any {
+            for lane in 0..LANES {
+                totals[lane] = if held[lane] { known.1[lane] } else { totals[lane] };
+                for c in 0..D {
+                    sums[c][lane] = if held[lane] { known.0[c][lane] } else { sums[c][lane] };
+                }
+            }
+        }
+        (sums, totals)
+    }
+
+    /// What the box of point j adds to queries for which it weighs 1.
+    ///
+    /// # Safety
+    /// As above, and the sums are there.
+    #[inline(always)]
+    pub unsafe fn sums<M: Machine, const D: usize, const LANES: usize>(
+        &self,
+        queries: &[[f32; LANES]; D],
+        j: u32,
+    ) -> Sums<D, LANES> {
+        let b = j as usize / BOX;
+        let (mut sums, mut mass) = ([[0.0; LANES]; D], 0.0);
+        if let Some(known) = self.sums {
+            // SAFETY: the box is one of those of the points, of which each has D + 1 sums.
+            unsafe {
+                mass = known.as_ptr().add(b * (D + 1) + D).read();
+                for c in 0..D {
+                    let sum = known.as_ptr().add(b * (D + 1) + c).read();
+                    let middle = middle_of(side(self.near.boxes, b, D, c));
+                    for lane in 0..LANES {
+                        sums[c][lane] = M::mul_add(mass, middle - queries[c][lane], sum);
+                    }
+                }
+            }
+        }
+        (sums, [mass; LANES])
+    }
+}
