@@ -76,6 +76,19 @@ impl<const LANES: usize> Brackets<LANES> {
         self
     }
 
+    /// The same, but that lanes from `count` on have found theirs among the values up to `most`: they have no queries, and nobody has
+    /// counted for them.
+    #[inline(always)]
+    pub(crate) fn of_first(mut self, count: usize, most: u32, k: u32) -> Self {
+        for lane in 0..LANES {
+            if lane >= count {
+                (self.low[lane], self.high[lane]) = (0, most);
+                (self.under[lane], self.within[lane]) = (0, k);
+            }
+        }
+        self
+    }
+
     /// Whether each bracket's largest value that occurs is the k-th.
     #[inline(always)]
     pub(crate) fn settled(&self, k: u32) -> bool {

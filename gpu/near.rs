@@ -76,7 +76,7 @@ pub struct Near<'a> {
 
 /// How far an interval is from another; 0 where they meet, or where a side is not a number.
 #[inline(always)]
-fn gap((low, high): (f32, f32), (other_low, other_high): (f32, f32)) -> f32 {
+pub(crate) fn gap((low, high): (f32, f32), (other_low, other_high): (f32, f32)) -> f32 {
     let (below, above) = (low - other_high, other_low - high);
     larger(larger(below, above), 0.0)
 }
@@ -279,8 +279,9 @@ impl Near<'_> {
             // SAFETY: the caller's promise.
             let least = unsafe { self.least_scale(K::MARKED, j / BOX, (n, d)) };
             let mut c = 0;
-            // What is far in some coordinates is far.
-            while c < d && (K::MARKED || !self.all_far(&distances)) {
+            let so_far = |powers| if K::MARKED { lanes::scale(least, powers) } else { powers };
+            // What is far in some coordinates is far. Of other norms only the whole power says so.
+            while c < d && (K::ANY_NORM || !self.all_far(&so_far(distances))) {
                 // SAFETY: the caller's promise.
                 let (side, query) =
                     unsafe { (side(self.boxes, j / BOX, d, c), queries.add(c * stride).cast::<[f32; LANES]>().read()) };

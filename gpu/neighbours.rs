@@ -16,6 +16,9 @@
 //! the next pass. Where a pass gains too little (ties, outliers), the next one cuts the floats' bits in even
 //! parts, which order as the floats do: that quarters the bracket. Masses are integers, so that a sum has no order.
 //!
+//! Where points and queries stand in an order that keeps neighbours together, and k is small beside n, most tiles are farther than what is
+//! sought: their boxes say so.
+//!
 //! Brackets may be guessed from some of the points, which spares the passes that find where the values lie at all.
 //! Operations for a pair and pass, L2: 2 d for the value, and 2 CUTS (a comparison and a sum under its mask), or 4
 //! to snap.
@@ -26,7 +29,7 @@ use crate::brackets::{Brackets, CUTS};
 use crate::lanes;
 use crate::layout::STRIDE;
 use crate::pairwise::{L1, L2, Lp, Metric};
-use crate::tile::{CELLS, CHUNK, Ends, GROUP, MOST, NARROW, Source, THREADS, Tile, stage, step};
+use crate::tile::{CELLS, CHUNK, Ends, Far, GROUP, MOST, NARROW, Source, THREADS, Tile, stage, step, width};
 
 /// Every so many passes one snaps.
 const SNAP: u32 = 4;
@@ -59,12 +62,21 @@ unsafe fn pass_over<M: Machine, N: Metric, const D: usize, const LANES: usize, c
     d: usize,
     (idle, snapping): (bool, bool),
     (cuts, bounds): (&[[f32; LANES]; CUTS], Ends<LANES>),
+    far: Far<'_, LANES>,
 ) -> ([[u32; LANES]; CUTS], Ends<LANES>) {
     let mut masses = [[0; LANES]; CUTS];
     let mut ends = ([f32::INFINITY; LANES], [0.0; LANES]);
     let kept = D == 0 && !tile.rows.is_null();
     let mut j0 = 0;
     while j0 < source.n {
+        let b = j0 / tile.width;
+        // SAFETY: there is such a tile; the block agrees about what is too far for all of it.
+        if unsafe { far.for_block::<M, N>(b, d, tile.p) } {
+            j0 += tile.width;
+            continue;
+        }
+        // SAFETY: as above.
+        let idle = idle || unsafe { far.for_thread::<M, N, D>(b, held, tile) };
         tile.points = tile.width.min(source.n - j0).next_multiple_of(GROUP);
         let mut c0 = 0;
         while c0 < d {
@@ -93,10 +105,61 @@ unsafe fn pass_over<M: Machine, N: Metric, const D: usize, const LANES: usize, c
     (masses, ends)
 }
 
+/// The largest number of any thread of the block.
+///
+/// # Safety
+/// All threads of the block call it; `cells` is shared memory of THREADS numbers that nothing else touches.
+#[inline(always)]
+unsafe fn largest_of<const LANES: usize>(cells: *mut f32, own: [f32; LANES]) -> f32 {
+    let mut largest = own[0];
+    for lane in 1..LANES {
+        largest = if own[lane] > largest { own[lane] } else { largest };
+    }
+    // SAFETY: the caller's promise; a barrier lies between what each writes and what all read, and before the next write.
+    unsafe {
+        thread::sync_threads();
+        cells.add(thread::thread_idx_x() as usize).write(largest);
+        thread::sync_threads();
+        for t in 0..THREADS {
+            let other = cells.add(t).read();
+            largest = if other > largest { other } else { largest };
+        }
+    }
+    largest
+}
+
+/// Points of a tile of the search for threads of so many lanes, for the instance of D coordinates, 0 for any d.
+///
+/// ```
+/// use gpu::neighbours::tile_of;
+///
+/// assert_eq!((tile_of(4, 2, 2), tile_of(32, 0, 6)), (512, 64));
+/// ```
+pub const fn tile_of(lanes: usize, dimensions: usize, d: usize) -> usize {
+    width(is_kept(lanes, dimensions, d), d)
+}
+
+/// Queries of a block of it.
+///
+/// ```
+/// assert_eq!(gpu::neighbours::block_of(4), 128);
+/// ```
+pub const fn block_of(lanes: usize) -> usize {
+    THREADS * lanes
+}
+
+/// Whether values are made before they are compared.
+const fn is_kept(lanes: usize, dimensions: usize, d: usize) -> bool {
+    dimensions == 0 && (d > CHUNK || step(lanes) == 1)
+}
+
 /// `values[i]` for m queries, both sets by columns, scaled so that no difference of coordinates exceeds 1.
 ///
 /// `masses` is empty, or has one for each point, `total` in all, 1 <= k <= total. `guesses` is empty,
 /// or has a value below and, query_stride further, one above which the result may be; a wrong guess costs passes alone.
+/// `boxes` and `query_boxes` are empty, or have the boxes (boxes.rs) of each [`tile_of`] points and each [`block_of`] queries: tiles that are
+/// farther than what is sought are then passed over, which gains where neighbours stand together. `places` is empty, or says where each
+/// query's value goes.
 #[kernel(
     instances(
         kth_value_l2_1<L2, 1>,
@@ -109,7 +172,7 @@ unsafe fn pass_over<M: Machine, N: Metric, const D: usize, const LANES: usize, c
     ),
     block = THREADS as u32,
     grid = m.div_ceil(THREADS * Machine::LANES),
-    shared = if d > CHUNK || (D == 0 && step(Machine::LANES) == 1) { NARROW * THREADS * Machine::LANES * 4 } else { 16 },
+    shared = if is_kept(Machine::LANES, D, d) { NARROW * THREADS * Machine::LANES * 4 } else { 16 },
     require(
         points.len() >= stride * d,
         queries.len() >= query_stride * d,
@@ -118,6 +181,9 @@ unsafe fn pass_over<M: Machine, N: Metric, const D: usize, const LANES: usize, c
         query_stride.is_multiple_of(STRIDE),
         masses.len() == 0 || masses.len() >= n,
         guesses.len() == 0 || guesses.len() >= 2 * query_stride,
+        places.len() == 0 || places.len() >= m,
+        boxes.len() == 0 || boxes.len() >= n.div_ceil(tile_of(Machine::LANES, D, d)) * d * 2,
+        boxes.len() == 0 || query_boxes.len() >= m.div_ceil(block_of(Machine::LANES)) * d * 2,
         values.len() >= m,
         D == 0 || D == d,
         d > 0,
@@ -131,6 +197,9 @@ pub unsafe fn kth_value<N: Metric, const D: usize>(
     masses: &[u32],
     queries: &[f32],
     guesses: &[f32],
+    places: &[u32],
+    boxes: &[f32],
+    query_boxes: &[f32],
     mut values: DisjointMut<f32>,
     n: u32,
     stride: u32,
@@ -146,13 +215,14 @@ pub unsafe fn kth_value<N: Metric, const D: usize>(
     let source = Source { points, masses, n: n as usize, stride: stride as usize };
     let coordinates = shared_array![f32; CELLS];
     let masses = shared_array![u32; MOST];
+    let largest = shared_array![f32; THREADS];
     let (m, d, query_stride) = (m as usize, d as usize, query_stride as usize);
     let t = thread::thread_idx_x() as usize;
     let first = thread::index_1d() * LANES;
     // Threads behind the last query still share the work of the tiles.
     let load = if first < query_stride { first } else { 0 };
-    let kept = D == 0 && (d > CHUNK || STEP == 1);
-    let width = if kept { NARROW } else { MOST.min(CELLS / d / GROUP * GROUP) };
+    let kept = is_kept(LANES, D, d);
+    let width = width(kept, d);
     let rows = if kept {
         // SAFETY: the launch gave NARROW rows of LANES floats for each thread.
         unsafe { shared::dynamic_shared_mem::<[f32; LANES]>().add(if LANES > 4 { t * NARROW } else { t }) }
@@ -168,7 +238,8 @@ pub unsafe fn kth_value<N: Metric, const D: usize>(
     let mut tile = Tile { coordinates, width, masses, points: 0, d, queries, stride: query_stride, rows, p };
     // A little more than d differences of at most 1 sum to.
     let most = (1.01 * d as f32).to_bits();
-    let mut brackets = Brackets::<LANES>::all(most, total);
+    let count = m.saturating_sub(first);
+    let mut brackets = Brackets::<LANES>::all(most, total).of_first(count, most, k);
     let guessed = !guesses.is_empty();
     let unit = n as f32 / total as f32;
     let (mut settled, mut exact) = (first >= m, first >= m);
@@ -183,16 +254,29 @@ pub unsafe fn kth_value<N: Metric, const D: usize>(
             brackets.cuts::<Machine>(k, unit, n as f32)
         };
         let bounds = (brackets.low.map(f32::from_bits), brackets.high.map(f32::from_bits));
+        let mut own = if snapping { bounds.1 } else { cuts[CUTS - 1] };
+        for lane in 0..LANES {
+            own[lane] = if lane < count { own[lane] } else { -1.0 };
+        }
+        let of_block = if LANES <= 4 || boxes.is_empty() {
+            0.0
+        } else {
+            // SAFETY: THREADS cells, of which each thread has one; every thread of the block is here.
+            unsafe { largest_of(largest, if idle { [-1.0; LANES] } else { own }) }
+        };
+        let far = Far { boxes, query_boxes, own, of_block };
         // SAFETY: every thread of the block is here, and agrees about what it passes but for its queries.
         let (masses, ends) = unsafe {
-            pass_over::<Machine, N, D, LANES, STEP>(source, &mut tile, &held, d, (idle, snapping), (&cuts, bounds))
+            let passed = (idle, snapping);
+            pass_over::<Machine, N, D, LANES, STEP>(source, &mut tile, &held, d, passed, (&cuts, bounds), far)
         };
         if !idle && snapping {
             brackets.low = ends.0.map(f32::to_bits);
             brackets.high = ends.1.map(f32::to_bits);
+            brackets = brackets.of_first(count, most, k);
             exact = brackets.settled(k);
         } else if !idle {
-            brackets = brackets.shrink(k, &cuts, &masses);
+            brackets = brackets.shrink(k, &cuts, &masses).of_first(count, most, k);
         }
         settled = settled || brackets.settled(k);
         if thread::sync_threads_and(exact) {
@@ -202,8 +286,19 @@ pub unsafe fn kth_value<N: Metric, const D: usize>(
         pass += 1;
     }
     if first < m {
-        // SAFETY: lane `lane` of this thread is the only one with query first + lane.
-        unsafe { lanes::write_some(&mut values, first, brackets.high.map(f32::from_bits), m - first) };
+        let found = brackets.high.map(f32::from_bits);
+        // SAFETY: lane `lane` of this thread is the only one with query first + lane, and no two have one place.
+        unsafe {
+            if places.is_empty() {
+                lanes::write_some(&mut values, first, found, m - first);
+                return;
+            }
+            for lane in 0..LANES {
+                if first + lane < m {
+                    values.write(places[first + lane] as usize, found[lane]);
+                }
+            }
+        }
     }
 }
 

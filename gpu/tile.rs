@@ -5,6 +5,7 @@
 use cuda_std::prelude::*;
 
 use crate::brackets::CUTS;
+use crate::near::{gap, side};
 use crate::pairwise::Metric;
 
 /// Points that a thread compares at a time. A processor has the lanes, and would rather add the integers of
@@ -21,6 +22,18 @@ pub(crate) const CELLS: usize = 2048;
 
 /// The most points of a tile.
 pub(crate) const MOST: usize = 512;
+
+/// Points of a tile in so many dimensions, whose values are made before they are compared or not.
+pub(crate) const fn width(kept: bool, d: usize) -> usize {
+    let most = CELLS / d / GROUP * GROUP;
+    if kept {
+        NARROW
+    } else if most < MOST {
+        most
+    } else {
+        MOST
+    }
+}
 
 /// Coordinates that a tile holds of each point at a time.
 pub(crate) const CHUNK: usize = 32;
@@ -228,6 +241,75 @@ impl<const LANES: usize> Tile<LANES> {
             }
         }
         (smallest, largest)
+    }
+}
+
+/// Which tiles a pass need not look at: those whose box is farther than any value that it counts.
+#[derive(Clone, Copy)]
+pub(crate) struct Far<'a, const LANES: usize> {
+    /// The boxes of each tile of points (boxes.rs), or nothing: then all tiles are looked at.
+    pub(crate) boxes: &'a [f32],
+    /// The boxes of each block's queries.
+    pub(crate) query_boxes: &'a [f32],
+    /// The largest value that this thread's queries count, and that any of the block's does.
+    pub(crate) own: [f32; LANES],
+    pub(crate) of_block: f32,
+}
+
+impl<const LANES: usize> Far<'_, LANES> {
+    /// Whether tile b is too far for the whole block: the same for all its threads. A box is never farther than a point in it: near.rs.
+    /// A GPU copies a tile in a fiftieth of the time that it takes to compare it, and need not ask.
+    ///
+    /// # Safety
+    /// The boxes are as this says, of d coordinates, or none; there is such a tile.
+    #[inline(always)]
+    pub(crate) unsafe fn for_block<M: Machine, N: Metric>(&self, b: usize, d: usize, p: f32) -> bool {
+        if LANES <= 4 || self.boxes.is_empty() {
+            return false;
+        }
+        let (q, mut value) = (thread::block_idx_x() as usize, 0.0);
+        for c in 0..d {
+            // SAFETY: the caller's promise.
+            let gap = unsafe { gap(side(self.boxes, b, d, c), side(self.query_boxes, q, d, c)) };
+            value = N::add::<M>(value, gap, p);
+        }
+        value > self.of_block
+    }
+
+    /// Whether it is too far for each of a thread's queries, which are `held` if D says how many coordinates they have. On a GPU only
+    /// of such: LLVM would keep the others' values in local memory.
+    ///
+    /// # Safety
+    /// As above; the tile has the thread's queries.
+    #[inline(always)]
+    pub(crate) unsafe fn for_thread<M: Machine, N: Metric, const D: usize>(
+        &self,
+        b: usize,
+        held: &[[f32; LANES]; D],
+        tile: &Tile<LANES>,
+    ) -> bool {
+        if (LANES <= 4 && D == 0) || self.boxes.is_empty() {
+            return false;
+        }
+        let mut values = [0.0; LANES];
+        for c in 0..if D > 0 { D } else { tile.d } {
+            // SAFETY: the caller's promise.
+            let (side, query) = unsafe {
+                let query = match D {
+                    0 => tile.queries.add(c * tile.stride).cast::<[f32; LANES]>().read(),
+                    _ => held[c],
+                };
+                (side(self.boxes, b, tile.d, c), query)
+            };
+            for lane in 0..LANES {
+                values[lane] = N::add::<M>(values[lane], gap(side, (query[lane], query[lane])), tile.p);
+            }
+        }
+        let mut far = true;
+        for lane in 0..LANES {
+            far &= values[lane] > self.own[lane];
+        }
+        far
     }
 }
 

@@ -122,9 +122,11 @@ impl<'a> Whole<'a> {
                 all &= held[lane] | (distances[lane] > self.near.reach2);
             }
         }
-        // SAFETY: as above; if any is held, the sums are there.
-        let known =
-            if any { unsafe { self.sums::<M, D, LANES>(queries, j) } } else { ([[0.0; LANES]; D], [0.0; LANES]) };
+        let mut known = ([[0.0; LANES]; D], [0.0; LANES]);
+        if any {
+            // SAFETY: as above; if any is held, the sums are there.
+            known = unsafe { self.sums::<M, D, LANES>(queries, j) };
+        }
         if any && all {
             return known;
         }

@@ -1,6 +1,9 @@
 //! Bandwidths from distances to k-th neighbours.
 
 use cuda_std::launch::{DeviceSliceMut, Launch};
+use gpu::boxes::boxes_of_points;
+use gpu::layout::gather_columns;
+use gpu::merge::gather_numbers;
 use gpu::moments::replace_zeros;
 use gpu::neighbours as kernels;
 use rand::SeedableRng;
@@ -10,13 +13,23 @@ use super::scaled::{Rows, Scaled, Summary, unit};
 use super::{Resolved, Sample, USABLE, Values, spread};
 use crate::error::{Error, Result};
 use crate::executor::{Buffer, Device};
+use crate::mean_shift::labels::Columns;
 use crate::mean_shift::masses::Masses;
+use crate::mean_shift::near::curve_order;
 
 /// From so many points on, brackets are guessed from some of them: below, that costs what it saves.
 const GUESS_FROM: usize = 4096;
 
 /// From how many.
 const GUESS: usize = 512;
+
+/// The most dimensions in which points are put in order, and the least part of the mass that is sought: of more, boxes are far from
+/// nothing.
+const MOST_ORDERED: usize = 16;
+const FEW: u64 = 16;
+
+/// The side of a cell of the order, where no two points differ by more than 1.
+const SIDE: f64 = 1.0 / (1 << 20) as f64;
 
 /// The largest power of two that weights are multiplied with: their sum stays within f32.
 const MOST_UNIT: f64 = (1_u64 << 60) as f64;
@@ -88,24 +101,31 @@ impl Set {
 
     /// Each point's distance to the nearest others that have this mass together with it.
     fn distances(&self, device: &Device, k: u32) -> Result<Buffer<f32>> {
-        let points = &self.points;
-        let mut values = device.zeros::<f32>(points.n)?;
-        let guesses = self.guesses(device, k)?;
-        let search =
-            Search { points, masses: &self.masses.values, queries: points, k, total: self.masses.total, p: self.p };
-        device.launch(search.launch(&guesses, &mut values))?;
+        let mut values = device.zeros::<f32>(self.points.n)?;
+        let few = u64::from(k) * FEW <= u64::from(self.masses.total);
+        let ordered = if self.points.n >= GUESS_FROM && self.points.d <= MOST_ORDERED && few {
+            Ordered::new(device, self)?
+        } else {
+            Ordered::none(device)?
+        };
+        let (points, masses) = match &ordered.points {
+            Some(points) => (points, &ordered.masses),
+            None => (&self.points, &self.masses.values),
+        };
+        let guesses = self.guesses(device, points, k)?;
+        let search = Search { points, masses, queries: points, k, total: self.masses.total, p: self.p };
+        device.launch(search.launch(&guesses, &ordered, &mut values))?;
         device.launch(kernels::roots::launch(&mut values, self.back, self.p))?;
         Ok(values)
     }
 
     /// Values below and above what is sought, from some of the points: within two deviations of its rank there.
-    fn guesses(&self, device: &Device, k: u32) -> Result<Buffer<f32>> {
-        let points = &self.points;
+    fn guesses(&self, device: &Device, points: &Scaled, k: u32) -> Result<Buffer<f32>> {
         if points.n < GUESS_FROM || !self.masses.values.is_empty() {
             return device.zeros(0);
         }
-        let none = (device.zeros::<u32>(0)?, device.zeros::<f32>(0)?);
-        let some = self.some(device)?;
+        let none = (device.zeros::<u32>(0)?, device.zeros::<f32>(0)?, Ordered::none(device)?);
+        let some = some(device, points)?;
         let part = f64::from(k) / f64::from(self.masses.total);
         let (rank, apart) = (part * GUESS as f64, 2.0 * (GUESS as f64 * part * (1.0 - part)).sqrt() + 1.0);
         let mut guesses = device.zeros::<f32>(2 * points.stride)?;
@@ -113,32 +133,78 @@ impl Set {
             let k = (rank.round() as u32).clamp(1, GUESS as u32);
             let search = Search { points: &some, masses: &none.0, queries: points, k, total: GUESS as u32, p: self.p };
             let mut column = guesses.slice_mut(column * points.stride..(column + 1) * points.stride);
-            device.launch(search.launch(&none.1, &mut column))?;
+            device.launch(search.launch(&none.1, &none.2, &mut column))?;
         }
         Ok(guesses)
     }
+}
 
-    /// Some of the points, evenly spread.
-    fn some(&self, device: &Device) -> Result<Scaled> {
-        let Scaled { columns, n, d, stride } = &self.points;
-        let mut some = device.zeros::<f32>(GUESS * d)?;
-        for c in 0..*d {
-            let from = columns.slice(c * stride..c * stride + n);
-            let mut to = some.slice_mut(c * GUESS..(c + 1) * GUESS);
-            let none = device.zeros::<u32>(0)?;
-            device.launch(gpu::gather::gather::launch(
-                &from,
-                &none,
-                &mut to,
-                *n as u32,
-                1,
-                GUESS as u32,
-                GUESS as u32,
-                1.0,
-            ))?;
-        }
-        Ok(Scaled { columns: some, n: GUESS, d: *d, stride: GUESS })
+/// Some of the points, evenly spread.
+fn some(device: &Device, Scaled { columns, n, d, stride }: &Scaled) -> Result<Scaled> {
+    let mut some = device.zeros::<f32>(GUESS * d)?;
+    for c in 0..*d {
+        let from = columns.slice(c * stride..c * stride + n);
+        let mut to = some.slice_mut(c * GUESS..(c + 1) * GUESS);
+        let none = device.zeros::<u32>(0)?;
+        device.launch(gpu::gather::gather::launch(
+            &from,
+            &none,
+            &mut to,
+            *n as u32,
+            1,
+            GUESS as u32,
+            GUESS as u32,
+            1.0,
+        ))?;
     }
+    Ok(Scaled { columns: some, n: GUESS, d: *d, stride: GUESS })
+}
+
+/// Points in an order that keeps neighbours together, and the boxes of some in a row: what the search passes over then.
+struct Ordered {
+    /// The points, or nothing, if they are in their own order.
+    points: Option<Scaled>,
+    masses: Buffer<u32>,
+    /// Which of the points each is.
+    places: Buffer<u32>,
+    boxes: Buffer<f32>,
+    query_boxes: Buffer<f32>,
+}
+
+impl Ordered {
+    /// Points in their own order.
+    fn none(device: &Device) -> Result<Self> {
+        let (masses, places) = (device.zeros(0)?, device.zeros(0)?);
+        Ok(Self { points: None, masses, places, boxes: device.zeros(0)?, query_boxes: device.zeros(0)? })
+    }
+
+    fn new(device: &Device, set: &Set) -> Result<Self> {
+        let Scaled { columns, n, d, stride } = &set.points;
+        let (n, d, stride) = (*n, *d, *stride);
+        let places = curve_order(device, Columns { values: columns, n, d, stride }, SIDE, false)?;
+        let mut ordered = device.zeros(columns.len())?;
+        let (n32, d32, stride32) = (n as u32, d as u32, stride as u32);
+        device.launch(gather_columns::launch(columns, &places, &mut ordered, n32, d32, stride32, stride32))?;
+        let mut masses = device.zeros(set.masses.values.len())?;
+        if !set.masses.values.is_empty() {
+            device.launch(gather_numbers::launch(&set.masses.values, &places, &mut masses, n32))?;
+        }
+        let lanes = device.machine().lanes();
+        let boxes_of = |size: usize| -> Result<Buffer<f32>> {
+            let mut boxes = device.zeros(n.div_ceil(size) * d * 2)?;
+            device.launch(boxes_of_points::launch(&ordered, &mut boxes, n32, d32, stride32, size as u32))?;
+            Ok(boxes)
+        };
+        let boxes = boxes_of(kernels::tile_of(lanes, instance(set.p, d), d))?;
+        let query_boxes = boxes_of(kernels::block_of(lanes))?;
+        let points = Some(Scaled { columns: ordered, n, d, stride });
+        Ok(Self { points, masses, places, boxes, query_boxes })
+    }
+}
+
+/// The dimensions for which the search has an instance of its own, or 0.
+fn instance(p: f32, d: usize) -> usize {
+    if p == 2.0 && d <= 4 { d } else { 0 }
 }
 
 /// A search for k-th values.
@@ -153,7 +219,12 @@ struct Search<'a> {
 
 impl<'a> Search<'a> {
     /// The kernel for this distance and dimension.
-    fn launch(&self, guesses: &'a Buffer<f32>, values: &'a mut impl DeviceSliceMut<f32>) -> Launch<'a> {
+    fn launch(
+        &self,
+        guesses: &'a Buffer<f32>,
+        Ordered { places, boxes, query_boxes, .. }: &'a Ordered,
+        values: &'a mut impl DeviceSliceMut<f32>,
+    ) -> Launch<'a> {
         let Self { points, masses, queries, k, total, p } = *self;
         let (n, stride, d) = (points.n as u32, points.stride as u32, points.d as u32);
         let (m, query_stride) = (queries.n as u32, queries.stride as u32);
@@ -165,6 +236,9 @@ impl<'a> Search<'a> {
                     masses,
                     queries,
                     guesses,
+                    places,
+                    boxes,
+                    query_boxes,
                     values,
                     n,
                     stride,
@@ -177,14 +251,14 @@ impl<'a> Search<'a> {
                 )
             };
         }
-        match d {
-            _ if p == 1.0 => launch!(kth_value_l1_any),
-            _ if p != 2.0 => launch!(kth_value_lp_any),
+        match instance(p, d as usize) {
             1 => launch!(kth_value_l2_1),
             2 => launch!(kth_value_l2_2),
             3 => launch!(kth_value_l2_3),
             4 => launch!(kth_value_l2_4),
-            _ => launch!(kth_value_l2_any),
+            _ if p == 1.0 => launch!(kth_value_l1_any),
+            _ if p == 2.0 => launch!(kth_value_l2_any),
+            _ => launch!(kth_value_lp_any),
         }
     }
 }
@@ -308,9 +382,9 @@ fn without_distances(device: &Device, sample: &Sample<'_>, how: String) -> Resul
     Ok(Resolved { values: Values::Scalar(mean), how, notes })
 }
 
-/// Columns, distances, guesses, and what weights add.
+/// Columns, distances, guesses, what weights add; and the same in order, with the keys by which they are put in it.
 fn reserve(device: &Device, d: usize, n: usize) -> Result<()> {
-    let bytes = n as u128 * (d as u128 + 5) * 4;
+    let bytes = n as u128 * (2 * d as u128 + 14) * 4;
     device.reserve(
         bytes,
         &format!("a bandwidth estimate from {n} points"),

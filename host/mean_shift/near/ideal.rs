@@ -72,7 +72,7 @@ pub fn pairs_within(
 /// The same for the distance of the p-norm, scaled.
 ///
 /// # Errors
-/// As [`pairs_within`].
+/// Too little memory; whatever the device reports.
 pub fn count_pairs(device: &Device, queries: Columns<'_>, points: Columns<'_>, (p, radius): (f32, f64)) -> Result<u64> {
     let (m, n, d) = (queries.n, points.n, points.d);
     if m == 0 || n == 0 {

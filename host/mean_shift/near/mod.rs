@@ -1,4 +1,4 @@
-//! Iterations that leave out what is far, exactly: what [`MeanShift`](crate::MeanShift) does with
+//! Iterations that leave out what is far, exactly: what [`MeanShift`] does with
 //! [`Method::Tiles`](crate::Method::Tiles).
 //!
 //! | step | what |
@@ -123,7 +123,7 @@ pub(super) use ideal::{kept_within, looks, pairs_within, share_within};
 /// Points in order and their marks, the numbers by which they are put in it, and boxes.
 pub(super) fn bytes(n: usize, m: usize, d: usize) -> u128 {
     let (points, queries) = (Queries::stride_of(n) as u128, Queries::stride_of(m.max(n)) as u128);
-    let boxes = 2 * gpu::near::len(n.max(m), d) as u128;
+    let boxes = (gpu::near::len_marked(n, d) + gpu::whole::len(n, d) + gpu::near::len(m.max(n), d)) as u128;
     // Keys and numbers twice, and a quarter of a count each; flags, places, and what they were before.
     let numbers = queries * (2 * 2 + 2 + 1 + 4) + 64;
     (points * (2 * d as u128 + 4) + queries * d as u128 + boxes + numbers) * 4
