@@ -3,6 +3,7 @@
 mod marks;
 mod neighbours;
 mod scaled;
+mod search;
 mod spread;
 
 pub use marks::{Marks, marks};

@@ -1,21 +1,16 @@
 //! Bandwidths from distances to k-th neighbours.
 
-use cuda_std::launch::{DeviceSliceMut, Launch};
-use gpu::boxes::boxes_of_points;
-use gpu::layout::gather_columns;
-use gpu::merge::gather_numbers;
 use gpu::moments::replace_zeros;
-use gpu::neighbours as kernels;
+use gpu::neighbours::roots;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 use super::scaled::{Rows, Scaled, Summary, unit};
+use super::search::{Ordered, Search};
 use super::{Resolved, Sample, USABLE, Values, spread};
 use crate::error::{Error, Result};
 use crate::executor::{Buffer, Device};
-use crate::mean_shift::labels::Columns;
 use crate::mean_shift::masses::Masses;
-use crate::mean_shift::near::curve_order;
 
 /// From so many points on, brackets are guessed from some of them: below, that costs what it saves.
 const GUESS_FROM: usize = 4096;
@@ -27,9 +22,6 @@ const GUESS: usize = 512;
 /// nothing.
 const MOST_ORDERED: usize = 16;
 const FEW: u64 = 16;
-
-/// The side of a cell of the order, where no two points differ by more than 1.
-const SIDE: f64 = 1.0 / (1 << 20) as f64;
 
 /// The largest power of two that weights are multiplied with: their sum stays within f32.
 const MOST_UNIT: f64 = (1_u64 << 60) as f64;
@@ -104,7 +96,7 @@ impl Set {
         let mut values = device.zeros::<f32>(self.points.n)?;
         let few = u64::from(k) * FEW <= u64::from(self.masses.total);
         let ordered = if self.points.n >= GUESS_FROM && self.points.d <= MOST_ORDERED && few {
-            Ordered::new(device, self)?
+            Ordered::new(device, &self.points, &self.masses.values, self.p)?
         } else {
             Ordered::none(device)?
         };
@@ -115,7 +107,7 @@ impl Set {
         let guesses = self.guesses(device, points, k)?;
         let search = Search { points, masses, queries: points, k, total: self.masses.total, p: self.p };
         device.launch(search.launch(&guesses, &ordered, &mut values))?;
-        device.launch(kernels::roots::launch(&mut values, self.back, self.p))?;
+        device.launch(roots::launch(&mut values, self.back, self.p))?;
         Ok(values)
     }
 
@@ -158,109 +150,6 @@ fn some(device: &Device, Scaled { columns, n, d, stride }: &Scaled) -> Result<Sc
         ))?;
     }
     Ok(Scaled { columns: some, n: GUESS, d: *d, stride: GUESS })
-}
-
-/// Points in an order that keeps neighbours together, and the boxes of some in a row: what the search passes over then.
-struct Ordered {
-    /// The points, or nothing, if they are in their own order.
-    points: Option<Scaled>,
-    masses: Buffer<u32>,
-    /// Which of the points each is.
-    places: Buffer<u32>,
-    boxes: Buffer<f32>,
-    query_boxes: Buffer<f32>,
-}
-
-impl Ordered {
-    /// Points in their own order.
-    fn none(device: &Device) -> Result<Self> {
-        let (masses, places) = (device.zeros(0)?, device.zeros(0)?);
-        Ok(Self { points: None, masses, places, boxes: device.zeros(0)?, query_boxes: device.zeros(0)? })
-    }
-
-    fn new(device: &Device, set: &Set) -> Result<Self> {
-        let Scaled { columns, n, d, stride } = &set.points;
-        let (n, d, stride) = (*n, *d, *stride);
-        let places = curve_order(device, Columns { values: columns, n, d, stride }, SIDE, false)?;
-        let mut ordered = device.zeros(columns.len())?;
-        let (n32, d32, stride32) = (n as u32, d as u32, stride as u32);
-        device.launch(gather_columns::launch(columns, &places, &mut ordered, n32, d32, stride32, stride32))?;
-        let mut masses = device.zeros(set.masses.values.len())?;
-        if !set.masses.values.is_empty() {
-            device.launch(gather_numbers::launch(&set.masses.values, &places, &mut masses, n32))?;
-        }
-        let lanes = device.machine().lanes();
-        let boxes_of = |size: usize| -> Result<Buffer<f32>> {
-            let mut boxes = device.zeros(n.div_ceil(size) * d * 2)?;
-            device.launch(boxes_of_points::launch(&ordered, &mut boxes, n32, d32, stride32, size as u32))?;
-            Ok(boxes)
-        };
-        let boxes = boxes_of(kernels::tile_of(lanes, instance(set.p, d), d))?;
-        let query_boxes = boxes_of(kernels::block_of(lanes))?;
-        let points = Some(Scaled { columns: ordered, n, d, stride });
-        Ok(Self { points, masses, places, boxes, query_boxes })
-    }
-}
-
-/// The dimensions for which the search has an instance of its own, or 0.
-fn instance(p: f32, d: usize) -> usize {
-    if p == 2.0 && d <= 4 { d } else { 0 }
-}
-
-/// A search for k-th values.
-struct Search<'a> {
-    points: &'a Scaled,
-    masses: &'a Buffer<u32>,
-    queries: &'a Scaled,
-    k: u32,
-    total: u32,
-    p: f32,
-}
-
-impl<'a> Search<'a> {
-    /// The kernel for this distance and dimension.
-    fn launch(
-        &self,
-        guesses: &'a Buffer<f32>,
-        Ordered { places, boxes, query_boxes, .. }: &'a Ordered,
-        values: &'a mut impl DeviceSliceMut<f32>,
-    ) -> Launch<'a> {
-        let Self { points, masses, queries, k, total, p } = *self;
-        let (n, stride, d) = (points.n as u32, points.stride as u32, points.d as u32);
-        let (m, query_stride) = (queries.n as u32, queries.stride as u32);
-        let (points, queries) = (&points.columns, &queries.columns);
-        macro_rules! launch {
-            ($kernel:ident) => {
-                kernels::$kernel::launch(
-                    points,
-                    masses,
-                    queries,
-                    guesses,
-                    places,
-                    boxes,
-                    query_boxes,
-                    values,
-                    n,
-                    stride,
-                    m,
-                    query_stride,
-                    d,
-                    k,
-                    total,
-                    p,
-                )
-            };
-        }
-        match instance(p, d as usize) {
-            1 => launch!(kth_value_l2_1),
-            2 => launch!(kth_value_l2_2),
-            3 => launch!(kth_value_l2_3),
-            4 => launch!(kth_value_l2_4),
-            _ if p == 1.0 => launch!(kth_value_l1_any),
-            _ if p == 2.0 => launch!(kth_value_l2_any),
-            _ => launch!(kth_value_lp_any),
-        }
-    }
 }
 
 /// The quantile rule, of all points or of some.

@@ -221,16 +221,16 @@ impl MeanShift {
         if self.method != Method::Auto {
             return Ok((f64::INFINITY, "nothing"));
         }
-        let pairs = f64::from(field.n) * f64::from(queries.m);
+        let (mut pairs, mut name) = (f64::from(field.n) * f64::from(queries.m), "all pairs");
         if operations > 4.0 * near::looks(field.n as usize, queries.m as usize) {
-            // In the blurring form a field is built for each iteration.
-            let times = if self.form == Form::Blurring { 1.0 } else { OF_REST };
-            let kept = times * near::kept_within(self, field, queries)?;
+            let kept = near::kept_within(self, field, queries)?;
             if kept < pairs {
-                return Ok((OF_PAIR * kept, "the pairs within reach"));
+                (pairs, name) = (kept, "the pairs within reach");
             }
         }
-        Ok((OF_PAIR * pairs, "all pairs"))
+        // In the blurring form a field is built for each iteration.
+        let times = if self.form == Form::Blurring { 1.0 } else { OF_REST };
+        Ok((OF_PAIR * times * pairs, name))
     }
 
     /// The factors of the points, or an empty buffer.
