@@ -214,8 +214,7 @@ pub fn fields_in_blocks(device: &Device) {
 pub fn fields_that_do_not_fit(device: &Device) {
     if !is_interpreted(device) {
         // Each point has four blocks of its own; and of the most points not even the blocks can be listed.
-        for (n, why) in
-            [(100_000, "of which 409600000 near points are too many"), (300_000, "too many of them near points")]
+        for (n, why) in [(100_000, "and 409600000 near points are too many"), (300_000, "too many of them near points")]
         {
             let rows: Vec<f64> = (0..n).flat_map(|i| [i % 1000, i / 1000]).map(|x| f64::from(x) * 500.0).collect();
             let found = estimator(device, 1e-2).max_iterations(1).fit(&Points::from_rows(&rows, 2).unwrap()).unwrap();

@@ -16,6 +16,7 @@ mod kernels;
 mod labels;
 mod marks;
 mod near;
+mod neighbours;
 mod oracles;
 mod reduce_tensor;
 mod retiring;
@@ -67,7 +68,8 @@ macro_rules! conformance {
                     places_do_not_matter_of_warpgroups,
                     what_is_no_number_of_warpgroups, fits_by_an_instruction;
                 far: queries_far_away;
-                bandwidth: distances_to_neighbours, guessed_brackets, neighbours_in_order, neighbours_by_boxes, weights_are_repetitions, golden, samples, fallbacks,
+                neighbours: neighbours_by_boxes;
+                bandwidth: distances_to_neighbours, guessed_brackets, neighbours_in_order, weights_are_repetitions, golden, samples, fallbacks,
                     senseless_bandwidths_are_refused, workers_agree;
                 marks: marks_of_points, wide_bandwidths_beside_narrow_ones, narrow_bandwidths_far_away;
                 labels: components_of_ends, components_at_the_radius, suppressed_centres;
