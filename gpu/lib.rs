@@ -111,6 +111,7 @@ mod pairwise_processor;
 #[cfg(any(not(target_arch = "nvptx64"), target_feature = "sm_90a"))]
 pub mod pairwise_wgmma;
 pub mod progress;
+mod pull;
 #[cfg(any(not(target_arch = "nvptx64"), target_feature = "sm_80"))]
 mod pull_split;
 #[cfg(any(not(target_arch = "nvptx64"), target_feature = "sm_80"))]

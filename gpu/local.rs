@@ -19,8 +19,8 @@ use cuda_std::prelude::*;
 
 use crate::lanes;
 use crate::near::Frame;
+use crate::pull::{AVX512, Sums, pull_halves, read_group};
 use crate::rows::Row;
-use crate::shift::{AVX512, Sums, pull_halves, read_group};
 use crate::weight::Weight;
 
 /// What the points of a box add to a thread's queries, of which `count` are any; nothing, if all are too far. Rows are counted
@@ -52,7 +52,7 @@ pub(crate) fn pull<M: Machine, W: Weight, R: Row<D>, const D: usize, const LANES
     }
     let none = ([[0.0; LANES]; D], [0.0; LANES]);
     let (mut sums, mut totals) = if LANES > 4 {
-        // From memory and to memory, and in halves: see shift.rs.
+        // From memory and to memory, and in halves: see pull.rs.
         let doubled = lanes::read_unseen(&doubled);
         lanes::read_unseen(&if D > 2 && LANES == AVX512 {
             pull_halves::<M, W, R, D, LANES, { AVX512 / 2 }, true>(rows, &doubled)

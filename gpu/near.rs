@@ -10,12 +10,12 @@
 //! query:   the query itself is not near: what its lane has computed does not count
 //! ```
 //!
-//! *Near* is a squared distance, times the least scale of the box's points if they are marked, of `reach2` at most. The last question makes a query's sums independent of
-//! who its neighbours in the block are. The distance to a box is computed as the distance to a point is,
-//! in the same order of coordinates, and each operation rounds monotonically: so the box of a point is
-//! never farther than the point itself, and no pair within the reach is left out. (Of norms with powers that are approximated the
-//! host's reach is larger by more than these are off.) A coordinate that is not
-//! a number has a gap of 0, and is never left out.
+//! *Near* is a squared distance of `reach2` at most, times the least scale of the box's points if they are marked. The last
+//! question makes a query's sums independent of who its neighbours in the block are. The distance to a box is computed as the
+//! distance to a point is, in the same order of coordinates, and each operation rounds monotonically: so the box of a point is
+//! never farther than the point itself, and no pair within the reach is left out. (Powers of other norms are approximated: for
+//! these the host's reach is larger by more than they are off.) A coordinate that is not a number has a gap of 0, and is never
+//! left out.
 
 use cuda_std::prelude::*;
 

@@ -24,7 +24,8 @@ use cuda_std::warp;
 
 use crate::lanes;
 use crate::progress;
-use crate::shift::{Arguments, Sums, supports};
+use crate::pull::Sums;
+use crate::shift::{Arguments, supports};
 use crate::tile::read_group;
 use crate::weight::Weight;
 

@@ -258,7 +258,7 @@ pub(crate) struct Far<'a, const LANES: usize> {
 
 impl<const LANES: usize> Far<'_, LANES> {
     /// Whether tile b is too far for the whole block: the same for all its threads. A box is never farther than a point in it: near.rs.
-    /// A GPU copies a tile in a fiftieth of the time that it takes to compare it, and need not ask.
+    /// A GPU copies a tile by a fiftieth of the instructions that compare it, and need not ask.
     ///
     /// # Safety
     /// The boxes are as this says, of d coordinates, or none; there is such a tile.

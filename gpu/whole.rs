@@ -15,14 +15,15 @@
 //! and as pairs are, in the same order of coordinates, and each operation rounds monotonically: so no pair of such a box could have
 //! been farther. Where the queries of a whole block are within reach of a wide box its points are not even loaded.
 //!
-//! Where points have bandwidths of their own, there are no such sums. On processors, where steps are limited by operations. A GPU takes the pairs.
+//! On processors alone, where steps are limited by operations; a GPU takes the pairs. Where points have bandwidths of their own, there are
+//! no such sums.
 
 use cuda_std::machine::MachineKind;
 use cuda_std::prelude::*;
 
 use crate::near::{self, BOX, Near, WIDE, larger, middle_of, side};
+use crate::pull::{Sums, pull};
 use crate::rows::Row;
-use crate::shift::{Sums, pull};
 use crate::weight::Weight;
 
 /// Numbers of the sums of the boxes of n points of d coordinates: S and F of each.
