@@ -18,9 +18,10 @@ const GUESS_FROM: usize = 4096;
 /// From how many.
 const GUESS: usize = 512;
 
-/// The most dimensions in which points are put in order, and the least part of the mass that is sought: of more, boxes are far from
-/// nothing.
+/// The most dimensions in which points are put in order for the search: in more, boxes overlap.
 const MOST_ORDERED: usize = 16;
+
+/// And how many times as much mass there is at least as is sought: of more, few tiles are too far.
 const FEW: u64 = 16;
 
 /// The largest power of two that weights are multiplied with: their sum stays within f32.

@@ -26,11 +26,14 @@ impl MeanShift {
                 weights.iter().sum::<f64>() / least
             }
         };
-        Ok(reach(ratio * self.spread_of_bandwidths(field)?, self.accuracy))
+        // No p-norm of a difference is smaller than a d-th of its 2-norm.
+        let norm = if field.norm.p == 2.0 { 1.0 } else { f64::from(field.d) };
+        Ok(reach(ratio * norm * self.spread_of_bandwidths(field)?, self.accuracy))
     }
 
-    /// What bandwidths of points add to that ratio: factors go as h^-(d + 2), and an error of so many of the widest bandwidths has to be
-    /// one of the narrowest.
+    /// What bandwidths of points add to that ratio, with q of the widest over the narrowest: q^(d + 2), since factors go as
+    /// h^-(d + 2); q^2, since on the way of a query it is the sum of the factors times h^2 that never falls; and q, since an error in
+    /// the widest bandwidths has to be one in the narrowest.
     fn spread_of_bandwidths(&self, field: &Field) -> Result<f64> {
         if !self.bandwidth.is_of_points() {
             return Ok(1.0);
@@ -39,7 +42,7 @@ impl MeanShift {
         let marks = Columns { values: &field.marks, n, d: 2, stride };
         let (least, largest) = extents(&field.device, marks)?[1];
         // Scales are squares.
-        Ok((largest / least).powf(0.5 * f64::from(field.d + 3)))
+        Ok((largest / least).powf(0.5 * f64::from(field.d + 5)))
     }
 
     /// A reach as kernels compare it: squared, scaled, and a little more, so that what is at its end is not left
@@ -58,8 +61,10 @@ impl MeanShift {
 /// and R times that to the weighted sum of differences, since u exp(-u^2 / 2) falls from u = 1 on. The sum of
 /// weights of a query is the weight v of the query's own point at least, in the blurring form always, in the
 /// standard form because it never falls on the way. What is kept has a mean difference of no more than R. So the
-/// step is off by `2 R exp(-R^2 / 2) V / v` at most. So with any p-norm, but for a factor of d at most that R hardly knows of,
-/// and on the sphere of the cosine, where no two points are farther than that.
+/// step is off by `2 R exp(-R^2 / 2) V / v` at most.
+///
+/// That the sum never falls is known of the 2-norm; with another, in the standard form, the bound is relative to the sum that is
+/// left. With the cosine distance u a step is a chord, which is shorter than u from u = 1 on.
 pub fn reach(ratio: f64, accuracy: f64) -> f64 {
     // A fixed point, to which this contracts by 1 / R^2 each time.
     (0..60).fold(2.0, |reach: f64, _| (2.0 * (2.0 * ratio * reach / accuracy).ln()).max(1.0).sqrt())
