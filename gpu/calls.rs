@@ -213,10 +213,30 @@ impl Steps {
     /// assert_eq!(STEPS.choose(Gpu, 5, Norm::L2, false) as usize, STEPS.wide[0] as usize);
     /// ```
     pub fn choose(&self, machine: MachineKind, d: u32, norm: Norm, marked: bool) -> Step {
-        match shift_wide::instance(machine, d) {
-            Some(which) if norm == Norm::L2 && !marked => self.wide[which],
-            _ => self.every_pair(d, norm, marked),
+        match Self::wide_instance(machine, d, norm, marked) {
+            Some(which) => self.wide[which],
+            None => self.every_pair(d, norm, marked),
         }
+    }
+
+    /// Whether [`choose`](Self::choose) gives a step that can leave out nothing, and takes less time for a pair than the one that
+    /// can.
+    ///
+    /// ```
+    /// use cuda_std::machine::MachineKind::{Avx2, Gpu};
+    /// use gpu::shift_any::Norm;
+    /// use gpu::steps::Steps;
+    ///
+    /// assert_eq!([4, 5, 32, 33].map(|d| Steps::keeps_every_pair(Gpu, d, Norm::L2, false)), [false, true, true, false]);
+    /// assert!(!Steps::keeps_every_pair(Avx2, 5, Norm::L2, false));
+    /// ```
+    pub fn keeps_every_pair(machine: MachineKind, d: u32, norm: Norm, marked: bool) -> bool {
+        Self::wide_instance(machine, d, norm, marked).is_some()
+    }
+
+    /// Which of the steps that hold queries of more than four coordinates in registers.
+    fn wide_instance(machine: MachineKind, d: u32, norm: Norm, marked: bool) -> Option<usize> {
+        shift_wide::instance(machine, d).filter(|_| norm == Norm::L2 && !marked)
     }
 
     /// The step with registers for points of d coordinates, or the one for any d.

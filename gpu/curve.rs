@@ -1,17 +1,13 @@
-//! Where points lie on a space-filling curve, as keys to sort them by.
+//! Where points lie in an order that keeps neighbours together, as keys to sort them by.
 //!
 //! ```text
-//! q_c = floor((x_c - low_c) / side), below 2^bits_c         the cell of a grid
+//! q_c = floor((x_c - low_c) / side), below 2^bits            the cell of a grid
 //! key = the place of that cell on a curve through all of them; then a hash of the point
 //! ```
 //!
-//! For d = 2, 3, 4 Hilbert's curve, of which the cells that follow one another are neighbours: J. Skilling,
-//! Programming the Hilbert curve (2004). Every dimension has as many bits.
-//!
-//! For any d Morton's, the bits of all q_c in turn, the highest of each first: points that share the first bits
-//! share a cell of a coarser grid. A side that is wide has more bits than one that is narrow, and a bit stands
-//! for the same length in each dimension; where 64 bits are not enough the cells are larger (the host says how
-//! large), and in many dimensions only the widest have bits at all.
+//! In up to four dimensions the curve is Hilbert's, of which the cells that follow one another are neighbours: J. Skilling,
+//! Programming the Hilbert curve (2004). Every dimension has as many bits. In more, a grid has too many cells, and points have the
+//! numbers of others (host/mean_shift/near/tour.rs).
 //!
 //! The hash, of all bits of all coordinates, brings points that are equal next to each other within a cell; it
 //! has no bits where they are not to be found.
@@ -20,59 +16,39 @@ use cuda_std::prelude::*;
 
 use crate::cells::mix;
 
-/// The key of each point.   One thread a point. `bits[c]` is at most `most`, and `hash_bits` at most 32.
+/// Keys of points that are in cells of any kind: the number of the cell, and behind it the hash.   One thread a point.
 #[kernel(
     threads = 32..=1024,
     grid = n.div_ceil(block.x),
-    require(
-        columns.len() >= stride * d,
-        stride >= n,
-        lows.len() >= d,
-        bits.len() >= d,
-        keys.len() >= n,
-        most <= 31,
-        hash_bits <= 32,
-    ),
+    require(columns.len() >= stride * d, stride >= n, numbers.len() >= n, keys.len() >= n, hash_bits <= 32),
 )]
-pub unsafe fn curve_keys(
+pub unsafe fn cell_keys(
     columns: &[f32],
-    lows: &[f32],
-    bits: &[u32],
+    numbers: &[u32],
     mut keys: DisjointMut<u64>,
     n: u32,
     d: u32,
     stride: u32,
-    most: u32,
     hash_bits: u32,
-    inverse_side: f32,
 ) {
     let (n, d, stride) = (n as usize, d as usize, stride as usize);
     let i = thread::index_1d();
     if i >= n {
         return;
     }
-    let mut key = 0;
-    let mut level = most;
-    while level > 0 {
-        level -= 1;
+    let mut hash = 0;
+    if hash_bits > 0 {
         for c in 0..d {
-            if bits[c] > level {
-                let cell = cell(columns[c * stride + i], lows[c], inverse_side, bits[c]);
-                key = key << 1 | u64::from(cell >> level & 1);
-            }
+            hash = mix(hash, columns[c * stride + i].to_bits());
         }
     }
-    let mut hash = 0;
-    for c in 0..d {
-        hash = mix(hash, columns[c * stride + i].to_bits());
-    }
     // SAFETY: cell i belongs to the thread with that index.
-    unsafe { keys.write(i, with_hash(key, hash, hash_bits)) };
+    unsafe { keys.write(i, with_hash(u64::from(numbers[i]), hash, hash_bits)) };
 }
 
 /// Keys along Hilbert's curve, of the same number of bits in each dimension.   One thread a point.
 #[kernel(
-    instances(hilbert_keys_2<2>, hilbert_keys_3<3>, hilbert_keys_4<4>),
+    instances(hilbert_keys_1<1>, hilbert_keys_2<2>, hilbert_keys_3<3>, hilbert_keys_4<4>),
     threads = 32..=1024,
     grid = n.div_ceil(block.x),
     require(

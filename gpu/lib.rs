@@ -41,7 +41,7 @@
 //! | `smooth_{1,2,3}_{x,y,z}` | `smooth.rs` | the convolution of a binned field, an axis a pass | planes of nodes |
 //! | `{note,settle,smooth,fill}_blocks` | `blocks.rs` | a binned field in blocks, where most of the box is empty | planes of blocks |
 //! | `climb_{1,2,3}`, `blur_{1,2,3}` | `binned.rs` | mean-shift steps read from a binned field | `nodes x 4`, `d x stride` |
-//! | `curve_keys`, `hilbert_keys_{2,3,4}` | `curve.rs` | keys along a space-filling curve | `d x stride` |
+//! | `hilbert_keys_{1,2,3,4}`, `cell_keys` | `curve.rs` | keys along a space-filling curve, and of cells of another kind | `d x stride` |
 //! | `count_digits`, `scatter_digits`, `count_up` | `radix.rs` | a stable radix sort of keys and numbers | `n` |
 //! | `flag_points`, `write_points`, `gather_numbers` | `merge.rs` | points in another order, equal ones as one | `d x stride` |
 //! | `boxes_of_points`, `boxes_of_boxes`, `sums_of_boxes` | `boxes.rs` | boxes of points in a row, for steps that leave out what is far (near.rs) or take boxes as a whole (whole.rs) | `d x stride` |

@@ -75,12 +75,13 @@ impl Columns {
         Self { n, d, stride, values, function, bandwidth: scaled_bandwidth }
     }
 
-    /// The same points in the order of a curve, as the estimator takes them.
+    /// The same points in order, as the estimator takes them.
     pub fn in_order(mut self) -> Result<Self> {
         let device = Device::processor()?;
         let values = device.upload(&self.values)?;
         let points = labels::Columns { values: &values, n: self.n, d: self.d, stride: self.stride };
-        let order = device.download(&near::curve_order(&device, points, self.bandwidth / 8.0, false)?)?;
+        let wanted = near::Wanted { side: self.bandwidth / 8.0, others: self.n, equal: false };
+        let order = device.download(&near::order(&device, points, wanted)?)?;
         let before = std::mem::take(&mut self.values);
         self.values = before
             .chunks(self.stride)

@@ -2,7 +2,7 @@
 
 use gpu::near::{BOX, WIDE};
 use modeseek::Device;
-use modeseek::mean_shift::near::{arrange, curve_order, sort_by_key};
+use modeseek::mean_shift::near::{Wanted, arrange, order, sort_by_key};
 
 use crate::check::{is_interpreted, random};
 use crate::labels::Set as Points;
@@ -20,52 +20,65 @@ pub fn sorted_keys(device: &Device) {
     }
 }
 
-/// The cell of each point, of a grid whose dimensions have so many bits.
-fn cells(set: &Points, side: f64, bits: &[u32]) -> Vec<Vec<u64>> {
-    let low = |c: usize| (0..set.n).map(|i| set.row(i)[c]).fold(f32::INFINITY, f32::min);
-    let lows: Vec<f32> = (0..set.d).map(low).collect();
-    let cell = |x: f32, c: usize| (((x - lows[c]) * (1.0 / side) as f32) as u64).min((1 << bits[c]) - 1);
-    set.rows.chunks(set.d).map(|row| row.iter().enumerate().map(|(c, &x)| cell(x, c)).collect()).collect()
+/// An order of neighbours, so that equal points are together if they are to be.
+fn ordered(device: &Device, set: &Points, (side, others, equal): (f64, usize, bool)) -> Vec<u32> {
+    let found = order(device, set.columns(), Wanted { side, others, equal }).unwrap();
+    device.download(&found).unwrap()
 }
 
-/// The order of Morton's curve.
-fn along_morton(set: &Points, side: f64, bits: &[u32]) -> Vec<u32> {
-    let key = |cell: &Vec<u64>| {
-        let mut key = Vec::new();
-        for level in (0..bits.iter().copied().max().unwrap()).rev() {
-            key.extend((0..set.d).filter(|&c| bits[c] > level).map(|c| cell[c] >> level & 1));
-        }
-        key
-    };
-    let keys: Vec<_> = cells(set, side, bits).iter().map(key).collect();
-    let mut order: Vec<u32> = (0..set.n as u32).collect();
-    order.sort_by_key(|&i| &keys[i as usize]);
-    order
-}
-
-/// Extents of 8 and, in the last dimension, of a part of it.
-fn boxed(device: &Device, n: usize, d: usize, narrow: f32) -> Points {
-    let mut rows: Vec<f32> = random(n * d, 71).iter().map(|x| x * 3.9).collect();
-    // Corners, so that extents are known.
-    (0..d).for_each(|c| (rows[c], rows[d + c]) = (-4.0 + 0.01, 4.0 - 0.01));
-    (0..n).for_each(|i| rows[i * d + d - 1] *= narrow);
-    Points::new(device, rows, d)
-}
-
-pub fn points_along_a_curve(device: &Device) {
+/// On the line the curve goes through one cell after the other, and cells are larger where 64 bits are not enough.
+pub fn points_along_a_line(device: &Device) {
     let n = if is_interpreted(device) { 200 } else { 3000 };
-    for (d, narrow, side, bits) in [
-        (1, 0.25, 0.5, vec![2]),
-        (5, 0.25, 0.01, vec![10, 10, 10, 10, 8]),
-        (6, 0.0, 0.3, vec![5, 5, 5, 5, 5, 0]),
-        // Of the smallest cells for which there is room.
-        (7, 0.25, 0.001, vec![9, 9, 9, 9, 9, 9, 7]),
-    ] {
-        let set = boxed(device, n, d, narrow);
-        let room = if d == 7 { side * 16.0 } else { side };
-        let found = curve_order(device, set.columns(), side, false).unwrap();
-        assert_eq!(device.download(&found).unwrap(), along_morton(&set, room, &bits), "d = {d}");
+    let set = Points::new(device, random(n, 71).iter().map(|x| x * 3.9).collect(), 1);
+    let low = set.rows.iter().copied().fold(f32::INFINITY, f32::min);
+    for side in [0.5, 1e-3, 100.0] {
+        let cell = |i: u32| ((set.row(i as usize)[0] - low) * (1.0 / side) as f32) as u32;
+        let mut expected: Vec<u32> = (0..n as u32).collect();
+        expected.sort_by_key(|&i| cell(i));
+        assert_eq!(ordered(device, &set, (side, n, false)), expected, "{side}");
     }
+}
+
+/// In more than four dimensions: some of the points, evenly spread, each followed by the nearest of those that are left; and with each
+/// of them the points that it is nearest to, in their order.
+pub fn points_along_a_tour(device: &Device) {
+    let sizes: &[_] = match is_interpreted(device) {
+        true => &[(1, 1), (700, 700)],
+        false => &[(1, 1), (700, 63), (700, 128), (3000, 3000), (70_000, 70_000)],
+    };
+    for &(n, others) in sizes {
+        for d in [5, 8, 33] {
+            // Whole numbers, so that distances are exact.
+            let set = Points::new(device, random(n * d, 75).iter().map(|x| (x * 30.0).round()).collect(), d);
+            let pivots = (n.min(others) / 64).clamp(1, 1024);
+            let square =
+                |i: usize, j: usize| -> f32 { set.row(i).iter().zip(set.row(j)).map(|(a, b)| (a - b) * (a - b)).sum() };
+            let nearest = |i: usize, among: &[usize]| {
+                let first = |best: usize, k: usize| if square(i, among[k]) < square(i, among[best]) { k } else { best };
+                (0..among.len()).reduce(first).unwrap()
+            };
+            let mut left: Vec<usize> = (0..pivots).map(|k| k * n / pivots).collect();
+            let mut tour = vec![left.remove(0)];
+            while !left.is_empty() {
+                let next = nearest(tour[tour.len() - 1], &left);
+                tour.push(left.remove(next));
+            }
+            let looked_at = (0..n).step_by(if n > 10_000 { 97 } else { 1 });
+            let places: Vec<(u32, usize)> = looked_at.map(|i| (i as u32, nearest(i, &tour))).collect();
+            let found = ordered(device, &set, (1.0, others, false));
+            let mut once = found.clone();
+            once.sort_unstable();
+            assert_eq!(once, (0..n as u32).collect::<Vec<_>>(), "n = {n} d = {d}");
+            let mut expected = places.clone();
+            expected.sort_by_key(|(_, place)| *place);
+            let of_those = |i: &&u32| places.binary_search_by_key(*i, |(i, _)| *i).is_ok();
+            let found: Vec<u32> = found.iter().filter(of_those).copied().collect();
+            assert_eq!(found, expected.iter().map(|(i, _)| *i).collect::<Vec<_>>(), "n = {n} of {others}, d = {d}");
+        }
+    }
+    // Points that f32 tells no distance of are last, and in no panic.
+    let set = Points::new(device, (0..200 * 5).map(|k| if k / 5 == 70 { 3e38 } else { (k % 7) as f32 }).collect(), 5);
+    assert_eq!(ordered(device, &set, (1.0, 200, true)).last(), Some(&70));
 }
 
 /// What makes a curve Hilbert's: cells that follow one another are neighbours, and in each coarser grid, too, the
@@ -77,7 +90,7 @@ pub fn points_along_hilberts_curve(device: &Device) {
         // A point in each cell, in no order.
         let place = |i: usize, c: usize| ((i * 5 + 3) % all / across.pow(c as u32) % across) as f32 + 0.5;
         let set = Points::new(device, (0..all).flat_map(|i| (0..d).map(move |c| place(i, c))).collect(), d);
-        let order = device.download(&curve_order(device, set.columns(), 0.999, false).unwrap()).unwrap();
+        let order = ordered(device, &set, (0.999, all, false));
         let mut once = order.clone();
         once.sort_unstable();
         assert_eq!(once, (0..all as u32).collect::<Vec<_>>());
@@ -178,7 +191,7 @@ pub fn arranged_points(device: &Device) {
                 let marked = scales.is_some();
                 let marks = scales.as_ref().map_or(Vec::new(), |scales| [column(&factors), column(scales)].concat());
                 let what = format!("n = {n} d = {d}, {different} spots, marked: {marked}");
-                let found = arrange(device, set.columns(), &device.upload(&marks).unwrap(), 0.01).unwrap();
+                let found = arrange(device, set.columns(), &device.upload(&marks).unwrap(), 0.01, n).unwrap();
                 let columns = device.download(&found.columns).unwrap();
                 let number_of = device.download(&found.number_of).unwrap();
                 let mut totals = vec![0.0; found.n];

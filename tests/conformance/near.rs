@@ -74,16 +74,16 @@ pub fn tiles_are_all_pairs(device: &Device) {
     }
     let n = if is_interpreted(device) { TWO_BOXES } else { 700 };
     let weights: Vec<f64> = (0..n).map(|i| (i % 5) as f64).collect();
-    for (d, weights) in
-        [(1, None), (2, None), (2, Some(&weights[..])), (3, None), (4, None), (5, Some(&weights[..])), (8, None)]
-    {
+    let few = [(1, None), (2, None), (2, Some(&weights[..])), (3, None), (4, None)];
+    for (d, weights) in few.into_iter().chain([(5, Some(&weights[..])), (8, None), (40, None)]) {
         if is_interpreted(device) && d % 2 == 1 {
             continue;
         }
         let rows = Blobs { points: n, clusters: 4, dimensions: d, seed: 14 }.generate().unwrap().rows;
         let what = format!("blobs, d = {d}, weighted: {}", weights.is_some());
         let weigh = |estimator: MeanShift| weights.iter().fold(estimator, |all, &weights| all.sample_weights(weights));
-        assert_same_run(device, &rows, (d, 2.0 + d as f64), weigh, &what);
+        let h = if d > 8 { 16.0 } else { 2.0 + d as f64 };
+        assert_same_run(device, &rows, (d, h), weigh, &what);
     }
 }
 
@@ -235,8 +235,50 @@ pub fn kept_pairs(device: &Device) {
             assert!(times >= 1.0 && times <= most, "d = {d}, {form:?}: {times} times {near}");
         }
     }
+    // In many dimensions clusters are told apart, though no box is small.
+    let (n, d) = if is_interpreted(device) { (640, 5) } else { (12_800, 70) };
+    let clusters = n / 320;
+    let rows = Blobs { points: n, clusters, dimensions: d, seed: 14 }.generate().unwrap().rows;
+    for form in [Form::Blurring, Form::Standard] {
+        let estimator = fixed(4.0).weight(WeightFunction::Flat).form(form).method(Method::Tiles).max_iterations(1);
+        let pairs = fit(device, &estimator, &rows, d).pairs.unwrap();
+        let of_clusters = pairs.kept as f64 * clusters as f64 / pairs.all as f64;
+        eprintln!(
+            "{}: {form:?}, {clusters} clusters, d = {d}: {of_clusters:.2} times a cluster each",
+            device.describe()
+        );
+        assert!(of_clusters <= 3.0, "d = {d}, {form:?}: {pairs:?}");
+    }
     // The reach of the Gaussian is the smallest that keeps the bound.
     assert!(reach(1e5, 1e-4) < 7.0);
+}
+
+/// Beyond 16 dimensions far tiles are left out unless about all pairs are within reach, or steps over all pairs are quicker.
+pub fn ways_in_many_dimensions(device: &Device) {
+    if is_interpreted(device) {
+        return;
+    }
+    let (n, d) = (4200, 40);
+    let rows = Blobs { points: n, clusters: 6, dimensions: d, seed: 14 }.generate().unwrap().rows;
+    let way = |estimator: MeanShift| {
+        let [found, all] =
+            [Method::Auto, Method::Fused].map(|method| fit(device, &estimator.clone().method(method), &rows, d));
+        assert_same_clusters(&all, &found, 16.0, &found.path.reason);
+        (found.path.name, found.path.reason)
+    };
+    for form in [Form::Blurring, Form::Standard] {
+        // By differences in any case, as tensor cores weigh by the Gaussian alone.
+        let (name, reason) = way(fixed(20.0).weight(WeightFunction::Flat).form(form));
+        assert_eq!(name, "tiles", "{reason}");
+        let (name, reason) = way(fixed(500.0).form(form));
+        if device.machine() == MachineKind::Gpu && device.has(&gpu::shift_tensor::shift_tensor_64::KERNEL) {
+            assert!(name == "all pairs" && reason.contains("take longer for a pair"), "{reason}");
+        } else if form == Form::Standard {
+            assert!(name == "all pairs" && reason.contains("100 % of the pairs are within reach"), "{reason}");
+        } else {
+            assert_eq!(name, "tiles", "{reason}");
+        }
+    }
 }
 
 /// Enough pairs for all of them to be taken in order, some of points that are equal, beside the same points with weights of 1,

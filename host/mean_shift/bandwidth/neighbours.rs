@@ -11,6 +11,7 @@ use super::{Resolved, Sample, USABLE, Values, spread};
 use crate::error::{Error, Result};
 use crate::executor::{Buffer, Device};
 use crate::mean_shift::masses::Masses;
+use crate::mean_shift::near::order_numbers;
 
 /// From so many points on, brackets are guessed from some of them: below, that costs what it saves.
 const GUESS_FROM: usize = 4096;
@@ -18,10 +19,7 @@ const GUESS_FROM: usize = 4096;
 /// From how many.
 const GUESS: usize = 512;
 
-/// The most dimensions in which points are put in order for the search: in more, boxes overlap.
-const MOST_ORDERED: usize = 16;
-
-/// And how many times as much mass there is at least as is sought: of more, few tiles are too far.
+/// How many times as much mass there is at least as is sought: of more, few tiles are too far.
 const FEW: u64 = 16;
 
 /// The largest power of two that weights are multiplied with: their sum stays within f32.
@@ -96,7 +94,7 @@ impl Set {
     fn distances(&self, device: &Device, k: u32) -> Result<Buffer<f32>> {
         let mut values = device.zeros::<f32>(self.points.n)?;
         let few = u64::from(k) * FEW <= u64::from(self.masses.total);
-        let ordered = if self.points.n >= GUESS_FROM && self.points.d <= MOST_ORDERED && few {
+        let ordered = if self.points.n >= GUESS_FROM && few {
             Ordered::new(device, &self.points, &self.masses.values, self.p)?
         } else {
             Ordered::none(device)?
@@ -272,9 +270,9 @@ fn without_distances(device: &Device, sample: &Sample<'_>, how: String) -> Resul
     Ok(Resolved { values: Values::Scalar(mean), how, notes })
 }
 
-/// Columns, distances, guesses, what weights add; and the same in order, with the keys by which they are put in it.
+/// Columns, distances, guesses, what weights add; and the same in order, with what puts them in it.
 fn reserve(device: &Device, d: usize, n: usize) -> Result<()> {
-    let bytes = n as u128 * (2 * d as u128 + 14) * 4;
+    let bytes = (n as u128 * (2 * d as u128 + 14) + order_numbers(n, d)) * 4;
     device.reserve(
         bytes,
         &format!("a bandwidth estimate from {n} points"),

@@ -10,7 +10,7 @@ use super::scaled::Scaled;
 use crate::error::Result;
 use crate::executor::{Buffer, Device};
 use crate::mean_shift::labels::Columns;
-use crate::mean_shift::near::curve_order;
+use crate::mean_shift::near::{Wanted, order};
 
 /// The side of a cell of the order, where no two points differ by more than 1.
 const SIDE: f64 = 1.0 / (1 << 20) as f64;
@@ -37,7 +37,8 @@ impl Ordered {
     /// These points, of these masses or none, for the distance of the p-norm.
     pub(super) fn new(device: &Device, points: &Scaled, masses: &Buffer<u32>, p: f32) -> Result<Self> {
         let Scaled { ref columns, n, d, stride } = *points;
-        let places = curve_order(device, Columns { values: columns, n, d, stride }, SIDE, false)?;
+        let places =
+            order(device, Columns { values: columns, n, d, stride }, Wanted { side: SIDE, others: n, equal: false })?;
         let mut ordered = device.zeros(columns.len())?;
         let (n32, d32, stride32) = (n as u32, d as u32, stride as u32);
         device.launch(gather_columns::launch(columns, &places, &mut ordered, n32, d32, stride32, stride32))?;

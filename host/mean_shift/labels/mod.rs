@@ -69,16 +69,16 @@ pub struct Columns<'a> {
 }
 
 /// Sizes as kernels take them.
-struct Sizes {
-    n: u32,
-    d: u32,
-    stride: u32,
+pub(super) struct Sizes {
+    pub n: u32,
+    pub d: u32,
+    pub stride: u32,
 }
 
 impl Columns<'_> {
     /// # Errors
     /// [`Error::TooMany`].
-    fn sizes(&self) -> Result<Sizes> {
+    pub(super) fn sizes(&self) -> Result<Sizes> {
         // A hash table has 2 n slots at least, and u32::MAX stands for nothing.
         Ok(Sizes {
             n: count(self.n, "points")?,

@@ -1,14 +1,14 @@
-//! Points in the order of a curve.
+//! Points in order.
 
 use gpu::layout::STRIDE;
 use gpu::merge::{flag_points, write_points};
 
-use super::curve_order;
+use super::order::{Wanted, order};
 use crate::error::Result;
 use crate::executor::{Buffer, Device};
 use crate::mean_shift::labels::{Columns, count, scan};
 
-/// Points in the order of a curve, those that are equal as one.
+/// Points in order, those that are equal as one.
 #[derive(Debug)]
 pub struct Arranged {
     /// d x stride.
@@ -31,15 +31,21 @@ impl Arranged {
     }
 }
 
-/// Puts points in the order of a curve through cells of `side`. Points whose coordinates, and scales, are the same in every
+/// Puts points in order, of cells of `side` where it is a curve's, and so that it serves so many others. Points whose coordinates, and scales, are the same in every
 /// bit become one, whose factor is the sum of theirs in their order: so a sum over the new points is a sum over the
 /// old ones, but for its rounding. `marks` are the points' factors and scales, or nothing.
 ///
 /// # Errors
 /// [`Error::TooMany`](crate::Error::TooMany); too little memory; whatever the device reports.
-pub fn arrange(device: &Device, points: Columns<'_>, marks: &Buffer<f32>, side: f64) -> Result<Arranged> {
+pub fn arrange(
+    device: &Device,
+    points: Columns<'_>,
+    marks: &Buffer<f32>,
+    side: f64,
+    others: usize,
+) -> Result<Arranged> {
     let (n, d, stride) = (count(points.n, "points")?, count(points.d, "dimensions")?, count(points.stride, "points")?);
-    let order = curve_order(device, points, side, true)?;
+    let order = order(device, points, Wanted { side, others, equal: true })?;
     let mut starts = device.zeros(points.n)?;
     device.launch(flag_points::launch(points.values, marks, &order, &mut starts, n, d, stride))?;
     let total = scan(device, &mut starts)?;

@@ -1,4 +1,4 @@
-//! The blurring form: points that move in the order of a curve, and become fewer where they meet.
+//! The blurring form: points that move in order, and become fewer where they meet.
 
 use gpu::layout::gather_columns;
 use gpu::merge::gather_numbers;
@@ -41,7 +41,7 @@ impl<'a> Points<'a> {
         reach: Option<f64>,
     ) -> Result<Self> {
         let (device, norm) = (&field.device, field.norm);
-        let mut arranged = arrange(device, points, marks, options.weight.scale() / CELLS)?;
+        let mut arranged = arrange(device, points, marks, options.weight.scale() / CELLS, points.n)?;
         let (n, d) = (arranged.n, points.d);
         let marked = !arranged.marks.is_empty();
         Ok(Self {

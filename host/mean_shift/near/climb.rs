@@ -1,11 +1,11 @@
-//! The standard form: queries in the order of a curve, over points that are.
+//! The standard form: queries in order, over points that are.
 
 use gpu::layout::gather_columns;
 use gpu::merge::gather_numbers;
 use gpu::retire::{begin, flag_moving, retire};
 use gpu::steps::{Call, Sizes, Step};
 
-use super::{Arranged, Boxes, CELLS, DRIFT, First, arrange, curve_order, pairs_within, purpose, slices_of};
+use super::{Arranged, Boxes, CELLS, DRIFT, First, Wanted, arrange, order, pairs_within, purpose, slices_of};
 use crate::error::Result;
 use crate::executor::Buffer;
 use crate::mean_shift::MeanShift;
@@ -44,7 +44,7 @@ impl<'a> Climb<'a> {
     fn new(options: &'a MeanShift, field: &'a Field, queries: Queries, reach: Option<f64>) -> Result<Self> {
         let (device, n, d) = (&field.device, field.n as usize, field.d as usize);
         let all = Columns { values: &field.columns, n, d, stride: field.stride as usize };
-        let points = arrange(device, all, &field.marks, options.weight.scale() / CELLS)?;
+        let points = arrange(device, all, &field.marks, options.weight.scale() / CELLS, queries.m as usize)?;
         let (m, stride) = (queries.m as usize, queries.stride as usize);
         let marked = !points.marks.is_empty();
         let mut boxes = Boxes::new(device, (points.n, m, d), purpose(options, field, marked, reach))?;
@@ -78,7 +78,8 @@ impl<'a> Climb<'a> {
     /// Puts the active queries in order, where they are now; there are no others behind them.
     fn rearrange(&mut self, active: u32) -> Result<()> {
         let device = &self.field.device;
-        let order = curve_order(device, self.active(active), self.options.weight.scale() / CELLS, false)?;
+        let wanted = Wanted { side: self.options.weight.scale() / CELLS, others: self.points.n, equal: false };
+        let order = order(device, self.active(active), wanted)?;
         let (from, to, d, stride) = (&self.queries.columns, &mut self.next, self.field.d, self.queries.stride);
         device.launch(gather_columns::launch(from, &order, to, active, d, stride, stride))?;
         device.launch(gather_numbers::launch(&self.ids, &order, &mut self.kept_ids, active))?;

@@ -4,7 +4,7 @@
 //! | step | what |
 //! |---|---|
 //! | `sort_by_key` | the order of 64-bit keys: a radix sort |
-//! | `curve_order` | the order of points along a space-filling curve |
+//! | `order` | points so that neighbours are together: along a space-filling curve, or a tour of some of them |
 //! | `arrange` | points in that order, those that are equal as one |
 //! | `Boxes` | boxes of points that are neighbours in it, and of queries |
 //! | `reach` | how far a weight has to be looked at |
@@ -23,8 +23,10 @@ mod boxes;
 mod climb;
 mod curve;
 mod ideal;
+mod order;
 mod reach;
 mod sort;
+mod tour;
 
 // The steps are public for the conformance suite, which runs them one by one.
 #[doc(hidden)]
@@ -32,9 +34,9 @@ pub use arrange::{Arranged, arrange};
 #[doc(hidden)]
 pub use boxes::{Boxes, Purpose};
 #[doc(hidden)]
-pub use curve::curve_order;
-#[doc(hidden)]
 pub use ideal::count_pairs;
+#[doc(hidden)]
+pub use order::{Wanted, order};
 #[doc(hidden)]
 pub use reach::reach;
 #[doc(hidden)]
@@ -117,6 +119,7 @@ const DRIFT: f64 = 0.25;
 pub(super) use blur::blur;
 pub(super) use climb::climb;
 pub(super) use ideal::{kept_within, looks, pairs_within, share_within};
+pub(super) use order::numbers as order_numbers;
 
 /// The most bytes that this method takes beyond what every fit does, for n points and m queries.
 ///
@@ -126,5 +129,5 @@ pub(super) fn bytes(n: usize, m: usize, d: usize) -> u128 {
     let boxes = (gpu::near::len_marked(n, d) + gpu::whole::len(n, d) + gpu::near::len(m.max(n), d)) as u128;
     // Keys and numbers twice, and a quarter of a count each; flags, places, and what they were before.
     let numbers = queries * (2 * 2 + 2 + 1 + 4) + 64;
-    (points * (2 * d as u128 + 4) + queries * d as u128 + boxes + numbers) * 4
+    (points * (2 * d as u128 + 4) + queries * d as u128 + boxes + numbers + order_numbers(m.max(n), d)) * 4
 }
