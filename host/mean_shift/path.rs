@@ -2,13 +2,14 @@
 
 use cuda_std::machine::MachineKind;
 use gpu::shift_any::Norm;
+use gpu::steps::Steps;
 use serde::Serialize;
 
 use super::binned::{self, Binned};
 use super::builder::MeanShift;
 use super::iterate::{Ends, Field, Queries, Watch};
 use super::near;
-use super::options::Method;
+use super::options::{Form, Method};
 use super::prepare::Prepared;
 use super::tensor;
 use crate::error::{Error, Result};
@@ -22,8 +23,11 @@ const FEW_PAIRS: f64 = (1_u64 << 24) as f64;
 /// kernels for it have to be loaded too, and on a processor.
 const MANY_PAIRS: [f64; 2] = [(1_u64 << 30) as f64, (1_u64 << 26) as f64];
 
-/// The most dimensions in which boxes of points are worth a look where nobody asked for them.
-const MOST_TILED: usize = 16;
+/// Dimensions beyond which boxes keep about all pairs, or only those of clusters that are apart.
+const MANY_DIMENSIONS: usize = 16;
+
+/// And the part of all pairs within reach from which on they keep about all of them there.
+const MOST_WITHIN: f64 = 0.5;
 
 /// How iterations were computed, and why so.
 ///
@@ -120,7 +124,7 @@ impl MeanShift {
                     return all("there are few pairs");
                 }
                 if let Err(why) = binned::applies(self, d) {
-                    return self.tiles_or_all(prepared, queries, why);
+                    return self.tiles_or_all(device, prepared, queries, why);
                 }
             }
         }
@@ -134,7 +138,7 @@ impl MeanShift {
                 };
                 Ok(Way::Field(Box::new(field), why + &storage))
             }
-            Err(why) => self.tiles_or_all(prepared, queries, &why),
+            Err(why) => self.tiles_or_all(device, prepared, queries, &why),
         }
     }
 
@@ -145,17 +149,27 @@ impl MeanShift {
     }
 
     /// What there is where a field does not serve.
-    fn tiles_or_all(&self, prepared: &Prepared, queries: &Queries, why: &str) -> Result<Way> {
+    fn tiles_or_all(&self, device: &Device, prepared: &Prepared, queries: &Queries, why: &str) -> Result<Way> {
         let field = &prepared.field;
         if let Some((_, no)) = self.tiles_conflict() {
             return Ok(Way::AllPairs(format!("{why}; {no}")));
         }
-        if field.d as usize > MOST_TILED {
-            return Ok(Way::AllPairs(format!("{why}; beyond {MOST_TILED} dimensions boxes of points overlap")));
+        let (n, m, d) = (field.n as usize, queries.m as usize, field.d as usize);
+        if near::bytes(n, m, d) > device.available()? as u128 / 2 {
+            return Ok(Way::AllPairs(format!("{why}; there is too little memory to put points in order")));
         }
-        if field.wide_for(queries).is_some() {
+        let (tensor, many) = (field.wide_for(queries).is_some(), d > MANY_DIMENSIONS);
+        let others = Steps::keeps_every_pair(device.machine(), field.d, field.norm, !field.marks.is_empty());
+        if many && (tensor || others) {
+            return Ok(Way::AllPairs(format!(
+                "{why}; beyond {MANY_DIMENSIONS} dimensions the steps that leave out boxes of points take longer for a pair"
+            )));
+        }
+        // In the blurring form what is left out grows as points draw together.
+        if tensor || many && self.form == Form::Standard {
             let share = near::share_within(self, field, queries)?;
-            if tensor::outruns_tiles(field.d, share) {
+            let all = if tensor { tensor::outruns_tiles(field.d, share) } else { share > MOST_WITHIN };
+            if all {
                 return Ok(Way::AllPairs(format!("{why}; {:.0} % of the pairs are within reach", 100.0 * share)));
             }
         }
