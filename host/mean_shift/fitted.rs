@@ -3,13 +3,14 @@
 use std::fmt;
 use std::ops::ControlFlow;
 
+use gpu::layout::gather_columns;
 use gpu::pairwise::{pairwise_l1, pairwise_l2, pairwise_lp};
 
 use super::builder::MeanShift;
 use super::fit::Clustering;
 use super::iterate::Queries;
 use super::labels::{Columns, Groups, nearest};
-use super::options::{Assignment, Distance, WeightFunction};
+use super::options::{Assignment, Distance, Form, Method, WeightFunction};
 use super::prepare::Prepared;
 use crate::error::{Error, Result};
 use crate::points::ToPoints;
@@ -22,8 +23,9 @@ pub struct Fitted {
 }
 
 impl Fitted {
+    /// Other points are queries, which climb over the fit's.
     pub fn new(options: MeanShift, prepared: Prepared, groups: Groups) -> Self {
-        Self { options, prepared, groups }
+        Self { options: options.form(Form::Standard), prepared, groups }
     }
 
     pub fn is_of_directions(&self) -> bool {
@@ -164,6 +166,11 @@ impl Clustering {
     /// # Ok::<(), modeseek::Error>(())
     /// ```
     ///
+    /// # Precision
+    /// By all pairs in f32, where the fit's [accuracy](MeanShift::accuracy) is 0 or its method is [`Method::Fused`]. Otherwise it is found as
+    /// an iteration would be, over a binned field or without far tiles, and is off by no more than about that part of itself; where there
+    /// is less than one point's weight, by all pairs again.
+    ///
     /// # Errors
     /// [`Error::Undefined`] for a weight of one's own, a distance that is not the 2-norm, bandwidths of
     /// points, and a density that is more than f64 holds (that of many dimensions may be; one that is less is 0); as
@@ -190,7 +197,7 @@ impl Clustering {
         let total = options
             .weights_in(prepared.unit)
             .map_or(prepared.field.n as f64, |weights| weights.into_iter().map(f64::from).sum());
-        let sums = self.sums(self.queries(points)?)?;
+        let sums = self.sums(points)?;
         let densities: Vec<f64> = sums.into_iter().map(|sum| unit.divide(f64::from(sum) / total)).collect();
         if densities.iter().any(|density| density.is_infinite()) {
             return undefined("where f64 does not hold it: with this bandwidth, in so many dimensions");
@@ -198,11 +205,45 @@ impl Clustering {
         Ok(densities)
     }
 
-    /// sum_j v_j w(|q - x_j| / h) for each query, by one step that goes nowhere.
-    fn sums(&self, queries: Queries) -> Result<Vec<f32>> {
-        let Prepared { field, .. } = &self.fitted.prepared;
-        let sums = field.step_once(&field.columns, &queries)?.sums;
-        field.device.download_first(&sums, queries.m as usize)
+    /// sum_j v_j w(|q - x_j| / h) for each new point.
+    fn sums(&self, points: &(impl ToPoints + ?Sized)) -> Result<Vec<f32>> {
+        let Fitted { options, prepared, .. } = &*self.fitted;
+        let (field, queries) = (&prepared.field, self.queries(points)?);
+        let (device, m) = (&field.device, queries.m as usize);
+        let over_all = |queries: &Queries| {
+            let sums = field.step_once(&field.columns, queries)?.sums;
+            device.download_first(&sums, queries.m as usize)
+        };
+        if options.accuracy == 0.0 || matches!(options.method, Method::Fused | Method::Composed { .. }) {
+            return over_all(&queries);
+        }
+        let once = options.clone().relaxation(1.0).max_iterations(1);
+        let ends = once.climb(device, prepared, queries, &mut |_| ControlFlow::Continue(()))?;
+        let mut sums = device.download_first(&ends.details, m)?;
+        if options.weight != WeightFunction::Gaussian {
+            // Nothing that counts was left out.
+            return Ok(sums);
+        }
+        // What was left out is little beside the weight of a point, but not beside less.
+        let (_, least, _) = options.factors_of(prepared);
+        let low: Vec<u32> = (0..m as u32).filter(|&i| f64::from(sums[i as usize]) < least).collect();
+        if !low.is_empty() {
+            let (all, stride) = (self.queries(points)?, Queries::stride_of(low.len()));
+            let mut columns = device.zeros(field.d as usize * stride)?;
+            device.launch(gather_columns::launch(
+                &all.columns,
+                &device.upload(&low)?,
+                &mut columns,
+                low.len() as u32,
+                field.d,
+                all.stride,
+                stride as u32,
+            ))?;
+            for (i, sum) in low.iter().zip(over_all(&Queries::new(columns, low.len(), stride))?) {
+                sums[*i as usize] = sum;
+            }
+        }
+        Ok(sums)
     }
 }
 

@@ -2,7 +2,8 @@
 
 use std::f64::consts::PI;
 
-use modeseek::{Bandwidth, MeanShift, Merging, WeightFunction};
+use modeseek::data::Blobs;
+use modeseek::{Bandwidth, MeanShift, Merging, Method, WeightFunction};
 
 use crate::{DEVICE, fixed, near, refused};
 
@@ -86,6 +87,46 @@ fn densities_are_the_sums() {
                 .sum();
             let expected = sum / (total * h.powi(d as i32) * ball * 2.0 / (d as f64 + 2.0));
             assert!((found - expected).abs() <= 1e-5 * expected + 1e-9, "d = {d}: {found}, not {expected}");
+        }
+    }
+}
+
+/// Over a field, and without far tiles, where there are many pairs: as good as the accuracy says, in tails too.
+#[test]
+fn densities_of_many_points() {
+    for (d, h, weight) in [
+        (1, 0.7, WeightFunction::Gaussian),
+        (2, 2.0, WeightFunction::Gaussian),
+        (3, 3.0, WeightFunction::Gaussian),
+        (6, 4.0, WeightFunction::Gaussian),
+        (2, 2.0, WeightFunction::Biweight),
+    ] {
+        let rows = Blobs { points: 5000, clusters: 4, dimensions: d, seed: 14 }.generate().unwrap().rows;
+        let rows: Vec<Vec<f64>> = rows.chunks(d).map(|row| row.iter().map(|&x| f64::from(x)).collect()).collect();
+        // At the points, beside them, and up to some twenty bandwidths from any.
+        let new: Vec<Vec<f64>> =
+            (0..4000).map(|i| rows[i].iter().map(|x| x * (1.0 + [0.0, 0.1, 0.4, 1.0][i % 4])).collect()).collect();
+        let fit = |method| fixed(h).weight(weight).method(method).fit(&rows).unwrap();
+        let (found, exact) = (fit(Method::Auto), fit(Method::Fused));
+        assert_ne!(found.path.name, exact.path.name, "{}", found.path.reason);
+        let (found, exact) = (found.density(&new).unwrap(), exact.density(&new).unwrap());
+        let mut worst = 0.0_f64;
+        for (i, (found, exact)) in found.iter().zip(&exact).enumerate() {
+            let apart = (found - exact).abs();
+            worst = worst.max(if apart > 0.0 { apart / exact } else { 0.0 });
+            assert!(apart <= 1e-4 * exact, "{weight:?}, d = {d}: {found} at {i}, not {exact}");
+        }
+        eprintln!("{weight:?}, d = {d}: off by {worst:.1e} of a density at most");
+        // f64, of some.
+        let sum_at = |i: usize| {
+            let squared = |row: &Vec<f64>| row.iter().zip(&new[i]).map(|(x, y)| ((x - y) / h).powi(2)).sum::<f64>();
+            rows.iter().map(|row| weight.weight(squared(row).sqrt())).sum::<f64>()
+        };
+        let unit = exact[0] / sum_at(0);
+        for i in (0..4000).step_by(37) {
+            let (apart, expected) = ((found[i] - sum_at(i) * unit).abs(), sum_at(i) * unit);
+            // Where weights end, f32 has few figures of them.
+            assert!(apart <= 1e-4 * expected + 1e-6 * unit, "{weight:?}, d = {d}: {} at {i}, not {expected}", found[i]);
         }
     }
 }

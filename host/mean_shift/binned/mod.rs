@@ -100,7 +100,7 @@ fn operations(grid: &Grid) -> f64 {
 
 impl MeanShift {
     /// The sum, the least and the largest of the points' factors, without those that are 0.
-    fn factors_of(&self, prepared: &Prepared) -> (f64, f64, f64) {
+    pub(super) fn factors_of(&self, prepared: &Prepared) -> (f64, f64, f64) {
         let Some(weights) = self.weights_in(prepared.unit) else { return (f64::from(prepared.field.n), 1.0, 1.0) };
         let all = weights.into_iter().map(f64::from).filter(|&weight| weight > 0.0);
         all.fold((0.0, f64::INFINITY, 0.0), |(sum, least, largest), x| (sum + x, x.min(least), x.max(largest)))
