@@ -6,7 +6,7 @@ use gpu::merge::{flag_points, write_points};
 use super::order::{Wanted, order};
 use crate::error::Result;
 use crate::executor::{Buffer, Device};
-use crate::mean_shift::labels::{Columns, count, scan};
+use crate::mean_shift::labels::{Columns, Sizes, scan};
 
 /// Points in order, those that are equal as one.
 #[derive(Debug)]
@@ -31,9 +31,9 @@ impl Arranged {
     }
 }
 
-/// Puts points in order, of cells of `side` where it is a curve's, and so that it serves so many others. Points whose coordinates, and scales, are the same in every
-/// bit become one, whose factor is the sum of theirs in their order: so a sum over the new points is a sum over the
-/// old ones, but for its rounding. `marks` are the points' factors and scales, or nothing.
+/// Puts points in an order, with `side` and `others` as [`Wanted`] has them. Points whose coordinates, and scales, are the same in
+/// every bit become one, whose factor is the sum of theirs in their order: so a sum over the new points is a sum over the old ones, but
+/// for its rounding. `marks` are the points' factors and scales, or nothing.
 ///
 /// # Errors
 /// [`Error::TooMany`](crate::Error::TooMany); too little memory; whatever the device reports.
@@ -44,7 +44,7 @@ pub fn arrange(
     side: f64,
     others: usize,
 ) -> Result<Arranged> {
-    let (n, d, stride) = (count(points.n, "points")?, count(points.d, "dimensions")?, count(points.stride, "points")?);
+    let Sizes { n, d, stride } = points.sizes()?;
     let order = order(device, points, Wanted { side, others, equal: true })?;
     let mut starts = device.zeros(points.n)?;
     device.launch(flag_points::launch(points.values, marks, &order, &mut starts, n, d, stride))?;
