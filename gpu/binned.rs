@@ -16,22 +16,42 @@
 //!
 //! Operations for a query and step, d = 2: 4 rows of 16 floats, 2 fma each; then 20.
 
-use cuda_std::{atomic, prelude::*};
+use cuda_std::prelude::*;
 
 use crate::lanes;
+use crate::moves::{Field, blur_over, climb_over};
 use crate::progress;
-use crate::share::each;
-use crate::shift::end_blurring;
-use crate::spline::{TAPS, locate, offsets, pick, weights};
+use crate::spline::{TAPS, offsets, pick, weights};
 use crate::stored::{Layout, held};
 
-/// Where the field is.
+/// A field in up to three dimensions: all nodes of a grid, or some blocks of it.
 #[derive(Clone, Copy)]
 struct Grid<'a> {
-    nodes: [u32; 3],
+    nodes: &'a [f32],
+    sizes: [u32; 3],
     inverse: f64,
     low: [f64; 3],
     layout: Layout<'a>,
+}
+
+impl<const D: usize> Field<D> for Grid<'_> {
+    fn axis(&self, c: usize) -> (u32, f64) {
+        (self.sizes[c], self.low[c])
+    }
+
+    fn inverse(&self) -> f64 {
+        self.inverse
+    }
+
+    #[inline(always)]
+    fn index(&self, first: [u32; D]) -> Option<usize> {
+        self.layout.index(first)
+    }
+
+    #[inline(always)]
+    fn read<M: Machine>(&self, base: usize, s: [f32; D]) -> (f32, [f32; D]) {
+        read::<M, D>(self.nodes, self.layout, base, s)
+    }
 }
 
 /// Four neighbouring nodes of a row: mass and moments of each.
@@ -150,8 +170,8 @@ pub unsafe fn climb<const D: usize>(
     nodes: &[f32],
     slots: &[u32],
     keys: &[u64],
-    mut queries: DisjointMut<f32>,
-    mut details: DisjointMut<f32>,
+    queries: DisjointMut<f32>,
+    details: DisjointMut<f32>,
     state: *mut u32,
     m: u32,
     stride: u32,
@@ -166,94 +186,11 @@ pub unsafe fn climb<const D: usize>(
     low_y: f64,
     low_z: f64,
 ) {
-    let layout = Layout::new::<D>(slots, keys, [nodes_x, nodes_y, nodes_z]);
-    let grid = Grid { nodes: [nodes_x, nodes_y, nodes_z], inverse, low: [low_x, low_y, low_z], layout };
-    let stride = stride as usize;
-    let spacing = Machine::divide_f64(1.0, inverse);
-    let squared_spacing = (spacing * spacing) as f32;
-    let (mut still, mut most) = (0, 0);
-    each::<Machine>(m as usize, |i| {
-        // SAFETY: column position i is that of an item of this thread.
-        let (before, done) = unsafe { (details.read(stride + i), details.read(2 * stride + i).to_bits()) };
-        if done > 0 && before <= tolerance {
-            return;
-        }
-        if done >= limit {
-            still += 1;
-            return;
-        }
-        let (mut first, mut s) = ([0; D], [0.0; D]);
-        for c in 0..D {
-            // SAFETY: as above.
-            let x = unsafe { queries.read(c * stride + i) };
-            (first[c], s[c]) = locate(x, grid.inverse, grid.low[c], grid.nodes[c]);
-        }
-        let (mut iteration, end) = (done, limit.min(done + rounds));
-        let (mut total, mut squared) = (0.0, f32::INFINITY);
-        while iteration < end && (iteration == 0 || squared > tolerance || squared.is_nan()) {
-            let Some(base) = grid.layout.index(first) else { break };
-            let (sum, step) = read::<Machine, D>(nodes, grid.layout, base, s);
-            (total, squared) = (sum, 0.0);
-            for c in 0..D {
-                squared += step[c] * step[c];
-                // Across borders of cells, into neighbours that the grid has.
-                let mut moved = s[c] + step[c];
-                let mut cells = moved as i32;
-                cells -= i32::from((cells as f32) > moved);
-                let node = (first[c] as i32 + cells).clamp(0, grid.nodes[c] as i32 - 4);
-                cells = node - first[c] as i32;
-                moved -= cells as f32;
-                (first[c], s[c]) = (node as u32, moved);
-            }
-            squared *= squared_spacing;
-            // SAFETY: the launch has checked the length; others only raise the cell, too.
-            unsafe {
-                let cell = state.add(progress::HISTORY + iteration as usize);
-                if atomic::load(cell) < squared.to_bits() {
-                    atomic::fetch_max(cell, squared.to_bits());
-                }
-            }
-            iteration += 1;
-        }
-        if iteration == done {
-            // It waits for its block.
-            still += 1;
-            return;
-        }
-        for c in 0..D {
-            let t = f64::from(first[c] + 1) + f64::from(s[c]) + grid.low[c];
-            // SAFETY: as for the reads.
-            unsafe { queries.write(c * stride + i, (t * spacing) as f32) };
-        }
-        // SAFETY: as above.
-        unsafe {
-            details.write(i, total);
-            details.write(stride + i, squared);
-            details.write(2 * stride + i, f32::from_bits(iteration));
-        }
-        most = if iteration > most { iteration } else { most };
-        still += u32::from(squared > tolerance || squared.is_nan());
-    });
-    // SAFETY: the launch has checked the length of `state`, whose cells threads change atomically only.
-    unsafe {
-        if still > 0 {
-            atomic::fetch_add(state.add(progress::KEPT), still);
-        }
-        if most > 0 {
-            atomic::fetch_max(state.add(progress::FARTHEST), most);
-        }
-        thread::sync_threads();
-        if thread::thread_idx_x() == 0 && progress::is_last_block(state) {
-            // Where all queries rest, nobody has said how many there were.
-            let said = atomic::exchange(state.add(progress::FARTHEST), 0);
-            let before = atomic::load(state.add(progress::ITERATION));
-            let iterations = if said > before { said } else { before };
-            let kept = atomic::exchange(state.add(progress::KEPT), 0);
-            atomic::store(state.add(progress::ITERATION), iterations);
-            atomic::store(state.add(progress::ACTIVE), kept);
-            atomic::store(state.add(progress::ARRIVED), 0);
-        }
-    }
+    let sizes = [nodes_x, nodes_y, nodes_z];
+    let layout = Layout::new::<D>(slots, keys, sizes);
+    let grid = Grid { nodes, sizes, inverse, low: [low_x, low_y, low_z], layout };
+    // SAFETY: the launch has checked the lengths.
+    unsafe { climb_over::<Machine, _, D>(grid, (queries, details), state, (m, stride), (rounds, limit, tolerance)) };
 }
 
 /// One iteration of the blurring form: moves the points, in place, over the field that was made of them.
@@ -282,8 +219,8 @@ pub unsafe fn blur<const D: usize>(
     nodes: &[f32],
     slots: &[u32],
     keys: &[u64],
-    mut columns: DisjointMut<f32>,
-    mut sums: DisjointMut<f32>,
+    columns: DisjointMut<f32>,
+    sums: DisjointMut<f32>,
     state: *mut u32,
     n: u32,
     stride: u32,
@@ -302,34 +239,9 @@ pub unsafe fn blur<const D: usize>(
     if active == 0 {
         return;
     }
-    let layout = Layout::new::<D>(slots, keys, [nodes_x, nodes_y, nodes_z]);
-    let grid = Grid { nodes: [nodes_x, nodes_y, nodes_z], inverse, low: [low_x, low_y, low_z], layout };
-    let (stride, spacing) = (stride as usize, Machine::divide_f64(1.0, inverse) as f32);
-    let mut farthest = 0.0;
-    each::<Machine>(n as usize, |i| {
-        let (mut first, mut s, mut at) = ([0; D], [0.0; D], [0.0; D]);
-        for c in 0..D {
-            // SAFETY: column position i is that of an item of this thread.
-            at[c] = unsafe { columns.read(c * stride + i) };
-            (first[c], s[c]) = locate(at[c], grid.inverse, grid.low[c], grid.nodes[c]);
-        }
-        let base = grid.layout.index(first).expect("every point has a block");
-        let (total, step) = read::<Machine, D>(nodes, grid.layout, base, s);
-        let mut squared = 0.0;
-        for c in 0..D {
-            let step = step[c] * spacing;
-            squared += step * step;
-            // SAFETY: as above.
-            unsafe { columns.write(c * stride + i, at[c] + step) };
-        }
-        // SAFETY: as above.
-        unsafe {
-            sums.write(i, total);
-            sums.write(stride + i, squared);
-        }
-        // Written so that a NaN stays.
-        farthest = if squared <= farthest { farthest } else { squared };
-    });
-    // SAFETY: every block of the launch is here, or none was active.
-    unsafe { end_blurring(state, farthest, tolerance, active) };
+    let sizes = [nodes_x, nodes_y, nodes_z];
+    let layout = Layout::new::<D>(slots, keys, sizes);
+    let grid = Grid { nodes, sizes, inverse, low: [low_x, low_y, low_z], layout };
+    // SAFETY: the launch has checked the lengths.
+    unsafe { blur_over::<Machine, _, D>(grid, (columns, sums), (state, active), (n, stride), tolerance) };
 }

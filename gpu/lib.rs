@@ -41,6 +41,9 @@
 //! | `smooth_{1,2,3}_{x,y,z}` | `smooth.rs` | the convolution of a binned field, an axis a pass | planes of nodes |
 //! | `{note,settle,smooth,fill}_blocks` | `blocks.rs` | a binned field in blocks, where most of the box is empty | planes of blocks |
 //! | `climb_{1,2,3}`, `blur_{1,2,3}` | `binned.rs` | mean-shift steps read from a binned field | `nodes x 4`, `d x stride` |
+//! | `spread_{4,5}` | `spread_many.rs` | the same in four and five dimensions | `d x stride`, `nodes x 8` |
+//! | `settle_many`, `smooth_{4,5}`, `fill_many` | `smooth_many.rs` | and its convolution | planes of nodes |
+//! | `climb_{4,5}`, `blur_{4,5}` | `binned_many.rs` | and its steps | `nodes x 8`, `d x stride` |
 //! | `hilbert_keys_{1,2,3,4}`, `cell_keys` | `curve.rs` | keys along a space-filling curve, and of cells of another kind | `d x stride` |
 //! | `count_digits`, `scatter_digits`, `count_up` | `radix.rs` | a stable radix sort of keys and numbers | `n` |
 //! | `flag_points`, `write_points`, `gather_numbers` | `merge.rs` | points in another order, equal ones as one | `d x stride` |
@@ -64,6 +67,7 @@
 pub mod assign;
 pub mod axes;
 pub mod binned;
+pub mod binned_many;
 pub mod bins;
 pub mod biweight;
 #[cfg(any(not(target_arch = "nvptx64"), target_feature = "sm_80"))]
@@ -89,6 +93,7 @@ pub mod idle;
 mod lanes;
 pub mod layout;
 mod local;
+pub mod many;
 pub mod marks;
 pub mod matmul;
 pub mod matmul_blocked;
@@ -103,6 +108,7 @@ pub mod matmul_wgmma;
 pub mod matmul_wgmma_split;
 pub mod merge;
 pub mod moments;
+mod moves;
 pub mod near;
 pub mod neighbours;
 pub mod order;
@@ -151,11 +157,13 @@ pub mod shift_wgmma_deep;
 pub mod shift_wide;
 pub mod slices;
 pub mod smooth;
+pub mod smooth_many;
 pub mod sphere;
 mod spline;
 #[cfg(any(not(target_arch = "nvptx64"), target_feature = "sm_90a"))]
 pub mod split_rows;
 pub mod spread;
+pub mod spread_many;
 mod spread_warp;
 pub mod step;
 pub mod steps;

@@ -99,7 +99,7 @@ unsafe fn add_point<const D: usize>(point: Point<D>, sums: *mut u64, layout: &La
 /// # Safety
 /// `state` has the cells of progress.rs, or the limit is 0.
 #[inline(always)]
-unsafe fn is_over(state: *mut u32, limit: u32) -> bool {
+pub(crate) unsafe fn is_over(state: *mut u32, limit: u32) -> bool {
     // SAFETY: the caller's promise.
     limit > 0 && unsafe { progress::active(state, limit) } == 0
 }

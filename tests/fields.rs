@@ -122,7 +122,7 @@ fn what_a_field_is_not_for_is_refused() {
 fn a_field_that_is_asked_for_where_it_does_not_serve_is_an_error() {
     let fit = |estimator: MeanShift, d: usize| estimator.method(Method::Field).fit(&vec![vec![0.5; d]; 3]);
     for (estimator, d) in [
-        (estimator(), 4),
+        (estimator(), 6),
         (estimator().weight(WeightFunction::Flat), 2),
         (estimator().form(Form::Standard).relaxation(1.5), 2),
         (estimator().bandwidth(Bandwidth::PerPoint(vec![1.0; 3])), 2),

@@ -6,7 +6,8 @@
 //! (tests/cuda_driver/whole_run.rs); where groups are many, `tally_few` is one.
 
 use cuda_std::launch::Kernel;
-use gpu::{axes, binned, cells, components, gaussian, layout, order, retire, scan, shift_few, smooth, spread, tally};
+use gpu::{axes, binned, binned_many, cells, components, gaussian, layout, order, retire, scan, shift_few, smooth};
+use gpu::{smooth_many, spread, spread_many, tally};
 
 use super::builder::MeanShift;
 use super::labels::is_one_scan;
@@ -77,6 +78,9 @@ impl MeanShift {
 
     /// What builds a field of nodes in d dimensions, all of which are stored, moves queries over it, and looks at how accurate it is.
     pub(super) fn kernels_of_field(&self, n: usize, d: usize, marked: bool) -> Vec<&'static Kernel> {
+        if d > 3 {
+            return self.kernels_of_wide_field(d);
+        }
         let few = few(d).filter(|_| n <= shift_few::MOST as usize && !marked);
         let mut kernels: Vec<&'static Kernel> = vec![
             few.unwrap_or(match (d, marked) {
@@ -111,6 +115,21 @@ impl MeanShift {
             _ => vec![&smooth::smooth_3_x::KERNEL, &smooth::smooth_3_y::KERNEL, &smooth::smooth_3_z::KERNEL],
         });
         kernels.extend([&spread::settle::KERNEL, &layout::gather_columns::KERNEL]);
+        kernels
+    }
+
+    /// The same in four and five dimensions, but for the exact steps that it is compared with.
+    fn kernels_of_wide_field(&self, d: usize) -> Vec<&'static Kernel> {
+        let mut kernels: Vec<&'static Kernel> = match d {
+            4 => vec![&spread_many::spread_4::KERNEL, &binned_many::climb_4::KERNEL, &smooth_many::smooth_4::KERNEL],
+            _ => vec![&spread_many::spread_5::KERNEL, &binned_many::climb_5::KERNEL, &smooth_many::smooth_5::KERNEL],
+        };
+        if self.form == Form::Blurring {
+            kernels.push(if d == 4 { &binned_many::blur_4::KERNEL } else { &binned_many::blur_5::KERNEL });
+        }
+        let others =
+            [&smooth_many::settle_many::KERNEL, &smooth_many::fill_many::KERNEL, &layout::gather_columns::KERNEL];
+        kernels.extend(others);
         kernels
     }
 }

@@ -267,8 +267,8 @@ pub enum Method {
     /// than f32 can hold, are passed over, and exponents in the others are products where that is as exact.
     Fused,
     /// A binned field: time and memory grow with n and with the nodes of a grid over the points, not with the
-    /// square of n. For the Gaussian, the 2-norm and d <= 3, to a stated accuracy. Of a grid that is large and
-    /// mostly empty only blocks near points are stored; where even they would be too large, another way after all.
+    /// square of n. For the Gaussian, the 2-norm and d <= 5, to a stated accuracy. Of a grid that is large and
+    /// mostly empty only blocks near points are stored, up to three dimensions; where even they would be too large, another way after all.
     Field,
     /// Pairwise distances, weights and a weighted reduction, for so many points at a time, as one
     /// writes it with matrices. Memory O(batch n). Blurring, 2-norm, without weights of points.

@@ -22,7 +22,7 @@ fn sets(n: usize, d: usize) -> Vec<(&'static str, Vec<f32>)> {
             "a ring",
             each(&|i, c| {
                 let angle = std::f32::consts::TAU * along(i);
-                [4.0 * angle.cos(), 4.0 * angle.sin(), 0.0][c]
+                [4.0 * angle.cos(), 4.0 * angle.sin()].get(c).copied().unwrap_or(0.0)
             }),
         ),
         ("heavy tails", noise.iter().map(|x| x / (1.02 - x.abs())).map(|x| x.clamp(-12.0, 12.0)).collect()),
@@ -93,21 +93,48 @@ fn assert_same(field: &Clustering, exact: &Clustering, what: &str) {
 /// Both forms, with and without weights, one bandwidth or one for each dimension: what all pairs give.
 pub fn field_fits_are_those_of_all_pairs(device: &Device) {
     // The nodes of three dimensions take an interpreter minutes; its kernels are compared in binned.rs.
-    for d in 1..=if is_interpreted(device) { 2 } else { 3 } {
+    for d in 1..=if is_interpreted(device) { 2 } else { 5 } {
         let (points, _) = blobs(device, d);
+        let h = [2.5, 2.5, 2.5, 10.0, 20.0][d - 1];
         let weights: Vec<f64> = (0..points.len()).map(|i| [1.0, 2.5, 0.5][i % 3]).collect();
         for form in [Form::Blurring, Form::Standard] {
             for weighted in [false, true] {
-                let mut exact = MeanShift::new().bandwidth(Bandwidth::Fixed(2.5)).form(form).on(device);
+                let mut exact = MeanShift::new().bandwidth(Bandwidth::Fixed(h)).form(form).on(device);
                 if weighted {
                     exact = exact
                         .sample_weights(weights.clone())
-                        .bandwidth(Bandwidth::PerDimension((0..d).map(|c| 2.5 + 0.25 * c as f64).collect()));
+                        .bandwidth(Bandwidth::PerDimension((0..d).map(|c| h + 0.25 * c as f64).collect()));
                 }
                 let exact = exact.method(Method::Fused);
                 let field = exact.clone().method(Method::Field).accuracy(1e-3);
                 let what = format!("d = {d}, {form:?}, weighted: {weighted}");
                 assert_same(&field.fit(&points).unwrap(), &exact.fit(&points).unwrap(), &what);
+            }
+        }
+    }
+}
+
+/// Steps in four and five dimensions: of so few points the sample that a fit tells the error of has every one.
+pub fn fields_in_many_dimensions(device: &Device) {
+    if is_interpreted(device) {
+        return;
+    }
+    for (d, accuracy, h) in [(4, 1e-3, 4.0), (5, 1e-2, 8.0)] {
+        for (name, rows) in sets(200, d) {
+            let points = Points::from_rows(&rows, d).unwrap();
+            for form in [Form::Blurring, Form::Standard] {
+                let what = format!("{name}, d = {d}, {form:?}");
+                let field = estimator(device, accuracy).bandwidth(Bandwidth::Fixed(h)).form(form).max_iterations(2);
+                let exact = field.clone().method(Method::Fused).fit(&points).unwrap();
+                let found = field.fit(&points).unwrap();
+                assert_eq!(found.path.name, "field", "{what}: {}", found.path.reason);
+                assert!(found.path.sampled_error.unwrap() <= accuracy, "{what}: {:?}", found.path);
+                let [here, there] = [&found, &exact].map(|fit| fit.density(&points).unwrap());
+                for (i, (here, there)) in here.iter().zip(&there).enumerate() {
+                    // The accuracy is that of a step; a density is off by about as much of itself.
+                    let off = (here / there - 1.0).abs();
+                    assert!(off <= 2.0 * accuracy, "{what}: density {i} is {here}, not {there}");
+                }
             }
         }
     }

@@ -58,7 +58,7 @@ impl OnDevice {
 /// The keys of the blocks that places need and a table does not have, none twice; or how many there are, at least,
 /// where these are too many to be stored.
 pub fn missing(device: &Device, grid: &Grid, known: &Table, places: Columns<'_>) -> Result<Result<Vec<u64>, u128>> {
-    let Grid { d, nodes: [x, y, z], low, spacing, .. } = *grid;
+    let Grid { d, nodes: [x, y, z, ..], low, spacing, .. } = *grid;
     let (n, stride, inverse, low) = (places.n as u32, places.stride as u32, 1.0 / spacing, low.map(|low| low as f64));
     let room = places.n.min((MOST_NODES / own(d) as u128) as usize);
     let capacity = (2 * room).next_power_of_two().max(32);

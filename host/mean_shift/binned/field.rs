@@ -4,12 +4,14 @@
 use gpu::blocks::held;
 use gpu::progress::HISTORY;
 use gpu::smooth::{smooth_1_x, smooth_2_x, smooth_2_y, smooth_3_x, smooth_3_y, smooth_3_z};
+use gpu::smooth_many::{fill_many, settle_many, smooth_4, smooth_5};
 use gpu::spread::{WORDS, settle, spread_1, spread_2, spread_3};
+use gpu::spread_many::{spread_4, spread_5};
 
 use super::blocks::{Blocks, Table, missing};
-use super::grid::{Grid, MOST_NODES, copies};
+use super::grid::{FEW_DIMENSIONS, Grid, MOST_NODES, copies};
 use super::plan::Plan;
-use super::taps::taps;
+use super::taps::{reversed_taps, taps};
 use crate::error::{Error, Result};
 use crate::executor::{Buffer, Device};
 use crate::mean_shift::labels::Columns;
@@ -22,7 +24,9 @@ pub struct Field {
     pub exponent: i32,
     copies: u32,
     taps: Buffer<f32>,
-    /// [`WORDS`] for each node and copy, in fixed point; zero between two builds, unless the points stay.
+    /// The first node of each axis, in spacings, where kernels take them so: in more than three dimensions.
+    pub low: Buffer<f64>,
+    /// The words of each node and copy, in fixed point; zero between two builds, unless the points stay.
     sums: Buffer<u64>,
     stored: Stored,
     /// Mass and moments of each node, smoothed.
@@ -64,10 +68,15 @@ impl Field {
             grid,
             exponent,
             copies,
-            taps: device.upload(&taps(grid.per_bandwidth, grid.reach as usize))?,
-            sums: device.zeros(copies as usize * grid.count() * WORDS)?,
+            taps: device.upload(&if grid.d > FEW_DIMENSIONS {
+                reversed_taps(grid.per_bandwidth, grid.reach as usize, grid.span() as usize)
+            } else {
+                taps(grid.per_bandwidth, grid.reach as usize)
+            })?,
+            low: device.upload(&grid.low.map(|low| low as f64)[..if grid.d > FEW_DIMENSIONS { grid.d } else { 0 }])?,
+            sums: device.zeros(copies as usize * grid.count() * grid.words())?,
             stored: Stored::All { planes: [plane()?, plane()?], none: Table::new(device, &[])? },
-            nodes: device.zeros(grid.count() * WORDS)?,
+            nodes: device.zeros(grid.count() * grid.words())?,
         })
     }
 
@@ -85,6 +94,7 @@ impl Field {
             exponent,
             copies,
             taps: device.upload(&taps(grid.per_bandwidth, grid.reach as usize))?,
+            low: device.zeros(0)?,
             sums: device.zeros(copies as usize * of_sums * WORDS)?,
             nodes: device.zeros(plan.read.len() * held(grid.d) * WORDS)?,
             stored: Stored::Blocks(Box::new(Blocks::new(device, plan)?)),
@@ -176,7 +186,7 @@ impl Field {
     /// The sums, of all copies together.
     pub fn totals(&self, device: &Device) -> Result<Vec<u64>> {
         let all = device.download(&self.sums)?;
-        let mut copies = all.chunks(self.grid.count() * WORDS);
+        let mut copies = all.chunks(self.grid.count() * self.grid.words());
         let mut totals = copies.next().unwrap_or_default().to_vec();
         for copy in copies {
             for (total, word) in totals.iter_mut().zip(copy) {
@@ -204,9 +214,10 @@ impl Field {
         factors: &Buffer<f32>,
         (state, limit): OfRun<'_>,
     ) -> Result<()> {
-        let Grid { d, nodes: [x, y, z], low, spacing, .. } = self.grid;
+        let Grid { d, nodes: [x, y, z, u, v], low, spacing, .. } = self.grid;
         let (n, stride) = (points.n as u32, points.stride as u32);
         let (inverse, low) = (1.0 / spacing, low.map(|low| low as f64));
+        let lows = &self.low;
         let (columns, copies) = (points.values, self.copies);
         let Table { slots, keys } = match &self.stored {
             Stored::All { none, .. } => none,
@@ -222,10 +233,19 @@ impl Field {
                 )
             };
         }
+        macro_rules! spread_many {
+            ($kernel:ident) => {
+                $kernel::launch(
+                    columns, factors, lows, sums, state, limit, n, stride, copies, x, y, z, u, v, inverse, scale,
+                )
+            };
+        }
         device.launch(match d {
             1 => spread!(spread_1),
             2 => spread!(spread_2),
-            _ => spread!(spread_3),
+            3 => spread!(spread_3),
+            4 => spread_many!(spread_4),
+            _ => spread_many!(spread_5),
         })
     }
 
@@ -239,26 +259,31 @@ impl Field {
                 return blocks.smooth(device, sums, (&self.taps, grid.reach), &mut self.nodes, kept, (state, limit));
             }
         };
-        let ([x, y, z], rows) = (grid.nodes, grid.rows());
-        let (row, lead, plane, reach) = (grid.row(), grid.lead(), grid.plane() as u32, grid.reach);
         let unit = 2_f32.powi(-self.exponent);
         let (sums, copies, kept) = (&mut self.sums, self.copies, u32::from(kept));
-        device.launch(settle::launch(
-            sums,
-            even,
-            state,
-            limit,
-            copies,
-            kept,
-            grid.d as u32,
-            x,
-            rows,
-            row,
-            lead,
-            plane,
-            unit,
-        ))?;
         let (taps, nodes) = (&self.taps, &mut self.nodes);
+        let ([x, y, z, ..], rows, d) = (grid.nodes, grid.rows(), grid.d as u32);
+        let (plane, reach) = (grid.plane() as u32, grid.reach);
+        if grid.d > FEW_DIMENSIONS {
+            let (count, span) = (grid.count() as u32, grid.span());
+            device.launch(settle_many::launch(sums, even, state, limit, copies, kept, d, count, plane, unit))?;
+            let (mut from, mut to, mut below) = (even, odd, 1);
+            for (axis, len) in (0..d).zip(grid.nodes) {
+                macro_rules! smooth {
+                    ($kernel:ident) => {
+                        $kernel::launch(
+                            &*from, taps, &mut *to, state, limit, reach, span, axis, below, len, count, plane,
+                        )
+                    };
+                }
+                device.launch(if d == 4 { smooth!(smooth_4) } else { smooth!(smooth_5) })?;
+                std::mem::swap(&mut from, &mut to);
+                below *= len;
+            }
+            return device.launch(fill_many::launch(&*from, nodes, state, limit, d, count, plane));
+        }
+        let (row, lead) = (grid.row(), grid.lead());
+        device.launch(settle::launch(sums, even, state, limit, copies, kept, d, x, rows, row, lead, plane, unit))?;
         macro_rules! smooth {
             ($kernel:ident, $from:expr, $to:expr) => {
                 device.launch($kernel::launch(

@@ -9,7 +9,7 @@ use std::io::{Read, Write};
 use gpu::spread::WORDS;
 use sha2::{Digest, Sha256};
 
-use super::grid::{Grid, MOST_DIMENSIONS, MOST_NODES};
+use super::grid::{FEW_DIMENSIONS, Grid, MOST_DIMENSIONS, MOST_NODES};
 use super::value::DensityField;
 use crate::error::{Error, Result};
 use crate::mean_shift::{Bandwidth, MeanShift};
@@ -120,7 +120,7 @@ impl MeanShift {
             return Err(unreadable("it was cut or changed: its checksum is not that of its contents"));
         }
         let d = u32::from_le_bytes(rest.take()?) as usize;
-        if !(1..=MOST_DIMENSIONS).contains(&d) {
+        if !(1..=FEW_DIMENSIONS).contains(&d) {
             return Err(unreadable(format!("it has {d} dimensions")));
         }
         let accuracy = rest.f64()?;

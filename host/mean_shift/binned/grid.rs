@@ -3,12 +3,17 @@
 use cuda_std::machine::MachineKind;
 use gpu::blocks::{AXIS_BITS, side};
 use gpu::layout::STRIDE;
+use gpu::many::MANY_WORDS;
+use gpu::smooth_many::BEHIND;
 use gpu::spread::WORDS;
 
 use crate::mean_shift::near::reach;
 
 /// The most dimensions of a field.
-pub const MOST_DIMENSIONS: usize = 3;
+pub const MOST_DIMENSIONS: usize = 5;
+
+/// The most dimensions of a field that is stored in blocks, or that points are added to in parts: beyond, nodes have other words.
+pub const FEW_DIMENSIONS: usize = 3;
 
 /// The most nodes: their numbers, times the words of each, are counted in 32 bits on a GPU.
 pub const MOST_NODES: u128 = 1 << 28;
@@ -16,7 +21,7 @@ pub const MOST_NODES: u128 = 1 << 28;
 /// A regular grid over scaled coordinates, whose nodes are at whole multiples of the spacing.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Grid {
-    /// Dimensions, 1 to 3.
+    /// Dimensions, 1 to 5.
     pub d: usize,
     /// Nodes a bandwidth.
     pub per_bandwidth: f64,
@@ -35,7 +40,7 @@ impl Grid {
     /// `scale`; or how many nodes it would have, where these are too many.
     pub fn over(extents: &[(f64, f64)], scale: f64, per_bandwidth: f64, rule: (f64, f64)) -> Result<Self, u128> {
         let (grid, count) = Self::however_large(extents, scale, per_bandwidth, rule);
-        if count > MOST_NODES { Err(count) } else { Ok(grid) }
+        if count > grid.most_nodes() { Err(count) } else { Ok(grid) }
     }
 
     /// [`over`](Self::over), of any number of nodes, which comes with it.
@@ -55,6 +60,16 @@ impl Grid {
         }
         let reach = (reach(points, accuracy) * per_bandwidth).ceil() as u32 + 2;
         (Self { d: extents.len(), per_bandwidth, spacing, low, nodes, reach }, count)
+    }
+
+    /// Words of a node.
+    pub fn words(&self) -> usize {
+        if self.d > FEW_DIMENSIONS { MANY_WORDS } else { WORDS }
+    }
+
+    /// The most nodes of such a grid.
+    pub fn most_nodes(&self) -> u128 {
+        MOST_NODES * WORDS as u128 / self.words() as u128
     }
 
     /// Whether blocks of this grid have keys. Points extend over 2^21 bandwidths at most, with 16 nodes each: in 2 dimensions
@@ -82,7 +97,7 @@ impl Grid {
             count = count.saturating_mul((last - first + 1) as u128);
             (grid.low[c], grid.nodes[c]) = (first, (last - first + 1) as u32);
         }
-        if count > MOST_NODES { Err(count) } else { Ok(grid) }
+        if count > self.most_nodes() { Err(count) } else { Ok(grid) }
     }
 
     /// The grid over both; or how many nodes it would have.
@@ -126,7 +141,14 @@ impl Grid {
 
     /// Rows of nodes along the first axis.
     pub fn rows(&self) -> u32 {
-        self.nodes[1] * self.nodes[2]
+        self.nodes[1..].iter().product()
+    }
+
+    /// How far from their middle the taps go, in nodes: to where the kernel ends; beyond three dimensions to where nodes end, and
+    /// a thread's lanes, as kernels look at zeros there.
+    pub fn span(&self) -> u32 {
+        let longest = self.nodes.iter().max().expect("there are axes");
+        if self.d > FEW_DIMENSIONS { longest + BEHIND as u32 } else { self.reach }
     }
 
     /// Cells of a row of a plane: nodes, and zeros that the kernel reaches behind them.
@@ -141,6 +163,9 @@ impl Grid {
 
     /// Cells of a plane.
     pub fn plane(&self) -> usize {
+        if self.d > FEW_DIMENSIONS {
+            return self.count() + BEHIND;
+        }
         2 * self.lead() as usize + self.row() as usize * self.rows() as usize
     }
 
@@ -152,21 +177,21 @@ impl Grid {
 
     /// Bytes of a field on this grid with so many copies of its sums.
     pub fn bytes(&self, copies: u32) -> u128 {
-        let sums = self.count() as u128 * copies as u128 * (WORDS * 8) as u128;
+        let words = self.count() as u128 * self.words() as u128;
         let planes = 2 * (self.d as u128 + 1) * self.plane() as u128 * 4;
-        sums + planes + self.count() as u128 * 16 + 8 * (2 * self.reach as u128 + 1)
+        words * (8 * copies as u128 + 4) + planes + 8 * (2 * self.span() as u128 + 1)
     }
 }
 
 /// [`Grid::copies`] for so many nodes with sums.
 pub fn copies(machine: MachineKind, n: usize, d: usize, nodes: usize) -> u32 {
-    // Nodes whose sums take 64 MiB.
-    const ROOM: usize = (64 << 20) / (WORDS * 8);
+    // Nodes whose sums take 64 MiB; beyond three dimensions, where a point is added to 256 and more, 512.
+    let room = if d > FEW_DIMENSIONS { (512 << 20) / (MANY_WORDS * 8) } else { (64 << 20) / (WORDS * 8) };
     let (worth, most) = match machine {
         MachineKind::Gpu => (n / (64 * nodes), 8),
         _ => ((n << (2 * d)) / (8 * nodes), 64),
     };
-    worth.min(ROOM / nodes).clamp(1, most) as u32
+    worth.min(room / nodes).clamp(1, most) as u32
 }
 
 #[cfg(test)]
@@ -176,7 +201,7 @@ mod tests {
     #[test]
     fn a_grid_covers_its_extents() {
         let grid = Grid::over(&[(-1.0, 1.0), (3.0, 3.0)], 0.5, 2.0, (10.0, 1e-3)).unwrap();
-        assert_eq!((grid.spacing, grid.low, grid.nodes), (0.25, [-5, 11, 0], [13, 5, 1]));
+        assert_eq!((grid.spacing, grid.low, grid.nodes), (0.25, [-5, 11, 0, 0, 0], [13, 5, 1, 1, 1]));
         assert!(grid.row() >= grid.nodes[0] + grid.reach && grid.lead() >= grid.reach + 32);
         assert_eq!(grid.count(), 65);
     }

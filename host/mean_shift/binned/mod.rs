@@ -1,4 +1,4 @@
-//! Mean shift in time that grows with n and not with its square: a binned field, for d = 1, 2, 3.
+//! Mean shift in time that grows with n and not with its square: a binned field, for d = 1 to 5.
 //!
 //! Points are spread onto the nodes of a grid (gpu/spread.rs), which are convolved with the Gaussian, an axis at a
 //! time (gpu/smooth.rs); then a step of a query is read from a few nodes (gpu/binned.rs). In the
@@ -27,6 +27,8 @@ mod verify;
 #[cfg(test)]
 mod tests;
 
+use cuda_std::machine::MachineKind;
+
 use super::builder::MeanShift;
 use super::iterate::{Ends, Field as Exact, Queries, Watch};
 use super::labels::extents;
@@ -42,7 +44,7 @@ pub use value::DensityField;
 use blocks::{Table, missing};
 use field::{Field, exponent, no_run};
 use gpu::blocks::held;
-use grid::{Grid, MOST_DIMENSIONS, MOST_NODES};
+use grid::{FEW_DIMENSIONS, Grid, MOST_DIMENSIONS, MOST_NODES};
 use plan::Plan;
 
 /// Nodes from which it is worth a look whether most of the box is empty.
@@ -54,8 +56,17 @@ const IN_BLOCKS: f64 = 4.0;
 /// Operations of nodes that take as long as a pair.
 const OF_PAIR: f64 = 2.0;
 
+/// Operations that take as long as to bring a node of more than three dimensions, its sums and its planes through memory.
+const OF_MEMORY: f64 = 1500.0;
+
+/// Operations of nodes that take as long as to add a point to one of the 4^d nodes about it, and to read a step from one; on a GPU, by
+/// its atomics' rate, and on a processor. Up to three dimensions these are few beside what else there is to do for a point.
+const OF_TAP: [[f64; 2]; 2] = [[750.0, 50.0], [30.0, 10.0]];
+
 /// Iterations in which queries of the standard form come to rest: they look at the same field in all of them.
-const OF_REST: f64 = 15.0;
+/// Beyond three dimensions, where a field of many nodes takes all memory, as many as tiles take the time of, which leave out those at
+/// rest.
+const OF_REST: [f64; 2] = [15.0, 5.0];
 
 /// A field that serves for the accuracy, and what is known of its error.
 #[derive(Debug)]
@@ -75,7 +86,7 @@ pub type Why = String;
 /// Whether a field can give what the options ask for, wherever the points are; else why not.
 pub fn applies(options: &MeanShift, d: usize) -> Result<(), &'static str> {
     if d > MOST_DIMENSIONS {
-        return Err("a binned field has at most 3 dimensions");
+        return Err("a binned field has at most 5 dimensions");
     }
     if options.weight != WeightFunction::Gaussian {
         return Err("a binned field needs the Gaussian, the one weight that is a product over dimensions and smooth");
@@ -92,10 +103,17 @@ pub fn applies(options: &MeanShift, d: usize) -> Result<(), &'static str> {
     Ok(())
 }
 
+/// About how many operations it takes to add n points and to read the steps of m queries, `times` for each build.
+fn of_points(machine: MachineKind, d: usize, (n, m): (f64, f64), times: f64) -> f64 {
+    let [add, read] = OF_TAP[usize::from(machine != MachineKind::Gpu)];
+    if d > FEW_DIMENSIONS { 4_f64.powi(d as i32) * (add * n + read * m * times) } else { 0.0 }
+}
+
 /// About how many operations the nodes take for each build.
 fn operations(grid: &Grid) -> f64 {
-    let taps = f64::from(2 * grid.reach + 1);
-    grid.count() as f64 * taps * (grid.d * (grid.d + 2)) as f64
+    let taps = |&nodes: &u32| f64::from((2 * grid.reach + 1).min(nodes));
+    let of_memory = if grid.d > FEW_DIMENSIONS { OF_MEMORY } else { 0.0 };
+    grid.count() as f64 * (grid.nodes[..grid.d].iter().map(taps).sum::<f64>() * (grid.d + 2) as f64 + of_memory)
 }
 
 impl MeanShift {
@@ -165,21 +183,25 @@ impl MeanShift {
         queries: &Queries,
         (grid, nodes): (Grid, u128),
     ) -> Result<Result<Option<Plan>, Why>> {
-        let (rival, its_name) = self.rival(&prepared.field, queries, operations(&grid))?;
+        // In the blurring form a field is built for each iteration.
+        let times = if self.form == Form::Blurring { 1.0 } else { OF_REST[usize::from(grid.d > FEW_DIMENSIONS)] };
+        let counts = (f64::from(prepared.field.n), f64::from(queries.m));
+        let of_grid = operations(&grid) + of_points(device.machine(), grid.d, counts, times);
+        let (rival, its_name) = self.rival(&prepared.field, queries, of_grid, times)?;
         let room = device.available()? as u128 / 2;
-        let whole = if nodes > MOST_NODES {
+        let whole = if nodes > grid.most_nodes() {
             let nodes = nodes as f64;
             Err(format!(
                 "the bandwidth is small against the extent of the points: a field would have {nodes:.2e} nodes"
             ))
         } else if grid.bytes(1) > room {
             Err(format!("a field's {nodes} nodes do not fit the memory"))
-        } else if operations(&grid) > rival {
+        } else if of_grid > rival {
             Err(format!("a field's {nodes} nodes take longer than {its_name}"))
         } else {
             Ok(None)
         };
-        if grid.d == 1 || nodes < LARGE || !grid.has_keys() {
+        if grid.d == 1 || grid.d > FEW_DIMENSIONS || nodes < LARGE || !grid.has_keys() {
             return Ok(whole);
         }
         let blocks_of = |places| -> Result<Option<Vec<u64>>> {
@@ -217,7 +239,7 @@ impl MeanShift {
 
     /// The operations of what a field stands against, and what that is: all pairs, or those that are left where far boxes are left
     /// out, which takes a sample; so it is drawn only where the field's operations are many times as many.
-    fn rival(&self, field: &Exact, queries: &Queries, operations: f64) -> Result<(f64, &'static str)> {
+    fn rival(&self, field: &Exact, queries: &Queries, operations: f64, times: f64) -> Result<(f64, &'static str)> {
         if self.method != Method::Auto {
             return Ok((f64::INFINITY, "nothing"));
         }
@@ -228,8 +250,6 @@ impl MeanShift {
                 (pairs, name) = (kept, "the pairs within reach");
             }
         }
-        // In the blurring form a field is built for each iteration.
-        let times = if self.form == Form::Blurring { 1.0 } else { OF_REST };
         Ok((OF_PAIR * times * pairs, name))
     }
 

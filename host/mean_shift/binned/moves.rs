@@ -1,6 +1,7 @@
 //! Iterations over a binned field.
 
 use gpu::binned::{blur_1, blur_2, blur_3, climb_1, climb_2, climb_3};
+use gpu::binned_many::{blur_4, blur_5, climb_4, climb_5};
 use gpu::retire::begin;
 
 use super::blocks::Table;
@@ -26,7 +27,7 @@ impl Field {
         state: &mut Buffer<u32>,
         (rounds, limit, tolerance): (u32, u32, f32),
     ) -> Result<()> {
-        let Grid { d, nodes: [x, y, z], low, spacing, .. } = self.grid;
+        let Grid { d, nodes: [x, y, z, u, v], low, spacing, .. } = self.grid;
         let (inverse, low) = (1.0 / spacing, low.map(|low| low as f64));
         let (nodes, Queries { columns, m, stride, .. }) = (&self.nodes, queries);
         let Table { slots, keys } = self.read();
@@ -39,10 +40,20 @@ impl Field {
                 )
             };
         }
+        let lows = &self.low;
+        macro_rules! climb_many {
+            ($kernel:ident) => {
+                $kernel::launch(
+                    nodes, lows, columns, details, state, m, stride, rounds, limit, tolerance, x, y, z, u, v, inverse,
+                )
+            };
+        }
         device.launch(match d {
             1 => climb!(climb_1),
             2 => climb!(climb_2),
-            _ => climb!(climb_3),
+            3 => climb!(climb_3),
+            4 => climb_many!(climb_4),
+            _ => climb_many!(climb_5),
         })
     }
 
@@ -122,7 +133,7 @@ impl Field {
         (state, limit): (&mut Buffer<u32>, u32),
         tolerance: f32,
     ) -> Result<()> {
-        let Grid { d, nodes: [x, y, z], low, spacing, .. } = self.grid;
+        let Grid { d, nodes: [x, y, z, u, v], low, spacing, .. } = self.grid;
         let (inverse, low) = (1.0 / spacing, low.map(|low| low as f64));
         let (nodes, Queries { columns, m, stride, .. }) = (&self.nodes, points);
         let Table { slots, keys } = self.read();
@@ -135,10 +146,18 @@ impl Field {
                 )
             };
         }
+        let lows = &self.low;
+        macro_rules! blur_many {
+            ($kernel:ident) => {
+                $kernel::launch(nodes, lows, columns, sums, state, m, stride, limit, tolerance, x, y, z, u, v, inverse)
+            };
+        }
         device.launch(match d {
             1 => blur!(blur_1),
             2 => blur!(blur_2),
-            _ => blur!(blur_3),
+            3 => blur!(blur_3),
+            4 => blur_many!(blur_4),
+            _ => blur_many!(blur_5),
         })
     }
 }

@@ -34,6 +34,16 @@ pub fn taps(c: f64, reach: usize) -> Vec<f32> {
     places().map(k).chain(moments).map(|tap| tap as f32).collect()
 }
 
+/// The same as smooth_many.rs takes them: of -t, for t from -span to span, with zeros beyond the reach.
+pub fn reversed_taps(c: f64, reach: usize, span: usize) -> Vec<f32> {
+    let (taps, reach) = (taps(c, reach.min(span)), reach.min(span));
+    let mut reversed = vec![0.0; 2 * (2 * span + 1)];
+    for (from, to) in taps.chunks(2 * reach + 1).zip(reversed.chunks_mut(2 * span + 1)) {
+        to[span - reach..=span + reach].iter_mut().zip(from.iter().rev()).for_each(|(to, tap)| *to = *tap);
+    }
+    reversed
+}
+
 /// The error of a step, in bandwidths, that is to be expected at most, with c nodes a bandwidth.
 ///
 /// An image changes a weight w(u) by 2 (2 pi c)^-4 of its fourth derivative at most, in each of d axes, when points are

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use super::field::{Field, no_run};
-use super::grid::{Grid, MOST_DIMENSIONS};
+use super::grid::{FEW_DIMENSIONS, Grid, MOST_DIMENSIONS};
 use super::modes::{FieldMode, FieldModes};
 use super::taps;
 use crate::error::{Error, Result};
@@ -107,6 +107,9 @@ impl MeanShift {
         self.check()?;
         let what = "a binned field here";
         binned::applies(self, dimensions).map_err(|why| Error::Conflict { what, why })?;
+        if dimensions > FEW_DIMENSIONS {
+            return Err(Error::Conflict { what, why: "of points that come in parts it has at most 3 dimensions" });
+        }
         if self.accuracy == 0.0 {
             return Err(Error::Conflict { what, why: "it is approximate; give an accuracy" });
         }

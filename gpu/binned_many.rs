@@ -1,0 +1,241 @@
+//! Mean-shift steps read from a binned field in four and five dimensions: binned.rs, over nodes of eight words (many.rs).
+//!
+//! A processor takes four nodes along x at a time, all words of each: what mass moves words by, over the other axes, is added to them
+//! before they are weighted, so that a row of 32 floats takes two fma a float. A GPU's thread takes node after node.
+//!
+//! Operations for a query and step, d = 4: 64 rows of 32 floats, 2 fma each; d = 5: 256 rows.
+
+use cuda_std::prelude::*;
+
+use crate::lanes::{self, unrolled};
+use crate::many::{Axes, MANY_WORDS, MOST, ROW, rows, tap};
+use crate::moves::{Field, blur_over, climb_over};
+use crate::progress;
+use crate::spline::{TAPS, offsets, pick, weights};
+
+/// A field all of whose nodes are stored.
+#[derive(Clone, Copy)]
+struct Grid<'a, const D: usize> {
+    nodes: &'a [f32],
+    axes: Axes<'a, D>,
+}
+
+impl<const D: usize> Field<D> for Grid<'_, D> {
+    #[inline(always)]
+    fn axis(&self, c: usize) -> (u32, f64) {
+        (self.axes.nodes[c], self.axes.low[c])
+    }
+
+    #[inline(always)]
+    fn inverse(&self) -> f64 {
+        self.axes.inverse
+    }
+
+    #[inline(always)]
+    fn index(&self, first: [u32; D]) -> Option<usize> {
+        Some(self.axes.index(first))
+    }
+
+    #[inline(always)]
+    fn read<M: Machine>(&self, base: usize, s: [f32; D]) -> (f32, [f32; D]) {
+        let (mut along, mut from) = ([[0.0; TAPS]; D], [[0.0; TAPS]; D]);
+        for c in 0..D {
+            along[c] = weights::<M>(s[c]);
+            from[c] = offsets(s[c]);
+        }
+        // SAFETY: `locate` gives nodes of the grid with three more behind them; the launch has checked that the field has them
+        // all. A node has 32 bytes, and a GPU's field begins at a multiple of them.
+        let (total, mut numerator) = unsafe {
+            if M::LANES > 4 {
+                read_rows::<M, D>(self.nodes, &self.axes, base, &along, &from)
+            } else {
+                read_nodes::<M, D>(self.nodes, &self.axes, base, &along, &from)
+            }
+        };
+        for c in 0..D {
+            // As in shift.rs.
+            numerator[c] = M::divide(numerator[c], if total <= 0.0 { f32::INFINITY } else { total });
+        }
+        (total, numerator)
+    }
+}
+
+/// The sums of weights and of weighted steps, a row of nodes at a time.
+///
+/// # Safety
+/// The nodes about `base` may be read.
+#[inline(always)]
+unsafe fn read_rows<M: Machine, const D: usize>(
+    nodes: &[f32],
+    axes: &Axes<'_, D>,
+    base: usize,
+    along: &[[f32; TAPS]; D],
+    from: &[[f32; TAPS]; D],
+) -> (f32, [f32; D]) {
+    // How far the row's nodes are, in the words of the moments.
+    let mut far = [0.0; ROW];
+    for x in 0..TAPS {
+        far[MANY_WORDS * x + 1] = from[0][x];
+    }
+    let mut sums = [0.0; ROW];
+    for row in 0..rows(D) {
+        let mut weight = 1.0;
+        for c in 1..D {
+            weight *= along[c][tap(row, c)];
+            for x in 0..TAPS {
+                far[MANY_WORDS * x + 1 + c] = from[c][tap(row, c)];
+            }
+        }
+        let node = base + axes.row(row);
+        // SAFETY: the caller's promise.
+        let words = unsafe { nodes.as_ptr().add(node * MANY_WORDS).cast::<[f32; ROW]>().read() };
+        for k in 0..ROW {
+            let mass = words[k & !(MANY_WORDS - 1)];
+            sums[k] = M::mul_add(weight, M::mul_add(far[k], mass, words[k]), sums[k]);
+        }
+    }
+    let (mut total, mut numerator) = (0.0, [0.0; D]);
+    for x in 0..TAPS {
+        total = M::mul_add(along[0][x], sums[MANY_WORDS * x], total);
+        for c in 0..D {
+            numerator[c] = M::mul_add(along[0][x], sums[MANY_WORDS * x + 1 + c], numerator[c]);
+        }
+    }
+    (total, numerator)
+}
+
+/// The same, a node at a time.
+///
+/// # Safety
+/// As [`read_rows`]; the nodes begin at a multiple of 16 bytes.
+#[inline(always)]
+unsafe fn read_nodes<M: Machine, const D: usize>(
+    nodes: &[f32],
+    axes: &Axes<'_, D>,
+    base: usize,
+    along: &[[f32; TAPS]; D],
+    from: &[[f32; TAPS]; D],
+) -> (f32, [f32; D]) {
+    let (mut total, mut numerator) = (0.0, [0.0; D]);
+    for row in 0..rows(D) {
+        let (mut weight, mut far) = (1.0, [0.0; D]);
+        unrolled!(c in 0..MOST, {
+            if c > 0 && c < D {
+                weight *= pick(along[c], tap(row, c));
+                far[c] = pick(from[c], tap(row, c));
+            }
+        });
+        let node = base + axes.row(row);
+        unrolled!(x in 0..TAPS, {
+            // SAFETY: the caller's promise.
+            let (low, high): ([f32; 4], [f32; 4]) = unsafe {
+                let words = nodes.as_ptr().add((node + x) * MANY_WORDS);
+                (lanes::load_whole::<M, 4>(words), lanes::load_whole::<M, 4>(words.add(4)))
+            };
+            let weight = weight * along[0][x];
+            far[0] = from[0][x];
+            total = M::mul_add(weight, low[0], total);
+            unrolled!(c in 0..MOST, {
+                if c < D {
+                    let moment = if c < 3 { low[1 + c] } else { high[c - 3] };
+                    numerator[c] = M::mul_add(weight, M::mul_add(far[c], low[0], moment), numerator[c]);
+                }
+            });
+        });
+    }
+    (total, numerator)
+}
+
+/// Moves queries over a field until each rests, as `climb` does in fewer dimensions.   One thread LANES queries.
+#[kernel(
+    instances(climb_4<4>, climb_5<5>),
+    rolled,
+    threads = 32..=1024,
+    grid = m.div_ceil(block.x * Machine::LANES),
+    require(
+        nodes.len() >= nodes_x * nodes_y * nodes_z * nodes_u * nodes_v * MANY_WORDS,
+        low.len() >= D,
+        queries.len() >= stride * (D - 1) + m,
+        stride >= m,
+        details.len() >= 3 * stride,
+        state.len() >= progress::HISTORY + limit,
+        nodes_x >= 4,
+        nodes_y >= 4,
+        nodes_z >= 4,
+        nodes_u >= 4,
+        nodes_v >= if D > 4 { 4 } else { 1 },
+    ),
+)]
+#[allow(clippy::too_many_arguments)]
+pub unsafe fn climb_many<const D: usize>(
+    nodes: &[f32],
+    low: &[f64],
+    queries: DisjointMut<f32>,
+    details: DisjointMut<f32>,
+    state: *mut u32,
+    m: u32,
+    stride: u32,
+    rounds: u32,
+    limit: u32,
+    tolerance: f32,
+    nodes_x: u32,
+    nodes_y: u32,
+    nodes_z: u32,
+    nodes_u: u32,
+    nodes_v: u32,
+    inverse: f64,
+) {
+    let axes = Axes::new([nodes_x, nodes_y, nodes_z, nodes_u, nodes_v], inverse, low);
+    let grid = Grid::<D> { nodes, axes };
+    // SAFETY: the launch has checked the lengths.
+    unsafe { climb_over::<Machine, _, D>(grid, (queries, details), state, (m, stride), (rounds, limit, tolerance)) };
+}
+
+/// One iteration of the blurring form, as `blur` makes it in fewer dimensions.   One thread LANES points.
+#[kernel(
+    instances(blur_4<4>, blur_5<5>),
+    rolled,
+    threads = 32..=1024,
+    grid = n.div_ceil(block.x * Machine::LANES),
+    require(
+        nodes.len() >= nodes_x * nodes_y * nodes_z * nodes_u * nodes_v * MANY_WORDS,
+        low.len() >= D,
+        columns.len() >= stride * (D - 1) + n,
+        stride >= n,
+        sums.len() >= 2 * stride,
+        state.len() >= progress::HISTORY + limit,
+        nodes_x >= 4,
+        nodes_y >= 4,
+        nodes_z >= 4,
+        nodes_u >= 4,
+        nodes_v >= if D > 4 { 4 } else { 1 },
+    ),
+)]
+#[allow(clippy::too_many_arguments)]
+pub unsafe fn blur_many<const D: usize>(
+    nodes: &[f32],
+    low: &[f64],
+    columns: DisjointMut<f32>,
+    sums: DisjointMut<f32>,
+    state: *mut u32,
+    n: u32,
+    stride: u32,
+    limit: u32,
+    tolerance: f32,
+    nodes_x: u32,
+    nodes_y: u32,
+    nodes_z: u32,
+    nodes_u: u32,
+    nodes_v: u32,
+    inverse: f64,
+) {
+    // SAFETY: the launch has checked the length of `state`; launches follow one another.
+    let active = unsafe { progress::active(state, limit) };
+    if active == 0 {
+        return;
+    }
+    let axes = Axes::new([nodes_x, nodes_y, nodes_z, nodes_u, nodes_v], inverse, low);
+    let grid = Grid::<D> { nodes, axes };
+    // SAFETY: the launch has checked the lengths.
+    unsafe { blur_over::<Machine, _, D>(grid, (columns, sums), (state, active), (n, stride), tolerance) };
+}

@@ -1,0 +1,202 @@
+//! Points onto the nodes of a grid in four and five dimensions: spread.rs, with its sums, its fixed point and its promises, over
+//! nodes of eight words (many.rs).
+//!
+//! A processor adds a node's eight words at a time. On a GPU the warp takes the points of one first node after the other, as in
+//! spread_warp.rs; a row of four nodes is just its lanes:
+//!
+//! ```text
+//! lane = word + 8 x
+//! for each first node among the lanes' points, and each of the 4^(D-1) rows of nodes about it:
+//!     for each point that has it:  sum += round(v B S) or round(v B (g - x)_word S)
+//!     cell(node, word) += sum      32 neighbouring cells
+//! ```
+//!
+//! Operations for a point, d = 4: 256 nodes with a product, a conversion and an addition of 64 bits for each of eight words; d = 5: 1024.
+
+use cuda_std::machine::MachineKind;
+use cuda_std::prelude::*;
+use cuda_std::{atomic, warp};
+
+use crate::many::{Axes, MANY_WORDS, Place, ROW, rows, tap};
+use crate::progress;
+use crate::spline::{TAPS, offsets};
+use crate::spread::{is_over, rounded};
+
+/// Threads of a GPU's block.
+const THREADS: u32 = 128;
+
+/// Adds a point of this factor to a thread's own sums.
+///
+/// # Safety
+/// The nodes that the point touches are within the grid, whose sums begin at `sums`, and nobody else touches them.
+#[inline(always)]
+unsafe fn add_point<const D: usize>(place: &Place<D>, factor: f32, sums: *mut u64, axes: &Axes<'_, D>) {
+    let mut from = [[0.0; TAPS]; D];
+    for c in 0..D {
+        from[c] = offsets(place.behind[c]);
+    }
+    // Of four nodes along x, for each word: the weight, and what a mass of 1 adds, but for the moments of other axes.
+    let (mut along_x, mut unit) = ([0.0; ROW], [0.0; ROW]);
+    for x in 0..TAPS {
+        for word in 0..MANY_WORDS {
+            along_x[MANY_WORDS * x + word] = place.along[0][x];
+        }
+        unit[MANY_WORDS * x] = 1.0;
+        unit[MANY_WORDS * x + 1] = -from[0][x];
+    }
+    for row in 0..rows(D) {
+        let mut weight = factor;
+        for c in 1..D {
+            weight *= place.along[c][tap(row, c)];
+            for x in 0..TAPS {
+                unit[MANY_WORDS * x + 1 + c] = -from[c][tap(row, c)];
+            }
+        }
+        // SAFETY: the caller's promise.
+        unsafe {
+            let cells = sums.add((place.node + axes.row(row)) * MANY_WORDS).cast::<[u64; ROW]>();
+            let mut words = cells.read();
+            for k in 0..ROW {
+                words[k] = words[k].wrapping_add(rounded(weight * along_x[k] * unit[k]));
+            }
+            cells.write(words);
+        }
+    }
+}
+
+/// Words of a point in shared memory: its factor, how far behind its second node it is along each axis, and each axis' weights. Odd,
+/// so that lanes do not meet in a bank.
+const fn words(d: usize) -> usize {
+    (1 + d + TAPS * d) | 1
+}
+
+/// Adds the points, with their factors, of the lanes that have one.
+///
+/// # Safety
+/// The whole warp comes here. `room` is the warp's, 32 times [`words`] of shared memory, which nobody else touches. The nodes
+/// that the points touch are within the grid, whose sums begin at `sums` and are touched atomically only; there are fewer than
+/// 2^32 of them.
+#[inline(always)]
+unsafe fn add_points<const D: usize>(
+    point: Option<(Place<D>, f32)>,
+    room: *mut f32,
+    sums: *mut u64,
+    axes: &Axes<'_, D>,
+) {
+    let lane = warp::lane_id() as usize;
+    let node = point.map_or(u32::MAX, |(place, _)| place.node as u32);
+    if let Some((place, factor)) = point {
+        // SAFETY: each lane has its words of the room.
+        unsafe {
+            let own = room.add(lane * words(D));
+            own.write(factor);
+            for c in 0..D {
+                own.add(1 + c).write(place.behind[c]);
+                for k in 0..TAPS {
+                    own.add(1 + D + TAPS * c + k).write(place.along[c][k]);
+                }
+            }
+        }
+    }
+    let (word, x) = (lane % MANY_WORDS, lane / MANY_WORDS);
+    // SAFETY: the caller's promises. All lanes take the same turns: `left` and `same` are the same in all of them.
+    unsafe {
+        warp::sync_warp(warp::ALL);
+        let mut left = warp::warp_vote_ballot(warp::ALL, point.is_some());
+        while left != 0 {
+            let first = warp::warp_shuffle_idx(warp::ALL, node, left.trailing_zeros(), warp::WARP_SIZE);
+            let same = warp::warp_vote_ballot(warp::ALL, node == first) & left;
+            left &= !same;
+            for row in 0..rows(D) {
+                let own_tap = if word < 2 || word > D { x } else { tap(row, word - 1) };
+                let (mut total, mut members) = (0_u64, same);
+                while members != 0 {
+                    let of = room.add(members.trailing_zeros() as usize * words(D));
+                    members &= members - 1;
+                    let along = of.add(1 + D);
+                    let mut mass = of.read();
+                    for c in 1..D {
+                        mass *= along.add(TAPS * c + tap(row, c)).read();
+                    }
+                    mass *= along.add(x).read();
+                    let from = if word > 0 { of.add(word.min(D)).read() - (own_tap as f32 - 1.0) } else { 1.0 };
+                    total = total.wrapping_add(rounded(mass * from));
+                }
+                if word <= D && total != 0 {
+                    atomic::fetch_add(sums.add((first as usize + x + axes.row(row)) * MANY_WORDS + word), total);
+                }
+            }
+        }
+    }
+}
+
+/// Adds points to the sums, as `spread` does in fewer dimensions. `low` has the first node of each axis, in spacings.
+#[kernel(
+    instances(spread_4<4>, spread_5<5>),
+    rolled,
+    block = if Machine::LANES > 4 { 1 } else { THREADS },
+    grid = if Machine::LANES > 4 { copies } else { n.div_ceil(THREADS as usize) },
+    require(
+        columns.len() >= stride * (D - 1) + n,
+        factors.len() == 0 || factors.len() >= n,
+        low.len() >= D,
+        sums.len() >= copies * nodes_x * nodes_y * nodes_z * nodes_u * nodes_v * MANY_WORDS,
+        sums.len() / MANY_WORDS < u32::MAX as usize,
+        state.len() >= progress::HISTORY,
+        copies >= 1,
+        nodes_x >= 4,
+        nodes_y >= 4,
+        nodes_z >= 4,
+        nodes_u >= 4,
+        nodes_v >= if D > 4 { 4 } else { 1 },
+    ),
+)]
+#[allow(clippy::too_many_arguments)]
+pub unsafe fn spread_many<const D: usize>(
+    columns: &[f32],
+    factors: &[f32],
+    low: &[f64],
+    sums: *mut u64,
+    state: *mut u32,
+    limit: u32,
+    n: u32,
+    stride: u32,
+    copies: u32,
+    nodes_x: u32,
+    nodes_y: u32,
+    nodes_z: u32,
+    nodes_u: u32,
+    nodes_v: u32,
+    inverse: f64,
+    scale: f32,
+) {
+    // SAFETY: the launch has checked the length.
+    if unsafe { is_over(state, limit) } {
+        return;
+    }
+    let (n, stride, copies) = (n as usize, stride as usize, copies as usize);
+    let axes = Axes::<D>::new([nodes_x, nodes_y, nodes_z, nodes_u, nodes_v], inverse, low);
+    let all = axes.strides[D - 1] * axes.nodes[D - 1] as usize;
+    let block = thread::block_idx_x() as usize;
+    // SAFETY: the copy lies within the sums, whose length the launch has checked.
+    let sums = unsafe { sums.add(block % copies * all * MANY_WORDS) };
+    let point = |i: usize| {
+        let factor = scale * if factors.is_empty() { 1.0 } else { factors[i] };
+        (axes.place::<Machine>(columns, stride, i), factor)
+    };
+    if Machine::KIND != MachineKind::Gpu {
+        for i in block * n / copies..(block + 1) * n / copies {
+            let (place, factor) = point(i);
+            // SAFETY: a place's nodes are those of the grid; a processor's thread has its copy to itself.
+            unsafe { add_point(&place, factor, sums, &axes) };
+        }
+    } else {
+        let i = thread::index_1d();
+        let room = shared_array![f32; words(D) * THREADS as usize];
+        // SAFETY: as above, but that all add atomically; threads of a block come in whole warps, each with its part of the room.
+        unsafe {
+            let room = room.cast::<f32>().add(thread::thread_idx_x() as usize / 32 * words(D) * 32);
+            add_points((i < n).then(|| point(i)), room, sums, &axes);
+        }
+    }
+}
