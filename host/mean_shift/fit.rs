@@ -20,6 +20,9 @@ use crate::executor::{Counts, Device};
 use crate::points::{Points, ToPoints};
 use crate::product::Instruction;
 
+/// What helps where a bandwidth tells nothing apart.
+const SWEEP: &str = "`modeseek sweep` finds which are stable";
+
 /// What a fit found.
 ///
 /// ```
@@ -240,9 +243,9 @@ impl MeanShift {
         let mut notes = prepared.notes.clone();
         notes.extend(device.shapes().warning().map(str::to_owned));
         if modes.len() == n && n > 1 {
-            notes.push("every point is a cluster of its own: the bandwidth is small".to_owned());
+            notes.push(format!("every point is a cluster of its own: the bandwidth is small; {SWEEP}"));
         } else if modes.len() == 1 && modes[0].size == n && n > 1 && ends.queries.m > 1 {
-            notes.push("all points are one cluster: the bandwidth is large".to_owned());
+            notes.push(format!("all points are one cluster: the bandwidth is large; {SWEEP}"));
         }
         let cancelled = ends.cancelled || assembled.cancelled;
         Ok(Clustering {

@@ -111,7 +111,7 @@ fn too_large_a_bandwidth_makes_one_cluster() {
     for estimator in [fixed(1e6), flat(1e6), flat(1e6).merging(Merging::Densest)] {
         let found = estimator.fit(&points).unwrap();
         assert_eq!((found.modes.len(), found.modes[0].size), (1, 30));
-        noted(&found, &["all points are one cluster: the bandwidth is large"]);
+        noted(&found, &["all points are one cluster: the bandwidth is large; `modeseek sweep`"]);
         for (found, mean) in found.modes[0].position.iter().zip(mean) {
             crate::near(*found, mean, 1e-4);
         }

@@ -3,7 +3,8 @@
 //! Points are spread onto the nodes of a grid (gpu/spread.rs), which are convolved with the Gaussian, an axis at a
 //! time (gpu/smooth.rs); then a step of a query is read from a few nodes (gpu/binned.rs). In the
 //! standard form that field is built once, and in the blurring form for each iteration. Where the box is large and
-//! most of it empty, only blocks of nodes where points and queries are are stored (gpu/blocks.rs).
+//! most of it empty, only blocks of nodes where points and queries are are stored (gpu/blocks.rs). In four and five
+//! dimensions nodes have more words and kernels of their own (gpu/many.rs), and are all stored.
 //!
 //! Spreading and reading are by cubic B-splines, whose smoothing the kernel undoes, rather than by linear weights
 //! with a narrower Gaussian: with c nodes a bandwidth a step's error then goes as c^-4 instead of c^-2,
@@ -59,13 +60,12 @@ const OF_PAIR: f64 = 2.0;
 /// Operations that take as long as to bring a node of more than three dimensions, its sums and its planes through memory.
 const OF_MEMORY: f64 = 1500.0;
 
-/// Operations of nodes that take as long as to add a point to one of the 4^d nodes about it, and to read a step from one; on a GPU, by
-/// its atomics' rate, and on a processor. Up to three dimensions these are few beside what else there is to do for a point.
+/// Operations of nodes that take as long as to add a point to one of the 4^d nodes about it, and to read a step from one: on a GPU, by
+/// the rate of its atomics, and on a processor. Up to three dimensions a point touches few nodes, and that counts for nothing.
 const OF_TAP: [[f64; 2]; 2] = [[750.0, 50.0], [30.0, 10.0]];
 
-/// Iterations in which queries of the standard form come to rest: they look at the same field in all of them.
-/// Beyond three dimensions, where a field of many nodes takes all memory, as many as tiles take the time of, which leave out those at
-/// rest.
+/// Iterations in which queries of the standard form come to rest, over one field; beyond three dimensions, whose nodes take much memory,
+/// those that tiles take the time of, as they leave out queries at rest.
 const OF_REST: [f64; 2] = [15.0, 5.0];
 
 /// A field that serves for the accuracy, and what is known of its error.
