@@ -1,5 +1,7 @@
 //! Where the nodes of a binned field lie.
 
+use std::num::NonZero;
+
 use cuda_std::machine::MachineKind;
 use gpu::blocks::{AXIS_BITS, side};
 use gpu::layout::STRIDE;
@@ -189,9 +191,15 @@ pub fn copies(machine: MachineKind, n: usize, d: usize, nodes: usize) -> u32 {
     let room = if d > FEW_DIMENSIONS { (512 << 20) / (MANY_WORDS * 8) } else { (64 << 20) / (WORDS * 8) };
     let (worth, most) = match machine {
         MachineKind::Gpu => (n / (64 * nodes), 8),
+        _ if d > FEW_DIMENSIONS => ((n << (2 * d)) / (8 * nodes), (2 * processors()).min(64)),
         _ => ((n << (2 * d)) / (8 * nodes), 64),
     };
     worth.min(room / nodes).clamp(1, most) as u32
+}
+
+/// How many threads run at a time. Copies for more would be zeros, and sums of zeros.
+fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZero::get)
 }
 
 #[cfg(test)]

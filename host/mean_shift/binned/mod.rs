@@ -62,7 +62,7 @@ const OF_MEMORY: f64 = 1500.0;
 
 /// Operations of nodes that take as long as to add a point to one of the 4^d nodes about it, and to read a step from one: on a GPU, by
 /// the rate of its atomics, and on a processor. Up to three dimensions a point touches few nodes, and that counts for nothing.
-const OF_TAP: [[f64; 2]; 2] = [[750.0, 50.0], [30.0, 10.0]];
+const OF_TAP: [[f64; 2]; 2] = [[750.0, 50.0], [22.0, 8.0]];
 
 /// Iterations in which queries of the standard form come to rest, over one field; beyond three dimensions, whose nodes take much memory,
 /// those that tiles take the time of, as they leave out queries at rest.
