@@ -22,7 +22,7 @@ use crate::lanes::{self, unrolled};
 use crate::many::{MANY_WORDS, MOST};
 use crate::progress;
 use crate::share::each;
-use crate::spread::is_over;
+use crate::spread::{is_over, take};
 
 /// Cells behind the nodes of a plane, which lanes may read.
 ///
@@ -67,17 +67,8 @@ pub unsafe fn settle_many(
     }
     each::<Machine>(nodes as usize, |node| {
         for word in 0..=d as usize {
-            let mut sum = 0_u64;
-            for copy in 0..copies as usize {
-                let at = (copy * nodes as usize + node) * MANY_WORDS + word;
-                // SAFETY: the node's words are those of an item of this thread.
-                unsafe {
-                    sum = sum.wrapping_add(sums.read(at));
-                    if kept == 0 {
-                        sums.write(at, 0);
-                    }
-                }
-            }
+            // SAFETY: the node's words are those of an item of this thread.
+            let sum = unsafe { take::<MANY_WORDS>(&mut sums, (node, word), (copies, nodes as usize), kept) };
             // SAFETY: as above.
             unsafe { planes.write(word * plane as usize + node, sum as i64 as f32 * unit) };
         }

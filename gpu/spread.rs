@@ -185,6 +185,31 @@ pub unsafe fn spread<const D: usize>(
     }
 }
 
+/// A word of a node, of W words, in all copies of so many nodes together; zero then, unless it is to be `kept`.
+///
+/// # Safety
+/// There are such nodes and copies, and nobody else touches the word.
+#[inline(always)]
+pub(crate) unsafe fn take<const W: usize>(
+    sums: &mut DisjointMut<u64>,
+    (node, word): (usize, usize),
+    (copies, nodes): (u32, usize),
+    kept: u32,
+) -> u64 {
+    let mut sum = 0_u64;
+    for copy in 0..copies as usize {
+        let at = (copy * nodes + node) * W + word;
+        // SAFETY: the caller's promise.
+        unsafe {
+            sum = sum.wrapping_add(sums.read(at));
+            if kept == 0 {
+                sums.write(at, 0);
+            }
+        }
+    }
+    sum
+}
+
 /// The sums as f32, in planes of masses and moments, and zeros in the sums' place unless they are to be `kept`.
 ///
 /// A plane has `lead` cells, then for each row of nodes `row` cells, of which the first `nodes_x` are nodes,
@@ -226,17 +251,8 @@ pub unsafe fn settle(
     let mut settle = |node: usize| {
         let (line, x) = ((node as u32 / nodes_x) as usize, (node as u32 % nodes_x) as usize);
         for word in 0..=d as usize {
-            let mut sum = 0_u64;
-            for copy in 0..copies as usize {
-                let at = (copy * nodes + node) * WORDS + word;
-                // SAFETY: the node's words are those of an item of this thread.
-                unsafe {
-                    sum = sum.wrapping_add(sums.read(at));
-                    if kept == 0 {
-                        sums.write(at, 0);
-                    }
-                }
-            }
+            // SAFETY: the node's words are those of an item of this thread.
+            let sum = unsafe { take::<WORDS>(&mut sums, (node, word), (copies, nodes), kept) };
             let at = word * plane + lead + line * row + x;
             // SAFETY: as above.
             unsafe { planes.write(at, sum as i64 as f32 * unit) };
