@@ -7,6 +7,9 @@ use cuda_std::Machine;
 /// Cuts of a counting pass.
 pub(crate) const CUTS: usize = 3;
 
+/// How far beyond the lower end of an open bracket cuts are, the second after a pass that gained too little.
+const GROWTH: [[f32; CUTS]; 2] = [[2.0, 4.0, 8.0], [4.0, 16.0, 64.0]];
+
 /// What is known of the k-th value of each lane: it lies from `low` to `high`, both bits of floats; less
 /// than k of mass, `under`, lies below `low`, and k or more, `within`, up to `high`.
 #[derive(Clone, Copy)]
@@ -26,10 +29,44 @@ impl<const LANES: usize> Brackets<LANES> {
         Self { low: [0; LANES], high: [most; LANES], under: [0; LANES], within: [total; LANES], slow: [false; LANES] }
     }
 
-    /// Cuts that leave the k-th value between the outer two more often than not. `unit` is points for
-    /// a unit of mass, `n` all points.
+    /// Whether a lane's k-th value is known to lie above some value, and not below which: the upper end is still that of all values.
+    /// A processor's thread then looks at tiles that it could pass over; for a GPU's LLVM would keep lanes in local memory.
     #[inline(always)]
-    pub(crate) fn cuts<M: Machine>(&self, k: u32, unit: f32, n: f32) -> [[f32; LANES]; CUTS] {
+    fn is_open(&self, lane: usize, k: u32, total: u32) -> bool {
+        LANES > 4 && self.under[lane] > 0 && self.within[lane] == total && total > k
+    }
+
+    /// The upper ends, but -1 where they are open.
+    #[inline(always)]
+    pub(crate) fn ends(&self, k: u32, total: u32) -> [f32; LANES] {
+        let mut ends = self.high.map(f32::from_bits);
+        if LANES > 4 {
+            for lane in 0..LANES {
+                ends[lane] = if self.is_open(lane, k, total) { -1.0 } else { ends[lane] };
+            }
+        }
+        ends
+    }
+
+    /// Moves the ends to these, but where they are open.
+    #[inline(always)]
+    pub(crate) fn snap(&mut self, k: u32, total: u32, (low, high): ([f32; LANES], [f32; LANES])) {
+        let before = *self;
+        self.low = low.map(f32::to_bits);
+        self.high = high.map(f32::to_bits);
+        if LANES > 4 {
+            for lane in 0..LANES {
+                let open = before.is_open(lane, k, total);
+                self.low[lane] = if open { before.low[lane] } else { self.low[lane] };
+                self.high[lane] = if open { before.high[lane] } else { self.high[lane] };
+            }
+        }
+    }
+
+    /// Cuts that leave the k-th value between the outer two more often than not. `total` is the mass of all n points, `unit`
+    /// points for a unit of it.
+    #[inline(always)]
+    pub(crate) fn cuts<M: Machine>(&self, k: u32, (total, unit): (u32, f32), n: f32) -> [[f32; LANES]; CUTS] {
         let mut cuts = [[0.0; LANES]; CUTS];
         for lane in 0..LANES {
             let (low, width) = (self.low[lane], self.high[lane] - self.low[lane]);
@@ -48,11 +85,23 @@ impl<const LANES: usize> Brackets<LANES> {
                 let even = low + width / 4 * part + width % 4 * part / 4;
                 let guess = M::mul_add(places[cut], to - from, from).to_bits();
                 let bits = if self.slow[lane] { even } else { guess };
+                let bits = if LANES > 4 { self.beyond(lane, (k, total), cut, guess, bits) } else { bits };
                 let bits = if bits < low { low } else { bits };
                 cuts[cut][lane] = f32::from_bits(if bits < last { bits } else { last });
             }
         }
         cuts
+    }
+
+    /// Cuts of an open bracket, of others `bits`. Even cuts among all values are far above its lower end: these are two, four and eight
+    /// times it unless the guess is more, and after a pass that gained too little 4, 16 and 64 times.
+    #[inline(always)]
+    fn beyond(&self, lane: usize, (k, total): (u32, u32), cut: usize, guess: u32, bits: u32) -> u32 {
+        let from = f32::from_bits(self.low[lane]);
+        let slow = self.slow[lane];
+        let grown = (if slow { GROWTH[1][cut] } else { GROWTH[0][cut] } * from).to_bits();
+        let open = if grown < guess || slow { grown } else { guess };
+        if self.is_open(lane, k, total) { open } else { bits }
     }
 
     /// Shrinks to what the masses up to each cut leave.

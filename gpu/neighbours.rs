@@ -8,7 +8,7 @@
 //! ```text
 //! bracket = all values; repeat until every query's bracket is one value:
 //!     a pass that counts:  mass of the values <= t for CUTS cuts t within the bracket, which then shrinks
-//!     a pass that snaps:   the bracket's ends move inwards to values that occur
+//!     a pass that snaps:   the bracket's ends move inwards to values that occur, unless the upper is that of all values
 //! ```
 //!
 //! A pass visits all pairs, in tiles as the fused steps do. Values between the ends of a bracket are taken to
@@ -67,16 +67,31 @@ unsafe fn pass_over<M: Machine, N: Metric, const D: usize, const LANES: usize, c
     let mut masses = [[0; LANES]; CUTS];
     let mut ends = ([f32::INFINITY; LANES], [0.0; LANES]);
     let kept = D == 0 && !tile.rows.is_null();
+    macro_rules! look {
+        ($part:expr) => {
+            if snapping {
+                ends = $part.snap::<M, N, D, STEP>(held, bounds, ends);
+            } else {
+                masses = $part.count::<M, N, D, STEP>(held, cuts, masses);
+            }
+        };
+    }
+    let row = if LANES > 4 { row_of(LANES, D, d, source.n) } else { tile.width };
     let mut j0 = 0;
     while j0 < source.n {
         let b = j0 / tile.width;
-        // SAFETY: there is such a tile; the block agrees about what is too far for all of it.
-        if unsafe { far.for_block::<M, N>(b, d, tile.p) } {
+        // SAFETY: there are such boxes, if any; the block agrees about what is too far for all of it.
+        if LANES > 4 && j0.is_multiple_of(row) && unsafe { far.for_block::<M, N>(far.rows, j0 / row, d, tile.p) } {
+            j0 += row;
+            continue;
+        }
+        // SAFETY: as above.
+        if unsafe { far.for_block::<M, N>(far.boxes, b, d, tile.p) } {
             j0 += tile.width;
             continue;
         }
         // SAFETY: as above.
-        let idle = idle || unsafe { far.for_thread::<M, N, D>(b, held, tile) };
+        let idle = idle || unsafe { far.for_thread::<M, N, D>(far.boxes, b, held, tile) };
         tile.points = tile.width.min(source.n - j0).next_multiple_of(GROUP);
         let mut c0 = 0;
         while c0 < d {
@@ -90,14 +105,20 @@ unsafe fn pass_over<M: Machine, N: Metric, const D: usize, const LANES: usize, c
             }
             c0 += CHUNK;
         }
-        if !idle {
-            // SAFETY: the tile is staged, and so are the rows.
-            unsafe {
-                if snapping {
-                    ends = tile.snap::<M, N, D, STEP>(held, bounds, ends);
-                } else {
-                    masses = tile.count::<M, N, D, STEP>(held, cuts, masses);
+        // A processor's thread asks for parts of the tile, too.
+        let size = if LANES <= 4 || D == 0 || far.parts.is_empty() { tile.points } else { PART };
+        // SAFETY: the tile is staged, and so are the rows; its parts have boxes.
+        unsafe {
+            if LANES > 4 {
+                let mut first = if idle { tile.points } else { 0 };
+                while first < tile.points {
+                    if size > PART || !far.for_thread::<M, N, D>(far.parts, (j0 + first) / PART, held, tile) {
+                        look!(tile.part(first, size));
+                    }
+                    first += size;
                 }
+            } else if !idle {
+                look!(tile);
             }
         }
         j0 += tile.width;
@@ -139,6 +160,38 @@ pub const fn tile_of(lanes: usize, dimensions: usize, d: usize) -> usize {
     width(is_kept(lanes, dimensions, d), d)
 }
 
+/// Points of a part of a tile, for which a processor's thread asks by itself.
+///
+/// ```
+/// assert_eq!(gpu::neighbours::PART, 64);
+/// ```
+pub const PART: usize = NARROW;
+
+/// Points of several tiles in a row, which a processor's block passes over at once: about half as many tiles as such rows at a few near each block
+/// make the fewest questions.
+///
+/// ```
+/// use gpu::neighbours::row_of;
+///
+/// assert_eq!(row_of(16, 2, 2, 1_000_000), 32 * 512);
+/// assert_eq!(row_of(16, 0, 2, 1_000_000), 64 * 64);
+/// ```
+pub const fn row_of(lanes: usize, dimensions: usize, d: usize, n: usize) -> usize {
+    let tile = tile_of(lanes, dimensions, d);
+    tile * (n.div_ceil(tile).isqrt() / 2).next_power_of_two()
+}
+
+/// Boxes that it takes of n points: of each [`tile_of`], then of each [`PART`], then of each [`row_of`].
+///
+/// ```
+/// use gpu::neighbours::boxes_for;
+///
+/// assert_eq!(boxes_for(4, 2, 2, 1000), 2 + 16 + 2);
+/// ```
+pub const fn boxes_for(lanes: usize, dimensions: usize, d: usize, n: usize) -> usize {
+    n.div_ceil(tile_of(lanes, dimensions, d)) + n.div_ceil(PART) + n.div_ceil(row_of(lanes, dimensions, d, n))
+}
+
 /// Queries of a block of it.
 ///
 /// ```
@@ -157,7 +210,7 @@ const fn is_kept(lanes: usize, dimensions: usize, d: usize) -> bool {
 ///
 /// `masses` is empty, or has one for each point, `total` in all, 1 <= k <= total. `guesses` is empty,
 /// or has a value below and, query_stride further, one above which the result may be; a wrong guess costs passes alone.
-/// `boxes` and `query_boxes` are empty, or have the boxes (boxes.rs) of each [`tile_of`] points and each [`block_of`] queries: tiles that are
+/// `boxes` and `query_boxes` are empty, or have the boxes (boxes.rs) that [`boxes_for`] counts, and of each [`block_of`] queries: tiles that are
 /// farther than what is sought are then passed over, which gains where neighbours stand together. `places` is empty, or says where each
 /// query's value goes.
 #[kernel(
@@ -182,7 +235,7 @@ const fn is_kept(lanes: usize, dimensions: usize, d: usize) -> bool {
         masses.len() == 0 || masses.len() >= n,
         guesses.len() == 0 || guesses.len() >= 2 * query_stride,
         places.len() == 0 || places.len() >= m,
-        boxes.len() == 0 || boxes.len() >= n.div_ceil(tile_of(Machine::LANES, D, d)) * d * 2,
+        boxes.len() == 0 || boxes.len() >= boxes_for(Machine::LANES, D, d, n) * d * 2,
         boxes.len() == 0 || query_boxes.len() >= m.div_ceil(block_of(Machine::LANES)) * d * 2,
         values.len() >= m,
         D == 0 || D == d,
@@ -238,7 +291,7 @@ pub unsafe fn kth_value<N: Metric, const D: usize>(
     let mut tile = Tile { coordinates, width, masses, points: 0, d, queries, stride: query_stride, rows, p };
     // A little more than d differences of at most 1 sum to.
     let most = (1.01 * d as f32).to_bits();
-    let count = m.saturating_sub(first);
+    let (count, tiles, parts) = (m.saturating_sub(first), source.n.div_ceil(width), source.n.div_ceil(PART));
     let mut brackets = Brackets::<LANES>::all(most, total).of_first(count, most, k);
     let guessed = !guesses.is_empty();
     let unit = n as f32 / total as f32;
@@ -251,10 +304,10 @@ pub unsafe fn kth_value<N: Metric, const D: usize>(
             // SAFETY: the lanes from `load` on lie in both columns of guesses.
             unsafe { guessed_cuts(guesses.as_ptr().add(load), query_stride) }
         } else {
-            brackets.cuts::<Machine>(k, unit, n as f32)
+            brackets.cuts::<Machine>(k, (total, unit), n as f32)
         };
         let bounds = (brackets.low.map(f32::from_bits), brackets.high.map(f32::from_bits));
-        let mut own = if snapping { bounds.1 } else { cuts[CUTS - 1] };
+        let mut own = if snapping { brackets.ends(k, total) } else { cuts[CUTS - 1] };
         for lane in 0..LANES {
             own[lane] = if lane < count { own[lane] } else { -1.0 };
         }
@@ -264,15 +317,17 @@ pub unsafe fn kth_value<N: Metric, const D: usize>(
             // SAFETY: THREADS cells, of which each thread has one; every thread of the block is here.
             unsafe { largest_of(largest, if idle { [-1.0; LANES] } else { own }) }
         };
-        let far = Far { boxes, query_boxes, own, of_block };
+        let (boxes, others) =
+            if LANES <= 4 || boxes.is_empty() { (boxes, boxes) } else { boxes.split_at(tiles * d * 2) };
+        let (parts, rows) = if others.is_empty() { (boxes, boxes) } else { others.split_at(parts * d * 2) };
+        let far = Far { boxes, parts, rows, query_boxes, own, of_block };
         // SAFETY: every thread of the block is here, and agrees about what it passes but for its queries.
         let (masses, ends) = unsafe {
             let passed = (idle, snapping);
             pass_over::<Machine, N, D, LANES, STEP>(source, &mut tile, &held, d, passed, (&cuts, bounds), far)
         };
         if !idle && snapping {
-            brackets.low = ends.0.map(f32::to_bits);
-            brackets.high = ends.1.map(f32::to_bits);
+            brackets.snap(k, total, ends);
             brackets = brackets.of_first(count, most, k);
             exact = brackets.settled(k);
         } else if !idle {

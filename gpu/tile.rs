@@ -110,6 +110,17 @@ pub(crate) struct Tile<const LANES: usize> {
 }
 
 impl<const LANES: usize> Tile<LANES> {
+    /// So many of the tile's points from `first` on, or those that there are: of a tile without rows.
+    ///
+    /// # Safety
+    /// `first` is in the tile, a multiple of GROUP.
+    #[inline(always)]
+    pub(crate) unsafe fn part(&self, first: usize, size: usize) -> Self {
+        let points = size.min(self.points - first);
+        // SAFETY: the caller's promise.
+        unsafe { Self { coordinates: self.coordinates.add(first), masses: self.masses.add(first), points, ..*self } }
+    }
+
     /// The values of a group, for queries that are `held` if D says how many coordinates they have: from what the chunks before gave and the coordinates c0.. in this one.
     ///
     /// # Safety
@@ -249,6 +260,9 @@ impl<const LANES: usize> Tile<LANES> {
 pub(crate) struct Far<'a, const LANES: usize> {
     /// The boxes of each tile of points (boxes.rs), or nothing: then all tiles are looked at.
     pub(crate) boxes: &'a [f32],
+    /// The boxes of each part of them, and of several tiles in a row, or nothing.
+    pub(crate) parts: &'a [f32],
+    pub(crate) rows: &'a [f32],
     /// The boxes of each block's queries.
     pub(crate) query_boxes: &'a [f32],
     /// The largest value that this thread's queries count, and that any of the block's does.
@@ -257,38 +271,39 @@ pub(crate) struct Far<'a, const LANES: usize> {
 }
 
 impl<const LANES: usize> Far<'_, LANES> {
-    /// Whether tile b is too far for the whole block: the same for all its threads. A box is never farther than a point in it: near.rs.
+    /// Whether box b of these is too far for the whole block: the same for all its threads. A box is never farther than a point in it: near.rs.
     /// A GPU copies a tile by a fiftieth of the instructions that compare it, and need not ask.
     ///
     /// # Safety
-    /// The boxes are as this says, of d coordinates, or none; there is such a tile.
+    /// There is such a box, of d coordinates, or none; and there is the block's.
     #[inline(always)]
-    pub(crate) unsafe fn for_block<M: Machine, N: Metric>(&self, b: usize, d: usize, p: f32) -> bool {
-        if LANES <= 4 || self.boxes.is_empty() {
+    pub(crate) unsafe fn for_block<M: Machine, N: Metric>(&self, boxes: &[f32], b: usize, d: usize, p: f32) -> bool {
+        if LANES <= 4 || boxes.is_empty() {
             return false;
         }
         let (q, mut value) = (thread::block_idx_x() as usize, 0.0);
         for c in 0..d {
             // SAFETY: the caller's promise.
-            let gap = unsafe { gap(side(self.boxes, b, d, c), side(self.query_boxes, q, d, c)) };
+            let gap = unsafe { gap(side(boxes, b, d, c), side(self.query_boxes, q, d, c)) };
             value = N::add::<M>(value, gap, p);
         }
         value > self.of_block
     }
 
-    /// Whether it is too far for each of a thread's queries, which are `held` if D says how many coordinates they have. On a GPU only
+    /// Whether box b of these is too far for each of a thread's queries, which are `held` if D says how many coordinates they have. On a GPU only
     /// of such: LLVM would keep the others' values in local memory.
     ///
     /// # Safety
-    /// As above; the tile has the thread's queries.
+    /// There is such a box, of as many coordinates as the tile has; the tile has the thread's queries.
     #[inline(always)]
     pub(crate) unsafe fn for_thread<M: Machine, N: Metric, const D: usize>(
         &self,
+        boxes: &[f32],
         b: usize,
         held: &[[f32; LANES]; D],
         tile: &Tile<LANES>,
     ) -> bool {
-        if (LANES <= 4 && D == 0) || self.boxes.is_empty() {
+        if (LANES <= 4 && D == 0) || boxes.is_empty() {
             return false;
         }
         let mut values = [0.0; LANES];
@@ -299,7 +314,7 @@ impl<const LANES: usize> Far<'_, LANES> {
                     0 => tile.queries.add(c * tile.stride).cast::<[f32; LANES]>().read(),
                     _ => held[c],
                 };
-                (side(self.boxes, b, tile.d, c), query)
+                (side(boxes, b, tile.d, c), query)
             };
             for lane in 0..LANES {
                 values[lane] = N::add::<M>(values[lane], gap(side, (query[lane], query[lane])), tile.p);

@@ -23,15 +23,23 @@ pub fn neighbours_by_boxes(device: &Device) {
         let some: Vec<usize> = (0..m).map(|i| i * 15).collect();
         let (points, n32, stride) = place(&(0..n).collect::<Vec<_>>());
         let (queries, m32, query_stride) = place(&some);
-        let boxes_of = |columns: &Buffer<f32>, n: u32, stride: u32, size: usize| {
-            let mut boxes = device.zeros::<f32>((n as usize).div_ceil(size) * d * 2).unwrap();
-            let launch = gpu::boxes::boxes_of_points::launch(columns, &mut boxes, n, d as u32, stride, size as u32);
-            device.launch(launch).unwrap();
+        // The boxes of each of these sizes, one after another.
+        let boxes_of = |columns: &Buffer<f32>, n: u32, stride: u32, sizes: &[usize]| {
+            let count = |size: usize| (n as usize).div_ceil(size) * d * 2;
+            let mut boxes = device.zeros::<f32>(sizes.iter().map(|&size| count(size)).sum()).unwrap();
+            let mut first = 0;
+            for &size in sizes {
+                let mut some = boxes.slice_mut(first..first + count(size));
+                let launch = gpu::boxes::boxes_of_points::launch(columns, &mut some, n, d as u32, stride, size as u32);
+                device.launch(launch).unwrap();
+                first += count(size);
+            }
             boxes
         };
         let (lanes, instance) = (device.machine().lanes(), if p == 2.0 && d <= 4 { d } else { 0 });
-        let boxes = boxes_of(&points, n32, stride, kernels::tile_of(lanes, instance, d));
-        let query_boxes = boxes_of(&queries, m32, query_stride, kernels::block_of(lanes));
+        let (tile, row) = (kernels::tile_of(lanes, instance, d), kernels::row_of(lanes, instance, d, n));
+        let boxes = boxes_of(&points, n32, stride, &[tile, kernels::PART, row]);
+        let query_boxes = boxes_of(&queries, m32, query_stride, &[kernels::block_of(lanes)]);
         // Those behind first; and guesses, of which some are too small and others too large.
         let places = device.upload(&(0..m as u32).rev().collect::<Vec<_>>()).unwrap();
         let guess = |x: f32| move |i: usize| if i.is_multiple_of(3) { 1e-4 * x } else { 0.05 * x };

@@ -47,13 +47,21 @@ impl Ordered {
             device.launch(gather_numbers::launch(masses, &places, &mut ordered_masses, n32))?;
         }
         let lanes = device.machine().lanes();
-        let boxes_of = |size: usize| -> Result<Buffer<f32>> {
-            let mut boxes = device.zeros(n.div_ceil(size) * d * 2)?;
+        let boxes_of = |size: usize, boxes: &mut Buffer<f32>, behind: usize| -> Result<usize> {
+            let end = behind + n.div_ceil(size) * d * 2;
+            let mut boxes = boxes.slice_mut(behind..end);
             device.launch(boxes_of_points::launch(&ordered, &mut boxes, n32, d32, stride32, size as u32))?;
-            Ok(boxes)
+            Ok(end)
         };
-        let boxes = boxes_of(kernels::tile_of(lanes, instance(p, d), d))?;
-        let query_boxes = boxes_of(kernels::block_of(lanes))?;
+        let instance = instance(p, d);
+        let mut boxes = device.zeros(kernels::boxes_for(lanes, instance, d, n) * d * 2)?;
+        let (tile, row) = (kernels::tile_of(lanes, instance, d), kernels::row_of(lanes, instance, d, n));
+        let mut behind = 0;
+        for size in [tile, kernels::PART, row] {
+            behind = boxes_of(size, &mut boxes, behind)?;
+        }
+        let mut query_boxes = device.zeros(n.div_ceil(kernels::block_of(lanes)) * d * 2)?;
+        boxes_of(kernels::block_of(lanes), &mut query_boxes, 0)?;
         let points = Some(Scaled { columns: ordered, n, d, stride });
         Ok(Self { points, masses: ordered_masses, places, boxes, query_boxes })
     }
