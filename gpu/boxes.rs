@@ -6,6 +6,7 @@
 use cuda_std::prelude::*;
 
 use crate::near::{BOX, middle_of};
+use crate::polynomial::moments;
 use crate::whole;
 
 /// A box's sides, and what a further coordinate, or box, makes of them.
@@ -69,8 +70,8 @@ pub unsafe fn boxes_of_boxes(mut boxes: DisjointMut<f32>, count: u32, d: u32, si
     }
 }
 
-/// Behind the boxes of points the sums of each: of the factors times what coordinates are beyond the box's middle, then of the factors,
-/// which are 1 where there are no marks (whole.rs).   One thread a box.
+/// Behind the boxes of points the moments of each, for a weight of this power: polynomial.rs. Factors are 1 where there are no marks.
+/// One thread a box.
 #[kernel(
     threads = 32..=1024,
     grid = n.div_ceil(BOX).div_ceil(block.x),
@@ -79,31 +80,81 @@ pub unsafe fn boxes_of_boxes(mut boxes: DisjointMut<f32>, count: u32, d: u32, si
         stride >= n,
         columns.len() >= stride * d,
         marks.len() == 0 || marks.len() >= n,
-        boxes.len() >= whole::begin(n, d, marks.len() > 0) + whole::len(n, d),
+        boxes.len() >= whole::begin(n, d, marks.len() > 0) + whole::len(n, d, power as u32),
     ),
 )]
-pub unsafe fn sums_of_boxes(columns: &[f32], marks: &[f32], mut boxes: DisjointMut<f32>, n: u32, d: u32, stride: u32) {
+pub unsafe fn moments_of_boxes(
+    columns: &[f32],
+    marks: &[f32],
+    mut boxes: DisjointMut<f32>,
+    n: u32,
+    d: u32,
+    stride: u32,
+    power: u32,
+) {
     let (n, d, stride, b) = (n as usize, d as usize, stride as usize, thread::index_1d());
     if b * BOX >= n {
         return;
     }
     let points = b * BOX..n.min((b + 1) * BOX);
-    let at = whole::begin(n, d, !marks.is_empty()) + b * (d + 1);
-    for c in 0..d {
-        // SAFETY: the boxes were written before the launch, and are not written by it.
-        let middle = middle_of(unsafe { (boxes.read((b * d + c) * 2), boxes.read((b * d + c) * 2 + 1)) });
+    let mut at = whole::begin(n, d, !marks.is_empty()) + b * moments(d, power);
+    let cells = boxes.as_mut_ptr();
+    // SAFETY: the boxes were written before the launch, and are not written by it.
+    let side = |c: usize| unsafe { (cells.add((b * d + c) * 2).read(), cells.add((b * d + c) * 2 + 1).read()) };
+    // A coordinate from the box's middle; the one behind the last is 1.
+    let beyond = |c: usize, j: usize| if c < d { columns[c * stride + j] - middle_of(side(c)) } else { 1.0 };
+    // The sum of the factors by up to three coordinates, and by squared lengths.
+    let sum = |[a, b, c]: [usize; 3], lengths: u32| {
         let mut sum = 0.0;
         for j in points.clone() {
-            let beyond = columns[c * stride + j] - middle;
-            sum += if marks.is_empty() { beyond } else { marks[j] * beyond };
+            let mut term = if marks.is_empty() { 1.0 } else { marks[j] } * beyond(a, j) * beyond(b, j) * beyond(c, j);
+            for _ in 0..lengths {
+                let mut squared = 0.0;
+                for c in 0..d {
+                    squared += beyond(c, j) * beyond(c, j);
+                }
+                term *= squared;
+            }
+            sum += term;
         }
-        // SAFETY: the cells of a box's sums are its thread's, behind those of the boxes.
-        unsafe { boxes.write(at + c, sum) };
+        sum
+    };
+    macro_rules! next {
+        ($coordinates:expr, $lengths:expr) => {
+            // SAFETY: the cells of a box's moments are its thread's, behind those of the boxes.
+            unsafe { cells.add(at).write(sum($coordinates, $lengths)) };
+            at += 1;
+        };
     }
-    let mut mass = 0.0;
-    for j in points {
-        mass += if marks.is_empty() { 1.0 } else { marks[j] };
+    for a in 0..d {
+        next!([a, d, d], 0);
     }
-    // SAFETY: as above.
-    unsafe { boxes.write(at + d, mass) };
+    next!([d; 3], 0);
+    if power > 0 {
+        for a in 0..d {
+            for b in a..d {
+                next!([a, b, d], 0);
+            }
+        }
+        for a in 0..d {
+            next!([a, d, d], 1);
+        }
+    }
+    if power > 1 {
+        for a in 0..d {
+            for b in a..d {
+                for c in b..d {
+                    next!([a, b, c], 0);
+                }
+            }
+        }
+        for a in 0..d {
+            for b in a..d {
+                next!([a, b, d], 1);
+            }
+        }
+        for a in 0..d {
+            next!([a, d, d], 2);
+        }
+    }
 }

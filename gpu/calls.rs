@@ -180,8 +180,8 @@ pub struct Steps {
     pub scale: f64,
     /// Sums of weights that are no more than this are nothing: see [`LEAST`](crate::weight::Weight::LEAST).
     pub least: f32,
-    /// Whether the weight is 1 up to some distance, so that boxes may be summed as a whole: see whole.rs.
-    pub is_one: bool,
+    /// Of which power the weight is, if boxes may be summed as a whole: see whole.rs.
+    pub power: Option<u32>,
     /// The weight of a distance over the bandwidth, in f64: what the kernels are compared with.
     pub oracle: fn(f64) -> f64,
     /// For d = 1, 2, 3, 4.
@@ -285,18 +285,18 @@ impl Steps {
         (n <= shift_few::MOST).then_some(*step)
     }
 
-    /// Whether [`choose_near`](Self::choose_near) gives points of d coordinates, with the 2-norm, a step that looks at the sums of
-    /// boxes, if it has them.
+    /// For which power [`choose_near`](Self::choose_near) gives points of d coordinates, with the 2-norm, a step that looks at the
+    /// moments of boxes, if it has them; or none.
     ///
     /// ```
     /// use cuda_std::machine::MachineKind::{Avx2, Gpu};
-    /// use gpu::{flat, gaussian};
+    /// use gpu::{biweight, gaussian};
     ///
-    /// assert_eq!([Avx2, Gpu].map(|machine| flat::STEPS.takes_sums(machine, 2)), [true, false]);
-    /// assert!(!gaussian::STEPS.takes_sums(Avx2, 2));
+    /// assert_eq!([Avx2, Gpu].map(|machine| biweight::STEPS.takes_moments(machine, 2)), [Some(2), None]);
+    /// assert_eq!(gaussian::STEPS.takes_moments(Avx2, 2), None);
     /// ```
-    pub fn takes_sums(&self, machine: MachineKind, d: u32) -> bool {
-        self.is_one && whole::serves(machine, d as usize)
+    pub fn takes_moments(&self, machine: MachineKind, d: u32) -> Option<u32> {
+        self.power.filter(|_| whole::serves(machine, d as usize))
     }
 
     /// Whether [`choose_near`](Self::choose_near) gives unmarked points of d coordinates, with the 2-norm, a step that takes

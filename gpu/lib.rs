@@ -47,7 +47,7 @@
 //! | `hilbert_keys_{1,2,3,4}`, `cell_keys` | `curve.rs` | keys along a space-filling curve, and of cells of another kind | `d x stride` |
 //! | `count_digits`, `scatter_digits`, `count_up` | `radix.rs` | a stable radix sort of keys and numbers | `n` |
 //! | `flag_points`, `write_points`, `gather_numbers` | `merge.rs` | points in another order, equal ones as one | `d x stride` |
-//! | `boxes_of_points`, `boxes_of_boxes`, `sums_of_boxes` | `boxes.rs` | boxes of points in a row, for steps that leave out what is far (near.rs) or take boxes as a whole (whole.rs) | `d x stride` |
+//! | `boxes_of_points`, `boxes_of_boxes`, `moments_of_boxes` | `boxes.rs` | boxes of points in a row, for steps that leave out what is far (near.rs) or take boxes as a whole (whole.rs) | `d x stride` |
 //! | `marks` | `marks.rs` | factors and scales of points with bandwidths of their own | `2 x stride` |
 //! | `filter_{flat,gaussian}`, `unite_pixels` | `filter.rs` | the colour each pixel of an image climbs to; neighbours of like colours | 3 x plane |
 //! | `ceiling_{copy,fma,ex2,mma}` | `ceilings.rs` | a machine's own limits, for benchmarks | any length |
@@ -116,6 +116,7 @@ pub mod pairwise;
 mod pairwise_processor;
 #[cfg(any(not(target_arch = "nvptx64"), target_feature = "sm_90a"))]
 pub mod pairwise_wgmma;
+pub mod polynomial;
 pub mod progress;
 mod pull;
 #[cfg(any(not(target_arch = "nvptx64"), target_feature = "sm_80"))]

@@ -24,8 +24,8 @@
 //! Where queries are few, blocks with the same queries share the points (slices.rs): sums then run over slices in the end.
 //!
 //! Where the points are in an order that keeps neighbours together, boxes that are too far are left out
-//! (near.rs): sums then run over the points of a box, then over boxes. Of flat weights boxes that are all near are summed as they are
-//! (whole.rs).
+//! (near.rs): sums then run over the points of a box, then over boxes. Of weights that are powers boxes that are all near are summed by
+//! their moments (whole.rs).
 //!
 //! The kernels themselves stand in a file for each weight: gaussian.rs and its neighbours.
 
@@ -208,7 +208,7 @@ pub unsafe fn step<M: Machine, W: Weight, R: Row<D>, const D: usize, const LANES
             let mut at = 0;
             while moves && at < len {
                 // SAFETY: as above, and the block asks for boxes that are held alone.
-                let (box_sums, box_totals) = unsafe { whole.sums::<M, D, LANES>(&queries, j0 + at) };
+                let (box_sums, box_totals) = unsafe { whole.sums::<M, W, D, LANES>(&queries, j0 + at) };
                 totals = lanes::add(totals, box_totals);
                 for c in 0..D {
                     sums[c] = lanes::add(sums[c], box_sums[c]);

@@ -337,7 +337,10 @@ macro_rules! fused_steps {
             name: stringify!($weight),
             scale: <$weight as $crate::weight::Weight>::SCALE,
             least: <$weight as $crate::weight::Weight>::LEAST,
-            is_one: <$weight as $crate::weight::Weight>::ONE_UP_TO >= 0.0,
+            power: match <$weight as $crate::weight::Weight>::POWER {
+                Some((power, _)) => Some(power),
+                None => None,
+            },
             oracle: <$weight as $crate::weight::Weight>::oracle,
             plain: $crate::steps!(specialised $p1, $p2, $p3, $p4),
             marked: $crate::steps!(specialised $m1, $m2, $m3, $m4),

@@ -54,9 +54,9 @@ pub trait Weight {
     /// Whether W(a + b) = W(a) W(b), for any a and b of which none is below -60: then sums over a box of points may be taken of
     /// products (local.rs).
     const MULTIPLIES: bool = false;
-    /// The scaled squared distance up to which the weight is 1 to the bit, if it is, and so boxes of points are summed as a whole
-    /// (whole.rs); else negative.
-    const ONE_UP_TO: f32 = -1.0;
+    /// Where the weight is (1 - q)^p of the scaled squared distance q, for a p of 0, 1 or 2: p, and up to which q boxes of points may be
+    /// summed as a whole (whole.rs). Sums by moments are as exact as a weight of 1 is: where all of a box weighs much less, its points are taken.
+    const POWER: Option<(u32, f32)> = None;
     /// The weight at a scaled squared distance; 1 at 0, and never negative.
     ///
     /// ```
@@ -187,7 +187,7 @@ impl Weight for Triangular {
 impl Weight for Flat {
     const SCALE: f64 = 1.0;
     const ENDS: bool = true;
-    const ONE_UP_TO: f32 = 1.0;
+    const POWER: Option<(u32, f32)> = Some((0, 1.0));
 
     #[inline(always)]
     fn of<M: Machine>(scaled_squared: f32) -> f32 {
@@ -203,6 +203,7 @@ impl Weight for Flat {
 impl Weight for Epanechnikov {
     const SCALE: f64 = 1.0;
     const ENDS: bool = true;
+    const POWER: Option<(u32, f32)> = Some((1, 0.95));
 
     #[inline(always)]
     fn of<M: Machine>(scaled_squared: f32) -> f32 {
@@ -219,6 +220,7 @@ impl Weight for Epanechnikov {
 impl Weight for Biweight {
     const SCALE: f64 = 1.0;
     const ENDS: bool = true;
+    const POWER: Option<(u32, f32)> = Some((2, 0.9));
 
     #[inline(always)]
     fn of<M: Machine>(scaled_squared: f32) -> f32 {

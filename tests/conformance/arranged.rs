@@ -131,34 +131,34 @@ pub fn boxes_of_points(device: &Device) {
             assert_eq!(device.download(&boxes).unwrap(), expected, "n = {n} d = {d}");
         }
     }
-    // What boxes add as a whole, from their middles.
+    // Their moments, of which each power has those of the lower ones.
     for (n, d, marked) in [(1, 1, false), (65, 2, true), (300, 3, false), (200, 4, true)] {
         let set = Points::new(device, random(n * d, 83), d);
         let (values, stride) = (set.columns().values, set.columns().stride);
         let factors: Vec<f32> = (0..2 * stride).map(|j| if j % 3 == 0 { 0.5 } else { 2.0 }).collect();
         let marks = device.upload(if marked { &factors } else { &[] }).unwrap();
         let begin = if marked { gpu::near::len_marked(n, d) } else { gpu::near::len(n, d) };
-        let mut boxes = device.zeros::<f32>(begin + gpu::whole::len(n, d)).unwrap();
-        let (n32, d32, stride) = (n as u32, d as u32, stride as u32);
-        let launch = gpu::boxes::boxes_of_points::launch(values, &mut boxes, n32, d32, stride, BOX as u32);
-        device.launch(launch).unwrap();
-        device.launch(gpu::boxes::sums_of_boxes::launch(values, &marks, &mut boxes, n32, d32, stride)).unwrap();
-        let found = device.download(&boxes).unwrap();
-        for b in 0..n.div_ceil(BOX) {
-            let inside = || b * BOX..n.min((b + 1) * BOX);
-            let factor = |i: usize| if marked { f64::from(factors[i]) } else { 1.0 };
-            for c in 0..=d {
-                let expected: f64 = inside()
-                    .map(|i| match c {
-                        _ if c == d => factor(i),
-                        _ => {
-                            let side = |k: usize| f64::from(found[(b * d + c) * 2 + k]);
-                            factor(i) * (f64::from(set.row(i)[c]) - 0.5 * (side(0) + side(1)))
-                        }
-                    })
-                    .sum();
-                let sum = f64::from(found[begin + b * (d + 1) + c]);
-                assert!((sum - expected).abs() <= 1e-4, "n = {n} d = {d} box {b}: {c}: {sum}, not {expected}");
+        let factor = |i: usize| if marked { f64::from(factors[i]) } else { 1.0 };
+        for power in 0..=2 {
+            let mut boxes = device.zeros::<f32>(begin + gpu::whole::len(n, d, power)).unwrap();
+            let (n32, d32, stride) = (n as u32, d as u32, stride as u32);
+            let launch = gpu::boxes::boxes_of_points::launch(values, &mut boxes, n32, d32, stride, BOX as u32);
+            device.launch(launch).unwrap();
+            let launch = gpu::boxes::moments_of_boxes::launch(values, &marks, &mut boxes, n32, d32, stride, power);
+            device.launch(launch).unwrap();
+            let found = device.download(&boxes).unwrap();
+            let count = gpu::polynomial::moments(d, power);
+            for (b, found_here) in found[begin..].chunks(count).enumerate() {
+                let mut expected = vec![0.0; count];
+                for i in b * BOX..n.min((b + 1) * BOX) {
+                    let side = |c: usize, k: usize| f64::from(found[(b * d + c) * 2 + k]);
+                    let x = (0..d).map(|c| f64::from(set.row(i)[c]) - 0.5 * (side(c, 0) + side(c, 1))).collect();
+                    expected.iter_mut().zip(terms(x, power)).for_each(|(sum, term)| *sum += factor(i) * term);
+                }
+                for (k, (sum, expected)) in found_here.iter().zip(expected).enumerate() {
+                    let apart = (f64::from(*sum) - expected).abs();
+                    assert!(apart <= 2e-4, "n = {n} d = {d} power {power} box {b}: {k}: {sum}, not {expected}");
+                }
             }
         }
     }
@@ -215,4 +215,22 @@ pub fn arranged_points(device: &Device) {
             }
         }
     }
+}
+
+/// What a point at x from the middle of its box adds to the moments, in their order.
+fn terms(x: Vec<f64>, power: u32) -> Vec<f64> {
+    let (d, squared) = (x.len(), x.iter().map(|x| x * x).sum::<f64>());
+    let pairs = || (0..d).flat_map(move |a| (a..d).map(move |b| (a, b)));
+    let mut terms = x.clone();
+    terms.push(1.0);
+    if power > 0 {
+        terms.extend(pairs().map(|(a, b)| x[a] * x[b]));
+        terms.extend(x.iter().map(|x| squared * x));
+    }
+    if power > 1 {
+        terms.extend(pairs().flat_map(|(a, b)| (b..d).map(move |c| (a, b, c))).map(|(a, b, c)| x[a] * x[b] * x[c]));
+        terms.extend(pairs().map(|(a, b)| squared * x[a] * x[b]));
+        terms.extend(x.iter().map(|x| squared * squared * x));
+    }
+    terms
 }

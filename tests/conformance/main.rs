@@ -49,7 +49,7 @@ macro_rules! conformance {
                     converged_steps_do_nothing;
                 retiring: retire_queries, retire_in_order, retire_when_done, begin_runs;
                 arranged: sorted_keys, points_along_a_line, points_along_a_tour, points_along_hilberts_curve, boxes_of_points, arranged_points;
-                within_reach: steps_within_reach, whole_boxes_of_flat_weights, places_do_not_matter_within_reach,
+                within_reach: steps_within_reach, whole_boxes, places_do_not_matter_within_reach,
                     ends_of_the_reach_far_away;
                 near: tiles_are_all_pairs, tiles_of_hard_sets, tiles_of_norms_and_bandwidths, tiles_of_seeds_and_new_points,
                     kept_pairs, ways_in_many_dimensions, all_pairs_in_order;

@@ -82,16 +82,18 @@ pub fn steps_within_reach(device: &Device) {
     }
 }
 
-/// Of flat weights boxes are summed as a whole where all of one is near, and some queries of a thread may be near it, others not: what
-/// counts is the same, and sums differ by their order alone.
-pub fn whole_boxes_of_flat_weights(device: &Device) {
+/// Of weights that are powers boxes are summed as a whole where all of one is near, and some queries of a thread may be near it, others
+/// not: what counts is the same, and sums differ by rounding alone.
+pub fn whole_boxes(device: &Device) {
     let sizes: &[_] = match is_interpreted(device) {
         true => &[(1, None), (300, Some(40))],
         false => &[(1, None), (65, None), (3000, Some(333)), (3000, None)],
     };
-    for (kernel, d) in [1, 2, 3, 4].into_iter().flat_map(|d| [(Kernel::Plain, d), (Kernel::Marked, d)]) {
+    let kernels = [1, 2, 3, 4].into_iter().flat_map(|d| [(Kernel::Plain, d), (Kernel::Marked, d)]);
+    let functions = [WeightFunction::Flat, WeightFunction::Epanechnikov, WeightFunction::Biweight];
+    for ((kernel, d), function) in kernels.flat_map(|kernel| functions.map(|function| (kernel, function))) {
         for &(n, m) in sizes {
-            let mut set = wide_set(WeightFunction::Flat, kernel, (n, m, d), false);
+            let mut set = wide_set(function, kernel, (n, m, d), false);
             set.points.iter_mut().for_each(|x| *x *= 0.1);
             set.queries.iter_mut().flatten().for_each(|x| *x *= 0.1);
             let (what, tolerance) = (set.what(), if m.is_some() { -1.0 } else { 0.0 });

@@ -1,7 +1,7 @@
 //! Boxes of points and of queries.
 
 use cuda_std::machine::MachineKind;
-use gpu::boxes::{boxes_of_boxes, boxes_of_points, sums_of_boxes};
+use gpu::boxes::{boxes_of_boxes, boxes_of_points, moments_of_boxes};
 use gpu::near::{self, BOX, WIDE};
 use gpu::shift_any::Norm;
 use gpu::steps::Steps;
@@ -35,9 +35,10 @@ pub struct Boxes {
     queries: Buffer<f32>,
     query_box: u32,
     reach2: f32,
-    /// Whether the scales of the points in each box stand behind them, and the sums of boxes.
+    /// Whether the scales of the points in each box stand behind them.
     marked: bool,
-    sums: bool,
+    /// For which power the moments of boxes stand behind these, if any.
+    power: Option<u32>,
 }
 
 impl Boxes {
@@ -49,10 +50,11 @@ impl Boxes {
         let Purpose { steps, norm, reach2, marked, scaled, threads_per_block } = purpose;
         let query_box = in_block(device.machine(), d, norm, threads_per_block);
         let queries = device.zeros(m.div_ceil(query_box) * d * 2)?;
-        let sums = reach2.is_finite() && norm == Norm::L2 && !scaled && steps.takes_sums(device.machine(), d as u32);
+        let asks = reach2.is_finite() && norm == Norm::L2 && !scaled;
+        let power = steps.takes_moments(device.machine(), d as u32).filter(|_| asks);
         let boxes = if marked { near::len_marked(n, d) } else { near::len(n, d) };
-        let points = device.zeros(boxes + if sums { whole::len(n, d) } else { 0 })?;
-        Ok(Self { points, queries, query_box: query_box as u32, reach2, marked, sums })
+        let points = device.zeros(boxes + power.map_or(0, |power| whole::len(n, d, power)))?;
+        Ok(Self { points, queries, query_box: query_box as u32, reach2, marked, power })
     }
 
     /// Finds the boxes of the points, as many as there is room for, whose factors and scales are `marks` if they are marked.
@@ -73,8 +75,8 @@ impl Boxes {
             device.launch(boxes_of_points::launch(&scales, &mut boxes, n, 1, stride, BOX as u32))?;
             device.launch(boxes_of_boxes::launch(&mut boxes, narrow, 1, wide))?;
         }
-        if self.sums {
-            device.launch(sums_of_boxes::launch(points.values, marks, &mut self.points, n, d, stride))?;
+        if let Some(power) = self.power {
+            device.launch(moments_of_boxes::launch(points.values, marks, &mut self.points, n, d, stride, power))?;
         }
         Ok(())
     }

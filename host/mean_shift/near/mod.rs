@@ -126,7 +126,7 @@ pub(super) use order::numbers as order_numbers;
 /// Points in order and their marks, the numbers by which they are put in it, and boxes.
 pub(super) fn bytes(n: usize, m: usize, d: usize) -> u128 {
     let (points, queries) = (Queries::stride_of(n) as u128, Queries::stride_of(m.max(n)) as u128);
-    let boxes = (gpu::near::len_marked(n, d) + gpu::whole::len(n, d) + gpu::near::len(m.max(n), d)) as u128;
+    let boxes = (gpu::near::len_marked(n, d) + gpu::whole::len(n, d, 2) + gpu::near::len(m.max(n), d)) as u128;
     // Keys and numbers twice, and a quarter of a count each; flags, places, and what they were before.
     let numbers = queries * (2 * 2 + 2 + 1 + 4) + 64;
     (points * (2 * d as u128 + 4) + queries * d as u128 + boxes + numbers + order_numbers(m.max(n), d)) * 4
