@@ -67,7 +67,10 @@ pub(crate) struct Whole<'a> {
 /// The weight's power, and the scaled squared distance up to which boxes are summed as a whole: less than any, if it has none.
 const fn power<W: Weight>() -> (u32, f32) {
     match W::POWER {
-        Some(power) => power,
+        Some((power, up_to)) => {
+            assert!(power <= 2, "moments of boxes serve powers of 0, 1 and 2");
+            (power, up_to)
+        }
         None => (0, -1.0),
     }
 }
@@ -76,7 +79,7 @@ impl<'a> Whole<'a> {
     /// Those behind the boxes of n points, if there are any, and a use for them.
     #[inline(always)]
     pub fn behind<W: Weight, R: Row<D>, const D: usize, const LANES: usize>(near: Near<'a>, n: u32) -> Self {
-        let (begin, count) = (begin(n as usize, D, R::MARKED), len(n as usize, D, power::<W>().0));
+        let (begin, count) = (begin(n as usize, D, R::MARKED), len(n as usize, D, const { power::<W>().0 }));
         let are_there = LANES > 4 && W::POWER.is_some() && near.is_on() && near.boxes.len() >= begin + count;
         Self { near, n, moments: if are_there { Some(&near.boxes[begin..]) } else { None } }
     }
