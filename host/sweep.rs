@@ -30,7 +30,7 @@ const SAME: f64 = 0.95;
 ///
 /// # let device = Device::processor()?;
 /// let points = Points::from_rows(&[0.0, 0.1, 0.2, 5.0, 5.1, 5.2], 1)?;
-/// let sweep = Sweep::new(&device, &points, &MeanShift::new(), &bandwidths(0.5, 1.0, 3)?, || Ok(()))?;
+/// let sweep = Sweep::new(&device, &points, &MeanShift::new(), &bandwidths(0.5, 1.0, 3)?, |_| Ok(()))?;
 /// let found = &sweep.found[0];
 /// assert_eq!((found.clusters, found.largest, found.noise), (2, 3, 0));
 /// // The next bandwidth finds the same.
@@ -66,7 +66,7 @@ pub struct Found {
 ///
 /// let device = Device::processor()?;
 /// let points = Points::from_rows(&[0.0, 0.1, 0.2, 5.0, 5.1, 5.2], 1)?;
-/// let sweep = Sweep::new(&device, &points, &MeanShift::new(), &bandwidths(0.3, 10.0, 10)?, || Ok(()))?;
+/// let sweep = Sweep::new(&device, &points, &MeanShift::new(), &bandwidths(0.3, 10.0, 10)?, |_| Ok(()))?;
 /// assert_eq!(sweep.found.last().unwrap().clusters, 1);
 /// let suggested = sweep.suggested.expect("two clusters, for many bandwidths");
 /// assert!(suggested > 0.3 && suggested < 5.0);
@@ -111,7 +111,7 @@ pub fn bandwidths(low: f64, high: f64, count: usize) -> Result<Vec<f64>> {
 
 impl Sweep {
     /// Clusters points with each of the bandwidths, which ascend. `go_on` is asked before each, and after
-    /// each iteration; its error ends the sweep.
+    /// each iteration, and told how many are done; its error ends the sweep.
     ///
     /// ```
     /// # use modeseek::sweep::{Sweep, bandwidths};
@@ -119,8 +119,9 @@ impl Sweep {
     /// # let device = Device::processor()?;
     /// # let points = Points::from_rows(&[0.0, 0.1, 0.2, 5.0, 5.1, 5.2], 1)?;
     /// let mut asked = 0;
-    /// Sweep::new(&device, &points, &MeanShift::new(), &bandwidths(0.5, 1.0, 3)?, || {
+    /// Sweep::new(&device, &points, &MeanShift::new(), &bandwidths(0.5, 1.0, 3)?, |done| {
     ///     asked += 1;
+    ///     assert!(done < 3);
     ///     Ok(())
     /// })?;
     /// assert!(asked > 3);
@@ -134,19 +135,19 @@ impl Sweep {
         points: &Points,
         estimator: &MeanShift,
         bandwidths: &[f64],
-        mut go_on: impl FnMut() -> Result<()>,
+        mut go_on: impl FnMut(usize) -> Result<()>,
     ) -> Result<Self> {
         let mut found: Vec<Found> = Vec::new();
         let mut labels: Vec<i32> = Vec::new();
         // How far each agrees with the next.
         let mut agreements = Vec::new();
         for &bandwidth in bandwidths {
-            go_on()?;
+            go_on(found.len())?;
             let start = Instant::now();
             let estimator = estimator.clone().bandwidth(Bandwidth::Fixed(bandwidth)).on(device);
             let mut asked = Ok(());
             let clustering = estimator.fit_watched(points, |_| {
-                asked = go_on();
+                asked = go_on(found.len());
                 if asked.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
             })?;
             asked?;
@@ -200,7 +201,7 @@ impl Sweep {
     /// # use modeseek::{Device, MeanShift, Points};
     /// # let device = Device::processor()?;
     /// # let points = Points::from_rows(&[0.0, 0.1, 0.2, 5.0, 5.1, 5.2], 1)?;
-    /// let sweep = Sweep::new(&device, &points, &MeanShift::new(), &bandwidths(0.5, 1.0, 3)?, || Ok(()))?;
+    /// let sweep = Sweep::new(&device, &points, &MeanShift::new(), &bandwidths(0.5, 1.0, 3)?, |_| Ok(()))?;
     /// assert!(sweep.picture().to_svg().contains("bandwidth"));
     /// # Ok::<(), modeseek::Error>(())
     /// ```

@@ -327,8 +327,8 @@ fn a_sweep_finds_the_lectures_clusters() {
     let (points, _) = clustered(1500, 6, 2, lecture());
     let device = Device::processor().unwrap();
     let all = sweep::bandwidths(0.5, 40.0, 24).unwrap();
-    let sweep = Sweep::new(&device, &points, &MeanShift::new(), &all, || Ok(())).unwrap();
-    let stopped = Sweep::new(&device, &points, &MeanShift::new(), &all, || Err(Error::NoPoints)).unwrap_err();
+    let sweep = Sweep::new(&device, &points, &MeanShift::new(), &all, |_| Ok(())).unwrap();
+    let stopped = Sweep::new(&device, &points, &MeanShift::new(), &all, |_| Err(Error::NoPoints)).unwrap_err();
     assert!(matches!(stopped, Error::NoPoints), "{stopped}");
     show(&sweep.picture(), "sweep");
     assert_eq!(sweep.found.len(), 24);

@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use super::args::Args;
+use super::bar::Status;
 use super::input::{Data, Input};
 use super::interrupt;
 use super::outputs::{Beside, Outputs};
@@ -28,6 +29,8 @@ pub struct Job {
     pictures: PictureArgs,
     stream: bool,
     progress: bool,
+    /// Whether to show what it is at: nobody else writes to standard error meanwhile.
+    status: bool,
     quiet: bool,
     device: DeviceChoice,
     cpu: CpuOptions,
@@ -83,6 +86,7 @@ impl Job {
             seed: args.input.seed,
             stream: args.stream,
             progress: args.progress,
+            status: !(args.quiet || args.progress || args.verbose),
             quiet: args.quiet,
             device: args.device,
             cpu: CpuOptions { workers: args.threads, machine: None },
@@ -123,7 +127,12 @@ impl Job {
         let made = start.elapsed();
         tracing::debug!(points = data.points.len(), columns = ?data.names, dropped = data.table.dropped, "have the points");
 
-        let clustering = estimator.fit_watched(&data.points, |iteration| self.tell(iteration))?;
+        let status = Status::of("the bandwidth, then the first iteration", self.status);
+        let clustering = estimator.fit_watched(&data.points, |iteration| {
+            status.tell_of(&iteration);
+            self.tell(iteration)
+        })?;
+        drop(status);
         interrupt::check()?;
         let Clustering { iterations, converged, path, modes, .. } = &clustering;
         tracing::debug!(iterations, converged, path = path.name, why = path.reason, modes = modes.len(), "clustered");

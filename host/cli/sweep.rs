@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::bar::Status;
 use super::estimator::EstimatorArgs;
 use super::input::InputArgs;
 use super::interrupt;
@@ -89,8 +90,12 @@ impl SweepArgs {
                 (low.unwrap_or(guess / 40.0), high.unwrap_or(guess))
             }
         };
-        let sweep =
-            Sweep::new(&device, &data.points, &estimator, &bandwidths(low, high, self.steps)?, interrupt::check)?;
+        let status = Status::of("the first bandwidth", true);
+        let sweep = Sweep::new(&device, &data.points, &estimator, &bandwidths(low, high, self.steps)?, |found| {
+            status.tell(format!("bandwidth {} of {}", found + 1, self.steps));
+            interrupt::check()
+        })?;
+        drop(status);
         if let Some(path) = &self.plot {
             sweep.picture().save(path)?;
         }
