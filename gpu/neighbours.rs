@@ -167,8 +167,8 @@ pub const fn tile_of(lanes: usize, dimensions: usize, d: usize) -> usize {
 /// ```
 pub const PART: usize = NARROW;
 
-/// Points of several tiles in a row, which a processor's block passes over at once: about half as many tiles as such rows at a few near each block
-/// make the fewest questions.
+/// Points of several tiles in a row, which a processor's block passes over at once: of about half as many tiles as the root of all of
+/// them, which makes the fewest questions where a few such rows are near each block.
 ///
 /// ```
 /// use gpu::neighbours::row_of;
