@@ -6,6 +6,7 @@
 //! | ids | what |
 //! |---|---|
 //! | `fit_fused`, `fit_composed`, `fit_field` | the blurring form, by each method: the lecture's five iterations; until convergence |
+//! | `fit_compact` | the blurring form with weights that end, of which whole boxes are summed at once on a processor |
 //! | `fit_standard` | the standard form, every point a seed, until each has come to rest |
 //! | `fit_bins` | the same from the occupied bins of a grid |
 //!
@@ -39,6 +40,7 @@ fn main() {
             lecture(&mut criterion, &target, name, method);
             converged(&mut criterion, &target, name, method);
         }
+        compact(&mut criterion, &target);
         standard(&mut criterion, &target);
         bins(&mut criterion, &target);
     }
@@ -87,6 +89,20 @@ fn lecture(criterion: &mut Criterion, target: &Target, name: &str, method: Metho
 /// 10,000 points, until none moves more than the tolerance.
 fn converged(criterion: &mut Criterion, target: &Target, name: &str, method: Method) {
     checked(criterion, target, name, "converged", size(10_000, 600), blurring(method));
+}
+
+/// Weights that are powers up to their end.
+fn compact(criterion: &mut Criterion, target: &Target) {
+    for (name, weight) in [
+        ("flat", WeightFunction::Flat),
+        ("epanechnikov", WeightFunction::Epanechnikov),
+        ("biweight", WeightFunction::Biweight),
+    ] {
+        // A wider radius for few points in a test: all of a cluster within reach.
+        let radius = size(BANDWIDTH, 4.0 * BANDWIDTH);
+        let estimator = MeanShift::new().weight(weight).bandwidth(Bandwidth::Fixed(radius));
+        checked(criterion, target, "fit_compact", name, size(100_000, 900), estimator);
+    }
 }
 
 /// Every point a seed: the lecture's 1,500 points, and more.

@@ -77,6 +77,7 @@ pub unsafe fn boxes_of_boxes(mut boxes: DisjointMut<f32>, count: u32, d: u32, si
     grid = n.div_ceil(BOX).div_ceil(block.x),
     require(
         d > 0,
+        power <= 2,
         stride >= n,
         columns.len() >= stride * d,
         marks.len() == 0 || marks.len() >= n,

@@ -9,7 +9,7 @@
 //! ```
 //!
 //! with o the middle of the box and f_j the points' factors. Moments are found once for all queries (boxes.rs), and a box of 64
-//! points takes a query D + 1 operations instead of 64 (3 D + 2). What is left are the boxes that the end of the weight passes through,
+//! points takes a query 2 D operations instead of 64 (3 D + 2). What is left are the boxes that the end of the weight passes through,
 //! and they become fewer beside the others as the square root of the points, in the plane, and vanish where points have drawn together.
 //!
 //! Which boxes are whole is asked for each query by itself, so that its sums do not depend on who its neighbours in the block are;

@@ -147,6 +147,9 @@ pub fn boxes_of_points(device: &Device) {
             let launch = gpu::boxes::moments_of_boxes::launch(values, &marks, &mut boxes, n32, d32, stride, power);
             device.launch(launch).unwrap();
             let found = device.download(&boxes).unwrap();
+            let refused = gpu::boxes::moments_of_boxes::launch(values, &marks, &mut boxes, n32, d32, stride, 3);
+            let text = device.launch(refused).unwrap_err().to_string();
+            assert!(text.contains("power <= 2"), "{text}");
             let count = gpu::polynomial::moments(d, power);
             for (b, found_here) in found[begin..].chunks(count).enumerate() {
                 let mut expected = vec![0.0; count];

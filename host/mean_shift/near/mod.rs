@@ -42,6 +42,8 @@ pub use reach::reach;
 #[doc(hidden)]
 pub use sort::sort_by_key;
 
+use cuda_std::machine::MachineKind;
+
 use super::builder::MeanShift;
 use super::iterate::{Field, Queries};
 use super::slices::Slices;
@@ -126,8 +128,27 @@ pub(super) use order::numbers as order_numbers;
 /// Points in order and their marks, the numbers by which they are put in it, and boxes.
 pub(super) fn bytes(n: usize, m: usize, d: usize) -> u128 {
     let (points, queries) = (Queries::stride_of(n) as u128, Queries::stride_of(m.max(n)) as u128);
-    let boxes = (gpu::near::len_marked(n, d) + gpu::whole::len(n, d, 2) + gpu::near::len(m.max(n), d)) as u128;
+    // Of many coordinates nobody asks for moments, of which there would be as many as triples of them.
+    let moments = if gpu::whole::serves(MachineKind::Baseline, d) { gpu::whole::len(n, d, 2) } else { 0 };
+    let boxes = (gpu::near::len_marked(n, d) + moments + gpu::near::len(m.max(n), d)) as u128;
     // Keys and numbers twice, and a quarter of a count each; flags, places, and what they were before.
     let numbers = queries * (2 * 2 + 2 + 1 + 4) + 64;
     (points * (2 * d as u128 + 4) + queries * d as u128 + boxes + numbers + order_numbers(m.max(n), d)) * 4
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_it_takes_grows_with_points_and_coordinates() {
+        for (n, d) in [(1, 1), (100_000, 2), (70_000, 784), (1_000_000, 4), (200, 100_000)] {
+            let points = Queries::stride_of(n) as u128 * d as u128 * 4;
+            let bytes = bytes(n, n, d);
+            assert!(
+                (3 * points..16 * points + 4096 * (d as u128 + 1)).contains(&bytes),
+                "{n} x {d}: {bytes}, of {points}"
+            );
+        }
+    }
 }
