@@ -172,6 +172,21 @@ fn a_box_that_is_mostly_empty_is_stored_in_blocks() {
     }
 }
 
+/// The box about points in three dimensions and more may have more nodes than 64 bits count.
+#[test]
+fn a_box_may_have_more_nodes_than_can_be_counted() {
+    let plane = rows(5000);
+    for d in 3..=5 {
+        let mut rows: Vec<f64> = plane.chunks(2).flat_map(|row| (0..d).map(|c| row[c % 2])).collect();
+        rows.extend((0..d).map(|c| if c % 2 == 0 { 2e6 } else { -2e6 }));
+        let points = modeseek::Points::from_rows(&rows, d).unwrap();
+        for method in [Method::Auto, Method::Field] {
+            let found = estimator().method(method).fit(&points).unwrap();
+            assert_eq!((found.modes.len(), found.modes[2].size), (3, 1), "{d}: {:?}", found.path);
+        }
+    }
+}
+
 /// On a line the whole grid always fits: points extend over no more bandwidths than a field has nodes.
 #[test]
 fn the_longest_line_has_a_field() {

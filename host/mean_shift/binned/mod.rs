@@ -109,11 +109,11 @@ fn of_points(machine: MachineKind, d: usize, (n, m): (f64, f64), times: f64) -> 
     if d > FEW_DIMENSIONS { 4_f64.powi(d as i32) * (add * n + read * m * times) } else { 0.0 }
 }
 
-/// About how many operations the nodes take for each build.
-fn operations(grid: &Grid) -> f64 {
+/// About how many operations the nodes of a grid take for each build. There may be more of them than memory has bytes.
+fn operations(grid: &Grid, nodes: u128) -> f64 {
     let taps = |&nodes: &u32| f64::from((2 * grid.reach + 1).min(nodes));
     let of_memory = if grid.d > FEW_DIMENSIONS { OF_MEMORY } else { 0.0 };
-    grid.count() as f64 * (grid.nodes[..grid.d].iter().map(taps).sum::<f64>() * (grid.d + 2) as f64 + of_memory)
+    nodes as f64 * (grid.nodes[..grid.d].iter().map(taps).sum::<f64>() * (grid.d + 2) as f64 + of_memory)
 }
 
 impl MeanShift {
@@ -186,7 +186,7 @@ impl MeanShift {
         // In the blurring form a field is built for each iteration.
         let times = if self.form == Form::Blurring { 1.0 } else { OF_REST[usize::from(grid.d > FEW_DIMENSIONS)] };
         let counts = (f64::from(prepared.field.n), f64::from(queries.m));
-        let of_grid = operations(&grid) + of_points(device.machine(), grid.d, counts, times);
+        let of_grid = operations(&grid, nodes) + of_points(device.machine(), grid.d, counts, times);
         let (rival, its_name) = self.rival(&prepared.field, queries, of_grid, times)?;
         let room = device.available()? as u128 / 2;
         let whole = if nodes > grid.most_nodes() {
@@ -218,7 +218,7 @@ impl MeanShift {
         };
         let plan = Plan::new(grid.d, grid.reach, summed, read);
         let (of_blocks, stored) = (IN_BLOCKS * plan.operations(grid.reach), plan.nodes());
-        if whole.is_ok() && of_blocks > operations(&grid) {
+        if whole.is_ok() && of_blocks > operations(&grid, nodes) {
             return Ok(whole);
         }
         let whole = |why: &str| match whole {
