@@ -11,21 +11,21 @@ const MOST: usize = i32::MAX as usize;
 
 /// n points of d coordinates. Rows of f32 about a centre that is kept in f64.
 ///
-/// Subtracting the centre (the middle of the bounding box) in f64 before rounding to f32 keeps
-/// precision for points far from the origin.
+/// Subtracting the centre in f64 before rounding to f32 keeps precision for points far from the origin. It is the median
+/// of each column, or near it, so that most points are where f32 is finest, however far away a few others are.
 ///
 /// ```
 /// use modeseek::Points;
 ///
-/// let points = Points::from_rows(&[1000.0, 0.0, 1002.0, 4.0], 2)?;
-/// // They are kept about their middle, where f32 is finest.
+/// let points = Points::from_rows(&[1000.0, 0.0, 1001.0, 4.0, 1e9, 2.0], 2)?;
+/// // They are kept about their medians, which one point far away does not move.
 /// assert_eq!(points.centre(), [1001.0, 2.0]);
-/// assert_eq!(points.centred_rows(), [-1.0, -2.0, 1.0, 2.0]);
+/// assert_eq!(points.centred_rows()[..4], [-1.0, -2.0, 0.0, 2.0]);
 /// # Ok::<(), modeseek::Error>(())
 /// ```
 ///
 /// # Precision
-/// A coordinate is off by at most 2^-24 times half the extent of its column.
+/// A coordinate is off by at most 2^-24 times its distance from the centre.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Points {
     rows: Vec<f32>,
@@ -131,19 +131,20 @@ impl Points {
     ///
     /// ```
     /// # use modeseek::Points;
-    /// assert_eq!(Points::from_rows(&[10.0, 12.0, 20.0], 1)?.centred_rows(), [-5.0, -3.0, 5.0]);
+    /// assert_eq!(Points::from_rows(&[10.0, 12.0, 20.0], 1)?.centred_rows(), [-2.0, 0.0, 8.0]);
     /// # Ok::<(), modeseek::Error>(())
     /// ```
     pub fn centred_rows(&self) -> &[f32] {
         &self.rows
     }
 
-    /// The middle of the bounding box.
+    /// What rows are kept about: of each column the median of up to 1,023 points, evenly spaced among all; the middle of
+    /// the bounding box where points are too far from that for f32.
     ///
     /// ```
     /// # use modeseek::Points;
-    /// // The middle of the box about them, not their mean.
-    /// assert_eq!(Points::from_rows(&[0.0, 0.0, 0.0, 10.0], 1)?.centre(), [5.0]);
+    /// // Of an even number the lower of the two.
+    /// assert_eq!(Points::from_rows(&[0.0, 1.0, 2.0, 10.0], 1)?.centre(), [1.0]);
     /// # Ok::<(), modeseek::Error>(())
     /// ```
     pub fn centre(&self) -> &[f64] {
@@ -154,7 +155,7 @@ impl Points {
     ///
     /// ```
     /// # use modeseek::Points;
-    /// assert_eq!(Points::from_rows(&[0.0, 0.0, 4.0, 10.0], 2)?.extent(), 5.0);
+    /// assert_eq!(Points::from_rows(&[0.0, 0.0, 4.0, 10.0], 2)?.extent(), 10.0);
     /// # Ok::<(), modeseek::Error>(())
     /// ```
     pub fn extent(&self) -> f64 {
@@ -165,7 +166,7 @@ impl Points {
     ///
     /// ```
     /// # use modeseek::Points;
-    /// assert_eq!(Points::from_rows(&[0.0, 0.0, 4.0, 10.0], 2)?.extents(), [2.0, 5.0]);
+    /// assert_eq!(Points::from_rows(&[0.0, 0.0, 4.0, 10.0], 2)?.extents(), [4.0, 10.0]);
     /// # Ok::<(), modeseek::Error>(())
     /// ```
     pub fn extents(&self) -> &[f64] {
@@ -291,7 +292,11 @@ impl<T: Copy + Into<f64>> ToPoints for Vec<Vec<T>> {
     }
 }
 
-/// The middle of the bounding box, and the largest distance of each coordinate from it.
+/// How many points, evenly spaced among all, a centre is the median of.
+const SAMPLE: usize = 1023;
+
+/// The median of each column, and the largest distance of a coordinate from it. The middle of the bounding box instead,
+/// where f32 cannot hold distances from the median.
 fn bounds<T: Copy + Into<f64>>(rows: &[T], dimensions: usize) -> (Vec<f64>, Vec<f64>) {
     let mut low = vec![f64::INFINITY; dimensions];
     let mut high = vec![f64::NEG_INFINITY; dimensions];
@@ -301,10 +306,19 @@ fn bounds<T: Copy + Into<f64>>(rows: &[T], dimensions: usize) -> (Vec<f64>, Vec<
             *high = high.max(value.into());
         }
     }
-    // Halved first: the sum of two finite numbers may be infinite.
-    let centre: Vec<f64> = low.iter().zip(&high).map(|(low, high)| low / 2.0 + high / 2.0).collect();
-    let extents = high.iter().zip(&centre).map(|(high, centre)| high - centre).collect();
-    (centre, extents)
+    let (n, sampled) = (rows.len() / dimensions, SAMPLE.min(rows.len() / dimensions));
+    let column = |column: usize| {
+        let (low, high) = (low[column], high[column]);
+        let extent = |centre: f64| (high - centre).max(centre - low);
+        let row = |at: usize| (at as u64 * n as u64 / sampled as u64) as usize;
+        let mut sample: Vec<f64> = (0..sampled).map(|at| rows[row(at) * dimensions + column].into()).collect();
+        // Of an even number the lower of two, not what is between: coordinates that are whole numbers stay whole.
+        let median = *sample.select_nth_unstable_by((sampled - 1) / 2, f64::total_cmp).1;
+        // Halved first: the sum of two finite numbers may be infinite.
+        let centre = if extent(median) <= f64::from(f32::MAX) { median } else { low / 2.0 + high / 2.0 };
+        (centre, extent(centre))
+    };
+    (0..dimensions).map(column).unzip()
 }
 
 #[cfg(test)]
@@ -316,9 +330,20 @@ mod tests {
     #[test]
     fn points_are_centred_in_f64() {
         let points = Points::from_rows(&[1e9_f64 + 0.25, 5.0, 1e9 + 0.75, 7.0], 2).unwrap();
-        assert_eq!(points.centred_rows(), [-0.25, -1.0, 0.25, 1.0]);
-        assert_eq!(points.uncentred(&[0.25, 1.0]), [1e9 + 0.75, 7.0]);
-        assert_eq!((points.len(), points.dimensions(), points.extent()), (2, 2, 1.0));
+        assert_eq!(points.centred_rows(), [0.0, 0.0, 0.5, 2.0]);
+        assert_eq!(points.uncentred(&[0.5, 2.0]), [1e9 + 0.75, 7.0]);
+        assert_eq!((points.len(), points.dimensions(), points.extent()), (2, 2, 2.0));
+    }
+
+    #[test]
+    fn points_far_away_cost_the_others_no_precision() {
+        // Of 5,000 points, one in a thousand is 1e9 away, on one side.
+        let rows: Vec<f64> = (0..5000).map(|at| if at % 1000 == 7 { 1e9 } else { f64::from(at) / 5000.0 }).collect();
+        let points = Points::from_rows(&rows, 1).unwrap();
+        for (at, &x) in rows.iter().enumerate() {
+            let held = points.uncentred(&points.centred_rows()[at..=at])[0];
+            assert!((held - x).abs() <= 2f64.powi(-24) * (x - points.centre()[0]).abs(), "{held} instead of {x}");
+        }
     }
 
     #[test]

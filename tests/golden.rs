@@ -379,9 +379,7 @@ fn bandwidths_are_scikit_learns() {
             let found = estimator.fit(&points(&case.rows, case.dimensions)).unwrap();
             let what = format!("{}, quantile {quantile}: {}", case.name, found.bandwidth);
             if expected > 0.0 {
-                // f32 coordinates resolve 2^-24 of the extent, 10,000 distances in the outlier's set.
-                let relative = if case.name == "outlier" { 1e-4 } else { 1e-6 };
-                assert!((found.bandwidth / expected - 1.0).abs() <= relative, "{what}, not {expected}");
+                assert!((found.bandwidth / expected - 1.0).abs() <= 1e-6, "{what}, not {expected}");
             } else {
                 // scikit-learn gives 0 here, which is no bandwidth: we say so, and take a larger neighbourhood.
                 assert!(found.bandwidth > 0.0 && found.notes.iter().any(|note| note.contains("neighbour")), "{what}");

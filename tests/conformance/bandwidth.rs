@@ -248,9 +248,7 @@ pub fn golden(device: &Device) {
             let found = set.resolve(device, &quantile(part)).unwrap();
             let what = format!("{}, quantile {part}: {:?}", case.name, found.notes);
             if expected > 0.0 {
-                // Of the outlier's set the extent is 10,000 times the distances.
-                let relative = if case.name == "outlier" { 1e-4 } else { set.tolerance() };
-                assert_near(scalar(&found), expected, relative, &what);
+                assert_near(scalar(&found), expected, set.tolerance(), &what);
                 assert!(found.notes.is_empty(), "{what}");
             } else {
                 assert!(scalar(&found) > 0.0 && found.notes.len() == 1, "{what}");

@@ -180,7 +180,7 @@ fn points_without_direction_are_named() {
         let points = [[1.0 + offset, offset], [-1.0, 0.0], [0.0, 0.0], [offset, 1.0]];
         let error = refused(estimator.fit(&points), &["point 2 lies at the origin, to the precision of the points"]);
         assert!(matches!(error, Error::NoDirection { row: 2 }));
-        let points = [[2e3 + offset, offset], [3.0, offset], [1e-3, 0.0]];
+        let points = [[2e3 + offset, offset], [3.0, offset], [1e-6, 0.0]];
         refused(estimator.fit(&points), &["point 2 lies at the origin"]);
         // Small is not near, unless it is beside the others.
         assert!(estimator.fit(&[[1e-20 * offset, 1e-20], [1e-20, offset * 1e-21]]).is_ok());

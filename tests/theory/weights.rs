@@ -20,13 +20,16 @@ fn agree(what: &str, weighted: &Clustering, repeated: &Clustering, from: &[usize
     assert_eq!(labels, repeated.labels, "{what}");
     assert!((weighted.bandwidth / repeated.bandwidth - 1.0).abs() <= 1e-6, "{what}: {}", weighted.bandwidth);
     assert_eq!(weighted.modes.len(), repeated.modes.len(), "{what}");
+    // Coordinates are about another median, so that rounding may decide which of a mode's ends is the densest: they are a
+    // tolerance apart.
+    let apart = if what.starts_with("densest") || what.starts_with("bins of 3") { 1e-3 } else { 1e-4 };
     for (weighted, repeated) in weighted.modes.iter().zip(&repeated.modes) {
         assert_eq!(weighted.weight, repeated.weight, "{what}");
         assert_eq!(repeated.weight, repeated.size as f64, "{what}");
         // Sums of the same terms in another order, over some steps.
         let positions = distance(&weighted.position, &repeated.position);
         let centres = distance(&weighted.centre, &repeated.centre);
-        assert!(positions <= 1e-4 && centres <= 1e-5, "{what}: {positions} and {centres} apart");
+        assert!(positions <= apart && centres <= 1e-5, "{what}: {positions} and {centres} apart");
     }
 }
 
