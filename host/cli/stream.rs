@@ -19,6 +19,7 @@ use crate::data::{Carry, Chunk, Column, DataError, Format, LeftOut, ReadOptions,
 use crate::error::{Error, Result};
 use crate::executor::{Counts, Device};
 use crate::mean_shift::{DensityField, FieldModes, MeanShift, Path};
+use crate::points::Points;
 
 /// What became of a file's points.
 pub struct Done {
@@ -99,8 +100,11 @@ pub fn run(
         }
         let field = match &mut field {
             Some(field) => field,
-            // About its first point: coordinates lose nothing by being far from the origin.
-            None => field.insert(estimator.field_about(&chunk.rows[..columns.len()])?),
+            // About the middle of its first part: coordinates lose nothing by being far from the origin.
+            None => {
+                let centre = Points::from_rows(&chunk.rows, columns.len())?.centre().to_vec();
+                field.insert(estimator.field_about(&centre)?)
+            }
         };
         field.add_weighted(&chunk.rows, &chunk.weights)?;
     }
