@@ -46,18 +46,22 @@ pub fn extent([high, low]: [u32; 2]) -> (f32, f32) {
     (restored(!low), restored(high))
 }
 
-/// Which values of a column a thread takes, as start, step and end: neighbours go to neighbouring
-/// threads of a GPU, and to one thread of a processor.
+/// A thread's column, and which of its n values it takes, as start, step and end: neighbours go to neighbouring threads of a
+/// GPU, and to one thread of a processor. There may be more columns than a grid has blocks along y, so that blocks are in one
+/// row, all of a column beside each other.
 #[inline(always)]
-fn share<M: Machine>(n: usize) -> (usize, usize, usize) {
-    let (t, threads) = (thread::thread_idx_x() as usize, thread::block_dim_x() as usize);
+fn share<M: Machine>(n: usize) -> (usize, (usize, usize, usize)) {
+    let (t, threads) = (thread::thread_idx_x() as usize, thread::block_dim_x());
     let run = run(M::LANES);
-    let first = thread::block_idx_x() as usize * threads * run;
-    if M::LANES > 4 {
+    let of_column = (n as u32).div_ceil(run as u32 * threads);
+    let (block, threads) = (thread::block_idx_x(), threads as usize);
+    let first = (block % of_column) as usize * threads * run;
+    let values = if M::LANES > 4 {
         (first + t * run, 1, n.min(first + (t + 1) * run))
     } else {
         (first + t, threads, n.min(first + threads * run))
-    }
+    };
+    ((block / of_column) as usize, values)
 }
 
 /// The largest word of a GPU's warp, in whose first thread alone it counts; of a processor's thread, its own. Whole warps come here,
@@ -85,17 +89,16 @@ unsafe fn raise(word: *mut u32, to: u32) {
     }
 }
 
-/// The extents of columns c of d x stride, of n values each. Blocks along y are columns.
+/// The extents of columns c of d x stride, of n values each.
 #[kernel(
     threads = 32..=1024,
-    grid = (n.div_ceil(run(Machine::LANES) * block.x), d),
+    grid = n.div_ceil(run(Machine::LANES) * block.x) * d,
     require(columns.len() >= stride * d, stride >= n, extents.len() >= 2 * d),
 )]
 pub unsafe fn column_extents(columns: &[f32], extents: *mut u32, n: u32, d: u32, stride: u32) {
     let (n, _d, stride) = (n as usize, d as usize, stride as usize);
-    let c = thread::block_idx_y() as usize;
+    let (c, (start, step, end)) = share::<Machine>(n);
     let column = &columns[c * stride..][..n];
-    let (start, step, end) = share::<Machine>(n);
     let (mut low, mut high) = (f32::INFINITY, f32::NEG_INFINITY);
     let mut i = start;
     while i < end {
@@ -140,17 +143,16 @@ pub unsafe fn widest_axes(extents: &[u32], mut axes: DisjointMut<u32>, d: u32) {
     }
 }
 
-/// Raises `bits[at]` to the bits of the largest magnitude in d columns of n values. Blocks along y are
-/// columns.
+/// Raises `bits[at]` to the bits of the largest magnitude in d columns of n values.
 #[kernel(
     threads = 32..=1024,
-    grid = (n.div_ceil(run(Machine::LANES) * block.x), d),
+    grid = n.div_ceil(run(Machine::LANES) * block.x) * d,
     require(columns.len() >= stride * (d - 1) + n, stride >= n, bits.len() > at),
 )]
 pub unsafe fn largest_magnitude(columns: &[f32], bits: *mut u32, n: u32, d: u32, stride: u32, at: u32) {
     let (n, _d, stride) = (n as usize, d as usize, stride as usize);
-    let column = &columns[thread::block_idx_y() as usize * stride..][..n];
-    let (start, step, end) = share::<Machine>(n);
+    let (c, (start, step, end)) = share::<Machine>(n);
+    let column = &columns[c * stride..][..n];
     let mut largest = 0.0_f32;
     let mut i = start;
     while i < end {

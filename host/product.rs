@@ -118,6 +118,7 @@ impl Instruction {
     pub fn suiting([m, n, k]: [u32; 3], precision: Precision) -> Self {
         let suits = match precision {
             // Making the parts reads and writes 20 bytes for each number of A and B, in launches of their own.
+            Precision::F32 if m > MOST_ROWS => false,
             Precision::F32 => {
                 m.min(n).min(k) >= FEWEST_COLUMNS && u128::from(m) * u128::from(n) * u128::from(k) >= 1 << 30
             }
@@ -129,6 +130,9 @@ impl Instruction {
 
 /// Columns of C from which on products are made by warpgroups, unless asked: half of the 256 that a block makes, or all.
 const FEWEST_COLUMNS: u32 = 128;
+
+/// Rows of C for which a grid has blocks: of f32's products by `wgmma`, 65,535 blocks of 128 along y. Others have them along x.
+const MOST_ROWS: u32 = 65_535 * 128;
 
 /// C = A B with A m x k, B k x n, and C m x n, all by rows, in the [precision](Precision::suiting) and by the
 /// [instruction](Instruction::suiting) that suit the sizes, or those that the device has.

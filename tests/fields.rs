@@ -172,6 +172,17 @@ fn a_box_that_is_mostly_empty_is_stored_in_blocks() {
     }
 }
 
+/// Points may be asked for wherever they are, beside others.
+#[test]
+fn points_beyond_all_nodes_have_no_mode() {
+    let mut field = estimator().field(2).unwrap();
+    field.add(&rows(100)).unwrap();
+    let labels = field.modes().unwrap().predict(&[0.0, 0.0, 1e9, 0.0, f64::MAX, -f64::MAX, 9.0, 0.0]).unwrap();
+    assert_eq!((labels[1], labels[2]), (-1, -1));
+    assert!(labels[0] >= 0 && labels[3] >= 0 && labels[0] != labels[3], "{labels:?}");
+    assert!(matches!(estimator().field(0), Err(Error::NoDimensions)));
+}
+
 /// The box about points in three dimensions and more may have more nodes than 64 bits count.
 #[test]
 fn a_box_may_have_more_nodes_than_can_be_counted() {

@@ -33,6 +33,7 @@ pub struct Buffer<T: DeviceCopy> {
 impl<T: DeviceCopy> Buffer<T> {
     /// Memory whose contents are yet to be written: on a processor the caller does so at once.
     pub(super) fn allocate(device: &Device, len: usize) -> Result<Self> {
+        const { assert!(size_of::<T>() > 0, "elements without bytes have no place in a device's memory") };
         let bytes = len as u128 * size_of::<T>() as u128;
         let address = match usize::try_from(bytes) {
             Ok(0) => 0,

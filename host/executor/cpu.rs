@@ -65,7 +65,11 @@ impl Cpu {
 pub(crate) fn host_memory() -> usize {
     let mut system = sysinfo::System::new();
     system.refresh_memory();
-    let within_group = system.cgroup_limits().map_or(u64::MAX, |limits| limits.free_memory);
+    if system.total_memory() == 0 {
+        return usize::MAX;
+    }
+    // What a group holds as copies of files it gives back.
+    let within_group = system.cgroup_limits().map_or(u64::MAX, |limits| limits.total_memory.saturating_sub(limits.rss));
     match system.available_memory().min(within_group) {
         0 => usize::MAX,
         bytes => usize::try_from(bytes).unwrap_or(usize::MAX),

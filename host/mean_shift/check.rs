@@ -1,6 +1,7 @@
 //! Options that make no sense, by themselves or beside others.
 
 use super::builder::MeanShift;
+use super::labels::MOST_RADIUS;
 use super::options::{Assignment, Distance, Form, Merging, Method, Seeding, WeightFunction};
 use crate::error::{Error, Result};
 
@@ -34,9 +35,9 @@ impl MeanShift {
             return wrong("--relaxation", self.relaxation.to_string(), "above 0 and below 2");
         }
         if let Merging::Chains { radius } = self.merging
-            && !(radius > 0.0 && radius.is_finite())
+            && !(radius > 0.0 && radius <= MOST_RADIUS)
         {
-            return wrong("--merge-radius", radius.to_string(), "a positive, finite number of bandwidths");
+            return wrong("--merge-radius", radius.to_string(), "a positive number of bandwidths, up to 1e30");
         }
         if let Some(reach) = self.reach
             && !(reach > 0.0 && reach.is_finite())

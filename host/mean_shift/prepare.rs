@@ -11,7 +11,7 @@ use super::builder::MeanShift;
 use super::iterate::{Field, Queries};
 use super::labels::{Columns, count};
 use super::masses::Masses;
-use super::options::Distance;
+use super::options::{Distance, WeightFunction};
 use super::{instruction, tensor};
 use crate::error::{Error, Result};
 use crate::executor::nvtx::Range;
@@ -87,12 +87,17 @@ impl Scaling {
         Ok(Queries::new(columns, n, Queries::stride_of(n)))
     }
 
-    /// Rows of numbers, as queries: what becomes of a row does not depend on the others. `None` for no rows.
+    /// Rows of numbers, as queries of a binned field: what becomes of a row does not depend on the others. `None` for no rows.
     ///
     /// # Errors
     /// Rows that are incomplete, not finite, too many to be counted, or too far from the centre for f32; whatever the device
     /// reports.
-    pub fn columns_of_rows<T: Copy + Into<f64>>(&self, device: &Device, rows: &[T]) -> Result<Option<Queries>> {
+    pub fn columns_of_rows<T: Copy + Into<f64>>(
+        &self,
+        device: &Device,
+        rows: &[T],
+        too_far: TooFar,
+    ) -> Result<Option<Queries>> {
         let d = self.factors.len();
         if rows.is_empty() {
             return Ok(None);
@@ -107,11 +112,13 @@ impl Scaling {
             if !value.is_finite() {
                 return Err(Error::NotFinite { row, column, value });
             }
-            let scaled = (value - self.centre[column]) * self.factors[column];
-            if scaled.abs() > f64::from(1 << 21) {
-                return Err(Error::Extent { column, extent: value.abs(), bandwidth: 1.0 / self.factors[column] });
+            let (distance, factor) = (value - self.centre[column], self.factors[column]);
+            let most = f64::from(1 << 21);
+            if (distance * factor).abs() > most && too_far == TooFar::Refused {
+                let bandwidth = WeightFunction::Gaussian.scale() / factor;
+                return Err(Error::Extent { column, extent: distance.abs(), bandwidth });
             }
-            about.push(scaled as f32);
+            about.push((distance * factor).clamp(-most, most) as f32);
         }
         let (n, ones) = (rows.len() / d, vec![1.0_f32; d]);
         let stride = Queries::stride_of(n);
@@ -134,6 +141,15 @@ impl Scaling {
             }
         }
     }
+}
+
+/// What becomes of rows that are too far for f32 to tell places within a bandwidth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TooFar {
+    /// They are an error.
+    Refused,
+    /// They are as far as can be.
+    Kept,
 }
 
 /// Points on a device, ready to be moved or moved over.
@@ -179,6 +195,11 @@ fn resolvable(points: &Points, h: f64, per_dimension: Option<&[f64]>) -> Result<
 }
 
 impl MeanShift {
+    /// The bandwidth that a fit of these points has: of all of them, or a mean of those of each dimension or point.
+    pub(crate) fn bandwidth_for(&self, device: &Device, points: &Points) -> Result<f64> {
+        Ok(self.prepare(device, points)?.h)
+    }
+
     /// Uploads points, finds the bandwidth, and scales.
     pub(super) fn prepare(&self, device: &Device, points: &Points) -> Result<Prepared> {
         let (n, d) = (points.len(), points.dimensions());
@@ -320,7 +341,8 @@ impl MeanShift {
         if largest == 0.0 {
             return wrong("all sample weights are 0".to_owned());
         }
-        Ok(largest.log2().floor().exp2())
+        // The logarithm of the largest f64 is rounded up.
+        Ok(largest.log2().floor().min(1023.0).exp2())
     }
 }
 
@@ -333,7 +355,7 @@ mod tests {
     fn rows_that_kernels_cannot_count_are_refused() {
         let scaling = Scaling { centre: vec![0.0], factors: vec![1.0], sphere: None };
         let rows = vec![0_u8; (1 << 30) + 1];
-        let refused = scaling.columns_of_rows(&Device::processor().expect("a processor"), &rows).err();
+        let refused = scaling.columns_of_rows(&Device::processor().expect("a processor"), &rows, TooFar::Refused).err();
         assert!(matches!(refused, Some(Error::TooMany { count: 1_073_741_825, .. })), "{refused:?}");
     }
 }

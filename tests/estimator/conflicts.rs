@@ -26,8 +26,12 @@ fn senseless_values_are_named() {
     for relaxation in [0.0, -1.0, 2.0, f64::NAN] {
         wrong(flat(1.0).relaxation(relaxation), &["--relaxation is", "above 0 and below 2"]);
     }
+    wrong(fixed(1.0).merging(Merging::Chains { radius: 1e31 }), &["--merge-radius is", "up to 1e30"]);
     for radius in [0.0, -1.0, f64::NAN, f64::INFINITY] {
-        wrong(fixed(1.0).merging(Merging::Chains { radius }), &["--merge-radius is", "positive, finite"]);
+        wrong(
+            fixed(1.0).merging(Merging::Chains { radius }),
+            &["--merge-radius is", "positive number of bandwidths, up to 1e30"],
+        );
         let near = flat(1.0).assignment(Assignment::NearestMode);
         wrong(near.reach(radius), &["--reach is", "positive, finite"]);
     }

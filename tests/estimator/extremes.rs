@@ -42,6 +42,35 @@ fn weights_of_any_size_are_weights() {
     }
 }
 
+/// The largest number is a weight like any other, but for f32's rounding, which makes it infinite.
+#[test]
+fn the_largest_weight_counts() {
+    for largest in [f64::MAX, 1.5e308] {
+        let found = fixed(1.0).sample_weights([largest, largest / 4.0, 1.0]).fit(&[[0.0], [9.0], [9.5]]).unwrap();
+        assert_eq!(found.labels, [0, 1, 1]);
+        assert!(found.modes[0].weight >= largest * (1.0 - 1e-6) && found.modes[1].weight.is_finite());
+    }
+}
+
+/// More than a grid has blocks along its second axis.
+#[test]
+fn points_may_have_many_dimensions() {
+    let d = 70_000;
+    let points: Vec<Vec<f64>> = (0..4).map(|i| vec![f64::from(i / 2) * 9.0 + f64::from(i % 2) * 1e-3; d]).collect();
+    let found = fixed(1.0).fit(&points).unwrap();
+    assert_eq!(found.labels, [0, 0, 1, 1]);
+    near(found.modes[0].position[d - 1], 5e-4, 1e-5);
+}
+
+/// A radius beyond all distances joins all.
+#[test]
+fn a_merging_radius_may_be_large() {
+    let line: Vec<[f64; 1]> = (0..40).map(|i| [f64::from(i) * 5e4]).collect();
+    for radius in [1e5, 1e20, 1e30] {
+        assert_eq!(fixed(1.0).merging(Merging::Chains { radius }).fit(&line).unwrap().modes.len(), 1, "{radius:e}");
+    }
+}
+
 /// A column is wide or narrow beside its own bandwidth, not beside another's.
 #[test]
 fn columns_may_be_of_any_scale() {

@@ -10,7 +10,7 @@ use gpu::spread::WORDS;
 use sha2::{Digest, Sha256};
 
 use super::grid::{FEW_DIMENSIONS, Grid, MOST_DIMENSIONS, MOST_NODES};
-use super::value::DensityField;
+use super::value::{DensityField, MOST_WEIGHT};
 use crate::error::{Error, Result};
 use crate::mean_shift::{Bandwidth, MeanShift};
 
@@ -129,6 +129,9 @@ impl MeanShift {
         let points = u64::from_le_bytes(rest.take()?);
         let weight = rest.f64()?;
         let estimator = self.clone().bandwidth(Bandwidth::PerDimension(bandwidths)).accuracy(accuracy);
+        if !(0.0..=MOST_WEIGHT).contains(&weight) {
+            return Err(unreadable(format!("its points weigh {weight}")));
+        }
         let mut field = estimator.field_about(&origin)?;
         (field.points, field.weight) = (points, weight);
         let (mut low, mut nodes) = ([0; MOST_DIMENSIONS], [1; MOST_DIMENSIONS]);
@@ -137,6 +140,10 @@ impl MeanShift {
         }
         for nodes in &mut nodes[..d] {
             *nodes = u32::from_le_bytes(rest.take()?);
+        }
+        // Points extend over 2^21 bandwidths on either side, with 16 nodes each.
+        if let Some(low) = low.iter().find(|low| low.unsigned_abs() > 1 << 30) {
+            return Err(unreadable(format!("its first node is number {low}")));
         }
         let count: u128 = nodes.iter().map(|&nodes| u128::from(nodes)).product();
         if count > MOST_NODES || rest.0.len() as u128 != count * (d as u128 + 1) * 8 {

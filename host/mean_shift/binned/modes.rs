@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::executor::Buffer;
 use crate::mean_shift::MeanShift;
 use crate::mean_shift::labels::{Columns, nearest};
-use crate::mean_shift::prepare::Scaling;
+use crate::mean_shift::prepare::{Scaling, TooFar};
 
 /// A mode of a field.
 ///
@@ -69,12 +69,12 @@ impl FieldModes {
     /// ```
     ///
     /// # Errors
-    /// As [`DensityField::add`](super::DensityField::add).
+    /// As [`DensityField::add`](super::DensityField::add), but for points that are too far.
     pub fn predict<T: Copy + Into<f64>>(&self, rows: &[T]) -> Result<Vec<i32>> {
         let Self { field, scaling, of, means, modes, .. } = self;
         let device = means.device();
         let d = scaling.factors.len();
-        let Some(queries) = scaling.columns_of_rows(device, rows)? else { return Ok(Vec::new()) };
+        let Some(queries) = scaling.columns_of_rows(device, rows, TooFar::Kept)? else { return Ok(Vec::new()) };
         let ends = field.climb_all(device, of, queries, &mut |_| ControlFlow::Continue(()))?;
         let (m, stride) = (ends.queries.m as usize, ends.queries.stride as usize);
         let places = Columns { values: &ends.queries.columns, n: m, d, stride };

@@ -12,14 +12,14 @@ use crate::mean_shift::bandwidth::Bandwidth;
 use crate::mean_shift::iterate::Queries;
 use crate::mean_shift::labels::{components, extents, order, tally};
 use crate::mean_shift::options::{Merging, WeightFunction};
-use crate::mean_shift::prepare::Scaling;
+use crate::mean_shift::prepare::{Scaling, TooFar};
 use crate::mean_shift::{MeanShift, binned};
 
 /// Sums are multiples of 2^-29, whatever the points: fields can be merged bit by bit.
 pub(super) const EXPONENT: i32 = 29;
 
 /// The most that weights may sum to: a sum has 60 bits.
-const MOST_WEIGHT: f64 = (1_u64 << 31) as f64;
+pub(super) const MOST_WEIGHT: f64 = (1_u64 << 31) as f64;
 
 /// The heaviest point: it adds less than 2^50.
 const HEAVIEST: f64 = (1_u64 << 20) as f64;
@@ -101,6 +101,9 @@ impl MeanShift {
     /// As [`field`](Self::field); [`Error::NotFinite`] for the origin.
     pub fn field_about(&self, origin: &[f64]) -> Result<DensityField> {
         let dimensions = origin.len();
+        if dimensions == 0 {
+            return Err(Error::NoDimensions);
+        }
         if let Some(column) = origin.iter().position(|x| !x.is_finite()) {
             return Err(Error::NotFinite { row: 0, column, value: origin[column] });
         }
@@ -429,7 +432,7 @@ impl DensityField {
 
     /// Rows as queries, scaled: what becomes of a row depends on nothing else.
     fn scaled<T: Copy + Into<f64>>(&self, rows: &[T]) -> Result<Option<Queries>> {
-        self.scaling().columns_of_rows(&self.device, rows)
+        self.scaling().columns_of_rows(&self.device, rows, TooFar::Refused)
     }
 
     /// The grid of a point at the origin.

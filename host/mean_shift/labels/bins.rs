@@ -75,7 +75,8 @@ pub fn occupied_bins(
     }
     let ones = Masses::alike(device, points.n)?;
     let masses = masses.unwrap_or(&ones);
-    let minimum = masses.mass(minimum as f64);
+    // A bin of one point is one of any weight.
+    let minimum = if minimum == 1 { 1 } else { masses.mass(minimum as f64) };
     let capacity = capacity(points.n);
     let mut slots = device.zeros(capacity)?;
     let mut counts = device.zeros(capacity)?;
@@ -100,7 +101,8 @@ pub fn occupied_bins(
     device.launch(flag_bins::launch(&slot_of, &counts, &firsts, &mut numbers, n, minimum))?;
     let total = scan(device, &mut numbers)?;
     let count = device.download(&total)?[0] as usize;
-    if count as f64 * masses.factor == f64::from(masses.total) {
+    // Weights count as repetitions: points that are in one bin with themselves are not alone there.
+    if count == points.n && count as f64 * masses.factor == f64::from(masses.total) {
         return Ok(None);
     }
     let seed_stride = count.next_multiple_of(STRIDE);

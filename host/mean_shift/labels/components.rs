@@ -68,7 +68,7 @@ pub struct Components {
 /// widest coordinates, and all pairs that are near in these are looked at.
 ///
 /// # Errors
-/// A radius that is not positive; too little memory; whatever the device reports.
+/// A radius that is not positive, or beyond 1e30; too little memory; whatever the device reports.
 pub fn components(
     device: &Device,
     ends: Columns<'_>,
@@ -77,8 +77,9 @@ pub fn components(
     radius: f64,
 ) -> Result<Components> {
     let Sizes { n, .. } = ends.sizes()?;
-    if !(radius > 0.0 && radius.is_finite()) {
-        return Err(Error::Option { option: "the merging radius", value: radius.to_string(), must: "positive" });
+    if !(radius > 0.0 && radius <= MOST_RADIUS) {
+        let must = "positive, and up to 1e30";
+        return Err(Error::Option { option: "the merging radius", value: radius.to_string(), must });
     }
     let mut parents = device.room(ends.n)?;
     let leader_of = leaders(device, ends, p, support, radius, &mut parents)?;
@@ -94,6 +95,9 @@ pub fn components(
     let count = device.download(&total)?[0] as usize;
     Ok(Components { ids, count })
 }
+
+/// The largest merging radius: more than points are apart, and f32 holds the sides of its cells.
+pub const MOST_RADIUS: f64 = 1e30;
 
 /// 1 / side, for cells whose corners are `across` apart.
 fn inverse_side(across: f64, d: usize, p: f32) -> f32 {

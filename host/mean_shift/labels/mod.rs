@@ -25,7 +25,7 @@ mod tally;
 
 pub use assign::{count_within, nearest, nearest_of_supported};
 pub use bins::{Bins, occupied_bins};
-pub use components::{Components, components};
+pub use components::{Components, MOST_RADIUS, components};
 pub use extents::extents;
 pub use order::{Order, order, relabel};
 pub use scan::scan;
