@@ -315,7 +315,8 @@ impl Executor for Cuda {
     }
 
     fn has(&self, kernel: &'static Kernel) -> bool {
-        self.loaded().has(kernel, self.target())
+        // Functions of modules of others are looked for in the context.
+        self.enter().is_ok() && self.loaded().has(kernel, self.target())
     }
 
     fn most_threads(&self, kernel: &'static Kernel) -> Result<u32> {
@@ -331,7 +332,10 @@ impl Executor for Cuda {
     }
 
     fn prepare(&self, kernels: &[&'static Kernel]) {
-        self.loaded().prepare(kernels, self.target());
+        // Where the context is none, the launch says so.
+        if self.enter().is_ok() {
+            self.loaded().prepare(kernels, self.target());
+        }
     }
 
     fn timed(&self, work: Box<dyn FnOnce() -> Result<()> + '_>) -> Result<Duration> {

@@ -6,7 +6,7 @@ use super::labels::{
     Columns, Components, Groups, Order, components, count_within, nearest, nearest_of_supported, order, relabel,
     suppress, tally,
 };
-use super::options::{Merging, Seeding};
+use super::options::{Form, Merging, Seeding};
 use super::prepare::Prepared;
 use super::seeds::every_point;
 use crate::error::{Error, Result};
@@ -91,7 +91,9 @@ impl MeanShift {
         } else {
             // A fit that was cancelled does not begin to move every point.
             let ids = if self.basin() && !ends.cancelled {
-                let moved = self.climb(device, prepared, every_point(device, prepared)?, watch)?;
+                // Over the points as they are, whichever way the ends were found.
+                let climbing = self.clone().form(Form::Standard);
+                let moved = climbing.climb(device, prepared, every_point(device, prepared)?, watch)?;
                 (converged, cancelled) = (moved.converged, moved.cancelled);
                 let (places, supports) = (columns_of(&moved.queries, d), &moved.details);
                 nearest_of_supported(device, places, supports, &modes.means, modes.count, p, None)?.0

@@ -21,6 +21,7 @@ use crate::tuning::{Case, FEW};
 /// # Ok::<(), modeseek::Error>(())
 /// ```
 #[derive(Clone, Debug)]
+#[must_use = "an estimator does nothing until it fits"]
 pub struct MeanShift {
     pub(super) bandwidth: Bandwidth,
     pub(super) weight: WeightFunction,

@@ -3,6 +3,8 @@
 //! As the lecture writes it with matrices: for a batch of b points, the b x n distances, the b x n
 //! weights in their place, and (W X) / rowsum(W).
 
+use std::ops::Range;
+
 use gpu::layout::to_columns;
 use gpu::pairwise::pairwise_l2;
 use gpu::retire::begin;
@@ -21,10 +23,10 @@ pub fn bytes(n: usize, d: usize, batch: usize) -> u128 {
     (2 * n as u128 * d as u128 + batch.min(n) as u128 * n as u128) * 4 + reduction::bytes([batch.min(n), n, d])
 }
 
-/// Points by rows, on the device, as this method moves them.
-pub struct Rows {
+/// Points by rows, on the device, from where this method moves them.
+pub struct Rows<'a> {
     pub device: Device,
-    pub rows: Buffer<f32>,
+    pub rows: &'a Buffer<f32>,
     pub n: usize,
     pub d: usize,
     /// From scaled coordinates to a weight's argument: the weight's scale over the bandwidth.
@@ -32,12 +34,13 @@ pub struct Rows {
     pub batch: usize,
 }
 
-impl Rows {
+impl Rows<'_> {
     /// Moves the points until they rest; where they end, by columns, scaled.
-    pub fn blur(mut self, options: &MeanShift, watch: Watch<'_>) -> Result<Ends> {
+    pub fn blur(self, options: &MeanShift, watch: Watch<'_>) -> Result<Ends> {
         let device = self.device.clone();
         let (n, d) = (self.n, self.d);
-        let mut next = device.zeros(n * d)?;
+        // Where points have moved to: nowhere before the first iteration, whose points are the fit's and stay.
+        let (mut moved, mut next): (Option<Buffer<f32>>, _) = (None, device.zeros(n * d)?);
         let mut distances = device.zeros(self.batch * n)?;
         let mut reduction = Reduction::new(&device, [self.batch, n, d])?;
         let mut run = Run::new(&device, options, watch)?;
@@ -48,13 +51,15 @@ impl Rows {
         let tolerance = (options.tolerance / per_bandwidth).powi(2) as f32;
         let limit = run.limit as u32;
         for queued in 1.. {
+            let rows = moved.as_ref().unwrap_or(self.rows);
             for first in (0..n).step_by(self.batch) {
                 let batch = first..(first + self.batch).min(n);
-                self.shift_batch(options, batch, &mut next, &mut distances, &mut reduction)?;
+                self.shift_batch(options, (rows, batch), &mut next, &mut distances, &mut reduction)?;
             }
-            let call = step_largest::launch(&self.rows, &next, &mut run.state, n as u32, d as u32, limit, tolerance);
+            let call = step_largest::launch(rows, &next, &mut run.state, n as u32, d as u32, limit, tolerance);
             device.launch(call)?;
-            std::mem::swap(&mut self.rows, &mut next);
+            let before = moved.take().map_or_else(|| device.zeros(n * d), Ok)?;
+            moved = Some(std::mem::replace(&mut next, before));
             // Unlike the fused steps these do not know when they have nothing to do.
             if !run.look(&device, queued)? {
                 break;
@@ -63,7 +68,8 @@ impl Rows {
         let stride = Queries::stride_of(n);
         let mut columns = device.zeros(d * stride)?;
         let factors = device.upload(&vec![self.scale as f32; d])?;
-        device.launch(to_columns::launch(&self.rows, &factors, &mut columns, n as u32, d as u32, stride as u32))?;
+        let rows = moved.as_ref().unwrap_or(self.rows);
+        device.launch(to_columns::launch(rows, &factors, &mut columns, n as u32, d as u32, stride as u32))?;
         let mut ends = run.ends(Queries::new(columns, n, stride), device.zeros(0)?);
         // Of the last steps only the largest is known, which counts for all points. A point is always within its
         // own reach.
@@ -77,12 +83,12 @@ impl Rows {
     fn shift_batch(
         &self,
         options: &MeanShift,
-        batch: std::ops::Range<usize>,
+        (rows, batch): (&Buffer<f32>, Range<usize>),
         next: &mut Buffer<f32>,
         distances: &mut Buffer<f32>,
         reduction: &mut Reduction,
     ) -> Result<()> {
-        let Self { device, rows, n, d, .. } = self;
+        let Self { device, n, d, .. } = self;
         let coordinates = batch.start * d..batch.end * d;
         let (m, n32, d32) = (batch.len() as u32, *n as u32, *d as u32);
         let queries = rows.slice(coordinates.clone());

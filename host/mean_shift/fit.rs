@@ -279,7 +279,7 @@ impl MeanShift {
     ) -> Result<(Ends, Path)> {
         let n = prepared.field.n as usize;
         if let (Method::Composed { .. }, Some(batch)) = (self.method, batch) {
-            let rows = std::mem::replace(&mut prepared.rows, device.zeros(0)?);
+            let rows = &prepared.rows;
             let (d, scale) = (prepared.field.d as usize, prepared.scaling.factors[0]);
             let ends = composed::Rows { device: device.clone(), rows, n, d, scale, batch }.blur(self, watch)?;
             return Ok((ends, Path::exact("composed", "asked for")));

@@ -8,9 +8,10 @@ use gpu::pairwise::{pairwise_l1, pairwise_l2, pairwise_lp};
 
 use super::builder::MeanShift;
 use super::fit::Clustering;
-use super::iterate::Queries;
+use super::iterate::{Ends, Iteration, Queries};
 use super::labels::{Columns, Groups, nearest};
 use super::options::{Assignment, Distance, Form, Method, WeightFunction};
+use super::path::Way;
 use super::prepare::Prepared;
 use crate::error::{Error, Result};
 use crate::points::ToPoints;
@@ -65,31 +66,48 @@ impl Clustering {
     pub fn predict(&self, points: &(impl ToPoints + ?Sized), assignment: Assignment) -> Result<Vec<i32>> {
         let Fitted { options, prepared, groups } = &*self.fitted;
         let device = &prepared.field.device;
-        let mut queries = self.queries(points)?;
+        let queries = self.queries(points)?;
         if groups.count == 0 {
             // All clusters were too small.
             return Ok(vec![-1; queries.m as usize]);
         }
-        let mut supports = Vec::new();
-        if assignment == Assignment::Basin {
-            let ends = options.climb(device, prepared, queries, &mut |_| ControlFlow::Continue(()))?;
-            supports = device.download_first(&ends.details, ends.queries.m as usize)?;
-            queries = ends.queries;
+        if assignment == Assignment::NearestMode {
+            let reach = options.reach.map(|reach| options.distance.scaled(reach, options.weight.scale()));
+            return self.nearest_modes(&queries, reach);
         }
+        let mut way = options.choose(device, prepared, &queries)?;
+        let low = match way {
+            Way::AllPairs(_) => Vec::new(),
+            _ => self.low(&self.first_sums(&mut way, self.queries(points)?)?),
+        };
+        let mut labels = self.basins(options.climb_by(&mut way, prepared, queries, &mut going_on)?)?;
+        if !low.is_empty() {
+            // What others are asked with them is not to decide about them: by all pairs, whichever way the others go.
+            let by_all = self.basins(prepared.field.climb(options, self.some(points, &low)?, &mut going_on)?)?;
+            low.iter().zip(by_all).for_each(|(&i, label)| labels[i as usize] = label);
+        }
+        Ok(labels)
+    }
+
+    /// The nearest mode of each query; -1 beyond a limit.
+    fn nearest_modes(&self, queries: &Queries, limit: Option<f64>) -> Result<Vec<i32>> {
+        let Fitted { options, prepared: Prepared { field, .. }, groups } = &*self.fitted;
         let places = Columns {
             values: &queries.columns,
             n: queries.m as usize,
-            d: prepared.field.d as usize,
+            d: field.d as usize,
             stride: queries.stride as usize,
         };
-        let reach = options.reach.map(|reach| options.distance.scaled(reach, options.weight.scale()));
-        let limit = if assignment == Assignment::Basin { None } else { reach };
-        let (ids, _) = nearest(device, places, &groups.means, groups.count, options.distance.p(), limit)?;
-        let mut labels: Vec<i32> = device.download(&ids)?.into_iter().map(u32::cast_signed).collect();
-        // What had nothing in reach did not climb at all.
-        for (label, _) in labels.iter_mut().zip(supports).filter(|(_, support)| *support == 0.0) {
-            *label = -1;
-        }
+        let (ids, _) = nearest(&field.device, places, &groups.means, groups.count, options.distance.p(), limit)?;
+        Ok(field.device.download(&ids)?.into_iter().map(u32::cast_signed).collect())
+    }
+
+    /// The modes that queries have come to; -1 for those without a point in reach, which did not climb at all.
+    fn basins(&self, ends: Ends) -> Result<Vec<i32>> {
+        let device = &self.fitted.prepared.field.device;
+        let supports = device.download_first(&ends.details, ends.queries.m as usize)?;
+        let mut labels = self.nearest_modes(&ends.queries, None)?;
+        labels.iter_mut().zip(supports).filter(|(_, support)| *support <= 0.0).for_each(|(label, _)| *label = -1);
         Ok(labels)
     }
 
@@ -209,42 +227,58 @@ impl Clustering {
     fn sums(&self, points: &(impl ToPoints + ?Sized)) -> Result<Vec<f32>> {
         let Fitted { options, prepared, .. } = &*self.fitted;
         let (field, queries) = (&prepared.field, self.queries(points)?);
-        let (device, m) = (&field.device, queries.m as usize);
         let over_all = |queries: &Queries| {
             let sums = field.step_once(&field.columns, queries)?.sums;
-            device.download_first(&sums, queries.m as usize)
+            field.device.download_first(&sums, queries.m as usize)
         };
         if options.accuracy == 0.0 || matches!(options.method, Method::Fused | Method::Composed { .. }) {
             return over_all(&queries);
         }
-        let once = options.clone().relaxation(1.0).max_iterations(1);
-        let ends = once.climb(device, prepared, queries, &mut |_| ControlFlow::Continue(()))?;
-        let mut sums = device.download_first(&ends.details, m)?;
-        if options.weight != WeightFunction::Gaussian {
-            // Nothing that counts was left out.
-            return Ok(sums);
-        }
-        // What was left out is little beside the weight of a point, but not beside less.
-        let (_, least, _) = options.factors_of(prepared);
-        let low: Vec<u32> = (0..m as u32).filter(|&i| f64::from(sums[i as usize]) < least).collect();
+        let mut way = options.choose(&field.device, prepared, &queries)?;
+        let mut sums = self.first_sums(&mut way, queries)?;
+        let low = self.low(&sums);
         if !low.is_empty() {
-            let (all, stride) = (self.queries(points)?, Queries::stride_of(low.len()));
-            let mut columns = device.zeros(field.d as usize * stride)?;
-            device.launch(gather_columns::launch(
-                &all.columns,
-                &device.upload(&low)?,
-                &mut columns,
-                low.len() as u32,
-                field.d,
-                all.stride,
-                stride as u32,
-            ))?;
-            for (i, sum) in low.iter().zip(over_all(&Queries::new(columns, low.len(), stride))?) {
-                sums[*i as usize] = sum;
-            }
+            let exactly = over_all(&self.some(points, &low)?)?;
+            low.iter().zip(exactly).for_each(|(&i, sum)| sums[i as usize] = sum);
         }
         Ok(sums)
     }
+
+    /// The sums of weights at queries, as a way finds them.
+    fn first_sums(&self, way: &mut Way, queries: Queries) -> Result<Vec<f32>> {
+        let Fitted { options, prepared, .. } = &*self.fitted;
+        let (m, once) = (queries.m as usize, options.clone().relaxation(1.0).max_iterations(1));
+        let ends = once.climb_by(way, prepared, queries, &mut going_on)?;
+        prepared.field.device.download_first(&ends.details, m)
+    }
+
+    /// Which sums are not to be relied on: what a way leaves out of the Gaussian is little beside the weight of a point, but
+    /// not beside less. Of other weights nothing that counts is left out.
+    fn low(&self, sums: &[f32]) -> Vec<u32> {
+        let Fitted { options, prepared, .. } = &*self.fitted;
+        if options.weight != WeightFunction::Gaussian {
+            return Vec::new();
+        }
+        let (_, least, _) = options.factors_of(prepared);
+        (0..sums.len() as u32).filter(|&i| f64::from(sums[i as usize]) < least).collect()
+    }
+
+    /// Some of the new points, as queries.
+    fn some(&self, points: &(impl ToPoints + ?Sized), which: &[u32]) -> Result<Queries> {
+        let (all, field) = (self.queries(points)?, &self.fitted.prepared.field);
+        let (count, stride) = (which.len(), Queries::stride_of(which.len()));
+        let mut columns = field.device.zeros(field.d as usize * stride)?;
+        let ids = field.device.upload(which)?;
+        let sizes = (count as u32, field.d, all.stride, stride as u32);
+        let call = gather_columns::launch(&all.columns, &ids, &mut columns, sizes.0, sizes.1, sizes.2, sizes.3);
+        field.device.launch(call)?;
+        Ok(Queries::new(columns, count, stride))
+    }
+}
+
+/// A watch that lets queries climb to their ends.
+fn going_on(_: Iteration) -> ControlFlow<()> {
+    ControlFlow::Continue(())
 }
 
 /// A product, with its logarithm for where it leaves f64.

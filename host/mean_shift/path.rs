@@ -184,14 +184,24 @@ impl MeanShift {
         queries: Queries,
         watch: Watch<'_>,
     ) -> Result<Ends> {
-        match self.choose(device, prepared, &queries)? {
-            Way::AllPairs(_) => prepared.field.climb(self, queries, watch),
-            Way::InOrder(_) => near::climb(self, &prepared.field, queries, None, watch),
-            Way::Tiles(_) => {
-                let reach = Some(self.reach_of(&prepared.field)?);
-                near::climb(self, &prepared.field, queries, reach, watch)
-            }
-            Way::Field(mut binned, _) => binned.climb(device, self, queries, watch),
+        let mut way = self.choose(device, prepared, &queries)?;
+        self.climb_by(&mut way, prepared, queries, watch)
+    }
+
+    /// [`climb`](Self::climb) by a way that was chosen for these queries, once or several times.
+    pub(super) fn climb_by(
+        &self,
+        way: &mut Way,
+        prepared: &Prepared,
+        queries: Queries,
+        watch: Watch<'_>,
+    ) -> Result<Ends> {
+        let field = &prepared.field;
+        match way {
+            Way::AllPairs(_) => field.climb(self, queries, watch),
+            Way::InOrder(_) => near::climb(self, field, queries, None, watch),
+            Way::Tiles(_) => near::climb(self, field, queries, Some(self.reach_of(field)?), watch),
+            Way::Field(binned, _) => binned.climb(&field.device, self, queries, watch),
         }
     }
 }

@@ -161,3 +161,31 @@ fn points_without_support_have_no_basin() {
         }
     }
 }
+
+/// A bin of any weight is one, and points are alone in bins only if each has one of its own.
+#[test]
+fn weights_of_seeds_in_bins_may_be_fractions() {
+    let line = [[0.1], [0.2], [5.1], [5.2]];
+    for weight in [0.125, 0.25, 0.5] {
+        let bins = flat(1.0).seeding(Seeding::Bins { min_frequency: 1 }).sample_weights([weight; 4]);
+        let found = bins.fit(&line).unwrap();
+        assert_eq!((found.labels, found.queries.len()), (vec![0, 0, 1, 1], 2), "{weight}");
+        assert!(found.notes.iter().all(|note| !note.contains("bin")), "{:?}", found.notes);
+    }
+}
+
+/// Points climb over the points as they were, by whichever way the modes were found: 120 clusters in space, most of whose box
+/// is empty.
+#[test]
+fn points_climb_to_modes_that_were_found_by_any_method() {
+    let noise = |i: usize, c: usize| ((i * 3 + c) as f64 * 12.9898).sin() * 43758.5453 % 1.0;
+    let place = |k: usize, c: usize| (noise(1000 + k, c) * 60.0).round();
+    let points: Vec<[f64; 3]> = (0..7680).map(|i| [0, 1, 2].map(|c| place(i % 120, c) + 0.4 * noise(i, c))).collect();
+    let estimator = fixed(1.0).merging(Merging::Densest).assignment(Assignment::Basin);
+    let expected = estimator.clone().method(Method::Fused).fit(&points).unwrap();
+    assert!(expected.modes.len() > 100 && !expected.labels.contains(&-1), "{}", expected.modes.len());
+    for method in [Method::Field, Method::Tiles, Method::Composed { batch: 512 }] {
+        let found = estimator.clone().method(method).fit(&points).unwrap();
+        assert_eq!(found.labels, expected.labels, "{method:?}");
+    }
+}

@@ -93,3 +93,18 @@ fn asking_changes_nothing() {
     drop(found);
     assert_eq!(first, ask(&copy));
 }
+
+/// What a point is asked with decides by which way it climbs, and not where to: far out a field has no more of the Gaussian.
+#[test]
+fn labels_do_not_depend_on_what_is_asked_with_them() {
+    let line: Vec<[f64; 1]> = (0..3000).map(|i| [f64::from(i) / 1500.0 - 1.0]).collect();
+    let found = fixed(1.0).fit(&line).unwrap();
+    for far in [3.0, 8.0, 9.0, 9.5, 30.0] {
+        let few = found.predict(&[[far], [0.0]], Assignment::Basin).unwrap();
+        let many: Vec<[f64; 1]> = std::iter::once([far]).chain((0..20_000).map(|i| [f64::from(i) * 1e-4])).collect();
+        let many = found.predict(&many, Assignment::Basin).unwrap();
+        assert_eq!(many[0], few[0], "{far}");
+        assert!(many[1..].iter().all(|&label| label == 0), "{far}");
+        assert_eq!(few[0], if far < 10.0 { 0 } else { -1 }, "{far}");
+    }
+}
