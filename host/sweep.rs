@@ -129,7 +129,7 @@ impl Sweep {
     /// ```
     ///
     /// # Errors
-    /// As [`MeanShift::fit`]; that of `go_on`.
+    /// [`Error::Option`] for no bandwidths; as [`MeanShift::fit`]; that of `go_on`.
     pub fn new(
         device: &Device,
         points: &Points,
@@ -137,6 +137,10 @@ impl Sweep {
         bandwidths: &[f64],
         mut go_on: impl FnMut(usize) -> Result<()>,
     ) -> Result<Self> {
+        if bandwidths.is_empty() {
+            let (option, value) = ("the bandwidths of a sweep", "none".to_owned());
+            return Err(Error::Option { option, value, must: "at least one" });
+        }
         let mut found: Vec<Found> = Vec::new();
         let mut labels: Vec<i32> = Vec::new();
         // How far each agrees with the next.
@@ -232,6 +236,7 @@ impl Sweep {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mean_shift::Distance;
 
     fn found(bandwidth: f64, clusters: usize) -> Found {
         let (largest, noise, stability, iterations, converged, seconds) = (1, 0, 0.0, 1, true, 0.0);
@@ -249,6 +254,26 @@ mod tests {
             let error = bandwidths(low, high, count).unwrap_err();
             assert!(error.is_usage(), "{error}");
         }
+    }
+
+    #[test]
+    fn a_sweep_has_a_bandwidth() {
+        let (device, points) = (Device::processor().unwrap(), Points::from_rows(&[0.0, 1.0], 1).unwrap());
+        let error = Sweep::new(&device, &points, &MeanShift::new(), &[], |_| Ok(())).unwrap_err();
+        assert!(error.is_usage() && error.to_string().contains("none"), "{error}");
+        let one = Sweep::new(&device, &points, &MeanShift::new(), &[0.1], |_| Ok(())).unwrap();
+        assert!(one.picture().to_svg().contains("bandwidth"));
+    }
+
+    /// The largest bandwidth that is guessed is one of the distance that is meant.
+    #[test]
+    fn a_bandwidth_is_guessed_by_the_distance() {
+        let (device, points) = (Device::processor().unwrap(), Points::from_rows(&[3.0, 0.0, 0.0, 40.0], 2).unwrap());
+        let guess = |estimator: MeanShift| {
+            estimator.bandwidth(Bandwidth::MeanNeighbour { k: 2 }).bandwidth_for(&device, &points).unwrap()
+        };
+        assert!((guess(MeanShift::new()) - 1609_f64.sqrt()).abs() < 1e-3);
+        assert!((guess(MeanShift::new().distance(Distance::Cosine)) - 1.0).abs() < 1e-6);
     }
 
     #[test]

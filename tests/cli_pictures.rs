@@ -98,6 +98,7 @@ fn a_sweep_is_a_table_a_picture_and_json() {
     refused(folder.path(), &["sweep", "--from=2", "--to=1"], 2, "--to");
     refused(folder.path(), &["sweep", "--steps=1"], 2, "--steps");
     refused(folder.path(), &["sweep", "--bandwidth=2"], 2, "--from");
+    refused(folder.path(), &["sweep", "--form=standard", "--seeds-file=none.csv"], 2, "--seeds-file for a sweep");
     refused(folder.path(), &["sweep", "--plot=a.txt"], 2, ".png or .svg");
     refused(folder.path(), &["sweep", "none.csv"], 1, "none.csv");
     assert_eq!(names(folder.path()), ["a.png"]);

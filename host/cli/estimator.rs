@@ -240,6 +240,27 @@ impl EstimatorArgs {
         Ok(())
     }
 
+    /// Finds what a density is not defined for, before there is anything to compute it from.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`].
+    pub fn check_density(&self) -> Result<()> {
+        let of_points = matches!(
+            self.bandwidth,
+            Some(BandwidthText::Column(_) | BandwidthText::Rule(Bandwidth::Neighbours { .. } | Bandwidth::PerPoint(_)))
+        );
+        let l2 = self.distance == DistanceName::L2;
+        for (present, what, why) in [
+            (!l2, "--density with another distance than l2", "its integral is not known; leave it out"),
+            (of_points, "--density with bandwidths of points", "it is defined for one of all; leave it out"),
+        ] {
+            if present {
+                return Err(Error::Conflict { what, why });
+            }
+        }
+        Ok(())
+    }
+
     /// The column of bandwidths, if they are to come from one.
     pub fn bandwidth_column(&self) -> Option<&str> {
         match &self.bandwidth {

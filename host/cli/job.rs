@@ -74,6 +74,15 @@ impl Job {
         let outputs = args.output.outputs(source, args.input.format, &beside)?;
         args.pictures.check()?;
         let seeds = args.estimator.seeds_file.as_ref().map(|file| Source::new(file, None)).transpose()?;
+        if args.output.density {
+            args.estimator.check_density()?;
+        }
+        if source.is_some_and(|source| source.path().is_none())
+            && seeds.as_ref().is_some_and(|seeds| seeds.path().is_none())
+        {
+            let (what, why) = ("two tables from standard input", "read one of them from a file");
+            return Err(Error::Conflict { what, why });
+        }
         if args.stream {
             stream::check(&input, (&args.input, &args.estimator, &args.output))?;
         }

@@ -130,14 +130,7 @@ impl Outputs {
         let read: Vec<&Path> = read.chain(beside.read.iter().copied()).collect();
         let written = tables().chain(&self.centres).filter_map(Target::path);
         let written: Vec<&Path> = written.chain(beside.written.iter().copied()).collect();
-        for (at, path) in written.iter().enumerate() {
-            if read.iter().any(|read| same(read, path)) {
-                return conflict("writing over a file that is read", "give the result another name");
-            }
-            if written[..at].iter().any(|other| same(other, path)) {
-                return conflict("writing two results to one file", "give each a name of its own");
-            }
-        }
+        check_files(&read, &written)?;
         if tables().chain(&self.centres).filter(|target| target.path().is_none()).count() > 1 {
             return conflict("two tables on standard output", "write one of them to a file");
         }
@@ -252,9 +245,32 @@ impl Outputs {
     }
 }
 
-/// Whether two names are of one file.
+/// Checks that nothing is written over what is read, nor two results to one file.
+///
+/// # Errors
+/// [`Error::Conflict`].
+pub fn check_files(read: &[&Path], written: &[&Path]) -> Result<()> {
+    let conflict = |what, why| Err(Error::Conflict { what, why });
+    for (at, path) in written.iter().enumerate() {
+        if read.iter().any(|read| same(read, path)) {
+            return conflict("writing over a file that is read", "give the result another name");
+        }
+        if written[..at].iter().any(|other| same(other, path)) {
+            return conflict("writing two results to one file", "give each a name of its own");
+        }
+    }
+    Ok(())
+}
+
+/// Whether two names are of one file, be it there already or not.
 fn same(one: &Path, other: &Path) -> bool {
-    let whole = |path: &Path| path.canonicalize().ok();
+    let whole = |path: &Path| {
+        let within = || {
+            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            Some(folder.canonicalize().ok()?.join(path.file_name()?))
+        };
+        path.canonicalize().ok().or_else(within)
+    };
     one == other || whole(one).is_some_and(|one| Some(one) == whole(other))
 }
 

@@ -8,6 +8,7 @@ use clap::{Args, ValueEnum};
 use image::{ImageBuffer, Luma, RgbImage};
 use serde::Serialize;
 
+use super::outputs::check_files;
 use crate::error::{Error, Result};
 use crate::executor::{CpuOptions, Device, DeviceChoice};
 use crate::mean_shift::WeightFunction;
@@ -137,6 +138,8 @@ impl SegmentArgs {
         {
             return Err(Error::PictureName { path: path.clone(), ends: ".png, which holds 16 bits a pixel" });
         }
+        let written = [&self.output, &self.filtered, &self.borders, &self.labels].into_iter().flatten();
+        check_files(&[&self.image], &written.map(PathBuf::as_path).collect::<Vec<_>>())?;
         let image = photo::read(&self.image)?;
         let device = self.device.open(CpuOptions { workers: self.threads, machine: None })?;
         let found = segment.on(&device).run(&image)?;

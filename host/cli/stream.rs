@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use arrow_array::{ArrayRef, Int32Array, RecordBatch};
 
 use super::bar::Bar;
-use super::estimator::EstimatorArgs;
+use super::estimator::{EstimatorArgs, MergingName, MethodName, SeedingName};
 use super::input::{Input, InputArgs};
 use super::interrupt;
 use super::outputs::{OutputArgs, Outputs};
@@ -55,6 +55,21 @@ pub fn check(input: &Input, (data, estimator, output): (&InputArgs, &EstimatorAr
             "they hold all rows at once; write .csv, .parquet or .arrow",
         ),
         (estimator.seeds_file.is_some(), "--stream with --seeds-file", "queries start from the field; leave it out"),
+        (
+            estimator.seeding != SeedingName::EveryPoint,
+            "--stream with --seeding",
+            "queries start from the field; leave it out",
+        ),
+        (
+            estimator.merging == MergingName::Densest,
+            "--stream with --merging densest",
+            "a field has modes of its own; leave it out",
+        ),
+        (
+            !matches!(estimator.method, MethodName::Auto | MethodName::Field),
+            "--stream with --method",
+            "it is by a field always; leave it out",
+        ),
         (estimator.assign.is_some(), "--stream with --assign", "labels are by basin; leave it out"),
         (estimator.reach.is_some(), "--stream with --reach", "labels are by basin; leave it out"),
         (estimator.min_size != 1, "--stream with --min-size", after_all),

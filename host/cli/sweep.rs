@@ -13,7 +13,7 @@ use super::interrupt;
 use crate::data::{Carry, left_out_text};
 use crate::error::{Error, Result};
 use crate::executor::{CpuOptions, DeviceChoice};
-use crate::mean_shift::{Bandwidth, MeanShift};
+use crate::mean_shift::Bandwidth;
 use crate::picture::Format;
 use crate::sweep::{Sweep, bandwidths};
 
@@ -70,6 +70,10 @@ impl SweepArgs {
             let why = "a sweep tries many; give --from and --to";
             return Err(Error::Conflict { what: "--bandwidth for a sweep", why });
         }
+        if self.estimator.seeds_file.is_some() {
+            let why = "every fit of a sweep starts from points of its own; leave it out";
+            return Err(Error::Conflict { what: "--seeds-file for a sweep", why });
+        }
         // What is given is checked before anything is read.
         bandwidths(self.from.unwrap_or(1e-30), self.to.unwrap_or(1e30), self.steps)?;
         let of_file = self.input.file.is_some();
@@ -79,10 +83,8 @@ impl SweepArgs {
         let mut data = input.data(Carry::Nothing, false)?;
         let weights = std::mem::take(&mut data.table.weights);
         let estimator = if weights.is_empty() { estimator } else { estimator.sample_weights(weights) };
-        let guess = || -> Result<f64> {
-            let rough = MeanShift::new().bandwidth(Bandwidth::default()).max_iterations(1).on(&device);
-            Ok(rough.fit(&data.points)?.bandwidth)
-        };
+        // By the distance and the weights of the fits.
+        let guess = || estimator.clone().bandwidth(Bandwidth::default()).bandwidth_for(&device, &data.points);
         let (low, high) = match (self.from, self.to) {
             (Some(low), Some(high)) => (low, high),
             (low, high) => {

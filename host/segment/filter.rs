@@ -27,6 +27,7 @@ use crate::mean_shift::labels::{Columns, scan, tally};
 /// # Ok::<(), modeseek::Error>(())
 /// ```
 #[derive(Clone, Debug)]
+#[must_use = "it does nothing until it runs"]
 pub struct Segment {
     spatial: f64,
     range: f64,

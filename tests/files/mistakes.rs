@@ -163,6 +163,17 @@ fn results_that_would_do_harm_or_nothing() {
     folder.refuses(&format!("{fit} --plot a.png --trace a.png"), 2, &["two results to one file"]);
     folder.refuses(&format!("{fit} -o out.csv --report out.csv"), 2, &["two results to one file"]);
     folder.refuses(&format!("{fit} -o out.csv --centres out.csv"), 2, &["two results to one file"]);
+    folder.refuses(&format!("{fit} -o out.csv --centres ./out.csv"), 2, &["two results to one file"]);
+    folder.refuses(&format!("{fit} -o {}/out.csv --centres out.csv", folder.path("").display()), 2, &["two results"]);
+    image::RgbImage::new(4, 3).save(folder.path("in.png")).unwrap();
+    folder.refuses("segment in.png -o in.png", 2, &["writing over a file that is read"]);
+    folder.refuses("segment in.png -o out.png --filtered ./out.png", 2, &["two results to one file"]);
+    folder.refuses(&format!("{fit} -o out.csv --density --distance l1"), 2, &["--density with another distance"]);
+    for bandwidth in ["each-neighbour:3", "column:h"] {
+        let density = format!("in.csv --columns x,y --bandwidth {bandwidth} -o out.csv --density");
+        folder.refuses(&density, 2, &["--density with bandwidths of points"]);
+    }
+    folder.refuses("- --form standard --seeds-file - --bandwidth 1", 2, &["two tables from standard input"]);
     folder.refuses(&format!("{fit} -o - --centres -"), 2, &["two tables on standard output"]);
     folder.refuses(&format!("{fit} -o out.docx"), 2, &["out.docx", "another extension"]);
     folder.refuses(&format!("{fit} -o out.npy.gz"), 2, &["compressed"]);

@@ -77,6 +77,9 @@ fn what_is_known_only_when_all_is_there_is_refused() {
         ("--stream --bandwidth 1 --assign nearest", "--assign"),
         ("--stream --bandwidth 1 --predict in.csv --predicted out.csv", "--predict"),
         ("--stream --bandwidth 1 --form standard --seeds-file in.csv", "--seeds-file"),
+        ("--stream --bandwidth 1 --form standard --seeding bins", "--seeding"),
+        ("--stream --bandwidth 1 --merging densest", "--merging densest"),
+        ("--stream --bandwidth 1 --method tiles", "--method"),
         ("--stream --bandwidth 1 --kernel flat", "Gaussian"),
         ("--stream --bandwidth 1 --columns x,y,x,y", "dimensions"),
         ("--stream --bandwidth 1 --accuracy exact", "accuracy"),
@@ -84,6 +87,8 @@ fn what_is_known_only_when_all_is_there_is_refused() {
         folder.refuses(&format!("in.csv {arguments}"), 2, &[word]);
     }
     folder.refuses("- --stream --bandwidth 1", 2, &["read twice"]);
+    folder.write("far.csv", "x\n0\n0.5\n1\n1e9\n");
+    folder.refuses("far.csv --stream --bandwidth 2", 1, &["column 0", "a bandwidth of 2e0"]);
 }
 
 /// A file that grows, shrinks or changes between the passes gives an error, and no result.
