@@ -136,7 +136,7 @@ pub fn run(
 
     let start = Instant::now();
     let second = Second { modes: &modes, source, options, first: &first, quiet };
-    let (sizes, noise) = second.label(outputs)?;
+    let Sizes { sizes, weights, noise } = second.label(outputs)?;
     seconds.label = start.elapsed().as_secs_f64();
 
     let Counts { launches, uploads, downloads } = device.counts();
@@ -145,13 +145,10 @@ pub fn run(
         uploads: uploads - before.uploads,
         downloads: downloads - before.downloads,
     };
-    let clusters = modes.modes.iter().zip(sizes).map(|(mode, size)| Cluster {
-        size,
-        weight: mode.weight,
-        mode: mode.position.clone(),
-        centre: None,
-        centroid: None,
-        distance: None,
+    // Nodes may climb to a mode to which no point does. Such weigh least, but labels that are written are not made others.
+    let found = sizes.iter().rposition(|&size| size > 0).map_or(0, |last| last + 1);
+    let clusters = modes.modes.iter().zip(sizes.into_iter().zip(weights)).take(found).map(|(mode, (size, weight))| {
+        Cluster { size, weight, mode: mode.position.clone(), centre: None, centroid: None, distance: None }
     });
     let told = Streamed {
         points: first.rows,
@@ -184,6 +181,16 @@ impl Pass {
     }
 }
 
+/// What labels were counted.
+struct Sizes {
+    /// Points of each mode.
+    sizes: Vec<u64>,
+    /// And their weight.
+    weights: Vec<f64>,
+    /// Points of none.
+    noise: u64,
+}
+
 /// The second pass.
 struct Second<'a> {
     modes: &'a FieldModes,
@@ -194,8 +201,8 @@ struct Second<'a> {
 }
 
 impl Second<'_> {
-    /// Labels every point, and writes them if that is wanted: how many points each mode has, and none.
-    fn label(&self, outputs: &Outputs) -> Result<(Vec<u64>, u64)> {
+    /// Labels every point, and writes them if that is wanted.
+    fn label(&self, outputs: &Outputs) -> Result<Sizes> {
         let Some(target) = outputs.labels() else { return self.pass(Carry::Nothing, None) };
         let mut reader = Reader::open(self.source, self.options, outputs.carry())?;
         // The columns of the result are those of its first rows.
@@ -205,8 +212,9 @@ impl Second<'_> {
         target.write(&schema, |sink| self.pass(outputs.carry(), Some(sink)))
     }
 
-    fn pass(&self, carry: Carry, mut sink: Option<&mut dyn Sink>) -> Result<(Vec<u64>, u64)> {
-        let (mut sizes, mut noise) = (vec![0; self.modes.modes.len()], 0);
+    fn pass(&self, carry: Carry, mut sink: Option<&mut dyn Sink>) -> Result<Sizes> {
+        let modes = self.modes.modes.len();
+        let (mut sizes, mut weights, mut noise) = (vec![0; modes], vec![0.0; modes], 0);
         let mut pass = Pass::default();
         let _bar = Bar::of(self.source, self.quiet);
         let mut reader = Reader::open(self.source, self.options, carry)?;
@@ -218,10 +226,13 @@ impl Second<'_> {
                 return Err(self.changed("more".to_owned()));
             }
             let labels = self.modes.predict(&chunk.rows)?;
-            for &label in &labels {
-                match sizes.get_mut(label as usize) {
-                    Some(size) => *size += 1,
-                    None => noise += 1,
+            for (at, &label) in labels.iter().enumerate() {
+                match usize::try_from(label) {
+                    Ok(label) => {
+                        sizes[label] += 1;
+                        weights[label] += chunk.weights.get(at).copied().unwrap_or(1.0);
+                    }
+                    Err(_) => noise += 1,
                 }
             }
             if let (Some(sink), Some(rows)) = (&mut sink, &chunk.carried) {
@@ -234,7 +245,7 @@ impl Second<'_> {
         if pass.values.finish() != self.first.values.finish() {
             return Err(self.changed("as many with other values".to_owned()));
         }
-        Ok((sizes, noise))
+        Ok(Sizes { sizes, weights, noise })
     }
 
     fn changed(&self, is: String) -> Error {

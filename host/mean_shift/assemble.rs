@@ -86,7 +86,8 @@ impl MeanShift {
         let _range = Range::begin(c"label");
         let points = prepared.columns();
         let (mut converged, mut cancelled) = (true, false);
-        let groups = if self.basin() && own && self.merging != Merging::Densest {
+        let by_ends = self.basin() && own && self.merging != Merging::Densest;
+        let groups = if by_ends {
             (modes, ids)
         } else {
             // A fit that was cancelled does not begin to move every point.
@@ -104,7 +105,9 @@ impl MeanShift {
             let of_points = tally(device, &ids, modes.count, points, weights)?;
             (Groups { means: modes.means, ..of_points }, ids)
         };
-        let Order { groups: kept, label_of } = order(device, &groups.0, self.minimum_size)?;
+        // Every mode is the end of a point, unless others moved, or the points went elsewhere than their modes.
+        let minimum = if by_ends && self.minimum_size == 1 { 0 } else { self.minimum_size };
+        let Order { groups: kept, label_of } = order(device, &groups.0, minimum)?;
         let labels = relabel(device, &groups.1, &label_of)?;
         let centres = tally(device, &labels, kept.count, points, weights)?.means;
         Ok(Assembled { labels, groups: kept, centres, converged, cancelled })

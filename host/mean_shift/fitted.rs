@@ -47,8 +47,9 @@ impl Clustering {
     }
 
     /// The labels of new points: of the mode to whose basin each belongs, found by really moving it over
-    /// the fit's points, and -1 where it has none of them in reach; or of the nearest mode, and -1 beyond the
-    /// fit's reach, if it has one.
+    /// the fit's points, of the nearest mode to where it comes to rest, and -1 where it has no point in reach; or of the
+    /// nearest mode at once, and -1 beyond the fit's reach, if it has one. Where ends of one mode lie far apart, as those
+    /// of the flat weight may, a point's end may be nearer to another mode than the chain of ends says that a fit follows.
     ///
     /// ```
     /// use modeseek::{Assignment, Bandwidth, MeanShift};

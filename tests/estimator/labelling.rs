@@ -162,6 +162,24 @@ fn points_without_support_have_no_basin() {
     }
 }
 
+/// A mode that no point is nearest to, or climbs to, is a cluster of fewer points than one.
+#[test]
+fn clusters_have_points() {
+    // Many modes near each other, of which one is far from the points that came to it.
+    let noise = |i: usize| ((i as f64 * 12.9898).sin() * 43758.5453).rem_euclid(1.0);
+    let points: Vec<[f64; 2]> = (0..1500).map(|i| [noise(2 * i) * 64.0, noise(2 * i + 1) * 64.0]).collect();
+    let mut modes = Vec::new();
+    for merging in [Merging::Chains { radius: 0.5 }, Merging::Densest] {
+        let estimator = flat(2.0).merging(merging).assignment(Assignment::NearestMode);
+        let found = estimator.fit(&points).unwrap();
+        assert!(found.modes.iter().all(|mode| mode.size > 0 && mode.weight > 0.0));
+        let sizes = found.modes.iter().map(|mode| mode.size).sum::<usize>();
+        assert_eq!(sizes, found.labels.iter().filter(|&&label| label >= 0).count());
+        modes.push(found.modes.len());
+    }
+    assert!(modes[0] > 100, "{modes:?}");
+}
+
 /// A bin of any weight is one, and points are alone in bins only if each has one of its own.
 #[test]
 fn weights_of_seeds_in_bins_may_be_fractions() {

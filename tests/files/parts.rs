@@ -62,6 +62,21 @@ fn every_format_that_can_be_read_in_parts_gives_the_same() {
     }
 }
 
+/// Clusters are counted as points are labelled, whatever the field's nodes say of them.
+#[test]
+fn clusters_are_counted_point_by_point() {
+    let folder = Folder::new();
+    folder.run("--points 1500 --shape uniform -q -o in.csv");
+    let found = folder.json("in.csv --columns x0,x1 --stream --bandwidth 3 -o out.csv");
+    let labels = last_column(&folder.read("out.csv"));
+    let clusters = found["clusters"].as_array().unwrap();
+    assert!(clusters.len() > 10 && clusters.last().unwrap()["size"].as_u64().unwrap() > 0);
+    for (label, cluster) in clusters.iter().enumerate() {
+        let size = labels.iter().filter(|&&found| found == label as i32).count();
+        assert_eq!((cluster["size"].as_u64(), cluster["weight"].as_f64()), (Some(size as u64), Some(size as f64)));
+    }
+}
+
 #[test]
 fn what_is_known_only_when_all_is_there_is_refused() {
     let folder = Folder::new();

@@ -351,7 +351,7 @@ impl DensityField {
         let radius = radius * WeightFunction::Gaussian.scale();
         let found = components(device, at_rest, 2.0, None, radius)?;
         let groups = tally(device, &found.ids, found.count, at_rest, Some(&masses))?;
-        let groups = order(device, &groups, 1)?.groups;
+        let groups = order(device, &groups, 0)?.groups;
         let positions = device.begin_download(&groups.means, groups.count * d)?;
         let weights = device.begin_download(&groups.totals, groups.count)?;
         let (positions, weights) = (positions.wait()?, weights.wait()?);

@@ -62,7 +62,7 @@ pub(super) fn sort(device: &Device, n: u32, by: &Ordered<'_>) -> Result<Buffer<u
 }
 
 /// Groups by their weight, largest first; ties by position, coordinate by coordinate, smallest first; then
-/// by number. Groups of fewer points than `minimum_size` are left out.
+/// by number. Groups of fewer points than `minimum_size` are left out; of 0 none is, nor are they counted.
 ///
 /// ```
 /// # use modeseek::Device;
@@ -95,8 +95,7 @@ pub fn order(device: &Device, groups: &Groups, minimum_size: usize) -> Result<Or
     let by = Ordered { keys: &keys, positions: &groups.means, d: d as u32, steps: (d as u32, 1), descending: false };
     let sequence = sort(device, n, &by)?;
     device.launch(label_groups::launch(&sequence, &kept, &mut label_of, n))?;
-    // Every group has a point at least.
-    let kept = if minimum <= 1 { groups.count } else { device.download(&kept)?[0] as usize };
+    let kept = if minimum == 0 { groups.count } else { device.download(&kept)?[0] as usize };
     let mut ordered = Groups::room(device, kept, d)?;
     device.launch(permute_groups::launch(
         &sequence,
