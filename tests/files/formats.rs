@@ -147,6 +147,32 @@ fn delimiters_and_names_are_found_out_or_said() {
     assert_eq!(points("bare --format csv --bandwidth 1"), (2, r#"["x0"]"#.to_owned()));
 }
 
+/// A mark of the byte order does not hide that the sample, from which columns are found out, ends in the middle of a
+/// line: behind a sign, or within a letter.
+#[test]
+fn a_sample_with_a_mark_is_cut_like_others() {
+    use modeseek::data::{Carry, ReadOptions, Reader, Source};
+    /// Bytes of the sample.
+    const SAMPLE: usize = 1 << 16;
+    let folder = Folder::new();
+    let long = "é".repeat(500);
+    // A line's end, and how many of its bytes are the sample's last.
+    for (end, within) in [(",-1.5\n", ",-".len()), ("é,-1.5\n", 1)] {
+        let mut text = "\u{feff}name,x\n".to_owned();
+        while text.len() + 2 * long.len() < SAMPLE {
+            text += &format!("{long},-1.5\n");
+        }
+        text += &"n".repeat(SAMPLE - text.len() - within);
+        text += end;
+        text += "end,-2\n";
+        folder.write("in.csv", &text);
+        let source = Source::new(&folder.path("in.csv"), None).unwrap();
+        let mut reader = Reader::open(&source, &ReadOptions::default(), Carry::Nothing).unwrap();
+        assert_eq!(reader.coordinates(), ["x"]);
+        assert_eq!(reader.next_chunk().unwrap().unwrap().rows.len(), text.lines().count() - 1);
+    }
+}
+
 /// What a progress bar shows: of every format, how much is to be read, and how much was.
 #[test]
 fn bytes_are_counted() {

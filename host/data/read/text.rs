@@ -47,7 +47,7 @@ impl Text {
     /// What [`DataError`] has for text.
     pub fn open(source: &Source, options: &ReadOptions, carry: Carry) -> Result<Self, DataError> {
         let file = source.to_string();
-        let (sample, bytes) = begin(source)?;
+        let (sample, cut, bytes) = begin(source)?;
         if let Some(at) = sample.iter().position(|&byte| byte == 0) {
             return Err(DataError::NotText { file, at: at as u64, byte: 0 });
         }
@@ -61,8 +61,8 @@ impl Text {
             builder.has_headers(false).delimiter(delimiter).flexible(false);
             builder
         };
-        // A line that the sample's end cuts is not looked at: of a short sample all lines are whole.
-        let whole = if sample.len() < SAMPLE { &sample[..] } else { whole_lines(&sample) };
+        // A line that the sample's end cuts is not looked at.
+        let whole = if cut { whole_lines(&sample) } else { &sample[..] };
         let mut lines = build().flexible(true).from_reader(whole);
         let mut sampled: Vec<StringRecord> = Vec::new();
         for record in lines.records().take(SAMPLE_LINES) {
@@ -151,16 +151,18 @@ impl Chunks for Text {
     }
 }
 
-/// The first bytes, and all of them.
-fn begin(source: &Source) -> Result<(Vec<u8>, Box<dyn Read>), DataError> {
+/// The first bytes, whether more may follow, and all of them.
+fn begin(source: &Source) -> Result<(Vec<u8>, bool, Box<dyn Read>), DataError> {
     let mut stream = source.stream()?;
     let mut sample = Vec::new();
     stream.by_ref().take(SAMPLE as u64).read_to_end(&mut sample).map_err(|error| source.unreadable(error))?;
+    // What was read tells, not what the next lines leave of it.
+    let cut = sample.len() == SAMPLE;
     // A mark of the byte order is no part of the first name.
     if sample.starts_with(b"\xef\xbb\xbf") {
         sample.drain(..3);
     }
-    Ok((sample.clone(), Box::new(BufReader::new(Cursor::new(sample)).chain(stream))))
+    Ok((sample.clone(), cut, Box::new(BufReader::new(Cursor::new(sample)).chain(stream))))
 }
 
 /// The bytes up to the last end of a line; all, if there is none.
