@@ -3,6 +3,8 @@
 use std::io::Write;
 use std::process::Stdio;
 
+use modeseek::data::{Carry, ReadOptions, Reader, Source};
+
 use crate::{Folder, csv, last_column};
 
 /// Labels of [`ROWS`] with `--bandwidth 1`: the heaviest first.
@@ -147,11 +149,38 @@ fn delimiters_and_names_are_found_out_or_said() {
     assert_eq!(points("bare --format csv --bandwidth 1"), (2, r#"["x0"]"#.to_owned()));
 }
 
+/// However long lines are, columns are found out from whole ones.
+#[test]
+fn lines_are_longer_than_a_sample() {
+    /// Coordinates: more bytes than a sample has at first.
+    const D: usize = 20_000;
+    let folder = Folder::new();
+    let header = (0..D).map(|c| format!("c{c}")).collect::<Vec<_>>().join(",");
+    let rows: String = (0..6).map(|row| vec![format!("{row}.25"); D].join(",") + "\n").collect();
+    // Between quotes the end of a line is none: this line is as long as the others.
+    let quoted = format!("{},\"{}\"\n", vec!["1"; D].join(","), "text\n".repeat(D));
+    for (name, text, n) in [
+        ("bare.csv", rows.clone(), 6),
+        ("named.csv", format!("{header}\n{rows}"), 6),
+        ("one.csv", format!("{header}\n{}", rows.lines().next().unwrap()), 1),
+        ("quoted.csv", quoted.repeat(2), 2),
+    ] {
+        folder.write(name, text);
+        let source = Source::new(&folder.path(name), None).unwrap();
+        let mut reader = Reader::open(&source, &ReadOptions::default(), Carry::Nothing).unwrap();
+        assert_eq!(reader.coordinates().len(), D, "{name}");
+        let mut values = 0;
+        while let Some(chunk) = reader.next_chunk().unwrap() {
+            values += chunk.rows.len();
+        }
+        assert_eq!(values, n * D, "{name}");
+    }
+}
+
 /// A mark of the byte order does not hide that the sample, from which columns are found out, ends in the middle of a
 /// line: behind a sign, or within a letter.
 #[test]
 fn a_sample_with_a_mark_is_cut_like_others() {
-    use modeseek::data::{Carry, ReadOptions, Reader, Source};
     /// Bytes of the sample.
     const SAMPLE: usize = 1 << 16;
     let folder = Folder::new();
@@ -176,7 +205,6 @@ fn a_sample_with_a_mark_is_cut_like_others() {
 /// What a progress bar shows: of every format, how much is to be read, and how much was.
 #[test]
 fn bytes_are_counted() {
-    use modeseek::data::{Carry, ReadOptions, Reader, Source};
     let folder = Folder::new();
     folder.run("--points 20000 --bandwidth 2.5 -o a.parquet");
     for name in ["a.csv", "a.tsv.gz", "a.csv.zst", "a.npy", "a.npz", "a.arrow", "b.parquet"] {

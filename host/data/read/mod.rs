@@ -4,6 +4,7 @@ mod arrow;
 mod chunk;
 mod guarded;
 mod npy;
+mod sample;
 mod text;
 
 use arrow_array::RecordBatch;

@@ -1,6 +1,6 @@
 //! Text with a delimiter: CSV and TSV.
 
-use std::io::{BufReader, Cursor, Read};
+use std::io::Read;
 use std::sync::Arc;
 
 use arrow_array::builder::{ArrayBuilder, Float64Builder, StringBuilder};
@@ -9,16 +9,11 @@ use arrow_schema::{DataType, Field, Schema};
 use csv::StringRecord;
 
 use super::chunk::{Chunk, Rows};
+use super::sample::{Sample, builder};
 use super::{Carry, Chunks};
 use crate::data::columns::{Chosen, ReadOptions, Role};
 use crate::data::error::DataError;
-use crate::data::source::{Format, Source};
-
-/// Bytes from which the delimiter, the names and the kinds of columns are found out.
-const SAMPLE: usize = 1 << 16;
-
-/// Lines of these that are looked at.
-const SAMPLE_LINES: usize = 200;
+use crate::data::source::Source;
 
 /// What stands for a missing value, whatever its case.
 const MISSING: [&str; 7] = ["", "na", "n/a", "nan", "null", "none", "?"];
@@ -47,27 +42,8 @@ impl Text {
     /// What [`DataError`] has for text.
     pub fn open(source: &Source, options: &ReadOptions, carry: Carry) -> Result<Self, DataError> {
         let file = source.to_string();
-        let (sample, cut, bytes) = begin(source)?;
-        if let Some(at) = sample.iter().position(|&byte| byte == 0) {
-            return Err(DataError::NotText { file, at: at as u64, byte: 0 });
-        }
-        let delimiter = match (options.delimiter, source.format()) {
-            (Some(delimiter), _) => delimiter,
-            (None, Format::Tsv) => b'\t',
-            (None, _) => sniff(&sample),
-        };
-        let build = || {
-            let mut builder = csv::ReaderBuilder::new();
-            builder.has_headers(false).delimiter(delimiter).flexible(false);
-            builder
-        };
-        // A line that the sample's end cuts is not looked at.
-        let whole = if cut { whole_lines(&sample) } else { &sample[..] };
-        let mut lines = build().flexible(true).from_reader(whole);
-        let mut sampled: Vec<StringRecord> = Vec::new();
-        for record in lines.records().take(SAMPLE_LINES) {
-            sampled.push(record.map_err(|error| failure(source, error))?);
-        }
+        let mut sample = Sample::of(source, source.stream()?)?;
+        let (sampled, delimiter) = sample.lines(source, options.delimiter, |error| failure(source, error))?;
         let Some(first) = sampled.first() else { return Err(DataError::Empty { file }) };
         let has_names = options.header.unwrap_or_else(|| is_header(first));
         let names: Vec<String> = match has_names {
@@ -80,7 +56,7 @@ impl Text {
         }
         let no_numbers: Vec<_> = (0..names.len()).map(|c| no_numbers(rows, c)).collect();
         let chosen = Chosen::of(options, &file, &names, &no_numbers)?;
-        let mut reader = build().from_reader(bytes);
+        let mut reader = builder(delimiter).from_reader(sample.text());
         let mut record = StringRecord::new();
         if has_names {
             reader.read_record(&mut record).map_err(|error| failure(source, error))?;
@@ -149,61 +125,6 @@ impl Chunks for Text {
         chunk.carried = carried.finish();
         Ok((read > 0).then_some(chunk))
     }
-}
-
-/// The first bytes, whether more may follow, and all of them.
-fn begin(source: &Source) -> Result<(Vec<u8>, bool, Box<dyn Read>), DataError> {
-    let mut stream = source.stream()?;
-    let mut sample = Vec::new();
-    stream.by_ref().take(SAMPLE as u64).read_to_end(&mut sample).map_err(|error| source.unreadable(error))?;
-    // What was read tells, not what the next lines leave of it.
-    let cut = sample.len() == SAMPLE;
-    // A mark of the byte order is no part of the first name.
-    if sample.starts_with(b"\xef\xbb\xbf") {
-        sample.drain(..3);
-    }
-    Ok((sample.clone(), cut, Box::new(BufReader::new(Cursor::new(sample)).chain(stream))))
-}
-
-/// The bytes up to the last end of a line; all, if there is none.
-fn whole_lines(sample: &[u8]) -> &[u8] {
-    sample.iter().rposition(|&byte| byte == b'\n').map_or(sample, |at| &sample[..=at])
-}
-
-/// The delimiter that the first lines have, each as often as the others; a comma if none.
-fn sniff(sample: &[u8]) -> u8 {
-    let lines: Vec<Vec<u8>> = whole_lines(sample).lines_of().take(20).map(unquoted).collect();
-    let count = |delimiter: u8| {
-        let mut counts = lines.iter().map(|line| line.iter().filter(|&&byte| byte == delimiter).count());
-        let first = counts.next().unwrap_or(0);
-        if counts.all(|count| count == first) { first } else { 0 }
-    };
-    let candidates = [b',', b';', b'\t', b'|', b' '];
-    // The first of those with the most, which is the usual one.
-    candidates.into_iter().rev().max_by_key(|&delimiter| count(delimiter)).filter(|&d| count(d) > 0).unwrap_or(b',')
-}
-
-trait Lines {
-    /// Lines that are not empty.
-    fn lines_of(&self) -> impl Iterator<Item = &[u8]>;
-}
-
-impl Lines for [u8] {
-    fn lines_of(&self) -> impl Iterator<Item = &[u8]> {
-        self.split(|&byte| byte == b'\n').map(|line| line.trim_ascii_end()).filter(|line| !line.is_empty())
-    }
-}
-
-/// A line without what stands between quotes.
-fn unquoted(line: &[u8]) -> Vec<u8> {
-    let mut quoted = false;
-    line.iter()
-        .copied()
-        .filter(|&byte| {
-            quoted ^= byte == b'"';
-            !quoted
-        })
-        .collect()
 }
 
 /// A number; NaN for what stands for a missing value; nothing for other text.
@@ -319,22 +240,6 @@ impl Carried {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn delimiters_are_found() {
-        for (text, delimiter) in [
-            ("x,y\n1,2\n", b','),
-            ("1;2,5\n3;4,5\n5;6\n", b';'),
-            ("1\t2\n3\t4\n", b'\t'),
-            ("1|2\n", b'|'),
-            ("1 2\n3 4\n", b' '),
-            ("\"a,b\";1\n\"c\";2\n", b';'),
-            ("a,b c\n1,2 3\n", b','),
-            ("1\n2\n", b','),
-        ] {
-            assert_eq!(char::from(sniff(text.as_bytes())), char::from(delimiter), "{text:?}");
-        }
-    }
 
     #[test]
     fn names_are_told_from_values() {
