@@ -2,8 +2,10 @@
 
 use std::io::Write;
 use std::process::Stdio;
+use std::sync::Arc;
 
-use modeseek::data::{Carry, ReadOptions, Reader, Source};
+use arrow_array::{ArrayRef, Float64Array, Int32Array};
+use modeseek::data::{Carry, Missing, ReadOptions, Reader, Source, Table, Target, table};
 
 use crate::{Folder, csv, last_column};
 
@@ -54,6 +56,27 @@ fn arrays_are_written_and_read_again() {
     folder.refuses("all.npz --bandwidth 1", 1, &["all.npz", "x, y, w, label, density", "--array"]);
     let x = folder.json("all.npz --array x --bandwidth 1");
     assert_eq!((&x["points"], &x["dimensions"]), (&12.into(), &1.into()));
+}
+
+/// An array of an archive, without what is missing.
+fn array(folder: &Folder, archive: &str, name: &str) -> Table {
+    let options = ReadOptions { array: Some(name.to_owned()), missing: Missing::Drop, ..ReadOptions::default() };
+    Table::read(&Source::new(&folder.path(archive), None).unwrap(), &options, Carry::Nothing).unwrap()
+}
+
+/// An array of numpy has no value for one that is missing but NaN, so integers are not integers then.
+#[test]
+fn missing_integers_are_missing_in_arrays_too() {
+    let folder = Folder::new();
+    let rows = table(vec![
+        ("x".to_owned(), Arc::new(Float64Array::from(vec![0.0, 1.0, 2.0, 3.0])) as ArrayRef),
+        ("id".to_owned(), Arc::new(Int32Array::from(vec![Some(7), None, Some(9), None]))),
+    ]);
+    let target = Target::new(&folder.path("in.parquet")).unwrap();
+    target.write(&rows.schema(), |sink| sink.write(&rows)).unwrap();
+    folder.run("in.parquet --columns x --bandwidth 1 -o out.npz");
+    let ids = array(&folder, "out.npz", "id");
+    assert_eq!((ids.rows, ids.dropped), (vec![7.0, 9.0], 2));
 }
 
 /// What numpy itself wrote: of every type, in both orders, in both byte orders.

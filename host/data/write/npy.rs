@@ -43,18 +43,19 @@ impl<W: Write> Sink for Arrays<W> {
         let mut at = 0;
         for (array, field) in rows.columns().iter().zip(rows.schema().fields()) {
             let more = match array.data_type() {
-                DataType::Int32 => Values::Whole(array.as_primitive::<Int32Type>().values().to_vec()),
+                // An integer has no value for one that is missing.
+                DataType::Int32 if array.null_count() == 0 => {
+                    Values::Whole(array.as_primitive::<Int32Type>().values().to_vec())
+                }
                 kind => match numbers(array.as_ref()) {
                     Ok(values) => Values::Real(values),
                     Err(_) if self.archive => continue,
                     Err(_) => return Err(unsupported(field.name(), kind, "it holds numbers; write .csv or .parquet")),
                 },
             };
-            match (self.columns.get_mut(at), more) {
-                (None, more) => self.columns.push((field.name().clone(), more)),
-                (Some((_, Values::Whole(values))), Values::Whole(more)) => values.extend(more),
-                (Some((_, Values::Real(values))), Values::Real(more)) => values.extend(more),
-                _ => unreachable!("rows of one table have the same columns"),
+            match self.columns.get_mut(at) {
+                None => self.columns.push((field.name().clone(), more)),
+                Some((_, values)) => values.extend(more),
             }
             at += 1;
         }
@@ -86,6 +87,19 @@ impl<W: Write> Sink for Arrays<W> {
 }
 
 impl Values {
+    /// Adds those of later rows. Integers stay so only while all are.
+    fn extend(&mut self, more: Self) {
+        match (self, more) {
+            (Self::Whole(values), Self::Whole(more)) => values.extend(more),
+            (Self::Real(values), more) => values.extend(more.real()),
+            (values, more) => {
+                let mut real = std::mem::replace(values, Self::Real(Vec::new())).real();
+                real.extend(more.real());
+                *values = Self::Real(real);
+            }
+        }
+    }
+
     fn real(self) -> Vec<f64> {
         match self {
             Self::Whole(values) => values.into_iter().map(f64::from).collect(),
@@ -105,4 +119,43 @@ fn write<T: AutoSerialize + Serialize>(out: impl Write, shape: &[u64], values: i
     let mut writer = WriteOptions::new().default_dtype().shape(shape).writer(out).begin_nd()?;
     writer.extend(values)?;
     Ok(writer.finish()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow_array::types::*;
+    use arrow_array::{ArrayRef, PrimitiveArray};
+
+    use super::*;
+    use crate::data::table;
+
+    /// A column in parts, of which the second has the values that are missing.
+    #[test]
+    fn integers_that_are_missing_become_no_others() {
+        macro_rules! check {
+            ($($kind:ident),*) => {$(
+                let mut arrays = Arrays::archive(Vec::new());
+                for part in [vec![Some(7)], vec![None, Some(9), None], vec![Some(11)]] {
+                    let column = Arc::new(PrimitiveArray::<$kind>::from_iter(part)) as ArrayRef;
+                    arrays.write(&table(vec![("id".to_owned(), column)])).unwrap();
+                }
+                let (_, values) = arrays.columns.pop().unwrap();
+                let shown = format!("{:?}", values.real());
+                assert_eq!(shown, "[7.0, NaN, 9.0, NaN, 11.0]", stringify!($kind));
+            )*};
+        }
+        check!(Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type, UInt64Type);
+    }
+
+    #[test]
+    fn integers_of_32_bits_that_are_all_there_stay_so() {
+        let mut arrays = Arrays::archive(Vec::new());
+        for part in [vec![7], vec![-8, 9]] {
+            let column = Arc::new(PrimitiveArray::<Int32Type>::from(part)) as ArrayRef;
+            arrays.write(&table(vec![("id".to_owned(), column)])).unwrap();
+        }
+        assert!(matches!(&arrays.columns[0].1, Values::Whole(values) if values[..] == [7, -8, 9]));
+    }
 }
