@@ -58,6 +58,20 @@ fn arrays_are_written_and_read_again() {
     assert_eq!((&x["points"], &x["dimensions"]), (&12.into(), &1.into()));
 }
 
+/// A table has columns of one name, an archive no arrays: the second is called as a new column would be.
+#[test]
+fn columns_of_one_name_are_arrays_of_two() {
+    let folder = Folder::new();
+    folder.write("in.csv", "x,x,y,x\n1,2,3,4\n5,6,7,8\n");
+    for name in ["out.csv", "out.parquet", "out.arrow", "out.npz"] {
+        folder.run(&format!("in.csv --bandwidth 1 -o {name}"));
+    }
+    folder.refuses("out.npz --bandwidth 1", 1, &["arrays x, other-x, y, other-other-x, label;"]);
+    for (name, values) in [("x", [1.0, 5.0]), ("other-x", [2.0, 6.0]), ("other-other-x", [4.0, 8.0])] {
+        assert_eq!(array(&folder, "out.npz", name).rows, values, "{name}");
+    }
+}
+
 /// An array of an archive, without what is missing.
 fn array(folder: &Folder, archive: &str, name: &str) -> Table {
     let options = ReadOptions { array: Some(name.to_owned()), missing: Missing::Drop, ..ReadOptions::default() };

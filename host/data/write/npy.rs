@@ -54,7 +54,14 @@ impl<W: Write> Sink for Arrays<W> {
                 },
             };
             match self.columns.get_mut(at) {
-                None => self.columns.push((field.name().clone(), more)),
+                None => {
+                    // A table may have two columns of a name, an archive has no two arrays.
+                    let mut name = field.name().clone();
+                    while self.columns.iter().any(|(taken, _)| *taken == name) {
+                        name = format!("other-{name}");
+                    }
+                    self.columns.push((name, more));
+                }
                 Some((_, values)) => values.extend(more),
             }
             at += 1;
