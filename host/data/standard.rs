@@ -13,9 +13,18 @@
 pub enum Standard {
     /// Mean 0, standard deviation 1.
     ZScore,
-    /// From 0 to 1.
+    /// From 0 to 1; to 2 at most where the range is more than `f64` holds.
     MinMax,
 }
+
+/// Beyond this magnitude, squares and their sums may be infinite.
+const LARGE: f64 = power_of_two(450);
+
+/// Below this one, squares of differences may be 0, or have lost digits.
+const SMALL: f64 = power_of_two(-450);
+
+/// What columns beyond are multiplied by, one way or the other: the result is between 2^-474 and 2^424.
+const FAR: i32 = 600;
 
 /// What was subtracted from each column, and what it was divided by.
 ///
@@ -30,7 +39,7 @@ pub enum Standard {
 pub struct Standardization {
     /// Subtracted.
     pub offsets: Vec<f64>,
-    /// Divided by; 1 for a column that is constant.
+    /// Divided by; 1 for a column that is constant. Finite: a range that is not is taken for the largest number.
     pub scales: Vec<f64>,
 }
 
@@ -49,11 +58,17 @@ impl Standardization {
         let (offsets, scales): (Vec<f64>, Vec<f64>) = (0..d)
             .map(|c| match standard {
                 Standard::ZScore => {
+                    // A power of two, which changes no digit.
+                    let (unit, whole) = match column(c).fold(0.0, |most: f64, x| most.max(x.abs())) {
+                        most if most > LARGE => (power_of_two(-FAR), power_of_two(FAR)),
+                        most if most < SMALL => (power_of_two(FAR), power_of_two(-FAR)),
+                        _ => (1.0, 1.0),
+                    };
                     // About the first value: the sum of values far from 0 would lose what tells them apart.
-                    let first = rows[c];
-                    let mean = first + column(c).map(|x| x - first).sum::<f64>() / n;
-                    let variance = column(c).map(|x| (x - mean).powi(2)).sum::<f64>() / n;
-                    (mean, variance.sqrt())
+                    let first = rows[c] * unit;
+                    let mean = first + column(c).map(|x| x * unit - first).sum::<f64>() / n;
+                    let variance = column(c).map(|x| (x * unit - mean).powi(2)).sum::<f64>() / n;
+                    (finite(mean * whole), variance.sqrt() * whole)
                 }
                 Standard::MinMax => {
                     let low = column(c).fold(f64::INFINITY, f64::min);
@@ -61,7 +76,7 @@ impl Standardization {
                 }
             })
             .unzip();
-        let scales = scales.into_iter().map(|scale| if scale > 0.0 { scale } else { 1.0 }).collect();
+        let scales = scales.into_iter().map(|scale| if scale > 0.0 { finite(scale) } else { 1.0 }).collect();
         Self { offsets, scales }
     }
 
@@ -74,7 +89,11 @@ impl Standardization {
     /// assert_eq!(rows, [0.0, 0.5, 1.0]);
     /// ```
     pub fn apply(&self, rows: &mut [f64]) {
-        self.each(rows, |x, offset, scale| (x - offset) / scale);
+        self.each(rows, |x, offset, scale| match (x - offset) / scale {
+            scaled if scaled.is_finite() => scaled,
+            // The difference may be infinite where its parts are not.
+            _ => x / scale - offset / scale,
+        });
     }
 
     /// Brings rows back.
@@ -86,7 +105,11 @@ impl Standardization {
     /// assert_eq!(modes, [4.0]);
     /// ```
     pub fn undo(&self, rows: &mut [f64]) {
-        self.each(rows, |x, offset, scale| x * scale + offset);
+        self.each(rows, |x, offset, scale| match x * scale + offset {
+            undone if undone.is_finite() => undone,
+            // So may the product be, of what comes to lie within bounds; halves of numbers so large lose nothing.
+            _ => finite(2.0 * (x * (scale / 2.0) + offset / 2.0)),
+        });
     }
 
     /// What a volume is multiplied by, on the way back.
@@ -110,6 +133,16 @@ impl Standardization {
     }
 }
 
+/// 2^`power`, for powers from -1022 to 1023.
+const fn power_of_two(power: i32) -> f64 {
+    f64::from_bits(((1023 + power) as u64) << 52)
+}
+
+/// A number that rounding alone, or a range, made infinite.
+fn finite(x: f64) -> f64 {
+    x.clamp(-f64::MAX, f64::MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -127,6 +160,37 @@ mod tests {
             assert_eq!(changed, scaled);
             found.undo(&mut changed);
             assert_eq!(changed, rows);
+        }
+    }
+
+    /// Squares, and differences too, of these are infinite or 0.
+    #[test]
+    fn columns_of_any_magnitude_come_to_one_scale_and_back() {
+        let (least, most) = (f64::from_bits(1), f64::MAX);
+        let root = 1.5_f64.sqrt();
+        for (rows, z, range) in [
+            ([-1e200, 1e200, 3e200], [-root, 0.0, root], [0.0, 0.5, 1.0]),
+            ([-1e-200, 1e-200, 3e-200], [-root, 0.0, root], [0.0, 0.5, 1.0]),
+            // The deviation is 6.53 times the least number there is, and rounded to 7 times.
+            ([0.0, 8.0 * least, 16.0 * least], [-8.0 / 7.0, 0.0, 8.0 / 7.0], [0.0, 0.5, 1.0]),
+            ([-most, 0.0, most], [-root, 0.0, root], [0.0, 1.0, 2.0]),
+            ([-0.5 * most, 0.0, 0.5 * most], [-root, 0.0, root], [0.0, 0.5, 1.0]),
+            ([most, most, most], [0.0; 3], [0.0; 3]),
+            ([1e-300, 1e-300, 1e-300], [0.0; 3], [0.0; 3]),
+        ] {
+            for (standard, expected) in [(Standard::ZScore, z), (Standard::MinMax, range)] {
+                let found = Standardization::of(standard, &rows, 1);
+                let mut changed = rows;
+                found.apply(&mut changed);
+                for (found, expected) in changed.iter().zip(expected) {
+                    assert!((found - expected).abs() <= 1e-15, "{standard:?} {rows:?}: {changed:?}");
+                }
+                found.undo(&mut changed);
+                for (found, expected) in changed.iter().zip(rows) {
+                    let near = (found / expected - 1.0).abs() <= 1e-15 || *found == expected;
+                    assert!(near, "{standard:?} {rows:?}: {changed:?}");
+                }
+            }
         }
     }
 }

@@ -109,6 +109,26 @@ fn a_scale_is_undone_in_what_is_written() {
     }
 }
 
+/// Of columns whose squares, or whose range, are infinite.
+#[test]
+fn a_scale_may_be_any_that_numbers_have() {
+    let folder = Folder::new();
+    for (how, values) in [
+        ("zscore", [-1e200, 1e200, 3e200]),
+        ("zscore", [-1e-200, 1e-200, 3e-200]),
+        ("zscore", [-1e308, 0.0, 1e308]),
+        ("minmax", [-1e308, 0.0, 1e308]),
+    ] {
+        folder.write("in.csv", format!("x,y\n{:e},0\n{:e},0\n{:e},0\n", values[0], values[1], values[2]));
+        folder.run(&format!("in.csv --standardize {how} --bandwidth 0.1 --centres centres.csv"));
+        let mut modes = column(&folder.read("centres.csv"), "mode_x");
+        modes.sort_by(f64::total_cmp);
+        assert_eq!(modes.len(), 3, "{how} {values:?}: {modes:?}");
+        let near = |(found, expected): (&f64, &f64)| (found - expected).abs() <= 1e-5 * values[2];
+        assert!(modes.iter().zip(&values).all(near), "{how} {values:?}: {modes:?}");
+    }
+}
+
 #[test]
 fn generated_points_are_written_with_what_they_were_made_for() {
     let folder = Folder::new();
