@@ -1,5 +1,6 @@
 //! Whatever bytes a file has, reading it ends in rows or in an error: no panic, no memory for what is not there.
 
+use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -44,6 +45,40 @@ fn damaged(whole: &[u8], changes: &[(usize, u8)], cut: usize) -> Vec<u8> {
     }
     bytes.truncate(whole.len() - cut % whole.len());
     bytes
+}
+
+/// The most memory that this process has had.
+#[cfg(target_os = "linux")]
+fn most_memory() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim_end_matches("kB").trim().parse::<u64>().unwrap() << 10
+}
+
+/// Names of columns of which a header alone has heard would take 4 GB.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_header_alone_takes_no_memory() {
+    let header = "{'descr': '<f8', 'fortran_order': False, 'shape': (1, 20000000), }\n";
+    let mut array = b"\x93NUMPY\x01\x00".to_vec();
+    array.extend((header.len() as u16).to_le_bytes());
+    array.extend(header.bytes());
+    array.extend([0; 64]);
+    let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    archive.start_file("points.npy", zip::write::SimpleFileOptions::default()).unwrap();
+    archive.write_all(&array).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let before = most_memory();
+    for (name, bytes) in [("in.npy", &array), ("in.npz", &archive.finish().unwrap().into_inner())] {
+        let path = folder.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        let error = Reader::open(&Source::new(&path, None).unwrap(), &ReadOptions::default(), Carry::Nothing);
+        let error = error.unwrap_err().to_string();
+        assert!(error.contains("cut off: 8 values of 20000000"), "{error}");
+    }
+    let taken = most_memory() - before;
+    // Other tests of this process take some too.
+    assert!(taken < 1 << 29, "{taken} bytes");
 }
 
 proptest! {

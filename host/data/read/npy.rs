@@ -104,21 +104,21 @@ impl Npy {
         let count = n.checked_mul(d).filter(|_| i32::try_from(d).is_ok()).ok_or_else(too_large)?;
         let order = array.order();
         let mut values = values(source, array)?;
+        // As long as the file goes on: what a header promises is not believed. A row is there before its columns have
+        // names.
+        let promised = if order == Order::C { d } else { count };
+        let mut all = Vec::new();
+        for at in 0..promised {
+            if all.len() == all.capacity() {
+                all.try_reserve(all.len().max(1 << 12)).map_err(|_| too_large())?;
+            }
+            all.push(next(source, &mut values, at, count)?);
+        }
         let names: Vec<String> = (0..d).map(|c| format!("x{c}")).collect();
         let chosen = Chosen::of(options, &source.to_string(), &names, &vec![None; names.len()])?;
         let values = match order {
-            Order::C => Layout::Rows(values),
-            Order::Fortran => {
-                // As long as the file goes on: what a header promises is not believed.
-                let mut all = Vec::new();
-                for _ in 0..count {
-                    if all.len() == all.capacity() {
-                        all.try_reserve(all.len().max(1 << 16)).map_err(|_| too_large())?;
-                    }
-                    all.push(next(source, &mut values, all.len() as u64, count)?);
-                }
-                Layout::Columns(all)
-            }
+            Order::C => Layout::Rows(Box::new(all.into_iter().map(Ok).chain(values))),
+            Order::Fortran => Layout::Columns(all),
         };
         let roles = chosen.roles().collect();
         Ok(Self { names, chosen, roles, options: options.clone(), carry, values, n, row: 0 })
