@@ -109,13 +109,17 @@ impl Shape {
     }
 }
 
+/// Matrices of d x d numbers that [`stretched`] has at a time: one of normal numbers, its transpose, their product, and
+/// the diagonal.
+const MATRICES: usize = 4;
+
 /// Clusters about random centroids, each of a random covariance: a matrix of normal numbers times its transpose, and
 /// something along the diagonal so that no cluster is flat.
 fn stretched(sizes: &Blobs, random: &mut ChaCha8Rng) -> Result<LabelledPoints> {
     let d = sizes.dimensions;
     let cube = Uniform::new_inclusive(-HALF_SIDE, HALF_SIDE).expect("the bounds are in order");
+    let mut made = Made::new(sizes, MATRICES)?;
     let centroids = DMatrix::from_fn(d, sizes.clusters, |_, _| cube.sample(random));
-    let mut made = Made::new(sizes)?;
     for (cluster, size) in sizes.each().enumerate() {
         let mixed = DMatrix::<f64>::from_fn(d, d, |_, _| StandardNormal.sample(random));
         let covariance = (&mixed * mixed.transpose()) * (4.0 / d as f64) + DMatrix::identity(d, d) * 0.25;
@@ -141,7 +145,7 @@ fn moon(number: usize, at: f64) -> [f64; 2] {
 /// Points along curves, each at a random angle of the whole circle, with noise across.
 fn curves(sizes: &Blobs, random: &mut ChaCha8Rng, curve: impl Fn(usize, f64) -> [f64; 2]) -> Result<LabelledPoints> {
     let angle = Uniform::new(0.0, std::f64::consts::TAU).expect("the bounds are in order");
-    let mut made = Made::new(sizes)?;
+    let mut made = Made::new(sizes, 0)?;
     for (cluster, size) in sizes.each().enumerate() {
         for _ in 0..size {
             let place = curve(cluster, angle.sample(random));
@@ -154,7 +158,7 @@ fn curves(sizes: &Blobs, random: &mut ChaCha8Rng, curve: impl Fn(usize, f64) -> 
 
 fn uniform(sizes: &Blobs, random: &mut ChaCha8Rng) -> Result<LabelledPoints> {
     let cube = Uniform::new_inclusive(-HALF_SIDE, HALF_SIDE).expect("the bounds are in order");
-    let mut made = Made::new(sizes)?;
+    let mut made = Made::new(sizes, 0)?;
     for _ in 0..sizes.points {
         made.push(0, (0..sizes.dimensions).map(|_| cube.sample(random)));
     }
@@ -168,8 +172,8 @@ struct Made {
 }
 
 impl Made {
-    fn new(sizes: &Blobs) -> Result<Self> {
-        let (rows, labels) = room(sizes)?;
+    fn new(sizes: &Blobs, matrices: usize) -> Result<Self> {
+        let (rows, labels) = room(sizes, matrices)?;
         let centroids = DMatrix::zeros(sizes.dimensions, sizes.clusters);
         Ok(Self { points: LabelledPoints { rows, labels, centroids }, dimensions: sizes.dimensions })
     }
@@ -265,6 +269,19 @@ mod tests {
             (Shape::Stretched, Blobs { points: 0, ..SIZES }),
         ] {
             assert!(matches!(shape.generate(&sizes), Err(Error::Option { .. })), "{shape:?}");
+        }
+    }
+
+    #[test]
+    fn shapes_that_memory_does_not_hold_are_refused() {
+        let many = 1 << 40;
+        for (shape, sizes) in [
+            // Its points and centroids are small: a matrix is not.
+            (Shape::Stretched, Blobs { points: 10, dimensions: 10_000_000, ..SIZES }),
+            (Shape::Moons, Blobs { points: many, clusters: many, ..SIZES }),
+            (Shape::Uniform, Blobs { points: many, clusters: 1, ..SIZES }),
+        ] {
+            assert!(matches!(shape.generate(&sizes), Err(Error::Memory { .. })), "{shape:?}");
         }
     }
 }

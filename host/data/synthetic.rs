@@ -6,6 +6,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Normal, Uniform};
 
 use crate::error::{Bytes, Error, Result};
+use crate::executor::host_memory;
 
 /// Centroids lie in a cube of this half side.
 pub(super) const HALF_SIDE: f64 = 35.0;
@@ -107,12 +108,12 @@ impl Blobs {
     /// As [`check`](Self::check), and [`Error::Memory`] if the host refuses the memory.
     pub fn generate(&self) -> Result<LabelledPoints> {
         self.check()?;
+        let (mut rows, mut labels) = room(self, 0)?;
         let Self { clusters, dimensions, seed, .. } = *self;
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         let uniform = Uniform::new_inclusive(-HALF_SIDE, HALF_SIDE).expect("the bounds are in order");
         let normal = Normal::new(0.0, VARIANCE.sqrt()).expect("the deviation is positive");
         let centroids = DMatrix::from_fn(dimensions, clusters, |_, _| uniform.sample(&mut random));
-        let (mut rows, mut labels) = room(self)?;
         for (cluster, size) in self.each().enumerate() {
             for _ in 0..size {
                 rows.extend(centroids.column(cluster).iter().map(|c| (c + normal.sample(&mut random)) as f32));
@@ -123,21 +124,29 @@ impl Blobs {
     }
 }
 
-/// Room for the rows and labels of so many points.
+/// Room for the rows and labels of so many points, if there is also some for their centroids and for so many matrices
+/// of d x d numbers: those whose memory is taken later, where a refusal would end the process.
 ///
 /// # Errors
-/// [`Error::Memory`] if the host refuses it.
-pub(super) fn room(sizes: &Blobs) -> Result<(Vec<f32>, Vec<u32>)> {
-    let Blobs { points, dimensions, .. } = *sizes;
+/// [`Error::Memory`] if the host has less, or refuses it.
+pub(super) fn room(sizes: &Blobs, matrices: usize) -> Result<(Vec<f32>, Vec<u32>)> {
+    let Blobs { points, clusters, dimensions, .. } = *sizes;
+    let [n, k, d] = [points, clusters, dimensions].map(|size| size as u128);
+    let row = d.saturating_mul(4).saturating_add(4);
+    let later = d.saturating_mul(8).saturating_mul(k.saturating_add(d.saturating_mul(matrices as u128)));
+    let needed = n.saturating_mul(row).saturating_add(later);
+    let available = host_memory() as u128;
     let (mut rows, mut labels) = (Vec::new(), Vec::new());
     let values = points.checked_mul(dimensions);
-    if values.is_none_or(|values| rows.try_reserve_exact(values).is_err()) || labels.try_reserve_exact(points).is_err()
-    {
+    let refused = needed > available
+        || values.is_none_or(|values| rows.try_reserve_exact(values).is_err())
+        || labels.try_reserve_exact(points).is_err();
+    if refused {
         return Err(Error::Memory {
             device: "the host".to_owned(),
-            what: "the points".to_owned(),
-            needed: Bytes(points as u128 * (dimensions as u128 + 1) * 4),
-            available: Bytes(0),
+            what: format!("{n} points of {d} dimensions"),
+            needed: Bytes(needed),
+            available: Bytes(available),
             advice: "use fewer --points or a smaller --dim",
         });
     }
@@ -192,6 +201,19 @@ mod tests {
             Blobs { points: 5, ..LECTURE },
         ] {
             assert!(matches!(blobs.generate(), Err(Error::Option { .. })), "{blobs:?}");
+        }
+    }
+
+    #[test]
+    fn what_memory_does_not_hold_is_refused() {
+        let many = 1 << 40;
+        for blobs in [
+            Blobs { points: many, clusters: many, dimensions: 2, seed: 1 },
+            Blobs { points: many, ..LECTURE },
+            Blobs { points: 10, dimensions: many, ..LECTURE },
+            Blobs { points: usize::MAX, clusters: usize::MAX, dimensions: usize::MAX, seed: 1 },
+        ] {
+            assert!(matches!(blobs.generate(), Err(Error::Memory { .. })), "{blobs:?}");
         }
     }
 }

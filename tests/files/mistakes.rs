@@ -149,6 +149,14 @@ fn hostile_arrays() {
     }
 }
 
+/// Of generated points, the memory that they need besides themselves is asked for too.
+#[test]
+fn points_that_memory_does_not_hold() {
+    let folder = Folder::new();
+    // A matrix of 2 TB.
+    folder.refuses("--shape stretched --dim 500000 --points 10 --clusters 1", 1, &["memory", "--dim"]);
+}
+
 #[test]
 fn results_that_would_do_harm_or_nothing() {
     let folder = Folder::new();
