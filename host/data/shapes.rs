@@ -54,7 +54,8 @@ impl Shape {
         }
     }
 
-    /// Makes points of this shape, of the sizes and the seed given. The centroids are the means of clusters.
+    /// Makes points of this shape, of the sizes and the seed given. The centroids are the means of
+    /// clusters: of those that points were made for, or of the points of moons, rings and noise.
     ///
     /// ```
     /// use modeseek::data::{Blobs, Shape};
@@ -119,14 +120,15 @@ fn stretched(sizes: &Blobs, random: &mut ChaCha8Rng) -> Result<LabelledPoints> {
     let d = sizes.dimensions;
     let cube = Uniform::new_inclusive(-HALF_SIDE, HALF_SIDE).expect("the bounds are in order");
     let mut made = Made::new(sizes, MATRICES)?;
-    let centroids = DMatrix::from_fn(d, sizes.clusters, |_, _| cube.sample(random));
+    made.points.centroids = DMatrix::from_fn(d, sizes.clusters, |_, _| cube.sample(random));
     for (cluster, size) in sizes.each().enumerate() {
         let mixed = DMatrix::<f64>::from_fn(d, d, |_, _| StandardNormal.sample(random));
         let covariance = (&mixed * mixed.transpose()) * (4.0 / d as f64) + DMatrix::identity(d, d) * 0.25;
         let root = covariance.cholesky().expect("it is positive definite").l();
         for _ in 0..size {
             let normal = DVector::<f64>::from_fn(d, |_, _| StandardNormal.sample(random));
-            made.push(cluster, (centroids.column(cluster) + &root * normal).iter().copied());
+            let place = made.points.centroids.column(cluster) + &root * normal;
+            made.push(cluster, place.iter().copied());
         }
     }
     Ok(made.points)
@@ -239,6 +241,11 @@ mod tests {
         let set = Shape::Stretched.generate(&Blobs { clusters: 1, ..SIZES }).unwrap();
         let points = of_cluster(&set, 0);
         let centroid = &set.centroids;
+        for c in 0..2 {
+            let mean = points.iter().map(|p| p[c]).sum::<f64>() / points.len() as f64;
+            // Deviations of a cluster are 8 at most, of its mean a sixtieth.
+            assert!((mean - centroid[(c, 0)]).abs() <= 0.5, "{mean} {centroid}");
+        }
         let moment = |a: usize, b: usize| {
             let product = |p: &[f64; 2]| (p[a] - centroid[(a, 0)]) * (p[b] - centroid[(b, 0)]);
             points.iter().map(product).sum::<f64>() / points.len() as f64
