@@ -73,9 +73,9 @@ pub fn write_whole<T>(path: &Path, write: impl FnOnce(&mut (dyn Write + Send)) -
     let name = match &there {
         Some(metadata) if metadata.is_dir() => return Err(failed(io::ErrorKind::IsADirectory.into())),
         Some(metadata) if !metadata.is_file() => return into_stream(path, write),
-        // A link stays one: what it names is replaced.
+        // A link stays one: what it names is replaced, or made.
         Some(_) => fs::canonicalize(path).map_err(failed)?,
-        None => path.to_owned(),
+        None => followed(path).map_err(failed)?,
     };
     let (mut temporary, unfinished) = {
         // Held until the file is on the list: nobody discards what is there in between.
@@ -95,6 +95,18 @@ pub fn write_whole<T>(path: &Path, write: impl FnOnce(&mut (dyn Write + Send)) -
     temporary.persist(&name).map_err(|error| failed(error.error))?;
     drop(unfinished);
     Ok(written)
+}
+
+/// The name that a path has for a file that is not there: links to it are followed, as `canonicalize` cannot.
+fn followed(path: &Path) -> io::Result<PathBuf> {
+    /// As many as Linux follows.
+    const LINKS: usize = 40;
+    let mut name = path.to_owned();
+    for _ in 0..LINKS {
+        let Ok(next) = fs::read_link(&name) else { return Ok(name) };
+        name = name.parent().unwrap_or(Path::new("")).join(next);
+    }
+    Err(io::Error::other("too many links"))
 }
 
 /// A temporary file in the folder of `name`, with the permissions that the file is to have.
@@ -247,6 +259,28 @@ mod tests {
             write(&link, "after").unwrap();
             assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
             assert_eq!(fs::read_to_string(&file).unwrap(), "after");
+        }
+
+        #[test]
+        fn links_to_what_is_not_there_yet_make_it() {
+            let folder = tempfile::tempdir().unwrap();
+            let [inside, file] = ["inside", "inside/file"].map(|name| folder.path().join(name));
+            fs::create_dir(&inside).unwrap();
+            // A link to a link: both say where from where they are.
+            symlink("inside/second", folder.path().join("first")).unwrap();
+            symlink("../inside/file", inside.join("second")).unwrap();
+            for text in ["made", "replaced"] {
+                write(&folder.path().join("first"), text).unwrap();
+                assert_eq!(fs::read_to_string(&file).unwrap(), text);
+                assert_eq!(names(folder.path()), ["first", "inside"]);
+                assert_eq!(names(&inside), ["file", "second"]);
+                assert!(fs::symlink_metadata(folder.path().join("first")).unwrap().is_symlink());
+            }
+            // A folder is not made.
+            symlink("none/file", folder.path().join("nowhere")).unwrap();
+            let error = write(&folder.path().join("nowhere"), "x").unwrap_err();
+            let missing = io::ErrorKind::NotFound;
+            assert!(matches!(&error, Error::WriteFile { source, .. } if source.kind() == missing), "{error}");
         }
 
         #[test]
