@@ -164,6 +164,29 @@ fn standard_input_and_output_are_streams_of_text() {
     assert!(String::from_utf8_lossy(&output.stderr).contains("of standard input"));
 }
 
+/// A pipe that has a name is a stream too: it cannot be begun anew to see whether it is a file of Arrow's.
+#[cfg(unix)]
+#[test]
+fn named_pipes_are_streams() {
+    let folder = Folder::new();
+    let rows = table(vec![("x".to_owned(), Arc::new(Float64Array::from(vec![0.5, 9.0])) as ArrayRef)]);
+    let mut writer = arrow_ipc::writer::StreamWriter::try_new(Vec::new(), &rows.schema()).unwrap();
+    writer.write(&rows).unwrap();
+    folder.write("in.arrows", writer.into_inner().unwrap());
+    folder.write("in.csv", "x\n0.5\n9\n");
+    for name in ["in.arrows", "in.csv"] {
+        let pipe = folder.path(&format!("pipe-{name}"));
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let bytes = std::fs::read(folder.path(name)).unwrap();
+        std::thread::scope(|scope| {
+            // Whether anybody reads to the end is seen below.
+            scope.spawn(|| std::fs::write(&pipe, bytes));
+            let read = Table::read(&Source::new(&pipe, None).unwrap(), &ReadOptions::default(), Carry::Nothing);
+            assert_eq!(read.unwrap().rows, [0.5, 9.0], "{name}");
+        });
+    }
+}
+
 #[test]
 fn delimiters_and_names_are_found_out_or_said() {
     let folder = Folder::new();

@@ -104,7 +104,8 @@ impl Batches {
     /// What [`DataError`] has for columns.
     pub fn open_arrow(source: &Source, options: &ReadOptions, carry: Carry) -> Result<Self, DataError> {
         let malformed = |error: ArrowError| source.malformed(error);
-        if source.path().is_some() {
+        // A pipe that has a name cannot be begun anew, and has a stream.
+        if source.is_file() {
             let mut file = BufReader::new(source.counted_file()?);
             let mut mark = [0; FILE_MARK.len()];
             let found = file.read_exact(&mut mark).is_ok() && mark == *FILE_MARK;
