@@ -4,7 +4,7 @@ use std::io::Write;
 use std::process::Stdio;
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, Float64Array, Int32Array};
+use arrow_array::{ArrayRef, Float32Array, Float64Array, Int32Array};
 use modeseek::data::{Carry, Missing, ReadOptions, Reader, Source, Table, Target, table};
 
 use crate::{Folder, csv, last_column};
@@ -259,6 +259,25 @@ fn a_sample_with_a_mark_is_cut_like_others() {
         let mut reader = Reader::open(&source, &ReadOptions::default(), Carry::Nothing).unwrap();
         assert_eq!(reader.coordinates(), ["x"]);
         assert_eq!(reader.next_chunk().unwrap().unwrap().rows.len(), text.lines().count() - 1);
+    }
+}
+
+/// Parts are as short as rows are long, though one column of them be a coordinate.
+#[test]
+fn parts_of_wide_tables_are_short() {
+    /// Numbers of a part at most.
+    const MOST: usize = 1 << 22;
+    let (n, d) = (1 << 16, 128);
+    let folder = Folder::new();
+    let column = Arc::new(Float32Array::from(vec![1.0; n])) as ArrayRef;
+    let rows = table((0..d).map(|c| (format!("x{c}"), column.clone())).collect());
+    for (name, carry) in [("in.npy", Carry::Nothing), ("in.parquet", Carry::AsTheyWere), ("in.arrow", Carry::AsNumbers)]
+    {
+        let target = Target::new(&folder.path(name)).unwrap();
+        target.write(&rows.schema(), |sink| sink.write(&rows)).unwrap();
+        let options = ReadOptions { coordinates: vec!["x0".to_owned()], ..ReadOptions::default() };
+        let mut reader = Reader::open(&Source::new(&folder.path(name), None).unwrap(), &options, carry).unwrap();
+        assert_eq!(reader.next_chunk().unwrap().unwrap().rows.len(), MOST / d, "{name}");
     }
 }
 

@@ -13,7 +13,7 @@ use parquet::file::reader::{ChunkReader, Length};
 
 use super::chunk::{Chunk, Rows, columns_of, is_numbers};
 use super::guarded::guarded;
-use super::{CHUNK, Carry, Chunks};
+use super::{Carry, Chunks, rows_at_a_time};
 use crate::data::columns::{Chosen, ReadOptions, Role};
 use crate::data::error::DataError;
 use crate::data::source::{BytesRead, Source};
@@ -73,7 +73,7 @@ impl Batches {
         let file = Counted { file: source.file()?, counter: source.counter() };
         let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| source.malformed(error))?;
         let (all, chosen) = choose(source, options, builder.schema())?;
-        let (read, mask) = if carry == Carry::Nothing {
+        let (read, mask, count) = if carry == Carry::Nothing {
             // Only what is needed is decoded.
             let mut wanted: Vec<usize> = chosen.roles().map(|(at, _)| at).collect();
             wanted.sort_unstable();
@@ -85,16 +85,17 @@ impl Batches {
                 bandwidths: chosen.bandwidths.map(at),
                 left_out: Vec::new(),
             };
-            (read, ProjectionMask::roots(builder.parquet_schema(), wanted.iter().copied()))
+            (read, ProjectionMask::roots(builder.parquet_schema(), wanted.iter().copied()), wanted.len())
         } else {
-            (chosen.clone(), ProjectionMask::all())
+            (chosen.clone(), ProjectionMask::all(), all.len())
         };
         let columns = builder.metadata().row_groups().iter().flat_map(|group| group.columns().iter().enumerate());
         let wanted = columns.filter(|(at, _)| mask.leaf_included(*at));
         let bytes = wanted.map(|(_, column)| column.compressed_size().max(0) as u64).fold(0, u64::saturating_add);
         source.counter().expect(bytes);
+        let rows = rows_at_a_time(count);
         let batches =
-            builder.with_projection(mask).with_batch_size(CHUNK).build().map_err(|error| source.malformed(error))?;
+            builder.with_projection(mask).with_batch_size(rows).build().map_err(|error| source.malformed(error))?;
         Ok(Self::new(options, carry, (all, chosen), read, Box::new(batches)))
     }
 

@@ -110,17 +110,20 @@ impl Reader {
                 let name = |&at: &usize| table.names()[at].clone();
                 let coordinates: Vec<String> = table.chosen().coordinates.iter().map(name).collect();
                 let left_out = table.chosen().left_out.clone();
-                (Box::new(table) as Box<dyn Chunks>, coordinates, left_out)
+                let names = table.names().len();
+                (Box::new(table) as Box<dyn Chunks>, coordinates, left_out, names)
             }};
         }
-        let (chunks, coordinates, left_out) = match source.format() {
+        let (chunks, coordinates, left_out, all) = match source.format() {
             Format::Csv | Format::Tsv => opened!(text::Text::open(source, options, carry)),
             Format::Npy => opened!(guarded(source, || npy::Npy::open(source, options, carry))?),
             Format::Npz => opened!(guarded(source, || npy::Npy::open_archive(source, options, carry))?),
             Format::Parquet => opened!(guarded(source, || arrow::Batches::open_parquet(source, options, carry))?),
             Format::Arrow => opened!(guarded(source, || arrow::Batches::open_arrow(source, options, carry))?),
         };
-        let most = (CHUNK_VALUES / coordinates.len()).clamp(1, CHUNK);
+        // An array is read with all of its columns, other tables with those that are kept.
+        let whole = carry != Carry::Nothing || matches!(source.format(), Format::Npy | Format::Npz);
+        let most = rows_at_a_time(if whole { coordinates.len().max(all) } else { coordinates.len() });
         Ok(Self { source: source.clone(), chunks, coordinates, left_out, most })
     }
 
@@ -175,6 +178,11 @@ impl Reader {
     pub fn next_chunk(&mut self) -> Result<Option<Chunk>, DataError> {
         self.chunks.next(&self.source, self.most)
     }
+}
+
+/// How many rows of so many columns are read at a time.
+fn rows_at_a_time(columns: usize) -> usize {
+    (CHUNK_VALUES / columns.max(1)).clamp(1, CHUNK)
 }
 
 /// A table as a whole.
