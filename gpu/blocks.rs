@@ -25,7 +25,7 @@ use crate::components::NONE;
 use crate::lanes;
 use crate::progress;
 use crate::spline::locate;
-use crate::spread::WORDS;
+use crate::spread::{WORDS, is_over};
 #[cfg(not(target_arch = "nvptx64"))]
 pub use crate::stored::table;
 pub use crate::stored::{AXIS_BITS, BEHIND, held, own, side, side_bits};
@@ -116,16 +116,6 @@ pub unsafe fn note_blocks(
         }
         slot = (slot + 1) & (capacity - 1);
     }
-}
-
-/// Whether the run is over that `state` belongs to, if there is one: its limit is not 0.
-///
-/// # Safety
-/// `state` has the cells of progress.rs.
-#[inline(always)]
-unsafe fn is_over(state: *mut u32, limit: u32) -> bool {
-    // SAFETY: the caller's promise.
-    limit > 0 && unsafe { progress::active(state, limit) } == 0
 }
 
 /// The place of a node among `width` of each axis, the first of d axes slowest.

@@ -21,6 +21,7 @@ use cuda_std::prelude::*;
 
 use crate::lanes;
 use crate::progress;
+use crate::spread::is_over;
 
 /// One pass, along axis A of D.   One thread LANES nodes of a row.
 #[kernel(
@@ -65,7 +66,7 @@ pub unsafe fn smooth<const D: usize, const A: usize>(
 ) {
     const LANES: usize = Machine::LANES;
     // SAFETY: the launch has checked the length.
-    if limit > 0 && unsafe { progress::active(state, limit) } == 0 {
+    if unsafe { is_over(state, limit) } {
         return;
     }
     let in_row = nodes_x.div_ceil(LANES as u32);

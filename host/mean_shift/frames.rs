@@ -7,12 +7,10 @@ use super::iterate::{Iteration, Queries};
 use super::memory;
 use super::near;
 use super::options::{Form, Seeding};
+use super::path::FEW_PAIRS;
 use crate::error::Result;
 use crate::executor::Device;
 use crate::points::ToPoints;
-
-/// Pairs of points below which an iteration over all of them takes no longer than to put them in order.
-const FEW_PAIRS: f64 = (1_u64 << 24) as f64;
 
 /// Points, or seeds, on their way. See [`MeanShift::frames`].
 ///

@@ -44,7 +44,7 @@ pub use binned::{DensityField, FieldMode, FieldModes};
 pub use builder::MeanShift;
 pub use fit::{Clustering, Phases, Query};
 pub use frames::Frames;
-pub use iterate::{Iteration, Watch};
+pub use iterate::Iteration;
 pub use masses::Masses;
 pub use near::Pairs;
 pub use options::{Assignment, Distance, Form, Merging, Method, Seeding, WeightFunction};

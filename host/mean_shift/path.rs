@@ -17,7 +17,7 @@ use crate::executor::Device;
 
 /// Pairs of a query and a point below which an iteration over all of them takes no longer than to find a better
 /// way.
-const FEW_PAIRS: f64 = (1_u64 << 24) as f64;
+pub(super) const FEW_PAIRS: f64 = (1_u64 << 24) as f64;
 
 /// Pairs from which on all of them take less time if the points are put in order before, some fifty launches: on a GPU, whose
 /// kernels for it have to be loaded too, and on a processor.

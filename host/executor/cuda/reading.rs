@@ -1,8 +1,7 @@
 //! Copies to the host that are waited for when other launches were queued behind them.
 //!
 //! The driver copies while the host goes on only to memory that it has pinned, which takes it long: what was pinned once is
-//! kept. All copies are of one stream, so that memory may be handed on before a copy to it that nobody waits for has ended:
-//! the next one comes behind it.
+//! kept. It is handed on when the copy to it has ended, since the host itself may be the next to write to it (staging.rs).
 
 use std::ptr::NonNull;
 
@@ -84,11 +83,12 @@ struct Copy<'a> {
 }
 
 impl Reading for Copy<'_> {
-    fn wait(self: Box<Self>, take: &mut dyn FnMut(&[u8])) -> Result<()> {
+    fn wait(mut self: Box<Self>, take: &mut dyn FnMut(&[u8])) -> Result<()> {
         self.end.synchronize().map_err(self.cuda.refused("wait for a copy from the GPU"))?;
-        if let Some(block) = &self.block {
+        if let Some(block) = self.block.take() {
             // SAFETY: the copy has written these bytes of the block, which is this copy's alone.
             take(unsafe { std::slice::from_raw_parts(block.start.as_ptr(), self.bytes) });
+            self.cuda.pinned().give(block);
         }
         Ok(())
     }
@@ -96,7 +96,11 @@ impl Reading for Copy<'_> {
 
 impl Drop for Copy<'_> {
     fn drop(&mut self) {
-        self.cuda.pinned().0.extend(self.block.take());
+        if let Some(block) = self.block.take() {
+            // Nobody waited. An event that was never recorded has ended; an error is told by whoever waits next.
+            let _ = self.end.synchronize();
+            self.cuda.pinned().give(block);
+        }
     }
 }
 
