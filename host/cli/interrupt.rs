@@ -1,4 +1,5 @@
-//! Ctrl-C: what has begun is given up in order; where that takes long, or who asks twice, at once.
+//! Ctrl-C, and the signals by which a system ends programs: what has begun is given up in order; where that takes long, or who
+//! asks twice, at once.
 
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,6 +19,7 @@ static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
 /// From now on an interruption is noted. Where the system has none, it ends the program as ever.
 pub fn watch() {
+    let nohup = Nohup::of_parent();
     let noted = ctrlc::set_handler(|| {
         if INTERRUPTED.swap(true, Ordering::Relaxed) {
             end();
@@ -29,6 +31,38 @@ pub fn watch() {
     });
     // Another handler is there already where the program runs twice in one process.
     drop(noted);
+    nohup.stay();
+}
+
+/// Whether who began the program has told it to outlive its terminal, as `nohup` does.
+#[cfg(unix)]
+struct Nohup(bool);
+
+#[cfg(unix)]
+impl Nohup {
+    fn of_parent() -> Self {
+        // SAFETY: no handler of this program is taken away; the next is set at once.
+        Self(unsafe { libc::signal(libc::SIGHUP, libc::SIG_IGN) } == libc::SIG_IGN)
+    }
+
+    fn stay(self) {
+        if self.0 {
+            // SAFETY: as above.
+            unsafe { libc::signal(libc::SIGHUP, libc::SIG_IGN) };
+        }
+    }
+}
+
+#[cfg(not(unix))]
+struct Nohup;
+
+#[cfg(not(unix))]
+impl Nohup {
+    fn of_parent() -> Self {
+        Self
+    }
+
+    fn stay(self) {}
 }
 
 /// Ends the program, and leaves no half-written file.

@@ -1,4 +1,4 @@
-//! Ctrl-C, in every phase: the exit code 130, one line, and nothing but what was there.
+//! Ctrl-C, and SIGTERM, in every phase: the exit code 130, one line, and nothing but what was there.
 #![cfg(unix)]
 
 use std::io::{BufRead, BufReader, Read};
@@ -11,15 +11,26 @@ use crate::Folder;
 /// Longer than anything here takes to end.
 const LONG: Duration = Duration::from_secs(60);
 
-/// Sends Ctrl-C.
-fn interrupt(program: &Child) {
-    let sent = Command::new("kill").args(["-INT", &program.id().to_string()]).status().unwrap();
+/// Sends a signal.
+fn send(signal: &str, program: &Child) {
+    let sent = Command::new("kill").args([signal, &program.id().to_string()]).status().unwrap();
     assert!(sent.success(), "the program had ended already");
+}
+
+#[track_caller]
+fn interrupted(folder: &Folder, arguments: &str, times: usize, wait: impl FnOnce(&mut BufReader<ChildStderr>)) {
+    ended_by("-INT", folder, arguments, times, wait);
 }
 
 /// A run that is interrupted once what is waited for has come: what it says on standard error, line by line, is given.
 #[track_caller]
-fn interrupted(folder: &Folder, arguments: &str, times: usize, wait: impl FnOnce(&mut BufReader<ChildStderr>)) {
+fn ended_by(
+    signal: &str,
+    folder: &Folder,
+    arguments: &str,
+    times: usize,
+    wait: impl FnOnce(&mut BufReader<ChildStderr>),
+) {
     let before = folder.names();
     let mut command = folder.command(arguments);
     // Nobody writes to its input, and nobody reads its output.
@@ -27,7 +38,7 @@ fn interrupted(folder: &Folder, arguments: &str, times: usize, wait: impl FnOnce
     let (input, output) = (program.stdin.take(), program.stdout.take());
     let mut said = BufReader::new(program.stderr.take().unwrap());
     wait(&mut said);
-    (0..times).for_each(|_| interrupt(&program));
+    (0..times).for_each(|_| send(signal, &program));
     let (done, ended) = mpsc::channel();
     std::thread::spawn(move || {
         let mut rest = String::new();
@@ -112,7 +123,7 @@ fn twice_while_a_file_is_being_written() {
     }
     folder.write("in.csv", text);
     let path = folder.path("");
-    let written = move |_: &mut BufReader<ChildStderr>| {
+    let written = |_: &mut BufReader<ChildStderr>| {
         let start = Instant::now();
         let begun = || {
             let names = std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().file_name());
@@ -123,7 +134,22 @@ fn twice_while_a_file_is_being_written() {
             std::thread::sleep(Duration::from_millis(1));
         }
     };
-    interrupted(&folder, "in.csv --stream --bandwidth 20 -o out.csv", 2, written);
+    interrupted(&folder, "in.csv --stream --bandwidth 20 -o out.csv", 2, &written);
+    // As a scheduler ends a job.
+    ended_by("-TERM", &folder, "in.csv --stream --bandwidth 20 -o out.csv", 1, &written);
+}
+
+/// Whoever began the program may have told it to pass over a terminal that is gone.
+#[test]
+fn nohup_outlives_its_terminal() {
+    let mut command = Command::new("nohup");
+    command.args([env!("CARGO_BIN_EXE_modeseek"), "--points", "20000", "--bandwidth", "0.5", "--method", "fused"]);
+    command.args(["--device", "cpu", "--tolerance", "0", "--iterations", "12"]);
+    let program = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    std::thread::sleep(Duration::from_millis(300));
+    send("-HUP", &program);
+    let output = program.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 #[test]
