@@ -9,7 +9,7 @@ use gpu::reduce_tensor::{
     self, FEWEST, reduce_weighted_tensor_8, reduce_weighted_tensor_16, reduce_weighted_tensor_32,
 };
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::executor::{Buffer, Device};
 
 /// Launches for W of m rows at most, n points and d columns: see gpu/reduce.rs; on tensor cores, where a GPU has them for more than
@@ -42,16 +42,25 @@ impl Reduction {
     /// For these sizes: m, n, d.
     ///
     /// ```
-    /// use modeseek::Device;
     /// use modeseek::reduction::Reduction;
+    /// use modeseek::{Device, Error};
     ///
-    /// assert!(Reduction::new(&Device::processor()?, [1024, 10_000, 2]).is_ok());
+    /// let device = Device::processor()?;
+    /// assert!(Reduction::new(&device, [1024, 10_000, 2]).is_ok());
+    /// assert!(matches!(Reduction::new(&device, [1, 1 << 31, 2]), Err(Error::TooMany { .. })));
     /// # Ok::<(), modeseek::Error>(())
     /// ```
     ///
     /// # Errors
-    /// Whatever the device reports, too little memory among it.
+    /// [`Error::TooMany`] for sizes that kernels, which count in 32 bits, cannot count; whatever the device reports, too little
+    /// memory among it.
     pub fn new(device: &Device, [m, n, d]: [usize; 3]) -> Result<Self> {
+        let most = i32::MAX as usize;
+        for (what, count) in [("a number of sums", m), ("a number of points", n), ("a number of columns", d)] {
+            if count > most {
+                return Err(Error::TooMany { what, count, most });
+            }
+        }
         let on_tensor_cores = device.machine() == MachineKind::Gpu
             && device.has(&reduce_weighted_tensor_32::KERNEL)
             && may_be_on_tensor_cores([m, n, d]);

@@ -134,9 +134,9 @@ fn twice_while_a_file_is_being_written() {
             std::thread::sleep(Duration::from_millis(1));
         }
     };
-    interrupted(&folder, "in.csv --stream --bandwidth 20 -o out.csv", 2, &written);
+    interrupted(&folder, "in.csv --stream --bandwidth 20 -o out.csv", 2, written);
     // As a scheduler ends a job.
-    ended_by("-TERM", &folder, "in.csv --stream --bandwidth 20 -o out.csv", 1, &written);
+    ended_by("-TERM", &folder, "in.csv --stream --bandwidth 20 -o out.csv", 1, written);
 }
 
 /// Whoever began the program may have told it to pass over a terminal that is gone.
