@@ -341,3 +341,32 @@ fn a_sweep_finds_the_lectures_clusters() {
     assert!(sweep.found[0].clusters > 6 && sweep.found[23].clusters == 1);
     assert!(serde_json::to_string(&sweep).unwrap().contains("\"stability\":"));
 }
+
+/// What is far from the origin is drawn as what is near it: points do not fall on one line, and numbers have room.
+#[test]
+fn points_far_from_the_origin_are_told_apart() {
+    const LEGEND: f64 = 735.0;
+    let blobs = Blobs { points: 300, clusters: 3, dimensions: 2, seed: 14 };
+    let rows = blobs.generate().unwrap().rows;
+    for (name, scale, offset) in [("near", 1.0, 0.0), ("far", 1.0, 1.7e9), ("fine", 1e-3, 1e6)] {
+        let rows: Vec<f64> = rows.iter().map(|&x| f64::from(x) * scale + offset).collect();
+        let points = Points::from_rows(&rows, 2).unwrap();
+        let estimator = MeanShift::new().bandwidth(Bandwidth::Fixed(2.5 * scale));
+        let (clustering, frames) = (estimator.fit(&points).unwrap(), estimator.frames(&points, 300).unwrap());
+        let options = Scatter::default();
+        let (plot, ways) = (scatter(&points, &clustering, &options), trace(&points, &clustering, &frames, &options));
+        for (drawing, kind) in [(&plot, "plot"), (&ways, "trace")] {
+            show(drawing, &format!("{name}-{kind}"));
+            let places = drawing.shapes.iter().filter_map(|shape| match shape {
+                Shape::Marker { at, .. } => Some(*at),
+                _ => None,
+            });
+            let (across, up): (Vec<f64>, Vec<f64>) = places.filter(|at| at.0 < LEGEND).unzip();
+            for (axis, places) in [("x", across), ("y", up)] {
+                let (low, high) = places.iter().fold((1e9_f64, -1e9_f64), |(low, high), &x| (low.min(x), high.max(x)));
+                assert!(high - low > 200.0, "{name}, {kind}: {axis} from {low} to {high}");
+            }
+            assert_eq!(texts(drawing).contains(&"+1.7e9"), name == "far", "{:?}", texts(drawing));
+        }
+    }
+}

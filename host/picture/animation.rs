@@ -213,6 +213,7 @@ impl Animation {
             indices,
             density: base64(&self.density),
             cells: [CELLS.0, CELLS.1],
+            size: [axes.area.width, axes.area.height].map(|length| (2.0 * length).round() as u32),
             x: [axes.x.0, axes.x.1],
             y: [axes.y.0, axes.y.1],
             names: [&plane.names[0], &plane.names[1]],
@@ -235,6 +236,8 @@ struct PageData<'a> {
     indices: Vec<usize>,
     density: String,
     cells: [usize; 2],
+    /// Of the canvas.
+    size: [u32; 2],
     x: [f64; 2],
     y: [f64; 2],
     names: [&'a str; 2],

@@ -3,12 +3,19 @@
 use super::drawing::{Anchor, Drawing, Place, Rect, Shape};
 use super::letters;
 use super::palette::{FAINT, INK};
+use super::ticks::Ticks;
 
 /// The size of ticks' numbers.
 const SMALL: f64 = 12.0;
 
 /// The size of axes' names.
 const MEDIUM: f64 = 13.0;
+
+/// From an axis to the ends of its numbers on the left.
+const GAP: f64 = 7.0;
+
+/// From these numbers' beginning to the foot of the axis' name, which is written upwards.
+const BESIDE: f64 = 11.0;
 
 /// Two axes about a rectangle.
 #[derive(Clone, Debug)]
@@ -39,6 +46,35 @@ impl Axes {
         self
     }
 
+    /// Axes as [`about`](Self::about) has them, in an area that begins as far to the right as the numbers on its left need;
+    /// with one scale if that is asked for.
+    pub fn fitting(area: Rect, x: (f64, f64), y: (f64, f64), one_scale: bool) -> Self {
+        let axes = |area| {
+            let axes = Self::about(area, x, y);
+            if one_scale { axes.with_one_scale() } else { axes }
+        };
+        let found = axes(area).with_room();
+        // A narrower area is another scale.
+        if found.area == area { found } else { axes(found.area) }
+    }
+
+    /// The same in an area that begins as far to the right as the numbers on its left, and the axis' name, need.
+    pub fn with_room(mut self) -> Self {
+        let texts = self.upwards().texts();
+        let widest = texts.iter().map(|text| letters::width(text, SMALL)).fold(0.0, f64::max);
+        let needed = widest + GAP + BESIDE + MEDIUM;
+        // However long they are, most of the area stays.
+        let missing = (needed - self.area.x).clamp(0.0, self.area.width / 2.0);
+        self.area.x += missing;
+        self.area.width -= missing;
+        self
+    }
+
+    /// The ticks of the second axis.
+    fn upwards(&self) -> Ticks {
+        Ticks::new(self.y, (self.area.height / 60.0) as usize)
+    }
+
     /// The place of two numbers.
     pub fn place(&self, x: f64, y: f64) -> Place {
         // Halved, so that the length of a range is a number.
@@ -51,12 +87,13 @@ impl Axes {
         (x / (self.x.1 - self.x.0) * self.area.width, y / (self.y.1 - self.y.0) * self.area.height)
     }
 
-    /// Draws a grid and the ticks' numbers; `names` below and to the left.
+    /// Draws a grid and the ticks' numbers; `names` below and to the left; at an axis' end, what is to be added to its
+    /// numbers where they are large.
     pub fn draw(&self, drawing: &mut Drawing, names: [&str; 2]) {
         let Rect { x: left, y: top, width, height } = self.area;
         let (right, bottom) = (left + width, top + height);
         let mut line = |through: Vec<Place>, colour| drawing.add(Shape::Line { through, width: 1.0, colour });
-        let (across, up) = (Ticks::new(self.x, (width / 90.0) as usize), Ticks::new(self.y, (height / 60.0) as usize));
+        let (across, up) = (Ticks::new(self.x, (width / 90.0) as usize), self.upwards());
         for &tick in &across.at {
             let x = self.place(tick, 0.0).0;
             line(vec![(x, top), (x, bottom)], FAINT);
@@ -66,19 +103,29 @@ impl Axes {
             line(vec![(left, y), (right, y)], FAINT);
         }
         line(vec![(left, top), (left, bottom), (right, bottom)], INK);
-        for &tick in &across.at {
-            drawing.write((self.place(tick, 0.0).0, bottom + 17.0), across.text(tick), SMALL, Anchor::Middle);
+        for (&tick, text) in across.at.iter().zip(across.texts()) {
+            drawing.write((self.place(tick, 0.0).0, bottom + 17.0), text, SMALL, Anchor::Middle);
         }
         let mut widest: f64 = 0.0;
-        for &tick in &up.at {
-            let (text, y) = (up.text(tick), self.place(0.0, tick).1 + 4.0);
+        for (&tick, text) in up.at.iter().zip(up.texts()) {
             widest = widest.max(letters::width(&text, SMALL));
-            drawing.write((left - 7.0, y), text, SMALL, Anchor::End);
+            drawing.write((left - GAP, self.place(0.0, tick).1 + 4.0), text, SMALL, Anchor::End);
         }
-        let below = letters::fitted(names[0], MEDIUM, width);
+        if let Some(from) = up.from() {
+            // To the left of a title, unless it is long.
+            let begin = (left - GAP - letters::width(&from, SMALL)).max(4.0);
+            drawing.write((begin, top - 5.0), from, SMALL, Anchor::Start);
+        }
+        let mut room = width;
+        if let Some(from) = across.from() {
+            // The name, in the middle, is not to meet it.
+            room -= 2.0 * (letters::width(&from, SMALL) + 10.0);
+            drawing.write((right, bottom + 38.0), from, SMALL, Anchor::End);
+        }
+        let below = letters::fitted(names[0], MEDIUM, room);
         drawing.write((left + width / 2.0, bottom + 38.0), below, MEDIUM, Anchor::Middle);
         drawing.add(Shape::Text {
-            at: (left - widest - 18.0, top + height / 2.0),
+            at: (left - widest - GAP - BESIDE, top + height / 2.0),
             text: letters::fitted(names[1], MEDIUM, height),
             size: MEDIUM,
             anchor: Anchor::Middle,
@@ -90,10 +137,13 @@ impl Axes {
 
 /// A range with a margin; a number alone gets neighbours.
 fn widened((low, high): (f64, f64)) -> (f64, f64) {
-    let margin = (high / 2.0 - low / 2.0) / 10.0;
-    // So much that ticks in between can be told apart.
-    let least = low.abs().max(high.abs()) * 1e-9;
-    let margin = if margin > least { margin } else { least.max(if low == 0.0 { 0.5 } else { low.abs() / 2.0 }) };
+    let margin = if low == high {
+        if low == 0.0 { 0.5 } else { low.abs() / 2.0 }
+    } else {
+        // So much that f64 holds ticks in between.
+        let least = low.abs().max(high.abs()) * 1e-13;
+        ((high / 2.0 - low / 2.0) / 10.0).max(least)
+    };
     ((low - margin).max(-f64::MAX), (high + margin).min(f64::MAX))
 }
 
@@ -103,56 +153,9 @@ fn lengthened((low, high): (f64, f64), length: f64) -> (f64, f64) {
     (middle - length / 2.0, middle + length / 2.0)
 }
 
-/// Round numbers in a range.
-struct Ticks {
-    at: Vec<f64>,
-    step: f64,
-}
-
-impl Ticks {
-    /// About `most` multiples of 1, 2 or 5 times a power of ten; 2 or more.
-    fn new((low, high): (f64, f64), most: usize) -> Self {
-        let rough = (high - low) / most.max(2) as f64;
-        let power = 10_f64.powf(rough.log10().floor());
-        let step = [1.0, 2.0, 5.0, 10.0].map(|round| round * power).into_iter().find(|&step| step >= rough * 0.999);
-        let step = step.unwrap_or(10.0 * power);
-        let (first, last) = ((low / step).ceil(), (high / step).floor());
-        // What is no number, or out of proportion, has no ticks.
-        let count = (last - first + 1.0).clamp(0.0, 100.0);
-        let at = (0..count as usize).map(|k| (first + k as f64) * step).collect();
-        Self { at, step }
-    }
-
-    /// A tick's number, with as many digits as tell it from the next.
-    fn text(&self, tick: f64) -> String {
-        let largest = self.at.iter().fold(self.step, |largest, tick| largest.max(tick.abs()));
-        if largest >= 1e6 || self.step < 1e-4 {
-            let digits = (largest.log10().floor() - self.step.log10().floor()).clamp(0.0, 15.0) as usize;
-            return if tick == 0.0 { "0".to_owned() } else { format!("{tick:.digits$e}") };
-        }
-        let digits = (-self.step.log10().floor()).max(0.0) as usize;
-        let text = format!("{tick:.digits$}");
-        if text.trim_start_matches('-').chars().all(|c| matches!(c, '0' | '.')) { "0".to_owned() } else { text }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn texts(range: (f64, f64), most: usize) -> Vec<String> {
-        let ticks = Ticks::new(range, most);
-        ticks.at.iter().map(|&tick| ticks.text(tick)).collect()
-    }
-
-    #[test]
-    fn ticks_are_round() {
-        assert_eq!(texts((-35.0, 35.0), 8), ["-30", "-20", "-10", "0", "10", "20", "30"]);
-        assert_eq!(texts((0.0, 1.0), 5), ["0", "0.2", "0.4", "0.6", "0.8", "1.0"]);
-        assert_eq!(texts((1e9, 1e9 + 4.0), 4).len(), 5);
-        assert_eq!(texts((0.0, 3e-7), 3), ["0", "1e-7", "2e-7", "3e-7"]);
-        assert!(texts((f64::NAN, 1.0), 4).is_empty());
-    }
 
     #[test]
     fn places_are_in_the_area() {
@@ -167,5 +170,38 @@ mod tests {
         let axes = Axes::about(area, (0.0, 1.0), (0.0, 1.0)).with_one_scale();
         let (across, up) = axes.lengths(1.0, 1.0);
         assert!((across - up).abs() < 1e-9);
+    }
+    /// Far from the origin as near it: f64 tells apart what is 1e-13 of the offset.
+    #[test]
+    fn ranges_far_from_the_origin_fill_the_area() {
+        let area = Rect { x: 0.0, y: 0.0, width: 200.0, height: 100.0 };
+        for (x, y) in [((1.7e9, 1.7e9 + 10.0), (0.0, 10.0)), ((1e6 - 0.01, 1e6 + 0.01), (-1e9, -1e9 + 0.01))] {
+            let axes = Axes::about(area, x, y);
+            let (low, high) = (axes.place(x.0, y.0), axes.place(x.1, y.1));
+            assert!((high.0 - low.0 - 200.0 / 1.1).abs() < 0.1, "{low:?} {high:?}");
+            assert!((low.1 - high.1 - 100.0 / 1.1).abs() < 0.1, "{low:?} {high:?}");
+        }
+    }
+
+    /// Whatever the numbers, they and the name beside them lie on the drawing.
+    #[test]
+    fn numbers_have_room() {
+        let area = Rect { x: 40.0, y: 50.0, width: 300.0, height: 300.0 };
+        let ranges =
+            [(0.0, 60.0), (1.7e9, 1.7e9 + 60.0), (-12_999.0, -12_345.0), (-3e-7, 2e-7), (123_456.0, 923_456.0)];
+        for y in ranges {
+            for one_scale in [false, true] {
+                let axes = Axes::fitting(area, (0.0, 60.0), y, one_scale);
+                assert!((axes.area.x + axes.area.width - 340.0).abs() < 1e-9, "the right side stays");
+                let mut drawing = Drawing::new(400, 400);
+                axes.draw(&mut drawing, ["across", "up"]);
+                for shape in &drawing.shapes {
+                    if let Shape::Text { at, text, size, anchor, upwards, .. } = shape {
+                        let from = if *upwards { at.0 - size } else { at.0 + letters::start(*anchor, text, *size) };
+                        assert!(from >= 0.0, "{y:?}: {text:?} begins at {from}");
+                    }
+                }
+            }
+        }
     }
 }

@@ -62,6 +62,7 @@ pub fn plot(drawing: &mut Drawing, names: [&str; 2], curves: &[Curve], area: Rec
     axes.x = x;
     // A curve above 0 stands on the axis.
     axes.y.0 = if y.0 >= 0.0 { 0.0 } else { axes.y.0 };
+    let axes = axes.with_room();
     axes.draw(drawing, names);
     for (k, curve) in curves.iter().enumerate() {
         let colour = COLOURS[k % COLOURS.len()];

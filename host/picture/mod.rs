@@ -25,6 +25,7 @@ mod raster;
 mod scatter;
 mod scene;
 mod svg;
+mod ticks;
 mod trace;
 
 pub use animation::Animation;

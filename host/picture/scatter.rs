@@ -87,8 +87,7 @@ pub fn scatter(points: &Points, clustering: &Clustering, options: &Scatter<'_>) 
         _ => Vec::new(),
     };
     let (x, y) = ranges(places.iter().chain(&modes).chain(&ends));
-    let axes = Axes::about(AREA, x, y);
-    let axes = if plane.is_line() { axes } else { axes.with_one_scale() };
+    let axes = Axes::fitting(AREA, x, y, !plane.is_line());
     axes.draw(&mut drawing, [&plane.names[0], &plane.names[1]]);
     if places.len() > MOST_MARKERS {
         drawing.add(density::image(&axes, &places, labels));

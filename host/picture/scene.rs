@@ -51,8 +51,7 @@ impl Scene {
         let line = plane.is_line();
         let modes = modes_on(&plane, clustering);
         let (x, y) = ranges(placed.iter().flatten().chain(&behind));
-        let axes = Axes::about(AREA, x, y);
-        let axes = if line { axes } else { axes.with_one_scale() };
+        let axes = Axes::fitting(AREA, x, y, !line);
         let clusters = clustering.modes.len();
         let title = options.title.map_or_else(
             || {
