@@ -13,7 +13,7 @@ use crate::agreement::adjusted_rand_index;
 use crate::error::{Error, Result};
 use crate::executor::Device;
 use crate::mean_shift::{Bandwidth, MeanShift};
-use crate::picture::{Anchor, Curve, Drawing, Rect, plot};
+use crate::picture::{Anchor, Curve, Drawing, Rect, numbers, plot};
 use crate::points::Points;
 
 /// The most bandwidths of a sweep.
@@ -220,7 +220,9 @@ impl Sweep {
         let stability = curve("agreement", &|found| Some(found.stability));
         let mut drawing = Drawing::new(900, 640);
         let title = match self.suggested {
-            Some(bandwidth) => format!("Clusters and stability; suggested bandwidth {bandwidth:.4}"),
+            Some(bandwidth) => {
+                format!("Clusters and stability; suggested bandwidth {}", numbers::rounded(bandwidth, 4))
+            }
             None => "Clusters and stability; no bandwidth is stable".to_owned(),
         };
         drawing.write((78.0, 28.0), title, 16.0, Anchor::Start);

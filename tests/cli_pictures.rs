@@ -148,3 +148,47 @@ fn bad_images_and_options_are_refused() {
     refused(path, &["segment"], 2, "IMAGE");
     assert_eq!(names(path), ["empty.jpg", "half.png", "photo.png", "text.png"]);
 }
+
+/// Points of three clusters: so large, and so far from the origin.
+fn three_clusters(folder: &Path, name: &str, size: f64, offset: f64) {
+    let rows = (0..300).map(|i| {
+        let (x, y) = [(0.0, 0.0), (5.0, 8.0), (10.0, 2.0)][i % 3];
+        // Spread evenly over a disc.
+        let (turn, radius) = (i as f64 * 2.4, (i as f64 / 300.0).sqrt());
+        format!("{},{}\n", offset + size * (x + radius * turn.cos()), offset + size * (y + radius * turn.sin()))
+    });
+    std::fs::write(folder.join(name), format!("x,y\n{}", rows.collect::<String>())).unwrap();
+}
+
+/// However small or large the numbers are, the report says them, and what a sweep suggests can be given.
+#[test]
+fn numbers_of_any_size_can_be_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    three_clusters(path, "small.csv", 1e-6, 0.0);
+    let report = done(path, &["small.csv", "--bandwidth=scott"]);
+    assert!(report.contains("e-6 (Scott") && report.contains("e-6)") && !report.contains("0.000"), "{report}");
+    assert!(done(path, &["small.csv", "--bandwidth=1e-6"]).contains("bandwidth 1e-6,"));
+    let table = done(path, &["sweep", "small.csv", "--steps=12"]);
+    assert!(!table.contains("0.000000"), "{table}");
+    let suggested = table.split("--bandwidth ").nth(1).unwrap().split(',').next().unwrap();
+    let report = done(path, &["small.csv", "--bandwidth", suggested]);
+    assert!(report.contains("clusters    3 found"), "{suggested}: {report}");
+
+    three_clusters(path, "large.csv", 1e30, 0.0);
+    let report = done(path, &["large.csv", "--bandwidth=5e29,1e30"]);
+    assert!(report.contains("bandwidth 5.0000e29, 1.0000e30 (given"), "{report}");
+    assert!(report.lines().all(|line| line.len() < 200), "{report}");
+    three_clusters(path, "fine.csv", 1e-3, 1e6);
+    let report = done(path, &["fine.csv", "--bandwidth=1e-3"]);
+    assert!(report.contains("(1000000.00"), "{report}");
+}
+
+/// A mean of the dimensions' bandwidths is none of theirs.
+#[test]
+fn titles_name_the_bandwidths_of_dimensions() {
+    let folder = tempfile::tempdir().unwrap();
+    done(folder.path(), &["--points=300", "--bandwidth=2,2000", "--plot=a.svg"]);
+    let svg = std::fs::read_to_string(folder.path().join("a.svg")).unwrap();
+    assert!(svg.contains(", bandwidths 2, 2000</text>"), "{svg}");
+}

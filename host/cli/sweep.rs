@@ -14,7 +14,7 @@ use crate::data::{Carry, left_out_text};
 use crate::error::{Error, Result};
 use crate::executor::{CpuOptions, DeviceChoice};
 use crate::mean_shift::Bandwidth;
-use crate::picture::Format;
+use crate::picture::{Format, numbers};
 use crate::sweep::{Sweep, bandwidths};
 
 /// Clusters with a range of bandwidths, and tells which are stable: to choose one.
@@ -118,13 +118,19 @@ impl SweepArgs {
             let rest = if found.converged { "" } else { "  not converged" };
             writeln!(
                 out,
-                "{:>12.6}  {:>8}  {:>9}  {:>9}  {:>9.4}  {:>10}{rest}",
-                found.bandwidth, found.clusters, found.largest, found.noise, found.stability, found.iterations
+                "{:>12}  {:>8}  {:>9}  {:>9}  {:>9.4}  {:>10}{rest}",
+                numbers::rounded(found.bandwidth, 6),
+                found.clusters,
+                found.largest,
+                found.noise,
+                found.stability,
+                found.iterations
             )?;
         }
         match sweep.suggested {
             Some(bandwidth) => {
-                writeln!(out, "suggested: --bandwidth {bandwidth:.6}, in the middle of the longest stable stretch")?
+                let bandwidth = numbers::rounded(bandwidth, 6);
+                writeln!(out, "suggested: --bandwidth {bandwidth}, in the middle of the longest stable stretch")?
             }
             None => writeln!(
                 out,

@@ -104,7 +104,7 @@ pub fn weight_functions(bandwidth: f64) -> Drawing {
     ]
     .map(curve);
     let area = Rect { x: 78.0, y: 48.0, width: 600.0, height: 400.0 };
-    let title = format!("Weight of a point, bandwidth {}", super::scatter::number(bandwidth));
+    let title = format!("Weight of a point, bandwidth {}", super::numbers::short(bandwidth));
     curves(&title, ["distance", "weight"], &all, area, (900, 510))
 }
 

@@ -18,6 +18,7 @@ mod curves;
 mod density;
 mod drawing;
 mod letters;
+pub(crate) mod numbers;
 pub mod palette;
 mod photograph;
 mod plane;

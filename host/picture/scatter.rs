@@ -6,6 +6,7 @@ use super::axes::Axes;
 use super::density;
 use super::drawing::{Anchor, Drawing, Mark, Rect, Shape};
 use super::letters;
+use super::numbers;
 use super::palette::{self, INK, MODE, NOISE};
 use super::plane::Plane;
 use crate::mean_shift::Clustering;
@@ -16,6 +17,9 @@ const MOST_MARKERS: usize = 20_000;
 
 /// Clusters that the legend names.
 const NAMED: usize = 12;
+
+/// Bandwidths of dimensions that the title names.
+const NAMED_BANDWIDTHS: usize = 4;
 
 /// Modes that are marked: the largest.
 const MOST_MODES: usize = 500;
@@ -185,15 +189,18 @@ fn bandwidth(drawing: &mut Drawing, axes: &Axes, [x, y]: [f64; 2], reach: (f64, 
 fn title(clustering: &Clustering) -> String {
     let (n, k) = (clustering.labels.len(), clustering.modes.len());
     let clusters = if k == 1 { "cluster" } else { "clusters" };
-    format!("{n} points, {k} {clusters}, bandwidth {}", number(clustering.bandwidth))
+    format!("{n} points, {k} {clusters}, {}", bandwidth_text(clustering))
 }
 
-/// A number with four digits, or fewer if they say the same.
-pub(super) fn number(value: f64) -> String {
-    let digits = if value == 0.0 { 0 } else { (3 - value.abs().log10().floor() as i32).clamp(0, 12) as usize };
-    let text = format!("{value:.digits$}");
-    let short = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
-    if (1e-4..1e7).contains(&value.abs()) || value == 0.0 { short.to_owned() } else { format!("{value:.3e}") }
+/// The bandwidth; where each dimension has its own, those of the first few: their mean is none of a dimension.
+fn bandwidth_text(clustering: &Clustering) -> String {
+    match clustering.bandwidth_per_dimension.as_deref() {
+        Some(each) => {
+            let shown: Vec<_> = each.iter().take(NAMED_BANDWIDTHS).map(|&h| numbers::short(h)).collect();
+            format!("bandwidths {}{}", shown.join(", "), if each.len() > NAMED_BANDWIDTHS { ", …" } else { "" })
+        }
+        None => format!("bandwidth {}", numbers::short(clustering.bandwidth)),
+    }
 }
 
 /// Who is who: colours and sizes, and what the marks are.
@@ -236,24 +243,4 @@ fn legend(drawing: &mut Drawing, clustering: &Clustering, reach: bool) {
 /// A number of things.
 fn count(number: usize, what: &str) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::number;
-
-    #[test]
-    fn numbers_have_four_digits() {
-        for (value, text) in [
-            (2.5, "2.5"),
-            (0.0, "0"),
-            (1234.56, "1235"),
-            (0.012345, "0.01235"),
-            (1e-7, "1.000e-7"),
-            (3.0, "3"),
-            (250.0, "250"),
-        ] {
-            assert_eq!(number(value), text);
-        }
-    }
 }

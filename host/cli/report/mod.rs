@@ -39,6 +39,9 @@ pub struct Report {
     bandwidth: f64,
     bandwidth_per_dimension: Option<Vec<f64>>,
     bandwidth_from: String,
+    /// How long it is along each coordinate, in the units that modes have: what is far less apart is the same to it.
+    #[serde(skip)]
+    lengths: Vec<f64>,
     queries: usize,
     /// None for a file that was read in parts.
     iterations: Option<usize>,
@@ -169,6 +172,7 @@ impl Report {
             bandwidth: clustering.bandwidth,
             bandwidth_per_dimension: clustering.bandwidth_per_dimension.clone(),
             bandwidth_from: clustering.bandwidth_from.clone(),
+            lengths: lengths(data, clustering),
             queries: clustering.queries.len(),
             iterations: Some(clustering.iterations),
             last_shift: Some(clustering.last_shift()),
@@ -207,6 +211,7 @@ impl Report {
             clusters,
             dimensions: bandwidths.len(),
             bandwidth: if same { bandwidths[0] } else { mean },
+            lengths: bandwidths.clone(),
             bandwidth_per_dimension: (!same).then_some(bandwidths),
             ..Self::of(facts, device, seconds, counts)
         }
@@ -234,6 +239,7 @@ impl Report {
             bandwidth: 0.0,
             bandwidth_per_dimension: None,
             bandwidth_from: "given".to_owned(),
+            lengths: Vec::new(),
             queries: 0,
             iterations: None,
             last_shift: None,
@@ -288,6 +294,19 @@ impl Cluster {
             centroid: nearest.map(|(centroid, _)| centroid.iter().copied().collect()),
         }
     }
+}
+
+/// How long the bandwidth is along each coordinate of the data, before they were standardized.
+fn lengths(data: &Data, clustering: &Clustering) -> Vec<f64> {
+    let d = data.points.dimensions();
+    let mut lengths = clustering.bandwidth_per_dimension.clone().unwrap_or_else(|| vec![clustering.bandwidth; d]);
+    if let Some(standardization) = &data.standardization {
+        let mut from = vec![0.0; d];
+        standardization.undo(&mut from);
+        standardization.undo(&mut lengths);
+        lengths.iter_mut().zip(from).for_each(|(length, from)| *length -= from);
+    }
+    lengths
 }
 
 /// The centroid, a column, that is nearest to a position, and how far it is.

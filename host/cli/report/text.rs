@@ -6,12 +6,16 @@ use super::{Report, Seconds};
 use crate::data::{left_out_text, list};
 use crate::error::Result;
 use crate::mean_shift::Path;
+use crate::picture::numbers::{self, Notation};
 
 /// Clusters that the text shows.
 const SHOWN: usize = 12;
 
 /// Coordinates of a position that the text shows.
 const SHOWN_COORDINATES: usize = 4;
+
+/// The part of a bandwidth that is seen in positions.
+const SEEN: f64 = 0.1;
 
 impl Report {
     /// The report that a person reads.
@@ -87,13 +91,23 @@ impl Report {
         let from = if self.bandwidth_from == "given" { String::new() } else { format!(" ({})", self.bandwidth_from) };
         match &self.bandwidth_per_dimension {
             Some(each) => {
-                let each: Vec<_> = each.iter().take(SHOWN_COORDINATES).map(|h| format!("{h:.4}")).collect();
+                let each: Vec<_> = each.iter().take(SHOWN_COORDINATES).map(|&h| numbers::rounded(h, 4)).collect();
                 format!("{}{from}", each.join(", "))
             }
             // Five digits are what a person reads; a given one is shown as typed.
-            None if from.is_empty() => self.bandwidth.to_string(),
-            None => format!("{:.4}{from}", self.bandwidth),
+            None if from.is_empty() => numbers::whole(self.bandwidth),
+            None => format!("{}{from}", numbers::rounded(self.bandwidth, 4)),
         }
+    }
+
+    /// How the first coordinates of positions are written: so that a tenth of a bandwidth is seen, wherever they are.
+    fn notations(&self) -> Vec<Notation> {
+        let notation = |(column, &length): (usize, &f64)| {
+            let positions = self.clusters.iter().flat_map(|cluster| [Some(&cluster.mode), cluster.centroid.as_ref()]);
+            let sizes = positions.flatten().map(|position| position[column].abs());
+            Notation::new(sizes.fold(length, f64::max), length * SEEN, 3)
+        };
+        self.lengths.iter().take(SHOWN_COORDINATES).enumerate().map(notation).collect()
     }
 
     fn write_times(&self, out: &mut (impl Write + ?Sized)) -> Result<()> {
@@ -137,6 +151,10 @@ impl Report {
             return Ok(());
         }
         writeln!(out)?;
+        let notations = self.notations();
+        let position = |coordinates: &[f64]| position(coordinates, &notations);
+        let farthest = self.clusters.iter().filter_map(|cluster| cluster.distance).fold(self.bandwidth, f64::max);
+        let distances = Notation::new(farthest, self.bandwidth * SEEN, 3);
         let width = self.clusters.iter().map(|cluster| position(&cluster.mode).len()).max().unwrap_or(0);
         let centroids = "nearest true centroid";
         let pad = width.max(centroids.len());
@@ -149,7 +167,8 @@ impl Report {
             match (&cluster.centroid, cluster.distance) {
                 (Some(centroid), Some(apart)) => {
                     let centroid = position(centroid);
-                    writeln!(out, "  {:>9}  {mode:<width$}  {centroid:<pad$}  {apart:.3}", cluster.size)?;
+                    let apart = distances.text(apart);
+                    writeln!(out, "  {:>9}  {mode:<width$}  {centroid:<pad$}  {apart}", cluster.size)?;
                 }
                 _ => writeln!(out, "  {:>9}  {mode}", cluster.size)?,
             }
@@ -163,8 +182,9 @@ impl Report {
 }
 
 /// A position's first coordinates.
-fn position(coordinates: &[f64]) -> String {
-    let shown: Vec<_> = coordinates.iter().take(SHOWN_COORDINATES).map(|x| format!("{x:8.3}")).collect();
+fn position(coordinates: &[f64], notations: &[Notation]) -> String {
+    let shown: Vec<_> =
+        coordinates.iter().zip(notations).map(|(&x, notation)| format!("{:>8}", notation.text(x))).collect();
     let more = if coordinates.len() > SHOWN_COORDINATES { ", …" } else { "" };
     format!("({}{more})", shown.join(", "))
 }
