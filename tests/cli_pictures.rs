@@ -96,6 +96,19 @@ fn a_sweep_is_a_table_a_picture_and_json() {
     // Without a range it is found out.
     assert!(done(folder.path(), &["sweep", "--points=300", "--steps=3"]).contains("stability"));
     refused(folder.path(), &["sweep", "--from=2", "--to=1"], 2, "--to");
+    // An end that was not given is not blamed, but asked for.
+    refused(
+        folder.path(),
+        &["sweep", "--points=300", "--from=3000"],
+        2,
+        "guessed for --to, but must be below it: give --to",
+    );
+    refused(
+        folder.path(),
+        &["sweep", "--points=300", "--to=1e-9"],
+        2,
+        "guessed for --from, but must be above it: give",
+    );
     refused(folder.path(), &["sweep", "--steps=1"], 2, "--steps");
     refused(folder.path(), &["sweep", "--bandwidth=2"], 2, "--from");
     refused(folder.path(), &["sweep", "--form=standard", "--seeds-file=none.csv"], 2, "--seeds-file for a sweep");

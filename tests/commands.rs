@@ -53,6 +53,18 @@ fn completions_and_manual_are_of_all_options() {
     assert!(page.contains(".TH modeseek 1") && page.contains("bandwidth") && page.contains("segment"));
 }
 
+/// A command's help has what it takes.
+#[test]
+fn a_sweep_offers_no_bandwidth() {
+    let (help, _) = written("sweep --help");
+    assert!(help.contains("--from <H>") && help.contains("--kernel"), "{help}");
+    assert!(!help.contains("--bandwidth ") && !help.contains("--seeds-file"), "{help}");
+    let outcome = modeseek("sweep --bandwidth 2");
+    assert_eq!(outcome.status.code(), Some(2));
+    assert!(String::from_utf8(outcome.stderr).unwrap().contains("give --from and --to"));
+    assert!(written("--help").0.contains("--bandwidth "));
+}
+
 #[test]
 fn the_program_says_as_much_as_it_is_asked_to() {
     assert_eq!(written("--points 300 --device cpu --quiet"), (String::new(), String::new()));

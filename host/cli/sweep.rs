@@ -18,7 +18,9 @@ use crate::picture::{Format, numbers};
 use crate::sweep::{Sweep, bandwidths};
 
 /// Clusters with a range of bandwidths, and tells which are stable: to choose one.
+// What every sweep refuses is not offered.
 #[derive(Clone, Debug, Args)]
+#[command(mut_arg("bandwidth", |bandwidth| bandwidth.hide(true)), mut_arg("seeds_file", |file| file.hide(true)))]
 pub struct SweepArgs {
     /// Which points
     #[command(flatten)]
@@ -89,7 +91,7 @@ impl SweepArgs {
             (Some(low), Some(high)) => (low, high),
             (low, high) => {
                 let guess = guess()?;
-                (low.unwrap_or(guess / 40.0), high.unwrap_or(guess))
+                ends(low, high, guess)?
             }
         };
         let status = Status::of("the first bandwidth", true);
@@ -139,4 +141,23 @@ impl SweepArgs {
         }
         Ok(())
     }
+}
+
+/// The ends of a range, of which one was not given: it is guessed, and may lie on the wrong side of the other.
+fn ends(low: Option<f64>, high: Option<f64>, guess: f64) -> Result<(f64, f64)> {
+    let found = (low.unwrap_or(guess / 40.0), high.unwrap_or(guess));
+    if found.0 < found.1 {
+        return Ok(found);
+    }
+    let (option, value, must) = match low {
+        Some(low) => {
+            let value = format!("{}, and {} is guessed for --to", numbers::whole(low), numbers::short(found.1));
+            ("--from", value, "below it: give --to too")
+        }
+        None => {
+            let value = format!("{}, and {} is guessed for --from", numbers::whole(found.1), numbers::short(found.0));
+            ("--to", value, "above it: give --from too")
+        }
+    };
+    Err(Error::Option { option, value, must })
 }
