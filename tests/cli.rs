@@ -175,6 +175,16 @@ fn noise_and_notes_are_told() {
     assert!(text(&output.stdout).contains("note        all points are one cluster"), "{}", text(&output.stdout));
 }
 
+/// A file of this name is hardly meant.
+#[test]
+fn a_report_on_standard_output_is_asked_for_otherwise() {
+    refuses("--points 300 --device cpu --report -", 2, &["--report is -", "--json"]);
+    for picture in ["--plot", "--animate", "--trace"] {
+        refuses(&format!("--points 300 --device cpu {picture} -"), 2, &["- is not the name of a picture"]);
+    }
+    assert!(!std::path::Path::new("-").exists());
+}
+
 #[test]
 fn progress_is_told_on_standard_error() {
     let output = modeseek("--points 300 --device cpu --iterations 3 --tolerance 0 --progress");

@@ -1,6 +1,7 @@
 //! What was meant, and doing it.
 
 use std::ops::ControlFlow;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::args::Args;
@@ -50,6 +51,10 @@ impl Job {
         {
             let (option, must) = ("--threads-per-block", "a multiple of 32 from 32 to 1024");
             return Err(Error::Option { option, value: threads.to_string(), must });
+        }
+        if args.report.as_deref() == Some(Path::new("-")) {
+            let must = "the name of a file; say --json for the report as JSON on standard output";
+            return Err(Error::Option { option: "--report", value: "-".to_owned(), must });
         }
         let input = args.input.input(args.estimator.bandwidth_column())?;
         let of_file = matches!(input, Input::Table { .. });
