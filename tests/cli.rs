@@ -173,6 +173,10 @@ fn noise_and_notes_are_told() {
     assert!(text(&output.stdout).contains(&format!("{noise} points are noise")));
     let output = modeseek("--points 300 --device cpu --bandwidth 1000");
     assert!(text(&output.stdout).contains("note        all points are one cluster"), "{}", text(&output.stdout));
+    // What is to blame is named: here not the bandwidth.
+    let report = json("--points 300 --device cpu --merge-radius 1e9");
+    let notes = report["notes"].to_string();
+    assert!(notes.contains("the merge radius is large, 1e9 bandwidths") && !notes.contains("sweep"), "{notes}");
 }
 
 /// A file of this name is hardly meant.

@@ -11,17 +11,21 @@ use super::fitted::Fitted;
 use super::iterate::{Ends, Iteration, Queries, Watch};
 use super::memory;
 use super::near::{self, Pairs};
-use super::options::{Form, Method};
+use super::options::{Form, Merging, Method};
 use super::path::{Path, Way};
 use super::prepare::Prepared;
 use crate::error::{Bytes, Result};
 use crate::executor::nvtx::Range;
 use crate::executor::{Counts, Device};
+use crate::picture::numbers;
 use crate::points::{Points, ToPoints};
 use crate::product::Instruction;
 
 /// What helps where a bandwidth tells nothing apart.
 const SWEEP: &str = "`modeseek sweep` finds which are stable";
+
+/// A merge radius, in bandwidths, that is large beside the default: ends so far apart are hardly one mode's.
+const LARGE_RADIUS: f64 = 1.0;
 
 /// What a fit found.
 ///
@@ -245,7 +249,16 @@ impl MeanShift {
         if modes.len() == n && n > 1 {
             notes.push(format!("every point is a cluster of its own: the bandwidth is small; {SWEEP}"));
         } else if modes.len() == 1 && modes[0].size == n && n > 1 && ends.queries.m > 1 {
-            notes.push(format!("all points are one cluster: the bandwidth is large; {SWEEP}"));
+            notes.push(match self.merging {
+                // Then a smaller bandwidth need not help.
+                Merging::Chains { radius } if radius > LARGE_RADIUS => {
+                    let radius = numbers::short(radius);
+                    format!(
+                        "all points are one cluster: the merge radius is large, {radius} bandwidths (0.5 if not given)"
+                    )
+                }
+                _ => format!("all points are one cluster: the bandwidth is large; {SWEEP}"),
+            });
         }
         let cancelled = ends.cancelled || assembled.cancelled;
         Ok(Clustering {
