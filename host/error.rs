@@ -191,6 +191,16 @@ pub enum Error {
         /// How many there may be.
         most: usize,
     },
+    /// More regions than an image of labels can tell apart.
+    #[error(
+        "{regions} regions are more than the {most} that a PNG of 16 bits can number; ask for fewer by a larger --min-region or --range, or leave out --labels"
+    )]
+    TooManyRegions {
+        /// How many there are.
+        regions: usize,
+        /// How many there may be.
+        most: usize,
+    },
     /// There is less memory than needed.
     #[error("{device} has {available} of memory free, and {needed} are needed for {what}; {advice}")]
     Memory {

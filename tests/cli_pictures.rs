@@ -137,6 +137,18 @@ fn an_image_is_segmented() {
     assert_eq!((json["regions"].as_u64(), json["width"].as_u64()), (Some(2), Some(48)));
 }
 
+/// A PNG has 65,536 shades of grey: no fewer regions are made of more pixels that all differ.
+#[test]
+fn more_regions_than_labels_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let image =
+        RgbImage::from_fn(260, 256, |x, y| Rgb([(x * 97 % 256) as u8, (y * 59 % 256) as u8, (x * y % 251) as u8]));
+    image.save(folder.path().join("photo.png")).unwrap();
+    let words = ["segment", "photo.png", "--spatial=1", "--range=0.1", "--min-region=1", "--labels=l.png"];
+    refused(folder.path(), &words, 1, "a PNG of 16 bits");
+    refused(folder.path(), &words, 1, "--min-region");
+}
+
 #[test]
 fn bad_images_and_options_are_refused() {
     let folder = tempfile::tempdir().unwrap();

@@ -214,8 +214,7 @@ impl SegmentArgs {
 fn save_labels(found: &Segmented, path: &Path) -> Result<()> {
     const MOST: usize = 1 << 16;
     if found.regions.len() > MOST {
-        let (what, count) = ("a number of regions in a label image", found.regions.len());
-        return Err(Error::TooMany { what, count, most: MOST });
+        return Err(Error::TooManyRegions { regions: found.regions.len(), most: MOST });
     }
     let (width, height) = found.filtered.dimensions();
     let labels = found.labels.iter().map(|&label| label as u16).collect();
