@@ -123,6 +123,8 @@ fn tuning_measures_a_processor_and_keeps_nothing_if_asked() {
         assert_eq!(outcome.status.code(), Some(2), "{senseless}");
         let told = String::from_utf8(outcome.stderr).unwrap();
         assert!(told.contains(word), "{told}");
+        // No table is begun.
+        assert!(outcome.stdout.is_empty(), "{senseless}");
     }
 }
 

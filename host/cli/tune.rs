@@ -9,7 +9,7 @@ use clap::Args;
 use super::estimator::KernelName;
 use super::interrupt;
 use crate::error::{Error, Result};
-use crate::executor::{CpuOptions, DeviceChoice};
+use crate::executor::{CpuOptions, Device, DeviceChoice};
 use crate::tuning::cache::{self, Key};
 use crate::tuning::measure::{Plan, Row, Verdict, better, measure};
 
@@ -74,16 +74,13 @@ impl TuneArgs {
         if !self.dim.is_empty() {
             plan.dimensions.clone_from(&self.dim);
         }
-        if !self.json {
-            writeln!(out, "device {}", device.describe())?;
-            writeln!(
-                out,
-                "{:<44}  {:>7}  {:>10}  {:>7}  {:>10}  {:>6}  {:>6}",
-                "step", "table", "us", "best", "us", "gain", "spread"
-            )?;
-        }
+        // Not before there is something to tell: what cannot be measured is an error alone.
+        let mut begun = self.json;
         let rows = measure(&device, &plan, |row| {
             interrupt::check()?;
+            if !std::mem::replace(&mut begun, true) {
+                begin(out, &device)?;
+            }
             self.tell(out, row)
         })?;
         let found = better(&rows);
@@ -149,6 +146,17 @@ impl TuneArgs {
         blocks.extend(better(rows));
         cache::write(folder, key, &blocks).map(Some)
     }
+}
+
+/// What stands above the table.
+fn begin(out: &mut dyn Write, device: &Device) -> Result<()> {
+    writeln!(out, "device {}", device.describe())?;
+    writeln!(
+        out,
+        "{:<44}  {:>7}  {:>10}  {:>7}  {:>10}  {:>6}  {:>6}",
+        "step", "table", "us", "best", "us", "gain", "spread"
+    )?;
+    Ok(())
 }
 
 #[cfg(test)]
