@@ -84,6 +84,14 @@ pub enum DataError {
         /// Those of the first line.
         expected: u64,
     },
+    /// A quote that nothing closes, which would take the rest of the file for one field.
+    #[error("{file}, line {line}: a quote opens there that is not closed; close it, or remove it")]
+    OpenQuote {
+        /// Which.
+        file: String,
+        /// From 1, where the quote opens.
+        line: u64,
+    },
     /// A field that is no number.
     #[error("{file}, {at}, column {column}: {value:?} is not a number{hint}")]
     NotNumber {

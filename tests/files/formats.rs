@@ -195,12 +195,15 @@ fn delimiters_and_names_are_found_out_or_said() {
         (report["points"].as_u64().unwrap(), report["columns"].to_string())
     };
     let texts = ["1,2\n3,4\n", "1;2\n3;4\n", "1\t2\r\n3\t4\r\n", "1|2\n\n3|4", "1 2\n3 4\n", "\u{feff}1,2\n3,4\n"];
-    for text in texts {
+    // Columns that stand below each other.
+    for text in texts.into_iter().chain(["1   2\n34  4\n", "  1  2 \r\n 34 44\r\n"]) {
         folder.write("in.csv", text);
         assert_eq!(points("in.csv --bandwidth 1"), (2, r#"["x0","x1"]"#.to_owned()), "{text:?}");
     }
     folder.write("named.csv", "\u{feff}a b,\"c, d\"\n1,2\n3,4\n");
     assert_eq!(points("named.csv --bandwidth 1"), (2, r#"["a b","c, d"]"#.to_owned()));
+    folder.write("aligned.txt", "x   y\n1   2\n34  5\n");
+    assert_eq!(points("aligned.txt --bandwidth 1"), (2, r#"["x","y"]"#.to_owned()));
     folder.write("years.csv", "2024,2025\n1,2\n3,4\n");
     assert_eq!(points("years.csv --bandwidth 1 --header yes"), (2, r#"["2024","2025"]"#.to_owned()));
     folder.write("odd.txt", "1^2\n3^4\n");

@@ -56,6 +56,37 @@ fn values_that_are_none() {
     assert_eq!(folder.read("out.csv"), "x,y,z,label\n1,2,a,0\n4,5,c,1\n");
 }
 
+/// A quote that nothing closes would take the rest of the file for one field.
+#[test]
+fn quotes_that_nothing_closes() {
+    let folder = Folder::new();
+    // Also far behind the lines that are looked at first.
+    for lines in [1, 10_000] {
+        let points = "1,1,a\n".repeat(lines);
+        folder.write("in.csv", format!("x,y,name\n{points}2,2,\"b\n3,3,c\n50,50,d\n"));
+        let line = format!("in.csv, line {}", lines + 2);
+        for arguments in ["", "--stream", "--columns x,y"] {
+            folder.refuses(&format!("in.csv --bandwidth 1 {arguments} -o out.csv"), 1, &[&line, "a quote opens"]);
+        }
+    }
+    folder.write("in.csv", "x,y,name\n1,1,5\" pipe\n2,2,\"two\nlines\"\n3,3,c\n");
+    assert_eq!(folder.json("in.csv --bandwidth 1")["points"], 3);
+}
+
+/// Lines are those that an editor shows, whatever they end on, and though some are empty.
+#[test]
+fn lines_that_end_on_two_bytes_are_counted() {
+    let folder = Folder::new();
+    for (text, line) in [("x,y\r\n1,2\r\n3,\r\n", "line 3"), ("x,y\r\n\r\n1,2\r\n\r\n3,4\r\n5,\r\n", "line 6")] {
+        folder.write("in.csv", text);
+        folder.refuses("in.csv --bandwidth 1", 1, &[line, "column y", "missing"]);
+        folder.write("in.csv", text.replace("\r\n", "\n"));
+        folder.refuses("in.csv --bandwidth 1", 1, &[line, "column y", "missing"]);
+    }
+    folder.write("in.csv", "x,y\r\n1,2\r\n3,four\r\n");
+    assert_eq!(folder.json("in.csv --bandwidth 1")["left_out"][0]["why"], "line 3 has \"four\"");
+}
+
 #[test]
 fn columns_that_are_left_out_are_named() {
     let folder = Folder::new();

@@ -4,6 +4,7 @@ mod arrow;
 mod chunk;
 mod guarded;
 mod npy;
+mod records;
 mod sample;
 mod text;
 

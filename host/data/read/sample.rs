@@ -2,8 +2,9 @@
 
 use std::io::{Cursor, Read};
 
-use csv::{ReaderBuilder, StringRecord};
+use csv::StringRecord;
 
+use super::records::Records;
 use crate::data::error::DataError;
 use crate::data::source::{Format, Source};
 
@@ -46,27 +47,26 @@ impl<R: Read + 'static> Sample<R> {
     /// only if the text has no more.
     ///
     /// # Errors
-    /// As [`of`](Self::of); [`DataError::Malformed`] if lines are too long; what `csv` finds wrong, as `failure` says.
-    pub fn lines(
-        &mut self,
-        source: &Source,
-        given: Option<u8>,
-        failure: impl Fn(csv::Error) -> DataError,
-    ) -> Result<(Vec<StringRecord>, u8), DataError> {
+    /// As [`of`](Self::of); [`DataError::Malformed`] if lines are too long; what [`Records`] has.
+    pub fn lines(&mut self, source: &Source, given: Option<u8>) -> Result<(Vec<StringRecord>, u8), DataError> {
         loop {
             let delimiter = match (given, source.format()) {
                 (Some(delimiter), _) => delimiter,
                 (None, Format::Tsv) => b'\t',
                 (None, _) => sniff(&self.bytes),
             };
-            let mut reader = builder(delimiter).flexible(true).from_reader(&self.bytes[..]);
-            let mut lines: Vec<_> = reader.records().take(LINES + 1).collect();
+            let mut records = Records::new(&self.bytes[..], delimiter, !self.cut);
+            let next = || {
+                let mut record = StringRecord::new();
+                records.read(source, &mut record).map(|more| more.then_some(record)).transpose()
+            };
+            let mut lines: Vec<_> = std::iter::from_fn(next).take(LINES + 1).collect();
             // The last line may go on behind the sample's end. If it does so between quotes, the end of a line is none.
             if self.cut || lines.len() > LINES {
                 lines.pop();
             }
             if lines.len() >= WHOLE || !self.cut {
-                return Ok((lines.into_iter().collect::<Result<_, _>>().map_err(failure)?, delimiter));
+                return Ok((lines.into_iter().collect::<Result<_, _>>()?, delimiter));
             }
             if self.bytes.len() >= LONGEST {
                 let bytes = self.bytes.len();
@@ -95,13 +95,6 @@ impl<R: Read + 'static> Sample<R> {
     }
 }
 
-/// What reads text with this delimiter, whose first line is one like the others.
-pub fn builder(delimiter: u8) -> ReaderBuilder {
-    let mut builder = ReaderBuilder::new();
-    builder.has_headers(false).delimiter(delimiter).flexible(false);
-    builder
-}
-
 /// The bytes up to the last end of a line; all, if there is none.
 fn whole_lines(sample: &[u8]) -> &[u8] {
     sample.iter().rposition(|&byte| byte == b'\n').map_or(sample, |at| &sample[..=at])
@@ -111,7 +104,11 @@ fn whole_lines(sample: &[u8]) -> &[u8] {
 fn sniff(sample: &[u8]) -> u8 {
     let lines: Vec<Vec<u8>> = whole_lines(sample).lines_of().take(20).map(unquoted).collect();
     let count = |delimiter: u8| {
-        let mut counts = lines.iter().map(|line| line.iter().filter(|&&byte| byte == delimiter).count());
+        let mut counts = lines.iter().map(|line| match delimiter {
+            // Several are one, and those about a line none.
+            b' ' => line.split(|&byte| byte == b' ').filter(|field| !field.is_empty()).count().saturating_sub(1),
+            _ => line.iter().filter(|&&byte| byte == delimiter).count(),
+        });
         let first = counts.next().unwrap_or(0);
         if counts.all(|count| count == first) { first } else { 0 }
     };
@@ -155,6 +152,8 @@ mod tests {
             ("1\t2\n3\t4\n", b'\t'),
             ("1|2\n", b'|'),
             ("1 2\n3 4\n", b' '),
+            ("x  y\n1   2 \n  3 4\n", b' '),
+            ("1,  2\n3,  4\n", b','),
             ("\"a,b\";1\n\"c\";2\n", b';'),
             ("a,b c\n1,2 3\n", b','),
             ("1\n2\n", b','),

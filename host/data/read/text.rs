@@ -9,7 +9,8 @@ use arrow_schema::{DataType, Field, Schema};
 use csv::StringRecord;
 
 use super::chunk::{Chunk, Rows};
-use super::sample::{Sample, builder};
+use super::records::Records;
+use super::sample::Sample;
 use super::{Carry, Chunks};
 use crate::data::columns::{Chosen, ReadOptions, Role};
 use crate::data::error::DataError;
@@ -24,7 +25,7 @@ const SHOWN: usize = 40;
 /// Rows of text.
 pub struct Text {
     file: String,
-    reader: csv::Reader<Box<dyn Read>>,
+    records: Records<Box<dyn Read>>,
     names: Vec<String>,
     chosen: Chosen,
     roles: Vec<(usize, Role)>,
@@ -43,7 +44,7 @@ impl Text {
     pub fn open(source: &Source, options: &ReadOptions, carry: Carry) -> Result<Self, DataError> {
         let file = source.to_string();
         let mut sample = Sample::of(source, source.stream()?)?;
-        let (sampled, delimiter) = sample.lines(source, options.delimiter, |error| failure(source, error))?;
+        let (sampled, delimiter) = sample.lines(source, options.delimiter)?;
         let Some(first) = sampled.first() else { return Err(DataError::Empty { file }) };
         let has_names = options.header.unwrap_or_else(|| is_header(first));
         let names: Vec<String> = match has_names {
@@ -56,14 +57,14 @@ impl Text {
         }
         let no_numbers: Vec<_> = (0..names.len()).map(|c| no_numbers(rows, c)).collect();
         let chosen = Chosen::of(options, &file, &names, &no_numbers)?;
-        let mut reader = builder(delimiter).from_reader(sample.text());
+        let mut records = Records::new(sample.text(), delimiter, true);
         let mut record = StringRecord::new();
         if has_names {
-            reader.read_record(&mut record).map_err(|error| failure(source, error))?;
+            records.read(source, &mut record)?;
         }
         let roles = chosen.roles().collect();
         let guessed = !has_names && options.header.is_none();
-        Ok(Self { file, reader, names, chosen, roles, options: options.clone(), carry, guessed, record })
+        Ok(Self { file, records, names, chosen, roles, options: options.clone(), carry, guessed, record })
     }
 
     pub fn names(&self) -> &[String] {
@@ -95,15 +96,13 @@ impl Chunks for Text {
         let mut carried = Carried::new(self.carry, &self.names, &self.chosen);
         let mut values = Vec::with_capacity(self.roles.len());
         let mut read = 0;
-        while read < most {
-            let mut record = std::mem::take(&mut self.record);
-            let more = self.reader.read_record(&mut record).map_err(|error| failure(source, error))?;
-            self.record = record;
-            if !more {
-                break;
-            }
+        while read < most && self.records.read(source, &mut self.record)? {
             read += 1;
             let line = || self.record.position().map_or(0, csv::Position::line);
+            let (found, expected) = (self.record.len() as u64, self.names.len() as u64);
+            if found != expected {
+                return Err(DataError::Ragged { file: self.file.clone(), line: line(), found, expected });
+            }
             let rows = Rows { file: &self.file, names: &self.names, roles: &self.roles, missing: self.options.missing };
             values.clear();
             let mut whole = true;
@@ -165,23 +164,6 @@ fn shown(value: &str) -> String {
         shown.push('…');
     }
     shown
-}
-
-/// What the library found wrong.
-fn failure(source: &Source, error: csv::Error) -> DataError {
-    let file = source.to_string();
-    let position = error.position().cloned();
-    match error.into_kind() {
-        csv::ErrorKind::Io(error) => source.unreadable(error),
-        csv::ErrorKind::UnequalLengths { expected_len: expected, len: found, .. } => {
-            DataError::Ragged { file, line: position.map_or(0, |at| at.line()), found, expected }
-        }
-        csv::ErrorKind::Utf8 { err, .. } => {
-            let line = position.map_or(0, |at| at.line());
-            source.malformed(format_args!("line {line}, field {}: not UTF-8", err.field() + 1))
-        }
-        other => source.malformed(format_args!("{other:?}")),
-    }
 }
 
 /// Columns that are kept.
