@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{BufReader, Cursor, Read};
 use std::path::Path;
 
-use image::{DynamicImage, ImageDecoder, ImageError, ImageReader, Limits, RgbImage};
+use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, RgbImage};
 
 use crate::error::{Error, Result};
 
@@ -58,9 +58,7 @@ fn decode(path: &Path, bytes: &[u8]) -> Result<RgbImage> {
     }
     let mut reader =
         ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(|error| bad(error.to_string()))?;
-    if reader.format().is_none() {
-        return Err(bad(UNKNOWN.to_owned()));
-    }
+    let Some(format) = reader.format() else { return Err(bad(UNKNOWN.to_owned())) };
     // Sizes are checked here, with an error that says them; the decoder's own limit is for what it takes beside.
     let mut limits = Limits::no_limits();
     limits.max_alloc = Some(16 * MOST_PIXELS);
@@ -71,10 +69,38 @@ fn decode(path: &Path, bytes: &[u8]) -> Result<RgbImage> {
     if pixels == 0 || pixels > MOST_PIXELS {
         return Err(Error::ImageSize { path: path.to_owned(), width, height, most: MOST_PIXELS });
     }
+    // The decoder makes up what is missing, in grey.
+    if format == ImageFormat::Jpeg && !is_whole_jpeg(bytes) {
+        return Err(bad("it is cut off: the end of a JPEG image is not there".to_owned()));
+    }
     let turned = decoder.orientation().map_err(|error| bad(reason(&error)))?;
     let mut image = DynamicImage::from_decoder(decoder).map_err(|error| bad(reason(&error)))?;
     image.apply_orientation(turned);
     Ok(image.into_rgb8())
+}
+
+/// Whether a JPEG has its end (ITU-T T.81, B.1.1): the marker of it outside of all segments, of which some have images
+/// within, as cameras' previews. What follows is no part of it.
+fn is_whole_jpeg(bytes: &[u8]) -> bool {
+    /// The end of an image.
+    const END: u8 = 0xd9;
+    let mut rest = bytes;
+    // Bytes between segments, as those of the image itself, have no markers but those that stand for bytes (0) and those
+    // that let a decoder begin anew (0xd0 to 0xd7), which have no length.
+    while let Some(at) = rest.iter().position(|&byte| byte == 0xff) {
+        rest = &rest[at + 1..];
+        match rest {
+            [END, ..] => return true,
+            // Any number of 0xff may be before a marker.
+            [0x00 | 0x01 | 0xd0..=0xd8 | 0xff, ..] => {}
+            [_, high, low, ..] => {
+                let length = usize::from(u16::from_be_bytes([*high, *low]));
+                rest = rest.get(1 + length..).unwrap_or(&[]);
+            }
+            _ => return false,
+        }
+    }
+    false
 }
 
 /// What a decoder says, in a line.
@@ -88,7 +114,7 @@ fn reason(error: &image::ImageError) -> String {
 
 #[cfg(test)]
 mod tests {
-    use image::{ImageFormat, Rgb};
+    use image::Rgb;
 
     use super::*;
 
@@ -125,10 +151,24 @@ mod tests {
                 error(&whole[..part]);
             }
         }
-        // What is left of a JPEG is shown by many programs, and may be by this one: but no panic.
-        let whole = encoded(ImageFormat::Jpeg);
-        for part in 0..whole.len() {
-            drop(decode(Path::new("photo"), &whole[..part]));
+    }
+
+    /// What is left of a JPEG is shown by many programs, the rest in grey: not a picture whose colours are to be found.
+    #[test]
+    fn a_jpeg_is_read_with_its_end() {
+        let plain = encoded(ImageFormat::Jpeg);
+        // A camera's preview is an image in a segment of its own, behind the first marker, and has an end too.
+        let length = (plain.len() as u16 + 2).to_be_bytes();
+        let with_preview = [&plain[..2], &[0xff, 0xe1], &length, &plain, &plain[2..]].concat();
+        for whole in [plain, with_preview] {
+            for part in 0..whole.len() {
+                error(&whole[..part]);
+            }
+            assert!(error(&whole[..whole.len() - 20]).contains("cut off"));
+            for more in [&b""[..], b"more", &[0xff, 0xd8, 0xff]] {
+                let image = decode(Path::new("photo"), &[&whole, more].concat()).unwrap();
+                assert_eq!(image.dimensions(), (32, 20));
+            }
         }
     }
 
