@@ -56,6 +56,12 @@ pub enum DataError {
         /// Which.
         file: String,
     },
+    /// Rows of nothing.
+    #[error("{file} has no columns")]
+    NoColumns {
+        /// Which.
+        file: String,
+    },
     /// Rows, and none without a missing value.
     #[error("{file} has no row without a missing value")]
     AllMissing {

@@ -112,6 +112,8 @@ fn arrays_of_every_type_are_read() {
         file
     };
     let rows: Vec<f64> = values.concat();
+    // The rows in 16 bits, as numpy gives them: np.float16(x).view(np.uint16).
+    let half: [u16; 6] = [0x3c00, 0x4000, 0x4200, 0x4400, 0x5640, 0x5650];
     let columns: Vec<f64> = (0..2).flat_map(|c| values.iter().map(move |row| row[c])).collect();
     macro_rules! bytes {
         ($values:expr, $type:ty, $to:ident) => {
@@ -124,6 +126,8 @@ fn arrays_of_every_type_are_read() {
         (">f8", false, bytes!(rows, f64, to_be_bytes)),
         ("<f4", false, bytes!(rows, f32, to_le_bytes)),
         ("<f4", true, bytes!(columns, f32, to_le_bytes)),
+        ("<f2", false, half.iter().flat_map(|bits| bits.to_le_bytes()).collect()),
+        (">f2", false, half.iter().flat_map(|bits| bits.to_be_bytes()).collect()),
         ("|i1", false, bytes!(rows, i8, to_le_bytes)),
         ("|u1", true, bytes!(columns, u8, to_le_bytes)),
         ("<i2", false, bytes!(rows, i16, to_le_bytes)),

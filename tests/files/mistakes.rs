@@ -166,6 +166,7 @@ fn hostile_arrays() {
         ("{'descr': '<f8', 'fortran_order': False, 'shape': (2, 2, 2), }", "3 axes"),
         ("{'descr': '<f8', 'fortran_order': False, 'shape': (), }", "0 axes"),
         ("{'descr': '<f8', 'fortran_order': False, 'shape': (0, 2), }", "no rows"),
+        ("{'descr': '<f8', 'fortran_order': False, 'shape': (5, 0), }", "no columns"),
         ("{'descr': '<f8', 'fortran_order': False, 'shape': (1000000000000, 2), }", "cut off"),
         ("{'descr': '<f8', 'fortran_order': True, 'shape': (1000000000000, 2), }", "cut off"),
         ("{'descr': '<f8', 'fortran_order': False, 'shape': (2, 4000000000), }", "memory"),

@@ -3,9 +3,10 @@
 use std::io::{self, BufReader, Read};
 use std::sync::Arc;
 
+use arrow_array::types::{ArrowPrimitiveType, Float16Type};
 use arrow_array::{ArrayRef, Float64Array, RecordBatch};
 use arrow_schema::{DataType, Field, Schema};
-use npyz::{DType, NpyFile, NpyHeader, Order, TypeChar};
+use npyz::{DType, DTypeError, Deserialize, Endianness, NpyFile, NpyHeader, Order, TypeChar, TypeRead};
 use zip::ZipArchive;
 
 use super::chunk::{Chunk, Rows};
@@ -97,7 +98,10 @@ impl Npy {
                 return Err(source.malformed(format_args!("it has {} axes; give n x d numbers", shape.len())));
             }
         };
-        if n == 0 || d == 0 {
+        if n > 0 && d == 0 {
+            return Err(DataError::NoColumns { file: source.to_string() });
+        }
+        if n == 0 {
             return Err(DataError::Empty { file: source.to_string() });
         }
         let too_large = || DataError::TooLarge { file: source.to_string(), values: n.saturating_mul(d) };
@@ -223,7 +227,7 @@ fn values<R: Read + 'static>(source: &Source, array: NpyFile<R>) -> Result<Value
     let kind = array.dtype();
     let unknown = || {
         let what = format!("its values are of type {}", kind.descr());
-        source.malformed(format_args!("{what}; give integers or floating-point numbers of 32 or 64 bits"))
+        source.malformed(format_args!("{what}; give integers or floating-point numbers of up to 64 bits"))
     };
     let DType::Plain(plain) = &kind else { return Err(unknown()) };
     macro_rules! of {
@@ -234,6 +238,7 @@ fn values<R: Read + 'static>(source: &Source, array: NpyFile<R>) -> Result<Value
         }};
     }
     match (plain.type_char(), plain.size_field()) {
+        (TypeChar::Float, 2) => of!(Half, |Half(value)| value),
         (TypeChar::Float, 4) => of!(f32, f64::from),
         (TypeChar::Float, 8) => of!(f64, |value| value),
         (TypeChar::Int, 1) => of!(i8, f64::from),
@@ -246,6 +251,32 @@ fn values<R: Read + 'static>(source: &Source, array: NpyFile<R>) -> Result<Value
         (TypeChar::Uint, 4) => of!(u32, f64::from),
         (TypeChar::Uint, 8) => of!(u64, |value| value as f64),
         _ => Err(unknown()),
+    }
+}
+
+/// A number of 16 bits, which the library does not know.
+struct Half(f64);
+
+/// What reads it in the order of an array's bytes.
+struct HalfReader(Endianness);
+
+impl Deserialize for Half {
+    type TypeReader = HalfReader;
+
+    fn reader(kind: &DType) -> Result<HalfReader, DTypeError> {
+        let DType::Plain(plain) = kind else { unreachable!("of records no values are read") };
+        Ok(HalfReader(plain.endianness()))
+    }
+}
+
+impl TypeRead for HalfReader {
+    type Value = Half;
+
+    fn read_one<R: Read>(&self, mut from: R) -> io::Result<Half> {
+        let mut bytes = [0; 2];
+        from.read_exact(&mut bytes)?;
+        let bits = if self.0 == Endianness::Big { u16::from_be_bytes(bytes) } else { u16::from_le_bytes(bytes) };
+        Ok(Half(<Float16Type as ArrowPrimitiveType>::Native::from_bits(bits).to_f64()))
     }
 }
 
