@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, Float64Array, StringArray};
-use modeseek::data::{Carry, Format, ReadOptions, Reader, Source, Target, table};
+use modeseek::data::{Carry, Format, ReadOptions, Reader, Source, Table, Target, table};
 use modeseek::{Bandwidth, MeanShift};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -18,6 +18,9 @@ fn read(path: &Path, format: Format) {
         while let Ok(Some(chunk)) = reader.next_chunk() {
             assert_eq!(chunk.rows.len() % reader.coordinates().len(), 0);
         }
+    }
+    if let Ok(table) = Table::read(&source, &ReadOptions::default(), Carry::AsNumbers) {
+        assert_eq!(table.carried.iter().map(|part| part.num_rows()).sum::<usize>(), table.count());
     }
 }
 

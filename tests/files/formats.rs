@@ -53,7 +53,7 @@ fn arrays_are_written_and_read_again() {
     assert_eq!((&modes["points"], &modes["dimensions"]), (&3.into(), &2.into()));
     assert_eq!(modes["clusters"].as_array().unwrap().len(), 3);
     // Of an archive of several arrays, which is meant has to be said.
-    folder.refuses("all.npz --bandwidth 1", 1, &["all.npz", "x, y, w, label, density", "--array"]);
+    folder.refuses("all.npz --bandwidth 1", 1, &["all.npz", "x, y, w, h, label, density", "--array"]);
     let x = folder.json("all.npz --array x --bandwidth 1");
     assert_eq!((&x["points"], &x["dimensions"]), (&12.into(), &1.into()));
 }

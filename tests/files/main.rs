@@ -5,6 +5,7 @@ mod interrupts;
 mod mistakes;
 mod outputs;
 mod parts;
+mod types;
 
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};

@@ -7,6 +7,7 @@ mod npy;
 mod records;
 mod sample;
 mod text;
+mod typed;
 
 use arrow_array::RecordBatch;
 
@@ -49,7 +50,8 @@ pub enum Carry {
     Nothing,
     /// All as they were, text as text.
     AsTheyWere,
-    /// All, and those of text that are read as numbers as numbers.
+    /// All, and those of text as numbers that are: of a table as a whole, those whose values are all integers of 64
+    /// bits, or all numbers; of parts, of which none knows the others, those that are read as numbers.
     AsNumbers,
 }
 
@@ -78,6 +80,8 @@ pub struct Reader {
     chunks: Box<dyn Chunks>,
     coordinates: Vec<String>,
     left_out: Vec<LeftOut>,
+    /// Which of all columns are read as numbers.
+    read: Vec<usize>,
     most: usize,
 }
 
@@ -111,11 +115,12 @@ impl Reader {
                 let name = |&at: &usize| table.names()[at].clone();
                 let coordinates: Vec<String> = table.chosen().coordinates.iter().map(name).collect();
                 let left_out = table.chosen().left_out.clone();
+                let read: Vec<usize> = table.chosen().roles().map(|(at, _)| at).collect();
                 let names = table.names().len();
-                (Box::new(table) as Box<dyn Chunks>, coordinates, left_out, names)
+                (Box::new(table) as Box<dyn Chunks>, coordinates, left_out, read, names)
             }};
         }
-        let (chunks, coordinates, left_out, all) = match source.format() {
+        let (chunks, coordinates, left_out, read, all) = match source.format() {
             Format::Csv | Format::Tsv => opened!(text::Text::open(source, options, carry)),
             Format::Npy => opened!(guarded(source, || npy::Npy::open(source, options, carry))?),
             Format::Npz => opened!(guarded(source, || npy::Npy::open_archive(source, options, carry))?),
@@ -125,7 +130,7 @@ impl Reader {
         // An array is read with all of its columns, other tables with those that are kept.
         let whole = carry != Carry::Nothing || matches!(source.format(), Format::Npy | Format::Npz);
         let most = rows_at_a_time(if whole { coordinates.len().max(all) } else { coordinates.len() });
-        Ok(Self { source: source.clone(), chunks, coordinates, left_out, most })
+        Ok(Self { source: source.clone(), chunks, coordinates, left_out, read, most })
     }
 
     /// The names of the coordinates' columns.
@@ -265,7 +270,9 @@ impl Table {
         carry: Carry,
         mut go_on: impl FnMut() -> Result<()>,
     ) -> Result<Self> {
-        let mut reader = Reader::open(source, options, carry)?;
+        // What text holds is known when all of it is there.
+        let typed = carry == Carry::AsNumbers && source.format().is_text();
+        let mut reader = Reader::open(source, options, if typed { Carry::AsTheyWere } else { carry })?;
         let (names, left_out) = (reader.coordinates().to_vec(), reader.left_out().to_vec());
         let mut table = Self { names, left_out, ..Self::default() };
         while let Some(chunk) = reader.next_chunk()? {
@@ -278,6 +285,9 @@ impl Table {
             table.bandwidths.extend(chunk.bandwidths);
             table.carried.extend(chunk.carried);
             table.dropped += chunk.dropped;
+        }
+        if typed {
+            typed::typed(&mut table.carried, &reader.read);
         }
         match table.rows.is_empty() {
             true if table.dropped > 0 => Err(DataError::AllMissing { file: source.to_string() }.into()),

@@ -127,7 +127,7 @@ impl Chunks for Text {
 }
 
 /// A number; NaN for what stands for a missing value; nothing for other text.
-fn parse(text: &str) -> Option<f64> {
+pub fn parse(text: &str) -> Option<f64> {
     let text = text.trim();
     match text.parse() {
         Ok(value) => Some(value),

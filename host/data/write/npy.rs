@@ -3,7 +3,7 @@
 use std::io::{Cursor, Write};
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::Int32Type;
+use arrow_array::types::*;
 use arrow_array::{Array, RecordBatch};
 use arrow_schema::DataType;
 use npyz::{AutoSerialize, Serialize, WriteOptions, WriterBuilder};
@@ -21,10 +21,61 @@ pub struct Arrays<W: Write> {
     columns: Vec<(String, Values)>,
 }
 
-enum Values {
-    Whole(Vec<i32>),
-    Real(Vec<f64>),
+/// What holds integers of each type that numpy and Arrow have, and real numbers.
+macro_rules! values {
+    ($($kind:ident: $of:ty = $native:ty),*) => {
+        enum Values {
+            $($kind(Vec<$native>),)*
+            Real(Vec<f64>),
+        }
+
+        impl Values {
+            /// Integers, if all are there: numpy has no value for one that is missing.
+            fn integers(array: &dyn Array) -> Option<Self> {
+                match array.data_type() {
+                    $(DataType::$kind if array.null_count() == 0 => {
+                        Some(Self::$kind(array.as_primitive::<$of>().values().to_vec()))
+                    })*
+                    _ => None,
+                }
+            }
+
+            /// Adds those of later rows. Integers stay so only while all are.
+            fn extend(&mut self, more: Self) {
+                match (self, more) {
+                    $((Self::$kind(values), Self::$kind(more)) => values.extend(more),)*
+                    (Self::Real(values), more) => values.extend(more.real()),
+                    (values, more) => {
+                        let mut real = std::mem::replace(values, Self::Real(Vec::new())).real();
+                        real.extend(more.real());
+                        *values = Self::Real(real);
+                    }
+                }
+            }
+
+            fn real(self) -> Vec<f64> {
+                match self {
+                    // Integers of 64 bits are rounded.
+                    $(Self::$kind(values) => values.into_iter().map(|value| value as f64).collect(),)*
+                    Self::Real(values) => values,
+                }
+            }
+
+            /// Writes them as an array of one axis.
+            fn write(&self, out: impl Write) -> Result<()> {
+                match self {
+                    $(Self::$kind(values) => write(out, &[values.len() as u64], values.iter().copied()),)*
+                    Self::Real(values) => write(out, &[values.len() as u64], values.iter().copied()),
+                }
+            }
+        }
+    };
 }
+
+values!(
+    Int8: Int8Type = i8, Int16: Int16Type = i16, Int32: Int32Type = i32, Int64: Int64Type = i64,
+    UInt8: UInt8Type = u8, UInt16: UInt16Type = u16, UInt32: UInt32Type = u32, UInt64: UInt64Type = u64
+);
 
 impl<W: Write> Arrays<W> {
     /// An NPY file: a vector for one column, a matrix of n rows for several.
@@ -42,16 +93,14 @@ impl<W: Write> Sink for Arrays<W> {
     fn write(&mut self, rows: &RecordBatch) -> Result<()> {
         let mut at = 0;
         for (array, field) in rows.columns().iter().zip(rows.schema().fields()) {
-            let more = match array.data_type() {
-                // An integer has no value for one that is missing.
-                DataType::Int32 if array.null_count() == 0 => {
-                    Values::Whole(array.as_primitive::<Int32Type>().values().to_vec())
+            let integers = Values::integers(array.as_ref()).map(Ok);
+            let more = match integers.unwrap_or_else(|| numbers(array.as_ref()).map(Values::Real)) {
+                Ok(values) => values,
+                Err(_) if self.archive => continue,
+                Err(_) => {
+                    let why = "it holds numbers; write .csv or .parquet";
+                    return Err(unsupported(field.name(), array.data_type(), why));
                 }
-                kind => match numbers(array.as_ref()) {
-                    Ok(values) => Values::Real(values),
-                    Err(_) if self.archive => continue,
-                    Err(_) => return Err(unsupported(field.name(), kind, "it holds numbers; write .csv or .parquet")),
-                },
             };
             match self.columns.get_mut(at) {
                 None => {
@@ -77,12 +126,12 @@ impl<W: Write> Sink for Arrays<W> {
             for (name, values) in &columns {
                 let options = SimpleFileOptions::default().large_file(true);
                 zip.start_file(format!("{name}.npy"), options).map_err(std::io::Error::from)?;
-                vector(&mut zip, values)?;
+                values.write(&mut zip)?;
             }
             let bytes = zip.finish().map_err(std::io::Error::from)?.into_inner();
             self.out.write_all(&bytes)?;
         } else if let [(_, values)] = &columns[..] {
-            vector(&mut self.out, values)?;
+            values.write(&mut self.out)?;
         } else {
             let columns: Vec<Vec<f64>> = columns.into_iter().map(|(_, values)| values.real()).collect();
             let n = columns.first().map_or(0, Vec::len);
@@ -90,35 +139,6 @@ impl<W: Write> Sink for Arrays<W> {
             write(&mut self.out, &[n as u64, columns.len() as u64], rows)?;
         }
         Ok(self.out.flush()?)
-    }
-}
-
-impl Values {
-    /// Adds those of later rows. Integers stay so only while all are.
-    fn extend(&mut self, more: Self) {
-        match (self, more) {
-            (Self::Whole(values), Self::Whole(more)) => values.extend(more),
-            (Self::Real(values), more) => values.extend(more.real()),
-            (values, more) => {
-                let mut real = std::mem::replace(values, Self::Real(Vec::new())).real();
-                real.extend(more.real());
-                *values = Self::Real(real);
-            }
-        }
-    }
-
-    fn real(self) -> Vec<f64> {
-        match self {
-            Self::Whole(values) => values.into_iter().map(f64::from).collect(),
-            Self::Real(values) => values,
-        }
-    }
-}
-
-fn vector(out: impl Write, values: &Values) -> Result<()> {
-    match values {
-        Values::Whole(values) => write(out, &[values.len() as u64], values.iter().copied()),
-        Values::Real(values) => write(out, &[values.len() as u64], values.iter().copied()),
     }
 }
 
@@ -132,7 +152,6 @@ fn write<T: AutoSerialize + Serialize>(out: impl Write, shape: &[u64], values: i
 mod tests {
     use std::sync::Arc;
 
-    use arrow_array::types::*;
     use arrow_array::{ArrayRef, PrimitiveArray};
 
     use super::*;
@@ -157,12 +176,21 @@ mod tests {
     }
 
     #[test]
-    fn integers_of_32_bits_that_are_all_there_stay_so() {
-        let mut arrays = Arrays::archive(Vec::new());
-        for part in [vec![7], vec![-8, 9]] {
-            let column = Arc::new(PrimitiveArray::<Int32Type>::from(part)) as ArrayRef;
-            arrays.write(&table(vec![("id".to_owned(), column)])).unwrap();
+    fn integers_that_are_all_there_stay_so() {
+        macro_rules! check {
+            ($($kind:ident: $of:ident = $native:ident),*) => {$(
+                let mut arrays = Arrays::archive(Vec::new());
+                for part in [vec![$native::MAX], vec![$native::MIN, 9]] {
+                    let column = Arc::new(PrimitiveArray::<$of>::from(part)) as ArrayRef;
+                    arrays.write(&table(vec![("id".to_owned(), column)])).unwrap();
+                }
+                let expected = [$native::MAX, $native::MIN, 9];
+                assert!(matches!(&arrays.columns[0].1, Values::$kind(values) if values[..] == expected));
+            )*};
         }
-        assert!(matches!(&arrays.columns[0].1, Values::Whole(values) if values[..] == [7, -8, 9]));
+        check!(
+            Int8: Int8Type = i8, Int16: Int16Type = i16, Int32: Int32Type = i32, Int64: Int64Type = i64,
+            UInt8: UInt8Type = u8, UInt16: UInt16Type = u16, UInt32: UInt32Type = u32, UInt64: UInt64Type = u64
+        );
     }
 }
