@@ -147,6 +147,31 @@ fn binary_files_that_are_not_what_they_say() {
     folder.refuses("cut.csv.zst", 1, &["cut.csv.zst", "cannot be read"]);
 }
 
+/// Parquet has compressions that are not read here. A file is made to say that it has one, by another footer behind its
+/// own: nothing that writes it is here either.
+#[test]
+fn compressions_that_are_not_read_are_named() {
+    use parquet::basic::CompressionCodec;
+    use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader, ParquetMetaDataWriter};
+    let folder = Folder::new();
+    folder.write("in.csv", csv());
+    folder.run("in.csv --columns x,y --bandwidth 1 -o in.parquet");
+    let whole = std::fs::read(folder.path("in.parquet")).unwrap();
+    let metadata = ParquetMetaDataReader::new().parse_and_finish(&bytes::Bytes::from(whole.clone())).unwrap();
+    for (codec, name) in [(CompressionCodec::BROTLI, "Brotli"), (CompressionCodec::LZO, "LZO")] {
+        let groups = metadata.row_groups().iter().map(|group| {
+            let columns = group.columns().iter().cloned();
+            let columns = columns.map(|column| column.into_builder().set_compression_codec(codec).build().unwrap());
+            group.clone().into_builder().set_column_metadata(columns.collect()).build().unwrap()
+        });
+        let other = ParquetMetaData::new(metadata.file_metadata().clone(), groups.collect());
+        let mut bytes = whole.clone();
+        ParquetMetaDataWriter::new(&mut bytes, &other).finish().unwrap();
+        folder.write("other.parquet", bytes);
+        folder.refuses("other.parquet --columns x,y --bandwidth 1", 1, &["other.parquet", name, "zstd"]);
+    }
+}
+
 /// Headers that promise what is not there, or say what cannot be: no memory is taken for their words.
 #[test]
 fn hostile_arrays() {

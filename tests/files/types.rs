@@ -4,8 +4,8 @@ use std::io::Read;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::Int64Type;
-use arrow_array::{Array, ArrayRef, Float64Array, Int64Array, RecordBatch, UInt64Array};
+use arrow_array::types::{Int32Type, Int64Type};
+use arrow_array::{Array, ArrayRef, DictionaryArray, Float64Array, Int32Array, Int64Array, RecordBatch, UInt64Array};
 use arrow_schema::DataType;
 use modeseek::data::{Carry, ReadOptions, Source, Table, Target, table};
 
@@ -92,4 +92,30 @@ fn columns_of_text_have_the_type_of_their_values() {
     folder.run("in.csv --columns x --bandwidth 1 --stream -o out.parquet");
     let kinds: Vec<_> = types(&columns(&folder, "out.parquet")).into_iter().map(|(_, kind)| kind).collect();
     assert_eq!(kinds[..2], [DataType::Float64, DataType::Utf8]);
+}
+
+/// As pandas has categories.
+#[test]
+fn numbers_of_a_dictionary_are_numbers() {
+    let folder = Folder::new();
+    let numbers = |keys: Vec<i32>, values: Vec<i64>| -> ArrayRef {
+        Arc::new(DictionaryArray::new(Int32Array::from(keys), Arc::new(Int64Array::from(values))))
+    };
+    for name in ["in.parquet", "in.arrow"] {
+        let columns: Vec<(&str, ArrayRef)> = vec![
+            ("x", numbers(vec![1, 0, 1], vec![50, 5])),
+            ("id", numbers(vec![0, 1, 0], vec![LONG, 2])),
+            ("name", Arc::new(["a", "b", "a"].into_iter().collect::<DictionaryArray<Int32Type>>())),
+        ];
+        write(&folder, name, columns);
+        folder.run(&format!("{name} --columns x --bandwidth 1 -o out.csv"));
+        assert_eq!(
+            folder.read("out.csv"),
+            format!("x,id,name,label\n5,{LONG},a,0\n50,2,b,1\n5,{LONG},a,0\n"),
+            "{name}"
+        );
+        folder.run(&format!("{name} --columns x --bandwidth 1 -o out.npz"));
+        check_entry(&folder, "out.npz", "id", "'<i8'", [2, LONG as u64]);
+        assert_eq!(folder.json(&format!("{name} --bandwidth 1e14"))["columns"].to_string(), r#"["x","id"]"#);
+    }
 }

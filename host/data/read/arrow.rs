@@ -9,6 +9,7 @@ use arrow_schema::{ArrowError, SchemaRef};
 use bytes::Bytes;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::basic::Compression;
 use parquet::file::reader::{ChunkReader, Length};
 
 use super::chunk::{Chunk, Rows, columns_of, is_numbers};
@@ -90,8 +91,12 @@ impl Batches {
             (chosen.clone(), ProjectionMask::all(), all.len())
         };
         let columns = builder.metadata().row_groups().iter().flat_map(|group| group.columns().iter().enumerate());
-        let wanted = columns.filter(|(at, _)| mask.leaf_included(*at));
-        let bytes = wanted.map(|(_, column)| column.compressed_size().max(0) as u64).fold(0, u64::saturating_add);
+        let wanted: Vec<_> = columns.filter(|(at, _)| mask.leaf_included(*at)).map(|(_, column)| column).collect();
+        if let Some(name) = wanted.iter().find_map(|column| unpackable(column.compression())) {
+            let message = format_args!("it is compressed by {name}; write it with zstd, Snappy, gzip, LZ4 or none");
+            return Err(source.malformed(message));
+        }
+        let bytes = wanted.iter().map(|column| column.compressed_size().max(0) as u64).fold(0, u64::saturating_add);
         source.counter().expect(bytes);
         let rows = rows_at_a_time(count);
         let batches =
@@ -168,6 +173,20 @@ impl Chunks for Batches {
         let chunk = taker.of_columns(&columns, self.row, carried)?;
         self.row += now.num_rows() as u64;
         Ok(Some(chunk))
+    }
+}
+
+/// The name of a compression that is not read.
+fn unpackable(compression: Compression) -> Option<&'static str> {
+    match compression {
+        Compression::BROTLI(_) => Some("Brotli"),
+        Compression::LZO => Some("LZO"),
+        Compression::UNCOMPRESSED
+        | Compression::SNAPPY
+        | Compression::GZIP(_)
+        | Compression::LZ4
+        | Compression::LZ4_RAW
+        | Compression::ZSTD(_) => None,
     }
 }
 

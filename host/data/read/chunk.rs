@@ -1,7 +1,10 @@
 //! Rows of a table as numbers.
 
-use arrow_array::{Array, BooleanArray, RecordBatch};
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, make_array};
+use arrow_schema::DataType;
 use arrow_select::filter::filter_record_batch;
+use arrow_select::take::take;
 
 use crate::data::columns::{Chosen, Missing, Role};
 use crate::data::error::DataError;
@@ -103,9 +106,7 @@ impl Chunk {
 
 /// The values of an array of numbers, NaN where there is none; or what it holds instead.
 pub fn numbers(array: &dyn Array) -> Result<Vec<f64>, String> {
-    use arrow_array::cast::AsArray;
     use arrow_array::types::*;
-    use arrow_schema::DataType;
     macro_rules! convert {
         ($($kind:ident => $of:ty),*) => {
             match array.data_type() {
@@ -118,6 +119,7 @@ pub fn numbers(array: &dyn Array) -> Result<Vec<f64>, String> {
                     let values = array.as_primitive::<Float16Type>().iter();
                     Ok(values.map(|value| value.map_or(f64::NAN, f64::from)).collect())
                 }
+                DataType::Dictionary(_, of) => numbers(&plain(array)).map_err(|_| of.to_string()),
                 other => Err(other.to_string()),
             }
         };
@@ -129,8 +131,19 @@ pub fn numbers(array: &dyn Array) -> Result<Vec<f64>, String> {
 }
 
 /// Whether a column's values can be had as [`numbers`].
-pub fn is_numbers(kind: &arrow_schema::DataType) -> bool {
-    kind.is_integer() || kind.is_floating()
+pub fn is_numbers(kind: &DataType) -> bool {
+    match kind {
+        DataType::Dictionary(_, of) => is_numbers(of),
+        kind => kind.is_integer() || kind.is_floating(),
+    }
+}
+
+/// An array's values, also if it has them as numbers of those in a dictionary.
+pub fn plain(array: &dyn Array) -> ArrayRef {
+    match array.as_any_dictionary_opt() {
+        Some(numbered) => take(numbered.values(), numbered.keys(), None).expect("Arrow looked at the keys"),
+        None => make_array(array.to_data()),
+    }
 }
 
 /// The columns that the roles mean, as numbers.

@@ -19,7 +19,7 @@ use crate::error::Result;
 use guarded::guarded;
 
 pub use chunk::Chunk;
-pub(super) use chunk::numbers;
+pub(super) use chunk::{numbers, plain};
 
 /// Rows that are read at a time, unless they are long.
 const CHUNK: usize = 1 << 16;

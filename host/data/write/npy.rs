@@ -11,7 +11,7 @@ use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
 use super::{Sink, unsupported};
-use crate::data::read::numbers;
+use crate::data::read::{numbers, plain};
 use crate::error::Result;
 
 /// Columns of numbers: one array, or an archive of one for each column.
@@ -93,6 +93,7 @@ impl<W: Write> Sink for Arrays<W> {
     fn write(&mut self, rows: &RecordBatch) -> Result<()> {
         let mut at = 0;
         for (array, field) in rows.columns().iter().zip(rows.schema().fields()) {
+            let array = plain(array.as_ref());
             let integers = Values::integers(array.as_ref()).map(Ok);
             let more = match integers.unwrap_or_else(|| numbers(array.as_ref()).map(Values::Real)) {
                 Ok(values) => values,

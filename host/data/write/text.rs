@@ -9,6 +9,7 @@ use arrow_array::{Array, RecordBatch};
 use arrow_schema::{DataType, SchemaRef};
 
 use super::{Sink, unsupported};
+use crate::data::read::plain;
 use crate::error::{Error, Result};
 
 pub struct Text<W: Write> {
@@ -28,7 +29,9 @@ impl<W: Write> Text<W> {
 impl<W: Write> Sink for Text<W> {
     fn write(&mut self, rows: &RecordBatch) -> Result<()> {
         let schema = rows.schema();
-        let columns = rows.columns().iter().zip(schema.fields());
+        // Of dictionaries, what stands there.
+        let columns: Vec<_> = rows.columns().iter().map(|array| plain(array.as_ref())).collect();
+        let columns = columns.iter().zip(schema.fields());
         let columns = columns.map(|(array, field)| shown(array.as_ref(), field.name())).collect::<Result<Vec<_>>>()?;
         let mut field = String::new();
         for row in 0..rows.num_rows() {
