@@ -386,7 +386,7 @@ fn the_program_runs_its_ptx() {
             "--bandwidth third --distance l1",
             "--distance cosine --bandwidth 0.02 --dim 3",
             "--method tiles --tolerance 1e-6",
-            "--method tiles --kernel flat --bandwidth 4 --tolerance 0",
+            "--method tiles --kernel flat --bandwidth 4 --tolerance 1e-6",
             "--method tiles --form standard --kernel triangular --bandwidth 7 --dim 3",
         ];
         // The second GPU gets other PTX than the first.
