@@ -1,9 +1,12 @@
 //! A point set: n points of d finite coordinates, held centred.
 
+mod to_points;
+
 use std::borrow::Cow;
 
 use nalgebra::{Dim, Matrix, RawStorage, Scalar};
 
+pub use self::to_points::ToPoints;
 use crate::error::{Error, Result};
 
 /// The most points of a set, and the most dimensions: kernels count in 32 bits.
@@ -49,6 +52,11 @@ impl Points {
     /// [`Error::NoPoints`], [`Error::NoDimensions`], [`Error::IncompleteRow`], [`Error::NotFinite`],
     /// [`Error::TooMany`], [`Error::Range`].
     pub fn from_rows<T: Copy + Into<f64>>(rows: &[T], dimensions: usize) -> Result<Self> {
+        Self::about(rows, dimensions, None)
+    }
+
+    /// [`from_rows`](Self::from_rows), about a centre that may be given.
+    pub(crate) fn about<T: Copy + Into<f64>>(rows: &[T], dimensions: usize, given: Option<&[f64]>) -> Result<Self> {
         if dimensions == 0 {
             return Err(Error::NoDimensions);
         }
@@ -67,7 +75,7 @@ impl Points {
             let value = rows[at].into();
             return Err(Error::NotFinite { row: at / dimensions, column: at % dimensions, value });
         }
-        let (centre, extents) = bounds(rows, dimensions);
+        let (centre, extents) = bounds(rows, dimensions, given.filter(|given| given.len() == dimensions));
         if let Some(column) = extents.iter().position(|&extent| extent > f64::from(f32::MAX)) {
             return Err(Error::Range { column, extent: extents[column] });
         }
@@ -99,9 +107,7 @@ impl Points {
         C: Dim,
         S: RawStorage<T, R, C>,
     {
-        // Column by column is point by point.
-        let values: Vec<T> = matrix.iter().copied().collect();
-        Self::from_rows(&values, matrix.nrows())
+        matrix.to_points().map(Cow::into_owned)
     }
 
     /// n, the number of points.
@@ -186,118 +192,12 @@ impl Points {
     }
 }
 
-/// What points can be made of: [`Points`] themselves; rows as arrays, vectors or slices of f32 or f64; and nalgebra
-/// matrices of every kind, whose columns are points.
-///
-/// ```
-/// use modeseek::{Error, ToPoints};
-///
-/// // Arrays, vectors and slices of rows; and nalgebra's matrices, whose columns are points.
-/// let from_rows = vec![vec![0.0, 1.0], vec![2.0, 3.0]];
-/// let from_matrix = nalgebra::Matrix2::new(0.0, 2.0, 1.0, 3.0);
-/// assert_eq!(from_rows.to_points()?.centred_rows(), from_matrix.to_points()?.centred_rows());
-/// # Ok::<(), modeseek::Error>(())
-/// ```
-pub trait ToPoints {
-    /// The points, borrowed where nothing has to be made.
-    ///
-    /// ```
-    /// use modeseek::{Error, ToPoints};
-    ///
-    /// assert_eq!([[0.0_f32, 1.0, 2.0], [3.0, 4.0, 5.0]].to_points()?.dimensions(), 3);
-    /// let ragged = vec![vec![0.0, 1.0], vec![2.0]];
-    /// assert!(matches!(ragged.to_points(), Err(Error::RaggedRow { row: 1, .. })));
-    /// # Ok::<(), modeseek::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// As [`Points::from_rows`]; [`Error::RaggedRow`].
-    fn to_points(&self) -> Result<Cow<'_, Points>>;
-}
-
-impl ToPoints for Points {
-    fn to_points(&self) -> Result<Cow<'_, Points>> {
-        Ok(Cow::Borrowed(self))
-    }
-}
-
-impl<T, R, C, S> ToPoints for Matrix<T, R, C, S>
-where
-    T: Scalar + Copy + Into<f64>,
-    R: Dim,
-    C: Dim,
-    S: RawStorage<T, R, C>,
-{
-    fn to_points(&self) -> Result<Cow<'_, Points>> {
-        Points::from_matrix(self).map(Cow::Owned)
-    }
-}
-
-impl<T: Copy + Into<f64>, const D: usize> ToPoints for [[T; D]] {
-    fn to_points(&self) -> Result<Cow<'_, Points>> {
-        Points::from_rows(self.as_flattened(), D).map(Cow::Owned)
-    }
-}
-
-impl<T: Copy + Into<f64>, const D: usize, const N: usize> ToPoints for [[T; D]; N] {
-    fn to_points(&self) -> Result<Cow<'_, Points>> {
-        self.as_slice().to_points()
-    }
-}
-
-impl<T: Copy + Into<f64>, const D: usize> ToPoints for Vec<[T; D]> {
-    fn to_points(&self) -> Result<Cow<'_, Points>> {
-        self.as_slice().to_points()
-    }
-}
-
-/// Points from rows that each know their length.
-fn from_slices<T: Copy + Into<f64>, R: AsRef<[T]>>(rows: &[R]) -> Result<Cow<'static, Points>> {
-    let lengths = || rows.iter().map(|row| row.as_ref().len());
-    let expected = lengths().next().ok_or(Error::NoPoints)?;
-    if let Some((row, found)) = lengths().enumerate().find(|&(_, found)| found != expected) {
-        return Err(Error::RaggedRow { row, found, expected });
-    }
-    let values: Vec<T> = rows.iter().flat_map(|row| row.as_ref()).copied().collect();
-    Points::from_rows(&values, expected).map(Cow::Owned)
-}
-
-impl<T: Copy + Into<f64>> ToPoints for [Vec<T>] {
-    fn to_points(&self) -> Result<Cow<'_, Points>> {
-        from_slices::<T, _>(self)
-    }
-}
-
-impl<T: Copy + Into<f64>> ToPoints for [&[T]] {
-    fn to_points(&self) -> Result<Cow<'_, Points>> {
-        from_slices::<T, _>(self)
-    }
-}
-
-impl<T: Copy + Into<f64>, const N: usize> ToPoints for [&[T]; N] {
-    fn to_points(&self) -> Result<Cow<'_, Points>> {
-        from_slices::<T, _>(self)
-    }
-}
-
-impl<T: Copy + Into<f64>> ToPoints for Vec<&[T]> {
-    fn to_points(&self) -> Result<Cow<'_, Points>> {
-        from_slices::<T, _>(self)
-    }
-}
-
-impl<T: Copy + Into<f64>> ToPoints for Vec<Vec<T>> {
-    fn to_points(&self) -> Result<Cow<'_, Points>> {
-        self.as_slice().to_points()
-    }
-}
-
 /// How many points, evenly spaced among all, a centre is the median of.
 const SAMPLE: usize = 1023;
 
-/// The median of each column, and the largest distance of a coordinate from it. The middle of the bounding box instead,
-/// where f32 cannot hold distances from the median.
-fn bounds<T: Copy + Into<f64>>(rows: &[T], dimensions: usize) -> (Vec<f64>, Vec<f64>) {
+/// A given centre, or the median of each column, and the largest distance of a coordinate from it. The middle of the
+/// bounding box instead, where f32 cannot hold distances from there.
+fn bounds<T: Copy + Into<f64>>(rows: &[T], dimensions: usize, given: Option<&[f64]>) -> (Vec<f64>, Vec<f64>) {
     let mut low = vec![f64::INFINITY; dimensions];
     let mut high = vec![f64::NEG_INFINITY; dimensions];
     for row in rows.chunks_exact(dimensions) {
@@ -310,12 +210,16 @@ fn bounds<T: Copy + Into<f64>>(rows: &[T], dimensions: usize) -> (Vec<f64>, Vec<
     let column = |column: usize| {
         let (low, high) = (low[column], high[column]);
         let extent = |centre: f64| (high - centre).max(centre - low);
-        let row = |at: usize| (at as u64 * n as u64 / sampled as u64) as usize;
-        let mut sample: Vec<f64> = (0..sampled).map(|at| rows[row(at) * dimensions + column].into()).collect();
-        // Of an even number the lower of two, not what is between: coordinates that are whole numbers stay whole.
-        let median = *sample.select_nth_unstable_by((sampled - 1) / 2, f64::total_cmp).1;
+        let fits = |&centre: &f64| extent(centre) <= f64::from(f32::MAX);
+        let median = || {
+            let row = |at: usize| (at as u64 * n as u64 / sampled as u64) as usize;
+            let mut sample: Vec<f64> = (0..sampled).map(|at| rows[row(at) * dimensions + column].into()).collect();
+            // Of an even number the lower of two, not what is between: coordinates that are whole numbers stay whole.
+            *sample.select_nth_unstable_by((sampled - 1) / 2, f64::total_cmp).1
+        };
+        let centre = given.map(|given| given[column]).filter(fits).or_else(|| Some(median()).filter(fits));
         // Halved first: the sum of two finite numbers may be infinite.
-        let centre = if extent(median) <= f64::from(f32::MAX) { median } else { low / 2.0 + high / 2.0 };
+        let centre = centre.unwrap_or(low / 2.0 + high / 2.0);
         (centre, extent(centre))
     };
     (0..dimensions).map(column).unzip()

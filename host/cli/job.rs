@@ -4,6 +4,8 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use nalgebra::DMatrixView;
+
 use super::args::Args;
 use super::bar::Status;
 use super::input::{Data, Input};
@@ -17,7 +19,7 @@ use crate::data::{Carry, Format, LeftOut, ReadOptions, Source, Table};
 use crate::error::{Error, Result};
 use crate::executor::{CpuOptions, Device, DeviceChoice, nvtx};
 use crate::mean_shift::{Bandwidth, Clustering, Form, Iteration, MeanShift, Seeding};
-use crate::points::Points;
+use crate::points::ToPoints;
 
 /// A clustering job: which data, which estimator, which device.
 #[derive(Clone, Debug)]
@@ -214,7 +216,9 @@ impl Job {
             {
                 standardization.apply(&mut table.rows);
             }
-            let seeds = Points::from_rows(&table.rows, table.names.len())?;
+            let d = table.names.len();
+            let seeds = DMatrixView::from_slice(&table.rows, d, table.rows.len() / d);
+            let seeds = seeds.to_points_about(Some(data.points.centre()))?.into_owned();
             estimator = estimator.form(Form::Standard).seeding(Seeding::At(seeds));
         }
         Ok(estimator)

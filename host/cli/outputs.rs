@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use arrow_array::{ArrayRef, Float32Array, Float64Array, Int32Array, RecordBatch, UInt64Array};
 use clap::{Args, ValueEnum};
+use nalgebra::DMatrixView;
 
 use super::input::Data;
 use super::interrupt;
 use crate::data::{Carry, Column, Format, ReadOptions, Source, Standardization, Table, Target, table, with_columns};
 use crate::error::{Error, Result};
 use crate::mean_shift::{Assignment, Clustering};
-use crate::points::Points;
+use crate::points::ToPoints;
 
 /// Rows that are written at a time.
 const ROWS: usize = 1 << 16;
@@ -191,7 +192,7 @@ impl Outputs {
     /// The columns that were asked for beside labels.
     fn columns(
         &self,
-        points: &Points,
+        points: &impl ToPoints,
         standardization: Option<&Standardization>,
         clustering: &Clustering,
     ) -> Result<Vec<(String, Vec<f64>)>> {
@@ -238,7 +239,8 @@ impl Outputs {
         {
             standardization.apply(&mut rows);
         }
-        let points = Points::from_rows(&rows, table.names.len())?;
+        // As they are, so that each is rounded about the fit's centre, whatever is beside it.
+        let points = DMatrixView::from_slice(&rows, table.names.len(), rows.len() / table.names.len());
         let labels = clustering.predict(&points, *by)?;
         let more = self.columns(&points, data.standardization.as_ref(), clustering)?;
         write_rows(target, &table.carried, &labels, &more)

@@ -43,7 +43,7 @@ impl fmt::Debug for Fitted {
 impl Clustering {
     fn queries(&self, points: &(impl ToPoints + ?Sized)) -> Result<Queries> {
         let Prepared { field, scaling, .. } = &self.fitted.prepared;
-        scaling.queries(&field.device, &*points.to_points()?, "the new points")
+        scaling.queries(&field.device, &*points.to_points_about(Some(&scaling.centre))?, "the new points")
     }
 
     /// The labels of new points: of the mode to whose basin each belongs, found by really moving it over

@@ -94,6 +94,22 @@ fn asking_changes_nothing() {
     assert_eq!(first, ask(&copy));
 }
 
+/// Points far away, most of them even, take no digits from one that is near.
+#[test]
+fn new_points_are_rounded_about_the_fit() {
+    let found = fixed(2.0).fit(&[[0.0, 0.0], [0.1, 0.0], [10.0, 10.0], [10.1, 10.0]]).unwrap();
+    let alone = (found.transform(&[[9.0, 9.0]]).unwrap(), found.density(&[[9.0, 9.0]]).unwrap());
+    let label = found.predict(&[[9.0, 9.0]], Assignment::Basin).unwrap();
+    for far in [1e9, 1e15] {
+        let beside = [[9.0, 9.0], [far, 0.0], [far, far]];
+        assert_eq!(found.transform(&beside).unwrap()[0], alone.0[0]);
+        assert_eq!(found.density(&beside).unwrap()[0], alone.1[0]);
+        assert_eq!(found.predict(&beside, Assignment::Basin).unwrap(), [label[0], -1, -1]);
+        let view = nalgebra::DMatrix::from_columns(&beside.map(|row| nalgebra::DVector::from_row_slice(&row)));
+        assert_eq!(found.transform(&view).unwrap()[0], alone.0[0]);
+    }
+}
+
 /// What a point is asked with decides by which way it climbs, and not where to: far out a field has no more of the Gaussian.
 #[test]
 fn labels_do_not_depend_on_what_is_asked_with_them() {

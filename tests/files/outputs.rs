@@ -60,7 +60,7 @@ fn other_points_are_labelled_as_by_the_library() {
     folder.write("in.csv", csv());
     // In another order of columns, and one of them far from all.
     folder.write("new.csv", "y,x\n0.5,0.5\n9.5,1\n4.9,0\n500,500\n");
-    let new = Points::from_rows(&[0.5, 0.5, 1.0, 9.5, 0.0, 4.9, 500.0, 500.0], 2).unwrap();
+    let new = [[0.5, 0.5], [1.0, 9.5], [0.0, 4.9], [500.0, 500.0]];
     let expected = fit(MeanShift::new().bandwidth(Bandwidth::Fixed(1.0)));
     for (by, assignment) in [("basin", Assignment::Basin), ("nearest", Assignment::NearestMode)] {
         folder.run(&format!(
@@ -71,6 +71,33 @@ fn other_points_are_labelled_as_by_the_library() {
         let labels: Vec<i32> = column(&text, "label").into_iter().map(|label| label as i32).collect();
         assert_eq!(labels, expected.predict(&new, assignment).unwrap(), "{by}");
         assert_eq!(column(&text, "density"), expected.density(&new).unwrap(), "{by}");
+    }
+}
+
+/// A row of another file is what it is, whatever rows are beside it.
+#[test]
+fn rows_far_away_change_no_others() {
+    let folder = Folder::new();
+    folder.write("in.csv", "x,y\n0,0\n0.1,0\n10,10\n10.1,10\n");
+    let fit = "in.csv --bandwidth 2 -q";
+    let near = "x,y\n0,0\n9,9\n";
+    let far = format!("{near}999999999,0\n999999999,0\n999999999,0\n");
+    let predicted = |rows: &str| {
+        folder.write("new.csv", rows);
+        folder.run(&format!("{fit} --predict new.csv --predicted - --distances --density"))
+    };
+    let (alone, beside) = (predicted(near), predicted(&far));
+    assert_eq!(alone.lines().collect::<Vec<_>>(), beside.lines().take(3).collect::<Vec<_>>());
+    let seeded = |rows: &str| {
+        folder.write("seeds.csv", rows);
+        folder.run(&format!("{fit} --form standard --seeds-file seeds.csv --centres -"))
+    };
+    let (alone, beside) = (seeded(near), seeded(&far));
+    assert_eq!(column(&beside, "size"), [2.0, 2.0]);
+    for name in ["mode_x", "mode_y"] {
+        // Sums over ends have so many bits in all.
+        let pairs = column(&alone, name).into_iter().zip(column(&beside, name));
+        pairs.for_each(|(alone, beside)| assert!((alone - beside).abs() < 1e-8, "{name}: {beside} instead of {alone}"));
     }
 }
 
