@@ -132,6 +132,20 @@ pub enum DataError {
         /// The column's name.
         column: String,
     },
+    /// A weight or a bandwidth that is none.
+    #[error("{file}, {at}, column {column}: {value} is not {what}")]
+    Unfit {
+        /// Which.
+        file: String,
+        /// Line or row.
+        at: String,
+        /// The column's name.
+        column: String,
+        /// Its value.
+        value: f64,
+        /// What it was to be.
+        what: &'static str,
+    },
     /// A column that there is not.
     #[error("{file} has no column {column:?}; it has {known}")]
     NoColumn {

@@ -38,6 +38,8 @@ fn values_that_are_none() {
         ("x,y\n1,2\n3,four\n", "--columns x,y", ["line 3", "column y", "\"four\" is not a number"]),
         ("x,y\n1,2\n3,\n", "", ["line 3", "column y", "missing"]),
         ("x,y\n1,2\n3,inf\n", "", ["line 3", "column y", "infinite"]),
+        ("x,w\n1,0\n3,-2\n", "--weights w", ["line 3", "column w", "-2 is not a sample weight, which is 0 or more"]),
+        ("x,h\n1,1\n3,0\n", "--bandwidth column:h", ["line 3", "column h", "0 is not a bandwidth, which is above 0"]),
         ("x,y\n1,2\n3\n", "", ["line 3", "1 fields", "have 2"]),
         ("x,y\n1,2\n3,4,5\n", "", ["line 3", "3 fields", "have 2"]),
         ("1,b\n3,4\n", "--columns #2", ["line 1", "\"b\"", "--header yes"]),
@@ -114,8 +116,8 @@ fn columns_that_are_left_out_are_named() {
 fn weights_and_bandwidths_that_make_no_sense() {
     let folder = Folder::new();
     folder.write("in.csv", "x,w\n1,1\n2,-1\n");
-    folder.refuses("in.csv --columns x --weights w", 1, &["weight"]);
-    folder.refuses("in.csv --columns x --bandwidth column:w", 2, &["bandwidth of point 1 is -1"]);
+    folder.refuses("in.csv --columns x --weights w", 1, &["line 3, column w: -1 is not a sample weight"]);
+    folder.refuses("in.csv --columns x --bandwidth column:w", 1, &["line 3, column w: -1 is not a bandwidth"]);
     folder.refuses("--bandwidth column:w", 2, &["give a file"]);
 }
 

@@ -46,19 +46,30 @@ pub struct Rows<'a> {
 }
 
 impl<'a> Rows<'a> {
-    /// That a value is missing, or infinite, or neither.
+    /// Whether a value is there, and one that its role may have.
     ///
     /// # Errors
-    /// [`DataError::Missing`] unless such rows are dropped: then false; [`DataError::Infinite`].
-    pub fn check(&self, value: f64, column: usize, at: impl FnOnce() -> String) -> Result<bool, DataError> {
-        if value.is_finite() {
+    /// [`DataError::Missing`] unless such rows are dropped: then false; [`DataError::Infinite`]; [`DataError::Unfit`].
+    pub fn check(
+        &self,
+        value: f64,
+        (column, role): (usize, Role),
+        at: impl FnOnce() -> String,
+    ) -> Result<bool, DataError> {
+        let unfit = match role {
+            Role::Weight if value < 0.0 => Some("a sample weight, which is 0 or more"),
+            Role::Bandwidth if value <= 0.0 => Some("a bandwidth, which is above 0"),
+            _ => None,
+        };
+        if value.is_finite() && unfit.is_none() {
             return Ok(true);
         }
         let (file, column) = (self.file.to_owned(), self.names[column].clone());
-        match (value.is_nan(), self.missing) {
-            (true, Missing::Drop) => Ok(false),
-            (true, Missing::Error) => Err(DataError::Missing { file, at: at(), column }),
-            (false, _) => Err(DataError::Infinite { file, at: at(), column }),
+        match (value.is_nan(), self.missing, unfit) {
+            (true, Missing::Drop, _) => Ok(false),
+            (true, Missing::Error, _) => Err(DataError::Missing { file, at: at(), column }),
+            (false, _, Some(what)) => Err(DataError::Unfit { file, at: at(), column, value, what }),
+            (false, _, None) => Err(DataError::Infinite { file, at: at(), column }),
         }
     }
 
@@ -69,9 +80,9 @@ impl<'a> Rows<'a> {
     pub fn of_columns(&self, values: &[Vec<f64>], first: u64, batch: Option<&RecordBatch>) -> Result<Chunk, DataError> {
         let n = values.first().map_or(0, Vec::len);
         let mut kept = vec![true; n];
-        for (&(column, _), values) in self.roles.iter().zip(values) {
+        for (&role, values) in self.roles.iter().zip(values) {
             for (i, &value) in values.iter().enumerate() {
-                kept[i] &= self.check(value, column, || format!("row {}", first + i as u64))?;
+                kept[i] &= self.check(value, role, || format!("row {}", first + i as u64))?;
             }
         }
         let mut chunk = Chunk::default();

@@ -106,10 +106,10 @@ impl Chunks for Text {
             let rows = Rows { file: &self.file, names: &self.names, roles: &self.roles, missing: self.options.missing };
             values.clear();
             let mut whole = true;
-            for &(column, _) in &self.roles {
+            for &(column, role) in &self.roles {
                 let text = &self.record[column];
                 let value = parse(text).ok_or_else(|| self.wrong(column, text, line()))?;
-                whole &= rows.check(value, column, || format!("line {}", line()))?;
+                whole &= rows.check(value, (column, role), || format!("line {}", line()))?;
                 values.push(value);
             }
             if !whole {
