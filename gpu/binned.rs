@@ -154,6 +154,9 @@ fn read<M: Machine, const D: usize>(nodes: &[f32], layout: Layout<'_>, base: usi
     grid = m.div_ceil(block.x * Machine::LANES),
     require(
         keys.len() > 0 || nodes.len() >= nodes_x * nodes_y * nodes_z * 4,
+        D > 1 || nodes_y == 1,
+        D > 2 || nodes_z == 1,
+        nodes.is_aligned(16),
         keys.len() == 0 || D > 1 && nodes.len() >= keys.len() * held(D) * 4,
         keys.len() == 0 || slots.len() > keys.len() && slots.len().is_power_of_two(),
         queries.len() >= stride * (D - 1) + m,
@@ -203,6 +206,9 @@ pub unsafe fn climb<const D: usize>(
     grid = n.div_ceil(block.x * Machine::LANES),
     require(
         keys.len() > 0 || nodes.len() >= nodes_x * nodes_y * nodes_z * 4,
+        D > 1 || nodes_y == 1,
+        D > 2 || nodes_z == 1,
+        nodes.is_aligned(16),
         keys.len() == 0 || D > 1 && nodes.len() >= keys.len() * held(D) * 4,
         keys.len() == 0 || slots.len() > keys.len() && slots.len().is_power_of_two(),
         columns.len() >= stride * (D - 1) + n,

@@ -154,6 +154,8 @@ unsafe fn read_nodes<M: Machine, const D: usize>(
     grid = m.div_ceil(block.x * Machine::LANES),
     require(
         nodes.len() >= nodes_x * nodes_y * nodes_z * nodes_u * nodes_v * MANY_WORDS,
+        D > 4 || nodes_v == 1,
+        nodes.is_aligned(16),
         low.len() >= D,
         queries.len() >= stride * (D - 1) + m,
         stride >= m,
@@ -163,7 +165,7 @@ unsafe fn read_nodes<M: Machine, const D: usize>(
         nodes_y >= 4,
         nodes_z >= 4,
         nodes_u >= 4,
-        nodes_v >= if D > 4 { 4 } else { 1 },
+        D == 4 || nodes_v >= 4,
     ),
 )]
 #[allow(clippy::too_many_arguments)]
@@ -199,6 +201,8 @@ pub unsafe fn climb_many<const D: usize>(
     grid = n.div_ceil(block.x * Machine::LANES),
     require(
         nodes.len() >= nodes_x * nodes_y * nodes_z * nodes_u * nodes_v * MANY_WORDS,
+        D > 4 || nodes_v == 1,
+        nodes.is_aligned(16),
         low.len() >= D,
         columns.len() >= stride * (D - 1) + n,
         stride >= n,
@@ -208,7 +212,7 @@ pub unsafe fn climb_many<const D: usize>(
         nodes_y >= 4,
         nodes_z >= 4,
         nodes_u >= 4,
-        nodes_v >= if D > 4 { 4 } else { 1 },
+        D == 4 || nodes_v >= 4,
     ),
 )]
 #[allow(clippy::too_many_arguments)]

@@ -133,13 +133,14 @@ fn place(node: u32, width: u32, d: u32) -> [usize; 3] {
 /// axis c. `planes` has d + 1 of them, of blocks of side^d nodes.
 #[kernel(
     threads = 32..=1024,
-    grid = (count << (side_bits * d)).div_ceil(block.x),
+    grid = (count * (1 << (side_bits * d))).div_ceil(block.x),
     require(
         d == 2 || d == 3,
+        side_bits <= 8,
         slots.len() >= count,
         sources.len() >= count << d,
         sums.len() >= copies * summed * ((1 << side_bits) + BEHIND).pow(d as u32) * WORDS,
-        planes.len() >= (d + 1) * (blocks << (side_bits * d)),
+        planes.len() >= (d + 1) * blocks * (1 << (side_bits * d)),
         state.len() >= progress::HISTORY,
     ),
 )]
@@ -215,16 +216,17 @@ pub unsafe fn settle_blocks(
 /// k - w / 2 further along the axis. `taps` as smooth.rs has them.
 #[kernel(
     threads = 32..=1024,
-    grid = (((d + 1) * count) << (side_bits * d)).div_ceil(block.x * Machine::LANES),
+    grid = ((d + 1) * count * (1 << (side_bits * d))).div_ceil(block.x * Machine::LANES),
     require(
         d == 2 || d == 3,
+        side_bits <= 8,
         (1_usize << (side_bits * (d - 1))).is_multiple_of(Machine::LANES),
         slots.len() >= count,
         width % 2 == 1,
         neighbours.len() >= count * width,
         taps.len() >= 2 * (2 * reach + 1),
-        from.len() >= (d + 1) * (blocks << (side_bits * d)),
-        to.len() >= (d + 1) * (blocks << (side_bits * d)),
+        from.len() >= (d + 1) * blocks * (1 << (side_bits * d)),
+        to.len() >= (d + 1) * blocks * (1 << (side_bits * d)),
         moment >= 1,
         moment <= d,
         state.len() >= progress::HISTORY,
@@ -306,9 +308,10 @@ pub unsafe fn smooth_blocks(
     grid = (count * held).div_ceil(block.x),
     require(
         d == 2 || d == 3,
+        side_bits <= 8,
         held == ((1 << side_bits) + BEHIND).pow(d as u32),
         corners.len() >= count << d,
-        planes.len() >= (d + 1) * (blocks << (side_bits * d)),
+        planes.len() >= (d + 1) * blocks * (1 << (side_bits * d)),
         nodes.len() >= count * held * 4,
         state.len() >= progress::HISTORY,
     ),

@@ -147,6 +147,8 @@ fn swap(row: usize) -> usize {
         width.is_multiple_of(DEPTH),
         a.len() >= padded(m) * width,
         b.len() >= padded(n) * width,
+        a.is_aligned(16),
+        b.is_aligned(16),
         c.len() >= m * n,
     ),
 )]

@@ -193,6 +193,8 @@ pub(crate) fn place_of(block: u32, down: u32, across: u32) -> (u32, u32) {
         width.is_multiple_of(DEPTH),
         a.len() >= padded(m) * width,
         b.len() >= padded(n) * width,
+        a.is_aligned(16),
+        b.is_aligned(16),
         c.len() >= m * n,
     ),
 )]

@@ -224,6 +224,8 @@ pub(crate) fn add(mut sums: Sums128, products: Sums128) -> Sums128 {
         width.is_multiple_of(2 * DEPTH),
         a.len() >= padded(m) * width * PARTS,
         b.len() >= padded(n) * width * PARTS,
+        a.is_aligned(16),
+        b.is_aligned(16),
         c.len() >= m * n,
     ),
 )]

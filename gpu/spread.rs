@@ -114,6 +114,8 @@ pub(crate) unsafe fn is_over(state: *mut u32, limit: u32) -> bool {
         columns.len() >= stride * (D - 1) + n,
         factors.len() == 0 || factors.len() >= n,
         keys.len() > 0 || sums.len() >= copies * nodes_x * nodes_y * nodes_z * WORDS,
+        D > 1 || nodes_y == 1,
+        D > 2 || nodes_z == 1,
         keys.len() == 0 || D > 1 && sums.len() >= copies * keys.len() * held(D) * WORDS,
         keys.len() == 0 || slots.len() > keys.len() && slots.len().is_power_of_two(),
         sums.len() / WORDS < u32::MAX as usize,

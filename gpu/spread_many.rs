@@ -141,6 +141,7 @@ unsafe fn add_points<const D: usize>(
         factors.len() == 0 || factors.len() >= n,
         low.len() >= D,
         sums.len() >= copies * nodes_x * nodes_y * nodes_z * nodes_u * nodes_v * MANY_WORDS,
+        D > 4 || nodes_v == 1,
         sums.len() / MANY_WORDS < u32::MAX as usize,
         state.len() >= progress::HISTORY,
         copies >= 1,
@@ -148,7 +149,7 @@ unsafe fn add_points<const D: usize>(
         nodes_y >= 4,
         nodes_z >= 4,
         nodes_u >= 4,
-        nodes_v >= if D > 4 { 4 } else { 1 },
+        D == 4 || nodes_v >= 4,
     ),
 )]
 #[allow(clippy::too_many_arguments)]

@@ -187,8 +187,11 @@ impl Sweep {
                 first = last;
             }
             let length = found[last].bandwidth.ln() - found[first].bandwidth.ln();
-            let longest = best.is_none_or(|(longest, _, _)| length > longest);
-            if length > 0.0 && found[first].clusters > 1 && longest {
+            // Of equals the first, whatever the logarithms are rounded to.
+            let longest = best.is_none_or(|(longest, _, _)| length > longest * (1.0 + 1e-9));
+            // Where each point is a cluster of its own, nothing is found yet.
+            let alone = found[first].largest <= 1;
+            if length > 0.0 && found[first].clusters > 1 && !alone && longest {
                 best = Some((length, first, last));
             }
         }
@@ -241,7 +244,7 @@ mod tests {
     use crate::mean_shift::Distance;
 
     fn found(bandwidth: f64, clusters: usize) -> Found {
-        let (largest, noise, stability, iterations, converged, seconds) = (1, 0, 0.0, 1, true, 0.0);
+        let (largest, noise, stability, iterations, converged, seconds) = (2, 0, 0.0, 1, true, 0.0);
         Found { bandwidth, clusters, largest, noise, stability, iterations, converged, seconds }
     }
 
@@ -287,6 +290,12 @@ mod tests {
         let stability: Vec<f64> = sweep.found.iter().map(|found| found.stability).collect();
         assert_eq!(stability[..3], [0.2, 0.6, 0.995]);
         assert_eq!(stability[7], 1.0);
+        // Equally long, as they are said to be; and longer, but of points that are each alone.
+        let mut all = [(3.0, 9), (6.0, 9), (30.0, 4), (60.0, 4), (600.0, 3), (1200.0, 3)].map(|(h, k)| found(h, k));
+        let agreements = [1.0, 0.0, 1.0, 0.0, 1.0];
+        assert_eq!(Sweep::of(all.to_vec(), &agreements).suggested, Some(18_f64.sqrt()));
+        all[..2].iter_mut().for_each(|found| found.largest = 1);
+        assert_eq!(Sweep::of(all.to_vec(), &agreements).suggested, Some(1800_f64.sqrt()));
         let sweep = Sweep::of(vec![found(1.0, 5), found(2.0, 1)], &[0.1]);
         assert_eq!(sweep.suggested, None);
     }

@@ -214,6 +214,10 @@ impl CudaBuilder {
             let new: Vec<_> = infos.into_iter().filter(is_new).collect();
             kernels.extend(new);
         }
+        // What was written meanwhile may be in the PTX, or not.
+        if self.sources()?.hash(&recipe(&self.archs()))? != hash {
+            return Err(Error::SourcesChanged);
+        }
         Ok(Build { compiler, archs, modules, kernels, line_tables: self.line_tables, sources: hash })
     }
 

@@ -25,6 +25,9 @@ use crate::ptx::Malformed;
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
+    /// A file was changed while the kernels were compiled.
+    #[error("the kernels' sources were changed while they were compiled; build again")]
+    SourcesChanged,
     /// An architecture's name holds no compute capability.
     #[error("`{target}` is not an architecture; name one as rustc does, such as `sm_75`")]
     UnknownArch {

@@ -101,6 +101,18 @@ pub mod expansion {
         args.try_into().unwrap_or_else(|_| panic!("expected {N} arguments, found {}", args.len()))
     }
 
+    /// A product in a formula of a launch: as large as can be where it is too large.
+    #[cfg(not(target_arch = "nvptx64"))]
+    pub fn product(a: usize, b: usize) -> usize {
+        a.saturating_mul(b)
+    }
+
+    /// A sum in a formula of a launch: as large as can be where it is too large.
+    #[cfg(not(target_arch = "nvptx64"))]
+    pub fn sum(a: usize, b: usize) -> usize {
+        a.saturating_add(b)
+    }
+
     /// The memory of an argument, on the processor, where a device address is an address.
     #[cfg(not(target_arch = "nvptx64"))]
     #[inline(always)]

@@ -49,6 +49,12 @@ pub unsafe fn in_fours(mut out: DisjointMut<f32>) {
     let _ = out.own();
 }
 
+/// More elements than 64 bits count.
+#[kernel(grid = rows * columns * planes, require(out.len() >= rows * columns * planes * 8 + 1))]
+pub unsafe fn product_of_many(mut out: DisjointMut<f32>, rows: u64, columns: u64, planes: u64) {
+    let _ = (out.own(), rows, columns, planes);
+}
+
 /// More threads than any device has.
 #[kernel(block = (1024, 2))]
 pub unsafe fn large(mut out: DisjointMut<f32>) {
@@ -63,6 +69,17 @@ fn memory_that_begins_between_multiples_is_refused() {
     out.address += 4;
     let error = prepare(&in_fours::launch(&mut out)).unwrap_err();
     assert!(matches!(error, LaunchError::Relation { relation: "out.is_aligned(16)", .. }), "{error}");
+}
+
+#[test]
+fn sizes_that_overflow_are_not_small() {
+    let mut out = Memory::<f32>::new(9);
+    assert!(prepare(&product_of_many::launch(&mut out, 1, 1, 1)).is_ok());
+    // 2^64 elements, of which 64 bits have none; one more; and a sum that begins again.
+    for [rows, columns, planes] in [[1 << 21, 1 << 20, 1 << 20], [1 << 40, 1 << 40, 1], [u64::MAX, 1, 1]] {
+        let error = prepare(&product_of_many::launch(&mut out, rows, columns, planes)).unwrap_err();
+        assert!(matches!(error, LaunchError::Relation { .. }), "{error}");
+    }
 }
 
 #[test]

@@ -9,6 +9,7 @@ use syn::{
 
 use crate::attributes::{Attributes, Instance, Registers, components, source};
 use crate::parameters::{self, Kind, Parameter};
+use crate::saturate::saturating;
 
 /// The modules of all instances of the kernel.
 pub fn expand(attributes: &Attributes, function: &ItemFn) -> Result<TokenStream> {
@@ -310,11 +311,14 @@ impl Parts<'_> {
         let violations = |relations: &[&Expr]| -> TokenStream {
             let violation = |relation: &&Expr| {
                 let text = source(relation);
-                quote!(if !(#relation) { return Some(#text); })
+                let relation = saturating(relation);
+                quote!(if !#relation { return Some(#text); })
             };
             relations.iter().map(violation).collect()
         };
         let (common, of_machine) = (violations(&common), violations(&of_machine));
+        let [x, y, z] =
+            [x, y, z].map(|formula| syn::parse2(formula.clone()).map_or(formula, |whole| saturating(&whole)));
         let grid = quote!([#x, #y, #z]);
         let for_common = self.in_formulas(&common);
         let for_machine = self.in_formulas(&of_machine);
@@ -324,21 +328,21 @@ impl Parts<'_> {
         let text = quote!(::core::option::Option<&'static str>);
         Ok(quote! {
             #[cfg(not(target_arch = "nvptx64"))]
-            #[allow(unused_variables, clippy::nonminimal_bool)]
+            #[allow(unused_variables, unused_parens, clippy::nonminimal_bool)]
             fn common_violation(#parameters) -> #text {
                 #for_common
                 #common
                 None
             }
             #[cfg(not(target_arch = "nvptx64"))]
-            #[allow(unused_variables, clippy::nonminimal_bool)]
+            #[allow(unused_variables, unused_parens, clippy::nonminimal_bool)]
             fn violation<Machine: ::cuda_std::Machine>(#parameters) -> #text {
                 #for_machine
                 #of_machine
                 None
             }
             #[cfg(not(target_arch = "nvptx64"))]
-            #[allow(unused_variables)]
+            #[allow(unused_variables, unused_parens)]
             fn shape<Machine: ::cuda_std::Machine>(#parameters) -> ::cuda_std::launch::Shape {
                 let violated = common_violation(#args, block).or_else(|| violation::<Machine>(#args, block));
                 if violated.is_some() {

@@ -3,6 +3,7 @@
 mod attributes;
 mod expand;
 mod parameters;
+mod saturate;
 
 use proc_macro::TokenStream;
 use syn::{ItemFn, parse_macro_input};

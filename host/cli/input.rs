@@ -264,7 +264,8 @@ impl Input {
                 drop(bar);
                 let mut rows = std::mem::take(&mut table.rows);
                 let d = table.names.len();
-                let standardization = standard.map(|standard| Standardization::of(standard, &rows, d));
+                let standardization =
+                    standard.map(|standard| Standardization::weighted(standard, &rows, &table.weights, d));
                 if let Some(standardization) = &standardization {
                     standardization.apply(&mut rows);
                 }

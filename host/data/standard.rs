@@ -53,8 +53,28 @@ impl Standardization {
     /// assert_eq!(Standardization::of(Standard::MinMax, &[2.0, 6.0], 1).scales, [4.0]);
     /// ```
     pub fn of(standard: Standard, rows: &[f64], d: usize) -> Self {
-        let n = (rows.len() / d) as f64;
-        let column = |c: usize| rows.iter().skip(c).step_by(d).copied();
+        Self::weighted(standard, rows, &[], d)
+    }
+
+    /// [`of`](Self::of), where a row of weight 2 counts as the row twice, and one of weight 0 as none; `weights` has one for
+    /// each row, or there are none.
+    ///
+    /// ```
+    /// use modeseek::data::{Standard, Standardization};
+    ///
+    /// let rows = [2.0, 6.0, 400.0];
+    /// let weighted = Standardization::weighted(Standard::ZScore, &rows, &[2.0, 1.0, 0.0], 1);
+    /// assert_eq!(weighted, Standardization::of(Standard::ZScore, &[2.0, 2.0, 6.0], 1));
+    /// ```
+    pub fn weighted(standard: Standard, rows: &[f64], weights: &[f64], d: usize) -> Self {
+        // Over the largest: their sum may be more than f64 holds.
+        let largest = weights.iter().copied().fold(0.0, f64::max);
+        let weight = |row: usize| weights.get(row).map_or(1.0, |weight| weight / largest);
+        let n = (0..rows.len() / d).map(weight).sum::<f64>();
+        let all = |c: usize| rows.iter().skip(c).step_by(d).copied();
+        let counted =
+            |c: usize| all(c).enumerate().map(|(row, x)| (x, weight(row))).filter(|&(_, weight)| weight > 0.0);
+        let column = |c: usize| counted(c).map(|(x, _)| x);
         let (offsets, scales): (Vec<f64>, Vec<f64>) = (0..d)
             .map(|c| match standard {
                 Standard::ZScore => {
@@ -65,9 +85,9 @@ impl Standardization {
                         _ => (1.0, 1.0),
                     };
                     // About the first value: the sum of values far from 0 would lose what tells them apart.
-                    let first = rows[c] * unit;
-                    let mean = first + column(c).map(|x| x * unit - first).sum::<f64>() / n;
-                    let variance = column(c).map(|x| (x * unit - mean).powi(2)).sum::<f64>() / n;
+                    let first = column(c).next().unwrap_or(0.0) * unit;
+                    let mean = first + counted(c).map(|(x, weight)| (x * unit - first) * weight).sum::<f64>() / n;
+                    let variance = counted(c).map(|(x, weight)| (x * unit - mean).powi(2) * weight).sum::<f64>() / n;
                     (finite(mean * whole), variance.sqrt() * whole)
                 }
                 Standard::MinMax => {

@@ -1,5 +1,8 @@
 //! From where queries ended to modes and labels, on the device.
 
+use gpu::layout::to_rows;
+use gpu::sphere::to_sphere;
+
 use super::builder::MeanShift;
 use super::iterate::{Ends, Queries, Watch};
 use super::labels::{
@@ -82,6 +85,10 @@ impl MeanShift {
             let (what, why) = ("a mode", "where no seed has a point within its reach; use a larger bandwidth");
             return Err(Error::Undefined { what, why });
         }
+        let modes = match prepared.scaling.sphere {
+            Some(radius) => on_sphere(device, modes, radius)?,
+            None => modes,
+        };
         drop(range);
         let _range = Range::begin(c"label");
         let points = prepared.columns();
@@ -123,6 +130,21 @@ impl MeanShift {
         let totals = device.zeros(kept.count)?;
         Ok(Groups { count: kept.count, d: ends.d, sizes: kept.about, totals, means: kept.centres })
     }
+}
+
+/// Modes of directions. Means of ends lie within the sphere that points are on: distances are those of the directions.
+fn on_sphere(device: &Device, modes: Groups, radius: f64) -> Result<Groups> {
+    let (k, stride) = (modes.count, Queries::stride_of(modes.count));
+    let sizes = (k as u32, modes.d as u32, stride as u32);
+    let (centre, ones) = (device.upload(&vec![0.0_f64; modes.d])?, device.upload(&vec![1.0_f32; modes.d])?);
+    // Ends that face away from each other have none; such a mean stays as near to all as it is.
+    let mut without = device.upload(&[u32::MAX])?;
+    let (mut columns, mut means) = (device.room(stride * modes.d)?, device.room(k * modes.d)?);
+    let zero = &mut without;
+    let (from, to) = (&modes.means, &mut columns);
+    device.launch(to_sphere::launch(from, &centre, to, zero, sizes.0, sizes.1, sizes.2, radius))?;
+    device.launch(to_rows::launch(&columns, &ones, &mut means, sizes.0, sizes.1, sizes.2))?;
+    Ok(Groups { means, ..modes })
 }
 
 /// Modes on their way to the host.

@@ -291,6 +291,8 @@ pub fn bins_of_weights(device: &Device) {
     assert_eq!(seeds([1.0, 3.0, 1.5, 0.0], 1), Some(vec![0.0, 10.0]));
     assert_eq!(seeds([1.0, 3.0, 1.5, 0.0], 3), Some(vec![10.0]));
     assert_eq!(seeds([1.0, 3.0, 1.5, 0.0], 4), Some(vec![]));
-    // Three bins of a weight of 1 each.
-    assert_eq!(seeds([0.5, 1.0, 0.5, 1.0], 1), None);
+    // Three bins of a weight of 1 each, in one of which there are two points.
+    assert_eq!(seeds([0.5, 1.0, 0.5, 1.0], 1), Some(vec![0.0, 10.0, -20.0]));
+    // Bins of any weight, if one point is enough.
+    assert_eq!(seeds([0.125, 0.25, 0.125, 0.0], 1), Some(vec![0.0, 10.0]));
 }

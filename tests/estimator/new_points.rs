@@ -94,6 +94,28 @@ fn asking_changes_nothing() {
     assert_eq!(first, ask(&copy));
 }
 
+/// With the cosine distance modes are directions, though the ends that they are the means of lie apart.
+#[test]
+fn distances_to_directions_are_angles() {
+    let noise = |i: usize| ((i as f64 * 12.9898).sin() * 43758.5453).rem_euclid(1.0);
+    let points: Vec<[f64; 3]> = (0..300).map(|i| [0, 1, 2].map(|c| noise(3 * i + c) * 4.0 - 1.0)).collect();
+    let estimator = flat(0.05).distance(Distance::Cosine).assignment(Assignment::NearestMode);
+    for form in [Form::Standard, Form::Blurring] {
+        let found = estimator.clone().form(form).fit(&points).unwrap();
+        assert!(found.modes.len() > 3, "{}", found.modes.len());
+        let distances = found.transform(&points).unwrap();
+        for ((point, row), &label) in points.iter().zip(&distances).zip(&found.labels) {
+            let length = point.iter().map(|x| x * x).sum::<f64>().sqrt();
+            for (mode, &distance) in found.modes.iter().zip(row) {
+                let cosine = point.iter().zip(&mode.position).map(|(x, y)| x * y).sum::<f64>() / length;
+                near(distance, 1.0 - cosine, 1e-5);
+            }
+            let nearest = row.iter().copied().fold(f64::INFINITY, f64::min);
+            near(row[label as usize], nearest, 1e-6);
+        }
+    }
+}
+
 /// Points far away, most of them even, take no digits from one that is near.
 #[test]
 fn new_points_are_rounded_about_the_fit() {

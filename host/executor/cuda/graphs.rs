@@ -5,6 +5,7 @@
 //!
 //! Launches are recorded from a stream of their own, so that other threads may launch, copy and wait meanwhile.
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
 
@@ -82,9 +83,10 @@ pub(super) fn record<'a>(
         Err(error) if is_of_a_recording(error) => return Ok(None),
         begun => begun.map_err(refused())?,
     }
-    let worked = recorder.listen(work);
     // Ended in any case: a stream that records would run nothing any more.
+    let worked = catch_unwind(AssertUnwindSafe(|| recorder.listen(work)));
     let graph = recorder.stream.end_capture(sys::CUgraphInstantiate_flags(0));
+    let worked = worked.unwrap_or_else(|panic| resume_unwind(panic));
     // Before what the work says, which may be that it was refused a launch for this very reason.
     if graph.as_ref().is_err_and(|error| is_of_a_recording(*error)) {
         return Ok(None);

@@ -95,7 +95,7 @@ fn convert(r: &mut [u64], s: Slots) {
     let result = match (to.is_float(), from.is_float()) {
         (false, false) => integer_to_integer(integer(bits, from), to, s.m),
         (true, false) => integer_to_float(integer(bits, from), to, s.m),
-        (false, true) => float_to_integer(float(bits, from, s.m), to, s.m),
+        (false, true) => float_to_integer(float(bits, from, s.m), from, to, s.m),
         (true, true) => float_to_float(float(bits, from, s.m), from, to, s.m),
     };
     r[s.d as usize] = result;
@@ -193,8 +193,11 @@ fn float(bits: u64, ty: Type, mode: u32) -> f64 {
     }
 }
 
-/// NaN gives 0, and what is out of range the nearest end of it.
-fn float_to_integer(value: f64, to: Type, mode: u32) -> u64 {
+/// What is out of range gives the nearest end of it; NaN 0, unless one of the two has 64 bits: then the highest bit.
+fn float_to_integer(value: f64, from: Type, to: Type, mode: u32) -> u64 {
+    if value.is_nan() && (from == Type::F64 || to.bytes() == 8) {
+        return to_register(1 << (8 * to.bytes() - 1), to);
+    }
     let (low, high) = range(to);
     let rounded = round_to_integer(value, rounding(mode));
     to_register((rounded as i128).clamp(low, high), to)

@@ -170,10 +170,10 @@ fn multiply(m: &mut Modifiers) -> Decoded {
         (Half::Low, false) => each_integer!(ty, T => binary!(T, |a, b| a.wrapping_mul(b))),
         (Half::Low, true) => each_integer!(ty, T => ternary!(T, |a, b, c| a.wrapping_mul(b).wrapping_add(c))),
         (Half::High, false) => each_integer!(ty, T => binary!(T, |a, b| {
-            ((i128::from(a) * i128::from(b)) >> T::BITS) as T
+            (i128::from(a).wrapping_mul(b.into()) >> T::BITS) as T
         })),
         (Half::High, true) => each_integer!(ty, T => ternary!(T, |a, b, c| {
-            (((i128::from(a) * i128::from(b)) >> T::BITS) as T).wrapping_add(c)
+            ((i128::from(a).wrapping_mul(b.into()) >> T::BITS) as T).wrapping_add(c)
         })),
         (Half::Wide, _) => multiply_wide(ty, adds),
     };
@@ -213,7 +213,7 @@ fn multiply_carry(half: Half, ty: Type) -> Option<Compute> {
                     add_to_product(r, s, u64::from(product), <$u>::BITS);
                 },
                 Half::High => |r: &mut [u64], s: Slots| {
-                    let product = i128::from(read::<$t>(r, s.a)) * i128::from(read::<$t>(r, s.b));
+                    let product = i128::from(read::<$t>(r, s.a)).wrapping_mul(read::<$t>(r, s.b).into());
                     let high = (product >> <$u>::BITS) as $u;
                     add_to_product(r, s, u64::from(high), <$u>::BITS);
                 },
