@@ -69,6 +69,8 @@ impl Standardization {
     pub fn weighted(standard: Standard, rows: &[f64], weights: &[f64], d: usize) -> Self {
         // Over the largest: their sum may be more than f64 holds.
         let largest = weights.iter().copied().fold(0.0, f64::max);
+        // Whether all of them are 0 is for others to say.
+        let weights = if largest > 0.0 { weights } else { &[] };
         let weight = |row: usize| weights.get(row).map_or(1.0, |weight| weight / largest);
         let n = (0..rows.len() / d).map(weight).sum::<f64>();
         let all = |c: usize| rows.iter().skip(c).step_by(d).copied();

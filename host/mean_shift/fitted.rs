@@ -10,11 +10,15 @@ use super::builder::MeanShift;
 use super::fit::Clustering;
 use super::iterate::{Ends, Iteration, Queries};
 use super::labels::{Columns, Groups, nearest};
+use super::near;
 use super::options::{Assignment, Distance, Form, Method, WeightFunction};
 use super::path::Way;
 use super::prepare::Prepared;
 use crate::error::{Error, Result};
 use crate::points::ToPoints;
+
+/// Less than the sum of weights of a query that has support (`Weight::LEAST`, 2^-68), and than f32 tells beside it.
+const NOTHING: f64 = 1.0 / (1_u128 << 90) as f64;
 
 /// The fit's points and modes, still on its device.
 pub struct Fitted {
@@ -79,12 +83,16 @@ impl Clustering {
         let mut way = options.choose(device, prepared, &queries)?;
         let low = match way {
             Way::AllPairs(_) => Vec::new(),
-            _ => self.low(&self.first_sums(&mut way, self.queries(points)?)?),
+            // A hundredth of a point's weight is still a hundred times what was left out.
+            _ => self.low(&self.first_sums(&mut way, self.queries(points)?)?, 0.01),
         };
         let mut labels = self.basins(options.climb_by(&mut way, prepared, queries, &mut going_on)?)?;
         if !low.is_empty() {
-            // What others are asked with them is not to decide about them: by all pairs, whichever way the others go.
-            let by_all = self.basins(prepared.field.climb(options, self.some(points, &low)?, &mut going_on)?)?;
+            // What others are asked with them is not to decide about them: as by all pairs, whichever way the others go. Of
+            // these what is so far that nothing is left of it is passed over.
+            let exact = MeanShift { accuracy: NOTHING, ..options.clone() };
+            let (queries, reach) = (self.some(points, &low)?, exact.reach_of(&prepared.field)?);
+            let by_all = self.basins(near::climb(options, &prepared.field, queries, Some(reach), &mut going_on)?)?;
             low.iter().zip(by_all).for_each(|(&i, label)| labels[i as usize] = label);
         }
         Ok(labels)
@@ -237,7 +245,7 @@ impl Clustering {
         }
         let mut way = options.choose(&field.device, prepared, &queries)?;
         let mut sums = self.first_sums(&mut way, queries)?;
-        let low = self.low(&sums);
+        let low = self.low(&sums, 1.0);
         if !low.is_empty() {
             let exactly = over_all(&self.some(points, &low)?)?;
             low.iter().zip(exactly).for_each(|(&i, sum)| sums[i as usize] = sum);
@@ -254,14 +262,14 @@ impl Clustering {
     }
 
     /// Which sums are not to be relied on: what a way leaves out of the Gaussian is little beside the weight of a point, but
-    /// not beside less. Of other weights nothing that counts is left out.
-    fn low(&self, sums: &[f32]) -> Vec<u32> {
+    /// not beside less than a `part` of it. Of other weights nothing that counts is left out.
+    fn low(&self, sums: &[f32], part: f64) -> Vec<u32> {
         let Fitted { options, prepared, .. } = &*self.fitted;
         if options.weight != WeightFunction::Gaussian {
             return Vec::new();
         }
         let (_, least, _) = options.factors_of(prepared);
-        (0..sums.len() as u32).filter(|&i| f64::from(sums[i as usize]) < least).collect()
+        (0..sums.len() as u32).filter(|&i| f64::from(sums[i as usize]) < part * least).collect()
     }
 
     /// Some of the new points, as queries.

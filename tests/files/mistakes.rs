@@ -119,6 +119,10 @@ fn weights_and_bandwidths_that_make_no_sense() {
     folder.refuses("in.csv --columns x --weights w", 1, &["line 3, column w: -1 is not a sample weight"]);
     folder.refuses("in.csv --columns x --bandwidth column:w", 1, &["line 3, column w: -1 is not a bandwidth"]);
     folder.refuses("--bandwidth column:w", 2, &["give a file"]);
+    folder.write("none.csv", "x,w\n1,0\n2,0\n");
+    for more in ["", "--standardize zscore", "--standardize minmax"] {
+        folder.refuses(&format!("none.csv --weights w --bandwidth 1 {more}"), 1, &["all sample weights are 0"]);
+    }
 }
 
 #[test]
