@@ -92,8 +92,14 @@ impl Clustering {
             // these what is so far that nothing is left of it is passed over.
             let exact = MeanShift { accuracy: NOTHING, ..options.clone() };
             let (queries, reach) = (self.some(points, &low)?, exact.reach_of(&prepared.field)?);
-            let by_all = self.basins(near::climb(options, &prepared.field, queries, Some(reach), &mut going_on)?)?;
-            low.iter().zip(by_all).for_each(|(&i, label)| labels[i as usize] = label);
+            // One step brings them to points, if there are any.
+            let once = options.clone().relaxation(1.0).max_iterations(1);
+            let first = near::climb(&once, &prepared.field, queries, Some(reach), &mut going_on)?;
+            let supports = device.download_first(&first.details, low.len())?;
+            let found = self.basins(options.climb_by(&mut way, prepared, first.queries, &mut going_on)?)?;
+            for ((&i, label), support) in low.iter().zip(found).zip(supports) {
+                labels[i as usize] = if support > 0.0 { label } else { -1 };
+            }
         }
         Ok(labels)
     }
