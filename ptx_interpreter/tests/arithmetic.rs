@@ -206,6 +206,15 @@ fn flushing_saturation_and_nan() {
         (text("rsqrt.approx.f32 %r9, 0f40800000;"), bits(0.5)),
         (text("rcp.approx.ftz.f32 %r9, 0f40800000;"), bits(0.25)),
         (text("div.full.f32 %r9, TWO, 0f40800000;"), bits(0.5)),
+        // By the reciprocal of 2^127, which is below the smallest normal number.
+        (text("div.approx.f32 %r9, 0f7F000000, 0f7F000000;"), 0),
+        (text("div.approx.f32 %r9, 0f7F000000, 0fFF000000;"), 0x8000_0000),
+        (
+            text("div.approx.f32 %r9, 0f7F800000, 0f7F000000; testp.notanumber.f32 %p1, %r9; selp.u32 %r9, 1, 0, %p1;"),
+            1,
+        ),
+        (text("div.approx.f32 %r9, 0f7F000000, 0f7E800000;"), bits(2.0)),
+        (text("div.full.f32 %r9, 0f7F000000, 0f7F000000;"), bits(1.0)),
         (text("sin.approx.f32 %r9, 0f00000000;"), 0),
         (text("cos.approx.f32 %r9, 0f00000000;"), bits(1.0)),
         (text("tanh.approx.f32 %r9, 0f42C80000;"), bits(1.0)),

@@ -2,7 +2,7 @@
 
 mod support;
 
-use ptx_interpreter::{Argument, Gpu, Grid, Space};
+use ptx_interpreter::{Argument, FaultKind, Gpu, Grid, LaunchError, Space};
 use support::{module_text, parse, run_on_buffer};
 
 const SEEDS: u64 = 8;
@@ -115,6 +115,25 @@ fn a_producer_and_a_consumer() {
     }
 }
 
+/// What a thread writes after it has arrived is not ordered before what the others do.
+#[test]
+fn what_is_written_after_an_arrival_is_not_ordered() {
+    let text = module_text(
+        ".shared .align 4 .b8 tile[128];",
+        ".param .u64 out",
+        "mov.u32 %r1, %tid.x; mov.u32 %r2, %laneid; mov.u32 %r3, tile; shl.b32 %r4, %r2, 2; add.u32 %r3, %r3, %r4;
+         setp.lt.u32 %p1, %r1, 32; @!%p1 bra take;
+         bar.arrive 1, 64; st.shared.u32 [%r3], %r1; ret;
+         take: bar.sync 1, 64; ld.shared.u32 %r5, [%r3];",
+    );
+    for seed in 0..SEEDS {
+        let (result, _) = run_on_buffer(&text, seed, Grid::linear(1, 64), 32);
+        let Err(LaunchError::Fault(fault)) = result else { panic!("seed {seed}: {result:?}") };
+        let seen = matches!(fault.kind, FaultKind::Race { .. } | FaultKind::Uninitialised { .. });
+        assert!(seen, "seed {seed}: {fault}");
+    }
+}
+
 #[test]
 fn atomics_over_blocks() {
     let text = module_text(
@@ -223,6 +242,35 @@ fn asynchronous_copies_and_dynamic_shared_memory() {
     let report = result.unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(values[..2], [1, 32]);
     assert_eq!((report.loads(Space::Shared), report.stores(Space::Global)), (1, 2));
+}
+
+/// Fewer bytes than the copy has: only those are read, and the rest is zeros.
+#[test]
+fn copies_of_fewer_bytes() {
+    let text = |offset: usize, size: usize| {
+        module_text(
+            ".extern .shared .align 16 .b8 dynamic[];",
+            ".param .u64 data",
+            &format!(
+                "ld.param.u64 %rd1, [data]; mov.u32 %r1, dynamic; mov.u32 %r7, {size};
+                 cp.async.ca.shared.global [%r1], [%rd1+{offset}], 16, %r7; cp.async.wait_all;
+                 ld.shared.v4.u32 {{%r2, %r3, %r4, %r5}}, [%r1];
+                 st.global.u32 [%rd1], %r2; st.global.u32 [%rd1+4], %r4; st.global.u32 [%rd1+8], %r5;"
+            ),
+        )
+    };
+    let grid = Grid { dynamic_shared: 16, ..Grid::linear(1, 1) };
+    // A buffer of 24 bytes: the last copy would go beyond it.
+    let (result, values) = run_on_buffer(&text(16, 6), 0, grid, 6);
+    assert_eq!(result.unwrap_or_else(|error| panic!("{error}")).loads(Space::Global), 1);
+    assert_eq!(values[..3], [0, 0, 0]);
+    assert!(run_on_buffer(&text(16, 8), 0, grid, 6).0.is_ok());
+    let kind = |offset, size| match run_on_buffer(&text(offset, size), 0, grid, 6).0 {
+        Err(LaunchError::Fault(fault)) => fault.kind,
+        other => panic!("{other:?}"),
+    };
+    assert!(matches!(kind(16, 9), FaultKind::OutOfBounds { .. }), "{:?}", kind(16, 9));
+    assert!(matches!(kind(4, 4), FaultKind::Misaligned { bytes: 16, .. }), "{:?}", kind(4, 4));
 }
 
 #[test]

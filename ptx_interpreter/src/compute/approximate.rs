@@ -50,9 +50,10 @@ fn flush64(value: f64) -> f64 {
 
 /// `div.approx`, `div.full`, `rcp.approx` and `sqrt.approx`, whose type and `.approx` are claimed already.
 pub(super) fn division(m: &mut Modifiers, ty: Type) -> Decoded {
-    let mode = FloatMode::take(m);
+    let (mode, full) = (FloatMode::take(m), m.full().contains(".full"));
     let (run, sources): (Compute, u8) = match (m.name, ty) {
-        ("div", Type::F32) => (divide, 2),
+        ("div", Type::F32) if full => (divide_full, 2),
+        ("div", Type::F32) => (divide_approx, 2),
         ("rcp", Type::F32) => (|r, s| apply(r, s, |x| 1.0 / x), 1),
         ("sqrt", Type::F32) => (|r, s| apply(r, s, f64::sqrt), 1),
         // The low 32 bits of the result are zero.
@@ -68,10 +69,22 @@ pub(super) fn division(m: &mut Modifiers, ty: Type) -> Decoded {
     Ok(Some(Pure::new(run, sources, ty, Approximate).with_mode(mode.0)))
 }
 
-fn divide(r: &mut [u64], s: Slots) {
+/// The quotient, whatever the divisor.
+fn divide_full(r: &mut [u64], s: Slots) {
+    divide(r, s, |a, b| a / b);
+}
+
+/// By the reciprocal, which is 0 of divisors beyond 2^126.
+fn divide_approx(r: &mut [u64], s: Slots) {
+    divide(r, s, |a, b| {
+        let far = b.is_finite() && b.abs() > f32::from_bits(0x7E80_0000);
+        if far { a * 0f32.copysign(b) } else { a / b }
+    });
+}
+
+fn divide(r: &mut [u64], s: Slots, quotient: fn(f32, f32) -> f32) {
     let mode = FloatMode(s.m);
-    let (a, b) = (mode.source(read(r, s.a)), mode.source(read(r, s.b)));
-    let value = a / b;
+    let value = quotient(mode.source(read(r, s.a)), mode.source(read(r, s.b)));
     let value = if mode.flushes() { flush(value) } else { value };
     write(r, s.d, mode.result(value));
 }

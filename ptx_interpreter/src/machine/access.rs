@@ -50,14 +50,34 @@ pub(crate) fn copy(env: &mut Env, thread: &mut Thread, op: MemoryOp, s: Slots) -
     let taken = (thread.read(s.c) as u32 as usize).min(total);
     let mut buffer = [0u8; 16];
     let source = thread.read(s.b).wrapping_add(thread.read(s.e));
-    if taken > 0 {
+    if taken == total {
         let (bytes, _) = locate(env, thread, op, source, AccessKind::Read)?;
-        buffer[..taken].copy_from_slice(&bytes[..taken]);
+        buffer[..total].copy_from_slice(bytes);
+    } else if taken > 0 {
+        part(env, thread, op, source, &mut buffer[..taken])?;
     }
     let place = Place::Shared;
     let address = effective(thread, op, s.a);
     let (bytes, _) = locate(env, thread, MemoryOp { place, ..op }, address, AccessKind::Write)?;
     bytes.copy_from_slice(&buffer[..total]);
+    Ok(())
+}
+
+/// The first bytes of a copy, the only ones that are read of it. The whole of it would have to be aligned.
+fn part(env: &mut Env, thread: &mut Thread, op: MemoryOp, source: u64, buffer: &mut [u8]) -> Outcome<()> {
+    let total = u32::from(op.width) * u32::from(op.count);
+    let (space, address) = resolve(op.place, source);
+    if address % u64::from(total) != 0 {
+        return Err(FaultKind::Misaligned { access: AccessKind::Read, space, address, bytes: total }.into());
+    }
+    let counted = env.report.loads[space as usize];
+    for (at, byte) in buffer.iter_mut().enumerate() {
+        let op = MemoryOp { width: 1, count: 1, ..op };
+        let (bytes, _) = locate(env, thread, op, source.wrapping_add(at as u64), AccessKind::Read)?;
+        *byte = bytes[0];
+    }
+    // It is one load.
+    env.report.loads[space as usize] = counted + 1;
     Ok(())
 }
 

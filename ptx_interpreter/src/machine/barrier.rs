@@ -3,9 +3,10 @@
 use super::Env;
 use super::block::Block;
 use super::order::join_foreign;
-use super::thread::State;
+use super::thread::{State, Thread};
 use crate::code::{BarrierKind, BarrierOp};
 use crate::fault::FaultKind;
+use crate::memory::shadow::Foreign;
 use crate::memory::{Outcome, Trouble};
 use std::rc::Rc;
 
@@ -18,6 +19,21 @@ pub(crate) struct Arrival {
     pub(crate) wanted: u32,
     predicate: bool,
     result: u32,
+    /// Of a thread that goes on: what is ordered before the others' next accesses, which is what it had done by then.
+    past: Option<Past>,
+}
+
+/// What a thread had done, and what it knew of the others.
+struct Past {
+    clock: u32,
+    known: Rc<[u32]>,
+    foreign: Rc<Foreign>,
+}
+
+impl Past {
+    fn of(thread: &Thread) -> Self {
+        Self { clock: thread.clock, known: Rc::clone(&thread.known), foreign: Rc::clone(&thread.foreign) }
+    }
 }
 
 impl Block {
@@ -41,8 +57,11 @@ impl Block {
             wanted: count as u32,
             predicate: (thread.read(slots.c) & 1 != 0) != op.negated,
             result: slots.d,
+            past: (op.kind == BarrierKind::Arrive).then(|| Past::of(thread)),
         };
-        if op.kind != BarrierKind::Arrive {
+        if arrival.past.is_some() {
+            thread.clock += 1;
+        } else {
             thread.state = State::Barrier;
             self.ready.swap_remove(at);
         }
@@ -68,8 +87,10 @@ impl Block {
             return Err(Box::new(Trouble::Clash(FaultKind::BarrierDiverged { barrier }, other)));
         }
         let count = arrivals.iter().filter(|arrival| arrival.predicate).count();
-        let met: Vec<u32> = arrivals.iter().map(|arrival| arrival.thread).collect();
-        self.synchronise(&met);
+        let waited = arrivals.iter().filter(|arrival| arrival.past.is_none());
+        let met: Vec<u32> = waited.map(|arrival| arrival.thread).collect();
+        let gone_on = arrivals.iter().filter_map(|arrival| Some((arrival.thread, arrival.past.as_ref()?)));
+        self.order_after(&met, gone_on);
         for arrival in &arrivals {
             let thread = &mut self.threads[arrival.thread as usize];
             match arrival.op.kind {
@@ -88,18 +109,36 @@ impl Block {
 
     /// Lets each of `met` know the clocks of all of them.
     pub(super) fn synchronise(&mut self, met: &[u32]) {
+        self.order_after(met, std::iter::empty());
+    }
+
+    /// Lets each of `met` know the clocks of all of them, and those that others had when they went on.
+    fn order_after<'p>(&mut self, met: &[u32], gone_on: impl Iterator<Item = (u32, &'p Past)>) {
         let mut joined = vec![0; self.threads.len()];
-        let mut last: Option<Rc<[u32]>> = None;
-        for index in met {
-            let known = &self.threads[*index as usize].known;
-            // Those who met before share what they know.
-            if last.as_ref().is_some_and(|last| Rc::ptr_eq(last, known)) {
-                continue;
-            }
+        let mut foreign = Rc::<Foreign>::default();
+        let mut join = |known: &Rc<[u32]>| {
             for (mine, theirs) in joined.iter_mut().zip(known.iter()) {
                 *mine = (*theirs).max(*mine);
             }
-            last = Some(Rc::clone(known));
+        };
+        let mut last: Option<Rc<[u32]>> = None;
+        for index in met {
+            let thread = &self.threads[*index as usize];
+            join_foreign(&mut foreign, &thread.foreign);
+            // Those who met before share what they know.
+            if !last.as_ref().is_some_and(|last| Rc::ptr_eq(last, &thread.known)) {
+                join(&thread.known);
+                last = Some(Rc::clone(&thread.known));
+            }
+        }
+        let mut clocks = Vec::new();
+        for (index, past) in gone_on {
+            join(&past.known);
+            join_foreign(&mut foreign, &past.foreign);
+            clocks.push((index, past.clock));
+        }
+        for (index, clock) in clocks {
+            joined[index as usize] = clock.max(joined[index as usize]);
         }
         for index in met {
             let thread = &mut self.threads[*index as usize];
@@ -107,10 +146,6 @@ impl Block {
             thread.clock += 1;
         }
         let joined: Rc<[u32]> = joined.into();
-        let mut foreign = Rc::default();
-        for index in met {
-            join_foreign(&mut foreign, &self.threads[*index as usize].foreign);
-        }
         for index in met {
             self.threads[*index as usize].known = Rc::clone(&joined);
             self.threads[*index as usize].foreign = Rc::clone(&foreign);
