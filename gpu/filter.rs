@@ -31,6 +31,9 @@ use crate::weight::{Flat, Gaussian, Weight};
 /// Floats behind the last pixel of a plane, so that no thread's lanes cross its end.
 pub const PAD: usize = 16;
 
+/// The bit of a pixel's count of iterations that says that it had not come to rest.
+pub const MOVING: u32 = 1 << 31;
+
 /// Pixels of a row that a thread takes at a time.
 const fn taken(lanes: usize) -> usize {
     if lanes > 4 { PAD } else { 1 }
@@ -95,7 +98,8 @@ impl Window<'_> {
     }
 }
 
-/// The colour that each pixel comes to, and after how many iterations.   One thread a pixel.
+/// The colour that each pixel comes to, and after how many iterations, with [`MOVING`] where no step was small enough to
+/// rest.   One thread a pixel.
 ///
 /// `pixels` and `out` are 3 x plane, row by row: coordinate c of the pixel at (x, y) is at c plane + y width + x. What
 /// stands behind the last pixel of a plane is finite, and counts nowhere.
@@ -111,6 +115,7 @@ impl Window<'_> {
         out.len() >= 3 * plane,
         iterations.len() >= width * height,
         radius >= 0.0,
+        limit < MOVING as usize,
     ),
 )]
 pub unsafe fn filter<W: Weight>(
@@ -135,7 +140,7 @@ pub unsafe fn filter<W: Weight>(
     let colour = [pixels[i], pixels[plane + i], pixels[2 * plane + i]];
     let at = [(index % width) as f32, (index / width) as f32];
     let mut window = Window { pixels, plane, width, at, colour, radius2 };
-    let mut done = 0;
+    let (mut done, mut moving) = (0, MOVING);
     while done < limit {
         let mut sums = [[0.0; N]; 6];
         let [x, y] = window.at;
@@ -159,6 +164,7 @@ pub unsafe fn filter<W: Weight>(
         let weight = lanes::sum(sums[0]);
         // Nothing is near: it stays where it is.
         if weight <= W::LEAST {
+            moving = 0;
             break;
         }
         let inverse = 1.0 / weight;
@@ -171,6 +177,7 @@ pub unsafe fn filter<W: Weight>(
         }
         window.at = [x + step[0], y + step[1]];
         if squared <= tolerance {
+            moving = 0;
             break;
         }
     }
@@ -179,7 +186,7 @@ pub unsafe fn filter<W: Weight>(
         unsafe { out.write(c * plane + i, window.colour[c]) };
     }
     // SAFETY: as above.
-    unsafe { iterations.write(i, done) };
+    unsafe { iterations.write(i, done | moving) };
 }
 
 /// Unites each pixel with those of its eight neighbours whose squared difference in colour is `limit` at most, in

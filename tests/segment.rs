@@ -65,6 +65,8 @@ fn any_size_is_segmented() {
             assert!(found.labels.iter().all(|&label| (label as usize) < found.regions.len()));
         }
     }
+    // A pixel alone rests in its first iteration, which may be its last.
+    assert_eq!(Segment::new(8.0, 12.0).max_iterations(1).run(&picture(1, 1).0).unwrap().moving, 0);
     let constant = RgbImage::from_pixel(40, 30, Rgb([10, 200, 30]));
     let found = Segment::new(8.0, 12.0).run(&constant).unwrap();
     assert_eq!((found.regions.len(), found.filtered), (1, constant));

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use gpu::components::{component_numbers, component_roots};
-use gpu::filter::{PAD, filter_flat, filter_gaussian, unite_pixels};
+use gpu::filter::{MOVING, PAD, filter_flat, filter_gaussian, unite_pixels};
 use gpu::layout::STRIDE;
 use image::{Rgb, RgbImage};
 
@@ -339,8 +339,8 @@ impl Segment {
             labels,
             regions,
             before_merging,
-            iterations: counts.iter().map(|&count| u64::from(count)).sum(),
-            moving: counts.iter().filter(|&&count| count as usize == self.iterations).count(),
+            iterations: counts.iter().map(|&count| u64::from(count & !MOVING)).sum(),
+            moving: counts.iter().filter(|&&count| count & MOVING != 0).count(),
             times: SegmentTimes { prepare, filter, regions: start.elapsed() },
         })
     }
