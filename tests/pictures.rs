@@ -35,7 +35,7 @@ fn show(drawing: &modeseek::picture::Drawing, name: &str) {
 fn the_lectures_picture() {
     let (points, clustering) = clustered(1500, 6, 2, MeanShift::new().bandwidth(Bandwidth::Fixed(2.5)));
     let names = ["width".to_owned(), "height".to_owned()];
-    let drawing = scatter(&points, &clustering, &Scatter { names: &names, title: None });
+    let drawing = scatter(&points, &clustering, &Scatter { names: &names, ..Scatter::default() });
     show(&drawing, "lecture");
     let texts = texts(&drawing);
     for text in ["1500 points, 6 clusters, bandwidth 2.5", "width", "height", "0: 250 points", "modes", "bandwidth"] {
@@ -48,6 +48,54 @@ fn the_lectures_picture() {
     for label in 0..6 {
         let colour = palette::colour(label);
         assert!(pixels.pixels().any(|pixel| pixel.0 == colour), "no pixel has the colour of cluster {label}");
+    }
+}
+
+/// Columns that were brought to one scale are shown in their own units, with a round ring; so are moving ones.
+#[test]
+fn standardized_columns_have_their_units() {
+    use modeseek::data::{Standard, Standardization};
+    let rows: Vec<f64> = (0..400)
+        .flat_map(|i| {
+            let (side, angle) = (f64::from(i % 2), f64::from(i));
+            [1.2 + 0.6 * side + 0.05 * angle.sin(), 5000.0 - 2000.0 * side + 160.0 * angle.cos()]
+        })
+        .collect();
+    for standard in [Standard::ZScore, Standard::MinMax] {
+        let scale = Standardization::of(standard, &rows, 2);
+        let mut scaled = rows.clone();
+        scale.apply(&mut scaled);
+        let points = Points::from_rows(&scaled, 2).unwrap();
+        let device = Device::processor().unwrap();
+        let estimator = MeanShift::new().bandwidth(Bandwidth::Fixed(0.15)).on(&device);
+        let clustering = estimator.fit(&points).unwrap();
+        assert_eq!(clustering.modes.len(), 2);
+        let options = Scatter { standardization: Some(&scale), ..Scatter::default() };
+        let drawing = scatter(&points, &clustering, &options);
+        let texts = texts(&drawing);
+        for text in ["1.2", "1.8", "3000", "5000"] {
+            assert!(texts.contains(&text), "{text:?} is not among {texts:?}");
+        }
+        let ring = drawing.shapes.iter().find_map(|shape| match shape {
+            Shape::Ring { radii, .. } => Some(*radii),
+            _ => None,
+        });
+        let (across, up) = ring.expect("the bandwidth is drawn");
+        assert!((across / up - 1.0).abs() < 1e-6, "{across} {up}");
+        // In the middle of the picture, not in a corner of it.
+        let markers = drawing.shapes.iter().filter_map(|shape| match shape {
+            Shape::Marker { at, .. } if at.0 < 720.0 => Some(at.0),
+            _ => None,
+        });
+        let (low, high) = markers.fold((f64::INFINITY, 0.0_f64), |(low, high), x| (low.min(x), high.max(x)));
+        assert!(high - low > 250.0, "{low} {high}");
+
+        let frames = estimator.frames(&points, 100).unwrap();
+        let page = Animation::new(&device, &points, &clustering, &frames, &options).unwrap().page();
+        let range = page.split("\"y\":[").nth(1).and_then(|rest| rest.split(']').next()).expect("a range");
+        let (low, high) = range.split_once(',').expect("two ends");
+        let (low, high): (f64, f64) = (low.parse().unwrap(), high.parse().unwrap());
+        assert!((2000.0..3000.0).contains(&low) && (5000.0..6500.0).contains(&high), "{low} {high}");
     }
 }
 
@@ -216,7 +264,7 @@ fn a_page_stands_alone() {
     let (points, clustering, frames) = gathering(lecture(), 2);
     let names = ["</script><b>".to_owned(), "y & z".to_owned()];
     let device = Device::processor().unwrap();
-    let options = Scatter { names: &names, title: Some("a < b & </script>") };
+    let options = Scatter { names: &names, title: Some("a < b & </script>"), ..Scatter::default() };
     let page = Animation::new(&device, &points, &clustering, &frames, &options).unwrap().page();
     for outside in ["http:", "https:", "src=", "href=", "import", "fetch(", "{{", "NaN"] {
         assert!(!page.contains(outside), "{outside}");

@@ -154,7 +154,7 @@ impl Job {
         tracing::debug!(iterations, converged, path = path.name, why = path.reason, modes = modes.len(), "clustered");
         let start = Instant::now();
         self.outputs.write(&data, &clustering, self.options())?;
-        self.pictures.write(&device, &estimator, (&data.points, &data.names), &clustering)?;
+        self.pictures.write(&device, &estimator, &data, &clustering)?;
         let write = if self.outputs.are_any() || self.pictures.are_any() { start.elapsed() } else { Duration::ZERO };
         Ok(self.report(&device, &data, &clustering, ([open, made], write)))
     }

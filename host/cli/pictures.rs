@@ -4,12 +4,12 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::input::Data;
 use super::interrupt;
 use crate::error::{Error, Result};
 use crate::executor::Device;
 use crate::mean_shift::{Clustering, MeanShift};
 use crate::picture::{Animation, Format, Scatter, scatter, trace, weight_functions};
-use crate::points::Points;
 
 /// Points that an animation follows at most.
 const ANIMATED: usize = 5_000;
@@ -64,14 +64,9 @@ impl PictureArgs {
     ///
     /// # Errors
     /// Whatever the device reports; [`Error::WriteFile`]; [`Error::Interrupted`].
-    pub fn write(
-        &self,
-        device: &Device,
-        estimator: &MeanShift,
-        (points, names): (&Points, &[String]),
-        clustering: &Clustering,
-    ) -> Result<()> {
-        let options = Scatter { names, title: None };
+    pub fn write(&self, device: &Device, estimator: &MeanShift, data: &Data, clustering: &Clustering) -> Result<()> {
+        let points = &data.points;
+        let options = Scatter { names: &data.names, title: None, standardization: data.standardization.as_ref() };
         if let Some(path) = &self.plot {
             scatter(points, clustering, &options).save(path)?;
         }

@@ -34,24 +34,25 @@ impl Axes {
         Self { area, x: widened(x), y: widened(y) }
     }
 
-    /// The same with one scale for both, by more room about the shorter one: circles stay circles. Left as they are
-    /// where one is longer than the other 25 times, and would be a line.
-    pub fn with_one_scale(mut self) -> Self {
-        let (per_x, per_y) = ((self.x.1 - self.x.0) / self.area.width, (self.y.1 - self.y.0) / self.area.height);
+    /// The same with one scale for both, by more room about the shorter one: what is `unit` long along each axis is as
+    /// long on the drawing. Left as they are where one is longer than the other 25 times, and would be a line.
+    pub fn with_one_scale(mut self, unit: [f64; 2]) -> Self {
+        let per_x = (self.x.1 - self.x.0) / unit[0] / self.area.width;
+        let per_y = (self.y.1 - self.y.0) / unit[1] / self.area.height;
         let per = per_x.max(per_y);
         if per <= 25.0 * per_x.min(per_y) {
-            self.x = lengthened(self.x, per * self.area.width);
-            self.y = lengthened(self.y, per * self.area.height);
+            self.x = lengthened(self.x, per * unit[0] * self.area.width);
+            self.y = lengthened(self.y, per * unit[1] * self.area.height);
         }
         self
     }
 
     /// Axes as [`about`](Self::about) has them, in an area that begins as far to the right as the numbers on its left need;
-    /// with one scale if that is asked for.
-    pub fn fitting(area: Rect, x: (f64, f64), y: (f64, f64), one_scale: bool) -> Self {
+    /// with one scale of these units if that is asked for.
+    pub fn fitting(area: Rect, x: (f64, f64), y: (f64, f64), one_scale: Option<[f64; 2]>) -> Self {
         let axes = |area| {
             let axes = Self::about(area, x, y);
-            if one_scale { axes.with_one_scale() } else { axes }
+            if let Some(unit) = one_scale { axes.with_one_scale(unit) } else { axes }
         };
         let found = axes(area).with_room();
         // A narrower area is another scale.
@@ -161,15 +162,17 @@ mod tests {
     fn places_are_in_the_area() {
         let area = Rect { x: 10.0, y: 20.0, width: 200.0, height: 100.0 };
         for (x, y) in [((0.0, 1.0), (5.0, 5.0)), ((-1e300, 1e300), (0.0, 0.0)), ((3.0, 3.0), (-2.0, 7.0))] {
-            let axes = Axes::about(area, x, y).with_one_scale();
+            let axes = Axes::about(area, x, y).with_one_scale([1.0; 2]);
             for (x, y) in [(x.0, y.0), (x.1, y.1)] {
                 let place = axes.place(x, y);
                 assert!((10.0..=210.0).contains(&place.0) && (20.0..=120.0).contains(&place.1), "{place:?}");
             }
         }
-        let axes = Axes::about(area, (0.0, 1.0), (0.0, 1.0)).with_one_scale();
-        let (across, up) = axes.lengths(1.0, 1.0);
-        assert!((across - up).abs() < 1e-9);
+        for unit in [[1.0, 1.0], [1.0, 4.0], [1e-5, 1e-4]] {
+            let axes = Axes::about(area, (0.0, 1.0), (0.0, 1.0)).with_one_scale(unit);
+            let (across, up) = axes.lengths(unit[0], unit[1]);
+            assert!((across / up - 1.0).abs() < 1e-9, "{unit:?}: {across} {up}");
+        }
     }
     /// Far from the origin as near it: f64 tells apart what is 1e-13 of the offset.
     #[test]
@@ -190,7 +193,7 @@ mod tests {
         let ranges =
             [(0.0, 60.0), (1.7e9, 1.7e9 + 60.0), (-12_999.0, -12_345.0), (-3e-7, 2e-7), (123_456.0, 923_456.0)];
         for y in ranges {
-            for one_scale in [false, true] {
+            for one_scale in [None, Some([1.0, 1.0]), Some([1.0, 3.0])] {
                 let axes = Axes::fitting(area, (0.0, 60.0), y, one_scale);
                 assert!((axes.area.x + axes.area.width - 340.0).abs() < 1e-9, "the right side stays");
                 let mut drawing = Drawing::new(400, 400);

@@ -2,6 +2,7 @@
 
 use nalgebra::{DMatrix, DVector, SymmetricEigen};
 
+use crate::data::Standardization;
 use crate::points::Points;
 
 /// Points that covariances are taken of at most, in up to [`FULL`] dimensions.
@@ -28,11 +29,16 @@ const FULL: usize = 256;
 pub struct Plane {
     /// What the two axes show.
     pub names: [String; 2],
-    /// In units of the data, how far a coordinate counts along each axis: none for one dimension's second axis.
+    /// In the scale of the points, how far a coordinate counts along each axis: none for one dimension's second axis.
     axes: [Option<DVector<f64>>; 2],
     /// What coordinates are counted from along an axis.
     origin: DVector<f64>,
+    /// What places are multiplied by and what is then added, along each axis.
+    units: [(f64, f64); 2],
 }
+
+/// Places as they are.
+const AS_THEY_ARE: [(f64, f64); 2] = [(1.0, 0.0); 2];
 
 impl Plane {
     /// The plane of a point set. `names` are those of its columns; a column without one is named by its number, from 0.
@@ -61,8 +67,14 @@ impl Plane {
                 names: [name(0), "spread, to tell points apart".to_owned()],
                 axes: [along(0), None],
                 origin: DVector::zeros(1),
+                units: AS_THEY_ARE,
             },
-            2 => Self { names: [name(0), name(1)], axes: [along(0), along(1)], origin: DVector::zeros(2) },
+            2 => Self {
+                names: [name(0), name(1)],
+                axes: [along(0), along(1)],
+                origin: DVector::zeros(2),
+                units: AS_THEY_ARE,
+            },
             _ => Self::of_components(points),
         }
     }
@@ -111,10 +123,43 @@ impl Plane {
         };
         let name = |k: usize, which: &str| format!("{which} principal component ({:.0} % of the variance)", share(k));
         let origin = DVector::from_fn(d, |c, _| points.centre()[c]) + mean;
-        Self { names: [name(0, "first"), name(1, "second")], axes: [Some(axis(0)), Some(axis(1))], origin }
+        let names = [name(0, "first"), name(1, "second")];
+        Self { names, axes: [Some(axis(0)), Some(axis(1))], origin, units: AS_THEY_ARE }
     }
 
-    /// Where a position, in units of the data, lies; `at` is its number, by which it is spread in one dimension.
+    /// The same plane in the units that columns had before they were brought to one scale. Components of three columns and
+    /// more have no such unit, and stay.
+    ///
+    /// ```
+    /// use modeseek::Points;
+    /// use modeseek::data::Standardization;
+    /// use modeseek::picture::Plane;
+    ///
+    /// let points = Points::from_rows(&[0.0, 1.0, 2.0, 3.0], 2)?;
+    /// let of = Standardization { offsets: vec![100.0, 5.0], scales: vec![10.0, 1.0] };
+    /// let plane = Plane::of(&points, &[]).unstandardized(&of);
+    /// assert_eq!(plane.of_points(&points), [[100.0, 6.0], [120.0, 8.0]]);
+    /// assert_eq!(plane.reach(2.0, None), Some((20.0, 2.0)));
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
+    ///
+    /// # Panics
+    /// If the scale is of other columns.
+    pub fn unstandardized(mut self, of: &Standardization) -> Self {
+        let d = self.origin.len();
+        assert_eq!(of.scales.len(), d, "a scale for each column");
+        for (k, unit) in self.units.iter_mut().enumerate().take(if d > 2 { 0 } else { d }) {
+            *unit = (of.scales[k], of.offsets[k]);
+        }
+        self
+    }
+
+    /// How long what is a unit of distance is along each axis.
+    pub(super) fn unit(&self) -> [f64; 2] {
+        self.units.map(|(scale, _)| scale)
+    }
+
+    /// Where a position, in the scale of the points, lies; `at` is its number, by which it is spread in one dimension.
     ///
     /// ```
     /// # use modeseek::Points;
@@ -130,7 +175,7 @@ impl Plane {
         let along = |axis: &DVector<f64>| {
             position.iter().zip(axis.iter()).zip(self.origin.iter()).map(|((x, a), from)| (x - from) * a).sum::<f64>()
         };
-        [0, 1].map(|k| self.axes[k].as_ref().map_or_else(spread, along))
+        [0, 1].map(|k| self.axes[k].as_ref().map_or_else(spread, along) * self.units[k].0 + self.units[k].1)
     }
 
     /// Where each point lies.
@@ -172,10 +217,11 @@ impl Plane {
     /// # Ok::<(), modeseek::Error>(())
     /// ```
     pub fn reach(&self, bandwidth: f64, per_dimension: Option<&[f64]>) -> Option<(f64, f64)> {
+        let [across, up] = self.unit();
         match per_dimension {
-            None => Some((bandwidth, bandwidth)),
-            Some(&[x]) => Some((x, x)),
-            Some(&[x, y]) => Some((x, y)),
+            None => Some((bandwidth * across, bandwidth * up)),
+            Some(&[x]) => Some((x * across, x * up)),
+            Some(&[x, y]) => Some((x * across, y * up)),
             Some(_) => None,
         }
     }

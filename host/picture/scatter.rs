@@ -9,6 +9,7 @@ use super::letters;
 use super::numbers;
 use super::palette::{self, INK, MODE, NOISE};
 use super::plane::Plane;
+use crate::data::Standardization;
 use crate::mean_shift::Clustering;
 use crate::points::Points;
 
@@ -33,7 +34,8 @@ const MOST_MODES: usize = 500;
 /// let points = Points::from_rows(&[0.0, 0.0, 0.5, 0.2, 9.0, 9.0, 9.1, 8.8], 2)?;
 /// let clustering = MeanShift::new().bandwidth(Bandwidth::Fixed(1.0)).fit(&points)?;
 /// let names = ["east".to_owned(), "north".to_owned()];
-/// let svg = scatter(&points, &clustering, &Scatter { names: &names, title: Some("Houses") }).to_svg();
+/// let svg = scatter(&points, &clustering, &Scatter { names: &names, title: Some("Houses"), ..Scatter::default() })
+///     .to_svg();
 /// assert!(svg.contains("Houses") && svg.contains("east") && svg.contains("north"));
 /// # Ok::<(), modeseek::Error>(())
 /// ```
@@ -43,6 +45,19 @@ pub struct Scatter<'a> {
     pub names: &'a [String],
     /// Instead of the points' number, the clusters' and the bandwidth: what stands above.
     pub title: Option<&'a str>,
+    /// How columns were brought to one scale: where the axes are columns, they have the units of before.
+    pub standardization: Option<&'a Standardization>,
+}
+
+impl Scatter<'_> {
+    /// Where points are seen; directions have no unit.
+    pub(super) fn plane(&self, points: &Points, clustering: &Clustering) -> Plane {
+        let plane = Plane::of(points, self.names);
+        match self.standardization {
+            Some(of) if !clustering.is_of_directions() => plane.unstandardized(of),
+            _ => plane,
+        }
+    }
 }
 
 /// The picture's width and height.
@@ -71,7 +86,7 @@ pub fn scatter(points: &Points, clustering: &Clustering, options: &Scatter<'_>) 
     let Clustering { labels, .. } = clustering;
     assert_eq!(labels.len(), points.len(), "a label for each point");
     let points = &*as_seen(points, clustering);
-    let plane = Plane::of(points, options.names);
+    let plane = options.plane(points, clustering);
     let places = plane.of_points(points);
     let modes = modes_on(&plane, clustering);
     let reach = if clustering.is_of_directions() {
@@ -83,15 +98,16 @@ pub fn scatter(points: &Points, clustering: &Clustering, options: &Scatter<'_>) 
     let mut drawing = Drawing::new(SIZE.0, SIZE.1);
     let (x, y) = ranges(places.iter().chain(&modes));
     // The ring is to be seen whole; one that is wider than the points is left out.
-    let wide = (x.1 / 2.0 - x.0 / 2.0).max(y.1 / 2.0 - y.0 / 2.0);
-    let reach = reach.filter(|reach| wide == 0.0 || reach.0.max(reach.1) / 2.0 <= wide);
+    let unit = plane.unit();
+    let wide = ((x.1 / 2.0 - x.0 / 2.0) / unit[0]).max((y.1 / 2.0 - y.0 / 2.0) / unit[1]);
+    let reach = reach.filter(|reach| wide == 0.0 || (reach.0 / unit[0]).max(reach.1 / unit[1]) / 2.0 <= wide);
     let ends = match (reach, modes.first()) {
         (Some((rx, _)), Some(&[mx, my])) if plane.is_line() => vec![[mx - rx, my], [mx + rx, my]],
         (Some((rx, ry)), Some(&[mx, my])) => vec![[mx - rx, my - ry], [mx + rx, my + ry]],
         _ => Vec::new(),
     };
     let (x, y) = ranges(places.iter().chain(&modes).chain(&ends));
-    let axes = Axes::fitting(AREA, x, y, !plane.is_line());
+    let axes = Axes::fitting(AREA, x, y, (!plane.is_line()).then(|| plane.unit()));
     axes.draw(&mut drawing, [&plane.names[0], &plane.names[1]]);
     if places.len() > MOST_MARKERS {
         drawing.add(density::image(&axes, &places, labels));

@@ -32,7 +32,7 @@ impl Scene {
     /// Frames of a clustering's points, on the plane of the first.
     pub fn new(points: &Points, clustering: &Clustering, frames: &Frames, options: &Scatter<'_>) -> Self {
         let points = &*as_seen(points, clustering);
-        let plane = Plane::of(points, options.names);
+        let plane = options.plane(points, clustering);
         let followed = |frame: usize| {
             frames.frame(frame).zip(&frames.followed).map(|(position, &i)| plane.of_position(position, i)).collect()
         };
@@ -51,7 +51,7 @@ impl Scene {
         let line = plane.is_line();
         let modes = modes_on(&plane, clustering);
         let (x, y) = ranges(placed.iter().flatten().chain(&behind));
-        let axes = Axes::fitting(AREA, x, y, !line);
+        let axes = Axes::fitting(AREA, x, y, (!line).then(|| plane.unit()));
         let clusters = clustering.modes.len();
         let title = options.title.map_or_else(
             || {
