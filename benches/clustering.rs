@@ -9,6 +9,7 @@
 //! | `fit_compact` | the blurring form with weights that end, of which whole boxes are summed at once on a processor |
 //! | `fit_standard` | the standard form, every point a seed, until each has come to rest |
 //! | `fit_bins` | the same from the occupied bins of a grid |
+//! | `predict`, `density` | of a map over the box about the points, most of it far from them, of a fit that is not timed; work is counted in places |
 //!
 //! The flat weight's fits are what scikit-learn's `MeanShift` does: its seeds, its tolerance, its rule of merging.
 //! `scripts/beside-scikit-learn` measures both on the same points.
@@ -19,7 +20,9 @@ mod measure;
 
 use criterion::{Criterion, Throughput};
 use modeseek::data::{Blobs, LabelledPoints};
-use modeseek::{Bandwidth, Clustering, Form, MeanShift, Merging, Method, Points, Seeding, WeightFunction, reference};
+use modeseek::{
+    Assignment, Bandwidth, Clustering, Form, MeanShift, Merging, Method, Points, Seeding, WeightFunction, reference,
+};
 
 use measure::{Target, criterion, size, targets, wide};
 
@@ -43,6 +46,7 @@ fn main() {
         compact(&mut criterion, &target);
         standard(&mut criterion, &target);
         bins(&mut criterion, &target);
+        map(&mut criterion, &target);
     }
     criterion.final_summary();
 }
@@ -121,6 +125,37 @@ fn standard(criterion: &mut Criterion, target: &Target) {
 fn bins(criterion: &mut Criterion, target: &Target) {
     let n = size(100_000, 900);
     checked(criterion, target, "fit_bins", "flat", n, flat().seeding(Seeding::Bins { min_frequency: 1 }));
+}
+
+/// What a fit says of places that are no points. Some of them are asked of all pairs too.
+fn map(criterion: &mut Criterion, target: &Target) {
+    let n = size(100_000, 900);
+    let points = Points::from_rows(&blobs(n).rows, 2).expect("the points are finite");
+    // Narrow against the extent of the points: far from most of the map.
+    let estimator = MeanShift::new().bandwidth(Bandwidth::Fixed(1.0)).on(&target.device);
+    let fitted = fit(&estimator, &points);
+    let side = size(300, 20);
+    let place = |k: usize| 90.0 * k as f64 / side as f64 - 45.0;
+    let map: Vec<[f64; 2]> = (0..side * side).map(|i| [place(i % side), place(i / side)]).collect();
+    let exact = fit(&estimator.method(Method::Fused), &points);
+    let few: Vec<[f64; 2]> = map.iter().copied().step_by(size(97, 7)).collect();
+    let by_basin =
+        |fitted: &Clustering, map: &[[f64; 2]]| fitted.predict(map, Assignment::Basin).expect("the labels are found");
+    let densities = |fitted: &Clustering, map: &[[f64; 2]]| fitted.density(map).expect("the densities are found");
+    let agreement = modeseek::agreement::adjusted_rand_index(&by_basin(&fitted, &few), &by_basin(&exact, &few));
+    assert!(agreement >= 0.99, "the labels agree with those of all pairs by {agreement}");
+    for (found, known) in densities(&fitted, &few).into_iter().zip(densities(&exact, &few)) {
+        assert!((found - known).abs() <= 1e-3 * known, "a density of {found}, not {known}");
+    }
+    let mut group = criterion.benchmark_group(format!("{}/predict", target.name));
+    group.throughput(Throughput::Elements(map.len() as u64)).sample_size(10);
+    let size = format!("n={n},m={}", map.len());
+    group.bench_function(&size, |bencher| bencher.iter(|| by_basin(&fitted, &map)));
+    group.finish();
+    let mut group = criterion.benchmark_group(format!("{}/density", target.name));
+    group.throughput(Throughput::Elements(map.len() as u64)).sample_size(10);
+    group.bench_function(&size, |bencher| bencher.iter(|| densities(&fitted, &map)));
+    group.finish();
 }
 
 /// A fit until all has come to rest, whose labels are those of the true clusters.

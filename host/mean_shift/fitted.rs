@@ -1,30 +1,23 @@
 //! What a clustering can say of other points.
 
 use std::fmt;
-use std::ops::ControlFlow;
 
-use gpu::layout::gather_columns;
 use gpu::pairwise::{pairwise_l1, pairwise_l2, pairwise_lp};
 
 use super::builder::MeanShift;
 use super::fit::Clustering;
-use super::iterate::{Ends, Iteration, Queries};
+use super::iterate::Queries;
 use super::labels::{Columns, Groups, nearest};
-use super::near;
-use super::options::{Assignment, Distance, Form, Method, WeightFunction};
-use super::path::Way;
+use super::options::{Assignment, Distance, Form, WeightFunction};
 use super::prepare::Prepared;
 use crate::error::{Error, Result};
 use crate::points::ToPoints;
 
-/// Less than the sum of weights of a query that has support (`Weight::LEAST`, 2^-68), and than f32 tells beside it.
-const NOTHING: f64 = 1.0 / (1_u128 << 90) as f64;
-
 /// The fit's points and modes, still on its device.
 pub struct Fitted {
-    options: MeanShift,
-    prepared: Prepared,
-    groups: Groups,
+    pub(super) options: MeanShift,
+    pub(super) prepared: Prepared,
+    pub(super) groups: Groups,
 }
 
 impl Fitted {
@@ -69,8 +62,7 @@ impl Clustering {
     /// # Errors
     /// [`Error::Dimensions`]; whatever the device reports.
     pub fn predict(&self, points: &(impl ToPoints + ?Sized), assignment: Assignment) -> Result<Vec<i32>> {
-        let Fitted { options, prepared, groups } = &*self.fitted;
-        let device = &prepared.field.device;
+        let Fitted { options, groups, .. } = &*self.fitted;
         let queries = self.queries(points)?;
         if groups.count == 0 {
             // All clusters were too small.
@@ -80,32 +72,11 @@ impl Clustering {
             let reach = options.reach.map(|reach| options.distance.scaled(reach, options.weight.scale()));
             return self.nearest_modes(&queries, reach);
         }
-        let mut way = options.choose(device, prepared, &queries)?;
-        let low = match way {
-            Way::AllPairs(_) => Vec::new(),
-            // A hundredth of a point's weight is still a hundred times what was left out.
-            _ => self.low(&self.first_sums(&mut way, self.queries(points)?)?, 0.01),
-        };
-        let mut labels = self.basins(options.climb_by(&mut way, prepared, queries, &mut going_on)?)?;
-        if !low.is_empty() {
-            // What others are asked with them is not to decide about them: as by all pairs, whichever way the others go. Of
-            // these what is so far that nothing is left of it is passed over.
-            let exact = MeanShift { accuracy: NOTHING, ..options.clone() };
-            let (queries, reach) = (self.some(points, &low)?, exact.reach_of(&prepared.field)?);
-            // One step brings them to points, if there are any.
-            let once = options.clone().relaxation(1.0).max_iterations(1);
-            let first = near::climb(&once, &prepared.field, queries, Some(reach), &mut going_on)?;
-            let supports = device.download_first(&first.details, low.len())?;
-            let found = self.basins(options.climb_by(&mut way, prepared, first.queries, &mut going_on)?)?;
-            for ((&i, label), support) in low.iter().zip(found).zip(supports) {
-                labels[i as usize] = if support > 0.0 { label } else { -1 };
-            }
-        }
-        Ok(labels)
+        self.basins_of(queries)
     }
 
     /// The nearest mode of each query; -1 beyond a limit.
-    fn nearest_modes(&self, queries: &Queries, limit: Option<f64>) -> Result<Vec<i32>> {
+    pub(super) fn nearest_modes(&self, queries: &Queries, limit: Option<f64>) -> Result<Vec<i32>> {
         let Fitted { options, prepared: Prepared { field, .. }, groups } = &*self.fitted;
         let places = Columns {
             values: &queries.columns,
@@ -115,15 +86,6 @@ impl Clustering {
         };
         let (ids, _) = nearest(&field.device, places, &groups.means, groups.count, options.distance.p(), limit)?;
         Ok(field.device.download(&ids)?.into_iter().map(u32::cast_signed).collect())
-    }
-
-    /// The modes that queries have come to; -1 for those without a point in reach, which did not climb at all.
-    fn basins(&self, ends: Ends) -> Result<Vec<i32>> {
-        let device = &self.fitted.prepared.field.device;
-        let supports = device.download_first(&ends.details, ends.queries.m as usize)?;
-        let mut labels = self.nearest_modes(&ends.queries, None)?;
-        labels.iter_mut().zip(supports).filter(|(_, support)| *support <= 0.0).for_each(|(label, _)| *label = -1);
-        Ok(labels)
     }
 
     /// The distances of new points to the modes, a row a point, in units of the data: with the cosine
@@ -202,7 +164,7 @@ impl Clustering {
     /// # Precision
     /// By all pairs in f32, where the fit's [accuracy](MeanShift::accuracy) is 0 or its method is [`Method::Fused`]. Otherwise it is found as
     /// an iteration would be, over a binned field or without far tiles, and is off by no more than about that part of itself; where there
-    /// is less than one point's weight, by all pairs again.
+    /// is less than one point's weight, over all points whose weight is 2^-90 or more.
     ///
     /// # Errors
     /// [`Error::Undefined`] for a weight of one's own, a distance that is not the 2-norm, bandwidths of
@@ -230,70 +192,13 @@ impl Clustering {
         let total = options
             .weights_in(prepared.unit)
             .map_or(prepared.field.n as f64, |weights| weights.into_iter().map(f64::from).sum());
-        let sums = self.sums(points)?;
+        let sums = self.sums_at(self.queries(points)?)?;
         let densities: Vec<f64> = sums.into_iter().map(|sum| unit.divide(f64::from(sum) / total)).collect();
         if densities.iter().any(|density| density.is_infinite()) {
             return undefined("where f64 does not hold it: with this bandwidth, in so many dimensions");
         }
         Ok(densities)
     }
-
-    /// sum_j v_j w(|q - x_j| / h) for each new point.
-    fn sums(&self, points: &(impl ToPoints + ?Sized)) -> Result<Vec<f32>> {
-        let Fitted { options, prepared, .. } = &*self.fitted;
-        let (field, queries) = (&prepared.field, self.queries(points)?);
-        let over_all = |queries: &Queries| {
-            let sums = field.step_once(&field.columns, queries)?.sums;
-            field.device.download_first(&sums, queries.m as usize)
-        };
-        if options.accuracy == 0.0 || matches!(options.method, Method::Fused | Method::Composed { .. }) {
-            return over_all(&queries);
-        }
-        let mut way = options.choose(&field.device, prepared, &queries)?;
-        let mut sums = self.first_sums(&mut way, queries)?;
-        let low = self.low(&sums, 1.0);
-        if !low.is_empty() {
-            let exactly = over_all(&self.some(points, &low)?)?;
-            low.iter().zip(exactly).for_each(|(&i, sum)| sums[i as usize] = sum);
-        }
-        Ok(sums)
-    }
-
-    /// The sums of weights at queries, as a way finds them.
-    fn first_sums(&self, way: &mut Way, queries: Queries) -> Result<Vec<f32>> {
-        let Fitted { options, prepared, .. } = &*self.fitted;
-        let (m, once) = (queries.m as usize, options.clone().relaxation(1.0).max_iterations(1));
-        let ends = once.climb_by(way, prepared, queries, &mut going_on)?;
-        prepared.field.device.download_first(&ends.details, m)
-    }
-
-    /// Which sums are not to be relied on: what a way leaves out of the Gaussian is little beside the weight of a point, but
-    /// not beside less than a `part` of it. Of other weights nothing that counts is left out.
-    fn low(&self, sums: &[f32], part: f64) -> Vec<u32> {
-        let Fitted { options, prepared, .. } = &*self.fitted;
-        if options.weight != WeightFunction::Gaussian {
-            return Vec::new();
-        }
-        let (_, least, _) = options.factors_of(prepared);
-        (0..sums.len() as u32).filter(|&i| f64::from(sums[i as usize]) < part * least).collect()
-    }
-
-    /// Some of the new points, as queries.
-    fn some(&self, points: &(impl ToPoints + ?Sized), which: &[u32]) -> Result<Queries> {
-        let (all, field) = (self.queries(points)?, &self.fitted.prepared.field);
-        let (count, stride) = (which.len(), Queries::stride_of(which.len()));
-        let mut columns = field.device.zeros(field.d as usize * stride)?;
-        let ids = field.device.upload(which)?;
-        let sizes = (count as u32, field.d, all.stride, stride as u32);
-        let call = gather_columns::launch(&all.columns, &ids, &mut columns, sizes.0, sizes.1, sizes.2, sizes.3);
-        field.device.launch(call)?;
-        Ok(Queries::new(columns, count, stride))
-    }
-}
-
-/// A watch that lets queries climb to their ends.
-fn going_on(_: Iteration) -> ControlFlow<()> {
-    ControlFlow::Continue(())
 }
 
 /// A product, with its logarithm for where it leaves f64.

@@ -17,6 +17,7 @@
 mod ahead;
 mod assemble;
 pub mod bandwidth;
+mod basins;
 mod binned;
 mod builder;
 mod check;

@@ -100,6 +100,17 @@ pub(super) enum Way {
 impl MeanShift {
     /// The way for these queries over the fit's points.
     pub(super) fn choose(&self, device: &Device, prepared: &Prepared, queries: &Queries) -> Result<Way> {
+        self.choose_above(device, prepared, queries, 0.0)
+    }
+
+    /// [`choose`](Self::choose), where queries with a smaller sum of weights than `least` are not going to take that way.
+    pub(super) fn choose_above(
+        &self,
+        device: &Device,
+        prepared: &Prepared,
+        queries: &Queries,
+        least: f64,
+    ) -> Result<Way> {
         let d = prepared.field.d as usize;
         let pairs = f64::from(prepared.field.n) * f64::from(queries.m);
         let all = |why: &str| {
@@ -128,7 +139,7 @@ impl MeanShift {
                 }
             }
         }
-        match self.binned(device, prepared, queries)? {
+        match self.binned(device, prepared, queries, least)? {
             Ok(field) => {
                 let (per, storage) = (field.per_bandwidth(), field.storage());
                 let dimensions = if d == 1 { "1 dimension".to_owned() } else { format!("{d} dimensions") };

@@ -101,9 +101,8 @@ fn densities_of_many_points() {
     for (d, h, weight, method) in fields.into_iter().chain(tiles).chain([(2, 2.0, gaussian, Method::Auto)]) {
         let rows = Blobs { points: 5000, clusters: 4, dimensions: d, seed: 14 }.generate().unwrap().rows;
         let rows: Vec<Vec<f64>> = rows.chunks(d).map(|row| row.iter().map(|&x| f64::from(x)).collect()).collect();
-        // At the points, beside them, and up to some twenty bandwidths from any; over fields no farther than these reach, since for
-        // others another way is taken.
-        let away = if method == Method::Field { [0.0, 0.01, 0.02, 0.03] } else { [0.0, 0.1, 0.4, 1.0] };
+        // At the points, beside them, and up to some twenty bandwidths from any.
+        let away = [0.0, 0.1, 0.4, 1.0];
         let new: Vec<Vec<f64>> = (0..4000).map(|i| rows[i].iter().map(|x| x * (1.0 + away[i % 4])).collect()).collect();
         let fit = |method| fixed(h).weight(weight).method(method).fit(&rows).unwrap();
         let (found, exact) = (fit(method), fit(Method::Fused));

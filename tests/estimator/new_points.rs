@@ -1,6 +1,6 @@
 //! What a fit says of points that it has not seen.
 
-use modeseek::{Assignment, Bandwidth, Clustering, Distance, Form, Merging, WeightFunction};
+use modeseek::{Assignment, Bandwidth, Clustering, Distance, Form, Merging, Method, WeightFunction};
 
 use crate::{fixed, flat, near};
 
@@ -144,5 +144,35 @@ fn labels_do_not_depend_on_what_is_asked_with_them() {
         assert_eq!(many[0], few[0], "{far}");
         assert!(many[1..].iter().all(|&label| label == 0), "{far}");
         assert_eq!(few[0], if far < 10.0 { 0 } else { -1 }, "{far}");
+    }
+}
+
+/// A map that is mostly far from all points, and where some lie alone: by a field as by all pairs, in every dimension that has fields.
+#[test]
+fn maps_are_labelled_as_by_all_pairs() {
+    for (d, h) in [(1, 0.3), (2, 1.0), (3, 2.0), (4, 5.0), (5, 14.0)] {
+        let blobs = modeseek::data::Blobs { points: 4000, clusters: 4, dimensions: d, seed: 14 };
+        let mut rows: Vec<f64> = blobs.generate().unwrap().rows.iter().map(|&x| f64::from(x)).collect();
+        // Two by themselves, whose middle is nearly out of reach of both.
+        rows.extend((0..2 * d).map(|c| if c == d { 45.0 + 6.0 * h } else { 45.0 }));
+        let fit = |method| {
+            let estimator = fixed(h).form(Form::Standard).method(method);
+            estimator.fit(&modeseek::Points::from_rows(&rows, d).unwrap()).unwrap()
+        };
+        let (found, exact) = (fit(Method::Field), fit(Method::Fused));
+        assert_eq!(found.path.name, "field", "d = {d}: {}", found.path.reason);
+        assert_eq!(found.modes.len(), exact.modes.len());
+        let fraction = |i: usize, c: usize| (i as f64 * (0.618_034 + 0.173_205 * c as f64)).fract();
+        let mut map: Vec<Vec<f64>> =
+            (0..6000).map(|i| (0..d).map(|c| 120.0 * fraction(i, c) - 60.0).collect()).collect();
+        map.push((0..d).map(|c| if c == 0 { 45.0 + 2.9 * h } else { 45.0 }).collect());
+        let (labels, known) =
+            (found.predict(&map, Assignment::Basin).unwrap(), exact.predict(&map, Assignment::Basin).unwrap());
+        let apart: Vec<usize> = (0..map.len()).filter(|&i| labels[i] != known[i]).collect();
+        // On a ridge between two modes rounding decides.
+        assert!(apart.len() <= 5, "d = {d}: {} differ, {:?}", apart.len(), &apart[..apart.len().min(8)]);
+        let out = known.iter().filter(|&&label| label < 0).count();
+        eprintln!("d = {d}: {out} of {} out of reach, {} differ", map.len(), apart.len());
+        assert!(out < map.len());
     }
 }

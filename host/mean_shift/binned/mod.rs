@@ -124,12 +124,14 @@ impl MeanShift {
         all.fold((0.0, f64::INFINITY, 0.0), |(sum, least, largest), x| (sum + x, x.min(least), x.max(largest)))
     }
 
-    /// A field over the fit's points for these queries, which need not be points; or why there is none.
+    /// A field over the fit's points for these queries, which need not be points, but for those with a smaller sum of weights
+    /// than `needed`; or why there is none.
     pub(super) fn binned(
         &self,
         device: &Device,
         prepared: &Prepared,
         queries: &Queries,
+        needed: f64,
     ) -> Result<Result<Binned, Why>> {
         let (n, d) = (prepared.field.n as usize, prepared.field.d as usize);
         let points = prepared.columns();
@@ -157,7 +159,7 @@ impl MeanShift {
             let kept = field.plan().is_some() && self.form == Form::Standard;
             field.smooth(device, kept, (&mut state, 0))?;
             let exact = (&prepared.field, &prepared.field.columns);
-            let sampled = verify::sampled_error(device, self, &field, exact, queries)?;
+            let sampled = verify::sampled_error(device, self, &field, exact, (queries, needed))?;
             if sampled <= self.accuracy + rounding {
                 let bound = taps::error_bound(d, per_bandwidth);
                 return Ok(Ok(Binned { field, box_nodes, bound, sampled }));
@@ -304,7 +306,7 @@ impl Binned {
             self.field.smooth(device, false, (&mut state, 0))?;
             &ends.queries.columns
         };
-        let sampled = verify::sampled_error(device, options, &self.field, (exact, points), &ends.queries)?;
+        let sampled = verify::sampled_error(device, options, &self.field, (exact, points), (&ends.queries, 0.0))?;
         self.sampled = if sampled <= self.sampled { self.sampled } else { sampled };
         Ok(ends)
     }

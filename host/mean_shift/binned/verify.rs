@@ -20,13 +20,13 @@ pub fn sample_size(m: usize, n: usize) -> usize {
 }
 
 /// The largest distance, in bandwidths, between a step over the field and the exact one over `points`, of queries
-/// that are drawn evenly from `queries`.
+/// that are drawn evenly from `queries` and have a sum of weights of `needed` at least.
 pub fn sampled_error(
     device: &Device,
     options: &MeanShift,
     field: &Field,
     (exact, points): (&iterate::Field, &Buffer<f32>),
-    queries: &Queries,
+    (queries, needed): (&Queries, f64),
 ) -> Result<f64> {
     let (m, d) = (queries.m as usize, exact.d as usize);
     let count = sample_size(m, exact.n as usize);
@@ -55,7 +55,7 @@ pub fn sampled_error(
     let apart =
         |i: usize| (0..d).map(|c| f64::from(here[c * stride + i] - there[c * stride + i]).powi(2)).sum::<f64>().sqrt();
     // A query out of reach of all points does not move, or moves by what counts for nothing.
-    let largest = (0..count).filter(|&i| sums[i] > f32::MIN_POSITIVE).map(apart);
+    let largest = (0..count).filter(|&i| sums[i] > f32::MIN_POSITIVE && f64::from(sums[i]) >= needed).map(apart);
     // Written so that a NaN stays.
     let largest = largest.fold(0.0, |largest, apart| if apart <= largest { largest } else { apart });
     Ok(largest / options.weight.scale())
