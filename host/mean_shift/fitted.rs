@@ -162,7 +162,7 @@ impl Clustering {
     /// ```
     ///
     /// # Precision
-    /// By all pairs in f32, where the fit's [accuracy](MeanShift::accuracy) is 0 or its method is [`Method::Fused`]. Otherwise it is found as
+    /// By all pairs in f32, where the fit's [accuracy](MeanShift::accuracy) is 0 or its method is [`Method::Fused`](crate::Method::Fused). Otherwise it is found as
     /// an iteration would be, over a binned field or without far tiles, and is off by no more than about that part of itself; where there
     /// is less than one point's weight, over all points whose weight is 2^-90 or more.
     ///

@@ -1,12 +1,16 @@
-//! The modes of a field, and points' labels.
+//! What a field says: its modes, the steps at places, and points' labels.
 
 use std::ops::ControlFlow;
 
-use super::field::Field;
-use crate::error::Result;
+use super::field::{Field, no_run};
+use super::grid::{Grid, MOST_DIMENSIONS};
+use super::value::{DensityField, EXPONENT};
+use crate::error::{Error, Result};
 use crate::executor::Buffer;
 use crate::mean_shift::MeanShift;
-use crate::mean_shift::labels::{Columns, nearest};
+use crate::mean_shift::iterate::Queries;
+use crate::mean_shift::labels::{Columns, components, extents, nearest, order, tally};
+use crate::mean_shift::options::{Merging, WeightFunction};
 use crate::mean_shift::prepare::{Scaling, TooFar};
 
 /// A mode of a field.
@@ -69,7 +73,7 @@ impl FieldModes {
     /// ```
     ///
     /// # Errors
-    /// As [`DensityField::add`](super::DensityField::add), but for points that are too far.
+    /// As [`DensityField::add`], but for points that are too far.
     pub fn predict<T: Copy + Into<f64>>(&self, rows: &[T]) -> Result<Vec<i32>> {
         let Self { field, scaling, of, means, modes, .. } = self;
         let device = means.device();
@@ -85,5 +89,127 @@ impl FieldModes {
         });
         let labels = device.download(&ids)?.into_iter().zip(supports).zip(inside);
         Ok(labels.map(|((id, support), inside)| if inside && support > 0.0 { id.cast_signed() } else { -1 }).collect())
+    }
+}
+
+impl DensityField {
+    /// The modes of the density: from every node near a point a query climbs to one.
+    ///
+    /// ```
+    /// use modeseek::{Bandwidth, Error, MeanShift};
+    ///
+    /// let mut field = MeanShift::new().bandwidth(Bandwidth::Fixed(1.0)).field(2)?;
+    /// assert!(matches!(field.modes(), Err(Error::NoPoints)));
+    /// field.add(&[0.0, 0.0, 0.1, 0.2, 9.0, 9.0])?;
+    /// assert_eq!(field.modes()?.modes.len(), 2);
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::NoPoints`]; whatever the device reports.
+    pub fn modes(&self) -> Result<FieldModes> {
+        let (Some(grid), sums) = (self.grid, self.total_sums()?) else { return Err(Error::NoPoints) };
+        let (device, d) = (&self.device, self.dimensions());
+        let (seeds, masses) = self.seeds(grid, &sums)?;
+        // As far as a point reaches, so that queries beyond are beyond all points.
+        let reach = i64::from(grid.reach);
+        let wide = grid.widened(|_| reach).unwrap_or(grid);
+        let mut field = self.on_device(wide, &self.moved_to(&wide, &sums), 1)?;
+        field.smooth(device, true, (&mut no_run(device)?, 0))?;
+        let ends = field.climb_all(device, &self.options, seeds, &mut |_| ControlFlow::Continue(()))?;
+        let at_rest = ends.queries.as_columns(d as u32);
+        let radius = match self.options.merging {
+            Merging::Chains { radius } => radius,
+            Merging::Densest => {
+                return Err(Error::Conflict {
+                    what: "scikit-learn's rule of merging here",
+                    why: "it needs the points",
+                });
+            }
+        };
+        let radius = radius * WeightFunction::Gaussian.scale();
+        let found = components(device, at_rest, 2.0, None, radius)?;
+        let groups = tally(device, &found.ids, found.count, at_rest, Some(&masses))?;
+        let groups = order(device, &groups, 0)?.groups;
+        let positions = device.begin_download(&groups.means, groups.count * d)?;
+        let weights = device.begin_download(&groups.totals, groups.count)?;
+        let (positions, weights) = (positions.wait()?, weights.wait()?);
+        let scaling = self.scaling();
+        let modes = positions.chunks(d).zip(weights).map(|(position, weight)| FieldMode {
+            position: scaling.unscaled(position),
+            // A point lies between nodes, whose masses are parts of its weight.
+            weight,
+        });
+        Ok(FieldModes {
+            modes: modes.collect(),
+            converged: ends.converged,
+            queries: ends.queries.m as usize,
+            means: groups.means,
+            field,
+            scaling,
+            of: self.options.clone(),
+        })
+    }
+
+    /// The step that mean shift makes from places, by rows, in units of the data.
+    ///
+    /// ```
+    /// # use modeseek::{Bandwidth, MeanShift};
+    /// let mut field = MeanShift::new().bandwidth(Bandwidth::Fixed(1.0)).field(1)?;
+    /// field.add(&[0.0])?;
+    /// // One point alone: a step leads to it.
+    /// let step = field.shifts(&[0.5])?[0][0];
+    /// assert!((step + 0.5).abs() < 0.01, "{step}");
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`add`](Self::add); [`Error::NoPoints`] if the field has none.
+    pub fn shifts<T: Copy + Into<f64>>(&self, rows: &[T]) -> Result<Vec<Vec<f64>>> {
+        let (Some(grid), sums) = (self.grid, self.total_sums()?) else { return Err(Error::NoPoints) };
+        let Some(mut queries) = self.scaled(rows)? else { return Ok(Vec::new()) };
+        let (device, d) = (&self.device, self.dimensions());
+        let beside = extents(device, queries.as_columns(d as u32))?;
+        let grid = self.around(Some(grid), &beside, 0.0)?;
+        let whole = self.moved_to(&grid, &sums);
+        let mut field = self.on_device(grid, &whole, 1)?;
+        field.smooth(device, true, (&mut no_run(device)?, 0))?;
+        let before = device.download(&queries.columns)?;
+        let mut details = device.zeros(3 * queries.stride as usize)?;
+        let mut state = device.zeros(gpu::progress::HISTORY + 1)?;
+        field.climb(device, &mut queries, &mut details, &mut state, (1, 1, 0.0))?;
+        let after = device.download(&queries.columns)?;
+        let (factors, stride) = (self.scaling().factors, queries.stride as usize);
+        let step = |i: usize, c: usize| f64::from(after[c * stride + i] - before[c * stride + i]) / factors[c];
+        Ok((0..queries.m as usize).map(|i| (0..d).map(|c| step(i, c)).collect()).collect())
+    }
+
+    /// A query for every node that has mass, at its mean; and the masses.
+    fn seeds(&self, grid: Grid, sums: &[u64]) -> Result<(Queries, Buffer<f32>)> {
+        let unit = 2_f64.powi(-EXPONENT);
+        let d = self.dimensions();
+        let (mut places, mut masses) = (Vec::new(), Vec::new());
+        for (node, words) in sums.chunks(gpu::spread::WORDS).enumerate() {
+            let mass = words[0] as i64 as f64;
+            if mass > 0.0 {
+                let mut step = 1;
+                let mut place = [0.0; MOST_DIMENSIONS];
+                for c in 0..d {
+                    let at = (node / step % grid.nodes[c] as usize) as f64 + grid.low[c] as f64;
+                    place[c] = (at + words[1 + c] as i64 as f64 / mass) * grid.spacing;
+                    step *= grid.nodes[c] as usize;
+                }
+                places.push(place);
+                masses.push((mass * unit) as f32);
+            }
+        }
+        let stride = Queries::stride_of(places.len());
+        let mut columns = vec![0.0_f32; d * stride];
+        for (i, place) in places.iter().enumerate() {
+            for c in 0..d {
+                columns[c * stride + i] = place[c] as f32;
+            }
+        }
+        Ok((Queries::new(self.device.upload(&columns)?, places.len(), stride), self.device.upload(&masses)?))
     }
 }
