@@ -186,9 +186,36 @@ pub(crate) fn squared<M: Machine, K: Kind>(power: f32, outer: f32) -> f32 {
     }
 }
 
+/// [`squared`] of all lanes; OUTER is the exponent, or 0 for any.
+#[inline(always)]
+fn squared_by<M: Machine, const OUTER: u32, const LANES: usize>(mut powers: [f32; LANES], outer: f32) -> [f32; LANES] {
+    if OUTER != 1 {
+        for lane in 0..LANES {
+            powers[lane] = if OUTER == 2 { powers[lane] * powers[lane] } else { M::power(powers[lane], outer) };
+        }
+    }
+    powers
+}
+
+/// [`squared`] of all lanes. The exponent is looked at once: in a loop over lanes that looks at it for each, vectors of them take the
+/// power that hardly a norm wants.
+#[inline(always)]
+pub(crate) fn squared_lanes<M: Machine, K: Kind, const LANES: usize>(powers: [f32; LANES], outer: f32) -> [f32; LANES] {
+    if !K::ANY_NORM || outer == 1.0 {
+        powers
+    } else if outer == 2.0 {
+        squared_by::<M, 2, LANES>(powers, outer)
+    } else {
+        squared_by::<M, 0, LANES>(powers, outer)
+    }
+}
+
 /// Turns the powers of the first `inside` points of a tile into weights, those of the others into
 /// zeros; gives the sum. `marks` points to the factor of the tile's first point, and `stride` behind it
 /// to its scale.
+///
+/// On a processor each kind of norm has a loop over the points of its own: lanes are many there, and leave the registers where
+/// kinds meet.
 ///
 /// # Safety
 /// `rows` points to a tile of the thread's rows, [`rows_apart`] apart, the first `inside` of them
@@ -197,8 +224,33 @@ pub(crate) fn squared<M: Machine, K: Kind>(power: f32, outer: f32) -> f32 {
 pub(crate) unsafe fn weigh<M: Machine, W: Weight, K: Kind, const LANES: usize>(
     rows: *mut [f32; LANES],
     inside: usize,
-    (marks, stride): (*const f32, usize),
+    marks: (*const f32, usize),
     outer: f32,
+) -> [f32; LANES] {
+    // SAFETY: the caller's promise.
+    unsafe {
+        if LANES <= 4 {
+            weigh_by::<M, W, K, LANES>(rows, inside, marks, |powers| squared_lanes::<M, K, LANES>(powers, outer))
+        } else if !K::ANY_NORM || outer == 1.0 {
+            weigh_by::<M, W, K, LANES>(rows, inside, marks, |powers| powers)
+        } else if outer == 2.0 {
+            weigh_by::<M, W, K, LANES>(rows, inside, marks, |powers| squared_by::<M, 2, LANES>(powers, outer))
+        } else {
+            weigh_by::<M, W, K, LANES>(rows, inside, marks, |powers| squared_by::<M, 0, LANES>(powers, outer))
+        }
+    }
+}
+
+/// [`weigh`], with what makes squared distances of powers.
+///
+/// # Safety
+/// As there.
+#[inline(always)]
+unsafe fn weigh_by<M: Machine, W: Weight, K: Kind, const LANES: usize>(
+    rows: *mut [f32; LANES],
+    inside: usize,
+    (marks, stride): (*const f32, usize),
+    squared: impl Fn([f32; LANES]) -> [f32; LANES],
 ) -> [f32; LANES] {
     let mut totals = [0.0; LANES];
     // 32 bits: a GPU counts in them with half the instructions.
@@ -210,9 +262,9 @@ pub(crate) unsafe fn weigh<M: Machine, W: Weight, K: Kind, const LANES: usize>(
             (power, if K::MARKED { [marks.add(j).read(), marks.add(stride + j).read()] } else { [1.0; 2] })
         };
         // Loops, since the library's `map` of so long an array is a call, for which all lanes go through memory.
-        let mut arguments = power;
+        let mut arguments = squared(power);
         for lane in 0..LANES {
-            arguments[lane] = scale * squared::<M, K>(power[lane], outer);
+            arguments[lane] *= scale;
         }
         let weights = lanes::scale(factor, W::of_lanes::<M, LANES>(arguments));
         totals = lanes::add(totals, weights);

@@ -19,7 +19,7 @@
 
 use cuda_std::prelude::*;
 
-use crate::chunks::{add_power, squared};
+use crate::chunks::{add_power, squared, squared_lanes};
 use crate::lanes;
 use crate::rows::Row;
 use crate::shift_any::{Kind, Norm};
@@ -285,16 +285,17 @@ impl Near<'_> {
                 // SAFETY: the caller's promise.
                 let (side, query) =
                     unsafe { (side(self.boxes, j / BOX, d, c), queries.add(c * stride).cast::<[f32; LANES]>().read()) };
+                let mut gaps = [0.0; LANES];
                 for lane in 0..LANES {
-                    let gap = gap(side, (query[lane], query[lane]));
-                    distances[lane] = add_power_of::<M, K>(distances[lane], gap, norm.p);
+                    gaps[lane] = gap(side, (query[lane], query[lane]));
                 }
+                distances = add_powers_of::<M, K, LANES>(distances, gaps, norm.p);
                 c += 1;
             }
             if K::MARKED {
+                distances = squared_lanes::<M, K, LANES>(distances, norm.outer);
                 for lane in 0..LANES {
-                    let squared = least * squared::<M, K>(distances[lane], norm.outer);
-                    distances[lane] = if lane < count { squared } else { f32::INFINITY };
+                    distances[lane] = if lane < count { least * distances[lane] } else { f32::INFINITY };
                 }
             }
         }
@@ -312,4 +313,27 @@ fn add_power_of<M: Machine, K: Kind>(power: f32, gap: f32, p: f32) -> f32 {
     } else {
         add_power::<M, 0>(power, gap, p)
     }
+}
+
+/// [`add_power_of`] of all lanes, in a loop for each kind of exponent: see [`squared_lanes`].
+#[inline(always)]
+fn add_powers_of<M: Machine, K: Kind, const LANES: usize>(
+    mut powers: [f32; LANES],
+    gaps: [f32; LANES],
+    p: f32,
+) -> [f32; LANES] {
+    if !K::ANY_NORM || p == 2.0 {
+        for lane in 0..LANES {
+            powers[lane] = add_power::<M, 2>(powers[lane], gaps[lane], p);
+        }
+    } else if p == 1.0 {
+        for lane in 0..LANES {
+            powers[lane] = add_power::<M, 1>(powers[lane], gaps[lane], p);
+        }
+    } else {
+        for lane in 0..LANES {
+            powers[lane] = add_power::<M, 0>(powers[lane], gaps[lane], p);
+        }
+    }
+    powers
 }
