@@ -55,6 +55,18 @@ pub unsafe fn product_of_many(mut out: DisjointMut<f32>, rows: u64, columns: u64
     let _ = (out.own(), rows, columns, planes);
 }
 
+/// More shared memory than 64 bits count.
+#[kernel(shared = rows * columns * 8 + 16)]
+pub unsafe fn shared_by_rows(mut out: DisjointMut<f32>, rows: u64, columns: u64) {
+    let _ = (out.own(), rows, columns);
+}
+
+/// Sums and products of numbers with a sign, and of floats.
+#[kernel(grid = 1, require(first + 2 * step >= 0, scale * 2.0 + shift > 0.0, out.len() as i64 > wide * 2))]
+pub unsafe fn signed(mut out: DisjointMut<f32>, first: i32, step: i32, wide: i64, scale: f32, shift: f32) {
+    let _ = (out.own(), first, step, wide, scale, shift);
+}
+
 /// More threads than any device has.
 #[kernel(block = (1024, 2))]
 pub unsafe fn large(mut out: DisjointMut<f32>) {
@@ -80,6 +92,27 @@ fn sizes_that_overflow_are_not_small() {
         let error = prepare(&product_of_many::launch(&mut out, rows, columns, planes)).unwrap_err();
         assert!(matches!(error, LaunchError::Relation { .. }), "{error}");
     }
+}
+
+#[test]
+fn shared_memory_that_overflows_is_not_small() {
+    let mut out = Memory::<f32>::new(9);
+    assert_eq!(prepare(&shared_by_rows::launch(&mut out, 2, 3)).unwrap().shared, 64);
+    // 2^64 bytes, of which 64 bits have none; and a sum that begins again.
+    for [rows, columns] in [[1 << 31, 1 << 30], [u64::MAX, 1]] {
+        let error = prepare(&shared_by_rows::launch(&mut out, rows, columns)).unwrap_err();
+        assert!(matches!(error, LaunchError::SharedMemory { wanted: usize::MAX, .. }), "{error}");
+    }
+}
+
+#[test]
+fn formulas_add_and_multiply_numbers_of_every_type() {
+    let mut out = Memory::<f32>::new(9);
+    assert!(prepare(&signed::launch(&mut out, -4, 2, 4, 1.0, -1.0)).is_ok());
+    assert!(prepare(&signed::launch(&mut out, i32::MIN, 2, 4, 1.0, -1.0)).is_err());
+    assert!(prepare(&signed::launch(&mut out, 0, i32::MAX, 4, 1.0, -1.0)).is_ok());
+    assert!(prepare(&signed::launch(&mut out, -4, 2, 5, 1.0, -1.0)).is_err());
+    assert!(prepare(&signed::launch(&mut out, -4, 2, 4, 1.0, -2.0)).is_err());
 }
 
 #[test]

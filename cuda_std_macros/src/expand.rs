@@ -305,7 +305,7 @@ impl Parts<'_> {
             Some(grid) => components(grid)?,
             None => [self.default_grid()?, quote!(1), quote!(1)],
         };
-        let shared = attributes.shared.as_ref().map_or_else(|| quote!(0), ToTokens::to_token_stream);
+        let shared = attributes.shared.as_ref().map_or_else(|| quote!(0), saturating);
         let (of_machine, common): (Vec<&Expr>, Vec<&Expr>) =
             attributes.require.iter().partition(|relation| mentions(relation.to_token_stream(), "Machine"));
         let violations = |relations: &[&Expr]| -> TokenStream {
