@@ -78,6 +78,29 @@ pub enum CheckError {
         bytes: u64,
     },
 
+    /// More shared memory of a fixed size than any GPU gives a block, which the driver refuses when it loads the kernel.
+    #[error(
+        "kernel `{kernel}` declares {bytes} bytes of shared memory, and a block has {most} of a fixed size on every GPU; \
+         make its arrays smaller, or take dynamic shared memory (`#[kernel(shared = bytes)]`), of which newer GPUs have more"
+    )]
+    SharedMemory {
+        /// The kernel.
+        kernel: String,
+        /// Bytes a block.
+        bytes: u64,
+        /// The most there may be.
+        most: u64,
+    },
+
+    /// Dynamic shared memory that no kernel asks for, so that its address is that of nothing.
+    #[error(
+        "kernel `{kernel}` uses dynamic shared memory; say how much of it a launch has: `#[kernel(shared = bytes)]`"
+    )]
+    NoDynamicShared {
+        /// The kernel.
+        kernel: String,
+    },
+
     /// Both sides of a branch that threads take differently have a barrier of their own.
     #[error(
         "kernel `{kernel}`: threads part at `{branch}` (line {branch_line} of `{code}`) and then wait at \

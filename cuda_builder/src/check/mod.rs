@@ -14,6 +14,12 @@ pub use self::error::CheckError;
 use crate::ptx::tokens::code_tokens;
 use crate::ptx::{Item, ItemKind, Malformed, Marker, Ptx};
 
+/// The most shared memory that a block may have beside what its launch asks for.
+const MOST_STATIC_SHARED: u64 = 48 << 10;
+
+/// The dynamic part, as `#[kernel(shared = bytes)]` declares it.
+const DYNAMIC_SHARED: &str = "cuda_std_dynamic_shared";
+
 /// What the checks let pass, by the kernel's name (for externals, by the symbol's).
 ///
 /// ```
@@ -110,6 +116,8 @@ pub fn check(ptx: &Ptx<'_>, allowed: &Allowances) -> Result<Vec<KernelInfo>, Vec
         let reached = ptx.closure(&marker.entry);
         errors.extend(externals(ptx, marker, &reached, allowed));
         errors.extend(local_memory(&bodies, marker, &reached, allowed));
+        let static_shared_bytes = shared_bytes(ptx, &bodies, &reached);
+        errors.extend(shared_memory(ptx, marker, &reached, static_shared_bytes));
         if !allowed.divergent_barriers.contains(&marker.entry) {
             errors.extend(barriers.check(&marker.entry, &reached));
         }
@@ -117,7 +125,7 @@ pub fn check(ptx: &Ptx<'_>, allowed: &Allowances) -> Result<Vec<KernelInfo>, Vec
             name: marker.entry.clone(),
             family: marker.family().to_owned(),
             barriers: barriers.count(&reached),
-            static_shared_bytes: shared_bytes(ptx, &bodies, &reached),
+            static_shared_bytes,
         });
     }
     if errors.is_empty() { Ok(kernels) } else { Err(errors) }
@@ -199,6 +207,21 @@ fn local_memory(
     let bytes = reached.iter().filter_map(|index| bodies.get(index)).map(|code| code.body.local_bytes).sum();
     let wrong = bytes > 0 && !allowed.local.contains(&marker.entry);
     wrong.then(|| CheckError::LocalMemory { kernel: marker.entry.clone(), bytes })
+}
+
+fn shared_memory(ptx: &Ptx<'_>, marker: &Marker, reached: &BTreeSet<usize>, bytes: u64) -> Vec<CheckError> {
+    let kernel = || marker.entry.clone();
+    let mut errors = Vec::new();
+    if bytes > MOST_STATIC_SHARED {
+        errors.push(CheckError::SharedMemory { kernel: kernel(), bytes, most: MOST_STATIC_SHARED });
+    }
+    // Its address is taken by inline assembly, which need not be declared to be compiled.
+    let codes = reached.iter().map(|&index| &ptx.items[index]).filter(|item| item.is_code());
+    let is_used = || codes.clone().any(|item| code_tokens(item.text).iter().any(|token| token.text == DYNAMIC_SHARED));
+    if !ptx.items.iter().any(|item| item.name == Some(DYNAMIC_SHARED)) && is_used() {
+        errors.push(CheckError::NoDynamicShared { kernel: kernel() });
+    }
+    errors
 }
 
 fn shared_bytes(ptx: &Ptx<'_>, bodies: &Bodies, reached: &BTreeSet<usize>) -> u64 {

@@ -45,6 +45,29 @@ fn the_compilers_own_duplication_is_found_and_its_cure_is_seen() {
 }
 
 #[test]
+fn more_shared_memory_than_a_gpu_gives_is_refused() {
+    let array = |bytes: u64| kernel(&format!(".shared .align 16 .b8 tile[{bytes}];\nret;"));
+    assert_eq!(checked(&array(48 << 10)).unwrap()[0].static_shared_bytes, 48 << 10);
+    let error = only_error(&array((48 << 10) + 16));
+    assert!(matches!(error, CheckError::SharedMemory { bytes: 49_168, most: 49_152, .. }), "{error}");
+    assert!(error.to_string().contains("`k` declares 49168 bytes"), "{error}");
+    // Two arrays of its own, and one that it shares with other kernels.
+    let parts = ".shared .align 4 .b8 a[20480];\n.shared .align 4 .b8 b[20480];\nld.shared.b32 %r1, [c];\nret;";
+    let text = module(&format!(".shared .align 4 .b8 c[20480];\n.visible .entry k()\n{{\n{parts}\n}}"));
+    assert!(matches!(only_error(&text), CheckError::SharedMemory { bytes: 61_440, .. }));
+}
+
+#[test]
+fn dynamic_shared_memory_is_declared() {
+    let body = ".visible .entry k()\n{\n{ .reg .u32 base; mov.u32 base, cuda_std_dynamic_shared; }\nret;\n}";
+    let error = only_error(&module(body));
+    assert!(matches!(error, CheckError::NoDynamicShared { .. }), "{error}");
+    assert!(error.to_string().contains("#[kernel(shared = bytes)]"), "{error}");
+    let declared = format!(".extern .shared .align 16 .b8 cuda_std_dynamic_shared[];\n{body}");
+    assert_eq!(checked(&module(&declared)).map(|kernels| kernels.len()), Ok(1));
+}
+
+#[test]
 fn all_threads_may_part_where_the_condition_is_the_same_for_all() {
     assert_sound("ld.param.u32 %r1, [n];\nsetp.eq.u32 %p1, %r1, 0;\n@%p1 bra $A;\nbar.sync 0;\n$A:\nret;");
     // A value that went through shared memory at one address.
