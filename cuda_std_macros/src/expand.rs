@@ -124,7 +124,8 @@ impl Parts<'_> {
         quote! {
             #(#lints)*
             #inlining
-            #[allow(clippy::too_many_arguments)]
+            // A body of one expression on one line is not the user's to take out of its braces: they are the function's.
+            #[allow(clippy::too_many_arguments, unused_braces)]
             unsafe fn body(#(#declarations),*) {
                 let _ = (#(&#names,)*);
                 #body
