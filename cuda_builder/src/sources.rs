@@ -112,12 +112,21 @@ impl Sources {
                         self.folders.push(path);
                     }
                 }
-            } else if name.ends_with(".rs") || is_root && name == "Cargo.toml" {
+            } else if is_source(name, is_root) {
                 self.files.push((label, path));
             }
         }
         Ok(())
     }
+}
+
+/// Whether the library may be made from a file: Rust, or whatever it includes as text or bytes, such as a table. Not from what
+/// lies beside the sources of any crate.
+fn is_source(name: &str, is_root: bool) -> bool {
+    let ends = |with: &[&str]| with.iter().any(|end| name.ends_with(end));
+    let beside = ends(&[".md", "~", ".orig", ".rej"]);
+    let of_root = is_root && (ends(&[".toml", ".lock"]) || name.starts_with("LICENSE"));
+    !name.starts_with('.') && !beside && (!of_root || name == "Cargo.toml")
 }
 
 /// A hash over named contents that does not depend on their order, nor on how lines end.

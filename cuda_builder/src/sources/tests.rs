@@ -46,6 +46,11 @@ fn workspace(root: &Path) {
     write("gpu/ptx/generated.rs", "");
     write("gpu/tests/t.rs", "");
     write("gpu/notes.md", "");
+    // What a kernel includes, and what it does not.
+    write("gpu/a/table.bin", "");
+    for beside in ["LICENSE-MIT", "rustfmt.toml", "Cargo.lock", ".lib.rs.swp", "lib.rs~", "a/notes.md", "a/.hidden"] {
+        write(&format!("gpu/{beside}"), "");
+    }
     write("std_like/Cargo.toml", &package("std_like", "[dependencies]\nmacros = { path = \"../macros\" }\n"));
     write("std_like/src/lib.rs", "");
     write("macros/Cargo.toml", &package("macros", "[lib]\nproc-macro = true\n[dependencies]\nclap = \"4\"\n"));
@@ -66,6 +71,7 @@ fn sources_are_what_the_gpu_code_is_compiled_from() {
         "std_like/src/lib.rs",
         "the-gpu/Cargo.toml",
         "the-gpu/a/mod.rs",
+        "the-gpu/a/table.bin",
         "the-gpu/lib.rs",
     ];
     assert_eq!(labels, expected);
