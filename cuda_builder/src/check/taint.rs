@@ -6,7 +6,9 @@
 //! which that is not so has a data race. A barrier that reduces gives all threads one result.
 //!
 //! The analysis does not follow the order of instructions, nor algebra: `tid - tid` differs. So it may call a
-//! value different that is not, and never the other way round.
+//! value different that is not, and the other way round in one case only: an atomic load of what others write meanwhile has
+//! no data race, and another value for each thread. It is taken for one value all the same, since kernels that stop together
+//! read so what is written when all of them have read it. The interpreter, which runs them, tells the two apart.
 
 use std::collections::BTreeSet;
 
