@@ -31,8 +31,7 @@ pub(crate) struct Packages {
 
 /// Starts at the kernel crate in `dir`.
 pub(crate) fn follow(dir: &Path) -> Result<Packages, Error> {
-    let workspace = workspace_of(dir)?;
-    let mut packages = Packages { workspace: workspace.as_ref().map(|(dir, _)| dir.clone()), ..Packages::default() };
+    let mut packages = Packages { workspace: workspace_of(dir)?.map(|(dir, _)| dir), ..Packages::default() };
     let mut pending = vec![dir.to_owned()];
     while let Some(dir) = pending.pop() {
         let dir = tidy(&dir);
@@ -44,6 +43,8 @@ pub(crate) fn follow(dir: &Path) -> Result<Packages, Error> {
             packages.allowed = allowances(&manifest);
         }
         packages.local.push(package(&manifest, &dir)?);
+        // That of this package: one that lies elsewhere, such as `cuda_std` for other projects, has another.
+        let workspace = workspace_of(&dir)?;
         for (name, dependency) in dependencies(&manifest) {
             match path_of(name, dependency, &dir, workspace.as_ref()) {
                 Some(path) => pending.push(path),

@@ -87,6 +87,31 @@ fn sources_are_what_the_gpu_code_is_compiled_from() {
 }
 
 #[test]
+fn a_crate_of_another_workspace_is_followed_by_its_own() {
+    let root = tempfile::tempdir().unwrap();
+    let write = |path: &str, text: &str| {
+        let path = root.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    write("theirs/Cargo.toml", "[workspace]\n[workspace.dependencies]\nmacros = { path = \"macros\" }\n");
+    write("theirs/std/Cargo.toml", "[package]\nname = \"std_like\"\n[dependencies]\nmacros.workspace = true\n");
+    write("theirs/std/src/lib.rs", "");
+    write("theirs/macros/Cargo.toml", "[package]\nname = \"macros\"\n[lib]\nproc-macro = true\n");
+    write("theirs/macros/src/lib.rs", "");
+    write(
+        "mine/Cargo.toml",
+        "[workspace]\n[package]\nname = \"mine\"\n[dependencies]\nstd_like = { path = \"../theirs/std\" }\n",
+    );
+    write("mine/src/lib.rs", "");
+    let sources = Sources::find(&root.path().join("mine"), &[]).unwrap();
+    let names: Vec<_> = sources.packages.local.iter().map(|package| package.name.as_str()).collect();
+    assert_eq!(names, ["mine", "std_like", "macros"]);
+    assert!(sources.packages.registry.is_empty(), "{:?}", sources.packages.registry);
+    assert_eq!(sources.workspace(), root.path().join("mine"));
+}
+
+#[test]
 fn the_hash_does_not_depend_on_where_the_checkout_lies() {
     let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let hash_in = |root: &Path| Sources::find(&root.join("gpu"), &[]).unwrap().hash("r").unwrap();
