@@ -2,7 +2,7 @@
 
 mod support;
 
-use ptx_interpreter::{Argument, FaultKind, Gpu, Grid, LaunchError, Space};
+use ptx_interpreter::{Argument, FaultKind, Gpu, Grid, LaunchError, Module, Space};
 use support::{module_text, parse, run_on_buffer};
 
 const SEEDS: u64 = 8;
@@ -313,6 +313,27 @@ fn calls_tables_and_initialisers() {
     let (result, values) = run_on_buffer(&text, 0, Grid::linear(1, 1), 4);
     result.unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(values, [36, 1296, 30, 111]);
+}
+
+#[test]
+fn rows_that_are_not_given_whole_are_filled_with_zeros() {
+    for (declared, expected) in [
+        ("numbers[2][3] = {{1, 2}, {3}}", [1, 2, 0, 3]),
+        ("numbers[][3] = {{1, 2}, {3}}", [1, 2, 0, 3]),
+        ("numbers[2][3] = {1, 2, 3, 4}", [1, 2, 3, 4]),
+        ("numbers[2][2][2] = {{{1}}, {{2}, {3, 4}}}", [1, 0, 0, 0]),
+        ("numbers[] = {1, 2, 3, 4}", [1, 2, 3, 4]),
+    ] {
+        let body = "ld.param.u64 %rd1, [out]; ld.global.u32 %r1, [numbers]; ld.global.u32 %r2, [numbers+4];
+            ld.global.u32 %r3, [numbers+8]; ld.global.u32 %r4, [numbers+12]; st.global.v4.u32 [%rd1], {%r1, %r2, %r3, %r4};";
+        let text = module_text(&format!(".global .align 4 .u32 {declared};"), ".param .u64 out", body);
+        let (result, values) = run_on_buffer(&text, 0, Grid::linear(1, 1), 4);
+        result.unwrap_or_else(|error| panic!("{declared}: {error}"));
+        assert_eq!(values, expected, "{declared}");
+    }
+    for wrong in ["numbers[2][3] = {{1, 2, 3, 4}}", "numbers[2][3] = {{1}, {2}, {3}}", "numbers[2][9999999] = {{1}}"] {
+        assert!(Module::parse(&module_text(&format!(".global .u32 {wrong};"), "", "")).is_err(), "{wrong}");
+    }
 }
 
 #[test]

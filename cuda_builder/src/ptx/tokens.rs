@@ -66,8 +66,9 @@ fn token_at(source: &str, at: usize) -> (Kind, usize) {
     if rest.starts_with("//") {
         return (Kind::Comment, rest.find('\n').unwrap_or(rest.len()));
     }
-    if rest.starts_with("/*") {
-        return (Kind::Comment, rest.find("*/").map_or(rest.len(), |end| end + 2));
+    if let Some(within) = rest.strip_prefix("/*") {
+        // The star that opens it does not close it: `/*/` goes on.
+        return (Kind::Comment, within.find("*/").map_or(rest.len(), |end| end + 4));
     }
     if first == b'"' {
         return (Kind::Text, rest[1..].find('"').map_or(rest.len(), |end| end + 2));
@@ -94,5 +95,7 @@ mod tests {
         let texts: Vec<_> = code_tokens(source).iter().map(|t| t.text).collect();
         assert_eq!(texts, ["a", "\"} // no\"", "@", "!", "%p1", "bra", "$L", ";"]);
         assert_eq!(code_tokens(source)[2].line, 2);
+        let texts: Vec<_> = code_tokens("a /*/ { */ b /**/ c").iter().map(|t| t.text).collect();
+        assert_eq!(texts, ["a", "b", "c"]);
     }
 }

@@ -81,9 +81,10 @@ impl<'a> Lexer<'a, '_> {
                 self.at += 1;
             } else if rest.starts_with("//") {
                 self.at += rest.find('\n').unwrap_or(rest.len());
-            } else if rest.starts_with("/*") {
-                match rest.find("*/") {
-                    Some(end) => self.at += end + 2,
+            } else if let Some(within) = rest.strip_prefix("/*") {
+                // The star that opens it does not close it: `/*/` goes on.
+                match within.find("*/") {
+                    Some(end) => self.at += end + 4,
                     None => {
                         return self.fail(self.at, ParseErrorKind::Unterminated("this comment"));
                     }
@@ -252,6 +253,15 @@ mod tests {
                 Kind::End,
             ]
         );
+    }
+
+    #[test]
+    fn a_comment_is_not_closed_by_what_opens_it() {
+        assert_eq!(
+            kinds("1 /*/ 2 */ 3 /**/ 4"),
+            [1, 3, 4].map(Kind::Integer).into_iter().chain([Kind::End]).collect::<Vec<_>>()
+        );
+        assert!(tokens("/*/", &LineIndex::new("/*/")).is_err());
     }
 
     #[test]

@@ -9,6 +9,9 @@ use crate::types::{Space, Type};
 /// Larger variables than this are a damaged text rather than a plan.
 const LARGEST_VARIABLE: u64 = 1 << 28;
 
+/// Values of a variable that zeros may make up: a damaged text of a few bytes is not to take all memory.
+const MOST_FILLED: u64 = 1 << 20;
+
 impl<'a> Parser<'a, '_> {
     /// A declaration up to its semicolon; it may declare several variables.
     pub(super) fn variables(&mut self, out: &mut Vec<Variable<'a>>, external: bool) -> ParseResult<()> {
@@ -78,11 +81,18 @@ impl<'a> Parser<'a, '_> {
             variable.range = Some(self.small("a number of registers")?);
             self.expect('>')?;
         }
+        let mut lengths = Vec::new();
         while self.accept('[') {
-            variable.shape = self.dimension(variable.shape)?;
+            let length = self.length()?;
+            variable.shape = match (length, variable.shape) {
+                (None, _) | (_, Shape::Unsized) => Shape::Unsized,
+                (Some(count), Shape::Array(outer)) => Shape::Array(outer.saturating_mul(count)),
+                (Some(count), Shape::Scalar) => Shape::Array(count),
+            };
+            lengths.push(length.unwrap_or(0));
         }
         if self.accept('=') {
-            self.initial(&mut variable.initial, 0)?;
+            self.initial(&mut variable.initial, &lengths, 0)?;
         }
         if variable.elements().saturating_mul(16) > LARGEST_VARIABLE {
             return Err(self.error_at(at, ParseErrorKind::Limit(format!("`{name}` is too large"))));
@@ -90,19 +100,18 @@ impl<'a> Parser<'a, '_> {
         Ok(variable)
     }
 
-    fn dimension(&mut self, so_far: Shape) -> ParseResult<Shape> {
+    /// What stands in brackets: nothing, where the initial values say it.
+    fn length(&mut self) -> ParseResult<Option<u64>> {
         if self.accept(']') {
-            return Ok(Shape::Unsized);
+            return Ok(None);
         }
         let count = self.integer("a length")?;
         self.expect(']')?;
-        Ok(match so_far {
-            Shape::Array(outer) => Shape::Array(outer.saturating_mul(count)),
-            _ => Shape::Array(count),
-        })
+        Ok(Some(count))
     }
 
-    fn initial(&mut self, out: &mut Vec<Initial<'a>>, depth: u32) -> ParseResult<()> {
+    /// A value, or several in braces. A row that has fewer than it is long is filled with zeros.
+    fn initial(&mut self, out: &mut Vec<Initial<'a>>, lengths: &[u64], depth: usize) -> ParseResult<()> {
         if !self.accept('{') {
             let value = self.initial_value()?;
             out.push(value);
@@ -111,11 +120,23 @@ impl<'a> Parser<'a, '_> {
         if depth > 8 {
             return Err(self.fail(ParseErrorKind::Limit("initialiser nested too deeply".to_owned())));
         }
+        let start = out.len();
         while !self.accept('}') {
-            self.initial(out, depth + 1)?;
+            self.initial(out, lengths, depth + 1)?;
             if self.peek() != Kind::Mark('}') {
                 self.expect(',')?;
             }
+        }
+        if depth > 0 && depth < lengths.len() {
+            let row = lengths[depth..].iter().fold(1, |row: u64, length| row.saturating_mul(*length));
+            let end = (start as u64).saturating_add(row);
+            if out.len() as u64 > end {
+                return Err(self.fail(ParseErrorKind::Limit("a row has more values than elements".to_owned())));
+            }
+            if end > MOST_FILLED {
+                return Err(self.fail(ParseErrorKind::Limit("rows are too long to be filled with zeros".to_owned())));
+            }
+            out.resize(end as usize, Initial::Bits(0));
         }
         Ok(())
     }
