@@ -129,7 +129,7 @@ impl Sweep {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Option`] for no bandwidths; as [`MeanShift::fit`]; that of `go_on`.
+    /// [`Error::Option`] for no bandwidths, or some that do not ascend; as [`MeanShift::fit`]; that of `go_on`.
     pub fn new(
         device: &Device,
         points: &Points,
@@ -140,6 +140,10 @@ impl Sweep {
         if bandwidths.is_empty() {
             let (option, value) = ("the bandwidths of a sweep", "none".to_owned());
             return Err(Error::Option { option, value, must: "at least one" });
+        }
+        if let Some(pair) = bandwidths.windows(2).find(|pair| pair[0] > pair[1]) {
+            let (option, value) = ("a bandwidth of a sweep", format!("{} behind {}", pair[1], pair[0]));
+            return Err(Error::Option { option, value, must: "no smaller than the one before" });
         }
         let mut found: Vec<Found> = Vec::new();
         let mut labels: Vec<i32> = Vec::new();
@@ -268,6 +272,10 @@ mod tests {
         assert!(error.is_usage() && error.to_string().contains("none"), "{error}");
         let one = Sweep::new(&device, &points, &MeanShift::new(), &[0.1], |_| Ok(())).unwrap();
         assert!(one.picture().to_svg().contains("bandwidth"));
+        // Stretches are measured from one to the next: what does not ascend has none.
+        let error = Sweep::new(&device, &points, &MeanShift::new(), &[0.1, 3.0, 2.0], |_| Ok(())).unwrap_err();
+        assert!(error.is_usage() && error.to_string().contains("2 behind 3"), "{error}");
+        assert!(Sweep::new(&device, &points, &MeanShift::new(), &[0.1, 0.1, 2.0], |_| Ok(())).is_ok());
     }
 
     /// The largest bandwidth that is guessed is one of the distance that is meant.
