@@ -216,13 +216,15 @@ pub enum Error {
         advice: &'static str,
     },
     /// A GPU was asked for, and there is none to be had.
-    #[error("no GPU can be used: {reason}; leave out --device, or say --device cpu, to use the processor")]
+    #[error("no GPU can be used: {reason}; the processor can: --device cpu, or `Device::processor`")]
     NoGpu {
         /// Why.
         reason: String,
     },
     /// The GPU's driver refused something.
-    #[error("the GPU's driver refused to {what}: {message}; say --device cpu to use the processor")]
+    #[error(
+        "the GPU's driver refused to {what}: {message}; choose the processor (--device cpu, or `Device::processor`)"
+    )]
     Driver {
         /// What was asked of it.
         what: String,
@@ -231,7 +233,7 @@ pub enum Error {
     },
     /// A kernel that ran on the GPU failed; which one, a GPU does not say.
     #[error(
-        "a kernel failed on the GPU ({last} was launched last): {message}; say --device interpreter to find where, or --device cpu to use the processor"
+        "a kernel failed on the GPU ({last} was launched last): {message}; the interpreter finds where (--device interpreter, or `Device::interpreter`), and the processor is another way (--device cpu, or `Device::processor`)"
     )]
     GpuKernel {
         /// The kernel that was launched last.
@@ -241,7 +243,7 @@ pub enum Error {
     },
     /// The GPU works no more, in the midst of a run.
     #[error(
-        "the GPU was lost when it was to {what}: {message}; `nvidia-smi -q` and the system's log (Xid) tell more; start again when the GPU is back, which may take a restart of the machine, or say --device cpu to use the processor"
+        "the GPU was lost when it was to {what}: {message}; `nvidia-smi -q` and the system's log (Xid) tell more; start again when the GPU is back, which may take a restart of the machine, or choose the processor (--device cpu, or `Device::processor`)"
     )]
     GpuLost {
         /// What was asked of it.
@@ -273,7 +275,7 @@ pub enum Error {
     },
     /// The GPU's driver refused the kernels.
     #[error(
-        "the GPU's driver refused the kernels of family {family}: {message}; update the driver, or say --device cpu to use the processor. The driver's log:\n{log}"
+        "the GPU's driver refused the kernels of family {family}: {message}; update the driver, or choose the processor (--device cpu, or `Device::processor`). The driver's log:\n{log}"
     )]
     Ptx {
         /// Which family.
@@ -285,7 +287,7 @@ pub enum Error {
     },
     /// The program has no PTX for a kernel.
     #[error(
-        "there is no PTX for kernel {kernel} that compute capability {compute} and the driver can run{} ({origin}); say --device cpu to use the processor",
+        "there is no PTX for kernel {kernel} that compute capability {compute} and the driver can run{} ({origin}); choose the processor (--device cpu, or `Device::processor`)",
         needs.map_or(String::new(), |least| {
             let other = if *exact { " and no other" } else { "" };
             format!(": it needs compute capability {}.{}{other}", least / 10, least % 10)
@@ -319,7 +321,7 @@ pub enum Error {
     #[error(transparent)]
     InterpreterMemory(#[from] ptx_interpreter::MemoryError),
     /// The system refused worker threads.
-    #[error("the system refused {workers} worker threads: {source}; ask for fewer with --threads")]
+    #[error("the system refused {workers} worker threads: {source}; ask for fewer (--threads)")]
     Workers {
         /// How many were asked for.
         workers: usize,

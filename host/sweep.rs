@@ -97,13 +97,25 @@ pub struct Sweep {
 pub fn bandwidths(low: f64, high: f64, count: usize) -> Result<Vec<f64>> {
     let fits = |h: f64| (1e-30..=1e30).contains(&h);
     if !fits(low) {
-        return Err(Error::Option { option: "--from", value: low.to_string(), must: "between 1e-30 and 1e30" });
+        return Err(Error::Option {
+            option: "the first bandwidth of a sweep",
+            value: low.to_string(),
+            must: "between 1e-30 and 1e30",
+        });
     }
     if !(fits(high) && high > low) {
-        return Err(Error::Option { option: "--to", value: high.to_string(), must: "above --from, up to 1e30" });
+        return Err(Error::Option {
+            option: "the last bandwidth of a sweep",
+            value: high.to_string(),
+            must: "above the first, up to 1e30",
+        });
     }
     if !(2..=MOST_BANDWIDTHS).contains(&count) {
-        return Err(Error::Option { option: "--steps", value: count.to_string(), must: "from 2 to 1000" });
+        return Err(Error::Option {
+            option: "the number of bandwidths of a sweep",
+            value: count.to_string(),
+            must: "from 2 to 1000",
+        });
     }
     let (low, high) = (low.ln(), high.ln());
     Ok((0..count).map(|k| (low + (high - low) * k as f64 / (count - 1) as f64).exp()).collect())

@@ -111,7 +111,7 @@ fn what_a_field_is_not_for_is_refused() {
         Err(Error::BandwidthLength { .. })
     ));
     for accuracy in [1e-6, 0.5, f64::NAN, -1e-3] {
-        assert!(matches!(estimator().accuracy(accuracy).field(2), Err(Error::Option { option: "--accuracy", .. })));
+        assert!(matches!(estimator().accuracy(accuracy).field(2), Err(Error::Option { option: "the accuracy", .. })));
     }
     let mut field = estimator().merging(Merging::Densest).field(2).unwrap();
     field.add(&rows(4)).unwrap();

@@ -9,6 +9,7 @@ mod generated;
 mod input;
 mod interrupt;
 mod job;
+mod names;
 mod outputs;
 mod pictures;
 mod report;
@@ -53,6 +54,7 @@ pub fn main() -> ExitCode {
         // Whoever read the output has seen enough.
         Err(Error::Output(error)) if error.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
+            let error = names::as_typed(error);
             eprintln!("modeseek: {error}");
             ExitCode::from(match error {
                 Error::Interrupted => interrupt::EXIT_CODE,

@@ -101,10 +101,10 @@ impl Shape {
         let Blobs { clusters, dimensions, .. } = *sizes;
         let wrong = |option, value: usize, must| Err(Error::Option { option, value: value.to_string(), must });
         if matches!(self, Self::Moons | Self::Rings) && dimensions != 2 {
-            return wrong("--dim", dimensions, "2 for this shape");
+            return wrong("the number of dimensions", dimensions, "2 for this shape");
         }
         if self == Self::Uniform && clusters != 1 {
-            return wrong("--clusters", clusters, "1 for uniform noise, which has none of its own");
+            return wrong("the number of clusters", clusters, "1 for uniform noise, which has none of its own");
         }
         sizes.check()
     }

@@ -73,16 +73,16 @@ impl Blobs {
         let Self { points, clusters, dimensions, .. } = *self;
         let wrong = |option, value: usize, must| Err(Error::Option { option, value: value.to_string(), must });
         if points == 0 {
-            return wrong("--points", points, "at least 1");
+            return wrong("the number of points", points, "at least 1");
         }
         if clusters == 0 {
-            return wrong("--clusters", clusters, "at least 1");
+            return wrong("the number of clusters", clusters, "at least 1");
         }
         if dimensions == 0 {
-            return wrong("--dim", dimensions, "at least 1");
+            return wrong("the number of dimensions", dimensions, "at least 1");
         }
         if clusters > points {
-            return wrong("--clusters", clusters, "no more than the points");
+            return wrong("the number of clusters", clusters, "no more than the points");
         }
         Ok(())
     }

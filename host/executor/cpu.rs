@@ -44,7 +44,11 @@ impl Cpu {
     pub(super) fn new(options: CpuOptions) -> Result<Self> {
         let workers = options.workers.map_or(0, NonZero::get);
         if workers > MOST_WORKERS {
-            return Err(Error::Option { option: "--threads", value: workers.to_string(), must: "4096 at most" });
+            return Err(Error::Option {
+                option: "the number of threads",
+                value: workers.to_string(),
+                must: "4096 at most",
+            });
         }
         let machine = options.machine.unwrap_or_else(MachineKind::of_this_processor);
         if !machine.runs_here() || machine == MachineKind::Gpu {
@@ -116,7 +120,7 @@ impl Executor for Cpu {
                 what: "a buffer".to_owned(),
                 needed: Bytes(bytes as u128),
                 available: Bytes(self.available()? as u128),
-                advice: "use fewer points, or a smaller --batch",
+                advice: "use fewer points, or a smaller batch",
             });
         }
         Ok(start.expose_provenance() as u64)

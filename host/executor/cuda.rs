@@ -234,7 +234,7 @@ impl Executor for Cuda {
                 what: "a buffer".to_owned(),
                 needed: Bytes(bytes as u128),
                 available: Bytes(self.available().unwrap_or(0) as u128),
-                advice: "use fewer points, or a smaller --batch",
+                advice: "use fewer points, or a smaller batch",
             },
             _ => self.refused("give memory")(error),
         })?;

@@ -23,41 +23,45 @@ impl MeanShift {
         if let Distance::Lp(p) = self.distance
             && !(1.0..=Distance::MOST_NORM).contains(&p)
         {
-            return wrong("--norm", p.to_string(), "from 1 to 5");
+            return wrong("the norm's exponent", p.to_string(), "from 1 to 5");
         }
         if !(self.tolerance >= 0.0 && self.tolerance.is_finite()) {
-            return wrong("--tolerance", self.tolerance.to_string(), "zero or a positive, finite number");
+            return wrong("the tolerance", self.tolerance.to_string(), "zero or a positive, finite number");
         }
         if self.max_iterations == 0 || self.max_iterations > 1_000_000 {
-            return wrong("--iterations", self.max_iterations.to_string(), "between 1 and 1000000");
+            return wrong("the number of iterations", self.max_iterations.to_string(), "between 1 and 1000000");
         }
         if !(self.relaxation > 0.0 && self.relaxation < 2.0) {
-            return wrong("--relaxation", self.relaxation.to_string(), "above 0 and below 2");
+            return wrong("the relaxation", self.relaxation.to_string(), "above 0 and below 2");
         }
         if let Merging::Chains { radius } = self.merging
             && !(radius > 0.0 && radius <= MOST_RADIUS)
         {
-            return wrong("--merge-radius", radius.to_string(), "a positive number of bandwidths, up to 1e30");
+            return wrong("the merging radius", radius.to_string(), "a positive number of bandwidths, up to 1e30");
         }
         if let Some(reach) = self.reach
             && !(reach > 0.0 && reach.is_finite())
         {
-            return wrong("--reach", reach.to_string(), "a positive, finite number of bandwidths");
+            return wrong("the reach", reach.to_string(), "a positive, finite number of bandwidths");
         }
         if self.minimum_size == 0 {
-            return wrong("--min-size", "0".to_owned(), "at least 1");
+            return wrong("the smallest size of a cluster", "0".to_owned(), "at least 1");
         }
         if self.accuracy != 0.0 && !(1e-5..=0.01).contains(&self.accuracy) {
-            return wrong("--accuracy", self.accuracy.to_string(), "from 1e-5 to 0.01 bandwidths, or exact");
+            return wrong(
+                "the accuracy",
+                self.accuracy.to_string(),
+                "from 1e-5 to 0.01 bandwidths, or 0, which is exact",
+            );
         }
         if self.accuracy == 0.0 && self.method == Method::Field {
             return Err(Error::Conflict {
                 what: "exact steps of a binned field",
-                why: "it is approximate; use --method fused",
+                why: "it is approximate; use the fused method",
             });
         }
         if let Method::Composed { batch: 0 } = self.method {
-            return wrong("--batch", "0".to_owned(), "at least 1");
+            return wrong("the batch", "0".to_owned(), "at least 1");
         }
         self.check_seeding()?;
         self.check_together()
@@ -66,13 +70,15 @@ impl MeanShift {
     fn check_seeding(&self) -> Result<()> {
         let wrong = |option, value: String, must| Err(Error::Option { option, value, must });
         match self.seeding {
-            Seeding::Bins { min_frequency: 0 } => wrong("--min-bin-frequency", "0".to_owned(), "at least 1"),
-            Seeding::Random { count: 0, .. } => wrong("--seeds", "0".to_owned(), "at least 1"),
+            Seeding::Bins { min_frequency: 0 } => {
+                wrong("the least number of points in a bin", "0".to_owned(), "at least 1")
+            }
+            Seeding::Random { count: 0, .. } => wrong("the number of seeds", "0".to_owned(), "at least 1"),
             Seeding::Share { share, .. } if !(share > 0.0 && share < 1.0) => {
-                wrong("--share", share.to_string(), "above 0 and below 1")
+                wrong("the share of points", share.to_string(), "above 0 and below 1")
             }
             Seeding::Share { confidence, .. } if !(confidence > 0.0 && confidence < 1.0) => {
-                wrong("--confidence", confidence.to_string(), "above 0 and below 1")
+                wrong("the confidence", confidence.to_string(), "above 0 and below 1")
             }
             _ => Ok(()),
         }

@@ -67,7 +67,7 @@ pub fn reserve(options: &MeanShift, device: &Device, n: usize, d: usize) -> Resu
         device.reserve(fixed, &what, "use fewer points")?;
         return Ok((Bytes(fixed), None));
     };
-    device.reserve(fixed + composed::bytes(n, d, 1), &what, "use fewer points, or --method fused")?;
+    device.reserve(fixed + composed::bytes(n, d, 1), &what, "use fewer points, or the fused method")?;
     let batch = fitting(batch.min(n), device.available()? as u128, fixed + composed::bytes(n, d, 0), n as u128 * 4);
     Ok((Bytes(fixed + composed::bytes(n, d, batch)), Some(batch)))
 }

@@ -231,7 +231,7 @@ impl MeanShift {
         let norm = self.distance.norm(self.weight.scale(), h);
         if f64::from(norm.sphere) > f64::from(1 << 21) {
             let must = "at least 1.2e-13 with the cosine distance, as f32 tells no finer directions";
-            return Err(Error::Option { option: "--bandwidth", value: format!("{h:e}"), must });
+            return Err(Error::Option { option: "the bandwidth", value: format!("{h:e}"), must });
         }
         let factors = match (&per_dimension, norm.sphere > 0.0) {
             (_, true) => vec![1.0; d],

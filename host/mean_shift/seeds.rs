@@ -58,7 +58,7 @@ impl MeanShift {
             }
             Some(bins) if bins.count == 0 => Err(Error::Undefined {
                 what: "a fit without seeds",
-                why: "and no bin has that many points; lower --min-bin-frequency",
+                why: "and no bin has that many points; ask for fewer (--min-bin-frequency)",
             }),
             Some(bins) => Ok(Queries::new(bins.columns, bins.count, bins.stride)),
         }

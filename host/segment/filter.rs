@@ -220,13 +220,13 @@ impl Segment {
         let number = |option, value: f64, range: std::ops::RangeInclusive<f64>, must| {
             if range.contains(&value) { Ok(()) } else { Err(Error::Option { option, value: value.to_string(), must }) }
         };
-        number("--spatial", self.spatial, 1.0..=Self::MOST_SPATIAL, "from 1 to 256 pixels")?;
-        number("--range", self.range, 0.1..=1000.0, "from 0.1 to 1000 units of Lab")?;
-        number("--tolerance", self.tolerance, 0.0..=1.0, "from 0 to 1 bandwidths")?;
-        number("--merge-radius", self.radius, 0.0..=100.0, "from 0 to 100 bandwidths")?;
+        number("the spatial radius", self.spatial, 1.0..=Self::MOST_SPATIAL, "from 1 to 256 pixels")?;
+        number("the range of colours", self.range, 0.1..=1000.0, "from 0.1 to 1000 units of Lab")?;
+        number("the tolerance", self.tolerance, 0.0..=1.0, "from 0 to 1 bandwidths")?;
+        number("the merging radius", self.radius, 0.0..=100.0, "from 0 to 100 bandwidths")?;
         if !(1..=10_000).contains(&self.iterations) {
             let value = self.iterations.to_string();
-            return Err(Error::Option { option: "--iterations", value, must: "from 1 to 10000" });
+            return Err(Error::Option { option: "the number of iterations", value, must: "from 1 to 10000" });
         }
         if !matches!(self.weight, WeightFunction::Flat | WeightFunction::Gaussian) {
             return Err(Error::Conflict { what: "this weight of colours", why: "it is flat or gaussian" });

@@ -212,8 +212,8 @@ pub fn better(rows: &[Row]) -> BTreeMap<Case, u32> {
 /// [`Error::Option`] for a plan that makes no sense; whatever the device reports, and `tell`.
 pub fn measure(device: &Device, plan: &Plan, mut tell: impl FnMut(&Row) -> Result<()>) -> Result<Vec<Row>> {
     for (option, value, fits, must) in [
-        ("--samples", plan.samples, (3..=1000).contains(&plan.samples), "from 3 to 1000"),
-        ("--points", plan.many, (1..=1 << 24).contains(&plan.many), "from 1 to 16777216"),
+        ("the number of samples", plan.samples, (3..=1000).contains(&plan.samples), "from 3 to 1000"),
+        ("the number of points", plan.many, (1..=1 << 24).contains(&plan.many), "from 1 to 16777216"),
     ] {
         if !fits {
             return Err(Error::Option { option, value: value.to_string(), must });

@@ -114,7 +114,7 @@ fn sample_weights_that_are_none_are_named() {
 fn bandwidths_that_are_none_are_named() {
     let with = |bandwidth| MeanShift::new().on(&DEVICE).bandwidth(bandwidth).fit(&FOUR);
     for h in [0.0, -1.0, f64::NAN, f64::INFINITY, 1e-31, 1e31] {
-        refused(with(Bandwidth::Fixed(h)), &["--bandwidth is", "must be"]);
+        refused(with(Bandwidth::Fixed(h)), &["the bandwidth is", "must be"]);
         let error = refused(
             with(Bandwidth::PerDimension(vec![1.0, h])),
             &["bandwidth of dimension 1 is", "must be between 1e-30 and 1e30"],
@@ -189,7 +189,7 @@ fn points_without_direction_are_named() {
     for h in [1e-14, 1e-20] {
         let error = refused(
             estimator.clone().bandwidth(Bandwidth::Fixed(h)).fit(&points[..2]),
-            &["--bandwidth is 1e-", "1.2e-13"],
+            &["the bandwidth is 1e-", "1.2e-13"],
         );
         assert!(error.is_usage());
     }
@@ -201,7 +201,7 @@ fn points_without_direction_are_named() {
 fn nothing_is_uploaded_for_what_is_refused() {
     let device = Device::processor().unwrap();
     // An option is looked at before the points.
-    refused(fixed(1.0).on(&device).max_iterations(0).fit(&[[f64::NAN; 2]]), &["--iterations is 0"]);
+    refused(fixed(1.0).on(&device).max_iterations(0).fit(&[[f64::NAN; 2]]), &["the number of iterations is 0"]);
     refused(fixed(0.0).on(&device).fit(&FOUR), &["--bandwidth"]);
     refused(fixed(1.0).on(&device).fit(&[[f64::NAN; 2]]), &["NaN"]);
     refused(fixed(1.0).on(&device).sample_weights([1.0]).fit(&FOUR), &["1 sample weights"]);

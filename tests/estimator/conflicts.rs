@@ -19,32 +19,38 @@ fn wrong(estimator: MeanShift, words: &[&str]) {
 #[test]
 fn senseless_values_are_named() {
     for tolerance in [-1e-3, f64::NAN, f64::INFINITY] {
-        wrong(fixed(1.0).tolerance(tolerance), &["--tolerance is", "zero or a positive, finite number"]);
+        wrong(fixed(1.0).tolerance(tolerance), &["the tolerance is", "zero or a positive, finite number"]);
     }
-    wrong(fixed(1.0).max_iterations(0), &["--iterations is 0", "between 1 and 1000000"]);
-    wrong(fixed(1.0).max_iterations(1_000_001), &["--iterations is 1000001", "between 1 and 1000000"]);
+    wrong(fixed(1.0).max_iterations(0), &["the number of iterations is 0", "between 1 and 1000000"]);
+    wrong(fixed(1.0).max_iterations(1_000_001), &["the number of iterations is 1000001", "between 1 and 1000000"]);
     for relaxation in [0.0, -1.0, 2.0, f64::NAN] {
-        wrong(flat(1.0).relaxation(relaxation), &["--relaxation is", "above 0 and below 2"]);
+        wrong(flat(1.0).relaxation(relaxation), &["the relaxation is", "above 0 and below 2"]);
     }
-    wrong(fixed(1.0).merging(Merging::Chains { radius: 1e31 }), &["--merge-radius is", "up to 1e30"]);
+    wrong(fixed(1.0).merging(Merging::Chains { radius: 1e31 }), &["the merging radius is", "up to 1e30"]);
     for radius in [0.0, -1.0, f64::NAN, f64::INFINITY] {
         wrong(
             fixed(1.0).merging(Merging::Chains { radius }),
-            &["--merge-radius is", "positive number of bandwidths, up to 1e30"],
+            &["the merging radius is", "positive number of bandwidths, up to 1e30"],
         );
         let near = flat(1.0).assignment(Assignment::NearestMode);
-        wrong(near.reach(radius), &["--reach is", "positive, finite"]);
+        wrong(near.reach(radius), &["the reach is", "positive, finite"]);
     }
     for p in [0.5, 5.01, 64.0, f64::NAN, f64::INFINITY] {
-        wrong(fixed(1.0).distance(Distance::Lp(p)), &["--norm is", "from 1 to 5"]);
+        wrong(fixed(1.0).distance(Distance::Lp(p)), &["the norm's exponent is", "from 1 to 5"]);
     }
     for accuracy in [1e-6, -1.0, 0.02, f64::NAN] {
-        wrong(fixed(1.0).accuracy(accuracy), &["--accuracy is", "from 1e-5 to 0.01 bandwidths, or exact"]);
+        wrong(
+            fixed(1.0).accuracy(accuracy),
+            &["the accuracy is", "from 1e-5 to 0.01 bandwidths, or 0, which is exact"],
+        );
     }
-    wrong(fixed(1.0).minimum_size(0), &["--min-size is 0", "at least 1"]);
-    wrong(fixed(1.0).method(Method::Composed { batch: 0 }), &["--batch is 0", "at least 1"]);
-    wrong(flat(1.0).seeding(Seeding::Bins { min_frequency: 0 }), &["--min-bin-frequency is 0", "at least 1"]);
-    wrong(flat(1.0).seeding(Seeding::Random { count: 0, seed: 0 }), &["--seeds is 0", "at least 1"]);
+    wrong(fixed(1.0).minimum_size(0), &["the smallest size of a cluster is 0", "at least 1"]);
+    wrong(fixed(1.0).method(Method::Composed { batch: 0 }), &["the batch is 0", "at least 1"]);
+    wrong(
+        flat(1.0).seeding(Seeding::Bins { min_frequency: 0 }),
+        &["the least number of points in a bin is 0", "at least 1"],
+    );
+    wrong(flat(1.0).seeding(Seeding::Random { count: 0, seed: 0 }), &["the number of seeds is 0", "at least 1"]);
     for bad in [0.0, 1.0, -0.1, f64::NAN] {
         let seeding = |share, confidence| Seeding::Share { share, confidence, seed: 0 };
         wrong(flat(1.0).seeding(seeding(bad, 0.9)), &["share is", "above 0 and below 1"]);
@@ -140,7 +146,7 @@ fn what_is_not_defined_is_named() {
     assert!(flat(9.0).seeding(bins(1)).fit(&[vec![1.0; 20], vec![1.5; 20]][..]).is_ok());
     undefined(
         flat(1.0).seeding(bins(3)).fit(&FOUR),
-        &["a fit without seeds is not defined", "lower --min-bin-frequency"],
+        &["a fit without seeds is not defined", "ask for fewer (--min-bin-frequency)"],
     );
     let far = Seeding::At(Points::from_rows(&[500.0, 500.0], 2).unwrap());
     for merging in [Merging::Densest, Merging::default()] {

@@ -186,10 +186,10 @@ impl Bandwidth {
         let wrong = |option, value: String, must| Err(Error::Option { option, value, must });
         match self {
             Self::Fixed(h) if !(*h > 0.0 && h.is_finite()) => {
-                wrong("--bandwidth", h.to_string(), "a positive, finite number")
+                wrong("the bandwidth", h.to_string(), "a positive, finite number")
             }
             Self::Fixed(h) if !USABLE.contains(h) => {
-                wrong("--bandwidth", format!("{h:e}"), "between 1e-30 and 1e30; scale the data first")
+                wrong("the bandwidth", format!("{h:e}"), "between 1e-30 and 1e30; scale the data first")
             }
             Self::PerDimension(values) => check_each(values, d, "dimension"),
             Self::PerPoint(values) => check_each(values, n, "point"),
