@@ -333,7 +333,7 @@ pub fn senseless_bandwidths_are_refused(device: &Device) {
     let set = Set::random(10, 2, 2.0);
     let error = |bandwidth: Bandwidth| set.resolve(device, &bandwidth).unwrap_err();
     for h in [0.0, -1.0, f64::NAN, f64::INFINITY, 1e-31, 1e31] {
-        assert!(matches!(error(Bandwidth::Fixed(h)), Error::Option { option: "--bandwidth", .. }), "{h}");
+        assert!(matches!(error(Bandwidth::Fixed(h)), Error::Option { option: "the bandwidth", .. }), "{h}");
         let found = error(Bandwidth::PerDimension(vec![1.0, h]));
         assert!(matches!(found, Error::BandwidthValue { each: "dimension", at: 1, .. }), "{found}");
         let mut values = vec![1.0; 10];
