@@ -328,7 +328,7 @@ impl MeanShift {
 
     /// The power of two over which the largest sample weight is about 1, so that sums of weights and of weighted
     /// coordinates stay within f32; the weights are checked.
-    fn weight_unit(&self, n: usize) -> Result<f64> {
+    pub(super) fn weight_unit(&self, n: usize) -> Result<f64> {
         let Some(weights) = &self.sample_weights else { return Ok(1.0) };
         let wrong = |what| Err(Error::SampleWeights { what, points: n });
         if weights.len() != n {

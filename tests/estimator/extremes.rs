@@ -1,6 +1,6 @@
 //! Numbers of every size: weights, columns and distances that f32 would not hold as they are.
 
-use modeseek::{Assignment, Bandwidth, Distance, Error, Form, MeanShift, Merging, Seeding};
+use modeseek::{Assignment, Bandwidth, Distance, Error, Form, MeanShift, Merging, Method, Seeding};
 
 use crate::{DEVICE, fixed, flat, near, refused};
 
@@ -50,6 +50,22 @@ fn the_largest_weight_counts() {
         assert_eq!(found.labels, [0, 1, 1]);
         assert!(found.modes[0].weight >= largest * (1.0 - 1e-6) && found.modes[1].weight.is_finite());
     }
+}
+
+/// Far tiles are left out, and pairs counted, by weights whose sum f64 does not hold as by others; and what weighs nothing
+/// beside the others asks for no pairs.
+#[test]
+fn far_tiles_are_left_out_whatever_the_weights() {
+    let line: Vec<[f64; 1]> = (0..4000).map(|i| [f64::from(i) * 0.1]).collect();
+    let pairs = |weights: &dyn Fn(usize) -> f64| {
+        let weights: Vec<f64> = (0..line.len()).map(weights).collect();
+        let tiles = fixed(1.0).method(Method::Tiles).max_iterations(3).sample_weights(weights);
+        tiles.fit(&line).unwrap().pairs.unwrap()
+    };
+    let plain = pairs(&|_| 1.0);
+    assert!(plain.kept > 0 && 4 * plain.first < plain.all, "{plain:?}");
+    assert_eq!(pairs(&|_| 2_f64.powi(1020)), plain);
+    assert_eq!(pairs(&|i| if i == 7 { 1e-300 } else { 1.0 }), pairs(&|i| if i == 7 { 0.0 } else { 1.0 }));
 }
 
 /// More than a grid has blocks along its second axis.

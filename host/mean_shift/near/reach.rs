@@ -19,11 +19,12 @@ impl MeanShift {
         if self.weight != WeightFunction::Gaussian {
             return Ok(1.0);
         }
-        let ratio = match &self.sample_weights {
+        let ratio = match self.weights_in(self.weight_unit(field.n as usize)?) {
             None => f64::from(field.n),
+            // As the kernels have them: their sum is a number, however large they are, and what is nothing to it counts as 0.
             Some(weights) => {
-                let least = weights.iter().copied().filter(|&weight| weight > 0.0).fold(f64::INFINITY, f64::min);
-                weights.iter().sum::<f64>() / least
+                let counting = || weights.iter().copied().map(f64::from).filter(|&weight| weight > 0.0);
+                counting().sum::<f64>() / counting().fold(f64::INFINITY, f64::min)
             }
         };
         // No p-norm of a difference is smaller than a d-th of its 2-norm.
