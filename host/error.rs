@@ -56,7 +56,9 @@ pub enum Error {
         value: f64,
     },
     /// Coordinates so far apart that f32 does not hold them about their middle.
-    #[error("the points extend over {extent:e} in column {column}, which f32 does not hold; scale the data first")]
+    #[error(
+        "the points extend over {extent:e} in column {column} (from 0), which f32 does not hold; scale the data first"
+    )]
     Range {
         /// The coordinate, from 0.
         column: usize,
@@ -171,7 +173,7 @@ pub enum Error {
     },
     /// Coordinates, in bandwidths, that f32 cannot hold.
     #[error(
-        "the points extend over {extent:e} in column {column}, which is too far for a bandwidth of {bandwidth:e}; use a larger bandwidth or remove outliers"
+        "the points extend over {extent:e} in column {column} (from 0), which is too far for a bandwidth of {bandwidth:e}; use a larger bandwidth or remove outliers"
     )]
     Extent {
         /// The coordinate, from 0.

@@ -190,7 +190,7 @@ fn resolvable(points: &Points, h: f64, per_dimension: Option<&[f64]>) -> Result<
     if extent / bandwidth > f64::from(1 << 21) {
         return Err(Error::Extent { column, extent, bandwidth });
     }
-    let tiny = || format!("the bandwidth is tiny against the extent of the points in column {column}");
+    let tiny = || format!("the bandwidth is tiny against the extent of the points in column {column} (from 0)");
     Ok((bandwidth < extent * 1e-6).then(tiny))
 }
 
