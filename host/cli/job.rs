@@ -91,7 +91,7 @@ impl Job {
             return Err(Error::Conflict { what, why });
         }
         if args.stream {
-            stream::check(&input, (&args.input, &args.estimator, &args.output))?;
+            stream::check(&input, args)?;
         }
         Ok(Self {
             outputs,

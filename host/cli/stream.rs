@@ -9,11 +9,12 @@ use std::time::{Duration, Instant};
 
 use arrow_array::{ArrayRef, Int32Array, RecordBatch};
 
+use super::args::Args;
 use super::bar::Bar;
-use super::estimator::{EstimatorArgs, MergingName, MethodName, SeedingName};
-use super::input::{Input, InputArgs};
+use super::estimator::{MergingName, MethodName, SeedingName};
+use super::input::Input;
 use super::interrupt;
-use super::outputs::{OutputArgs, Outputs};
+use super::outputs::Outputs;
 use super::report::{Cluster, Seconds, Streamed};
 use crate::data::{Carry, Chunk, Column, DataError, Format, LeftOut, ReadOptions, Reader, Sink, Source, with_columns};
 use crate::error::{Error, Result};
@@ -33,7 +34,8 @@ pub struct Done {
 ///
 /// # Errors
 /// [`Error::Conflict`].
-pub fn check(input: &Input, (data, estimator, output): (&InputArgs, &EstimatorArgs, &OutputArgs)) -> Result<()> {
+pub fn check(input: &Input, args: &Args) -> Result<()> {
+    let Args { input: data, estimator, output, .. } = args;
     let Input::Table { source, .. } = input else { return Ok(()) };
     let text_or_columns = |format: Format| !matches!(format, Format::Npy | Format::Npz);
     let target = output.output.as_deref().map(crate::data::Target::new).transpose()?;
@@ -106,7 +108,7 @@ pub fn run(
     let bar = Bar::of(source, quiet);
     let mut reader = Reader::open(source, options, Carry::Nothing)?;
     let (columns, left_out) = (reader.coordinates().to_vec(), reader.left_out().to_vec());
-    let mut field: Option<DensityField> = None;
+    let (mut field, mut scale): (Option<DensityField>, _) = (None, WeightScale::default());
     while let Some(chunk) = reader.next_chunk()? {
         interrupt::check()?;
         first.add(&chunk, columns.len());
@@ -121,13 +123,17 @@ pub fn run(
                 field.insert(estimator.field_about(&centre)?)
             }
         };
-        field.add_weighted(&chunk.rows, &chunk.weights)?;
+        field.add_weighted(&chunk.rows, &scale.scaled(&chunk.weights, field.points(), (source, options))?)?;
     }
     drop(bar);
     let Some(field) = field else {
         let file = source.to_string();
         return Err(if first.dropped > 0 { DataError::AllMissing { file } } else { DataError::Empty { file } }.into());
     };
+    if options.weights.is_some() && field.weight() == 0.0 {
+        let (what, points) = ("all sample weights are 0".to_owned(), field.points() as usize);
+        return Err(Error::SampleWeights { what, points });
+    }
     seconds.read = start.elapsed().as_secs_f64();
 
     let start = Instant::now();
@@ -162,6 +168,34 @@ pub fn run(
         counts,
     };
     Ok(Done { columns, left_out, dropped: first.dropped, told })
+}
+
+/// A field keeps weights to a fixed part of 1, and only their ratios matter: they are over a power of two at which the largest
+/// of the first part that has any is about 1.
+#[derive(Default)]
+struct WeightScale(Option<f64>);
+
+impl WeightScale {
+    /// How many times as large as those of the first part others may be: as many as a field takes.
+    const MOST: f64 = (1_u64 << 19) as f64;
+
+    /// The weights of a part, behind so many points.
+    fn scaled(&mut self, weights: &[f64], before: u64, (source, options): (&Source, &ReadOptions)) -> Result<Vec<f64>> {
+        let (at, value) = weights.iter().copied().enumerate().fold((0, 0.0), |a, b| if b.1 > a.1 { b } else { a });
+        if self.0.is_none() && value > 0.0 {
+            self.0 = Some(value.log2().floor().min(1023.0).exp2());
+        }
+        let unit = self.0.unwrap_or(1.0);
+        if value / unit > Self::MOST {
+            let (file, at) = (source.to_string(), format!("point {}", before + 1 + at as u64));
+            let (column, what) = (
+                options.weights.clone().unwrap_or_default(),
+                "what --stream takes: 524288 times the largest weight of the first part at most",
+            );
+            return Err(DataError::Unfit { file, at, column, value, what }.into());
+        }
+        Ok(weights.iter().map(|weight| weight / unit).collect())
+    }
 }
 
 /// What was read in one pass.

@@ -77,6 +77,41 @@ fn clusters_are_counted_point_by_point() {
     }
 }
 
+/// Only ratios of weights matter, as in a fit, though a field keeps weights to a part of 1.
+#[test]
+fn weights_of_any_size_give_the_same() {
+    let folder = Folder::new();
+    let (text, _) = blobs(3000);
+    let weighted = |size: &dyn Fn(usize) -> f64| {
+        let line = |(i, line): (usize, &str)| match i {
+            0 => format!("{line},w\n"),
+            i => format!("{line},{:e}\n", size(i)),
+        };
+        folder.write("in.csv", text.lines().enumerate().map(line).collect::<String>());
+        folder.json(&format!("in.csv --columns x,y --weights w {STREAM} -o out.csv"))
+    };
+    let ratio = |i: usize| (1 + i % 3) as f64;
+    let plain = weighted(&ratio);
+    for power in [-1000, -40, -20, 12, 1000] {
+        let size = 2_f64.powi(power);
+        let found = weighted(&|i| ratio(i) * size);
+        for (found, plain) in found["clusters"].as_array().unwrap().iter().zip(plain["clusters"].as_array().unwrap()) {
+            assert_eq!((&found["mode"], &found["size"]), (&plain["mode"], &plain["size"]), "2^{power}");
+            let ratio = found["weight"].as_f64().unwrap() / size / plain["weight"].as_f64().unwrap();
+            assert!((ratio - 1.0).abs() < 1e-12, "2^{power}: {ratio}");
+        }
+    }
+    let run = format!("in.csv --columns x,y --weights w {STREAM} -o out.csv");
+    std::fs::remove_file(folder.path("out.csv")).unwrap();
+    folder.write("in.csv", "x,y,w\n1,2,0\n3,4,0\n");
+    folder.refuses(&run, 1, &["all sample weights are 0"]);
+    let mut far = "x,y,w\n".to_owned() + &"1,2,1\n".repeat(1 << 16);
+    far += "1,2,3\n1,2,1e6\n";
+    folder.write("in.csv", far);
+    folder.refuses(&run, 1, &["in.csv, point 65538, column w: 1000000", "524288 times"]);
+    assert_eq!(folder.names(), ["in.csv"]);
+}
+
 #[test]
 fn what_is_known_only_when_all_is_there_is_refused() {
     let folder = Folder::new();

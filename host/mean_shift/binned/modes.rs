@@ -79,6 +79,10 @@ impl FieldModes {
         let device = means.device();
         let d = scaling.factors.len();
         let Some(queries) = scaling.columns_of_rows(device, rows, TooFar::Kept)? else { return Ok(Vec::new()) };
+        if modes.is_empty() {
+            // Nothing weighs anything.
+            return Ok(vec![-1; queries.m as usize]);
+        }
         let ends = field.climb_all(device, of, queries, &mut |_| ControlFlow::Continue(()))?;
         let (m, stride) = (ends.queries.m as usize, ends.queries.stride as usize);
         let places = Columns { values: &ends.queries.columns, n: m, d, stride };
