@@ -290,7 +290,9 @@ fn senseless_numbers_are_wrong_usage() {
 fn senseless_blocks_are_wrong_usage() {
     refuses("--threads-per-block 0", 2, &["--threads-per-block is 0", "multiple of 32"]);
     refuses("--threads-per-block 2000", 2, &["--threads-per-block is 2000"]);
-    refuses("--threads-per-block 33 --device cpu", 2, &["33 threads per block", "multiple of 32"]);
+    refuses("--threads-per-block 33 --device cpu", 2, &["--threads-per-block is 33", "multiple of 32"]);
+    // Where a field is chosen nobody asks for blocks of so many threads.
+    refuses("--threads-per-block 33 --device cpu --points 30000", 2, &["--threads-per-block is 33"]);
 }
 
 #[test]

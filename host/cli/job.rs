@@ -49,7 +49,7 @@ impl Job {
     /// [`Error::Option`] and others for what can be seen to be senseless before anything is done.
     pub fn from_args(args: &Args, parameters: Parameters) -> Result<Self> {
         if let Some(threads) = args.threads_per_block
-            && !(1..=1024).contains(&threads)
+            && !((32..=1024).contains(&threads) && threads.is_multiple_of(32))
         {
             let (option, must) = ("--threads-per-block", "a multiple of 32 from 32 to 1024");
             return Err(Error::Option { option, value: threads.to_string(), must });
