@@ -76,6 +76,11 @@ pub fn check(input: &Input, args: &Args) -> Result<()> {
         (estimator.reach.is_some(), "--stream with --reach", "labels are by basin; leave it out"),
         (estimator.min_size != 1, "--stream with --min-size", after_all),
         (
+            args.progress,
+            "--stream with --progress",
+            "queries climb a field at once, and not an iteration at a time; leave it out",
+        ),
+        (
             estimator.bandwidth.is_none() || estimator.bandwidth_column().is_some(),
             "--stream without a bandwidth",
             "it cannot be estimated from a part; give --bandwidth H",

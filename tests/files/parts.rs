@@ -133,6 +133,7 @@ fn what_is_known_only_when_all_is_there_is_refused() {
         ("--stream --bandwidth 1 --kernel flat", "Gaussian"),
         ("--stream --bandwidth 1 --columns x,y,x,y", "dimensions"),
         ("--stream --bandwidth 1 --accuracy exact", "accuracy"),
+        ("--stream --bandwidth 1 --progress", "--progress"),
     ] {
         folder.refuses(&format!("in.csv {arguments}"), 2, &[word]);
     }
