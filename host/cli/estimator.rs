@@ -332,6 +332,8 @@ impl EstimatorArgs {
         match self.assign {
             Some(AssignmentName::Basin) => estimator = estimator.assignment(Assignment::Basin),
             Some(AssignmentName::Nearest) => estimator = estimator.assignment(Assignment::NearestMode),
+            // Seeds of a file are not known yet, and are not every point.
+            None if self.seeds_file.is_some() => estimator = estimator.assignment(Assignment::NearestMode),
             None => {}
         }
         if let Some(reach) = self.reach {

@@ -112,6 +112,9 @@ fn seeds_of_a_file_are_the_librarys() {
     let report = folder.json("in.csv --columns x,y --bandwidth 1 --form standard --seeds-file seeds.csv -o out.csv");
     assert_eq!(last_column(&folder.read("out.csv")), expected.labels);
     assert_eq!((report["queries"].as_u64(), report["clusters"].as_array().unwrap().len()), (Some(2), 2));
+    // Labels are of the nearest mode, so that there can be a reach.
+    let near = folder.json("in.csv --columns x,y --bandwidth 1 --form standard --seeds-file seeds.csv --reach 0.001");
+    assert!(near["noise"].as_u64() > report["noise"].as_u64(), "{near}");
 }
 
 #[test]
