@@ -248,7 +248,8 @@ impl MeanShift {
         notes.extend(device.shapes().warning().map(str::to_owned));
         if modes.len() == n && n > 1 {
             notes.push(format!("every point is a cluster of its own: the bandwidth is small; {SWEEP}"));
-        } else if modes.len() == 1 && modes[0].size == n && n > 1 && ends.queries.m > 1 {
+        } else if modes.len() == 1 && modes[0].size == n && ends.queries.m > 1 && points.extent() > 0.0 {
+            // Of equal points any bandwidth makes one cluster.
             notes.push(match self.merging {
                 // Then a smaller bandwidth need not help.
                 Merging::Chains { radius } if radius > LARGE_RADIUS => {

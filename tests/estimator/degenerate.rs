@@ -38,6 +38,8 @@ fn equal_points_are_one_cluster_of_bandwidth_one() {
                 assert_eq!(found.modes[0].position, [3.0, -7.5]);
                 assert_eq!((found.modes[0].size, found.converged), (n, true));
                 noted(&found, &["all points are equal, so that any bandwidth gives one cluster: 1 is used"]);
+                // No other would do better.
+                assert!(found.notes.iter().all(|note| !note.contains("sweep")), "{:?}", found.notes);
             }
         }
     }
