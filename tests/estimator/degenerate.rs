@@ -170,3 +170,11 @@ fn the_first_neighbour_is_the_point_itself() {
         noted(&found, &["neighbour 1 is 0 for every point, which is the point itself; neighbour 2 is taken"]);
     }
 }
+
+/// Of points that weigh a tenth each three are three tenths, and no point itself.
+#[test]
+fn neighbours_by_weight_are_told_as_such() {
+    let line: Vec<[f64; 1]> = (0..10).map(|i| [f64::from(i % 2)]).collect();
+    let found = with(Bandwidth::default()).sample_weights([0.1; 10]).fit(&line).unwrap();
+    noted(&found, &["neighbour 0.3 is 0 for every point, since that many are equal; neighbour 0.6 is taken"]);
+}

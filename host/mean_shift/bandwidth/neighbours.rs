@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::executor::{Buffer, Device};
 use crate::mean_shift::masses::Masses;
 use crate::mean_shift::near::order_numbers;
+use crate::picture::numbers;
 
 /// From so many points on, brackets are guessed from some of them: below, that costs what it saves.
 const GUESS_FROM: usize = 4096;
@@ -244,8 +245,14 @@ pub(super) fn each(device: &Device, sample: &Sample<'_>, k: usize) -> Result<Res
 /// What is said when there are too many duplicates.
 fn doubled(set: &Set, first: u32, k: u32) -> String {
     let points = |k: u32| f64::from(k) / set.masses.factor;
-    let why = if points(first) <= 1.0 { "which is the point itself" } else { "since that many are equal" };
-    format!("the distance to neighbour {} is 0 for every point, {why}; neighbour {} is taken", points(first), points(k))
+    // Of weights, as much as one point has is no point.
+    let alone = set.weights.is_none() && points(first) <= 1.0;
+    let why = if alone { "which is the point itself" } else { "since that many are equal" };
+    let number = |k: u32| match points(k) {
+        number if number.fract() == 0.0 => number.to_string(),
+        part => numbers::short(part),
+    };
+    format!("the distance to neighbour {} is 0 for every point, {why}; neighbour {} is taken", number(first), number(k))
 }
 
 /// One for each of n equal points.
