@@ -54,6 +54,19 @@ fn completions_and_manual_are_of_all_options() {
 }
 
 /// A command's help has what it takes.
+/// What is more to say of a command than a line stands in its help.
+#[test]
+fn commands_are_explained() {
+    for (command, words) in
+        [("segment", "Comaniciu and Meer"), ("tune", "MODESEEK_TUNING=off"), ("completions", "completions bash >")]
+    {
+        let help = written(&format!("{command} --help")).0.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(help.contains(words), "{help}");
+        let first = help.split_once(". ").expect("a sentence").0;
+        assert!(written("--help").0.contains(first), "{first}");
+    }
+}
+
 #[test]
 fn a_sweep_offers_no_bandwidth() {
     let (help, _) = written("sweep --help");

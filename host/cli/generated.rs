@@ -8,8 +8,6 @@ use clap_complete::Shell;
 use crate::error::Result;
 
 /// Writes completions for a shell.
-///
-/// For bash: `modeseek completions bash > ~/.local/share/bash-completion/completions/modeseek`.
 #[derive(Clone, Debug, Args)]
 pub struct CompletionsArgs {
     /// Which shell

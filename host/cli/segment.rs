@@ -16,8 +16,6 @@ use crate::picture::{PhotoFormat, save_photo};
 use crate::segment::{Segment, Segmented, photo};
 
 /// Smooths an image within things and not across their borders, and divides it into regions.
-///
-/// Mean shift in position and colour (CIE Lab), after Comaniciu and Meer (2002).
 #[derive(Clone, Debug, Args)]
 pub struct SegmentArgs {
     /// The image: PNG, JPEG, GIF or BMP

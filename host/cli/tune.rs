@@ -14,10 +14,6 @@ use crate::tuning::cache::{self, Key};
 use crate::tuning::measure::{Plan, Row, Verdict, better, measure};
 
 /// Measures which blocks are fastest on a device, and keeps that for later runs.
-///
-/// Results do not depend on blocks: runs with and without give the same bits. What was measured holds for the
-/// device, its driver and this version of modeseek; it is kept in the user's folder of caches, and MODESEEK_TUNING=off or
-/// --no-tuning has it left alone.
 #[derive(Clone, Debug, Args)]
 pub struct TuneArgs {
     /// auto, cpu, cuda or cuda:N
