@@ -437,6 +437,17 @@ pub enum Error {
 }
 
 impl Error {
+    /// What is not defined where no bin has enough points.
+    pub(crate) const NO_SEEDS: &str = "a fit without seeds";
+
+    /// What is not defined where no seed has a point within its reach.
+    pub(crate) const NO_MODE: &str = "a mode";
+
+    /// Whether there was nothing wrong but that no cluster was found, as there may be with another bandwidth.
+    pub(crate) fn is_no_cluster(&self) -> bool {
+        matches!(self, Self::Undefined { what: Self::NO_SEEDS | Self::NO_MODE, .. })
+    }
+
     /// Whether the command was wrong rather than its execution: the program then exits with 2, not 1.
     ///
     /// ```

@@ -123,7 +123,8 @@ pub fn bandwidths(low: f64, high: f64, count: usize) -> Result<Vec<f64>> {
 
 impl Sweep {
     /// Clusters points with each of the bandwidths, which ascend. `go_on` is asked before each, and after
-    /// each iteration, and told how many are done; its error ends the sweep.
+    /// each iteration, and told how many are done; its error ends the sweep. A bandwidth at which no seed finds a cluster is
+    /// none: all points are noise then.
     ///
     /// ```
     /// # use modeseek::sweep::{Sweep, bandwidths};
@@ -166,25 +167,35 @@ impl Sweep {
             let start = Instant::now();
             let estimator = estimator.clone().bandwidth(Bandwidth::Fixed(bandwidth)).on(device);
             let mut asked = Ok(());
-            let clustering = estimator.fit_watched(points, |_| {
+            let fitted = estimator.fit_watched(points, |_| {
                 asked = go_on(found.len());
                 if asked.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-            })?;
-            asked?;
-            if !found.is_empty() {
-                agreements.push(adjusted_rand_index(&labels, &clustering.labels));
-            }
-            found.push(Found {
-                bandwidth,
-                clusters: clustering.modes.len(),
-                largest: clustering.modes.iter().map(|mode| mode.size).max().unwrap_or(0),
-                noise: clustering.labels.iter().filter(|&&label| label < 0).count(),
-                stability: 0.0,
-                iterations: clustering.iterations,
-                converged: clustering.converged,
-                seconds: start.elapsed().as_secs_f64(),
             });
-            labels = clustering.labels;
+            asked?;
+            let clustering = match fitted {
+                Ok(clustering) => Some(clustering),
+                // Other bandwidths may find some.
+                Err(error) if error.is_no_cluster() => None,
+                Err(error) => return Err(error),
+            };
+            let modes = clustering.as_ref().map_or(&[][..], |clustering| &clustering.modes);
+            let mut one = Found {
+                bandwidth,
+                clusters: modes.len(),
+                largest: modes.iter().map(|mode| mode.size).max().unwrap_or(0),
+                noise: 0,
+                stability: 0.0,
+                iterations: clustering.as_ref().map_or(0, |clustering| clustering.iterations),
+                converged: clustering.as_ref().is_none_or(|clustering| clustering.converged),
+                seconds: start.elapsed().as_secs_f64(),
+            };
+            let now = clustering.map_or_else(|| vec![-1; points.len()], |clustering| clustering.labels);
+            one.noise = now.iter().filter(|&&label| label < 0).count();
+            if !found.is_empty() {
+                agreements.push(adjusted_rand_index(&labels, &now));
+            }
+            found.push(one);
+            labels = now;
         }
         Ok(Self::of(found, &agreements))
     }
@@ -257,7 +268,7 @@ impl Sweep {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mean_shift::Distance;
+    use crate::mean_shift::{Distance, Form, Seeding};
 
     fn found(bandwidth: f64, clusters: usize) -> Found {
         let (largest, noise, stability, iterations, converged, seconds) = (2, 0, 0.0, 1, true, 0.0);
@@ -291,6 +302,19 @@ mod tests {
     }
 
     /// The largest bandwidth that is guessed is one of the distance that is meant.
+    /// A bandwidth so small that no bin has enough points finds nothing, and ends no sweep.
+    #[test]
+    fn bandwidths_that_find_nothing_are_told() {
+        let (device, points) = (Device::processor().unwrap(), Points::from_rows(&[0.0, 0.3, 9.6, 9.8], 1).unwrap());
+        let bins = MeanShift::new().form(Form::Standard).seeding(Seeding::Bins { min_frequency: 2 });
+        let sweep = Sweep::new(&device, &points, &bins, &[0.1, 2.0], |_| Ok(())).unwrap();
+        let told = sweep.found.iter().map(|found| (found.clusters, found.largest, found.noise, found.converged));
+        assert_eq!(told.collect::<Vec<_>>(), [(0, 0, 4, true), (2, 2, 0, true)]);
+        // What is wrong with every bandwidth is an error.
+        let wide = Points::from_rows(&[0.0; 42], 21).unwrap();
+        assert!(matches!(Sweep::new(&device, &wide, &bins, &[1.0], |_| Ok(())), Err(Error::Undefined { .. })));
+    }
+
     #[test]
     fn a_bandwidth_is_guessed_by_the_distance() {
         let (device, points) = (Device::processor().unwrap(), Points::from_rows(&[3.0, 0.0, 0.0, 40.0], 2).unwrap());

@@ -82,7 +82,7 @@ impl MeanShift {
             Merging::Densest => (self.densest(device, prepared, at_rest)?, device.zeros(0)?),
         };
         if modes.count == 0 {
-            let (what, why) = ("a mode", "where no seed has a point within its reach; use a larger bandwidth");
+            let (what, why) = (Error::NO_MODE, "where no seed has a point within its reach; use a larger bandwidth");
             return Err(Error::Undefined { what, why });
         }
         let modes = match prepared.scaling.sphere {

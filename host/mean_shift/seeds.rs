@@ -57,7 +57,7 @@ impl MeanShift {
                 every_point(device, prepared)
             }
             Some(bins) if bins.count == 0 => Err(Error::Undefined {
-                what: "a fit without seeds",
+                what: Error::NO_SEEDS,
                 why: "and no bin has that many points; ask for fewer (--min-bin-frequency)",
             }),
             Some(bins) => Ok(Queries::new(bins.columns, bins.count, bins.stride)),
