@@ -1,5 +1,6 @@
 //! What is written beside the report: labels, centres, labels of other points.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -247,10 +248,11 @@ impl Outputs {
     }
 }
 
-/// Checks that nothing is written over what is read, nor two results to one file.
+/// Checks that nothing is written over what is read, nor two results to one file; and that there can be files of these
+/// names, lest a long run ends with that.
 ///
 /// # Errors
-/// [`Error::Conflict`].
+/// [`Error::Conflict`]; [`Error::WriteFile`].
 pub fn check_files(read: &[&Path], written: &[&Path]) -> Result<()> {
     let conflict = |what, why| Err(Error::Conflict { what, why });
     for (at, path) in written.iter().enumerate() {
@@ -260,16 +262,32 @@ pub fn check_files(read: &[&Path], written: &[&Path]) -> Result<()> {
         if written[..at].iter().any(|other| same(other, path)) {
             return conflict("writing two results to one file", "give each a name of its own");
         }
+        can_be(path).map_err(|source| Error::WriteFile { path: path.to_path_buf(), source })?;
     }
     Ok(())
+}
+
+/// Whether there can be a file of this name: it has a folder and is none, and may be replaced if it is there.
+fn can_be(path: &Path) -> io::Result<()> {
+    match path.metadata() {
+        Ok(there) if there.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
+        Ok(there) if there.is_file() && there.permissions().readonly() => Err(io::ErrorKind::PermissionDenied.into()),
+        Ok(_) => Ok(()),
+        Err(_) => folder_of(path).metadata().map(drop),
+    }
+}
+
+/// The folder of a file.
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Whether two names are of one file, be it there already or not.
 fn same(one: &Path, other: &Path) -> bool {
     let whole = |path: &Path| {
         let within = || {
-            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-            Some(folder.canonicalize().ok()?.join(path.file_name()?))
+            let folder = folder_of(path).canonicalize().ok()?;
+            Some(folder.join(path.file_name()?))
         };
         path.canonicalize().ok().or_else(within)
     };

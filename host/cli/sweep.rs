@@ -10,6 +10,7 @@ use super::bar::Status;
 use super::estimator::EstimatorArgs;
 use super::input::InputArgs;
 use super::interrupt;
+use super::outputs::check_files;
 use crate::data::{Carry, left_out_text};
 use crate::error::{Error, Result};
 use crate::executor::{CpuOptions, DeviceChoice};
@@ -67,6 +68,7 @@ impl SweepArgs {
     pub fn run(&self, out: &mut dyn Write) -> Result<()> {
         if let Some(path) = &self.plot {
             Format::of(path)?;
+            check_files(&self.input.file.iter().map(PathBuf::as_path).collect::<Vec<_>>(), &[path])?;
         }
         if self.estimator.bandwidth.is_some() {
             let why = "a sweep tries many; give --from and --to";

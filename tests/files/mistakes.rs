@@ -251,6 +251,14 @@ fn results_that_would_do_harm_or_nothing() {
     folder.refuses(&format!("{fit} --density"), 2, &["--output"]);
     folder.refuses(&format!("{fit} -o out.npy --density"), 2, &[".npz"]);
     folder.refuses(&format!("{fit} -o none/out.csv"), 1, &["none/out.csv"]);
+    // Before anything is read: whoever waits for a long run is not told at its end.
+    for option in ["-o none/out.csv", "--report none/out.json", "--plot none/out.png", "--centres none/out.csv"] {
+        folder.refuses(&format!("absent.csv --bandwidth 1 {option}"), 1, &["none/out", "make its folder first"]);
+    }
+    std::fs::create_dir(folder.path("there.csv")).unwrap();
+    folder.refuses("absent.csv --bandwidth 1 -o there.csv", 1, &["there.csv", "name a file in it"]);
+    folder.refuses("sweep absent.csv --plot none/out.png", 1, &["none/out.png"]);
+    folder.refuses("segment absent.png -o none/out.png", 1, &["none/out.png"]);
     folder.refuses("in.csv --delimiter , --format npy", 2, &["only text"]);
     folder.refuses("in.csv --array a", 2, &[".npz"]);
     folder.refuses(&format!("{fit} --seeds-file in.csv"), 2, &["--form standard"]);
