@@ -133,8 +133,8 @@ pub fn format_of(path: &Path, option: &'static str) -> Result<(Format, Compressi
 /// How a file is compressed, and its name without that extension.
 pub fn compression_of(path: &Path) -> (Compression, PathBuf) {
     let compression = match path.extension().and_then(|extension| extension.to_str()) {
-        Some("gz") => Compression::Gzip,
-        Some("zst") => Compression::Zstd,
+        Some(extension) if extension.eq_ignore_ascii_case("gz") => Compression::Gzip,
+        Some(extension) if extension.eq_ignore_ascii_case("zst") => Compression::Zstd,
         _ => return (Compression::None, path.to_owned()),
     };
     (compression, path.with_extension(""))
@@ -407,6 +407,7 @@ mod tests {
             ("a.b/c.CSV", Format::Csv, Compression::None),
             ("a.tsv.gz", Format::Tsv, Compression::Gzip),
             ("a.csv.zst", Format::Csv, Compression::Zstd),
+            ("A.CSV.GZ", Format::Csv, Compression::Gzip),
             ("a.feather", Format::Arrow, Compression::None),
             ("a.parquet", Format::Parquet, Compression::None),
         ] {
