@@ -200,8 +200,15 @@ impl Outputs {
         let mut columns = Vec::new();
         if self.density {
             interrupt::check()?;
-            let volume = standardization.map_or(1.0, Standardization::volume);
-            let density = clustering.density(points)?.into_iter().map(|density| density / volume).collect();
+            let mut density = clustering.density(points)?;
+            if let Some(standardization) = standardization {
+                density.iter_mut().for_each(|density| *density = standardization.density(*density));
+                if density.iter().any(|density| density.is_infinite()) {
+                    let (what, why) =
+                        ("a density", "where f64 does not hold it: in units in which the columns extend so little");
+                    return Err(Error::Undefined { what, why });
+                }
+            }
             columns.push(("density".to_owned(), density));
         }
         if self.distances {

@@ -146,6 +146,29 @@ impl Standardization {
         self.scales.iter().product()
     }
 
+    /// A density of scaled points as one of the points: over the [`volume`](Self::volume), be that more or less than `f64` holds.
+    ///
+    /// ```
+    /// # use modeseek::data::{Standard, Standardization};
+    /// let scaling = Standardization::of(Standard::MinMax, &[0.0, 0.0, 2.0, 5.0], 2);
+    /// assert_eq!(scaling.density(3.0), 0.3);
+    /// ```
+    pub fn density(&self, scaled: f64) -> f64 {
+        // Digits and powers of two by themselves.
+        let (mut density, mut power) = (scaled, 0_i64);
+        for &scale in &self.scales {
+            let of_scale = scale.log2().floor().clamp(-1022.0, 1023.0) as i32;
+            density /= scale * power_of_two(-of_scale / 2) * power_of_two(-of_scale - -of_scale / 2);
+            power += i64::from(of_scale);
+        }
+        while power != 0 && density != 0.0 && density.is_finite() {
+            let part = power.clamp(-1000, 1000);
+            density *= power_of_two(-part as i32);
+            power -= part;
+        }
+        density
+    }
+
     fn each(&self, rows: &mut [f64], change: impl Fn(f64, f64, f64) -> f64) {
         for row in rows.chunks_mut(self.offsets.len()) {
             for ((x, &offset), &scale) in row.iter_mut().zip(&self.offsets).zip(&self.scales) {
@@ -183,6 +206,26 @@ mod tests {
             found.undo(&mut changed);
             assert_eq!(changed, rows);
         }
+    }
+
+    /// Whatever the product of scales is on the way.
+    #[test]
+    fn densities_are_over_volumes_that_f64_does_not_hold() {
+        let density = |scales: &[f64], scaled: f64| {
+            Standardization { offsets: vec![0.0; scales.len()], scales: scales.to_vec() }.density(scaled)
+        };
+        let near =
+            |found: f64, expected: f64| assert!((found / expected - 1.0).abs() <= 1e-14, "{found}, not {expected}");
+        near(density(&[1e200, 2e200, 1e-200, 1e-200], 0.5), 0.25);
+        near(density(&[1e-200, 1e-200, 1e200, 2e200], 0.5), 0.25);
+        near(density(&[3.0, 5.0], 0.5), 0.5 / 15.0);
+        near(density(&[1e-200, 4e-200], 1e-300), 1e-300 / 4e-200 / 1e-200);
+        near(density(&[f64::from_bits(1)], 1e-300), 1e-300 / f64::from_bits(1));
+        near(density(&[f64::MAX, 1.0 / 1024.0], 1e10), 1e10 / f64::MAX * 1024.0);
+        assert_eq!(
+            (density(&[1e-200; 2], 0.1), density(&[1e200; 2], 0.1), density(&[1e200], 0.0)),
+            (f64::INFINITY, 0.0, 0.0)
+        );
     }
 
     /// Squares, and differences too, of these are infinite or 0.

@@ -159,6 +159,26 @@ fn a_scale_may_be_any_that_numbers_have() {
     }
 }
 
+/// Densities are of the data's units, however large the product of the columns' scales is.
+#[test]
+fn densities_of_columns_of_any_scale() {
+    let folder = Folder::new();
+    let densities = |scales: [f64; 4]| {
+        let line = |x: [f64; 4]| (0..4).map(|c| format!("{:e}", x[c] * scales[c])).collect::<Vec<_>>().join(",");
+        let rows = [[1.0, 2.0, 1.0, 1.0], [2.0, 1.0, 3.0, 3.0], [2.0, 2.0, 0.0, 1.0]].map(line).join("\n");
+        folder.write("in.csv", format!("a,b,c,d\n{rows}\n"));
+        folder.run("in.csv --standardize zscore --bandwidth 1 -o out.csv --density -q");
+        column(&folder.read("out.csv"), "density")
+    };
+    let plain = densities([1.0; 4]);
+    for (found, plain) in densities([1e200, 1e200, 1e-200, 1e-200]).into_iter().zip(plain) {
+        assert!((found / plain - 1.0).abs() < 1e-5, "{found}, not {plain}");
+    }
+    folder.write("in.csv", "x,y\n1e-200,2e-200\n2e-200,1e-200\n");
+    let run = "in.csv --standardize zscore --bandwidth 1 -o none.csv --density";
+    folder.refuses(run, 1, &["a density is not defined where f64 does not hold it"]);
+}
+
 #[test]
 fn generated_points_are_written_with_what_they_were_made_for() {
     let folder = Folder::new();
