@@ -301,7 +301,6 @@ mod tests {
         assert!(Sweep::new(&device, &points, &MeanShift::new(), &[0.1, 0.1, 2.0], |_| Ok(())).is_ok());
     }
 
-    /// The largest bandwidth that is guessed is one of the distance that is meant.
     /// A bandwidth so small that no bin has enough points finds nothing, and ends no sweep.
     #[test]
     fn bandwidths_that_find_nothing_are_told() {
@@ -315,6 +314,7 @@ mod tests {
         assert!(matches!(Sweep::new(&device, &wide, &bins, &[1.0], |_| Ok(())), Err(Error::Undefined { .. })));
     }
 
+    /// The largest bandwidth that is guessed is one of the distance that is meant.
     #[test]
     fn a_bandwidth_is_guessed_by_the_distance() {
         let (device, points) = (Device::processor().unwrap(), Points::from_rows(&[3.0, 0.0, 0.0, 40.0], 2).unwrap());
