@@ -76,7 +76,7 @@ fn batches_shrink_to_the_memory() {
         assert_eq!(clusters(&small), clusters(&large));
         // Not even one point at a time, where the fused method has all that it needs.
         let needed = "needed for 200 points of 2 dimensions; use fewer points";
-        assert_fails_in_one_line(&run_with_memory(least - 1, &in_batches), &[needed, "or --method fused"]);
+        assert_fails_in_one_line(&run_with_memory(least - 1, &in_batches), &[needed, "or the fused method"]);
         assert_eq!(report(&run_with_memory(fused, &[]))["batch"], Value::Null);
         assert_fails_in_one_line(&run_with_memory(fused - 1, &[]), &[needed]);
     }

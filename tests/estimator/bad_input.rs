@@ -202,7 +202,7 @@ fn nothing_is_uploaded_for_what_is_refused() {
     let device = Device::processor().unwrap();
     // An option is looked at before the points.
     refused(fixed(1.0).on(&device).max_iterations(0).fit(&[[f64::NAN; 2]]), &["the number of iterations is 0"]);
-    refused(fixed(0.0).on(&device).fit(&FOUR), &["--bandwidth"]);
+    refused(fixed(0.0).on(&device).fit(&FOUR), &["the bandwidth is 0"]);
     refused(fixed(1.0).on(&device).fit(&[[f64::NAN; 2]]), &["NaN"]);
     refused(fixed(1.0).on(&device).sample_weights([1.0]).fit(&FOUR), &["1 sample weights"]);
     assert_eq!(device.counts(), Counts::default());

@@ -53,8 +53,8 @@ fn senseless_values_are_named() {
     wrong(flat(1.0).seeding(Seeding::Random { count: 0, seed: 0 }), &["the number of seeds is 0", "at least 1"]);
     for bad in [0.0, 1.0, -0.1, f64::NAN] {
         let seeding = |share, confidence| Seeding::Share { share, confidence, seed: 0 };
-        wrong(flat(1.0).seeding(seeding(bad, 0.9)), &["share is", "above 0 and below 1"]);
-        wrong(flat(1.0).seeding(seeding(0.1, bad)), &["confidence is", "above 0 and below 1"]);
+        wrong(flat(1.0).seeding(seeding(bad, 0.9)), &["the share of points is", "above 0 and below 1"]);
+        wrong(flat(1.0).seeding(seeding(0.1, bad)), &["the confidence is", "above 0 and below 1"]);
     }
     // What is just allowed.
     for estimator in [
