@@ -52,7 +52,12 @@ fn sizes_have_limits() {
     }
     let options = Options { limits: Limits::for_target("sm_90"), ..Options::default() };
     let roomy = Grid { dynamic_shared: 10000, ..Grid::linear(1, 1) };
-    Gpu::with_options(options).launch(&module, "k", roomy, &[]).expect("an opt-in makes room");
+    let mut gpu = Gpu::with_options(options);
+    gpu.launch(&module, "k", roomy, &[]).expect("an opt-in makes room");
+    // Not for what has a fixed size, whatever the GPU has.
+    let large = parse(&module_text(".shared .align 16 .b8 tile[50000];", "", "mov.u32 %r1, tile;"));
+    let error = gpu.launch(&large, "k", Grid::linear(1, 1), &[]).expect_err("48 KiB are the most").to_string();
+    assert!(error.starts_with("the block's shared memory of a fixed size in bytes is 50000"), "{error}");
 }
 
 #[test]

@@ -345,6 +345,9 @@ fn pack(kernel: &FunctionCode, arguments: &[Argument]) -> Result<Vec<u8>, Launch
     Ok(buffer)
 }
 
+/// The most shared memory that a block has beside what its launch asks for, on every GPU.
+const MOST_STATIC_SHARED: u32 = 48 << 10;
+
 fn check_shape(limits: &Limits, kernel: &FunctionCode, grid: Grid, static_shared: u32) -> Result<(), LaunchError> {
     for (what, extents) in [("grid", grid.grid), ("block", grid.block)] {
         if extents.contains(&0) {
@@ -362,6 +365,7 @@ fn check_shape(limits: &Limits, kernel: &FunctionCode, grid: Grid, static_shared
         ("the grid's extent along x", u64::from(grid.grid[0]), limits.grid[0]),
         ("the grid's extent along y", u64::from(grid.grid[1]), limits.grid[1]),
         ("the grid's extent along z", u64::from(grid.grid[2]), limits.grid[2]),
+        ("the block's shared memory of a fixed size in bytes", u64::from(static_shared), MOST_STATIC_SHARED),
         ("the block's shared memory in bytes", shared, limits.shared),
         ("the size of the arguments in bytes", arguments, limits.arguments),
     ];
