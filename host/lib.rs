@@ -62,3 +62,5 @@ pub use points::{Points, ToPoints};
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+// Their types are among this library's: whoever uses these has them in the version that fits.
+pub use {arrow_array, image, nalgebra};
