@@ -34,7 +34,8 @@ impl CheckedFile {
     /// The file as text.
     pub fn text(&self) -> String {
         let (major, minor) = self.version;
-        let mut out = format!("{}: {}, PTX {major}.{minor}, {} kernels\n", self.name, self.target, self.kernels.len());
+        let (count, s) = (self.kernels.len(), if self.kernels.len() == 1 { "" } else { "s" });
+        let mut out = format!("{}: {}, PTX {major}.{minor}, {count} kernel{s}\n", self.name, self.target);
         for lint in self.lints.iter().filter(|lint| lint.kernel.is_none()) {
             out.push_str(&format!("  lint {lint}\n"));
         }
