@@ -12,6 +12,7 @@ use gpu::layout::gather_columns;
 use super::fit::Clustering;
 use super::fitted::Fitted;
 use super::iterate::{Ends, Iteration, Queries};
+use super::labels::extents;
 use super::options::{Method, WeightFunction};
 use super::path::Way;
 use super::{MeanShift, near};
@@ -51,8 +52,11 @@ impl Clustering {
             }
             Ok(())
         };
-        let mut way = options.choose_above(&field.device, prepared, &queries, self.least())?;
-        let all = Asked::all(queries);
+        let all = self.in_reach(queries)?;
+        if all.is_empty() {
+            return Ok(labels);
+        }
+        let mut way = options.choose_above(&field.device, prepared, &all.queries, self.least())?;
         if let Way::AllPairs(_) | Way::InOrder(_) = way {
             label(options.climb_by(&mut way, prepared, all.queries, &mut going_on)?, &all.which)?;
             return Ok(labels);
@@ -94,10 +98,24 @@ impl Clustering {
         let Fitted { options, prepared, .. } = &*self.fitted;
         let field = &prepared.field;
         let of_all = options.accuracy == 0.0 || matches!(options.method, Method::Fused | Method::Composed { .. });
-        let mut way = match of_all {
-            true => Way::AllPairs("exact sums".to_owned()),
-            false => options.choose_above(&field.device, prepared, &queries, self.least())?,
-        };
+        if of_all {
+            let sums = field.step_once(&field.columns, &queries)?.sums;
+            return field.device.download_first(&sums, queries.m as usize);
+        }
+        let mut all = vec![0.0; queries.m as usize];
+        let Asked { queries, which } = self.in_reach(queries)?;
+        if which.is_empty() {
+            return Ok(all);
+        }
+        let sums = self.sums_in_reach(queries)?;
+        which.into_iter().zip(sums).for_each(|(i, sum)| all[i] = sum);
+        Ok(all)
+    }
+
+    fn sums_in_reach(&self, queries: Queries) -> Result<Vec<f32>> {
+        let Fitted { options, prepared, .. } = &*self.fitted;
+        let field = &prepared.field;
+        let mut way = options.choose_above(&field.device, prepared, &queries, self.least())?;
         if let Way::AllPairs(_) | Way::InOrder(_) = way {
             let sums = field.step_once(&field.columns, &queries)?.sums;
             return field.device.download_first(&sums, queries.m as usize);
@@ -112,6 +130,31 @@ impl Clustering {
             little.which.iter().zip(exact).for_each(|(&i, sum)| sums[i] = sum);
         }
         Ok(sums)
+    }
+
+    /// The queries that are not so far from the box about the points that no weight reaches them: a field's box need not go
+    /// there.
+    fn in_reach(&self, queries: Queries) -> Result<Asked> {
+        let Fitted { options, prepared, .. } = &*self.fitted;
+        let (device, d) = (&prepared.field.device, prepared.field.d);
+        let unknown = matches!(options.weight, WeightFunction::Own(_));
+        if unknown || options.bandwidth.is_of_points() || self.is_of_directions() {
+            return Ok(Asked::all(queries));
+        }
+        // A little more, for roundings.
+        let reach = self.far_reach()? * options.weight.scale() * 1.001;
+        let boxed: Vec<(f64, f64)> =
+            extents(device, prepared.columns())?.into_iter().map(|(low, high)| (low - reach, high + reach)).collect();
+        let asked = extents(device, queries.as_columns(d))?;
+        if boxed.iter().zip(asked).all(|(within, asked)| within.0 <= asked.0 && asked.1 <= within.1) {
+            return Ok(Asked::all(queries));
+        }
+        let (columns, stride) = (device.download(&queries.columns)?, queries.stride as usize);
+        let inside = |i: usize| {
+            let at = |c: usize| f64::from(columns[c * stride + i]);
+            boxed.iter().enumerate().all(|(c, (low, high))| (*low..=*high).contains(&at(c)))
+        };
+        self.those(&Asked::all(queries), inside)
     }
 
     /// The least weight of a point, as sums have it, beside which little is left out; of other weights than the Gaussian
