@@ -57,7 +57,8 @@ impl Clustering {
             return Ok(labels);
         }
         let mut way = options.choose_above(&field.device, prepared, &all.queries, self.least())?;
-        if let Way::AllPairs(_) | Way::InOrder(_) = way {
+        // Of weights that end nothing that counts is left out.
+        if matches!(way, Way::AllPairs(_) | Way::InOrder(_)) || self.least() == 0.0 {
             label(options.climb_by(&mut way, prepared, all.queries, &mut going_on)?, &all.which)?;
             return Ok(labels);
         }
