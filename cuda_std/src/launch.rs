@@ -5,6 +5,8 @@
 //! an executor checks and runs. What can be wrong with one is a [`LaunchError`].
 
 mod error;
+#[doc(hidden)]
+pub mod formula;
 mod kernel;
 mod memory;
 
@@ -153,7 +155,8 @@ impl<'a> Launch<'a> {
             return Err(LaunchError::ForeignMemory { kernel });
         }
         let block = self.checked_block((self.kernel.block)(machine), limits)?;
-        let shape = (self.kernel.shape)(machine, &self.args, block);
+        let shape = formula::computed(|| (self.kernel.shape)(machine, &self.args, block))
+            .map_err(|what| LaunchError::Formula { kernel, what, args: self.describe_args() })?;
         if let Some(relation) = shape.violated {
             let args = self.describe_args();
             return Err(LaunchError::Relation { kernel, relation, args });
@@ -174,7 +177,11 @@ impl<'a> Launch<'a> {
 
     fn checked_block(&self, rule: BlockRule, limits: &Limits) -> Result<Dim3, LaunchError> {
         let kernel = self.kernel.name;
-        let default = rule.default.iter().product();
+        let threads_of = |block: Dim3| block.iter().fold(1, |threads: u32, &along| threads.saturating_mul(along));
+        let default = threads_of(rule.default);
+        if default == 0 || rule.default[2] > DEEPEST {
+            return Err(LaunchError::BlockShape { kernel, block: rule.default });
+        }
         let threads = self.block.unwrap_or(default);
         match rule.range {
             Some((least, most)) => {
@@ -201,6 +208,9 @@ impl<'a> Launch<'a> {
         self.kernel.parameters.iter().zip(&self.args).map(describe).collect::<Vec<_>>().join(", ")
     }
 }
+
+/// The most threads of a block along z, on every GPU; along x and y as many as a block has.
+const DEEPEST: u32 = 64;
 
 /// A scalar's value, for a message. Of a type with another name its bits are shown, as a number.
 fn describe_scalar(type_name: &str, bytes: [u8; 8]) -> String {

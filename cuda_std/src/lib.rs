@@ -74,6 +74,8 @@ pub mod expansion {
     #[cfg(target_arch = "nvptx64")]
     pub use crate::device::shared_pointer;
     #[cfg(not(target_arch = "nvptx64"))]
+    pub use crate::launch::formula;
+    #[cfg(not(target_arch = "nvptx64"))]
     pub use crate::processor::words::{SharedSite, static_shared};
 
     /// Calls a function that is generic over the machine for the machine of this name.
@@ -99,55 +101,6 @@ pub mod expansion {
     #[cfg(not(target_arch = "nvptx64"))]
     pub fn all_arguments<const N: usize>(args: &[crate::launch::Arg]) -> &[crate::launch::Arg; N] {
         args.try_into().unwrap_or_else(|_| panic!("expected {N} arguments, found {}", args.len()))
-    }
-
-    /// A number in a formula of a launch.
-    #[cfg(not(target_arch = "nvptx64"))]
-    pub trait Number {
-        /// As large as can be where it is too large.
-        fn product(self, other: Self) -> Self;
-        /// As large as can be where it is too large.
-        fn sum(self, other: Self) -> Self;
-    }
-
-    #[cfg(not(target_arch = "nvptx64"))]
-    macro_rules! numbers {
-        ($($type:ty: $product:expr, $sum:expr;)*) => { $(
-            impl Number for $type {
-                fn product(self, other: Self) -> Self {
-                    $product(self, other)
-                }
-
-                fn sum(self, other: Self) -> Self {
-                    $sum(self, other)
-                }
-            }
-        )* };
-    }
-    #[cfg(not(target_arch = "nvptx64"))]
-    numbers! {
-        usize: usize::saturating_mul, usize::saturating_add;
-        u64: u64::saturating_mul, u64::saturating_add;
-        u32: u32::saturating_mul, u32::saturating_add;
-        i8: i8::saturating_mul, i8::saturating_add;
-        i16: i16::saturating_mul, i16::saturating_add;
-        i32: i32::saturating_mul, i32::saturating_add;
-        i64: i64::saturating_mul, i64::saturating_add;
-        isize: isize::saturating_mul, isize::saturating_add;
-        f32: std::ops::Mul::mul, std::ops::Add::add;
-        f64: std::ops::Mul::mul, std::ops::Add::add;
-    }
-
-    /// A product in a formula of a launch.
-    #[cfg(not(target_arch = "nvptx64"))]
-    pub fn product<T: Number>(a: T, b: T) -> T {
-        a.product(b)
-    }
-
-    /// A sum in a formula of a launch.
-    #[cfg(not(target_arch = "nvptx64"))]
-    pub fn sum<T: Number>(a: T, b: T) -> T {
-        a.sum(b)
     }
 
     /// The memory of an argument, on the processor, where a device address is an address.

@@ -67,6 +67,32 @@ pub unsafe fn signed(mut out: DisjointMut<f32>, first: i32, step: i32, wide: i64
     let _ = (out.own(), first, step, wide, scale, shift);
 }
 
+/// Differences and quotients, in every part of a formula.
+#[kernel(
+    grid = (if stride > 0 { (rows - 1).div_ceil(stride) } else { rows / parts }, rows.next_multiple_of(parts).max(1)),
+    shared = rows % parts * 4,
+    require(rows == 0 || out.len() >= stride * (rows - 1) + 1, scale / 0.0 > scale - 1.0, rows >= 2 || out.len() - 5 > 3),
+)]
+pub unsafe fn in_parts(mut out: DisjointMut<f32>, rows: u32, stride: u32, parts: u32, scale: f32) {
+    let _ = (out.own(), rows, stride, parts, scale);
+}
+
+/// Without a thread.
+#[kernel(block = (32, 0))]
+pub unsafe fn without_threads(mut out: DisjointMut<f32>) {
+    let _ = out.own();
+}
+/// More threads along z than any device has.
+#[kernel(block = (1, 1, 65), threads = 32..=64)]
+pub unsafe fn deep(mut out: DisjointMut<f32>) {
+    let _ = out.own();
+}
+/// More threads than 32 bits count.
+#[kernel(block = (65_536, 65_536))]
+pub unsafe fn more_than_32_bits(mut out: DisjointMut<f32>) {
+    let _ = out.own();
+}
+
 /// More threads than any device has.
 #[kernel(block = (1024, 2))]
 pub unsafe fn large(mut out: DisjointMut<f32>) {
@@ -113,6 +139,34 @@ fn formulas_add_and_multiply_numbers_of_every_type() {
     assert!(prepare(&signed::launch(&mut out, 0, i32::MAX, 4, 1.0, -1.0)).is_ok());
     assert!(prepare(&signed::launch(&mut out, -4, 2, 5, 1.0, -1.0)).is_err());
     assert!(prepare(&signed::launch(&mut out, -4, 2, 4, 1.0, -2.0)).is_err());
+}
+
+#[test]
+fn formulas_without_a_result_are_refused() {
+    let mut out = Memory::<f32>::new(9);
+    let ten = prepare(&in_parts::launch(&mut out, 3, 4, 2, 1.0)).unwrap();
+    assert_eq!(ten, Prepared { grid: [1, 4, 1], block: [128, 1, 1], shared: 4 });
+    assert_eq!(prepare(&in_parts::launch(&mut out, 7, 0, 2, 1.0)).unwrap().grid, [3, 8, 1]);
+    let refused = |rows, stride, parts, len| {
+        let mut out = Memory::<f32>::new(len);
+        prepare(&in_parts::launch(&mut out, rows, stride, parts, 1.0)).unwrap_err()
+    };
+    // What a relation guards is not computed; what no relation guards is refused, in each kind of formula.
+    for (rows, stride, parts, len, what) in [
+        (3, 4, 0, 9, "divides by zero"),
+        (3, 0, 0, 9, "divides by zero"),
+        (0, 4, 2, 9, "subtracts more than there is"),
+        (1, 4, 2, 4, "subtracts more than there is"),
+    ] {
+        let error = refused(rows, stride, parts, len);
+        assert!(matches!(&error, LaunchError::Formula { what: told, .. } if *told == what), "{error}");
+    }
+    let text = "a formula of the launch of kernel in_parts divides by zero for out.len() = 9, rows = 3, stride = 4, \
+                parts = 0, scale = 1; pass others, or have the kernel require what it needs";
+    assert_eq!(refused(3, 4, 0, 9).to_string(), text);
+    // A launch that follows begins anew.
+    assert!(prepare(&in_parts::launch(&mut out, 3, 4, 2, 1.0)).is_ok());
+    assert!(matches!(refused(u32::MAX, u32::MAX, 2, 9), LaunchError::Relation { .. }));
 }
 
 #[test]
@@ -198,6 +252,21 @@ fn a_block_that_no_device_has_is_refused() {
     let expected = "kernel large is written for 2048 threads per block, and the device can launch 1024; write it for \
                     smaller blocks";
     assert_eq!(error.to_string(), expected);
+}
+
+#[test]
+fn a_block_of_no_threads_or_too_many_along_an_axis_is_refused() {
+    let mut out = Memory::new(100);
+    let error = prepare(&without_threads::launch(&mut out)).unwrap_err();
+    assert_eq!(error, LaunchError::BlockShape { kernel: "without_threads", block: [32, 0, 1] });
+    let text = "kernel without_threads is written for blocks of 32 x 0 x 1 threads; a block has at least one, and up to 64 \
+                along z";
+    assert_eq!(error.to_string(), text);
+    let error = prepare(&deep::launch(&mut out)).unwrap_err();
+    assert_eq!(error, LaunchError::BlockShape { kernel: "deep", block: [1, 1, 65] });
+    // 2^32 threads are not none.
+    let error = prepare(&more_than_32_bits::launch(&mut out)).unwrap_err();
+    assert_eq!(error, LaunchError::LargeBlock { kernel: "more_than_32_bits", threads: u32::MAX, most: 1024 });
 }
 
 #[test]

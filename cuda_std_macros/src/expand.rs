@@ -8,8 +8,8 @@ use syn::{
 };
 
 use crate::attributes::{Attributes, Instance, Registers, components, source};
+use crate::formula;
 use crate::parameters::{self, Kind, Parameter};
-use crate::saturate::saturating;
 
 /// The modules of all instances of the kernel.
 pub fn expand(attributes: &Attributes, function: &ItemFn) -> Result<TokenStream> {
@@ -306,20 +306,20 @@ impl Parts<'_> {
             Some(grid) => components(grid)?,
             None => [self.default_grid()?, quote!(1), quote!(1)],
         };
-        let shared = attributes.shared.as_ref().map_or_else(|| quote!(0), saturating);
+        let shared = attributes.shared.as_ref().map_or_else(|| quote!(0), formula::checked);
         let (of_machine, common): (Vec<&Expr>, Vec<&Expr>) =
             attributes.require.iter().partition(|relation| mentions(relation.to_token_stream(), "Machine"));
         let violations = |relations: &[&Expr]| -> TokenStream {
             let violation = |relation: &&Expr| {
                 let text = source(relation);
-                let relation = saturating(relation);
-                quote!(if !#relation { return Some(#text); })
+                let relation = formula::checked(relation);
+                quote!(if !(#relation) { return Some(#text); })
             };
             relations.iter().map(violation).collect()
         };
         let (common, of_machine) = (violations(&common), violations(&of_machine));
         let [x, y, z] =
-            [x, y, z].map(|formula| syn::parse2(formula.clone()).map_or(formula, |whole| saturating(&whole)));
+            [x, y, z].map(|written| syn::parse2(written.clone()).map_or(written, |whole| formula::checked(&whole)));
         let grid = quote!([#x, #y, #z]);
         let for_common = self.in_formulas(&common);
         let for_machine = self.in_formulas(&of_machine);

@@ -2,8 +2,8 @@
 
 mod attributes;
 mod expand;
+mod formula;
 mod parameters;
-mod saturate;
 
 use proc_macro::TokenStream;
 use syn::{ItemFn, parse_macro_input};

@@ -295,8 +295,8 @@ impl Executor for Cuda {
     unsafe fn launch(&self, kernel: &'static Kernel, sizes: Prepared, args: &[Arg]) -> Result<()> {
         self.enter()?;
         let function = self.function(kernel)?;
-        function.check(kernel, sizes.block, args)?;
-        if sizes.shared > Limits::BASELINE.shared_bytes {
+        function.check(kernel, &sizes, &self.limits, args)?;
+        if function.asks_for(sizes.shared) {
             self.loaded().raise_shared(kernel, sizes.shared)?;
         }
         let mut words = parameters(args);

@@ -3,7 +3,9 @@
 use std::os::unix::fs::symlink;
 use std::process::Command;
 
+use cuda_std::prelude::*;
 use modeseek::distances::{Distances, Formula};
+use modeseek::executor::CudaOptions;
 use modeseek::product::{Instruction, Precision, matmul_by};
 use modeseek::{Bandwidth, Device, Error, Form, MeanShift, Points};
 
@@ -156,4 +158,47 @@ fn distances_without_room_for_parts_are_differences() {
     assert_eq!(asked(&log), ["199168 bytes of shared memory for pairwise_products_l2"], "{log}");
     let log = again(test, "memory-65536");
     assert!(!log.contains("launch of pairwise_products") && log.contains("launch of pairwise_l2"), "{log}");
+}
+
+/// A kernel of somebody else, with shared memory of a fixed size beside what a launch gives.
+const FIXED_AND_DYNAMIC: &str = "
+.version 7.0
+.target sm_75
+.address_size 64
+.extern .shared .align 16 .b8 dynamic[];
+.shared .align 16 .b8 fixed[16384];
+.visible .entry fixed_and_dynamic(.param .u64 start, .param .u64 length, .param .u32 bytes)
+{
+    .reg .b32 %r<2>;
+    mov.u32 %r1, 7;
+    st.shared.u32 [fixed], %r1;
+    st.shared.u32 [dynamic], %r1;
+    ret;
+}
+";
+
+/// What the program knows of it.
+#[kernel(block = 1, grid = 1, shared = bytes)]
+pub unsafe fn fixed_and_dynamic(out: DisjointMut<f32>, bytes: u32) {
+    let _ = (out, bytes);
+}
+
+/// Both kinds of shared memory count: for what has to be asked for, and for what there is.
+#[test]
+fn shared_memory_of_a_fixed_size_counts() {
+    if std::env::var_os(CHILD).is_some() {
+        let modules = vec![FIXED_AND_DYNAMIC.into()];
+        let device = Device::cuda_with(CudaOptions { modules, ..CudaOptions::default() }).expect("the stand-in works");
+        let mut out = device.zeros::<f32>(1).unwrap();
+        for kilobytes in [32, 33, 48] {
+            device.launch(fixed_and_dynamic::launch(&mut out, kilobytes << 10)).unwrap();
+        }
+        let refused = device.launch(fixed_and_dynamic::launch(&mut out, 49 << 10)).unwrap_err();
+        let text = refused.to_string();
+        assert!(text.contains("fixed_and_dynamic needs 66560 bytes") && text.contains("has 65536"), "{text}");
+        return device.synchronize().unwrap();
+    }
+    let log = again("shared_memory_of_a_fixed_size_counts", "shared-65536");
+    let wanted = [33 << 10, 48 << 10].map(|bytes| format!("{bytes} bytes of shared memory for fixed_and_dynamic"));
+    assert_eq!(asked(&log), wanted, "{log}");
 }

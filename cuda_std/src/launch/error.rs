@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::processor::Dim3;
+
 /// Why a launch was refused before it began.
 ///
 /// ```
@@ -60,6 +62,13 @@ pub enum LaunchError {
         /// The most the device can launch.
         most: u32,
     },
+    /// The kernel is written for a block without threads, or with more along z than any GPU has.
+    BlockShape {
+        /// The kernel.
+        kernel: &'static str,
+        /// The block that it is written for.
+        block: Dim3,
+    },
     /// A block's threads would need more registers than a multiprocessor has: how many a kernel takes is known when the
     /// driver has compiled it.
     Registers {
@@ -76,6 +85,15 @@ pub enum LaunchError {
         kernel: &'static str,
         /// The relation, as it is written at the kernel.
         relation: &'static str,
+        /// The arguments that were given.
+        args: String,
+    },
+    /// A formula of the kernel's launch has no result for its arguments.
+    Formula {
+        /// The kernel.
+        kernel: &'static str,
+        /// What the formula does.
+        what: &'static str,
         /// The arguments that were given.
         args: String,
     },
@@ -116,6 +134,10 @@ impl fmt::Display for LaunchError {
                 f,
                 "kernel {kernel} is written for {threads} threads per block, and the device can launch {most}; write it for smaller blocks"
             ),
+            Self::BlockShape { kernel, block: [x, y, z] } => write!(
+                f,
+                "kernel {kernel} is written for blocks of {x} x {y} x {z} threads; a block has at least one, and up to 64 along z"
+            ),
             Self::Registers { kernel, threads, most } => write!(
                 f,
                 "kernel {kernel} cannot run with {threads} threads per block: this GPU has registers for {most}; choose a multiple of 32 up to that"
@@ -123,6 +145,10 @@ impl fmt::Display for LaunchError {
             Self::Relation { kernel, relation, args } => {
                 write!(f, "kernel {kernel} needs {relation}, which does not hold for {args}")
             }
+            Self::Formula { kernel, what, args } => write!(
+                f,
+                "a formula of the launch of kernel {kernel} {what} for {args}; pass others, or have the kernel require what it needs"
+            ),
             Self::SharedMemory { kernel, wanted, most } => write!(
                 f,
                 "a block of kernel {kernel} needs {wanted} bytes of shared memory, and the device has {most}; use smaller blocks"

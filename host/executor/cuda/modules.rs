@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::ffi::{CString, c_void};
 use std::sync::Arc;
 
-use cuda_std::launch::{Arg, Dim3, Kernel, LaunchError, Limits};
+use cuda_std::launch::{Arg, Kernel, LaunchError, Limits, Prepared};
 use cudarc::driver::sys::{self, CUfunction_attribute_enum as FunctionAttribute, CUjit_option_enum as JitOption};
 use cudarc::driver::{CudaContext, DriverError, result};
 
@@ -31,6 +31,8 @@ pub(super) struct Function {
     pub(super) handle: sys::CUfunction,
     /// The most threads of a block: for more there are not enough registers.
     pub(super) most_threads: u32,
+    /// Bytes of shared memory of a fixed size.
+    fixed_shared: usize,
     /// Bytes of dynamic shared memory that it may be launched with.
     shared: usize,
     /// The sizes of its parameters, where it is of others: the driver reads as many of them as it
@@ -100,9 +102,7 @@ impl Loaded {
     /// Lets a kernel be launched with more shared memory than any kernel may have without asking.
     pub(super) fn raise_shared(&mut self, kernel: &'static Kernel, bytes: usize) -> Result<()> {
         let attribute = FunctionAttribute::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
-        let Some(function) = self.functions.get_mut(kernel.name).filter(|function| function.shared < bytes) else {
-            return Ok(());
-        };
+        let Some(function) = self.functions.get_mut(kernel.name) else { return Ok(()) };
         // SAFETY: the function is of a loaded module.
         match unsafe { sys::cuFuncSetAttribute(function.handle, attribute, bytes as i32) }.result() {
             Ok(()) => {
@@ -123,9 +123,7 @@ impl Loaded {
         for &module in &self.foreign {
             match find(module, kernel) {
                 Ok(handle) => {
-                    let (most_threads, parameters) = (most_threads(handle)?, Some(parameter_sizes(handle)?));
-                    let shared = Limits::BASELINE.shared_bytes;
-                    return Ok(Some(Function { handle, most_threads, shared, parameters }));
+                    return Function::new(handle, Some(parameter_sizes(handle)?)).map(Some);
                 }
                 Err(DriverError(sys::CUresult::CUDA_ERROR_NOT_FOUND)) => {}
                 Err(error) => return Err(self.refused(&format!("find kernel {}", kernel.name), error)),
@@ -140,10 +138,7 @@ impl Loaded {
             .ok_or_else(|| ptx::no_module(kernel.name, compute))?;
         let handle = self.own_module(module)?;
         match find(handle, kernel) {
-            Ok(handle) => {
-                let shared = Limits::BASELINE.shared_bytes;
-                Ok(Function { handle, most_threads: most_threads(handle)?, shared, parameters: None })
-            }
+            Ok(handle) => Function::new(handle, None),
             Err(error) => Err(self.refused(&format!("find kernel {}", kernel.name), error)),
         }
     }
@@ -192,24 +187,41 @@ impl Loaded {
 }
 
 impl Function {
-    /// Checks that there are registers for a block, and that a kernel of others has the parameters that are about to be
-    /// passed.
-    pub(super) fn check(&self, kernel: &'static Kernel, block: Dim3, args: &[Arg]) -> Result<()> {
-        let (threads, most) = (block.iter().product(), self.most_threads);
+    fn new(handle: sys::CUfunction, parameters: Option<Vec<usize>>) -> Result<Self> {
+        // By the registers that the driver's compiler gave it.
+        let most_threads = attribute(handle, FunctionAttribute::CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK)?;
+        let fixed_shared = attribute(handle, FunctionAttribute::CU_FUNC_ATTRIBUTE_SHARED_SIZE_BYTES)? as usize;
+        let shared = Limits::BASELINE.shared_bytes.saturating_sub(fixed_shared);
+        Ok(Self { handle, most_threads, fixed_shared, shared, parameters })
+    }
+
+    /// Checks that there are registers and shared memory for a block, and that a kernel of others has the parameters that
+    /// are about to be passed.
+    pub(super) fn check(&self, kernel: &'static Kernel, sizes: &Prepared, limits: &Limits, args: &[Arg]) -> Result<()> {
+        let (threads, most) = (sizes.block.iter().product(), self.most_threads);
         if threads > most {
             return Err(LaunchError::Registers { kernel: kernel.name, threads, most }.into());
         }
+        let (wanted, most) = (self.fixed_shared + sizes.shared, limits.shared_bytes);
+        if wanted > most {
+            return Err(LaunchError::SharedMemory { kernel: kernel.name, wanted, most }.into());
+        }
         let Some(found) = &self.parameters else { return Ok(()) };
-        let passed: Vec<usize> = args.iter().flat_map(sizes).collect();
+        let passed: Vec<usize> = args.iter().flat_map(sizes_of).collect();
         if *found == passed {
             return Ok(());
         }
         Err(Error::Parameters { kernel: kernel.name, found: found.clone(), passed })
     }
+
+    /// Whether a block of so much dynamic shared memory has to be asked for.
+    pub(super) fn asks_for(&self, shared: usize) -> bool {
+        shared > self.shared
+    }
 }
 
 /// The sizes of the parameters that an argument becomes.
-fn sizes(arg: &Arg) -> Vec<usize> {
+fn sizes_of(arg: &Arg) -> Vec<usize> {
     match arg {
         Arg::Scalar { size, .. } => vec![*size],
         Arg::Pointer(_) => vec![8],
@@ -243,14 +255,14 @@ fn load(image: &[u8]) -> Result<sys::CUmodule, (DriverError, String)> {
     Ok(handle)
 }
 
-/// The most threads of a block of a kernel, by the registers that the driver's compiler gave it.
-fn most_threads(function: sys::CUfunction) -> Result<u32> {
-    let (mut most, attribute) = (0, FunctionAttribute::CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK);
+/// What the driver tells of a kernel.
+fn attribute(function: sys::CUfunction, attribute: FunctionAttribute) -> Result<u32> {
+    let mut value = 0;
     // SAFETY: the function is of a loaded module, and the pointer is to a local variable.
-    unsafe { sys::cuFuncGetAttribute(&raw mut most, attribute, function) }
+    unsafe { sys::cuFuncGetAttribute(&raw mut value, attribute, function) }
         .result()
         .map_err(|error| of_a_running_gpu("describe a kernel", "no kernel", error))?;
-    Ok(most as u32)
+    Ok(value as u32)
 }
 
 /// The sizes of a kernel's parameters, as it declares them.

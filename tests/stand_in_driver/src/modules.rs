@@ -212,27 +212,32 @@ extern "C" fn cuFuncGetParamInfo(function: usize, index: usize, offset: Out<usiz
 #[unsafe(no_mangle)]
 extern "C" fn cuFuncGetAttribute(value: Out<c_uint>, attribute: c_uint, function: usize) -> Status {
     with_context(Notices::Perhaps, |_, context| {
-        context.functions.get(&function).ok_or(Status::INVALID_HANDLE)?;
+        let fixed = context.fixed_shared(function)?;
         match attribute {
             MAX_THREADS_PER_BLOCK => give(value, MOST_THREADS),
+            SHARED_SIZE => give(value, fixed),
             _ => Err(Status::INVALID_VALUE),
         }
     })
 }
 
+/// CU_FUNC_ATTRIBUTE_SHARED_SIZE_BYTES.
+const SHARED_SIZE: c_uint = 1;
+
 /// CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES.
 const MAX_DYNAMIC_SHARED: c_uint = 8;
 
-/// What a kernel may have of dynamic shared memory unless it is told otherwise.
+/// What a block may have of shared memory unless more is asked for its kernel.
 const SHARED_UNASKED: c_uint = 48 << 10;
 
 #[unsafe(no_mangle)]
 extern "C" fn cuFuncSetAttribute(function: usize, attribute: c_uint, value: c_uint) -> Status {
     with_context(Notices::Perhaps, |behaviour, context| {
-        let (_, name) = context.functions.get(&function).ok_or(Status::INVALID_HANDLE)?;
-        if attribute != MAX_DYNAMIC_SHARED || value as usize > behaviour.shared() {
+        let fixed = context.fixed_shared(function)?;
+        if attribute != MAX_DYNAMIC_SHARED || value as usize + fixed as usize > behaviour.shared() {
             return Err(Status::INVALID_VALUE);
         }
+        let (_, name) = &context.functions[&function];
         log(format_args!("{value} bytes of shared memory for {name}"));
         context.raised.insert(function, value);
         Ok(())
@@ -257,6 +262,12 @@ pub(crate) struct Launch {
 }
 
 impl Context {
+    /// The bytes of shared memory of a fixed size that a kernel has.
+    fn fixed_shared(&self, function: usize) -> Answer<c_uint> {
+        let (module, name) = self.functions.get(&function).ok_or(Status::INVALID_HANDLE)?;
+        Ok(self.modules[module].kernel(name).ok_or(Status::NOT_FOUND)?.static_shared())
+    }
+
     /// Runs a launch.
     pub(crate) fn launch(&mut self, behaviour: Behaviour, launch: &Launch) -> Answer {
         self.launches += 1;
@@ -308,7 +319,8 @@ extern "C" fn cuLaunchKernel(
         if block_x * block_y * block_z > MOST_THREADS {
             return Err(Status::LAUNCH_OUT_OF_RESOURCES);
         }
-        if dynamic_shared > context.raised.get(&function).copied().unwrap_or(SHARED_UNASKED) {
+        let unasked = SHARED_UNASKED.saturating_sub(context.fixed_shared(function)?);
+        if dynamic_shared > context.raised.get(&function).copied().unwrap_or(unasked) {
             return Err(Status::INVALID_VALUE);
         }
         let grid = Grid { grid: [grid_x, grid_y, grid_z], block: [block_x, block_y, block_z], dynamic_shared };
