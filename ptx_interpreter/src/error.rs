@@ -81,6 +81,16 @@ pub enum ParseErrorKind {
         /// The modifier in question, without its dot.
         modifier: String,
     },
+    /// An instruction that the GPUs which the module is for do not have.
+    #[error("`{instruction}` needs {needed}, and the module is for {target}; compile for that, or do without")]
+    Target {
+        /// The whole opcode.
+        instruction: String,
+        /// The oldest architecture that has it, or the only one.
+        needed: String,
+        /// The module's `.target`.
+        target: String,
+    },
     /// A needed modifier, such as the type, is not there.
     #[error("instruction `{instruction}` lacks {missing}")]
     MissingModifier {

@@ -30,6 +30,38 @@ fn unknown_instructions_are_named() {
     assert!(instruction_error("shfl.bfly.b32 %r1, %r2, 1, 31;").contains("`.sync`"));
 }
 
+/// Hardware that lacks an instruction would have it refused by the driver.
+#[test]
+fn instructions_that_the_target_lacks_are_refused() {
+    let of_target = |target: &str, code: &str| {
+        let text = module_text("", ".param .u64 x", code).replace(".target sm_90a", &format!(".target {target}"));
+        Module::parse(&text).map(|_| ()).map_err(|error| error.kind)
+    };
+    for (code, oldest) in [
+        ("cp.async.commit_group;", "sm_80"),
+        ("redux.sync.add.s32 %r1, %r2, -1;", "sm_80"),
+        ("cvt.rn.bf16x2.f32 %r1, %r1, %r2;", "sm_80"),
+        ("min.NaN.f32 %r1, %r2, %r3;", "sm_80"),
+        ("add.rn.bf16x2 %r1, %r2, %r3;", "sm_90"),
+        ("griddepcontrol.wait;", "sm_90"),
+        ("wgmma.fence.sync.aligned;", "sm_90a"),
+    ] {
+        assert_eq!(of_target(oldest, code), Ok(()));
+        let refused = of_target("sm_75", code).unwrap_err();
+        let name = code.split([' ', ';']).next().unwrap();
+        let text = format!("`{name}` needs {oldest}, and the module is for sm_75; compile for that, or do without");
+        assert_eq!(refused.to_string(), text);
+        // What a later GPU has of it: all but what is of one architecture.
+        assert_eq!(of_target("sm_120", code).is_ok(), oldest != "sm_90a");
+    }
+    assert!(matches!(of_target("sm_90", "wgmma.fence.sync.aligned;"), Err(ParseErrorKind::Target { .. })));
+    for code in ["min.f32 %r1, %r2, %r3;", "tanh.approx.f32 %r1, %r2;", "ex2.approx.f32 %r1, %r2;"] {
+        assert_eq!(of_target("sm_75", code), Ok(()));
+    }
+    // No GPU: what it has is not known.
+    assert_eq!(of_target("nothing", "redux.sync.add.s32 %r1, %r2, -1;"), Ok(()));
+}
+
 #[test]
 fn operands_are_checked() {
     assert!(instruction_error("add.s32 %r1, %r2;").contains("takes 3 operands, and 2 are given"));

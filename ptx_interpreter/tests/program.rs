@@ -48,7 +48,7 @@ fn a_kernel_is_described() {
     );
     assert_eq!(code, 0, "{shown}");
     for expected in [
-        "sm_90, PTX 8.0, 1 kernel",
+        "sm_90a, PTX 8.0, 1 kernel",
         "kernel k",
         "param    x: .u64, 8 bytes at 0, align 8",
         "param    shape: .b8[12], 12 bytes at 8, align 4",

@@ -8,6 +8,7 @@ mod memory;
 mod moves;
 mod operands;
 mod products;
+mod target;
 mod warp;
 
 use crate::code::{Code, FunctionCode, Parameter, SharedVariable, Target};
@@ -34,11 +35,14 @@ pub(super) struct Lowerer<'a> {
     pub(super) code: Code,
     pub(super) symbols: HashMap<&'a str, Symbol>,
     pub(super) dynamic_shared: Option<u32>,
+    /// The GPU that the module is for, if it says one.
+    gpu: Option<target::Target<'a>>,
 }
 
 /// Lowers a whole module.
 pub(crate) fn lower(text: &str, lines: LineIndex, tree: &ModuleTree) -> ParseResult<Code> {
-    let mut lowerer = Lowerer { code: empty(text, lines, tree), symbols: HashMap::new(), dynamic_shared: None };
+    let gpu = tree.target.first().copied().and_then(target::Target::parse);
+    let mut lowerer = Lowerer { code: empty(text, lines, tree), symbols: HashMap::new(), dynamic_shared: None, gpu };
     for variable in &tree.variables {
         lowerer.declare_variable(variable)?;
     }

@@ -25,6 +25,7 @@ impl<'a> Body<'a, '_> {
     pub(super) fn lower_opcode(&mut self, instruction: &Instruction<'a>) -> Result<Lowered, ParseErrorKind> {
         let mut m = Modifiers::new(&instruction.opcode);
         let operands = &instruction.operands;
+        self.lowerer.gpu.map_or(Ok(()), |gpu| gpu.check(m.full()))?;
         let found = match m.name {
             "mov" | "cvta" | "isspacep" => Some(self.lower_move(&mut m, operands)?),
             "ld" | "ldu" | "st" | "atom" | "red" | "cp" | "prefetch" | "prefetchu" => {

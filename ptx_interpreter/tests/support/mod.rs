@@ -11,7 +11,7 @@ const REGISTERS: &str = ".reg .pred %p<16>; .reg .b16 %h<16>; .reg .b32 %r<64>; 
 /// A module with one kernel `k`; `outside` stands before it.
 pub fn module_text(outside: &str, parameters: &str, body: &str) -> String {
     format!(
-        ".version 8.0\n.target sm_90\n.address_size 64\n{outside}\n.visible .entry k({parameters})\n{{\n{REGISTERS}\n{body}\nret;\n}}\n"
+        ".version 8.0\n.target sm_90a\n.address_size 64\n{outside}\n.visible .entry k({parameters})\n{{\n{REGISTERS}\n{body}\nret;\n}}\n"
     )
 }
 
