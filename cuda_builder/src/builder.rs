@@ -189,6 +189,7 @@ impl CudaBuilder {
         let target_dir = absolute(&self.target_dir.clone().unwrap_or_else(|| default_target_dir(sources)))?;
         let allowed = self.allowed.clone().or(sources.allowed());
         let (krate, archs) = (sources.kernel_crate(), self.archs());
+        archs.iter().try_for_each(|arch| compiler.check(arch, &krate.dir))?;
         let compile = &|arch| {
             let device_build = DeviceBuild {
                 crate_dir: &krate.dir,

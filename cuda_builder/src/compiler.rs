@@ -8,6 +8,10 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::arch::Arch;
+use crate::device_build::TARGET;
+use crate::error::Error;
+
 /// Names the compiler to use, before all others.
 pub const RUSTC_VARIABLE: &str = "CUDA_BUILDER_RUSTC";
 
@@ -59,6 +63,24 @@ impl Compiler {
     /// [`NoCompiler`], with what was looked at.
     pub fn find(folder: &Path) -> Result<Self, NoCompiler> {
         discover(folder)
+    }
+}
+
+impl Compiler {
+    /// Refuses an architecture, or a version of PTX, that this compiler does not know: it warns of the one, and says nothing
+    /// of the other, and compiles for something else.
+    pub(crate) fn check(&self, arch: &Arch, folder: &Path) -> Result<(), Error> {
+        for (list, name) in [("target-cpus", arch.target()), ("target-features", arch.ptx_feature())] {
+            let known = ask(&self.path, folder, &["--print", list, "--target", TARGET]);
+            // One that does not list them is not asked.
+            let known = known.unwrap_or_default();
+            let mut names = known.lines().filter_map(|line| line.split_whitespace().next());
+            if !known.is_empty() && !names.any(|known| known == name) {
+                let (compiler, name) = (self.version.clone(), name.to_owned());
+                return Err(Error::ArchOfCompiler { compiler, name, list });
+            }
+        }
+        Ok(())
     }
 }
 
@@ -252,6 +274,28 @@ mod tests {
         let late = pretend(folder.path(), "rustc 2.0.0 (x)", true);
         let found = first_usable(vec![old, bare, good.clone(), late], folder.path()).unwrap();
         assert_eq!(found, Compiler { path: good.path, version: "rustc 1.96.0 (x)".to_owned() });
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn architectures_that_the_compiler_does_not_know_are_refused() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("rustc");
+        let lists = "case $2 in target-cpus) echo 'CPUs:'; echo '    sm_75';; *) echo '    ptx70   - Use it.';; esac";
+        std::fs::write(&path, format!("#!/bin/sh\n{lists}\n")).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let compiler = Compiler { path, version: "rustc 1.96.0".to_owned() };
+        let check = |compiler: &Compiler, target, ptx| compiler.check(&Arch::new(target, ptx), folder.path());
+        assert!(check(&compiler, "sm_75", "ptx70").is_ok());
+        for (target, ptx, unknown) in [("sm_7", "ptx70", "sm_7"), ("sm_75", "ptx99", "ptx99")] {
+            let error = check(&compiler, target, ptx).unwrap_err();
+            assert!(matches!(&error, Error::ArchOfCompiler { name, .. } if name == unknown), "{error}");
+            assert!(error.to_string().starts_with(&format!("rustc 1.96.0 does not know `{unknown}`; ")), "{error}");
+        }
+        // One that cannot say is taken at its word when it compiles.
+        let mute = Compiler { path: "/bin/false".into(), version: String::new() };
+        assert!(check(&mute, "sm_75", "ptx99").is_ok());
     }
 
     #[cfg(unix)]

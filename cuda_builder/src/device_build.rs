@@ -10,7 +10,7 @@ use crate::arch::Arch;
 use crate::compiler::Compiler;
 use crate::error::Error;
 
-const TARGET: &str = "nvptx64-nvidia-cuda";
+pub(crate) const TARGET: &str = "nvptx64-nvidia-cuda";
 
 /// For `core` and the kernels alike.
 const RUSTFLAGS: [&str; 3] = [

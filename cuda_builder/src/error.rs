@@ -35,6 +35,19 @@ pub enum Error {
         target: String,
     },
 
+    /// The compiler that was found does not know an architecture or a version of PTX.
+    #[error(
+        "{compiler} does not know `{name}`; `rustc --print {list} --target nvptx64-nvidia-cuda` lists what it does"
+    )]
+    ArchOfCompiler {
+        /// The compiler.
+        compiler: String,
+        /// The name that it does not know.
+        name: String,
+        /// What lists those that it does.
+        list: &'static str,
+    },
+
     /// The variable `CUDA_BUILDER` has a value that means nothing.
     #[error("CUDA_BUILDER is `{value}`; set it to {}", Mode::NAMES.join(", "))]
     UnknownMode {

@@ -66,6 +66,10 @@ fn main() -> ExitCode {
 
 fn build(args: BuildArgs) -> Result<ExitCode, Error> {
     let builder = args.kernels.builder().line_tables(args.line_tables);
+    if let Some(out) = &args.out {
+        // Not after a minute's work.
+        std::fs::create_dir_all(out).map_err(|source| Error::Io { action: "create", path: out.clone(), source })?;
+    }
     let build = build_aloud(&builder)?;
     let folder = if let Some(out) = args.out {
         build.write_to(&out)?;

@@ -64,3 +64,14 @@ fn a_folder_that_is_no_crate_is_named() {
     assert_eq!(output.status.code(), Some(1));
     assert!(said(&output).contains("cannot read /nowhere/Cargo.toml"), "{}", said(&output));
 }
+
+#[test]
+fn a_folder_that_cannot_be_made_is_told_before_anything_is_built() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let output = run(&["build", &fixture(), "--out", file.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(1));
+    // There is no compiler either, which was not looked for yet.
+    assert!(said(&output).starts_with(&format!("error: cannot create {}", file.display())), "{}", said(&output));
+}
