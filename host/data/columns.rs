@@ -118,7 +118,7 @@ impl Chosen {
     /// if it does.
     ///
     /// # Errors
-    /// [`DataError::NoColumn`], [`DataError::Ambiguous`], [`DataError::NoNumbers`].
+    /// [`DataError::NoColumn`], [`DataError::Ambiguous`], [`DataError::Repeated`], [`DataError::NoNumbers`].
     pub fn of(
         options: &ReadOptions,
         file: &str,
@@ -129,6 +129,11 @@ impl Chosen {
         let weights = options.weights.as_ref().map(find).transpose()?;
         let bandwidths = options.bandwidths.as_ref().map(find).transpose()?;
         let mut coordinates = options.coordinates.iter().map(find).collect::<Result<Vec<_>, _>>()?;
+        if let Some(at) =
+            coordinates.iter().enumerate().find_map(|(c, at)| coordinates[..c].contains(at).then_some(*at))
+        {
+            return Err(DataError::Repeated { file: file.to_owned(), column: names[at].clone() });
+        }
         let mut left_out = Vec::new();
         if coordinates.is_empty() {
             for at in (0..names.len()).filter(|&at| ![weights, bandwidths].contains(&Some(at))) {
@@ -233,6 +238,13 @@ mod tests {
             let error = choose(&options).unwrap_err().to_string();
             assert!(error.contains(known) && error.contains("a.csv"), "{error}");
         }
+        // However it is named.
+        let options = ReadOptions { coordinates: names(&["w", "y", "#4"]), ..Default::default() };
+        let twice = choose(&options).unwrap_err();
+        assert!(
+            twice.is_usage() && twice.to_string().contains("column \"w\" is among the coordinates twice"),
+            "{twice}"
+        );
         let options = ReadOptions { weights: Some("x".to_owned()), ..Default::default() };
         let none = Chosen::of(&options, "a.csv", &names(&["x"]), &[None]).unwrap_err();
         assert!(matches!(none, DataError::NoNumbers { .. }), "{none}");

@@ -164,6 +164,16 @@ pub enum DataError {
         /// The name.
         column: String,
     },
+    /// A column that is two coordinates.
+    #[error(
+        "{file}: column {column:?} is among the coordinates twice; name each once, or write a column of its own for it"
+    )]
+    Repeated {
+        /// Which.
+        file: String,
+        /// The column's name.
+        column: String,
+    },
     /// No column with numbers.
     #[error("{file} has no column that holds numbers{left}; choose some with --columns")]
     NoNumbers {
@@ -229,7 +239,11 @@ impl DataError {
     pub fn is_usage(&self) -> bool {
         matches!(
             self,
-            Self::UnknownFormat { .. } | Self::Unsupported { .. } | Self::NoColumn { .. } | Self::Ambiguous { .. }
+            Self::UnknownFormat { .. }
+                | Self::Unsupported { .. }
+                | Self::NoColumn { .. }
+                | Self::Ambiguous { .. }
+                | Self::Repeated { .. }
         )
     }
 }
