@@ -58,6 +58,43 @@ pub struct Found {
     pub seconds: f64,
 }
 
+impl Found {
+    /// What an estimator of this bandwidth finds, and the labels.
+    fn of(
+        estimator: &MeanShift,
+        bandwidth: f64,
+        points: &Points,
+        mut go_on: impl FnMut() -> Result<()>,
+    ) -> Result<(Self, Vec<i32>)> {
+        let (start, mut asked) = (Instant::now(), Ok(()));
+        let fitted = estimator.fit_watched(points, |_| {
+            asked = go_on();
+            if asked.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        });
+        asked?;
+        let clustering = match fitted {
+            Ok(clustering) => Some(clustering),
+            // Other bandwidths may find some.
+            Err(error) if error.is_no_cluster() => None,
+            Err(error) => return Err(error),
+        };
+        let modes = clustering.as_ref().map_or(&[][..], |clustering| &clustering.modes);
+        let mut one = Self {
+            bandwidth,
+            clusters: modes.len(),
+            largest: modes.iter().map(|mode| mode.size).max().unwrap_or(0),
+            noise: 0,
+            stability: 0.0,
+            iterations: clustering.as_ref().map_or(0, |clustering| clustering.iterations),
+            converged: clustering.as_ref().is_none_or(|clustering| clustering.converged),
+            seconds: start.elapsed().as_secs_f64(),
+        };
+        let labels = clustering.map_or_else(|| vec![-1; points.len()], |clustering| clustering.labels);
+        one.noise = labels.iter().filter(|&&label| label < 0).count();
+        Ok((one, labels))
+    }
+}
+
 /// A range of bandwidths, and what each finds.
 ///
 /// ```
@@ -122,7 +159,7 @@ pub fn bandwidths(low: f64, high: f64, count: usize) -> Result<Vec<f64>> {
 }
 
 impl Sweep {
-    /// Clusters points with each of the bandwidths, which ascend. `go_on` is asked before each, and after
+    /// Clusters points with each of the bandwidths, which ascend, from the largest down. `go_on` is asked before each, and after
     /// each iteration, and told how many are done; its error ends the sweep. A bandwidth at which no seed finds a cluster is
     /// none: all points are noise then.
     ///
@@ -148,6 +185,33 @@ impl Sweep {
         points: &Points,
         estimator: &MeanShift,
         bandwidths: &[f64],
+        go_on: impl FnMut(usize) -> Result<()>,
+    ) -> Result<Self> {
+        Self::while_few(device, points, estimator, bandwidths, usize::MAX, go_on)
+    }
+
+    /// The same from the largest bandwidth down, and no farther than to the first that finds more clusters than `most`:
+    /// smaller ones find still more, and take longest.
+    ///
+    /// ```
+    /// # use modeseek::sweep::{Sweep, bandwidths};
+    /// # use modeseek::{Device, MeanShift, Points};
+    /// # let device = Device::processor()?;
+    /// # let points = Points::from_rows(&[0.0, 0.1, 0.2, 5.0, 5.1, 5.2], 1)?;
+    /// let all = bandwidths(0.001, 1.0, 10)?;
+    /// let sweep = Sweep::while_few(&device, &points, &MeanShift::new(), &all, 2, |_| Ok(()))?;
+    /// assert!(sweep.found.len() < 10 && sweep.found[0].clusters > 2 && sweep.found[1].clusters == 2);
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Sweep::new`].
+    pub fn while_few(
+        device: &Device,
+        points: &Points,
+        estimator: &MeanShift,
+        bandwidths: &[f64],
+        most: usize,
         mut go_on: impl FnMut(usize) -> Result<()>,
     ) -> Result<Self> {
         if bandwidths.is_empty() {
@@ -160,43 +224,25 @@ impl Sweep {
         }
         let mut found: Vec<Found> = Vec::new();
         let mut labels: Vec<i32> = Vec::new();
-        // How far each agrees with the next.
+        // How far each agrees with the next larger one.
         let mut agreements = Vec::new();
-        for &bandwidth in bandwidths {
+        for &bandwidth in bandwidths.iter().rev() {
             go_on(found.len())?;
-            let start = Instant::now();
             let estimator = estimator.clone().bandwidth(Bandwidth::Fixed(bandwidth)).on(device);
-            let mut asked = Ok(());
-            let fitted = estimator.fit_watched(points, |_| {
-                asked = go_on(found.len());
-                if asked.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-            });
-            asked?;
-            let clustering = match fitted {
-                Ok(clustering) => Some(clustering),
-                // Other bandwidths may find some.
-                Err(error) if error.is_no_cluster() => None,
-                Err(error) => return Err(error),
-            };
-            let modes = clustering.as_ref().map_or(&[][..], |clustering| &clustering.modes);
-            let mut one = Found {
-                bandwidth,
-                clusters: modes.len(),
-                largest: modes.iter().map(|mode| mode.size).max().unwrap_or(0),
-                noise: 0,
-                stability: 0.0,
-                iterations: clustering.as_ref().map_or(0, |clustering| clustering.iterations),
-                converged: clustering.as_ref().is_none_or(|clustering| clustering.converged),
-                seconds: start.elapsed().as_secs_f64(),
-            };
-            let now = clustering.map_or_else(|| vec![-1; points.len()], |clustering| clustering.labels);
-            one.noise = now.iter().filter(|&&label| label < 0).count();
+            let done = found.len();
+            let (one, now) = Found::of(&estimator, bandwidth, points, || go_on(done))?;
             if !found.is_empty() {
                 agreements.push(adjusted_rand_index(&labels, &now));
             }
+            let is_enough = one.clusters > most;
             found.push(one);
             labels = now;
+            if is_enough {
+                break;
+            }
         }
+        found.reverse();
+        agreements.reverse();
         Ok(Self::of(found, &agreements))
     }
 

@@ -27,7 +27,8 @@ pub struct SweepArgs {
     #[command(flatten)]
     pub input: InputArgs,
 
-    /// The smallest bandwidth; a fortieth of the default rule's estimate if not given
+    /// The smallest bandwidth; if not given, a fortieth of the default rule's estimate, and of more than 5,000 points none
+    /// below the first that finds more clusters than a tenth of them
     #[arg(long, value_name = "H", allow_hyphen_values = true, help_heading = "Sweep")]
     pub from: Option<f64>,
 
@@ -96,8 +97,10 @@ impl SweepArgs {
                 ends(low, high, guess)?
             }
         };
+        let all = bandwidths(low, high, self.steps)?;
+        let most = if self.from.is_some() { usize::MAX } else { (data.points.len() / 10).max(MANY) };
         let status = Status::of("the first bandwidth", true);
-        let sweep = Sweep::new(&device, &data.points, &estimator, &bandwidths(low, high, self.steps)?, |found| {
+        let sweep = Sweep::while_few(&device, &data.points, &estimator, &all, most, |found| {
             status.tell(format!("bandwidth {} of {}", found + 1, self.steps));
             interrupt::check()
         })?;
@@ -131,6 +134,12 @@ impl SweepArgs {
                 found.iterations
             )?;
         }
+        if let [smallest, ..] = &*sweep.found
+            && sweep.found.len() < all.len()
+        {
+            let smallest = numbers::rounded(smallest.bandwidth, 6);
+            writeln!(out, "smaller ones than {smallest} were not tried: --from H does")?;
+        }
         match sweep.suggested {
             Some(bandwidth) => {
                 let bandwidth = numbers::rounded(bandwidth, 6);
@@ -144,6 +153,10 @@ impl SweepArgs {
         Ok(())
     }
 }
+
+/// So many clusters, or more of one for ten points, are more than anybody looks for; smaller bandwidths find still more, and
+/// take longest.
+const MANY: usize = 500;
 
 /// The ends of a range, of which one was not given: it is guessed, and may lie on the wrong side of the other.
 fn ends(low: Option<f64>, high: Option<f64>, guess: f64) -> Result<(f64, f64)> {

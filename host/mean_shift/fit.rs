@@ -24,6 +24,12 @@ use crate::product::Instruction;
 /// What helps where a bandwidth tells nothing apart.
 const SWEEP: &str = "`modeseek sweep` finds which are stable";
 
+/// So many iterations of the blurring form are enough for all but clusters that draw each other in.
+const LONG: usize = 100;
+
+const DRAWN_IN: &str = "near clusters still draw each other in, as the blurring form goes on to do until they are one; \
+                        modes of the standard form (`--form standard`) stay";
+
 /// A merge radius, in bandwidths, that is large beside the default: ends so far apart are hardly one mode's.
 const LARGE_RADIUS: f64 = 1.0;
 
@@ -262,12 +268,16 @@ impl MeanShift {
             });
         }
         let cancelled = ends.cancelled || assembled.cancelled;
+        let converged = ends.converged && assembled.converged && !cancelled;
+        if self.form == Form::Blurring && !converged && !cancelled && ends.history.len() >= LONG {
+            notes.push(DRAWN_IN.to_owned());
+        }
         Ok(Clustering {
             labels,
             modes,
             iterations: ends.history.len(),
             shifts: ends.history,
-            converged: ends.converged && assembled.converged && !cancelled,
+            converged,
             cancelled,
             queries,
             bandwidth: prepared.h,

@@ -8,6 +8,7 @@ mod density;
 mod extremes;
 mod inputs;
 mod labelling;
+mod meeting;
 mod new_points;
 mod shares;
 

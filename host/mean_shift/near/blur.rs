@@ -1,5 +1,6 @@
 //! The blurring form: points that move in order, and become fewer where they meet.
 
+use cuda_std::machine::MachineKind;
 use gpu::layout::gather_columns;
 use gpu::merge::gather_numbers;
 use gpu::retire::begin;
@@ -13,6 +14,24 @@ use crate::mean_shift::iterate::{Ends, Field, Queries, Run, Watch};
 use crate::mean_shift::labels::Columns;
 use crate::mean_shift::rounds::Rounds;
 use crate::mean_shift::slices::Slices;
+
+/// The pairs that take several times as long as an order, at least and for each point: on a GPU, by count, where it is some 80
+/// launches, a few looks of the host, and three nanoseconds a point; and on a processor, where it is a tour's 1,024 distances a point at
+/// most, and sorting takes about as long. There half as many and up to eight times as many were tried (docs/performance/fields-and-tiles.md).
+const PAIRS_OF_AN_ORDER: [(u64, u64); 2] = [(1 << 33, 1 << 17), (0, 1 << 13)];
+
+/// How far a run had come when points were put in order.
+#[derive(Default)]
+struct Progress {
+    iterations: usize,
+    pairs: u64,
+}
+
+impl Progress {
+    fn of(run: &Run<'_>) -> Self {
+        Self { iterations: run.done, pairs: run.pairs }
+    }
+}
 
 /// Points on their way.
 struct Points<'a> {
@@ -56,6 +75,18 @@ impl<'a> Points<'a> {
             reach,
             arranged,
         })
+    }
+
+    /// Whether the order that was made then is to be made anew: points have moved far, or so many pairs were computed since
+    /// that finding those which have met costs little beside them. Near rest points move little, but nearly all have met.
+    fn is_to_be_rearranged(&self, run: &Run<'_>, then: &Progress) -> bool {
+        let Some(reach) = self.reach else { return false };
+        let moved: f64 = run.history[then.iterations..].iter().sum();
+        let (least, of_each) = PAIRS_OF_AN_ORDER[usize::from(self.field.device.machine() != MachineKind::Gpu)];
+        let many = least.max(self.arranged.n as u64 * of_each);
+        // In a single iteration few have met.
+        let may_have_met = run.done - then.iterations > 1 && run.pairs - then.pairs > many;
+        moved > DRIFT * reach || may_have_met
     }
 
     /// Puts them in order anew, where they are now.
@@ -139,7 +170,7 @@ pub fn blur(
     points.begin(&mut run)?;
     let here = points.arranged.points();
     let mut first = First::of(reach, |reach| pairs_within(options, field, (here, here), reach))?;
-    let (mut rounds, mut arranged) = (Rounds::new(device, run.limit), 0);
+    let (mut rounds, mut arranged) = (Rounds::new(device, run.limit), Progress::default());
     loop {
         let done = run.done;
         // The first step is a round of its own, so that its pairs are known.
@@ -161,8 +192,8 @@ pub fn blur(
         if !goes_on {
             break;
         }
-        if reach.is_some_and(|reach| run.history[arranged..].iter().sum::<f64>() > DRIFT * reach) {
-            arranged = run.done;
+        if points.is_to_be_rearranged(&run, &arranged) {
+            arranged = Progress::of(&run);
             // Fewer points may be moved by another kernel, which is not loaded while launches are recorded.
             rounds.begin_anew();
             points.rearrange()?;
