@@ -2,7 +2,7 @@
 //!
 //! A value differs where it derives from the thread's index, lane or warp, from a shuffle or an atomic
 //! operation, or from memory at an address that differs; and where it is assigned on one side of a branch that
-//! threads take differently. Memory at one address is taken to hold one value for all threads: a kernel in
+//! threads take differently. An address in local memory differs, since each thread has its own there. Other memory at one address is taken to hold one value for all threads: a kernel in
 //! which that is not so has a data race. A barrier that reduces gives all threads one result.
 //!
 //! The analysis does not follow the order of instructions, nor algebra: `tid - tid` differs. So it may call a
@@ -102,7 +102,8 @@ fn makes_difference(instruction: &Instruction, body: &Body, arguments_differ: bo
     let modifiers = || instruction.opcode.split('.').skip(1);
     match instruction.base() {
         "atom" | "shfl" | "match" | "activemask" | "elect" | "mma" | "wgmma" => true,
-        "ld" if modifiers().any(|m| m == "local") => true,
+        // One number, and a place for each thread: what is loaded from it, by a generic load or in a function, differs.
+        "ld" | "cvta" if modifiers().any(|m| m == "local") => true,
         "ld" if modifiers().any(|m| m.starts_with("param")) => {
             // An entry's own parameters are the same for all; those of functions and what they return are not
             // always.

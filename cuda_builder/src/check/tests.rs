@@ -107,6 +107,22 @@ fn a_barrier_that_some_threads_miss_is_reported() {
         "ld.global.u32 %r1, [%rd1];\nshfl.sync.bfly.b32 %r2|%p2, %r1, 1, 31, -1;\nsetp.eq.u32 %p1, %r2, 0;\n\
          @%p1 bra $A;\nbar.sync 0;\n$A:\nret;",
     );
+    // Through local memory, by a generic load.
+    assert_divergent(
+        "cvta.local.u64 %SP, %SPL;\nadd.u64 %rd1, %SP, 8;\nld.b32 %r1, [%rd1];\nsetp.eq.u32 %p1, %r1, 0;\n\
+         @%p1 bra $A;\nbar.sync 0;\n$A:\nret;",
+    );
+}
+
+#[test]
+fn a_function_that_is_given_a_threads_own_memory_may_part_threads() {
+    let text = module(
+        ".func f(.param .b64 p)\n{\nld.param.b64 %rd1, [p];\nld.b32 %r1, [%rd1];\nsetp.eq.u32 %p1, %r1, 0;\n\
+         @%p1 bra $A;\nbar.sync 0;\n$A:\nret;\n}\n\
+         .visible .entry k()\n{\ncvta.local.u64 %SP, %SPL;\n{\n.param .b64 param0;\nst.param.b64 [param0], %SP;\n\
+         call.uni f, (param0);\n}\nret;\n}",
+    );
+    assert!(matches!(only_error(&text), CheckError::DivergentBarrier { .. }));
 }
 
 #[test]
