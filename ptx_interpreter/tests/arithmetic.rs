@@ -62,6 +62,20 @@ fn integers() {
 }
 
 #[test]
+fn pairs_of_16_bit_integers() {
+    check(&[
+        ("add.s16x2 %r9, 0x7fffffff, 0x00010001;", 0x8000_0000),
+        ("add.u16x2 %r9, 0x0001ffff, 0x00020003;", 0x0003_0002),
+        ("min.s16x2 %r9, 0x80000001, 0x7fffffff;", 0x8000_FFFF),
+        ("max.s16x2 %r9, 0x80000001, 0x7fffffff;", 0x7FFF_0001),
+        ("min.u16x2 %r9, 0x80000001, 0x7fffffff;", 0x7FFF_0001),
+        ("max.u16x2 %r9, 0x80000001, 0x7fffffff;", 0x8000_FFFF),
+        ("min.relu.s16x2 %r9, 0x80000005, 0x7fff0003;", 0x0000_0003),
+        ("max.relu.s16x2 %r9, 0x8000fff0, 0xffff0003;", 0x0000_0003),
+    ]);
+}
+
+#[test]
 fn carries() {
     check(&[
         ("add.cc.u32 %r1, 0xffffffff, 1; addc.u32 %r9, 0, 0;", 1),

@@ -8,6 +8,7 @@ mod float;
 pub(crate) mod half;
 mod half_arithmetic;
 mod integer;
+mod packed;
 mod rounding;
 mod slot;
 
@@ -111,6 +112,8 @@ impl<'a> Modifiers<'a> {
 /// Finds the function for an opcode; `None` if it is no instruction over registers.
 pub(crate) fn decode(m: &mut Modifiers) -> Decoded {
     for family in [
+        // Before the integers, which know no such type.
+        packed::decode,
         integer::decode,
         bits::decode,
         float::decode,
