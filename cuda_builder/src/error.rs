@@ -60,7 +60,7 @@ pub enum Error {
     NoCompiler(#[from] NoCompiler),
 
     /// The kernels do not compile.
-    #[error("the kernels do not compile for {arch}:\n{output}")]
+    #[error("the kernels do not compile for {arch}:\n{output}{}", hint(.output))]
     Compile {
         /// The architecture.
         arch: Arch,
@@ -161,4 +161,29 @@ fn at(expected: &Option<PathBuf>) -> String {
 
 fn list(errors: &[CheckError]) -> String {
     errors.iter().map(|error| format!("- {error}")).collect::<Vec<_>>().join("\n")
+}
+
+/// What LLVM's own words leave open: it names neither the kernel nor the operation.
+fn hint(output: &str) -> &'static str {
+    if output.contains("unsupported library call operation") {
+        "\na GPU has neither an instruction nor a function for some operation, such as a conversion between a 128-bit \
+         integer and a float: convert by way of 64 bits"
+    } else {
+        ""
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_llvm_cannot_do_is_said_in_words_of_rust() {
+        let message = |output: &str| {
+            let error = Error::Compile { arch: Arch::new("sm_75", "ptx70"), output: output.to_owned() };
+            error.to_string()
+        };
+        assert!(message("rustc-LLVM ERROR: unsupported library call operation\n").contains("128-bit integer"));
+        assert!(message("error[E0308]: mismatched types").ends_with("mismatched types"));
+    }
 }

@@ -55,8 +55,8 @@ pub enum CheckError {
 
     /// A symbol is left for a linker, and none takes part.
     #[error(
-        "kernel `{kernel}` refers to `{symbol}`, which is not in the PTX and which nothing links; \
-         mark that function `#[inline]`, or do without it"
+        "kernel `{kernel}` refers to `{symbol}`, which is not in the PTX and which nothing links; {}",
+        remedy(.symbol)
     )]
     Extern {
         /// The kernel that needs it.
@@ -139,4 +139,16 @@ pub enum CheckError {
         /// The barriers and their lines.
         barriers: String,
     },
+}
+
+/// How to do without a function.
+fn remedy(symbol: &str) -> &'static str {
+    match symbol {
+        // Nobody wrote a call of it.
+        "memcmp" | "bcmp" => {
+            "it stands for a comparison of whole slices or arrays, such as `a == b`: compare their elements, \
+             `a.iter().eq(b)` or `a.iter().cmp(b)`"
+        }
+        _ => "mark that function `#[inline]`, or do without it",
+    }
 }

@@ -213,6 +213,13 @@ fn symbols_that_nothing_links_are_reported_unless_allowed() {
 }
 
 #[test]
+fn a_comparison_of_slices_is_told_as_what_it_is() {
+    let message = only_error(&module(".extern .func memcmp();\n.visible .entry k() { call memcmp; ret; }")).to_string();
+    assert!(message.contains("`a == b`") && message.contains("a.iter().eq(b)"), "{message}");
+    assert!(!message.contains("#[inline]"), "{message}");
+}
+
+#[test]
 fn local_memory_is_reported_unless_allowed() {
     let text = kernel(".local .align 4 .b8 __local_depot0[64];\nret;");
     assert_eq!(only_error(&text), CheckError::LocalMemory { kernel: "k".into(), bytes: 64 });
