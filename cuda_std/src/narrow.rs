@@ -116,6 +116,9 @@ mod tests {
         assert!(f16_values(f16_pair(f32::NAN, f32::NAN)).iter().all(|x| x.is_nan()));
         assert!(bf16_values(bf16_pair(f32::NAN, f32::from_bits(0x7f80_0001))).iter().all(|x| x.is_nan()));
         assert!(f32::from_bits(tf32(f32::NAN)).is_nan());
+        // As a GPU has them: the sign is not kept.
+        assert_eq!([f16_pair(-f32::NAN, f32::NAN), bf16_pair(-f32::NAN, f32::NAN)], [0x7fff_7fff; 2]);
+        assert_eq!(tf32(-f32::NAN), 0x7fff_ffff);
         assert_eq!(f32::from_bits(tf32(f32::INFINITY)), f32::INFINITY);
         assert_eq!(bf16_values(bf16_pair(f32::INFINITY, f32::NEG_INFINITY)), [f32::INFINITY, f32::NEG_INFINITY]);
     }
