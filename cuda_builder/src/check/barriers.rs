@@ -84,8 +84,8 @@ impl<'a> Barriers<'a> {
     fn partings<'b>(&self, item: &'b Analysed<'a>) -> Vec<Parting<'b>> {
         let mut found = Vec::new();
         for (index, block) in item.graph.blocks.iter().enumerate() {
-            for &instruction in &block.instructions {
-                if item.taint.guards(instruction) && self.is_barrier(item, instruction) {
+            for (at, &instruction) in block.instructions.iter().enumerate() {
+                if item.taint.guards((index, at), instruction) && self.is_barrier(item, instruction) {
                     let barriers = BTreeMap::from([(instruction.line, instruction)]);
                     found.push(Parting { branch: instruction, twins: false, barriers });
                 }

@@ -5,6 +5,7 @@ mod body;
 mod error;
 mod flow;
 mod taint;
+mod values;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -81,6 +81,33 @@ fn all_threads_may_part_where_the_condition_is_the_same_for_all() {
 }
 
 #[test]
+fn a_register_that_differs_later_is_the_same_for_all_before() {
+    let later = |last: &str| {
+        format!(
+            "mov.u32 %r1, %ctaid.x;\nand.b32 %r2, %r1, 1;\nsetp.eq.u32 %p1, %r2, 0;\n@%p1 bra $A;\nbar.sync 0;\n$A:\n\
+             setp.eq.u32 %p2, %tid.x, 0;\n@%p2 bra $B;\nmov.u32 %r1, 7;\n$B:\n{last}\nst.global.u32 [%rd1], %r1;\nret;"
+        )
+    };
+    assert_sound(&later(""));
+    assert_divergent(&later("setp.eq.u32 %p3, %r1, 0;\n@%p3 bra $C;\nbar.sync 0;\n$C:"));
+    // In a loop what comes later comes before, too.
+    assert_divergent(
+        "mov.u32 %r1, 0;\nmov.u32 %r3, 0;\n$L:\nsetp.eq.u32 %p1, %r1, 0;\n@%p1 bra $A;\nbar.sync 0;\n$A:\n\
+         mov.u32 %r1, %tid.x;\nadd.u32 %r3, %r3, 1;\nsetp.lt.u32 %p2, %r3, 9;\n@%p2 bra $L;\nret;",
+    );
+    // A guarded assignment leaves some threads what they had.
+    assert_divergent(
+        "mov.u32 %r1, %tid.x;\nsetp.eq.u32 %p1, %ctaid.x, 0;\n@%p1 mov.u32 %r1, 0;\nsetp.eq.u32 %p2, %r1, 0;\n\
+         @%p2 bra $A;\nbar.sync 0;\n$A:\nret;",
+    );
+    // One that all threads make does not.
+    assert_sound(
+        "mov.u32 %r1, %tid.x;\nst.global.u32 [%rd1], %r1;\nmov.u32 %r1, 0;\nsetp.eq.u32 %p2, %r1, 0;\n\
+         @%p2 bra $A;\nbar.sync 0;\n$A:\nret;",
+    );
+}
+
+#[test]
 fn work_that_threads_skip_may_stand_beside_a_barrier() {
     assert_sound("setp.eq.u32 %p1, %tid.x, 0;\n@%p1 bra $A;\nst.shared.u32 [0], 1;\n$A:\nbar.sync 0;\nret;");
     // The failing arm of a bounds check ends the launch.
