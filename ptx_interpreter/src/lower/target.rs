@@ -60,6 +60,7 @@ fn needed_by(opcode: &str) -> Needed {
         "min" | "max" if has(&["f16", "f16x2", "bf16", "bf16x2", "NaN", "xorsign"]) => 80,
         "tanh" => 75,
         "ex2" if has(&["f16", "f16x2"]) => 75,
+        "add" | "min" | "max" if has(&["u16x2", "s16x2"]) => 90,
         "ld" | "st" if has(&["v8"]) => 100,
         "ld" if has(&["L2::256B"]) => 80,
         "ld" if has(&["L2::64B", "L2::128B"]) => 75,
