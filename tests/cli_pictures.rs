@@ -95,6 +95,13 @@ fn a_sweep_is_a_table_a_picture_and_json() {
     assert!(json["suggested"].as_f64().unwrap() > 1.0);
     // Without a range it is found out.
     assert!(done(folder.path(), &["sweep", "--points=300", "--steps=3"]).contains("stability"));
+    // Where most points would be clusters of their own it ends, unless it is told how far to go.
+    let many = ["sweep", "--points=6000", "--shape=uniform", "--kernel=flat", "--steps=20"];
+    let text = done(folder.path(), &many);
+    let ends = text.lines().nth_back(1).unwrap();
+    assert!(text.lines().count() < 22 && ends.contains("were not tried: --from H does"), "{text}");
+    let text = done(folder.path(), &[&many[..], &["--from=0.6"]].concat());
+    assert!(text.lines().count() == 22 && !text.contains("not tried"), "{text}");
     refused(folder.path(), &["sweep", "--from=2", "--to=1"], 2, "--to");
     // An end that was not given is not blamed, but asked for.
     refused(
