@@ -9,6 +9,8 @@
 //! | `fit_compact` | the blurring form with weights that end, of which whole boxes are summed at once on a processor |
 //! | `fit_standard` | the standard form, every point a seed, until each has come to rest |
 //! | `fit_bins` | the same from the occupied bins of a grid |
+//! | `fit_meeting` | the blurring form in eight dimensions, of which two clusters draw each other in long after each is a point |
+//! | `bandwidth` | the rule of the mean distance to the 20th neighbour |
 //! | `predict`, `density` | of a map over the box about the points, most of it far from them, of a fit that is not timed; work is counted in places |
 //!
 //! The flat weight's fits are what scikit-learn's `MeanShift` does: its seeds, its tolerance, its rule of merging.
@@ -47,6 +49,8 @@ fn main() {
         standard(&mut criterion, &target);
         bins(&mut criterion, &target);
         map(&mut criterion, &target);
+        meeting(&mut criterion, &target);
+        neighbours(&mut criterion, &target);
     }
     criterion.final_summary();
 }
@@ -125,6 +129,42 @@ fn standard(criterion: &mut Criterion, target: &Target) {
 fn bins(criterion: &mut Criterion, target: &Target) {
     let n = size(100_000, 900);
     checked(criterion, target, "fit_bins", "flat", n, flat().seeding(Seeding::Bins { min_frequency: 1 }));
+}
+
+/// Clusters that meet slowly, by all pairs too: the bandwidth is so large that some do.
+fn meeting(criterion: &mut Criterion, target: &Target) {
+    let (n, d) = (size(20_000, 600), 8);
+    let set = Blobs { points: n, clusters: 6, dimensions: d, seed: 14 }.generate().expect("the sizes make sense");
+    let points = Points::from_rows(&set.rows, d).expect("the points are finite");
+    let estimator = MeanShift::new().bandwidth(Bandwidth::Fixed(18.0)).on(&target.device);
+    let found = fit(&estimator, &points);
+    assert!(found.converged && found.iterations > 20 && found.modes.len() < 6, "{} iterations", found.iterations);
+    let exact = fit(&estimator.clone().method(Method::Fused), &points);
+    assert_eq!(found.labels, exact.labels);
+    bench(criterion, target, "fit_meeting", &format!("n={n},d={d}"), &points, &estimator);
+}
+
+/// A bandwidth by neighbours. Some of the points' neighbours are looked for among all of them.
+fn neighbours(criterion: &mut Criterion, target: &Target) {
+    let (n, k) = (size(100_000, 900), 20);
+    let set = blobs(n);
+    let points = Points::from_rows(&set.rows, 2).expect("the points are finite");
+    let estimator = MeanShift::new().on(&target.device).bandwidth(Bandwidth::MeanNeighbour { k });
+    let find = || estimator.estimate_bandwidth(&points).expect("the bandwidth is found");
+    let rows = wide(&set.rows);
+    let kth = |place: &[f64]| {
+        let mut all: Vec<f64> = rows.chunks(2).map(|row| reference::Metric::L2.distance(place, row)).collect();
+        *all.select_nth_unstable_by(k - 1, f64::total_cmp).1
+    };
+    let some: Vec<f64> = rows.chunks(2).step_by(size(397, 1)).map(kth).collect();
+    let (found, expected) = (find(), some.iter().sum::<f64>() / some.len() as f64);
+    // A sample's mean, of more points than are looked at in a test.
+    let apart = size(0.1, 1e-5);
+    assert!((found / expected - 1.0).abs() <= apart, "a bandwidth of {found}, not {expected}");
+    let mut group = criterion.benchmark_group(format!("{}/bandwidth", target.name));
+    group.throughput(Throughput::Elements(n as u64)).sample_size(10);
+    group.bench_function(format!("n={n},k={k}"), |bencher| bencher.iter(find));
+    group.finish();
 }
 
 /// What a fit says of places that are no points. Some of them are asked of all pairs too.

@@ -38,6 +38,7 @@ const SAME: f64 = 0.95;
 /// # Ok::<(), modeseek::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Found {
     /// The bandwidth.
     pub bandwidth: f64,
@@ -110,6 +111,7 @@ impl Found {
 /// # Ok::<(), modeseek::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Sweep {
     /// From the smallest bandwidth to the largest.
     pub found: Vec<Found>,
@@ -365,7 +367,7 @@ mod tests {
     fn a_bandwidth_is_guessed_by_the_distance() {
         let (device, points) = (Device::processor().unwrap(), Points::from_rows(&[3.0, 0.0, 0.0, 40.0], 2).unwrap());
         let guess = |estimator: MeanShift| {
-            estimator.bandwidth(Bandwidth::MeanNeighbour { k: 2 }).bandwidth_for(&device, &points).unwrap()
+            estimator.on(&device).bandwidth(Bandwidth::MeanNeighbour { k: 2 }).estimate_bandwidth(&points).unwrap()
         };
         assert!((guess(MeanShift::new()) - 1609_f64.sqrt()).abs() < 1e-3);
         assert!((guess(MeanShift::new().distance(Distance::Cosine)) - 1.0).abs() < 1e-6);

@@ -89,7 +89,8 @@ impl SweepArgs {
         let weights = std::mem::take(&mut data.table.weights);
         let estimator = if weights.is_empty() { estimator } else { estimator.sample_weights(weights) };
         // By the distance and the weights of the fits.
-        let guess = || estimator.clone().bandwidth(Bandwidth::default()).bandwidth_for(&device, &data.points);
+        let rule = || estimator.clone().on(&device).bandwidth(Bandwidth::default());
+        let guess = || rule().estimate_bandwidth(&data.points);
         let (low, high) = match (self.from, self.to) {
             (Some(low), Some(high)) => (low, high),
             (low, high) => {

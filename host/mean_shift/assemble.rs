@@ -28,6 +28,7 @@ use crate::executor::{Buffer, Device, Download};
 /// # Ok::<(), modeseek::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Mode {
     /// Where its queries gathered: the mean of their ends. With the cosine distance, a direction.
     pub position: Vec<f64>,

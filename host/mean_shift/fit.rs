@@ -98,6 +98,7 @@ pub struct Clustering {
 /// # Ok::<(), modeseek::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Query {
     /// Iterations until it came to rest, or until there were no more. In the blurring form, where all move until none moves
     /// far, those of the whole fit.
@@ -117,6 +118,7 @@ pub struct Query {
 /// # Ok::<(), modeseek::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Phases {
     /// Points to the device, the bandwidth, and scaling.
     pub prepare: Duration,
@@ -205,11 +207,7 @@ impl MeanShift {
     ) -> Result<Clustering> {
         self.check()?;
         let points = points.to_points()?;
-        let device = match &self.device {
-            Some(device) => device.clone(),
-            None => Device::auto()?,
-        };
-        self.run(&device, &points, &mut watch)
+        self.run(&self.device_or_auto()?, &points, &mut watch)
     }
 
     fn run(&self, device: &Device, points: &Points, watch: Watch<'_>) -> Result<Clustering> {

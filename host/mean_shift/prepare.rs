@@ -16,7 +16,7 @@ use super::{instruction, tensor};
 use crate::error::{Error, Result};
 use crate::executor::nvtx::Range;
 use crate::executor::{Buffer, Device};
-use crate::points::Points;
+use crate::points::{Points, ToPoints};
 
 /// The largest coordinate that new points may have: its differences from the fit's points are in f32.
 const FARTHEST: f64 = 1e37;
@@ -195,9 +195,31 @@ fn resolvable(points: &Points, h: f64, per_dimension: Option<&[f64]>) -> Result<
 }
 
 impl MeanShift {
-    /// The bandwidth that a fit of these points has: of all of them, or a mean of those of each dimension or point.
-    pub(crate) fn bandwidth_for(&self, device: &Device, points: &Points) -> Result<f64> {
-        Ok(self.prepare(device, points)?.h)
+    /// The bandwidth that a fit of these points has, by its rule, distance and weights: of all of them, or the geometric mean
+    /// of those of each dimension or point. In units of the data; with the cosine distance 1 - cos.
+    ///
+    /// ```
+    /// use modeseek::{Bandwidth, MeanShift};
+    ///
+    /// // The mean distance to the second neighbour, a point itself counted as its first.
+    /// let estimator = MeanShift::new().bandwidth(Bandwidth::MeanNeighbour { k: 2 });
+    /// let h = estimator.estimate_bandwidth(&[[0.0], [1.0], [3.0], [6.0]])?;
+    /// assert!((h - (1.0 + 1.0 + 2.0 + 3.0) / 4.0).abs() < 1e-5);
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`fit`](Self::fit).
+    pub fn estimate_bandwidth(&self, points: &(impl ToPoints + ?Sized)) -> Result<f64> {
+        self.check()?;
+        let points = points.to_points()?;
+        self.bandwidth.check(points.len(), points.dimensions(), self.sample_weights.is_some())?;
+        Ok(self.prepare(&self.device_or_auto()?, &points)?.h)
+    }
+
+    /// The device that was chosen, or whichever there is.
+    pub(super) fn device_or_auto(&self) -> Result<Device> {
+        self.device.clone().map_or_else(Device::auto, Ok)
     }
 
     /// Uploads points, finds the bandwidth, and scales.

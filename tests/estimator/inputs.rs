@@ -1,9 +1,10 @@
 //! The same points, given in every way that there is.
 
-use modeseek::{Clustering, MeanShift, Points, ToPoints};
+use modeseek::data::Blobs;
+use modeseek::{Bandwidth, Clustering, Error, MeanShift, Points, ToPoints};
 use nalgebra::{DMatrix, Matrix3xX, SMatrix};
 
-use crate::fixed;
+use crate::{DEVICE, fixed, refused};
 
 /// Multiples of 1/8, which f32 holds.
 const ROWS: [[f64; 3]; 6] =
@@ -83,4 +84,29 @@ fn new_points_may_be_given_in_another_way() {
     for (one, other) in one_by_one.iter().zip(&together) {
         crate::near(*one, *other, 1e-5);
     }
+}
+
+/// What is told without a fit is what a fit has, by every rule; and what a fit refuses is refused.
+#[test]
+fn a_bandwidth_can_be_asked_for_alone() {
+    let rows = Blobs { points: 300, clusters: 3, dimensions: 3, seed: 2 }.generate().unwrap().rows;
+    let points: Vec<&[f32]> = rows.chunks(3).collect();
+    let weights: Vec<f64> = (0..300).map(|i| f64::from(i % 4)).collect();
+    for bandwidth in [
+        Bandwidth::Fixed(2.0),
+        Bandwidth::PerDimension(vec![1.0, 2.0, 4.0]),
+        Bandwidth::default(),
+        Bandwidth::Scott,
+        Bandwidth::MeanNeighbour { k: 5 },
+        Bandwidth::Neighbours { k: 9 },
+    ] {
+        let estimator = MeanShift::new().on(&DEVICE).bandwidth(bandwidth);
+        for estimator in [estimator.clone().sample_weights(weights.clone()), estimator] {
+            assert_eq!(estimator.estimate_bandwidth(&points).unwrap(), estimator.fit(&points).unwrap().bandwidth);
+        }
+    }
+    refused(fixed(-1.0).estimate_bandwidth(&points), &["the bandwidth is -1"]);
+    refused(fixed(1.0).estimate_bandwidth(&[[f64::NAN]]), &["NaN"]);
+    let wrong = MeanShift::new().on(&DEVICE).bandwidth(Bandwidth::PerDimension(vec![1.0]));
+    assert!(matches!(wrong.estimate_bandwidth(&points), Err(Error::BandwidthLength { .. })));
 }
