@@ -131,12 +131,13 @@ fn what_is_known_only_when_all_is_there_is_refused() {
         ("--stream --bandwidth 1 --merging densest", "--merging densest"),
         ("--stream --bandwidth 1 --method tiles", "--method"),
         ("--stream --bandwidth 1 --kernel flat", "Gaussian"),
-        ("--stream --bandwidth 1 --columns x,y,x,y", "dimensions"),
         ("--stream --bandwidth 1 --accuracy exact", "accuracy"),
         ("--stream --bandwidth 1 --progress", "--progress"),
     ] {
         folder.refuses(&format!("in.csv {arguments}"), 2, &[word]);
     }
+    folder.write("wide.csv", "a,b,c,d\n1,2,3,4\n");
+    folder.refuses("wide.csv --stream --bandwidth 1", 2, &["dimensions"]);
     folder.refuses("- --stream --bandwidth 1", 2, &["read twice"]);
     folder.write("far.csv", "x\n0\n0.5\n1\n1e9\n");
     folder.refuses("far.csv --stream --bandwidth 2", 1, &["column 0", "a bandwidth of 2e0"]);

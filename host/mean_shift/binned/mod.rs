@@ -18,6 +18,7 @@ mod blocks;
 mod field;
 mod file;
 mod grid;
+mod met;
 mod modes;
 mod moves;
 mod plan;
@@ -78,6 +79,10 @@ pub struct Binned {
     pub bound: f64,
     /// The largest error of a sample, in bandwidths.
     pub sampled: f64,
+    /// In how many places points were, and behind how many iterations, if pairs of these took the field's place.
+    met: Option<(usize, usize)>,
+    /// The memory that it took to look.
+    bytes_of_looks: u128,
 }
 
 /// Why there is no field.
@@ -162,7 +167,7 @@ impl MeanShift {
             let sampled = verify::sampled_error(device, self, &field, exact, (queries, needed))?;
             if sampled <= self.accuracy + rounding {
                 let bound = taps::error_bound(d, per_bandwidth);
-                return Ok(Ok(Binned { field, box_nodes, bound, sampled }));
+                return Ok(Ok(Binned { field, box_nodes, bound, sampled, met: None, bytes_of_looks: 0 }));
             }
             // The error goes as the fourth power.
             let finer = per_bandwidth * (sampled / self.accuracy).powf(0.25) * 1.2;
@@ -292,7 +297,17 @@ impl Binned {
         let factors = options.factors(prepared);
         let ends = match options.form {
             Form::Standard => self.field.climb_anywhere(device, options, queries, watch)?,
-            Form::Blurring => self.field.blur_all(device, options, (queries, exact.d), factors, watch)?,
+            Form::Blurring => {
+                let (ends, met) = self.field.blur_all(device, options, (queries, exact.d), factors, &mut *watch)?;
+                self.bytes_of_looks = met.bytes;
+                match met.places {
+                    None => ends,
+                    Some(places) => {
+                        self.met = Some((places.n, ends.history.len()));
+                        met::go_on(options, exact, ends, places, watch)?
+                    }
+                }
+            }
         };
         // In the blurring form the ends are the points now, over which a step would go on.
         let places = ends.queries.as_columns(exact.d);
@@ -317,13 +332,16 @@ impl Binned {
     }
 
     /// What to tell.
-    pub fn path(&self, reason: String) -> Path {
+    pub fn path(&self, mut reason: String) -> Path {
+        if let Some((places, iterations)) = self.met {
+            reason += &format!("; pairs of {places} places, where points had met, behind iteration {iterations}");
+        }
         Path {
             name: "field",
             reason,
             bound: Some(self.bound),
             sampled_error: Some(self.sampled),
-            memory: self.field.bytes(),
+            memory: self.field.bytes() + self.bytes_of_looks,
             nodes: Some(self.nodes()),
             blocks: self.field.plan().map(|plan| plan.stored),
             nodes_per_bandwidth: Some(self.per_bandwidth()),

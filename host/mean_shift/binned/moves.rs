@@ -7,6 +7,7 @@ use gpu::retire::begin;
 use super::blocks::Table;
 use super::field::Field;
 use super::grid::Grid;
+use super::met::{Looks, Met};
 use crate::error::Result;
 use crate::executor::{Buffer, Device};
 use crate::mean_shift::MeanShift;
@@ -84,7 +85,8 @@ impl Field {
         })
     }
 
-    /// Moves points over the field that is built of them, again and again, until they rest.
+    /// Moves points over the field that is built of them, again and again, until they rest; or until they have met in few
+    /// places.
     pub fn blur_all(
         &mut self,
         device: &Device,
@@ -92,7 +94,7 @@ impl Field {
         (mut points, d): (Queries, u32),
         factors: &Buffer<f32>,
         watch: Watch<'_>,
-    ) -> Result<Ends> {
+    ) -> Result<(Ends, Met)> {
         let mut sums = device.zeros(2 * points.stride as usize)?;
         let mut run = Run::new(device, options, watch)?;
         device.launch(begin::launch(&mut device.room(points.m as usize)?, &mut run.state, points.m))?;
@@ -102,7 +104,9 @@ impl Field {
             Some(_) => Rounds::of_one_step(device, run.limit),
             None => Rounds::new(device, run.limit),
         };
-        loop {
+        let ahead = rounds.are_ahead(points.m, points.m);
+        let (mut looks, mut met) = (Looks::new(device), None);
+        while met.is_none() {
             let steps = |mut numbers: std::ops::Range<usize>| {
                 numbers.try_for_each(|_| {
                     let state = &mut run.state;
@@ -116,12 +120,17 @@ impl Field {
                 // recorded.
                 unsafe { rounds.queue(steps) }?;
             }
-            if !run.look_behind(device, &rounds, rounds.are_ahead(points.m, points.m))? {
+            if !run.look_behind(device, &rounds, ahead)? {
                 break;
             }
             self.follow_points(device, points.as_columns(d))?;
+            // What is queued ahead has not been heard of: points so few are not worth it.
+            if !ahead {
+                met = looks.look(device, self, options, (points.as_columns(d), factors), run.done)?;
+            }
         }
-        Ok(run.ends(points, sums))
+        drop(rounds);
+        Ok((run.ends(points, sums), Met { places: met, bytes: looks.bytes }))
     }
 
     /// One iteration of the blurring form.

@@ -134,7 +134,7 @@ fn compare(case: &Case<'_>, what: &str) {
         field.smooth(device, false, (&mut state, 0)).unwrap();
     }
     let blurred = [&mut whole, &mut blocks].map(|field| {
-        let ends = field.blur_all(device, &options, (case.queries(), d), &case.no_factors(), watch).unwrap();
+        let (ends, _) = field.blur_all(device, &options, (case.queries(), d), &case.no_factors(), watch).unwrap();
         case.words(&ends)
     });
     assert_eq!(blurred[0], blurred[1], "{what}: blurred");

@@ -6,7 +6,7 @@ use gpu::merge::gather_numbers;
 use gpu::retire::begin;
 use gpu::steps::{Call, Sizes, Step};
 
-use super::{Arranged, Boxes, CELLS, DRIFT, First, arrange, pairs_within, purpose, slices_of};
+use super::{Arranged, Boxes, DRIFT, First, in_order, pairs_within, purpose, slices_of};
 use crate::error::Result;
 use crate::executor::Buffer;
 use crate::mean_shift::MeanShift;
@@ -60,7 +60,7 @@ impl<'a> Points<'a> {
         reach: Option<f64>,
     ) -> Result<Self> {
         let (device, norm) = (&field.device, field.norm);
-        let mut arranged = arrange(device, points, marks, options.weight.scale() / CELLS, points.n)?;
+        let mut arranged = in_order(device, points, marks, options)?;
         let (n, d) = (arranged.n, points.d);
         let marked = !arranged.marks.is_empty();
         Ok(Self {

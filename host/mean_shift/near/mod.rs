@@ -46,8 +46,10 @@ use cuda_std::machine::MachineKind;
 
 use super::builder::MeanShift;
 use super::iterate::{Field, Queries};
+use super::labels::Columns;
 use super::slices::Slices;
 use crate::error::Result;
+use crate::executor::{Buffer, Device};
 
 /// Pairs of a query and a point, where far ones were left out.
 ///
@@ -110,6 +112,16 @@ fn slices_of(field: &Field, (n, m): (u32, u32), marked: bool, reach: Option<f64>
         Some(_) => Slices::none(&field.device, n),
         None => Slices::new(&field.device, (n, m), field.d, field.norm, marked),
     }
+}
+
+/// Points in order, those that are equal as one.
+pub(super) fn in_order(
+    device: &Device,
+    points: Columns<'_>,
+    marks: &Buffer<f32>,
+    options: &MeanShift,
+) -> Result<Arranged> {
+    arrange(device, points, marks, options.weight.scale() / CELLS, points.n)
 }
 
 /// Cells of the curve's grid in a bandwidth.
