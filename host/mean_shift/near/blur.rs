@@ -16,8 +16,9 @@ use crate::mean_shift::rounds::Rounds;
 use crate::mean_shift::slices::Slices;
 
 /// The pairs that take several times as long as an order, at least and for each point: on a GPU, by count, where it is some 80
-/// launches, a few looks of the host, and three nanoseconds a point; and on a processor, where it is a tour's 1,024 distances a point at
-/// most, and sorting takes about as long. There half as many and up to eight times as many were tried (docs/performance/fields-and-tiles.md).
+/// launches, a few looks of the host, and three nanoseconds a point; and on a processor, where it is a tour's 1,024 distances a
+/// point at most, and sorting takes about as long. There half as many and up to eight times as many were tried
+/// (docs/performance/fields-and-tiles.md).
 const PAIRS_OF_AN_ORDER: [(u64, u64); 2] = [(1 << 33, 1 << 17), (0, 1 << 13)];
 
 /// How far a run had come when points were put in order.
