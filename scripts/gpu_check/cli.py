@@ -144,10 +144,10 @@ def do_run(options: argparse.Namespace, given: Sequence[str]) -> int:
         for part in PARTS.values():
             print(f"{part.name:<12} {part.about}")
         return 0
-    found = kit.find(_absolute(options.bin_dir))
     number = int(options.device.partition(":")[2] or 0)
     gpu = Gpu(number) if options.device.startswith("cuda") else None
     with tempfile.TemporaryDirectory(prefix="gpu-check-") as scratch:
+        found = kit.find(Path(scratch), _absolute(options.bin_dir))
         job = Job(found, options.device, Path(scratch), kit.python(options.python), gpu=gpu)
         return engine.start(job, options.parts, 60.0 * options.minutes, ["gpu-check", *given], _absolute(options.out))
 

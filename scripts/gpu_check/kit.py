@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
+import shutil
 import subprocess
+import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Dict, List, Optional
@@ -48,10 +51,11 @@ def checkout() -> Optional[Path]:
     return root if (root / "Cargo.toml").is_file() and BESIDE.name == "scripts" else None
 
 
-def find(bin_dir: Optional[Path] = None) -> Kit:
-    """The pack that this package is in; or its checkout, with the programs of `bin_dir` or of a pack made there."""
+def find(scratch: Path, bin_dir: Optional[Path] = None) -> Kit:
+    """The pack that this package is in; or its checkout, with the programs of `bin_dir` or of a pack made there.
+    A pack's programs are unpacked into `scratch`."""
     if is_pack(BESIDE):
-        return packed(BESIDE, bin_dir)
+        return packed(BESIDE, scratch, bin_dir)
     root = checkout()
     if root is None:
         raise Refused(f"{BESIDE} is no pack (it has no pack.json) and no checkout; make one there: gpu-check pack")
@@ -60,19 +64,33 @@ def find(bin_dir: Optional[Path] = None) -> Kit:
     made = root / PACK
     if not is_pack(made):
         raise Refused(f"no programs: {made} is no pack; make it with scripts/gpu-check pack, or give --bin-dir")
-    pack = packed(made)
+    pack = packed(made, scratch)
     return of_checkout(root, pack.programs, pack.origin)
 
 
-def packed(folder: Path, bin_dir: Optional[Path] = None) -> Kit:
+def packed(folder: Path, scratch: Path, bin_dir: Optional[Path] = None) -> Kit:
     """The kit of a pack, with its own programs or those of `bin_dir`."""
     origin = read_json(folder / "pack.json")
     if bin_dir is not None:
         programs = in_folder(bin_dir, "--bin-dir names a folder with all three")
         origin = {"programs": "given with --bin-dir: nothing is known of their sources"}
     else:
-        programs = in_folder(folder / "bin", "the pack is not whole: make it again with gpu-check pack")
+        programs = unpacked(folder / "bin", scratch / "programs")
     return Kit(folder, programs, folder / "peers", read_json(folder / "cases.json"), origin, packed=True)
+
+
+def unpacked(packed_in: Path, folder: Path) -> Dict[str, Path]:
+    """A pack's programs, which it has compressed. They never stay: programs of an older pack would be mistaken for its own."""
+    folder.mkdir()
+    for name in PROGRAMS:
+        path = packed_in / f"{name}.gz"
+        try:
+            with gzip.open(str(path)) as packed_program, (folder / name).open("wb") as program:
+                shutil.copyfileobj(packed_program, program)
+        except (EOFError, zlib.error, gzip.BadGzipFile, FileNotFoundError) as error:
+            raise Refused(f"{path} is damaged or missing: make the pack again with gpu-check pack") from error
+        (folder / name).chmod(0o755)
+    return in_folder(folder, "programs do not run there; name another folder for them with TMPDIR")
 
 
 def of_checkout(root: Path, programs: Dict[str, Path], origin: Dict[str, Any]) -> Kit:

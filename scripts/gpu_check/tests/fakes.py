@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import shutil
@@ -187,13 +188,18 @@ class Case(unittest.TestCase):
         shutil.copytree(str(here / "gpu_check"), str(self.folder / "gpu_check"))
         (self.folder / "pack.json").write_text(json.dumps({"commit": "0123", "dirty": False}), encoding="utf-8")
         (self.folder / "cases.json").write_text(json.dumps(CASES), encoding="utf-8")
+        for program in list((self.folder / "bin").iterdir()):
+            program.with_name(f"{program.name}.gz").write_bytes(gzip.compress(program.read_bytes()))
         return self.folder
 
 
 def environment(folder: Path, fake: str = "", **more: str) -> Dict[str, str]:
     """The variables of gpu-check itself, with the fakes' wishes."""
     path = str(folder / "tools") + os.pathsep + os.environ.get("PATH", os.defpath)
-    return {**os.environ, "FAKE": fake, "PATH": path, "PYTHONPATH": str(folder / "site"), **more}
+    temporary = folder / "tmp"
+    temporary.mkdir(exist_ok=True)
+    variables = {"FAKE": fake, "PATH": path, "PYTHONPATH": str(folder / "site"), "TMPDIR": str(temporary)}
+    return {**os.environ, **variables, **more}
 
 
 def row(

@@ -5,11 +5,15 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
+import random
+import shutil
 from pathlib import Path
 from typing import Dict, List, Optional, Sequence
 from unittest import mock
 
 from gpu_check import cli, dry, kit, pack, record, sanitizer
+from gpu_check.errors import Refused
 from gpu_check.tests.fakes import CASES, PEERS, Case, programs, script
 from gpu_check.tests.test_reading import elf_file
 
@@ -38,13 +42,13 @@ class Checkout(Case):
 
 
 class Packing(Checkout):
-    def pack_of(self, versions: List[str], out: Path, size: int = 0) -> "tuple[int, str]":
+    def pack_of(self, versions: List[str], out: Path, more: bytes = b"") -> "tuple[int, str]":
         """Packs programs that need these symbol versions."""
         made: Dict[str, Path] = {}
         for name in kit.PROGRAMS:
             made[name] = self.folder / f"built/{name}-0123"
             made[name].parent.mkdir(exist_ok=True)
-            made[name].write_bytes(elf_file(versions) + bytes(size))
+            made[name].write_bytes(elf_file(versions) + more)
             made[name].chmod(0o755)
         with mock.patch("gpu_check.cargo.build", return_value=made):
             return self.call(["pack", "--out", str(out)])
@@ -58,17 +62,32 @@ class Packing(Checkout):
         self.assertEqual((described["glibc"], set(described["program_bytes"])), ("2.34", set(kit.PROGRAMS)))
         self.assertEqual([folder.name for folder in out.parent.iterdir()], ["pack"])
         self.assertEqual(list(out.rglob("__pycache__")), [])
-        found = kit.packed(out)
+        found = kit.packed(out, self.folder)
         self.assertEqual((found.cases, found.origin["glibc"]), (CASES, "2.34"))
         self.assertTrue((found.peers / "python/run.py").is_file())
         self.assertTrue((out / "gpu-check").is_file() and (out / "gpu_check/cli.py").is_file())
+        for name, program in found.programs.items():
+            self.assertEqual(program.read_bytes(), (self.folder / f"built/{name}-0123").read_bytes())
+            self.assertTrue(os.access(str(program), os.X_OK))
+
+    def test_a_pack_that_is_not_whole(self) -> None:
+        for spoil in (lambda path: path.unlink(), lambda path: path.write_bytes(path.read_bytes()[:-9]),
+                      lambda path: path.write_bytes(b"ELF"), lambda path: path.write_bytes(path.read_bytes()[:12] + bytes(99))):
+            out, scratch = self.folder / "pack", self.folder / "scratch"
+            self.pack_of(["GLIBC_2.34"], out)
+            spoil(out / "bin/device.gz")
+            scratch.mkdir()
+            with self.assertRaisesRegex(Refused, "device.gz is damaged or missing: make the pack again"):
+                kit.packed(out, scratch)
+            shutil.rmtree(str(scratch))
 
     def test_what_does_not_fit_leaves_no_pack(self) -> None:
         out = self.folder / "pack"
-        for versions, size, part in (
-            (["GLIBC_2.37"], 0, "needs glibc 2.37, newer than 2.36"), (["GLIBC_2.34"], 22_000_000, "more than 64"),
+        for versions, more, part in (
+            (["GLIBC_2.37"], b"", "needs glibc 2.37, newer than 2.36"),
+            (["GLIBC_2.34"], random.Random(1).randbytes(14_000_000), "more than 40"),
         ):
-            code, said = self.pack_of(versions, out, size)
+            code, said = self.pack_of(versions, out, more)
             self.assertEqual((code, part in said, len(said.splitlines())), (1, True, 1), said)
             self.assertEqual([entry.name for entry in self.folder.glob("*pack*")], [])
 
@@ -86,7 +105,7 @@ class Packing(Checkout):
             code, said = self.call(["run"])
             self.assertEqual((code, "make it with scripts/gpu-check pack" in said), (1, True), said)
             self.pack_of(["GLIBC_2.34"], self.root / kit.PACK)
-            found = kit.find()
+            found = kit.find(self.folder)
         self.assertEqual((found.root, found.origin["glibc"], found.packed), (self.root, "2.34", False))
         self.assertEqual(found.records(), self.root / "benches/record")
 

@@ -272,7 +272,9 @@ class CommandLine(Case):
         self.assert_refused(["pack"], 1, "a pack is made in a checkout")
         self.assert_refused(["readme"], 1, "README.md is in the checkout")
         (self.folder / "bin/device").unlink()
-        self.assert_refused(["run"], 1, "no program device in")
+        self.assert_refused(["run", "--bin-dir", str(self.folder / "bin")], 1, "no program device in")
+        (self.folder / "bin/device.gz").unlink()
+        self.assert_refused(["run"], 1, "device.gz is damaged or missing")
         (self.folder / "pack.json").write_text("[", encoding="utf-8")
         self.assert_refused(["run"], 1, "pack.json cannot be read")
 
@@ -282,6 +284,7 @@ class CommandLine(Case):
             self.assertEqual(done.returncode, 0, done.stderr)
             folders = sorted(folder.name for folder in (self.folder / "record/nvidia-fake-1").iterdir())
             self.assertTrue(folders[-1].endswith(name), folders)
+        self.assertEqual(list((self.folder / "tmp").iterdir()), [])
         made = record.load(self.folder / "record/nvidia-fake-1" / folders[0])
         self.assertIn("gpu-check run --device cuda --parts device,ceilings --python", made["command"])
 
@@ -290,7 +293,8 @@ class CommandLine(Case):
             resource.setrlimit(resource.RLIMIT_FSIZE, (1500, 1500))
 
         out = str(self.folder / "out")
-        done = self.call(["run", "--device", "cpu", "--parts", "device,kernels", "--out", out], preexec_fn=limited)
+        words = ["run", "--device", "cpu", "--parts", "device,kernels", "--bin-dir", str(self.folder / "bin"), "--out", out]
+        done = self.call(words, preexec_fn=limited)
         self.assertEqual(done.returncode, 3, done.stderr)
         self.assertEqual(set(done.stderr.splitlines()), {f"gpu-check: {out} cannot be written: File too large"})
 
