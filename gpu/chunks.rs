@@ -9,6 +9,7 @@ use crate::lanes;
 use crate::layout::STRIDE;
 use crate::near::BOX;
 use crate::shift_any::Kind;
+use crate::turn_products::COLUMNS;
 use crate::weight::Weight;
 
 /// Threads of a GPU's block.
@@ -61,7 +62,8 @@ pub const fn cells(lanes: usize) -> usize {
     queries(lanes) * tile(lanes) + if lanes > 4 { BEFORE_LINE } else { 0 }
 }
 
-/// Numbers in a block's static shared memory: a chunk of a [`tile`]; on a processor as well one of its queries.
+/// Numbers in a block's static shared memory: a chunk of a [`tile`]; on a processor as well one of its queries, and of a group of them
+/// once more.
 ///
 /// ```
 /// use gpu::shift_any::{CHUNK, staged, tile};
@@ -69,7 +71,7 @@ pub const fn cells(lanes: usize) -> usize {
 /// assert_eq!(staged(4), CHUNK * tile(4));
 /// ```
 pub const fn staged(lanes: usize) -> usize {
-    CHUNK * tile(lanes) + if lanes > 4 { CHUNK * queries(lanes) + BEFORE_LINE } else { 0 }
+    if lanes > 4 { COLUMNS * (tile(lanes) + lanes) + CHUNK * queries(lanes) + BEFORE_LINE } else { CHUNK * tile(lanes) }
 }
 
 /// The most numbers before a line of the cache begins.

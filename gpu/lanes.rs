@@ -31,6 +31,15 @@ pub fn mul_add<M: Machine, const N: usize>(a: f32, b: [f32; N], mut c: [f32; N])
     c
 }
 
+/// a * b + c in each lane, of two numbers that each has of its own.
+#[inline(always)]
+pub fn mul_add_each<M: Machine, const N: usize>(a: [f32; N], b: [f32; N], mut c: [f32; N]) -> [f32; N] {
+    for lane in 0..N {
+        c[lane] = M::mul_add(a[lane], b[lane], c[lane]);
+    }
+    c
+}
+
 /// a + b in each lane.
 #[inline(always)]
 pub fn add<const N: usize>(mut a: [f32; N], b: [f32; N]) -> [f32; N] {

@@ -177,6 +177,8 @@ mod tile;
 #[cfg(any(not(target_arch = "nvptx64"), target_feature = "sm_80"))]
 mod tile_lengths;
 pub mod triangular;
+#[doc(hidden)]
+pub mod turn_products;
 mod turns;
 pub mod vector;
 pub mod weight;

@@ -9,7 +9,7 @@
 //! each row of blocks takes a slice of the points (slices.rs): every block leaves its sums in memory, and the last one adds
 //! them in the order of the slices.
 //!
-//! **On a processor** (reduce_processor.rs) a block is one row, and a thread takes a run of it in whole vectors; with more than
+//! **On a processor** (reduce_processor.rs) a block is a few rows, and a thread takes a run of them in whole vectors; with more than
 //! four columns a block is a product of some rows with panels of X.
 //!
 //! A row whose weights sum to zero has no weighted mean: its output is NaN.
@@ -20,7 +20,7 @@ use cuda_std::prelude::*;
 use crate::idle::Work;
 use crate::lanes::unrolled;
 use crate::reduce_many::{self, TALL, column_sums};
-use crate::reduce_processor::{self, held_rows, product_block, row_block};
+use crate::reduce_processor::{self, few, held_rows, product_block, row_block, vector};
 use crate::reduce_warp::{ROWS, Source, warp_sums};
 use crate::slices::Slices;
 
@@ -37,16 +37,21 @@ const fn tall(columns: usize) -> usize {
     if columns > 4 { TALL } else { ROWS }
 }
 
-/// Rows of W that a block takes.
-const fn rows(lanes: usize, threads: usize, columns: usize) -> usize {
+/// Rows of W that a block takes, of m.
+const fn rows(lanes: usize, threads: usize, columns: usize, m: usize) -> usize {
     if lanes <= 4 {
         threads / 32 * tall(columns)
     } else if columns > 4 {
         reduce_processor::rows(lanes)
+    } else if m >= SHARING {
+        few(lanes)
     } else {
         1
     }
 }
+
+/// From so many rows of W on there are blocks for all of a processor's cores where each takes a few.
+const SHARING: usize = 256;
 
 /// The most columns of a pass.
 const MANY: usize = 32;
@@ -60,7 +65,7 @@ const fn held(lanes: usize, columns: usize) -> usize {
 /// many, which are a panel and the rows' sums on a processor.
 const fn shared(lanes: usize, columns: usize) -> usize {
     match (lanes > 4, columns > 4) {
-        (true, false) => MOST * (columns + 1),
+        (true, false) => MOST * few(lanes) * (columns + 1),
         (true, true) => reduce_processor::shared(lanes),
         (false, true) => reduce_many::shared(MOST / 2 / 32),
         (false, false) => 1,
@@ -121,7 +126,7 @@ pub fn slices(machine: cuda_std::machine::MachineKind, [m, n, d]: [usize; 3]) ->
     }
     let columns = instance(d);
     let passes = passes(4, columns, d);
-    let groups = |threads| m.div_ceil(rows(4, threads, columns)) * passes;
+    let groups = |threads| m.div_ceil(rows(4, threads, columns, m)) * passes;
     // By registers, for compute 9.0.
     let at_a_time = match columns {
         1 => 6,
@@ -255,7 +260,7 @@ impl Pass<'_> {
     ),
     threads = 32..=most(Machine::LANES, COLUMNS) as u32,
     grid = (
-        m.div_ceil(rows(Machine::LANES, block.x, COLUMNS)) * passes(Machine::LANES, COLUMNS, d),
+        m.div_ceil(rows(Machine::LANES, block.x, COLUMNS, m)) * passes(Machine::LANES, COLUMNS, d),
         n.div_ceil(slice.max(1)).max(1)
     ),
     require(
@@ -266,7 +271,7 @@ impl Pass<'_> {
         COLUMNS <= 4 || d < 1 << 30,
         slice >= n || slice.is_multiple_of(4),
         slice >= n || partial.len() >= n.div_ceil(slice) * m * left(Machine::LANES, COLUMNS, d),
-        slice >= n || arrived.len() >= m.div_ceil(rows(Machine::LANES, block.x, COLUMNS)) * passes(Machine::LANES, COLUMNS, d),
+        slice >= n || arrived.len() >= m.div_ceil(rows(Machine::LANES, block.x, COLUMNS, m)) * passes(Machine::LANES, COLUMNS, d),
     ),
 )]
 pub unsafe fn reduce_weighted<const COLUMNS: usize>(
@@ -292,13 +297,13 @@ pub unsafe fn reduce_weighted<const COLUMNS: usize>(
     let (columns, width) = (HELD.min(d - first), width(LANES, COLUMNS, d));
     let several = slices.are_several(n);
     let mut pass = Pass { out, slices, m, d, first, columns, number, passes: passes as usize, width, several };
-    let i = group * rows(LANES, threads, COLUMNS);
+    let i = group * rows(LANES, threads, COLUMNS, m);
     if LANES > 4 {
         let range = (start as usize, end as usize, n as usize);
         // SAFETY: the launch has checked the lengths; the rows from i on are this block's.
         unsafe {
+            let block = (weights, points, shared);
             if COLUMNS > 4 {
-                let block = (weights, points, shared);
                 // Narrow panels where columns are few enough: what is behind the last column is computed for nothing.
                 if columns > 16 && LANES > 16 {
                     product_block::<Machine, { held_rows(LANES, 32) }, 32>(block, &mut pass, i, range);
@@ -308,7 +313,11 @@ pub unsafe fn reduce_weighted<const COLUMNS: usize>(
                     product_block::<Machine, { held_rows(LANES, 8) }, 8>(block, &mut pass, i, range);
                 }
             } else {
-                row_block::<Machine, HELD, LANES>(weights, points, &mut pass, shared, i, range);
+                if m >= SHARING {
+                    row_block::<Machine, { few(LANES) }, HELD, { vector(LANES) }>(block, &mut pass, i, range);
+                } else {
+                    row_block::<Machine, 1, HELD, { vector(LANES) }>(block, &mut pass, i, range);
+                }
             }
         }
     } else {
@@ -334,7 +343,7 @@ pub unsafe fn reduce_weighted<const COLUMNS: usize>(
     }
     // SAFETY: all threads are here, with their sums given.
     unsafe {
-        let rows = rows(LANES, threads, COLUMNS) as u32;
+        let rows = rows(LANES, threads, COLUMNS, pass.m) as u32;
         if LANES <= 4 && COLUMNS > 4 {
             pass.collect_many(shared, i, rows);
         } else {

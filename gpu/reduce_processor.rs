@@ -1,7 +1,7 @@
 //! The weighted reduction's blocks on a processor.
 //!
-//! *Up to four columns*, [`row_block`]: a block is a row of W, and a thread takes a run of it in whole vectors; partial sums meet
-//! in shared memory and are added in the order of the threads. W's bytes are the limit.
+//! *Up to four columns*, [`row_block`]: a block is a few rows of W, and a thread takes a run of them in whole vectors, for which X is loaded
+//! once; partial sums meet in shared memory and are added in the order of the threads. W's bytes are the limit.
 //!
 //! *More*, [`product_block`]: a block's first thread multiplies some rows of W with DEPTH points at a time, which it has copied
 //! into a panel of WIDTH columns, while the sums of a few rows, copied too, are in registers; between panels they are in shared
@@ -40,107 +40,130 @@ pub(crate) const fn shared(lanes: usize) -> usize {
     (DEPTH + rows(lanes)) * lanes + rows(lanes) * LINE + held_rows(lanes, 8) * DEPTH + LINE
 }
 
-/// Sums for some columns c of w_j x_jc, and of w_j, in each lane.
-type Sums<const COLUMNS: usize, const LANES: usize> = ([[f32; LANES]; COLUMNS], [f32; LANES]);
-
-/// Adds the first `count` of some weights to the lanes' sums. `points` points to the first of the
-/// columns in the first weight's row of X; columns from `columns` on repeat the first one.
-///
-/// # Safety
-/// `weights` points to `count` weights, and `points` into as many rows of `d`.
-#[inline(always)]
-unsafe fn add<M: Machine, const COLUMNS: usize, const LANES: usize>(
-    weights: *const f32,
-    points: *const f32,
-    count: usize,
-    (d, columns): (usize, usize),
-    (mut sums, mut total): Sums<COLUMNS, LANES>,
-) -> Sums<COLUMNS, LANES> {
-    for lane in 0..LANES {
-        if lane < count {
-            // SAFETY: the caller's promise.
-            let weight = unsafe { *weights.add(lane) };
-            total[lane] += weight;
-            for c in 0..COLUMNS {
-                let column = if c < columns { c } else { 0 };
-                // SAFETY: as above.
-                let x = unsafe { *points.add(lane * d + column) };
-                sums[c][lane] = M::mul_add(weight, x, sums[c][lane]);
-            }
-        }
-    }
-    (sums, total)
+/// Rows of W that a block of [`row_block`] takes, whose sums are in registers.
+pub(crate) const fn few(lanes: usize) -> usize {
+    if lanes == 32 { 4 } else { 2 }
 }
 
-/// The sums over the weights `start..end` that a processor's thread takes.
-///
-/// # Safety
-/// As for [`add`], for all the weights and rows up to `end`.
+/// Numbers of a row that [`row_block`] takes at a time: half of the lanes, since it has several rows under way instead.
+pub(crate) const fn vector(lanes: usize) -> usize {
+    lanes / 2
+}
+
+/// Bytes of a row that are asked for ahead: more than a page behind which a processor begins to look anew.
+const AHEAD: usize = 2048;
+
+/// Sums of a row for some columns c of w_j x_jc, and of w_j, in each lane.
+type Sums<const COLUMNS: usize, const VECTOR: usize> = ([[f32; VECTOR]; COLUMNS], [f32; VECTOR]);
+
+/// Adds some neighbouring weights of each row, and the columns of their points, to the rows' sums.
 #[inline(always)]
-unsafe fn sums<M: Machine, const COLUMNS: usize, const LANES: usize>(
-    weights: *const f32,
-    points: *const f32,
-    (start, end): (usize, usize),
-    (d, columns): (usize, usize),
-) -> Sums<COLUMNS, LANES> {
-    let mut sums = ([[0.0; LANES]; COLUMNS], [0.0; LANES]);
-    let mut j = start;
-    // SAFETY: the caller's promise, with j + count <= end.
-    unsafe {
-        while j + LANES <= end {
-            sums = add::<M, COLUMNS, LANES>(weights.add(j), points.add(j * d), LANES, (d, columns), sums);
-            j += LANES;
-        }
-        if j < end {
-            sums = add::<M, COLUMNS, LANES>(weights.add(j), points.add(j * d), end - j, (d, columns), sums);
+fn add<M: Machine, const ROWS: usize, const COLUMNS: usize, const VECTOR: usize>(
+    weights: [[f32; VECTOR]; ROWS],
+    columns: [[f32; VECTOR]; COLUMNS],
+    mut sums: [Sums<COLUMNS, VECTOR>; ROWS],
+) -> [Sums<COLUMNS, VECTOR>; ROWS] {
+    for row in 0..ROWS {
+        sums[row].1 = lanes::add(sums[row].1, weights[row]);
+        for c in 0..COLUMNS {
+            sums[row].0[c] = lanes::mul_add_each::<M, VECTOR>(weights[row], columns[c], sums[row].0[c]);
         }
     }
     sums
 }
 
-/// A processor's block: row i of W over the points from `start` to `end` of n, a run for each thread.
+/// The sums that a processor's thread takes, of rows of weights and rows of d coordinates, which are as many. Columns from `columns`
+/// on repeat the first one.
+#[inline(always)]
+fn sums<M: Machine, const ROWS: usize, const COLUMNS: usize, const VECTOR: usize>(
+    weights: [&[f32]; ROWS],
+    points: &[f32],
+    (d, columns): (usize, usize),
+) -> [Sums<COLUMNS, VECTOR>; ROWS] {
+    let mut sums = [([[0.0; VECTOR]; COLUMNS], [0.0; VECTOR]); ROWS];
+    let count = weights[0].len();
+    let mut j = 0;
+    while j < count {
+        let (mut of_rows, mut of_points) = ([[0.0; VECTOR]; ROWS], [[0.0; VECTOR]; COLUMNS]);
+        if j + VECTOR <= count {
+            let near = &points[j * d..][..(VECTOR - 1) * d + columns];
+            for lane in 0..VECTOR {
+                for c in 0..COLUMNS {
+                    of_points[c][lane] = near[lane * d + if c < columns { c } else { 0 }];
+                }
+            }
+            for row in 0..ROWS {
+                of_rows[row].copy_from_slice(&weights[row][j..][..VECTOR]);
+                lanes::prefetch::<true>(weights[row].as_ptr().wrapping_add(j).wrapping_byte_add(AHEAD));
+            }
+        } else {
+            for lane in 0..count - j {
+                for c in 0..COLUMNS {
+                    of_points[c][lane] = points[(j + lane) * d + if c < columns { c } else { 0 }];
+                }
+                for row in 0..ROWS {
+                    of_rows[row][lane] = weights[row][j + lane];
+                }
+            }
+        }
+        sums = add::<M, ROWS, COLUMNS, VECTOR>(of_rows, of_points, sums);
+        j += VECTOR;
+    }
+    sums
+}
+
+/// A processor's block: ROWS rows of W from row i on, over the points from `start` to `end` of n, a run for each thread. Rows behind the last
+/// repeat it.
 ///
 /// # Safety
-/// W and X are as long as the launch asks; all threads of the block call it, and the row is the block's.
+/// All threads of the block call it, and the rows are the block's; there is memory for the sums that each has of each row.
 #[inline(always)]
-pub(crate) unsafe fn row_block<M: Machine, const COLUMNS: usize, const LANES: usize>(
-    weights: &[f32],
-    points: &[f32],
+pub(crate) unsafe fn row_block<M: Machine, const ROWS: usize, const COLUMNS: usize, const VECTOR: usize>(
+    (weights, points, shared): (&[f32], &[f32], *mut f32),
     pass: &mut Pass<'_>,
-    shared: *mut f32,
     i: usize,
     (start, end, n): (usize, usize, usize),
 ) {
     let (t, threads, d) = (thread::thread_idx_x() as usize, thread::block_dim_x() as usize, pass.d);
-    let run = (end - start).div_ceil(threads * LANES) * LANES;
-    let range = (end.min(start + t * run), end.min(start + (t + 1) * run));
-    let cell = |t: usize, c: usize| shared.wrapping_add(t * (COLUMNS + 1) + c);
-    // SAFETY: the caller's promise; ranges end at n, and columns at d. Cell t is this thread's until the barrier, and all
-    // are written before it.
+    let run = (end - start).div_ceil(threads * VECTOR) * VECTOR;
+    let (from, to) = (end.min(start + t * run), end.min(start + (t + 1) * run));
+    let cell = |t: usize, row: usize, c: usize| shared.wrapping_add((t * ROWS + row) * (COLUMNS + 1) + c);
+    let mut rows = [[].as_slice(); ROWS];
+    for row in 0..ROWS {
+        rows[row] = &weights[(i + row).min(pass.m - 1) * n..][from..to];
+    }
+    let found = if from == to {
+        // Its points would begin behind the last one.
+        [([[0.0; VECTOR]; COLUMNS], [0.0; VECTOR]); ROWS]
+    } else if d == COLUMNS {
+        // The same with numbers known to the compiler, which then loads whole vectors.
+        sums::<M, ROWS, COLUMNS, VECTOR>(rows, &points[from * COLUMNS..to * COLUMNS], (COLUMNS, COLUMNS))
+    } else {
+        sums::<M, ROWS, COLUMNS, VECTOR>(rows, &points[from * d + pass.first..to * d], (d, pass.columns))
+    };
+    // SAFETY: the caller's promise. The cells of t are this thread's until the barrier, and all are written before it.
     unsafe {
-        let (row, points) = (weights.as_ptr().add(i * n), points.as_ptr().add(pass.first));
-        let (sums, total) = if d == COLUMNS {
-            // The same with numbers known to the compiler, which then loads whole vectors.
-            sums::<M, COLUMNS, LANES>(row, points, range, (COLUMNS, COLUMNS))
-        } else {
-            sums::<M, COLUMNS, LANES>(row, points, range, (d, pass.columns))
-        };
         // Loops, since the library's `map` of so long an array is a call, for which all lanes go through memory.
-        for c in 0..COLUMNS {
-            cell(t, c).write(lanes::sum(sums[c]));
+        for row in 0..ROWS {
+            for c in 0..COLUMNS {
+                cell(t, row, c).write(lanes::sum(found[row].0[c]));
+            }
+            cell(t, row, COLUMNS).write(lanes::sum(found[row].1));
         }
-        cell(t, COLUMNS).write(lanes::sum(total));
         thread::sync_threads();
         if t == 0 {
-            let (mut sums, mut total) = ([0.0; COLUMNS], 0.0);
-            for other in 0..threads {
-                for c in 0..COLUMNS {
-                    sums[c] += cell(other, c).read();
+            for row in 0..ROWS {
+                let mut sums = [0.0; COLUMNS];
+                let mut total = 0.0;
+                for other in 0..threads {
+                    for c in 0..COLUMNS {
+                        sums[c] += cell(other, row, c).read();
+                    }
+                    total += cell(other, row, COLUMNS).read();
                 }
-                total += cell(other, COLUMNS).read();
-            }
-            for c in 0..COLUMNS {
-                pass.give(i, c, sums[c], total);
+                for c in 0..COLUMNS {
+                    pass.give(i + row, c, sums[c], total);
+                }
             }
         }
     }

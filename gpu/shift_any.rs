@@ -163,7 +163,7 @@ pub(crate) unsafe fn finish<W: Weight, K: Kind, const LANES: usize>(
 /// `next` points to lanes in the group's first column, and their like in the others are `stride` apart; nobody else touches
 /// them, and they are written unless these are the first.
 #[inline(always)]
-pub(crate) unsafe fn add_group<const LANES: usize>(
+pub(crate) unsafe fn add_group<const LANES: usize, const GROUP: usize>(
     (next, stride): (*mut f32, usize),
     left: usize,
     are_first: bool,

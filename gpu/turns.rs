@@ -5,9 +5,10 @@
 //! 1. No barriers: each costs a processor's thread a switch of stacks. A tile is staged once for all groups of the block.
 //! 2. In up to CHUNK dimensions a group's queries are copied once, to where vectors begin with lines of the cache, and one
 //!    tile of weights serves all groups: queries, weights and points are within the nearest cache (20 KB of 32 with AVX-512).
-//! 3. With AVX-512 the two vectors of a group each load a point's coordinate for themselves: see [`squares`].
+//! 3. With AVX-512 the two vectors of a group each load a point's coordinate for themselves: see [`squares`]. Where a processor has no units
+//!    that subtract beside those that multiply, the Gaussian's distances are products: see turn_products.rs.
 
-use cuda_std::machine::MachineKind;
+use cuda_std::machine::{self, MachineKind};
 use cuda_std::prelude::*;
 
 use crate::chunks::{CHUNK, GROUP, MOST_GROUPS, add_power, groups, queries, tile, weigh};
@@ -16,6 +17,7 @@ use crate::near::{BOX, WIDE};
 use crate::progress;
 use crate::shift::{Arguments, end_blurring};
 use crate::shift_any::{Kind, Norm, add_group, finish};
+use crate::turn_products::{COLUMNS, FEWEST, MANY, ORIGINS, double, enter, has, products, pull_about};
 use crate::weight::Weight;
 
 /// Numbers of a line of the cache.
@@ -79,7 +81,7 @@ unsafe fn hold<const LANES: usize>(
 /// # Safety
 /// `chunk` points to the first point of the group in the first of so many coordinates, `queries` to as many of the queries.
 #[inline(always)]
-unsafe fn powers<M: Machine, const P: u32, const LANES: usize>(
+unsafe fn powers<M: Machine, const P: u32, const LANES: usize, const GROUP: usize>(
     chunk: *const f32,
     queries: *const [f32; LANES],
     coordinates: usize,
@@ -115,7 +117,7 @@ unsafe fn powers<M: Machine, const P: u32, const LANES: usize>(
 /// # Safety
 /// As there.
 #[inline(always)]
-unsafe fn squares<M: Machine, const LANES: usize>(
+unsafe fn squares<M: Machine, const LANES: usize, const GROUP: usize>(
     chunk: *const f32,
     queries: *const [f32; LANES],
     coordinates: usize,
@@ -166,34 +168,30 @@ unsafe fn add_chunk<M: Machine, K: Kind, const LANES: usize>(
 ) {
     // SAFETY: the caller's promise.
     unsafe {
-        if matches!(M::KIND, MachineKind::Avx512) && (!K::ANY_NORM || p == 2.0) {
-            each_group(chunk, rows, is_first, |chunk, group| squares::<M, LANES>(chunk, queries, coordinates, group));
-        } else if !K::ANY_NORM || p == 2.0 {
-            each_group(chunk, rows, is_first, |chunk, group| {
-                powers::<M, 2, LANES>(chunk, queries, coordinates, p, group)
-            });
+        if !K::ANY_NORM || p == 2.0 {
+            each_group::<M, 2, LANES, GROUP>(chunk, rows, (is_first, coordinates), queries, p);
         } else if p == 1.0 {
-            each_group(chunk, rows, is_first, |chunk, group| {
-                powers::<M, 1, LANES>(chunk, queries, coordinates, p, group)
-            });
+            each_group::<M, 1, LANES, GROUP>(chunk, rows, (is_first, coordinates), queries, p);
         } else {
-            each_group(chunk, rows, is_first, |chunk, group| {
-                powers::<M, 0, LANES>(chunk, queries, coordinates, p, group)
-            });
+            each_group::<M, 0, LANES, GROUP>(chunk, rows, (is_first, coordinates), queries, p);
         }
     }
 }
 
-/// Has something added to the powers of a tile's points, group by group; to zeros, if it is the first.
+/// No exponent: squared distances by products.
+const PRODUCTS: u32 = u32::MAX;
+
+/// The same for one kind of exponent.
 ///
 /// # Safety
 /// As for [`add_chunk`].
 #[inline(always)]
-unsafe fn each_group<const LANES: usize>(
+unsafe fn each_group<M: Machine, const P: u32, const LANES: usize, const GROUP: usize>(
     chunk: *const f32,
     rows: *mut [f32; LANES],
-    is_first: bool,
-    add: impl Fn(*const f32, [[f32; LANES]; GROUP]) -> [[f32; LANES]; GROUP],
+    (is_first, coordinates): (bool, usize),
+    queries: *const [f32; LANES],
+    p: f32,
 ) {
     let mut g = 0;
     while g < BOX {
@@ -205,7 +203,13 @@ unsafe fn each_group<const LANES: usize>(
                     group[k] = rows.add(g + k).read();
                 }
             }
-            group = add(chunk.add(g), group);
+            group = if P == PRODUCTS {
+                products::<M, LANES, GROUP>(chunk.add(g), queries, coordinates, group)
+            } else if P == 2 && matches!(M::KIND, MachineKind::Avx512) {
+                squares::<M, LANES, GROUP>(chunk.add(g), queries, coordinates, group)
+            } else {
+                powers::<M, P, LANES, GROUP>(chunk.add(g), queries, coordinates, p, group)
+            };
             for k in 0..GROUP {
                 rows.add(g + k).write(group[k]);
             }
@@ -281,6 +285,8 @@ pub(crate) unsafe fn step<M: Machine, W: Weight, K: Kind, const LANES: usize, co
     let held = lanes::aligned_to_line(staged);
     // SAFETY: behind a chunk of the block's queries is room for one of a tile; the queries lie in columns.
     let (chunk, columns) = unsafe { (held.add(CHUNK * queries(LANES)), arguments.queries.as_ptr().add(first)) };
+    // SAFETY: behind the chunk there is room for one of a group's queries.
+    let doubled = unsafe { chunk.add(COLUMNS * BOX).cast::<[f32; LANES]>() };
     let held = held.cast::<[f32; LANES]>();
     let single = d <= CHUNK;
     if single {
@@ -293,6 +299,8 @@ pub(crate) unsafe fn step<M: Machine, W: Weight, K: Kind, const LANES: usize, co
     let mut seen = [0_u32; MOST_GROUPS];
     let mut distances = [[0.0; LANES]; MOST_GROUPS];
     let mut pulls = [true; MOST_GROUPS];
+    let may_multiply = has::<M, W, K>() && d >= FEWEST && machine::adds_where_it_multiplies();
+    let mut origin = [0.0; ORIGINS];
     // Wide boxes are near up to this point.
     let mut near_to = 0;
     let mut j0 = 0;
@@ -317,6 +325,8 @@ pub(crate) unsafe fn step<M: Machine, W: Weight, K: Kind, const LANES: usize, co
             }
         }
         let inside = BOX.min(n - j0);
+        let mut by_products = false;
+        let mut of_tile = [[0.0; LANES]; MOST_GROUPS];
         // Groups one by one with a tile whose coordinates are all there; else all of them with each chunk.
         for turn in 0..if single { groups } else { 1 } {
             let (from, to) = if single { (turn, turn + 1) } else { (0, groups) };
@@ -326,17 +336,32 @@ pub(crate) unsafe fn step<M: Machine, W: Weight, K: Kind, const LANES: usize, co
                     // SAFETY: the launch has checked the points; the chunk is this thread's.
                     unsafe { stage(points, chunk, (c0, d), (j0, n), stride) };
                     foresee(points, (c0, d), j0, stride);
+                    // SAFETY: the tile is whole, and its coordinates were written above.
+                    by_products =
+                        may_multiply && inside == BOX && unsafe { enter::<M>(chunk, coordinates, &mut origin) };
                 }
                 for group in from..to {
                     if pulls[group] {
                         // SAFETY: coordinates of the group's queries; its rows, which the chunks before have written.
                         unsafe {
                             let held = held.add(group * CHUNK);
-                            if !single {
-                                let columns = columns.add(group * LANES + c0 * query_stride);
-                                hold((columns, query_stride), coordinates, held);
-                            }
+                            let columns = (columns.wrapping_add(group * LANES + c0 * query_stride), query_stride);
                             let rows = if single { rows } else { rows.add(group * BOX) };
+                            if has::<M, W, K>() && by_products {
+                                let queries = if single { (held.cast_const().cast(), LANES) } else { columns };
+                                double::<M, LANES>(queries, coordinates, &origin, doubled);
+                                each_group::<M, PRODUCTS, LANES, MANY>(
+                                    chunk,
+                                    rows,
+                                    (c0 == 0, coordinates + 2),
+                                    doubled,
+                                    p,
+                                );
+                                continue;
+                            }
+                            if !single {
+                                hold(columns, coordinates, held);
+                            }
                             add_chunk::<M, K, LANES>(chunk, rows, (c0 == 0, coordinates), held, p);
                         }
                     }
@@ -348,8 +373,11 @@ pub(crate) unsafe fn step<M: Machine, W: Weight, K: Kind, const LANES: usize, co
                     let tile_totals = unsafe {
                         let rows = if single { rows } else { rows.add(group * BOX) };
                         let marks = arguments.marks.as_ptr().wrapping_add(j0);
-                        weigh::<M, W, K, LANES>(rows, inside, (marks, stride), outer)
+                        let totals = weigh::<M, W, K, LANES>(rows, inside, (marks, stride), outer);
+                        // By way of memory: where they are read by halves later on, the loop over pairs has them in halves.
+                        if has::<M, W, K>() { lanes::read_unseen(&totals) } else { totals }
                     };
+                    of_tile[group] = tile_totals;
                     totals[group] = lanes::add(totals[group], near.masked(&distances[group], tile_totals));
                 }
             }
@@ -357,21 +385,33 @@ pub(crate) unsafe fn step<M: Machine, W: Weight, K: Kind, const LANES: usize, co
                 if !single {
                     // SAFETY: as above.
                     unsafe { stage(points, chunk, (c0, d), (j0, n), stride) };
+                    origin = [0.0; ORIGINS];
                 }
                 for group in from..to {
                     if !pulls[group] {
                         continue;
                     }
-                    for c in (0..CHUNK.min(d - c0)).step_by(GROUP) {
+                    let coordinates = CHUNK.min(d - c0);
+                    let mut c = 0;
+                    while c < coordinates {
+                        let at = (c0 + c) * query_stride + first + group * LANES;
+                        let mask = |sums| if near.is_on() { near.masked(&distances[group], sums) } else { sums };
                         // SAFETY: the coordinates are in the chunk, and the rows are weights of the group. Its lanes of
                         // `next` are this thread's alone, and lie in the columns; the first tile wrote them.
                         unsafe {
                             let rows = if single { rows } else { rows.add(group * BOX) };
-                            let sums = pull::<M, LANES, HALF>(chunk.add(c * BOX), rows);
-                            let at = (c0 + c) * query_stride + first + group * LANES;
-                            let next = arguments.next.as_mut_ptr().add(at);
-                            let mask = |sums| if near.is_on() { near.masked(&distances[group], sums) } else { sums };
-                            add_group((next, query_stride), d - c0 - c, seen[group] == 0, sums, mask);
+                            let next = (arguments.next.as_mut_ptr().add(at), query_stride);
+                            let (chunk, left, are_first) = (chunk.add(c * BOX), d - c0 - c, seen[group] == 0);
+                            if has::<M, W, K>() && by_products {
+                                let origin = origin.as_ptr().add(c);
+                                let sums = pull_about::<M, LANES>(chunk, rows, (origin, of_tile[group]));
+                                add_group(next, left, are_first, sums, mask);
+                                c += MANY;
+                            } else {
+                                let sums = pull::<M, LANES, HALF>(chunk, rows);
+                                add_group(next, left, are_first, sums, mask);
+                                c += GROUP;
+                            }
                         }
                     }
                 }

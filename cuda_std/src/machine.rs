@@ -12,6 +12,8 @@
 mod exp2;
 #[cfg(not(target_arch = "nvptx64"))]
 mod power;
+#[cfg(target_arch = "x86_64")]
+mod vendor;
 
 #[cfg(target_arch = "nvptx64")]
 use crate::words;
@@ -256,6 +258,27 @@ impl MachineKind {
             Self::Avx2 => best != Self::Baseline,
             Self::Avx512 => best == Self::Avx512,
         }
+    }
+}
+
+/// Whether this processor adds and subtracts long vectors in the very units that multiply them, so that a subtraction takes the place of a
+/// multiply-add: Intel's do, AMD's have others for it. False where that is not known.
+///
+/// ```
+/// use cuda_std::machine::adds_where_it_multiplies;
+///
+/// // It is always the same.
+/// assert_eq!(adds_where_it_multiplies(), adds_where_it_multiplies());
+/// ```
+#[inline(always)]
+pub fn adds_where_it_multiplies() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    {
+        vendor::is_intel()
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    {
+        false
     }
 }
 

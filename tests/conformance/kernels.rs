@@ -331,8 +331,12 @@ fn reduced(
 pub fn reduce_weighted(device: &Device) {
     // Rows in quads and not, whole turns and rests of them, more rows than a warp or a block takes.
     let sizes = [(1, 1, 1), (3, 5, 2), (2, 1000, 3), (5, 333, 4), (2, 1203, 6), (3, 129, 9), (1, 64, 8), (70, 36, 12)];
-    for (m, n, d) in
-        sizes.into_iter().chain([(9, 260, 1), (33, 132, 2), (8, 516, 3), (17, 128, 4), (2, 200, 16), (5, 150, 35)])
+    // From 256 rows on a processor's blocks take a few of them, where columns are.
+    let many = [(256, 1, 1), (259, 70, 2), (257, 33, 3), (258, 21, 4), (261, 37, 5)];
+    for (m, n, d) in sizes
+        .into_iter()
+        .chain([(9, 260, 1), (33, 132, 2), (8, 516, 3), (17, 128, 4), (2, 200, 16), (5, 150, 35)])
+        .chain(many.into_iter().filter(|_| device.machine() != MachineKind::Gpu))
     {
         let weights: Vec<f32> = random(m * n, 8).iter().map(|w| w.abs() + 0.01).collect();
         let points = random(n * d, 9);

@@ -2,6 +2,7 @@
 
 mod ascent;
 mod blurring;
+mod by_products;
 mod invariance;
 mod weights;
 mod workers;
