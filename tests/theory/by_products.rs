@@ -17,8 +17,8 @@ fn noise(i: usize) -> f32 {
 /// A tile of d coordinates about a far place, and as many of queries.
 fn tile(d: usize, spread: f32) -> (Vec<f32>, Vec<[f32; LANES]>) {
     let mut chunk = vec![f32::NAN; COLUMNS * BOX];
-    for i in 0..d * BOX {
-        chunk[i] = 100.0 + spread * noise(i);
+    for (i, x) in chunk.iter_mut().take(d * BOX).enumerate() {
+        *x = 100.0 + spread * noise(i);
     }
     let queries =
         (0..d).map(|c| core::array::from_fn(|lane| 100.0 + spread * noise(7 * c + 1009 * lane + 3))).collect();
