@@ -10,8 +10,8 @@
 //! # Precision
 //! The exponent is a sum of d + 2 products, rounded as often to 2^-24 of what the sum is then. With |y|^2 <= `NEAR` and a point of some weight,
 //! |y - r| <= 4, no sum is above (2 |y| + 4)^2, 236: roundings are below 1.4e-5 each, and fall to either side. What is far from a query weighs
-//! nothing, whatever its exponent is off by. Sums of weights times y instead of x have smaller roundings than by differences: together the
-//! errors of steps are the same or smaller (docs/performance/processor.md).
+//! nothing, whatever its exponent is off by. Roundings of several chunks add up. Sums of weights times y instead of x have smaller ones
+//! than by differences, so that a step's error is about the same: docs/performance/processor.md.
 
 use core::slice;
 
