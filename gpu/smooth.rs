@@ -23,6 +23,16 @@ use crate::lanes;
 use crate::progress;
 use crate::spread::is_over;
 
+/// The index in memory's order of what has this one where nodes follow each other along the axis: what they look at is then nearly the
+/// same, and stays in a core's first caches.
+#[inline(always)]
+fn along<const A: usize>(index: u32, in_row: u32, nodes_y: u32, nodes_z: u32) -> u32 {
+    let len = if A == 1 { nodes_y } else { nodes_z };
+    let (at, tile, other) = (index % len, index / len % in_row, index / len / in_row);
+    let line = if A == 1 { at + nodes_y * other } else { other + nodes_y * at };
+    line * in_row + tile
+}
+
 /// One pass, along axis A of D.   One thread LANES nodes of a row.
 #[kernel(
     instances(
@@ -74,6 +84,7 @@ pub unsafe fn smooth<const D: usize, const A: usize>(
     if index >= in_row * nodes_y * nodes_z {
         return;
     }
+    let index = if LANES > 4 && A != 0 { along::<A>(index, in_row, nodes_y, nodes_z) } else { index };
     let (x, line) = ((index % in_row) as usize * LANES, index / in_row);
     let (y, z) = (line % nodes_y, line / nodes_y);
     let (row, plane) = (row as usize, plane as usize);
@@ -112,6 +123,17 @@ pub unsafe fn smooth<const D: usize, const A: usize>(
         }
     } else {
         let node = line as usize * nodes_x as usize + x;
+        if LANES > 4 && count >= LANES {
+            let mut whole = [[0.0; 4]; LANES];
+            for lane in 0..LANES {
+                for word in 0..4 {
+                    whole[lane][word] = sums[word][lane];
+                }
+            }
+            // SAFETY: the nodes are this thread's, and by the sizes that the launch has checked there are so many behind this one.
+            unsafe { nodes.as_mut_ptr().add(node * 4).cast::<[[f32; 4]; LANES]>().write(whole) };
+            return;
+        }
         for lane in 0..LANES {
             if lane < count {
                 for word in 0..4 {

@@ -1,7 +1,9 @@
 //! The processor as an executor: host memory, and the simulated GPU of `cpu_executor`.
 
 use std::alloc::{Layout, alloc, dealloc};
+use std::mem::MaybeUninit;
 use std::num::NonZero;
+use std::slice;
 
 use cpu_executor::CpuExecutor;
 use cuda_std::launch::{Arg, Kernel, Limits, Prepared};
@@ -163,7 +165,8 @@ impl Executor for Cpu {
 
     unsafe fn zero(&self, address: u64, bytes: usize) -> Result<()> {
         // SAFETY: the region is the caller's.
-        unsafe { pointer(address).write_bytes(0, bytes) };
+        let region = unsafe { slice::from_raw_parts_mut(pointer(address).cast::<MaybeUninit<u8>>(), bytes) };
+        self.executor.clear(region);
         Ok(())
     }
 
@@ -200,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn large_buffers_begin_with_a_huge_page_and_ask_for_it() {
+    fn large_buffers_begin_with_a_huge_page_and_are_cleared_whole() {
         let cpu = Cpu::new(CpuOptions::default()).unwrap();
         for (bytes, aligned) in [(1, 256), (HUGE_PAGE - 1, 256), (HUGE_PAGE, HUGE_PAGE), (3 * HUGE_PAGE + 4, HUGE_PAGE)]
         {
@@ -215,9 +218,12 @@ mod tests {
             unsafe {
                 cpu.write(address, &vec![7; bytes]).unwrap();
                 cpu.read(address, &mut read).unwrap();
+                assert!(read.iter().all(|byte| *byte == 7), "{bytes} bytes");
+                cpu.zero(address, bytes).unwrap();
+                cpu.read(address, &mut read).unwrap();
                 cpu.free(address, bytes);
             }
-            assert!(read.iter().all(|byte| *byte == 7), "{bytes} bytes");
+            assert!(read.iter().all(|byte| *byte == 0), "{bytes} bytes");
         }
     }
 }

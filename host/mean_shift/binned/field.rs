@@ -58,10 +58,19 @@ pub fn exponent(total: f64, largest: f64) -> i32 {
     (60 - bits(total)).min(49 - bits(largest)).clamp(-120, 120)
 }
 
+/// The most copies, of these or fewer, with which a field takes no more than half of what a device has left; one at least.
+fn affordable(device: &Device, copies: u32, bytes: impl Fn(u32) -> u128) -> Result<u32> {
+    if copies == 1 {
+        return Ok(1);
+    }
+    let half = device.available()? as u128 / 2;
+    Ok((1..=copies).rev().find(|&copies| bytes(copies) <= half).unwrap_or(1))
+}
+
 impl Field {
     /// A field without points, to which n are going to be added at a time.
     pub fn new(device: &Device, grid: Grid, exponent: i32, n: usize) -> Result<Self> {
-        let copies = grid.copies(device.machine(), n);
+        let copies = affordable(device, grid.copies(device.machine(), n), |copies| grid.bytes(copies))?;
         device.reserve(grid.bytes(copies), "the nodes of a binned field", "use --method tiles, or a lower accuracy")?;
         let plane = || device.zeros((grid.d + 1) * grid.plane());
         Ok(Self {
@@ -84,6 +93,7 @@ impl Field {
     pub fn in_blocks(device: &Device, grid: Grid, exponent: i32, n: usize, plan: Plan) -> Result<Self> {
         let of_sums = plan.summed.len() * held(grid.d);
         let copies = copies(device.machine(), n, grid.d, of_sums);
+        let copies = affordable(device, copies, |copies| plan.bytes(copies))?;
         device.reserve(
             plan.bytes(copies),
             "the blocks of a binned field",
@@ -303,5 +313,19 @@ impl Field {
                 smooth!(smooth_3_z, even, odd)
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn copies_that_memory_does_not_hold_are_left_out() {
+        let device = Device::processor().unwrap();
+        let quarter = device.available().unwrap() as u128 / 4;
+        // What others take meanwhile is less than an eighth of it.
+        let of = |each: u128| affordable(&device, 8, |copies| u128::from(copies) * each).unwrap();
+        assert_eq!([of(0), of(quarter * 4 / 5), of(quarter * 8)], [8, 2, 1]);
     }
 }

@@ -185,19 +185,18 @@ impl Grid {
     }
 }
 
-/// [`Grid::copies`] for so many nodes with sums.
+/// [`Grid::copies`] for so many nodes with sums: beyond one, in 512 MiB.
 pub fn copies(machine: MachineKind, n: usize, d: usize, nodes: usize) -> u32 {
-    // Nodes whose sums take 64 MiB; beyond three dimensions, where a point is added to 256 and more, 512.
-    let room = if d > FEW_DIMENSIONS { (512 << 20) / (MANY_WORDS * 8) } else { (64 << 20) / (WORDS * 8) };
+    let words = if d > FEW_DIMENSIONS { MANY_WORDS } else { WORDS };
+    let room = (512 << 20) / (words * 8);
     let (worth, most) = match machine {
         MachineKind::Gpu => (n / (64 * nodes), 8),
-        _ if d > FEW_DIMENSIONS => ((n << (2 * d)) / (8 * nodes), (2 * processors()).min(64)),
-        _ => ((n << (2 * d)) / (8 * nodes), 64),
+        _ => ((n << (2 * d)) / (4 * nodes), processors().min(64)),
     };
     worth.min(room / nodes).clamp(1, most) as u32
 }
 
-/// How many threads run at a time. Copies for more would be zeros, and sums of zeros.
+/// How many threads run at a time. Copies for more would be zeros, and sums of zeros; and of large grids even twice as many cost more than that all end at once.
 fn processors() -> usize {
     std::thread::available_parallelism().map_or(1, NonZero::get)
 }
@@ -212,6 +211,16 @@ mod tests {
         assert_eq!((grid.spacing, grid.low, grid.nodes), (0.25, [-5, 11, 0, 0, 0], [13, 5, 1, 1, 1]));
         assert!(grid.row() >= grid.nodes[0] + grid.reach && grid.lead() >= grid.reach + 32);
         assert_eq!(grid.count(), 65);
+    }
+
+    #[test]
+    fn there_are_no_more_copies_than_threads_or_room() {
+        use MachineKind::{Baseline, Gpu};
+        let most = processors().min(64) as u32;
+        assert_eq!(copies(Baseline, 100_000_000, 2, 1000), most);
+        // 64 additions for each of a thousand points are a few for each node; and of so many nodes a copy takes 512 MiB.
+        assert_eq!([copies(Baseline, 1000, 3, 20_000), copies(Baseline, 1 << 30, 3, 1 << 24)], [1, 1]);
+        assert_eq!([copies(Gpu, 64_000, 2, 1000), copies(Gpu, 10_000_000, 2, 1000)], [1, 8]);
     }
 
     #[test]
