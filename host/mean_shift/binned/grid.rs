@@ -196,7 +196,8 @@ pub fn copies(machine: MachineKind, n: usize, d: usize, nodes: usize) -> u32 {
     worth.min(room / nodes).clamp(1, most) as u32
 }
 
-/// How many threads run at a time. Copies for more would be zeros, and sums of zeros; and of large grids even twice as many cost more than that all end at once.
+/// How many threads run at a time. Copies for more would be zeros, and sums of zeros; and of a large grid twice as many, by which
+/// threads end together sooner, cost more than that gains.
 fn processors() -> usize {
     std::thread::available_parallelism().map_or(1, NonZero::get)
 }
