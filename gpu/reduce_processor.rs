@@ -40,9 +40,14 @@ pub(crate) const fn shared(lanes: usize) -> usize {
     (DEPTH + rows(lanes)) * lanes + rows(lanes) * LINE + held_rows(lanes, 8) * DEPTH + LINE
 }
 
-/// Rows of W that a block of [`row_block`] takes, whose sums are in registers.
-pub(crate) const fn few(lanes: usize) -> usize {
-    if lanes == 32 { 4 } else { 2 }
+/// Rows of W that a block of [`row_block`] takes, whose sums are in registers: one where more were measured to take longer
+/// (docs/performance/distances-and-sums.md).
+pub(crate) const fn few(lanes: usize, columns: usize) -> usize {
+    match (lanes, columns) {
+        (32, 4) | (16, 2 | 3) => 1,
+        (32, _) => 4,
+        _ => 2,
+    }
 }
 
 /// Numbers of a row that [`row_block`] takes at a time: half of the lanes, since it has several rows under way instead.
