@@ -44,7 +44,7 @@ const fn rows(lanes: usize, threads: usize, columns: usize, m: usize) -> usize {
     } else if columns > 4 {
         reduce_processor::rows(lanes)
     } else if m >= SHARING {
-        few(lanes, columns)
+        few(lanes)
     } else {
         1
     }
@@ -65,7 +65,7 @@ const fn held(lanes: usize, columns: usize) -> usize {
 /// many, which are a panel and the rows' sums on a processor.
 const fn shared(lanes: usize, columns: usize) -> usize {
     match (lanes > 4, columns > 4) {
-        (true, false) => MOST * few(lanes, columns) * (columns + 1),
+        (true, false) => MOST * few(lanes) * (columns + 1),
         (true, true) => reduce_processor::shared(lanes),
         (false, true) => reduce_many::shared(MOST / 2 / 32),
         (false, false) => 1,
@@ -314,9 +314,9 @@ pub unsafe fn reduce_weighted<const COLUMNS: usize>(
                 }
             } else {
                 if m >= SHARING {
-                    row_block::<Machine, { few(LANES, HELD) }, HELD, { vector(LANES) }>(block, &mut pass, i, range);
+                    row_block::<Machine, { few(LANES) }, HELD, { vector(LANES, HELD) }>(block, &mut pass, i, range);
                 } else {
-                    row_block::<Machine, 1, HELD, { vector(LANES) }>(block, &mut pass, i, range);
+                    row_block::<Machine, 1, HELD, { vector(LANES, HELD) }>(block, &mut pass, i, range);
                 }
             }
         }

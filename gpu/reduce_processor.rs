@@ -40,19 +40,15 @@ pub(crate) const fn shared(lanes: usize) -> usize {
     (DEPTH + rows(lanes)) * lanes + rows(lanes) * LINE + held_rows(lanes, 8) * DEPTH + LINE
 }
 
-/// Rows of W that a block of [`row_block`] takes, whose sums are in registers: one where more were measured to take longer
-/// (docs/performance/distances-and-sums.md).
-pub(crate) const fn few(lanes: usize, columns: usize) -> usize {
-    match (lanes, columns) {
-        (32, 4) | (16, 2 | 3) => 1,
-        (32, _) => 4,
-        _ => 2,
-    }
+/// Rows of W that a block of [`row_block`] takes, whose sums are in registers.
+pub(crate) const fn few(lanes: usize) -> usize {
+    if lanes == 32 { 4 } else { 2 }
 }
 
-/// Numbers of a row that [`row_block`] takes at a time: half of the lanes, since it has several rows under way instead.
-pub(crate) const fn vector(lanes: usize) -> usize {
-    lanes / 2
+/// Numbers of a row that [`row_block`] takes at a time: half of the lanes, since it has several rows under way instead. With AVX2 all of them,
+/// where registers hold their sums: half of them there turn over points of two and three columns number by number.
+pub(crate) const fn vector(lanes: usize, columns: usize) -> usize {
+    if lanes == 16 && columns < 4 { lanes } else { lanes / 2 }
 }
 
 /// Bytes of a row that are asked for ahead: more than a page behind which a processor begins to look anew.
@@ -88,31 +84,33 @@ fn sums<M: Machine, const ROWS: usize, const COLUMNS: usize, const VECTOR: usize
     let mut sums = [([[0.0; VECTOR]; COLUMNS], [0.0; VECTOR]); ROWS];
     let count = weights[0].len();
     let mut j = 0;
-    while j < count {
+    while j + VECTOR <= count {
         let (mut of_rows, mut of_points) = ([[0.0; VECTOR]; ROWS], [[0.0; VECTOR]; COLUMNS]);
-        if j + VECTOR <= count {
-            let near = &points[j * d..][..(VECTOR - 1) * d + columns];
-            for lane in 0..VECTOR {
-                for c in 0..COLUMNS {
-                    of_points[c][lane] = near[lane * d + if c < columns { c } else { 0 }];
-                }
+        let near = &points[j * d..][..(VECTOR - 1) * d + columns];
+        for lane in 0..VECTOR {
+            for c in 0..COLUMNS {
+                of_points[c][lane] = near[lane * d + if c < columns { c } else { 0 }];
             }
-            for row in 0..ROWS {
-                of_rows[row].copy_from_slice(&weights[row][j..][..VECTOR]);
-                lanes::prefetch::<true>(weights[row].as_ptr().wrapping_add(j).wrapping_byte_add(AHEAD));
-            }
-        } else {
-            for lane in 0..count - j {
-                for c in 0..COLUMNS {
-                    of_points[c][lane] = points[(j + lane) * d + if c < columns { c } else { 0 }];
-                }
-                for row in 0..ROWS {
-                    of_rows[row][lane] = weights[row][j + lane];
-                }
-            }
+        }
+        for row in 0..ROWS {
+            of_rows[row].copy_from_slice(&weights[row][j..][..VECTOR]);
+            lanes::prefetch::<true>(weights[row].as_ptr().wrapping_add(j).wrapping_byte_add(AHEAD));
         }
         sums = add::<M, ROWS, COLUMNS, VECTOR>(of_rows, of_points, sums);
         j += VECTOR;
+    }
+    // Apart, with arrays of its own: those of the loop would be in memory, not in registers, if lanes of them were counted.
+    if j < count {
+        let (mut of_rows, mut of_points) = ([[0.0; VECTOR]; ROWS], [[0.0; VECTOR]; COLUMNS]);
+        for lane in 0..count - j {
+            for c in 0..COLUMNS {
+                of_points[c][lane] = points[(j + lane) * d + if c < columns { c } else { 0 }];
+            }
+            for row in 0..ROWS {
+                of_rows[row][lane] = weights[row][j + lane];
+            }
+        }
+        sums = add::<M, ROWS, COLUMNS, VECTOR>(of_rows, of_points, sums);
     }
     sums
 }
