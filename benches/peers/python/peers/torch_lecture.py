@@ -50,8 +50,11 @@ class Lecture(Peer):
     kinds = ("step",)
 
     def batch(self, case, setting) -> int:
-        """Queries of a batch."""
-        return min(1024, case.n)
+        """Queries of a batch: half of them while they do not fit a processor's memory, whose system ends who takes too much of it."""
+        batch = min(1024, case.n)
+        while setting.device == "cpu" and batch > 1 and batch * bytes_of_query(case.n, case.d) > FILL * setting.free_bytes():
+            batch //= 2
+        return batch
 
     def prepare(self, case, inputs, setting) -> Prepared:
         points, h = inputs.tensor("points"), case.h

@@ -47,6 +47,14 @@ class Everyone(unittest.TestCase):
             if not missing(peer, setting) and peer.key != "lecture-largest":
                 self.assertIn(peer.key, reached)
 
+    def test_the_lecture_s_batch_is_what_fits_a_processor(self):
+        from peers.torch_lecture import Lecture, bytes_of_query
+
+        case = types.SimpleNamespace(n=153_600, d=64)
+        for device, queries, expected in (("cpu", 2000, 1024), ("cpu", 1000, 512), ("cpu", 0.5, 1), ("cuda", 1000, 1024)):
+            setting = types.SimpleNamespace(device=device, free_bytes=lambda q=queries: q * bytes_of_query(case.n, case.d))
+            self.assertEqual(Lecture().batch(case, setting), expected)
+
     def too_long(self, peer, case) -> bool:
         """Peers that take long wherever they run are tried at one case each."""
         if peer.key == "sklearn-meanshift":
