@@ -25,7 +25,7 @@ Checks and measures modeseek on one machine with an NVIDIA GPU, beside its peers
   run        there, or in the checkout: conformance, sanitizers, measurements, peers; writes a record
   dry        the same at tried sizes, without a GPU, on the PTX interpreter, the processor and a stand-in driver
   report     makes a record's report.md again
-  readme     makes the figures in README.md again, from the records
+  readme     makes the figures in README.md and docs/figures.md again, from the records
   self-test  runs the tests of this program
 """
 
@@ -72,8 +72,8 @@ def parser() -> argparse.ArgumentParser:
     _shared(trying)
     reporting = command("report", "Makes report.md of a record again, from its results.json.")
     reporting.add_argument("folder", type=Path, metavar="DIR", help="the record's folder")
-    reading = command("readme", "Makes the blocks <!-- record:NAME --> of README.md again, from the newest records.")
-    reading.add_argument("--check", action="store_true", help="compare, and exit 3 where README differs")
+    reading = command("readme", "Makes the blocks <!-- record:NAME --> of README.md and docs/figures.md again, from records.")
+    reading.add_argument("--check", action="store_true", help="compare, and exit 3 where one of them differs")
     command("self-test", "Runs the tests of this program.")
     return whole
 
@@ -179,7 +179,7 @@ def do_readme(options: argparse.Namespace, _given: Sequence[str]) -> int:
     root = kit.checkout()
     if root is None:
         raise Refused("README.md is in the checkout, and this is none")
-    return readme.settle(root / "README.md", root / "benches/record", options.check)
+    return readme.settle_all(root, options.check)
 
 
 def do_self_test(_options: argparse.Namespace, _given: Sequence[str]) -> int:

@@ -192,12 +192,14 @@ def calibrated(job: Job) -> List[str]:
 
 
 def documents(root: Path, scratch: Path) -> List[str]:
-    """README's blocks, made from the dry records as if they were measurements."""
+    """The pages' blocks, made from the dry records as if they were measurements."""
     made = [{**one, "tried": False} for one in record.all_of(scratch / "records")]
-    text = (root / "README.md").read_text(encoding="utf-8")
+    changing = []
     try:
-        new = readme.renewed(text, made, root)
-        again = readme.renewed(new, made, root)
+        for page in readme.PAGES:
+            new = readme.renewed(root / page, (root / page).read_text(encoding="utf-8"), made)
+            if readme.renewed(root / page, new, made) != new:
+                changing.append(f"{page} changes each time it is made")
     except Refused as refused:
         return [str(refused)]
-    return [] if again == new else ["README.md changes each time it is made"]
+    return changing

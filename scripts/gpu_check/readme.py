@@ -1,4 +1,4 @@
-"""README's figures: generated from records between two marks, never typed."""
+"""The figures of README.md and docs/figures.md: generated from records between two marks, never typed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Callable, Dict, List, Optional, Set
 
-from . import beside, figures, record, report
+from . import beside, figures, headlines, record, report
 from .errors import FAILED, Refused
 from .record import Record
 from .rows import measured
@@ -20,18 +20,21 @@ MARK = re.compile(r"<!-- (?:record:|/record)")
 
 NO_GPU = "No whole record of a GPU has been made yet."
 
+# The pages that have such blocks, in the checkout.
+PAGES = ("README.md", "docs/figures.md")
 
-def renewed(text: str, records: List[Record], base: Path) -> str:
-    """README with every block made again; links are relative to `base`."""
+
+def renewed(page: Path, text: str, records: List[Record]) -> str:
+    """A page's text with every block made again; links are relative to its folder."""
     blocks = list(BLOCK.finditer(text))
     if not blocks:
-        raise Refused("README.md has no blocks <!-- record:NAME --> ... <!-- /record -->")
+        raise Refused(f"{page.name} has no blocks <!-- record:NAME --> ... <!-- /record -->")
     if 2 * len(blocks) != len(MARK.findall(text)):
-        raise Refused("README.md has a <!-- record:NAME --> without its <!-- /record -->, or the reverse")
+        raise Refused(f"{page.name} has a <!-- record:NAME --> without its <!-- /record -->, or the reverse")
     unknown = sorted({block["name"] for block in blocks} - MAKERS.keys())
     if unknown:
-        raise Refused(f"README.md has a block {', '.join(unknown)}; known are {', '.join(MAKERS)}")
-    return BLOCK.sub(lambda block: block["begin"] + MAKERS[block["name"]](records, base) + block["end"], text)
+        raise Refused(f"{page.name} has a block {', '.join(unknown)}; known are {', '.join(MAKERS)}")
+    return BLOCK.sub(lambda block: block["begin"] + MAKERS[block["name"]](records, page.parent) + block["end"], text)
 
 
 def main_command(records: List[Record], base: Path) -> str:
@@ -60,8 +63,29 @@ def sample(one: Record) -> Optional[Dict[str, str]]:
     return None
 
 
+def few(records: List[Record], base: Path) -> str:
+    """Some figures in plain words, of a GPU and of a processor."""
+    return by_device(
+        records,
+        lambda chosen, older: [
+            f"On {described(chosen)}:", "",
+            *headlines.rows([(one, f"[{str(one['date'])[:10]}]({report_of(one, base)})") for one in (chosen, *older)]),
+        ],
+    )
+
+
 def speed(records: List[Record], base: Path) -> str:
-    """Figures of the newest record of a GPU and of a processor."""
+    """Figures of all cases in the newest record of a GPU and of a processor."""
+    return by_device(
+        records,
+        lambda chosen, older: [
+            f"On {described(chosen)} ({link(chosen, base)}):", "", *rows_of(chosen), *left_out(chosen, older, base),
+        ],
+    )
+
+
+def by_device(records: List[Record], said: Callable[[Record, List[Record]], List[str]]) -> str:
+    """What is said of the newest record of a GPU, then of a processor, each with the device's older ones."""
     timed = [one for one in records if not one.get("tried")]
     lines: List[str] = []
     for on_gpu in (True, False):
@@ -69,21 +93,22 @@ def speed(records: List[Record], base: Path) -> str:
         chosen = record.newest([one for one in timed if has_steps(one)], on_gpu)
         chosen = chosen or record.newest([one for one in timed if rows_of(one)], on_gpu)
         if chosen is not None:
-            lines += ["", f"On {described(chosen)} ({link(chosen, base)}):", "", *rows_of(chosen)]
-            lines += left_out(chosen, timed, base)
+            device = chosen["device"], described(chosen)
+            older = [one for one in timed[timed.index(chosen) + 1:] if (one["device"], described(one)) == device]
+            lines += ["", *said(chosen, older)]
         elif on_gpu:
             lines += ["", NO_GPU]
     return "\n".join(lines[1:]) + "\n"
 
 
-def left_out(chosen: Record, timed: List[Record], base: Path) -> List[str]:
+def left_out(chosen: Record, older: List[Record], base: Path) -> List[str]:
     """Cases that a record has no figure of, since its time had ended or they failed, from older ones of the device."""
     known = {entry["case"] for group in chosen.get("cases", {}).values() if isinstance(group, list) for entry in group}
     missing = known - cases_of(chosen)
     lines: List[str] = []
-    for one in timed[timed.index(chosen) + 1:]:
+    for one in older:
         there = missing & cases_of(one)
-        if there and (one["device"], described(one)) == (chosen["device"], described(chosen)):
+        if there:
             lines += ["", f"Cases that it has no figure of, from a run before ({link(one, base)}):", "", *rows_of(one, there)]
             missing -= there
     return lines
@@ -134,32 +159,42 @@ def described(one: Record) -> str:
 
 def link(one: Record, base: Path) -> str:
     """A link to the report."""
-    path = os.path.relpath(str(one["folder"] / record.REPORT), str(base)).replace(os.sep, "/")
-    return f"[record of {str(one['date'])[:10]}]({path})"
+    return f"[record of {str(one['date'])[:10]}]({report_of(one, base)})"
 
 
-MAKERS: Dict[str, Callable[[List[Record], Path], str]] = {"main-command": main_command, "speed": speed}
+def report_of(one: Record, base: Path) -> str:
+    """The report's path from a folder."""
+    return os.path.relpath(str(one["folder"] / record.REPORT), str(base)).replace(os.sep, "/")
 
 
-def settle(readme: Path, records: Path, check: bool) -> int:
-    """Writes README, or says how it differs."""
+MAKERS: Dict[str, Callable[[List[Record], Path], str]] = {"main-command": main_command, "headlines": few, "speed": speed}
+
+
+def settle_all(root: Path, check: bool) -> int:
+    """Writes the pages of a checkout that have blocks, or says how they differ."""
+    records = record.all_of(root / "benches/record")
+    return max(settle(root / page, records, check) for page in PAGES)
+
+
+def settle(page: Path, records: List[Record], check: bool) -> int:
+    """Writes a page, or says how it differs."""
     try:
-        there = readme.read_text(encoding="utf-8")
+        there = page.read_text(encoding="utf-8")
     except OSError as error:
-        raise Refused(f"{readme} cannot be read: {error.strerror}") from error
-    new = renewed(there, record.all_of(records), readme.parent)
+        raise Refused(f"{page} cannot be read: {error.strerror}") from error
+    new = renewed(page, there, records)
     if new == there:
-        print(f"{readme.name} is what the records make it")
+        print(f"{page.name} is what the records make it")
         return 0
     if not check:
         try:
-            record.replace(readme, new)
+            record.replace(page, new)
         except OSError as error:
-            raise Refused(f"{readme} cannot be written: {error.strerror}") from error
-        print(f"wrote {readme}")
+            raise Refused(f"{page} cannot be written: {error.strerror}") from error
+        print(f"wrote {page}")
         return 0
     lines = there.splitlines(), new.splitlines()
     difference = difflib.unified_diff(*lines, "there", "from the records", lineterm="", n=0)
     print("\n".join(list(difference)[:40]), file=sys.stderr)
-    print(f"gpu-check: {readme.name} is not what the records make it: run scripts/gpu-check readme", file=sys.stderr)
+    print(f"gpu-check: {page.name} is not what the records make it: run scripts/gpu-check readme", file=sys.stderr)
     return FAILED

@@ -10,7 +10,7 @@ import unittest
 from pathlib import Path
 from typing import Any, Callable, Dict, List
 
-from gpu_check import beside, cli, figures, readme, record, report
+from gpu_check import beside, cli, figures, headlines, kit, readme, record, report
 from gpu_check.errors import Refused
 from gpu_check.spelling import digits, duration, percent, rate, table
 from gpu_check.tests.fakes import CASES, row
@@ -183,17 +183,27 @@ class Records(unittest.TestCase):
         folder.mkdir(parents=True)
         (folder / record.RESULTS).write_text(json.dumps({**one, "date": date}), encoding="utf-8")
 
-    def blocks(self) -> str:
-        """README's blocks."""
-        text = "a\n<!-- record:main-command -->\nold\n<!-- /record -->\nb\n<!-- record:speed -->\n<!-- /record -->\n"
-        path = self.folder / "README.md"
-        path.write_text(text, encoding="utf-8")
-        records = self.folder / "benches/record"
-        self.assertEqual(quietly(lambda: readme.settle(path, records, check=True)), 3)
-        self.assertEqual(path.read_text(encoding="utf-8"), text)
-        self.assertEqual(quietly(lambda: readme.settle(path, records, check=False)), 0)
-        self.assertEqual(quietly(lambda: readme.settle(path, records, check=True)), 0)
-        return path.read_text(encoding="utf-8")
+    def blocks(self, *names: str) -> str:
+        """Blocks of these names, made in both pages; README's."""
+        text = "".join(f"a\n<!-- record:{name} -->\nold\n<!-- /record -->\n" for name in names or ("main-command", "speed"))
+        paths = [self.folder / page for page in readme.PAGES]
+        for path in paths:
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        self.assertEqual(quietly(lambda: readme.settle_all(self.folder, check=True)), 3)
+        self.assertEqual([path.read_text(encoding="utf-8") for path in paths], [text] * len(paths))
+        self.assertEqual(quietly(lambda: readme.settle_all(self.folder, check=False)), 0)
+        self.assertEqual(quietly(lambda: readme.settle_all(self.folder, check=True)), 0)
+        return paths[0].read_text(encoding="utf-8")
+
+    def test_one_page_that_differs_is_enough(self) -> None:
+        self.blocks()
+        path = self.folder / readme.PAGES[1]
+        path.write_text(path.read_text(encoding="utf-8").replace("No record", "A record"), encoding="utf-8")
+        self.assertEqual(quietly(lambda: readme.settle_all(self.folder, check=True)), 3)
+        path.unlink()
+        with self.assertRaisesRegex(Refused, "figures.md cannot be read"):
+            quietly(lambda: readme.settle_all(self.folder, check=True))
 
     def test_readme_without_records_says_so(self) -> None:
         text = self.blocks()
@@ -241,4 +251,31 @@ class Records(unittest.TestCase):
     def test_readme_with_wrong_marks(self) -> None:
         for text in ("no blocks", "<!-- record:speed -->\n", "<!-- record:weather -->\n<!-- /record -->\n"):
             with self.assertRaises(Refused):
-                readme.renewed(text, [], self.folder)
+                readme.renewed(self.folder / "README.md", text, [])
+
+    def test_headlines_are_in_words_each_from_the_newest_that_has_it(self) -> None:
+        self.assertEqual(self.blocks("headlines").splitlines()[2:], [readme.NO_GPU, "<!-- /record -->"])
+        both = [row("step/1000000x2", samples=[[3e-3]]), row("reduce/8192x200000x2", samples=[[4e-3]]), row("step/1500x2")]
+        self.write("gpu", "2026-12-01", made(both))
+        newer = [row("step/1000000x2", samples=[[1e-3]]), row("step/1000000x2", name="KeOps", samples=[[2e-3]])]
+        self.write("gpu", "2026-12-02", made(newer))
+        self.write("gpu", "2026-12-03", made([row("reduce/8192x200000x2", samples=[[5e-3]])], name="Another"))
+        self.write("cpu", "2026-12-03", made([row("product/4096", device="cpu")], "cpu", name="A Processor"))
+        lines = self.blocks("headlines").splitlines()
+        where = "[2026-12-0{0}](benches/record/gpu/2026-12-0{0}/report.md)"
+        step = "| step of 1,000,000 points in 2 dimensions | f32 | 1.00 ms | KeOps | 2.00 | " + where.format(2) + " |"
+        sums = "| weighted means: 8,192 x 200,000 weights, 2 columns | f32 | 4.00 ms | none ran |  | " + where.format(1) + " |"
+        self.assertEqual(lines[lines.index(step) + 1], sums)
+        self.assertEqual(len([line for line in lines if line.startswith("| product of 4,096 x 4,096 matrices")]), 1)
+        # Cases that are no headlines, and other devices' figures, are not there.
+        self.assertFalse([line for line in lines if "1,500" in line or "5.00 ms" in line])
+
+    def test_every_headline_has_words(self) -> None:
+        root = kit.checkout()
+        if root is None:
+            self.skipTest("the cases are in the checkout")
+        known = json.loads((root / "benches/cases.json").read_text(encoding="utf-8"))
+        cases = {case["case"] for group in known.values() if isinstance(group, list) for case in group}
+        for case in headlines.CASES:
+            self.assertIn(case, cases)
+            self.assertNotIn("/", headlines.in_words(case))

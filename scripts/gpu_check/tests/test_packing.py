@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Dict, List, Optional, Sequence
 from unittest import mock
 
-from gpu_check import cli, dry, kit, pack, record, sanitizer
+from gpu_check import cli, dry, kit, pack, readme, record, sanitizer
 from gpu_check.errors import Refused
 from gpu_check.tests.fakes import CASES, PEERS, Case, programs, script
 from gpu_check.tests.test_reading import elf_file
 
-README = "<!-- record:main-command -->\n<!-- /record -->\n<!-- record:speed -->\n<!-- /record -->\n"
+BLOCKS = "<!-- record:main-command -->\n<!-- /record -->\n<!-- record:speed -->\n<!-- /record -->\n"
 
 
 class Checkout(Case):
@@ -27,7 +27,9 @@ class Checkout(Case):
         script(self.root / "benches/peers/python/run.py", PEERS)
         (self.root / "benches/peers/__pycache__").mkdir()
         (self.root / "benches/cases.json").write_text(json.dumps(CASES), encoding="utf-8")
-        (self.root / "README.md").write_text(README, encoding="utf-8")
+        for page in readme.PAGES:
+            (self.root / page).parent.mkdir(exist_ok=True)
+            (self.root / page).write_text(BLOCKS, encoding="utf-8")
         for module in (kit, pack):
             patch = mock.patch.object(module, "checkout", return_value=self.root)
             patch.start()
