@@ -1,4 +1,4 @@
-//! Slices of the points: what fills a GPU where queries are few.
+//! Slices of the points: what fills a device where queries are few.
 //!
 //! A launch has a row of blocks for each slice of so many neighbouring points. Every block leaves its queries' sums over
 //! its slice in memory; the block that comes last of those with the same queries adds what all have left, in the order of

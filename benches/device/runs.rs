@@ -25,9 +25,13 @@ const MOST_SAMPLES: usize = 50;
 /// How far the adjusted Rand index with the true clusters may be from 1.
 const DISAGREEMENT: f64 = 0.01;
 
+/// The ways that a run is measured in: all pairs, which is what most peers do and what a rate of pairs is about; and as the library chooses.
+const WAYS: [(&str, Method); 2] = [("modeseek", Method::Fused), ("modeseek, as chosen", Method::Auto)];
+
 /// A run with its points.
 struct Job<'a> {
     run: &'a Run,
+    method: Method,
     set: LabelledPoints,
     points: Points,
     estimator: MeanShift,
@@ -56,18 +60,19 @@ impl Found {
 /// Measures all runs, in passes.
 pub fn run(opened: &Opened, effort: &Effort, results: &mut Results) -> Outcome<()> {
     let runs = cases::runs(effort.tried)?;
+    let jobs: Vec<_> = runs.iter().flat_map(|run| WAYS.map(|way| (run, way))).collect();
     // What the first fit of each found, with which those after it are compared.
-    let mut first: Vec<Option<Found>> = vec![None; runs.len()];
+    let mut first: Vec<Option<Found>> = vec![None; jobs.len()];
     for pass in 0..effort.passes {
-        for (run, first) in runs.iter().zip(&mut first) {
+        for (&(run, (name, method)), first) in jobs.iter().zip(&mut first) {
             if !effort.wants(&run.name) {
                 continue;
             }
-            let row = results.row(&run.name, "modeseek", opened.name);
+            let row = results.row(&run.name, name, opened.name);
             if let Some(why) = effort.over() {
                 row.not_reached(why);
             } else if !row.is_closed()
-                && let Err(why) = caught(|| measure(opened, run, pass == 0, first, effort, row))
+                && let Err(why) = caught(|| measure(opened, (run, method), pass == 0, first, effort, row))
             {
                 row.fail(&why.to_string());
             }
@@ -78,16 +83,15 @@ pub fn run(opened: &Opened, effort: &Effort, results: &mut Results) -> Outcome<(
 }
 
 impl<'a> Job<'a> {
-    fn new(run: &'a Run) -> Outcome<Self> {
+    fn new(run: &'a Run, method: Method) -> Outcome<Self> {
         let set = Blobs { points: run.n, clusters: 6, dimensions: run.d, seed: 14 }.generate()?;
         let points = Points::from_rows(&set.rows, run.d)?;
-        // All pairs: that is what peers do, and what a rate of pairs is about. scripts/scaling has the field.
-        let estimator = MeanShift::new().bandwidth(Bandwidth::Fixed(bandwidth(run.d))).method(Method::Fused);
+        let estimator = MeanShift::new().bandwidth(Bandwidth::Fixed(bandwidth(run.d))).method(method);
         let estimator = match run.iterations {
             Some(iterations) => estimator.tolerance(0.0).max_iterations(iterations),
             None => estimator,
         };
-        Ok(Self { run, set, points, estimator })
+        Ok(Self { run, method, set, points, estimator })
     }
 
     fn fit(&self, device: &Device) -> Outcome<Clustering> {
@@ -98,7 +102,7 @@ impl<'a> Job<'a> {
 /// One pass of one run; the first one also compares.
 fn measure(
     opened: &Opened,
-    run: &Run,
+    (run, method): (&Run, Method),
     check: bool,
     first: &mut Option<Found>,
     effort: &Effort,
@@ -108,12 +112,13 @@ fn measure(
         return Err(format!("the device was lost before: {why}").into());
     }
     if check {
-        row.left_out = left_out(opened, run, effort)?;
+        // Of all pairs it is known how long they take.
+        row.left_out = if method == Method::Fused { left_out(opened, run, effort)? } else { None };
         if row.is_closed() {
             return Ok(());
         }
     }
-    let job = Job::new(run)?;
+    let job = Job::new(run, method)?;
     if check {
         // The warm-up, too.
         let found = job.fit(&opened.device)?;
@@ -145,11 +150,12 @@ fn estimate(device: &Device, run: &Run) -> Outcome<f64> {
 
 /// What is known of a run before it is timed.
 fn describe(job: &Job<'_>, found: &Clustering, row: &mut Row) {
-    let pairs = (job.run.n as f64).powi(2) * found.iterations as f64;
+    let all_pairs = (job.run.n as f64).powi(2) * found.iterations as f64;
+    let pairs = (job.method == Method::Fused).then_some(all_pairs);
     let agreement = adjusted_rand_index(&found.labels, &job.set.labels);
     row.precision = Some("f32");
     row.timer = Some("wall clock");
-    row.work = Some(Work { pairs: Some(pairs), ..Work::default() });
+    row.work = Some(Work { pairs, ..Work::default() });
     row.check = Some(Check::new("true clusters", "1 - adjusted Rand index", 1.0 - agreement, DISAGREEMENT));
     let found = json!({
         "iterations": found.iterations, "converged": found.converged, "pairs": pairs,
@@ -168,6 +174,10 @@ fn compare_with_processor(job: &Job<'_>, found: &Clustering, effort: &Effort) ->
     }
     let expected = job.fit(&processor)?.labels;
     let different = expected.iter().zip(&found.labels).filter(|(expected, found)| expected != found).count();
+    // Other ways have errors of their own, by which a point between two clusters may fall to the other one.
+    if different > 0 && job.method != Method::Fused {
+        return Ok(format!("{different} of {} differ", expected.len()));
+    }
     if different > 0 {
         return Err(format!("{different} of {} labels are not those of the processor", expected.len()).into());
     }

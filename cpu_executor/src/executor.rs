@@ -9,8 +9,10 @@ use rayon::prelude::*;
 
 use crate::block::{self, BlockLaunch};
 use crate::cells::OWNER;
+use crate::crew;
 use crate::error::{Fault, RunError};
 use crate::memory::SharedMemory;
+use crate::share::Blocks;
 
 /// Bytes that a worker clears at a time: a huge page's.
 const PIECE: usize = 2 << 20;
@@ -212,14 +214,22 @@ impl CpuExecutor {
             grid: sizes.grid,
             block: sizes.block,
         };
-        let fault = |number: u64| {
+        let run = |number: u64| {
             let index = [(number % x) as u32, (number / x % y) as u32, (number / x / y) as u32];
             SHARED.with_borrow_mut(|shared| {
                 shared.reset(sizes.shared);
-                block::run(launch, index, shared).err()
+                block::run(launch, index, shared)
             })
         };
-        let first = self.pool.install(|| (0..x * y * z).into_par_iter().find_map_first(fault));
-        first.map_or(Ok(()), Err)
+        let count = x * y * z;
+        let workers = count.min(self.workers() as u64);
+        let blocks = Blocks::new(count, workers);
+        let work = || blocks.work(run);
+        if workers > 1 {
+            crew::together(&self.pool, workers as usize - 1, &work);
+        } else {
+            work();
+        }
+        blocks.end()
     }
 }

@@ -13,10 +13,12 @@
 
 mod block;
 mod cells;
+mod crew;
 mod error;
 mod executor;
 mod memory;
 mod panics;
+mod share;
 mod stacks;
 mod waits;
 

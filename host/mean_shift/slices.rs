@@ -40,6 +40,12 @@ const BY_DIFFERENCES: Unit = Unit { least: 64, whole: gpu::shift::TILE, start: 6
 /// Where a slice begins with a tile of any step, and a block first fills its tiles.
 const ON_TENSOR_CORES: Unit = Unit { least: 128, whole: 1024, start: 256 };
 
+/// Blocks that a processor is to have, whatever cores it has: results do not depend on how many there are. And the most queries of a
+/// block there, and the fewest points that are worth its start and its end.
+const CORES: usize = 64;
+const MOST_QUERIES: usize = 1024;
+const LEAST_OF_CORE: usize = 256;
+
 /// Most slices: each is one more step of the last block's.
 const MOST: usize = 256;
 
@@ -86,8 +92,9 @@ impl Slices {
     /// use modeseek::mean_shift::slices::Slices;
     ///
     /// let device = modeseek::Device::processor()?;
-    /// // A processor takes all points at once.
-    /// assert_eq!(Slices::new(&device, (1500, 1500), 2, Norm::L2, false)?.lend().points, 1500);
+    /// // Two blocks of up to 1,024 queries become ten; of 100,000 queries there are enough.
+    /// assert_eq!(Slices::new(&device, (1500, 1500), 2, Norm::L2, false)?.lend().points, 320);
+    /// assert_eq!(Slices::new(&device, (100_000, 100_000), 2, Norm::L2, false)?.lend().points, 100_000);
     /// # Ok::<(), modeseek::Error>(())
     /// ```
     ///
@@ -95,13 +102,14 @@ impl Slices {
     /// Whatever the device reports, too little memory among it.
     pub fn new(device: &Device, (n, m): (u32, u32), d: u32, norm: Norm, marked: bool) -> Result<Self> {
         match Steps::shares(d, norm, marked) {
-            // A processor has few cores, and none of their work to give away.
             Some(shape) if device.machine() == MachineKind::Gpu => Self::of(
                 device,
                 (n, m),
                 d,
                 points_of((n as usize, m as usize, d as usize), shape, BY_DIFFERENCES) as u32,
             ),
+            // Of more dimensions a processor's blocks have few queries.
+            Some(_) if d <= 4 => Self::of(device, (n, m), d, points_on_a_processor(n as usize, m as usize) as u32),
             _ => Self::none(device, n),
         }
     }
@@ -194,6 +202,12 @@ fn points_of(
     Work { n, blocks, at_a_time, multiple: least, start }.points_of(fewest..=most.max(fewest))
 }
 
+/// The same on a processor, up to four dimensions, of which cores are few beside a GPU's, and blocks have up to 1,024 queries.
+fn points_on_a_processor(n: usize, m: usize) -> usize {
+    let slices = CORES.div_ceil(m.div_ceil(MOST_QUERIES).max(1)).min(n / LEAST_OF_CORE).max(1);
+    n.div_ceil(slices).next_multiple_of(BY_DIFFERENCES.least)
+}
+
 /// The same on tensor cores: n, or a multiple of 128.
 fn points_on_tensor_cores(n: usize, m: usize, wide: usize, instruction: Instruction) -> usize {
     // Queries of a block, and blocks of a multiprocessor: docs/performance/tensor-cores.md.
@@ -263,6 +277,16 @@ mod tests {
         // 295 become 2,360: 4.5 turns.
         assert_eq!(points(37_749, 37_749, 32), 4_736);
         assert_eq!(points(1500, 1500, 8), 64);
+    }
+
+    #[test]
+    fn few_queries_are_blocks_for_a_processor_s_cores() {
+        assert_eq!(points_on_a_processor(1500, 1500), 320);
+        assert_eq!(points_on_a_processor(1_000_000, 100), 15_680);
+        assert_eq!(points_on_a_processor(10_000, 10_000), 1_472);
+        // Too few points to share out, and queries enough.
+        assert_eq!([(511, 511), (1, 1)].map(|(n, m)| points_on_a_processor(n, m) >= n), [true; 2]);
+        assert_eq!([(65_536, 65_536), (3, 1 << 30)].map(|(n, m)| points_on_a_processor(n, m) >= n), [true; 2]);
     }
 
     #[test]
