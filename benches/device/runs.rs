@@ -158,7 +158,7 @@ fn describe(job: &Job<'_>, found: &Clustering, row: &mut Row) {
     row.work = Some(Work { pairs, ..Work::default() });
     row.check = Some(Check::new("true clusters", "1 - adjusted Rand index", 1.0 - agreement, DISAGREEMENT));
     let found = json!({
-        "iterations": found.iterations, "converged": found.converged, "pairs": pairs,
+        "iterations": found.iterations, "converged": found.converged,
         "clusters": found.modes.len(), "adjusted_rand_index": agreement,
     });
     row.more.insert("found".to_owned(), found);

@@ -224,7 +224,8 @@ def _work(row: Row) -> str:
     """What was done: nobody wins by doing less."""
     counted = [(key, value) for key, value in row.get("work", {}).items() if is_number(value)]
     work = [f"{key} {digits(value)}" if value < 1e5 else f"{key} {value:.3g}" for key, value in counted]
-    found = [f"{key.replace('_', ' ')} {_figure(value)}" for key, value in (row.get("found") or {}).items()]
+    known = [(key, value) for key, value in (row.get("found") or {}).items() if value is not None]
+    found = [f"{key.replace('_', ' ')} {_figure(value)}" for key, value in known]
     return ", ".join(work + found)
 
 
