@@ -18,13 +18,15 @@ const LOOKS: usize = 2000;
 
 type Work<'a> = dyn Fn() + Sync + 'a;
 
-/// Runs `work` on this thread and, at the same time, on up to `helpers` workers of the pool that come in time. Nobody is in it any more when this
-/// returns.
+/// Runs `work` on this thread and, at the same time, on up to `helpers` workers of the pool that come in time. Nobody is in it any
+/// more when this returns.
 pub fn together(pool: &ThreadPool, helpers: usize, work: &Work<'_>) {
     // SAFETY: it is called between `enter` and `leave` alone, and this function does not return, nor unwind, before `Closing` has
     // seen that nobody is between them, and nobody will be.
     let lasting = unsafe { mem::transmute::<&Work<'_>, &'static Work<'static>>(work) };
     let door = Arc::new(Door { state: AtomicU32::new(0), outside: thread::current() });
+    // Before the first is asked: whatever panics from here on, the door is closed behind it.
+    let _closing = Closing(&door);
     for _ in 0..helpers {
         let door = Arc::clone(&door);
         pool.spawn(move || {
@@ -34,7 +36,6 @@ pub fn together(pool: &ThreadPool, helpers: usize, work: &Work<'_>) {
             }
         });
     }
-    let _closing = Closing(&door);
     work();
 }
 
