@@ -97,7 +97,8 @@ impl FromStr for Delimiter {
 /// Names of what a first line may be.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum HeaderName {
-    /// It has names if no field of it is a number
+    /// It has names if no field of it is a number, or one is text above a number, or they are 0, 1, 2, ...; it is noted
+    /// where that is not sure
     #[default]
     Auto,
     /// It has names

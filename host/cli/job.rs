@@ -134,7 +134,8 @@ impl Job {
         if let (true, Input::Table { source, options, .. }) = (self.stream, &self.input) {
             let estimator = self.estimator.clone().on(&device);
             let streamed = stream::run(&estimator, &device, source, options, &self.outputs, (open, self.quiet))?;
-            let facts = self.facts(source.to_string(), (streamed.columns, streamed.left_out), streamed.dropped);
+            let columns = (streamed.columns, streamed.left_out);
+            let facts = self.facts(source.to_string(), columns, (streamed.dropped, streamed.note));
             return Ok(Report::of_stream(facts, &device, streamed.told));
         }
         let start = Instant::now();
@@ -176,15 +177,25 @@ impl Job {
             Input::Table { .. } => None,
         };
         let columns = (data.names.clone(), data.table.left_out.clone());
-        let facts = Facts { shape, ..self.facts(source, columns, data.table.dropped) };
+        let facts = Facts { shape, ..self.facts(source, columns, (data.table.dropped, data.table.note.clone())) };
         let directions = self.estimator.is_of_directions();
         Report::of_fit(facts, device, data, (clustering, agreement), times, directions)
     }
 
-    /// `columns`: those of coordinates, and those that are none since they do not hold numbers.
-    fn facts(&self, source: String, columns: (Vec<String>, Vec<LeftOut>), dropped: u64) -> Facts {
-        let (columns, left_out) = columns;
-        Facts { source, shape: None, seed: self.seed, dropped, columns, left_out, parameters: self.parameters.clone() }
+    /// `columns`: those of coordinates, and those that are none since they do not hold numbers. `rows`: those that were
+    /// left out, and what may be said of the first.
+    fn facts(&self, source: String, columns: (Vec<String>, Vec<LeftOut>), rows: (u64, Option<String>)) -> Facts {
+        let ((columns, left_out), (dropped, note)) = (columns, rows);
+        Facts {
+            source,
+            shape: None,
+            seed: self.seed,
+            dropped,
+            columns,
+            left_out,
+            notes: note.into_iter().collect(),
+            parameters: self.parameters.clone(),
+        }
     }
 
     fn options(&self) -> Option<&ReadOptions> {

@@ -117,6 +117,9 @@ impl SweepArgs {
         if let Some(text) = left_out_text(&data.table.left_out) {
             writeln!(out, "{text}")?;
         }
+        if let Some(note) = &data.table.note {
+            writeln!(out, "note: {note}")?;
+        }
         writeln!(
             out,
             "{:>12}  {:>8}  {:>9}  {:>9}  {:>9}  {:>10}",

@@ -57,7 +57,7 @@ pub struct ReadOptions {
     pub missing: Missing,
     /// The delimiter of text; found out if none is given.
     pub delimiter: Option<u8>,
-    /// Whether the first line of text has names; found out if not said.
+    /// Whether the first line of text has names; found out if not said, from its fields and those below.
     pub header: Option<bool>,
     /// The array of an NPZ file; if not said, the only one, or that which is called `points`, `X` or `data`.
     pub array: Option<String>,

@@ -113,7 +113,7 @@ pub enum DataError {
         hint: &'static str,
     },
     /// A missing value.
-    #[error("{file}, {at}, column {column}: the value is missing; --missing drop leaves such rows out")]
+    #[error("{file}, {at}, column {column}: the value is missing; --missing drop leaves such rows out{hint}")]
     Missing {
         /// Which.
         file: String,
@@ -121,6 +121,8 @@ pub enum DataError {
         at: String,
         /// The column's name.
         column: String,
+        /// What else to do.
+        hint: &'static str,
     },
     /// An infinite value.
     #[error("{file}, {at}, column {column}: the value is infinite; remove the row, or clip the value first")]

@@ -216,6 +216,49 @@ fn delimiters_and_names_are_found_out_or_said() {
     assert_eq!(points("bare --format csv --bandwidth 1"), (2, r#"["x0"]"#.to_owned()));
 }
 
+/// Names may be numbers: what a first line is taken for is found out from the next ones, noted where it is not sure, and
+/// as it is said.
+#[test]
+fn names_that_are_numbers() {
+    let folder = Folder::new();
+    let rows = |row: &dyn Fn(usize) -> String| (0..600).map(row).collect::<String>();
+    let years = rows(&|i| format!("{i},{}.5,{}.25\n", i % 7, i % 5));
+    let towns = rows(&|i| format!("town {i},{}.5,{}.25\n", i % 7, i % 5));
+    let bare = rows(&|i| format!("{}.5,{}.25\n", i % 7, i % 5));
+    let report = |arguments: &str| {
+        let report = folder.json(arguments);
+        let notes = report["notes"].to_string();
+        let taken = ["names", "values"].into_iter().filter(|what| notes.contains(&format!("taken for {what}")));
+        (report["points"].as_u64().unwrap(), report["columns"].to_string(), taken.collect::<Vec<_>>().join(" "))
+    };
+    for (text, n, columns, taken) in [
+        (format!("id,2019,2020\n{years}"), 600, r#"["id","2019","2020"]"#, "names"),
+        (format!("0,1\n{bare}"), 600, r#"["0","1"]"#, "names"),
+        (format!(",0,1\n{years}"), 600, r#"["","0","1"]"#, "names"),
+        (format!("name,2019,2020\n{towns}"), 601, r#"["x1","x2"]"#, "values"),
+        (format!("2019,2020\n{bare}"), 601, r#"["x0","x1"]"#, "values"),
+        (format!("x,y\n{bare}"), 600, r#"["x","y"]"#, ""),
+        (bare.clone(), 600, r#"["x0","x1"]"#, ""),
+        ("0,1\n".to_owned(), 1, r#"["x0","x1"]"#, ""),
+        ("5\n6\n".to_owned(), 2, r#"["x0"]"#, ""),
+    ] {
+        folder.write("in.csv", &text);
+        let expected = (n, columns.to_owned(), taken.to_owned());
+        assert_eq!(report("in.csv --bandwidth 500"), expected, "{}", text.lines().next().unwrap());
+        assert_eq!(report("in.csv --bandwidth 500 --stream"), expected, "{}", text.lines().next().unwrap());
+    }
+    folder.write("in.csv", format!("name,2019,2020\n{towns}"));
+    assert_eq!(report("in.csv --bandwidth 500 --header yes").0, 600);
+    assert_eq!(report("in.csv --bandwidth 500 --header no"), (601, r#"["x1","x2"]"#.to_owned(), String::new()));
+    let note = "the first line (\"name\", \"2019\", \"2020\") was taken for values; if it has names, say --header yes";
+    assert!(folder.run("in.csv --bandwidth 500").contains(&format!("note        {note}")));
+    assert!(
+        folder
+            .run("sweep in.csv --from 400 --to 500 --steps 2")
+            .starts_with(&format!("not numbers, so no coordinates: x0 (line 1 has \"name\")\nnote: {note}"))
+    );
+}
+
 /// However long lines are, columns are found out from whole ones.
 #[test]
 fn lines_are_longer_than_a_sample() {

@@ -118,6 +118,7 @@ pub(super) struct Facts {
     pub dropped: u64,
     pub columns: Vec<String>,
     pub left_out: Vec<LeftOut>,
+    pub notes: Vec<String>,
     pub parameters: Parameters,
 }
 
@@ -185,7 +186,7 @@ impl Report {
             pairs_ideal: clustering.pairs.map(|pairs| pairs.ideal),
             clusters: clustering.modes.iter().map(cluster).collect(),
             noise: clustering.labels.iter().filter(|&&label| label < 0).count() as u64,
-            notes: clustering.notes.clone(),
+            notes: facts.notes.iter().chain(&clustering.notes).cloned().collect(),
             adjusted_rand_index: agreement,
             points_per_second: Some(moved / iterate),
             pairs_per_second: match (clustering.path.name, clustering.pairs) {
@@ -221,7 +222,7 @@ impl Report {
     fn of(facts: Facts, device: &Device, mut seconds: Seconds, counts: Counts) -> Self {
         let Seconds { open_device, generate, read, prepare, iterate, label, download, write, .. } = seconds;
         seconds.total = open_device + generate + read + prepare + iterate + label + download + write;
-        let Facts { source, shape, seed, dropped, columns, left_out, parameters } = facts;
+        let Facts { source, shape, seed, dropped, columns, left_out, notes, parameters } = facts;
         let Counts { launches, uploads, downloads } = counts;
         Self {
             version: env!("CARGO_PKG_VERSION"),
@@ -252,7 +253,7 @@ impl Report {
             pairs_ideal: None,
             clusters: Vec::new(),
             noise: 0,
-            notes: Vec::new(),
+            notes,
             adjusted_rand_index: None,
             points_per_second: None,
             pairs_per_second: None,

@@ -67,7 +67,7 @@ impl<'a> Rows<'a> {
         let (file, column) = (self.file.to_owned(), self.names[column].clone());
         match (value.is_nan(), self.missing, unfit) {
             (true, Missing::Drop, _) => Ok(false),
-            (true, Missing::Error, _) => Err(DataError::Missing { file, at: at(), column }),
+            (true, Missing::Error, _) => Err(DataError::Missing { file, at: at(), column, hint: "" }),
             (false, _, Some(what)) => Err(DataError::Unfit { file, at: at(), column, value, what }),
             (false, _, None) => Err(DataError::Infinite { file, at: at(), column }),
         }

@@ -9,6 +9,7 @@ use arrow_schema::{DataType, Field, Schema};
 use csv::StringRecord;
 
 use super::chunk::{Chunk, Rows};
+use super::header::Header;
 use super::records::Records;
 use super::sample::Sample;
 use super::{Carry, Chunks};
@@ -22,6 +23,9 @@ const MISSING: [&str; 7] = ["", "na", "n/a", "nan", "null", "none", "?"];
 /// Letters of a wrong value that are shown.
 const SHOWN: usize = 40;
 
+/// What to do about a first line that is wrong as one with values.
+const MAY_HAVE_NAMES: &str = "; if the first line has names, say --header yes";
+
 /// Rows of text.
 pub struct Text {
     file: String,
@@ -31,8 +35,9 @@ pub struct Text {
     roles: Vec<(usize, Role)>,
     options: ReadOptions,
     carry: Carry,
-    /// Whether the first line was taken for one with values though nobody said so.
-    guessed: bool,
+    /// The first line, if it was taken for one with values though nobody said so.
+    guessed: Option<u64>,
+    note: Option<String>,
     record: StringRecord,
 }
 
@@ -46,11 +51,9 @@ impl Text {
         let mut sample = Sample::of(source, source.stream()?)?;
         let (sampled, delimiter) = sample.lines(source, options.delimiter)?;
         let Some(first) = sampled.first() else { return Err(DataError::Empty { file }) };
-        let has_names = options.header.unwrap_or_else(|| is_header(first));
-        let names: Vec<String> = match has_names {
-            true => first.iter().map(|name| name.trim().to_owned()).collect(),
-            false => (0..first.len()).map(|c| format!("x{c}")).collect(),
-        };
+        let header = Header::of(options.header, first, &sampled[1..]);
+        let guessed = first.position().map(csv::Position::line).filter(|_| header.guessed);
+        let Header { names, first: has_names, note, .. } = header;
         let rows = &sampled[usize::from(has_names)..];
         if rows.is_empty() {
             return Err(DataError::Empty { file });
@@ -63,8 +66,7 @@ impl Text {
             records.read(source, &mut record)?;
         }
         let roles = chosen.roles().collect();
-        let guessed = !has_names && options.header.is_none();
-        Ok(Self { file, records, names, chosen, roles, options: options.clone(), carry, guessed, record })
+        Ok(Self { file, records, names, chosen, roles, options: options.clone(), carry, guessed, note, record })
     }
 
     pub fn names(&self) -> &[String] {
@@ -82,15 +84,29 @@ impl Text {
             at: format!("line {line}"),
             column: self.names[column].clone(),
             value: shown(value),
-            hint: match line {
-                1 if self.guessed => "; if the first line has names, say --header yes",
+            hint: match self.guessed {
+                Some(first) if first == line => MAY_HAVE_NAMES,
                 _ => "; choose other --columns, or mend the line",
             },
+        }
+    }
+
+    /// What is to be done about a value of a line, if that is the first and might have names.
+    fn of_line(&self, error: DataError, line: u64) -> DataError {
+        match error {
+            DataError::Missing { file, at, column, .. } if self.guessed == Some(line) => {
+                DataError::Missing { file, at, column, hint: MAY_HAVE_NAMES }
+            }
+            other => other,
         }
     }
 }
 
 impl Chunks for Text {
+    fn note(&self) -> Option<String> {
+        self.note.clone()
+    }
+
     fn next(&mut self, source: &Source, most: usize) -> Result<Option<Chunk>, DataError> {
         let mut chunk = Chunk::default();
         let mut carried = Carried::new(self.carry, &self.names, &self.chosen);
@@ -109,7 +125,8 @@ impl Chunks for Text {
             for &(column, role) in &self.roles {
                 let text = &self.record[column];
                 let value = parse(text).ok_or_else(|| self.wrong(column, text, line()))?;
-                whole &= rows.check(value, (column, role), || format!("line {}", line()))?;
+                let checked = rows.check(value, (column, role), || format!("line {}", line()));
+                whole &= checked.map_err(|error| self.of_line(error, line()))?;
                 values.push(value);
             }
             if !whole {
@@ -135,10 +152,9 @@ pub fn parse(text: &str) -> Option<f64> {
     }
 }
 
-/// Whether a first line has names: no field of it is a number, and some are not empty.
-fn is_header(first: &StringRecord) -> bool {
-    let is_number = |field: &str| field.trim().parse::<f64>().is_ok();
-    first.iter().any(|field| parse(field).is_none()) && !first.iter().any(is_number)
+/// Whether a text is a number, infinite or NaN though it may be.
+pub fn is_number(text: &str) -> bool {
+    text.trim().parse::<f64>().is_ok()
 }
 
 /// Why a column does not hold numbers, as far as these lines tell; nothing if it does.
@@ -222,15 +238,6 @@ impl Carried {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn names_are_told_from_values() {
-        for (line, names) in
-            [("x,y", true), ("1,2", false), ("1,b", false), (",y", true), ("nan,", false), ("x,", true)]
-        {
-            assert_eq!(is_header(&StringRecord::from_iter(line.split(','))), names, "{line}");
-        }
-    }
 
     #[test]
     fn numbers_and_missing_values_are_told_apart() {
