@@ -48,7 +48,8 @@ pub struct InputArgs {
     #[arg(long, value_enum, default_value_t, requires = "file")]
     pub missing: MissingName,
 
-    /// The array of an NPZ file; the only one, or that called points, X or data, if not given
+    /// The array of an NPZ file. If not given, the only one, or all as columns if they have one axis and are as long, or
+    /// that called points, X or data
     #[arg(long, value_name = "NAME", requires = "file")]
     pub array: Option<String>,
 

@@ -59,7 +59,8 @@ pub struct ReadOptions {
     pub delimiter: Option<u8>,
     /// Whether the first line of text has names; found out if not said, from its fields and those below.
     pub header: Option<bool>,
-    /// The array of an NPZ file; if not said, the only one, or that which is called `points`, `X` or `data`.
+    /// The array of an NPZ file; if not said, the only one, or all as columns if each has one axis and they are as long,
+    /// or that which is called `points`, `X` or `data`.
     pub array: Option<String>,
 }
 
@@ -156,6 +157,17 @@ impl Chosen {
         let weights = self.weights.map(|at| (at, Role::Weight));
         let bandwidths = self.bandwidths.map(|at| (at, Role::Bandwidth));
         coordinates.chain(weights).chain(bandwidths)
+    }
+
+    /// The same columns where only those that are `wanted`, in order, are there.
+    pub fn among(&self, wanted: &[usize]) -> Self {
+        let at = |column: usize| wanted.binary_search(&column).expect("wanted");
+        Self {
+            coordinates: self.coordinates.iter().map(|&column| at(column)).collect(),
+            weights: self.weights.map(at),
+            bandwidths: self.bandwidths.map(at),
+            left_out: Vec::new(),
+        }
     }
 
     /// Whether a column is read as numbers.

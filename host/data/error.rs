@@ -194,6 +194,26 @@ pub enum DataError {
         /// What it holds.
         kind: String,
     },
+    /// An array that there is not.
+    #[error("{file} has no array {array:?}; it has {known}")]
+    NoArray {
+        /// Which.
+        file: String,
+        /// The name that was given.
+        array: String,
+        /// The arrays' names.
+        known: String,
+    },
+    /// Arrays that are no columns, of which none is said to be the points.
+    #[error(
+        "{file} has arrays {known}, which are columns only if each has one axis and all are as long; choose one with --array"
+    )]
+    SeveralArrays {
+        /// Which.
+        file: String,
+        /// The arrays' names and shapes.
+        known: String,
+    },
     /// A file that is not what its format says.
     #[error("{file} is no {format} file that can be read: {message}")]
     Malformed {
@@ -244,6 +264,8 @@ impl DataError {
             Self::UnknownFormat { .. }
                 | Self::Unsupported { .. }
                 | Self::NoColumn { .. }
+                | Self::NoArray { .. }
+                | Self::SeveralArrays { .. }
                 | Self::Ambiguous { .. }
                 | Self::Repeated { .. }
         )

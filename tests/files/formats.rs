@@ -52,8 +52,14 @@ fn arrays_are_written_and_read_again() {
     let modes = folder.json("modes.npy --bandwidth 1");
     assert_eq!((&modes["points"], &modes["dimensions"]), (&3.into(), &2.into()));
     assert_eq!(modes["clusters"].as_array().unwrap().len(), 3);
-    // Of an archive of several arrays, which is meant has to be said.
-    folder.refuses("all.npz --bandwidth 1", 1, &["all.npz", "x, y, w, h, label, density", "--array"]);
+    // Arrays of one axis are columns.
+    let again = folder.json("all.npz --bandwidth 1");
+    assert_eq!(again["columns"].to_string(), r#"["x","y","w","h","label","density"]"#);
+    folder.run(&format!("all.npz {OPTIONS} -o again.csv"));
+    let again = folder.read("again.csv");
+    assert!(again.starts_with("x,y,w,h,label,density,other-label\n0,0,1,1,0,"), "{again}");
+    assert_eq!(last_column(&again), LABELS);
+    assert_eq!(folder.json(&format!("all.npz {OPTIONS} --stream"))["points"], 12);
     let x = folder.json("all.npz --array x --bandwidth 1");
     assert_eq!((&x["points"], &x["dimensions"]), (&12.into(), &1.into()));
 }
@@ -66,10 +72,71 @@ fn columns_of_one_name_are_arrays_of_two() {
     for name in ["out.csv", "out.parquet", "out.arrow", "out.npz"] {
         folder.run(&format!("in.csv --bandwidth 1 -o {name}"));
     }
-    folder.refuses("out.npz --bandwidth 1", 1, &["arrays x, other-x, y, other-other-x, label;"]);
+    let columns = &folder.json("out.npz --bandwidth 1")["columns"];
+    assert_eq!(columns.to_string(), r#"["x","other-x","y","other-other-x","label"]"#);
     for (name, values) in [("x", [1.0, 5.0]), ("other-x", [2.0, 6.0]), ("other-other-x", [4.0, 8.0])] {
         assert_eq!(array(&folder, "out.npz", name).rows, values, "{name}");
     }
+}
+
+/// A file of one array, as numpy writes it.
+fn npy(kind: &str, shape: &str, values: &[u8]) -> Vec<u8> {
+    let header = format!("{{'descr': '{kind}', 'fortran_order': False, 'shape': {shape}, }}\n");
+    let mut file = b"\x93NUMPY\x01\x00".to_vec();
+    file.extend((header.len() as u16).to_le_bytes());
+    file.extend(header.as_bytes());
+    file.extend(values);
+    file
+}
+
+/// An archive of arrays: names, types, shapes, bytes.
+fn npz(arrays: &[(&str, &str, &str, &[u8])]) -> Vec<u8> {
+    let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    for (name, kind, shape, values) in arrays {
+        archive.start_file(format!("{name}.npy"), zip::write::SimpleFileOptions::default()).unwrap();
+        archive.write_all(&npy(kind, shape, values)).unwrap();
+    }
+    archive.finish().unwrap().into_inner()
+}
+
+/// Arrays of one axis and as long are columns: np.savez(x=x, y=y). Others are not, and which is meant has to be said.
+#[test]
+fn arrays_of_an_archive_are_columns() {
+    let folder = Folder::new();
+    let x: Vec<u8> = [0.5_f32, 1.5, 9.0].iter().flat_map(|x| x.to_le_bytes()).collect();
+    // More than f64 tells apart.
+    let id: Vec<u8> = [9_007_199_254_740_993_i64, 2, 3].iter().flat_map(|id| id.to_le_bytes()).collect();
+    let (half, name) = (&[0x00, 0x3c, 0, 0, 0, 0x40][..], &[0; 24][..]);
+    let columns: [(&str, &str, &str, &[u8]); 4] = [
+        ("x", "<f4", "(3,)", &x),
+        ("id", "<i8", "(3,)", &id),
+        ("X", "<f2", "(3,)", half),
+        ("name", "<U2", "(3,)", name),
+    ];
+    folder.write("in.npz", npz(&columns));
+    let report = folder.json("in.npz --bandwidth 1e16");
+    assert_eq!(report["columns"].to_string(), r#"["x","id","X"]"#);
+    assert_eq!(report["left_out"][0].to_string(), r#"{"column":"name","why":"its type is <U2"}"#);
+    folder.run("in.npz --columns X,x --bandwidth 1 -o out.csv");
+    assert_eq!(folder.read("out.csv"), "x,id,X,label\n0.5,9007199254740993,1,0\n1.5,2,0,0\n9,3,2,1\n");
+    folder.refuses("in.npz --columns name", 1, &["in.npz, column name: it holds <U2"]);
+    folder.refuses("in.npz --columns z", 2, &["no column \"z\""]);
+    folder.refuses("in.npz --array z", 2, &["in.npz has no array \"z\"; it has x, id, X, name"]);
+    folder.write("text.npz", npz(&[("a", "<U2", "(3,)", name), ("b", "<U2", "(3,)", name)]));
+    folder.refuses("text.npz", 1, &["text.npz has no column that holds numbers"]);
+    folder.write("cut.npz", npz(&[("x", "<f4", "(3,)", &x[..9]), ("id", "<i8", "(3,)", &id)]));
+    folder.refuses("cut.npz", 1, &["cut off: 2 values of 3"]);
+    folder.write("none.npz", npz(&[]));
+    folder.refuses("none.npz", 1, &["it has no arrays"]);
+    for (shape, word) in [("(1, 3)", "x (3), y (1 x 3)"), ("(2,)", "x (3), y (2)"), ("()", "x (3), y ()")] {
+        let two: [(&str, &str, &str, &[u8]); 2] = [("x", "<f4", "(3,)", &x), ("y", "<f4", shape, &x)];
+        folder.write("two.npz", npz(&two));
+        folder.refuses("two.npz", 2, &["two.npz has arrays", word, "--array"]);
+        assert_eq!(folder.json("two.npz --array x --bandwidth 1")["points"], 3);
+    }
+    let points: [(&str, &str, &str, &[u8]); 2] = [("X", "<f4", "(1, 3)", &x), ("y", "<f4", "(3,)", &x)];
+    folder.write("points.npz", npz(&points));
+    assert_eq!(folder.json("points.npz --bandwidth 1")["dimensions"], 3);
 }
 
 /// An array of an archive, without what is missing.
@@ -343,9 +410,8 @@ fn bytes_are_counted() {
         let source = Source::new(&folder.path(name), None).unwrap();
         let length = folder.path(name).metadata().unwrap().len();
         assert_eq!((source.bytes(), source.bytes_read()), (Some(length), 0), "{name}");
-        let array = (name == "a.npz").then(|| "x0".to_owned());
-        let coordinates = if name.contains(".np") { Vec::new() } else { vec!["x0".to_owned()] };
-        let options = ReadOptions { coordinates, array, ..ReadOptions::default() };
+        let coordinates = if name.ends_with(".npy") { Vec::new() } else { vec!["x0".to_owned()] };
+        let options = ReadOptions { coordinates, ..ReadOptions::default() };
         let mut reader = Reader::open(&source, &options, Carry::Nothing).unwrap();
         while reader.next_chunk().unwrap().is_some() {}
         let (read, wanted) = (source.bytes_read(), source.bytes().unwrap());

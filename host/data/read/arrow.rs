@@ -73,20 +73,17 @@ impl Batches {
     pub fn open_parquet(source: &Source, options: &ReadOptions, carry: Carry) -> Result<Self, DataError> {
         let file = Counted { file: source.file()?, counter: source.counter() };
         let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| source.malformed(error))?;
-        let (all, chosen) = choose(source, options, builder.schema())?;
+        let (all, chosen) = choose_of(source, options, builder.schema())?;
         let (read, mask, count) = if carry == Carry::Nothing {
             // Only what is needed is decoded.
             let mut wanted: Vec<usize> = chosen.roles().map(|(at, _)| at).collect();
             wanted.sort_unstable();
             wanted.dedup();
-            let at = |column: usize| wanted.binary_search(&column).expect("wanted");
-            let read = Chosen {
-                coordinates: chosen.coordinates.iter().map(|&column| at(column)).collect(),
-                weights: chosen.weights.map(at),
-                bandwidths: chosen.bandwidths.map(at),
-                left_out: Vec::new(),
-            };
-            (read, ProjectionMask::roots(builder.parquet_schema(), wanted.iter().copied()), wanted.len())
+            (
+                chosen.among(&wanted),
+                ProjectionMask::roots(builder.parquet_schema(), wanted.iter().copied()),
+                wanted.len(),
+            )
         } else {
             (chosen.clone(), ProjectionMask::all(), all.len())
         };
@@ -118,16 +115,17 @@ impl Batches {
             file.rewind().map_err(|error| source.unreadable(error))?;
             if found {
                 let reader = FileReader::try_new(file, None).map_err(malformed)?;
-                let (all, chosen) = choose(source, options, &reader.schema())?;
+                let (all, chosen) = choose_of(source, options, &reader.schema())?;
                 return Ok(Self::new(options, carry, (all, chosen.clone()), chosen, Box::new(reader)));
             }
         }
         let reader = StreamReader::try_new(source.stream()?, None).map_err(malformed)?;
-        let (all, chosen) = choose(source, options, &reader.schema())?;
+        let (all, chosen) = choose_of(source, options, &reader.schema())?;
         Ok(Self::new(options, carry, (all, chosen.clone()), chosen, Box::new(reader)))
     }
 
-    fn new(
+    /// Batches of the columns that are `read`, of `all` the names.
+    pub fn new(
         options: &ReadOptions,
         carry: Carry,
         (all, chosen): (Vec<String>, Chosen),
@@ -191,14 +189,29 @@ fn unpackable(compression: Compression) -> Option<&'static str> {
 }
 
 /// The columns' names, and which are meant.
-fn choose(source: &Source, options: &ReadOptions, schema: &SchemaRef) -> Result<(Vec<String>, Chosen), DataError> {
+fn choose_of(source: &Source, options: &ReadOptions, schema: &SchemaRef) -> Result<(Vec<String>, Chosen), DataError> {
     let names: Vec<String> = schema.fields().iter().map(|field| field.name().clone()).collect();
     let kinds = schema.fields().iter().map(|field| field.data_type());
-    let no_numbers: Vec<_> = kinds.map(|kind| (!is_numbers(kind)).then(|| format!("its type is {kind}"))).collect();
-    let chosen = Chosen::of(options, &source.to_string(), &names, &no_numbers)?;
-    if let Some((at, _)) = chosen.roles().find(|&(at, _)| no_numbers[at].is_some()) {
-        let (column, kind) = (names[at].clone(), schema.field(at).data_type().to_string());
-        return Err(DataError::ColumnKind { file: source.to_string(), column, kind });
-    }
+    let kinds: Vec<_> = kinds.map(|kind| (!is_numbers(kind)).then(|| kind.to_string())).collect();
+    let chosen = choose(source, options, &names, &kinds)?;
     Ok((names, chosen))
+}
+
+/// Which columns are meant, if for each that holds no numbers there is the kind of what it holds.
+///
+/// # Errors
+/// [`DataError::ColumnKind`]; what [`Chosen::of`] has.
+pub fn choose(
+    source: &Source,
+    options: &ReadOptions,
+    names: &[String],
+    kinds: &[Option<String>],
+) -> Result<Chosen, DataError> {
+    let no_numbers: Vec<_> = kinds.iter().map(|kind| kind.as_ref().map(|kind| format!("its type is {kind}"))).collect();
+    let chosen = Chosen::of(options, &source.to_string(), names, &no_numbers)?;
+    let wrong = chosen.roles().find_map(|(at, _)| kinds[at].clone().map(|kind| (at, kind)));
+    if let Some((at, kind)) = wrong {
+        return Err(DataError::ColumnKind { file: source.to_string(), column: names[at].clone(), kind });
+    }
+    Ok(chosen)
 }

@@ -5,6 +5,7 @@ mod chunk;
 mod guarded;
 mod header;
 mod npy;
+mod npz;
 mod records;
 mod sample;
 mod text;
@@ -129,7 +130,10 @@ impl Reader {
         let (chunks, coordinates, left_out, read, all) = match source.format() {
             Format::Csv | Format::Tsv => opened!(text::Text::open(source, options, carry)),
             Format::Npy => opened!(guarded(source, || npy::Npy::open(source, options, carry))?),
-            Format::Npz => opened!(guarded(source, || npy::Npy::open_archive(source, options, carry))?),
+            Format::Npz => match guarded(source, || npz::open(source, options, carry))?? {
+                npz::Npz::Points(array) => opened!(Ok::<_, DataError>(array)),
+                npz::Npz::Columns(columns) => opened!(Ok::<_, DataError>(columns)),
+            },
             Format::Parquet => opened!(guarded(source, || arrow::Batches::open_parquet(source, options, carry))?),
             Format::Arrow => opened!(guarded(source, || arrow::Batches::open_arrow(source, options, carry))?),
         };

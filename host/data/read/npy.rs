@@ -1,27 +1,23 @@
-//! numpy's arrays: NPY, and NPZ, which is several in a zip archive.
+//! NPY: numpy's array.
 
-use std::io::{self, BufReader, Read};
+use std::io::{self, Read};
 use std::sync::Arc;
 
 use arrow_array::types::{ArrowPrimitiveType, Float16Type};
 use arrow_array::{ArrayRef, Float64Array, RecordBatch};
 use arrow_schema::{DataType, Field, Schema};
 use npyz::{DType, DTypeError, Deserialize, Endianness, NpyFile, NpyHeader, Order, TypeChar, TypeRead};
-use zip::ZipArchive;
 
 use super::chunk::{Chunk, Rows};
 use super::{Carry, Chunks};
-use crate::data::columns::{Chosen, ReadOptions, Role, list};
+use crate::data::columns::{Chosen, ReadOptions, Role};
 use crate::data::error::DataError;
 use crate::data::source::Source;
-
-/// Names of arrays that are points without being said to be.
-const USUAL: [&str; 3] = ["points", "X", "data"];
 
 /// A header has some hundred bytes.
 const LONGEST_HEADER: usize = 1 << 20;
 
-type Values = Box<dyn Iterator<Item = io::Result<f64>>>;
+pub type Values = Box<dyn Iterator<Item = io::Result<f64>>>;
 
 /// An array of one or two axes.
 pub struct Npy {
@@ -54,38 +50,11 @@ impl Npy {
         Self::new(source, options, carry, array)
     }
 
-    /// Begins to read an array of an archive.
+    /// Begins to read the values of an array.
     ///
     /// # Errors
     /// What [`DataError`] has for arrays.
-    pub fn open_archive(source: &Source, options: &ReadOptions, carry: Carry) -> Result<Self, DataError> {
-        let file = BufReader::new(source.counted_file()?);
-        let mut archive = ZipArchive::new(file).map_err(|error| source.malformed(error))?;
-        let names: Vec<String> =
-            archive.file_names().filter_map(|name| name.strip_suffix(".npy")).map(str::to_owned).collect();
-        let usual = || USUAL.iter().find(|usual| names.iter().any(|name| name == *usual)).map(|&name| name.to_owned());
-        let name = match (&options.array, &names[..]) {
-            (Some(name), _) if names.contains(name) => name.clone(),
-            (Some(name), _) => {
-                return Err(source.malformed(format_args!("it has no array {name:?}, but {}", list(&names))));
-            }
-            (None, [only]) => only.clone(),
-            (None, _) => usual().ok_or_else(|| {
-                source.malformed(format_args!("it has arrays {}; choose one with --array", list(&names)))
-            })?,
-        };
-        let entry = archive.by_name(&format!("{name}.npy")).map_err(|error| source.malformed(error))?;
-        source.counter().expect(entry.compressed_size());
-        let array = NpyFile::new(checked(source, entry)?).map_err(|error| failure(source, error))?;
-        // An entry borrows its archive, and would have to stay beside it: it is unpacked, as far as its header says.
-        let header = array.header().clone();
-        let expected = bytes_of(&header).ok_or_else(|| source.malformed("its size is more than can be counted"))?;
-        let mut bytes = Vec::new();
-        array.into_inner().take(expected).read_to_end(&mut bytes).map_err(|error| failure(source, error))?;
-        Self::new(source, options, carry, NpyFile::with_header(header, io::Cursor::new(bytes)))
-    }
-
-    fn new(
+    pub fn new(
         source: &Source,
         options: &ReadOptions,
         carry: Carry,
@@ -171,7 +140,7 @@ impl Chunks for Npy {
 
 /// An array's bytes, if its header is one that the library can take: no longer than a header is, and of a shape whose
 /// product can be counted.
-fn checked<R: Read>(source: &Source, mut bytes: R) -> Result<impl Read + use<R>, DataError> {
+pub fn checked<R: Read>(source: &Source, mut bytes: R) -> Result<impl Read + use<R>, DataError> {
     let mut head = Vec::new();
     let mut read = |head: &mut Vec<u8>, more: usize| {
         let from = head.len();
@@ -217,13 +186,23 @@ fn next(source: &Source, values: &mut Values, at: u64, count: u64) -> Result<f64
 }
 
 /// The bytes of an array's values.
-fn bytes_of(header: &NpyHeader) -> Option<u64> {
+pub fn bytes_of(header: &NpyHeader) -> Option<u64> {
     let items = header.shape().iter().try_fold(1_u64, |items, &size| items.checked_mul(size))?;
     items.checked_mul(header.dtype().num_bytes()? as u64)
 }
 
+/// Whether values of a type are numbers that are read.
+pub fn is_numbers(kind: &DType) -> bool {
+    let DType::Plain(plain) = kind else { return false };
+    match plain.type_char() {
+        TypeChar::Float => [2, 4, 8].contains(&plain.size_field()),
+        TypeChar::Int | TypeChar::Uint => [1, 2, 4, 8].contains(&plain.size_field()),
+        _ => false,
+    }
+}
+
 /// The values, whatever their type.
-fn values<R: Read + 'static>(source: &Source, array: NpyFile<R>) -> Result<Values, DataError> {
+pub fn values<R: Read + 'static>(source: &Source, array: NpyFile<R>) -> Result<Values, DataError> {
     let kind = array.dtype();
     let unknown = || {
         let what = format!("its values are of type {}", kind.descr());
@@ -281,7 +260,7 @@ impl TypeRead for HalfReader {
 }
 
 /// What the library found wrong: a file that cannot be read, or one that is not what it should be.
-fn failure(source: &Source, error: io::Error) -> DataError {
+pub fn failure(source: &Source, error: io::Error) -> DataError {
     match error.kind() {
         io::ErrorKind::InvalidData
         | io::ErrorKind::UnexpectedEof
