@@ -9,7 +9,8 @@ use nalgebra::DMatrix;
 use super::bar::Bar;
 use super::interrupt;
 use crate::data::{
-    Blobs, Carry, Format, LabelledPoints, Missing, ReadOptions, Shape, Source, Standard, Standardization, Table,
+    Blobs, Carry, Decimal, Format, LabelledPoints, Missing, ReadOptions, Shape, Source, Standard, Standardization,
+    Table,
 };
 use crate::error::{Bytes, Error, Result};
 use crate::executor::host_memory;
@@ -39,6 +40,10 @@ pub struct InputArgs {
     /// What separates fields of text: a character, or tab; found out if not given
     #[arg(long, value_name = "CHAR", requires = "file")]
     pub delimiter: Option<Delimiter>,
+
+    /// The mark before the decimal places of numbers in text: . or a comma; . if not given
+    #[arg(long, value_name = "MARK", requires = "file")]
+    pub decimal: Option<Mark>,
 
     /// Whether the first line of text has the columns' names
     #[arg(long, value_enum, default_value_t, requires = "file")]
@@ -91,6 +96,31 @@ impl FromStr for Delimiter {
             // A quote or the end of a line separates nothing.
             &[byte] if byte.is_ascii() && !matches!(byte, b'"' | b'\n' | b'\r') => Ok(Self(byte)),
             _ => Err("give one ASCII character, or tab"),
+        }
+    }
+}
+
+/// A decimal mark, as typed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mark(pub Decimal);
+
+impl Mark {
+    fn byte(self) -> u8 {
+        match self.0 {
+            Decimal::Point => b'.',
+            Decimal::Comma => b',',
+        }
+    }
+}
+
+impl FromStr for Mark {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, &'static str> {
+        match text {
+            "." => Ok(Self(Decimal::Point)),
+            "," => Ok(Self(Decimal::Comma)),
+            _ => Err("give . or a comma"),
         }
     }
 }
@@ -218,6 +248,13 @@ impl InputArgs {
         if !source.format().is_text() && self.header != HeaderName::Auto {
             return Err(text("--header for this format"));
         }
+        if !source.format().is_text() && self.decimal.is_some() {
+            return Err(text("--decimal for this format"));
+        }
+        if self.decimal.is_some_and(|mark| self.delimiter == Some(Delimiter(mark.byte()))) {
+            let what = "--decimal and --delimiter of one character";
+            return Err(Error::Conflict { what, why: "a field would end within a number; give another --delimiter" });
+        }
         if source.format() != Format::Npz && self.array.is_some() {
             return Err(Error::Conflict {
                 what: "--array for this format",
@@ -233,6 +270,7 @@ impl InputArgs {
                 MissingName::Drop => Missing::Drop,
             },
             delimiter: self.delimiter.map(|delimiter| delimiter.0),
+            decimal: self.decimal.map_or(Decimal::Point, |mark| mark.0),
             header: match self.header {
                 HeaderName::Auto => None,
                 HeaderName::Yes => Some(true),

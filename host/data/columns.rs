@@ -27,6 +27,28 @@ pub enum Missing {
     Drop,
 }
 
+/// The mark before the decimal places of numbers in text.
+///
+/// ```
+/// use modeseek::data::{Carry, Decimal, ReadOptions, Source, Table};
+///
+/// # let folder = tempfile::tempdir().unwrap();
+/// # let path = folder.path().join("german.csv");
+/// std::fs::write(&path, "x;y\n1,5;2\n")?;
+/// let options = ReadOptions { decimal: Decimal::Comma, ..ReadOptions::default() };
+/// let table = Table::read(&Source::new(&path, None)?, &options, Carry::Nothing)?;
+/// assert_eq!(table.rows, [1.5, 2.0]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Decimal {
+    /// 1.5
+    #[default]
+    Point,
+    /// 1,5
+    Comma,
+}
+
 /// How to read a table. Columns go by name, or by number from 1, as `#2`.
 ///
 /// ```
@@ -57,6 +79,8 @@ pub struct ReadOptions {
     pub missing: Missing,
     /// The delimiter of text; found out if none is given.
     pub delimiter: Option<u8>,
+    /// The mark before the decimal places of numbers in text.
+    pub decimal: Decimal,
     /// Whether the first line of text has names; found out if not said, from its fields and those below.
     pub header: Option<bool>,
     /// The array of an NPZ file; if not said, the only one, or all as columns if each has one axis and they are as long,
@@ -146,7 +170,8 @@ impl Chosen {
         }
         if coordinates.is_empty() {
             let left = if weights.or(bandwidths).is_some() { " besides weights and bandwidths" } else { "" };
-            return Err(DataError::NoNumbers { file: file.to_owned(), left });
+            let why = left_out.first().map(|column| format!(": {column}")).unwrap_or_default();
+            return Err(DataError::NoNumbers { file: file.to_owned(), left, why });
         }
         Ok(Self { coordinates, weights, bandwidths, left_out })
     }

@@ -78,6 +78,12 @@ pub enum DataError {
         /// What is there.
         byte: u8,
     },
+    /// Text in another encoding.
+    #[error("{file} is text in UTF-16, and only UTF-8 is read; convert it first, as iconv -f utf16 -t utf8 does")]
+    Utf16 {
+        /// Which.
+        file: String,
+    },
     /// A line with more or fewer fields than the first.
     #[error("{file}, line {line}: {found} fields, and the lines before have {expected}")]
     Ragged {
@@ -177,12 +183,14 @@ pub enum DataError {
         column: String,
     },
     /// No column with numbers.
-    #[error("{file} has no column that holds numbers{left}; choose some with --columns")]
+    #[error("{file} has no column that holds numbers{left}{why}; choose some with --columns")]
     NoNumbers {
         /// Which.
         file: String,
         /// Besides what.
         left: &'static str,
+        /// What the first column holds instead.
+        why: String,
     },
     /// A column of a kind that is no number.
     #[error("{file}, column {column}: it holds {kind}, which are no numbers; choose others with --columns")]

@@ -9,7 +9,7 @@ mod standard;
 mod synthetic;
 mod write;
 
-pub use columns::{LeftOut, Missing, ReadOptions};
+pub use columns::{Decimal, LeftOut, Missing, ReadOptions};
 pub(crate) use columns::{left_out_text, list};
 pub use error::DataError;
 pub use read::{Carry, Chunk, Reader, Table};

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::io::{self, BufReader, Cursor, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -368,17 +368,23 @@ impl Source {
     /// # Errors
     /// As [`file`](Self::file).
     pub(super) fn stream(&self) -> Result<BufReader<Box<dyn Read>>, DataError> {
-        let file = || self.counted_file();
-        let bytes: Box<dyn Read> = match (&self.path, self.compression) {
-            (None, _) => Box::new(io::stdin()),
-            (Some(_), Compression::None) => Box::new(file()?),
+        let bytes: Box<dyn Read> = match &self.path {
+            None => Box::new(io::stdin()),
+            Some(_) => Box::new(self.counted_file()?),
+        };
+        let (compression, bytes) = match self.compression {
+            Compression::None if self.format.is_text() => {
+                compressed(bytes).map_err(|source| self.unreadable(source))?
+            }
+            said => (said, bytes),
+        };
+        let bytes: Box<dyn Read> = match compression {
+            Compression::None => bytes,
             // Files of several parts, one after another, are usual.
-            (Some(_), Compression::Gzip) => {
-                Box::new(flate2::bufread::MultiGzDecoder::new(BufReader::with_capacity(BUFFER, file()?)))
+            Compression::Gzip => {
+                Box::new(flate2::bufread::MultiGzDecoder::new(BufReader::with_capacity(BUFFER, bytes)))
             }
-            (Some(_), Compression::Zstd) => {
-                Box::new(zstd::Decoder::new(file()?).map_err(|source| self.unreadable(source))?)
-            }
+            Compression::Zstd => Box::new(zstd::Decoder::new(bytes).map_err(|source| self.unreadable(source))?),
         };
         Ok(BufReader::with_capacity(BUFFER, bytes))
     }
@@ -394,6 +400,18 @@ impl Source {
         let message = message.lines().next().unwrap_or_default().trim_end().to_owned();
         DataError::Malformed { file: self.to_string(), format: self.format.name(), message }
     }
+}
+
+/// How bytes are compressed though no name says so, as their first ones tell: no text begins with such. And all of them.
+fn compressed(mut bytes: Box<dyn Read>) -> io::Result<(Compression, Box<dyn Read>)> {
+    let mut first = Vec::new();
+    bytes.by_ref().take(4).read_to_end(&mut first)?;
+    let compression = match &first[..] {
+        [0x1f, 0x8b, ..] => Compression::Gzip,
+        [0x28, 0xb5, 0x2f, 0xfd] => Compression::Zstd,
+        _ => Compression::None,
+    };
+    Ok((compression, Box::new(Cursor::new(first).chain(bytes))))
 }
 
 #[cfg(test)]

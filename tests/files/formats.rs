@@ -5,7 +5,7 @@ use std::process::Stdio;
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, Float32Array, Float64Array, Int32Array};
-use modeseek::data::{Carry, Missing, ReadOptions, Reader, Source, Table, Target, table};
+use modeseek::data::{Carry, Decimal, Missing, ReadOptions, Reader, Source, Table, Target, table};
 
 use crate::{Folder, csv, last_column};
 
@@ -235,6 +235,29 @@ fn standard_input_and_output_are_streams_of_text() {
     assert!(String::from_utf8_lossy(&output.stderr).contains("of standard input"));
 }
 
+/// What gzip or zstd made is told by its first bytes where no name tells.
+#[test]
+fn compressed_streams_are_unpacked() {
+    let folder = Folder::new();
+    folder.write("in.csv", csv());
+    for name in ["a.csv.gz", "a.csv.zst"] {
+        folder.run(&format!("in.csv {OPTIONS} -o {name}"));
+        let packed = std::fs::read(folder.path(name)).unwrap();
+        folder.write("other.csv", &packed);
+        assert_eq!(folder.json(&format!("other.csv {OPTIONS}"))["points"], 12, "{name}");
+        let piped = folder
+            .command(&format!("- {OPTIONS} --json"))
+            .stdin(std::fs::File::open(folder.path(name)).unwrap())
+            .output()
+            .unwrap();
+        assert!(piped.status.success(), "{name}: {}", String::from_utf8_lossy(&piped.stderr));
+        let report: serde_json::Value = serde_json::from_slice(&piped.stdout).unwrap();
+        assert_eq!(report["points"], 12, "{name}");
+        folder.write("other.csv", &packed[..packed.len() / 2]);
+        folder.refuses(&format!("other.csv {OPTIONS}"), 1, &["other.csv", "cannot be read"]);
+    }
+}
+
 /// A pipe that has a name is a stream too: it cannot be begun anew to see whether it is a file of Arrow's.
 #[cfg(unix)]
 #[test]
@@ -324,6 +347,85 @@ fn names_that_are_numbers() {
             .run("sweep in.csv --from 400 --to 500 --steps 2")
             .starts_with(&format!("not numbers, so no coordinates: x0 (line 1 has \"name\")\nnote: {note}"))
     );
+}
+
+/// Lines above a table that begin with `#`, as np.savetxt writes them, may have its names.
+#[test]
+fn lines_above_a_table_are_left_out() {
+    let folder = Folder::new();
+    let columns = |text: &str| {
+        folder.write("in.txt", text);
+        let found = ["", "--stream"].map(|how| {
+            let report = folder.json(&format!("in.txt --bandwidth 0.1 {how}"));
+            assert_eq!(report["points"], 2, "{text:?}");
+            (report["columns"].to_string(), report["notes"].to_string().matches("begins with #").count())
+        });
+        assert_eq!(found[0], found[1], "{text:?}");
+        found[0].clone()
+    };
+    // Longer than the sample.
+    let long = format!("# {}\r\n", "long ".repeat(50_000));
+    let (named, bare) = (r#"["x","y"]"#.to_owned(), r#"["x0","x1"]"#.to_owned());
+    for (above, below, expected) in [
+        ("# x y\n", "1 2\n3 4\n", (named.clone(), 0)),
+        ("\u{feff}\n# x, y\r\n", "1,2\r\n3,4\r\n", (named.clone(), 0)),
+        ("# made by me\n\n", "x,y\n1,2\n3,4\n", (named.clone(), 0)),
+        ("# made by me\n#\n", "1,2\n3,4\n", (bare.clone(), 0)),
+        (&long, "x,y\n1,2\n3,4\n", (named.clone(), 0)),
+        (&"# short\n".repeat(50_000), "1,2\n3,4\n", (bare.clone(), 0)),
+        // It might be a row.
+        ("#5,6\n", "1,2\n3,4\n", (bare.clone(), 1)),
+    ] {
+        assert_eq!(columns(&format!("{above}{below}")), expected, "{:?}", above.get(..20).unwrap_or(above));
+    }
+    folder.write("in.csv", "# a\n\n# b\nx,y\n1,2\n\n3,\n");
+    folder.refuses("in.csv --bandwidth 1", 1, &["line 7, column y"]);
+    folder.write("in.csv", "# a\nx,name\n1,\"b\n");
+    folder.refuses("in.csv --bandwidth 1", 1, &["line 3: a quote opens"]);
+    folder.write("in.csv", "# a\n1,,3\n4,5,6\n");
+    folder.refuses("in.csv --bandwidth 1", 1, &["line 2, column x1", "--header yes"]);
+    folder.write("in.csv", "#f00,1\n#0f0,2\n");
+    folder.refuses("in.csv --bandwidth 1", 1, &["all of its lines begin with #"]);
+    folder.write("in.csv", b"# a\nx\n1\n\0");
+    folder.refuses("in.csv --bandwidth 1", 1, &["byte 8 is 0x00"]);
+}
+
+/// Numbers with a decimal comma are numbers where that is said.
+#[test]
+fn numbers_with_a_decimal_comma() {
+    let folder = Folder::new();
+    folder.write("in.csv", "x;y;z\n1,5;2;9\n3,25;-4e0;NA\n");
+    let commas = "in.csv --bandwidth 1 --decimal ,";
+    let report = folder.json(&format!("{commas} --missing drop"));
+    assert_eq!((&report["points"], &report["clusters"][0]["mode"]), (&1.into(), &serde_json::json!([1.5, 2.0, 9.0])));
+    folder.run(&format!("{commas} --columns x,y -o out.csv"));
+    assert_eq!(folder.read("out.csv"), "x,y,z,label\n\"1,5\",2,9,0\n\"3,25\",-4e0,NA,1\n");
+    folder.run(&format!("{commas} --columns y --stream -o out.parquet"));
+    folder.run(&format!("{commas} --columns y -o out.parquet"));
+    assert_eq!(folder.json("out.parquet --bandwidth 0.1 --columns x")["clusters"][0]["mode"][0], 1.5);
+    // Without names it is no delimiter either.
+    folder.write("bare.csv", "1,5;2,5\n3,5;4,5\n");
+    assert_eq!(folder.json("bare.csv --bandwidth 1 --decimal ,")["dimensions"], 2);
+    let say = "numbers have a decimal point unless --decimal , is said";
+    let report = folder.json("in.csv --bandwidth 1 --columns #2 --delimiter ;");
+    assert_eq!(report["points"], 2);
+    assert_eq!(
+        folder.json("in.csv --bandwidth 1 --missing drop")["left_out"][0]["why"],
+        format!("line 2 has \"1,5\"; {say}")
+    );
+    folder.refuses("in.csv --bandwidth 1 --columns x", 1, &["line 2, column x: \"1,5\" is not a number", say]);
+    folder.write("one.csv", "x;name\n1,723;a\n");
+    folder.refuses("one.csv", 1, &["one.csv has no column that holds numbers: x (line 2 has \"1,723\"; ", say]);
+    folder.refuses("in.csv --decimal , --delimiter ,", 2, &["--decimal and --delimiter", "another --delimiter"]);
+    folder.refuses("in.csv --decimal . --delimiter .", 2, &["--decimal and --delimiter", "another --delimiter"]);
+    let wrong = folder.command("in.csv --decimal x").output().unwrap();
+    assert_eq!(wrong.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&wrong.stderr).contains("give . or a comma"));
+    folder.refuses("in.npy --decimal ,", 2, &["--decimal for this format", "only text"]);
+    let options = ReadOptions { decimal: Decimal::Comma, delimiter: Some(b','), ..ReadOptions::default() };
+    let refused =
+        Reader::open(&Source::new(&folder.path("in.csv"), None).unwrap(), &options, Carry::Nothing).unwrap_err();
+    assert!(refused.is_usage() && refused.to_string().contains("give another delimiter"), "{refused}");
 }
 
 /// However long lines are, columns are found out from whole ones.

@@ -22,7 +22,7 @@ fn files_without_points() {
         ("", "", ["no rows", "in.csv"]),
         ("\n\n", "", ["no rows", "in.csv"]),
         ("x,y\n", "", ["no rows", "in.csv"]),
-        ("a,b\nc,d\n", "", ["no column that holds numbers", "--columns"]),
+        ("a,b\nc,d\n", "", ["no column that holds numbers: a (line 2 has \"c\")", "--columns"]),
         ("x,y\n,1\nNA,2\n", "--columns x,y", ["the value is missing", "--missing drop"]),
     ] {
         folder.write("in.csv", text);
@@ -132,7 +132,15 @@ fn binary_files_that_are_not_what_they_say() {
     folder.write("in.csv", b"\x00\x01\x02\x03");
     folder.refuses("in.csv", 1, &["not text", "--format"]);
     folder.write("in.csv", b"x,y\n1,2\n\xff,3\n");
-    folder.refuses("in.csv --columns x,y", 1, &["in.csv", "line 3", "UTF-8"]);
+    folder.refuses(
+        "in.csv --columns x,y",
+        1,
+        &["in.csv", "line 3", "not UTF-8; convert it", "iconv -f latin1 -t utf8"],
+    );
+    for mark in [[0xff, 0xfe], [0xfe, 0xff]] {
+        folder.write("in.csv", [&mark[..], b"x\0\n\x001\0\n\0"].concat());
+        folder.refuses("in.csv", 1, &["in.csv is text in UTF-16", "iconv -f utf16 -t utf8"]);
+    }
     folder.write("real.csv", csv());
     folder.run("real.csv --columns x,y --bandwidth 1 -o whole.parquet");
     folder.run("real.csv --columns x,y --bandwidth 1 -o whole.arrow");

@@ -2,8 +2,8 @@
 
 use csv::StringRecord;
 
-use super::text::{is_number, parse};
-use crate::data::columns::list;
+use super::text::{number, parse};
+use crate::data::columns::{Decimal, ReadOptions, list};
 
 /// Lines whose first fields tell an index from other numbers.
 const OF_INDEX: usize = 3;
@@ -22,82 +22,126 @@ pub struct Header {
 }
 
 impl Header {
-    /// Of a first line and some `rows` behind it, if nobody `said` whether it has names.
-    pub fn of(said: Option<bool>, first: &StringRecord, rows: &[StringRecord]) -> Self {
-        let sure = has_no_numbers(first);
-        let names = said.unwrap_or_else(|| sure || is_above_numbers(first, rows) || counts_columns(first, rows));
-        let unsure = said.is_none() && if names { !sure } else { may_have_names(first, rows) };
+    /// Of the first line, some behind it, and what stands above it in one that begins with `#`.
+    pub fn of(
+        options: &ReadOptions,
+        first: &StringRecord,
+        rows: &[StringRecord],
+        above: Option<&StringRecord>,
+    ) -> Self {
+        let lines = Lines { first, rows, decimal: options.decimal };
+        let commented = above.filter(|above| above.len() == first.len() && lines.has_no_numbers(above));
+        let sure = lines.has_no_numbers(first);
+        let guess = || {
+            let numbered = || lines.is_of_index() || lines.counts_columns();
+            sure || lines.is_text_above_numbers() || commented.is_none() && numbered()
+        };
+        let is_names = options.header.unwrap_or_else(guess);
+        let names = if is_names { Some(first) } else { commented };
+        let unsaid = options.header.is_none() && (is_names || commented.is_none());
+        let unsure = unsaid && if is_names { !sure } else { lines.may_have_names() };
+        let left = above.filter(|above| above.len() > 1 && above.len() == first.len() && commented.is_none());
         Self {
             names: match names {
-                true => first.iter().map(|name| name.trim().to_owned()).collect(),
-                false => (0..first.len()).map(|c| format!("x{c}")).collect(),
+                Some(line) => line.iter().map(|name| name.trim().to_owned()).collect(),
+                None => (0..first.len()).map(|c| format!("x{c}")).collect(),
             },
-            first: names,
-            guessed: said.is_none() && !names,
-            note: unsure.then(|| note(first, names)),
+            first: is_names,
+            guessed: unsaid && !is_names,
+            note: match left {
+                _ if unsure => Some(note(first, is_names)),
+                Some(line) => {
+                    Some(format!("a line above the rows was left out, since it begins with #: {}", shown(line)))
+                }
+                None => None,
+            },
         }
     }
 }
 
 fn note(first: &StringRecord, names: bool) -> String {
-    let line = list(&first.iter().map(|field| format!("{:?}", field.trim())).collect::<Vec<_>>());
     let (taken, other, answer) = if names { ("names", "values", "no") } else { ("values", "names", "yes") };
-    format!("the first line ({line}) was taken for {taken}; if it has {other}, say --header {answer}")
+    format!("the first line ({}) was taken for {taken}; if it has {other}, say --header {answer}", shown(first))
 }
 
-/// Whether no field is a number, and some are not empty.
-fn has_no_numbers(line: &StringRecord) -> bool {
-    line.iter().any(|field| parse(field).is_none()) && !line.iter().any(is_number)
+fn shown(line: &StringRecord) -> String {
+    list(&line.iter().map(|field| format!("{:?}", field.trim())).collect::<Vec<_>>())
 }
 
-/// Whether some text of a line stands above numbers. Nothing does so too where an index has its name and no other is
-/// missing: elsewhere it is a value that is.
-fn is_above_numbers(first: &StringRecord, rows: &[StringRecord]) -> bool {
-    let of_index = first.iter().enumerate().all(|(c, field)| field.trim().is_empty() == (c == 0));
-    (0..first.len()).any(|c| (parse(&first[c]).is_none() || c == 0 && of_index) && is_number_below(rows, c))
+/// The first line, and some behind it.
+struct Lines<'a> {
+    first: &'a StringRecord,
+    rows: &'a [StringRecord],
+    decimal: Decimal,
 }
 
-/// Whether the first value of a column is a number.
-fn is_number_below(rows: &[StringRecord], column: usize) -> bool {
-    let fields = rows.iter().filter_map(|row| row.get(column));
-    let value = fields.map(parse).find(|value| value.is_none_or(|value| !value.is_nan()));
-    value.flatten().is_some()
-}
-
-/// Whether a line counts columns, as pandas does with those that have no names, and the next line does not. A first
-/// line of which the others count on is a row with its index.
-fn counts_columns(first: &StringRecord, rows: &[StringRecord]) -> bool {
-    let counts = |line: &StringRecord| {
-        let from = usize::from(line.get(0).is_some_and(|field| !is_number(field)));
-        line.len() >= from + 2 && line.iter().skip(from).enumerate().all(|(c, field)| field.trim() == c.to_string())
-    };
-    let mut rows = rows.iter().take(OF_INDEX).enumerate();
-    let indexed = rows.clone().all(|(i, row)| row.get(0).is_some_and(|field| field.trim() == (i + 1).to_string()));
-    counts(first) && !indexed && rows.next().is_some_and(|(_, second)| !counts(second))
-}
-
-/// Whether a line with numbers might have names all the same: if its numbers are whole and differ, as names do, and text
-/// is beside them, or each is one more than that before, or no number below is whole.
-fn may_have_names(first: &StringRecord, rows: &[StringRecord]) -> bool {
-    let numbers = |line: &StringRecord| -> Vec<String> {
-        line.iter().map(str::trim).filter(|field| is_number(field)).map(str::to_owned).collect()
-    };
-    let is_whole = |field: &str| !field.is_empty() && field.bytes().all(|byte| byte.is_ascii_digit());
-    let run = |numbers: &[String]| {
-        let values: Vec<u64> = numbers.iter().filter_map(|number| number.parse().ok()).collect();
-        values.len() > 1
-            && values.len() == numbers.len()
-            && values.windows(2).all(|pair| pair[0].checked_add(1) == Some(pair[1]))
-    };
-    let found = numbers(first);
-    let differ = found.iter().enumerate().all(|(at, number)| is_whole(number) && !found[..at].contains(number));
-    if found.is_empty() || !differ {
-        return false;
+impl Lines<'_> {
+    fn is_number(&self, field: &str) -> bool {
+        number(field, self.decimal).is_some()
     }
-    let text = first.iter().any(|field| parse(field).is_none());
-    let counted = run(&found) && rows.first().is_some_and(|second| !run(&numbers(second)));
-    let alone = !rows.is_empty() && !rows.iter().any(|row| row.iter().any(|field| is_whole(field.trim())));
-    text || counted || alone
+
+    fn is_text(&self, field: &str) -> bool {
+        parse(field, self.decimal).is_none()
+    }
+
+    /// Whether no field is a number, and some are not empty.
+    fn has_no_numbers(&self, line: &StringRecord) -> bool {
+        line.iter().any(|field| self.is_text(field)) && !line.iter().any(|field| self.is_number(field))
+    }
+
+    fn is_text_above_numbers(&self) -> bool {
+        self.first.iter().enumerate().any(|(c, field)| self.is_text(field) && self.is_number_below(c))
+    }
+
+    /// Whether nothing stands above numbers where an index has its name, and no other field is missing: elsewhere it is
+    /// a value that is.
+    fn is_of_index(&self) -> bool {
+        let fields = self.first.iter().enumerate();
+        fields.clone().all(|(c, field)| field.trim().is_empty() == (c == 0)) && self.is_number_below(0)
+    }
+
+    /// Whether the first value of a column is a number.
+    fn is_number_below(&self, column: usize) -> bool {
+        let fields = self.rows.iter().filter_map(|row| row.get(column));
+        let value =
+            fields.map(|field| parse(field, self.decimal)).find(|value| value.is_none_or(|value| !value.is_nan()));
+        value.flatten().is_some()
+    }
+
+    /// Whether the first line counts columns, as pandas does with those that have no names, and the next does not. One
+    /// of which the others count on is a row with its index.
+    fn counts_columns(&self) -> bool {
+        let counts = |line: &StringRecord| {
+            let from = usize::from(line.get(0).is_some_and(|field| !self.is_number(field)));
+            line.len() >= from + 2 && line.iter().skip(from).enumerate().all(|(c, field)| field.trim() == c.to_string())
+        };
+        let goes_on = |(i, row): (usize, &StringRecord)| row.get(0).is_some_and(|at| at.trim() == (i + 1).to_string());
+        let indexed = self.rows.iter().take(OF_INDEX).enumerate().all(goes_on);
+        counts(self.first) && !indexed && self.rows.first().is_some_and(|second| !counts(second))
+    }
+
+    /// Whether a line with numbers might have names all the same: if its numbers are whole and differ, as names do, and
+    /// text is beside them, or each is one more than that before, or no number below is whole.
+    fn may_have_names(&self) -> bool {
+        let numbers = |line: &StringRecord| -> Vec<String> {
+            line.iter().map(str::trim).filter(|field| self.is_number(field)).map(str::to_owned).collect()
+        };
+        let is_whole = |field: &str| !field.is_empty() && field.bytes().all(|byte| byte.is_ascii_digit());
+        let run = |numbers: &[String]| {
+            let values: Vec<u64> = numbers.iter().filter_map(|number| number.parse().ok()).collect();
+            let by_one = |pair: &[u64]| pair[0].checked_add(1) == Some(pair[1]);
+            values.len() > 1 && values.len() == numbers.len() && values.windows(2).all(by_one)
+        };
+        let found = numbers(self.first);
+        let differ = found.iter().enumerate().all(|(at, number)| is_whole(number) && !found[..at].contains(number));
+        if found.is_empty() || !differ {
+            return false;
+        }
+        let text = self.first.iter().any(|field| self.is_text(field));
+        let counted = run(&found) && self.rows.first().is_some_and(|second| !run(&numbers(second)));
+        let whole_below = self.rows.iter().any(|row| row.iter().any(|field| is_whole(field.trim())));
+        text || counted || !self.rows.is_empty() && !whole_below
+    }
 }
 
 #[cfg(test)]
@@ -110,7 +154,7 @@ mod tests {
 
     fn header(text: &str) -> Header {
         let lines: Vec<StringRecord> = text.lines().map(line).collect();
-        Header::of(None, &lines[0], &lines[1..])
+        Header::of(&ReadOptions::default(), &lines[0], &lines[1..], None)
     }
 
     #[test]
@@ -178,9 +222,34 @@ mod tests {
     #[test]
     fn what_is_said_counts() {
         for (said, names) in [(true, "0"), (false, "x0")] {
-            let found = Header::of(Some(said), &line("0,1"), &[line("1.5,2.5")]);
+            let options = ReadOptions { header: Some(said), ..ReadOptions::default() };
+            let found = Header::of(&options, &line("0,1"), &[line("1.5,2.5")], None);
             assert_eq!((found.first, found.note, found.guessed), (said, None, false));
             assert_eq!(found.names[0], names);
+        }
+    }
+
+    /// A line above that begins with `#` has the names if it has as many as there are columns, and no other has.
+    #[test]
+    fn names_may_stand_above() {
+        let of = |said, above: &str, text: &str| {
+            let lines: Vec<StringRecord> = text.lines().map(line).collect();
+            let options = ReadOptions { header: said, ..ReadOptions::default() };
+            Header::of(&options, &lines[0], &lines[1..], Some(&line(above)))
+        };
+        for (said, above, text, names, noted) in [
+            (None, " x, y", "1,2\n3,4", "x,y", false),
+            (None, " x, y", "0,1\n1.5,2.5", "x,y", false),
+            (Some(false), "x,y", "1,2\n3,4", "x,y", false),
+            (None, "made,by me", "x,y\n3,4", "x,y", false),
+            (None, "made,by me", "id,2019\n3,4", "id,2019", true),
+            (Some(true), "x,y", "1,2\n3,4", "1,2", false),
+            (None, "made by me", "1,2\n3,4", "x0,x1", false),
+            // It might be a row.
+            (None, "2019,2020", "1.5,2\n3,4", "x0,x1", true),
+        ] {
+            let found = of(said, above, text);
+            assert_eq!((found.names.join(","), found.note.is_some()), (names.to_owned(), noted), "{above:?} {text:?}");
         }
     }
 }

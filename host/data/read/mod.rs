@@ -1,5 +1,6 @@
 //! Tables of points are read, in parts or whole.
 
+mod above;
 mod arrow;
 mod chunk;
 mod guarded;
@@ -319,7 +320,7 @@ impl Table {
             table.dropped += chunk.dropped;
         }
         if typed {
-            typed::typed(&mut table.carried, &reader.read);
+            typed::typed(&mut table.carried, &reader.read, options.decimal);
         }
         match table.rows.is_empty() {
             true if table.dropped > 0 => Err(DataError::AllMissing { file: source.to_string() }.into()),

@@ -14,14 +14,17 @@ const BYTES: usize = 1 << 15;
 /// Records, of whatever numbers of fields.
 pub struct Records<R> {
     reader: csv::Reader<Plain<R>>,
+    /// Lines above.
+    above: u64,
 }
 
 impl<R: Read> Records<R> {
-    /// Those of a text: of all of it, or of the beginning of one, which may end between quotes.
-    pub fn new(text: R, delimiter: u8, whole: bool) -> Self {
+    /// Those of a text: of all of it, or of the beginning of one, which may end between quotes; with so many lines of its
+    /// file `above` it.
+    pub fn new(text: R, delimiter: u8, whole: bool, above: u64) -> Self {
         let mut builder = ReaderBuilder::new();
         builder.has_headers(false).delimiter(delimiter).flexible(true);
-        Self { reader: builder.from_reader(Plain::new(text, delimiter, whole)) }
+        Self { reader: builder.from_reader(Plain::new(text, delimiter, whole, above)), above }
     }
 
     /// Reads the next record, and on which line it begins; false at the end.
@@ -34,14 +37,17 @@ impl<R: Read> Records<R> {
         let more = self.reader.read_byte_record(&mut bytes).map_err(|error| failure(source, error))?;
         let after = self.reader.position().line();
         // The library's line is that behind the record before: empty lines may follow it.
-        if more && after - before != 1 {
+        let behind_empty = after - before != 1;
+        if more && (behind_empty || self.above > 0) {
             let mut position = bytes.position().expect("of what was read").clone();
-            bytes.set_position(Some(position.set_line(after - 1 - ends_within(&bytes)).clone()));
+            let line = if behind_empty { after - 1 - ends_within(&bytes) } else { position.line() };
+            bytes.set_position(Some(position.set_line(line + self.above).clone()));
         }
         let line = bytes.position().map_or(0, csv::Position::line);
         *record = StringRecord::from_byte_record(bytes).map_err(|error| {
             let field = error.utf8_error().field() + 1;
-            source.malformed(format_args!("line {line}, field {field}: not UTF-8"))
+            let remedy = "convert it first, as iconv -f latin1 -t utf8 does with text of Western Europe";
+            source.malformed(format_args!("line {line}, field {field}: not UTF-8; {remedy}"))
         })?;
         Ok(more)
     }
@@ -109,13 +115,13 @@ struct Plain<R> {
 }
 
 impl<R: Read> Plain<R> {
-    fn new(text: R, delimiter: u8, whole: bool) -> Self {
+    fn new(text: R, delimiter: u8, whole: bool, above: u64) -> Self {
         Self {
             text,
             delimiter,
             whole,
             state: State::Record,
-            line: 1,
+            line: above + 1,
             opened: 0,
             returned: false,
             spaces: false,
@@ -244,7 +250,7 @@ mod tests {
     /// Lines and fields, or on which line a quote stays open.
     fn read(text: impl Read, delimiter: u8) -> Result<Vec<(u64, Vec<String>)>, u64> {
         let source = Source::new(std::path::Path::new("in.csv"), None).unwrap();
-        let mut records = Records::new(text, delimiter, true);
+        let mut records = Records::new(text, delimiter, true, 0);
         let (mut record, mut found) = (StringRecord::new(), Vec::new());
         loop {
             match records.read(&source, &mut record) {

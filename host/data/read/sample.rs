@@ -4,7 +4,9 @@ use std::io::{Cursor, Read};
 
 use csv::StringRecord;
 
+use super::above::Line;
 use super::records::Records;
+use crate::data::columns::Decimal;
 use crate::data::error::DataError;
 use crate::data::source::{Format, Source};
 
@@ -26,21 +28,77 @@ pub struct Sample<R> {
     /// Whether the text went on when this was read.
     cut: bool,
     rest: R,
+    /// Bytes before these that are not kept: those of a mark of the byte order, and of lines above the table.
+    before: u64,
+    /// Lines above the table.
+    above: u64,
+    /// What stands in the last of those that begin with `#`.
+    comment: Option<Vec<u8>>,
 }
 
 impl<R: Read + 'static> Sample<R> {
-    /// The first bytes of what is read from `text`.
+    /// The first bytes of the table that is read from `text`.
     ///
     /// # Errors
-    /// [`DataError::Read`]; [`DataError::NotText`] if a byte is 0.
+    /// [`DataError::Read`]; [`DataError::NotText`] if a byte is 0; [`DataError::Utf16`]; [`DataError::Malformed`] if lines
+    /// are too long.
     pub fn of(source: &Source, text: R) -> Result<Self, DataError> {
-        let mut sample = Self { bytes: Vec::new(), cut: true, rest: text };
+        let mut sample = Self { bytes: Vec::new(), cut: true, rest: text, before: 0, above: 0, comment: None };
         sample.read_to(source, BYTES)?;
         // A mark of the byte order is no part of the first name.
         if sample.bytes.starts_with(b"\xef\xbb\xbf") {
-            sample.bytes.drain(..3);
+            sample.leave(3);
         }
+        sample.skip_above(source)?;
         Ok(sample)
+    }
+
+    /// Leaves out the lines above the table.
+    fn skip_above(&mut self, source: &Source) -> Result<(), DataError> {
+        let mut at = 0;
+        loop {
+            match Line::of(&self.bytes[at..], !self.cut) {
+                Line::Table => break,
+                Line::Above(comment, next) => {
+                    self.comment = comment.map(<[u8]>::to_vec).or(self.comment.take());
+                    self.above += 1;
+                    at += next;
+                }
+                Line::Open => {
+                    self.leave(std::mem::take(&mut at));
+                    self.grow(source)?;
+                }
+            }
+        }
+        self.leave(at);
+        if self.cut && self.bytes.len() < BYTES { self.read_to(source, BYTES) } else { Ok(()) }
+    }
+
+    /// Does not keep the first bytes.
+    fn leave(&mut self, length: usize) {
+        self.bytes.drain(..length);
+        self.before += length as u64;
+    }
+
+    /// Reads more, unless there is too much already for two lines.
+    fn grow(&mut self, source: &Source) -> Result<(), DataError> {
+        if self.bytes.len() >= LONGEST {
+            let bytes = self.bytes.len();
+            return Err(source.malformed(format_args!("its first {bytes} bytes are not two whole lines")));
+        }
+        self.read_to(source, (2 * self.bytes.len()).max(BYTES))
+    }
+
+    /// Lines above the table.
+    pub fn above(&self) -> u64 {
+        self.above
+    }
+
+    /// The fields of the last line above the table that begins with `#`, if it can be read.
+    pub fn comment(&self, source: &Source, delimiter: u8) -> Option<StringRecord> {
+        let mut record = StringRecord::new();
+        let mut records = Records::new(self.comment.as_deref()?, delimiter, true, 0);
+        records.read(source, &mut record).is_ok().then_some(record)
     }
 
     /// The first lines, and the delimiter between their fields: `given`, or what they have. There are fewer than two
@@ -48,14 +106,18 @@ impl<R: Read + 'static> Sample<R> {
     ///
     /// # Errors
     /// As [`of`](Self::of); [`DataError::Malformed`] if lines are too long; what [`Records`] has.
-    pub fn lines(&mut self, source: &Source, given: Option<u8>) -> Result<(Vec<StringRecord>, u8), DataError> {
+    pub fn lines(
+        &mut self,
+        source: &Source,
+        (given, decimal): (Option<u8>, Decimal),
+    ) -> Result<(Vec<StringRecord>, u8), DataError> {
         loop {
             let delimiter = match (given, source.format()) {
                 (Some(delimiter), _) => delimiter,
                 (None, Format::Tsv) => b'\t',
-                (None, _) => sniff(&self.bytes),
+                (None, _) => sniff(&self.bytes, decimal),
             };
-            let mut records = Records::new(&self.bytes[..], delimiter, !self.cut);
+            let mut records = Records::new(&self.bytes[..], delimiter, !self.cut, self.above);
             let next = || {
                 let mut record = StringRecord::new();
                 records.read(source, &mut record).map(|more| more.then_some(record)).transpose()
@@ -68,11 +130,7 @@ impl<R: Read + 'static> Sample<R> {
             if lines.len() >= WHOLE || !self.cut {
                 return Ok((lines.into_iter().collect::<Result<_, _>>()?, delimiter));
             }
-            if self.bytes.len() >= LONGEST {
-                let bytes = self.bytes.len();
-                return Err(source.malformed(format_args!("its first {bytes} bytes are not two whole lines")));
-            }
-            self.read_to(source, 2 * self.bytes.len())?;
+            self.grow(source)?;
         }
     }
 
@@ -88,8 +146,15 @@ impl<R: Read + 'static> Sample<R> {
         let read = self.rest.by_ref().take(more).read_to_end(&mut self.bytes);
         // What was read tells, not what is left of it without a mark.
         self.cut = read.map_err(|error| source.unreadable(error))? as u64 == more;
+        let marked = [b"\xff\xfe", b"\xfe\xff"].into_iter().any(|mark| self.bytes.starts_with(mark));
+        if self.before == 0 && marked {
+            return Err(DataError::Utf16 { file: source.to_string() });
+        }
         match self.bytes[from..].iter().position(|&byte| byte == 0) {
-            Some(at) => Err(DataError::NotText { file: source.to_string(), at: (from + at) as u64, byte: 0 }),
+            Some(at) => {
+                let at = self.before + (from + at) as u64;
+                Err(DataError::NotText { file: source.to_string(), at, byte: 0 })
+            }
             None => Ok(()),
         }
     }
@@ -100,8 +165,9 @@ fn whole_lines(sample: &[u8]) -> &[u8] {
     sample.iter().rposition(|&byte| byte == b'\n').map_or(sample, |at| &sample[..=at])
 }
 
-/// The delimiter that the first lines have, each as often as the others; a comma if none.
-fn sniff(sample: &[u8]) -> u8 {
+/// The delimiter that the first lines have, each as often as the others; if none, a comma, or a semicolon where numbers
+/// have commas.
+fn sniff(sample: &[u8], decimal: Decimal) -> u8 {
     let lines: Vec<Vec<u8>> = whole_lines(sample).lines_of().take(20).map(unquoted).collect();
     let count = |delimiter: u8| {
         let mut counts = lines.iter().map(|line| match delimiter {
@@ -112,9 +178,13 @@ fn sniff(sample: &[u8]) -> u8 {
         let first = counts.next().unwrap_or(0);
         if counts.all(|count| count == first) { first } else { 0 }
     };
-    let candidates = [b',', b';', b'\t', b'|', b' '];
+    let candidates = match decimal {
+        Decimal::Point => &b",;\t| "[..],
+        Decimal::Comma => b";\t| ",
+    };
     // The first of those with the most, which is the usual one.
-    candidates.into_iter().rev().max_by_key(|&delimiter| count(delimiter)).filter(|&d| count(d) > 0).unwrap_or(b',')
+    let most = candidates.iter().rev().copied().max_by_key(|&delimiter| count(delimiter));
+    most.filter(|&delimiter| count(delimiter) > 0).unwrap_or(candidates[0])
 }
 
 trait Lines {
@@ -158,7 +228,10 @@ mod tests {
             ("a,b c\n1,2 3\n", b','),
             ("1\n2\n", b','),
         ] {
-            assert_eq!(char::from(sniff(text.as_bytes())), char::from(delimiter), "{text:?}");
+            assert_eq!(char::from(sniff(text.as_bytes(), Decimal::Point)), char::from(delimiter), "{text:?}");
+        }
+        for (text, delimiter) in [("1,5;2,5\n3,5;4,5\n", ';'), ("1,5 2,5\n", ' '), ("1,5\n", ';')] {
+            assert_eq!(char::from(sniff(text.as_bytes(), Decimal::Comma)), delimiter, "{text:?}");
         }
     }
 }

@@ -13,7 +13,7 @@ use super::header::Header;
 use super::records::Records;
 use super::sample::Sample;
 use super::{Carry, Chunks};
-use crate::data::columns::{Chosen, ReadOptions, Role};
+use crate::data::columns::{Chosen, Decimal, ReadOptions, Role};
 use crate::data::error::DataError;
 use crate::data::source::Source;
 
@@ -22,6 +22,9 @@ const MISSING: [&str; 7] = ["", "na", "n/a", "nan", "null", "none", "?"];
 
 /// Letters of a wrong value that are shown.
 const SHOWN: usize = 40;
+
+/// What to do about a number with a comma.
+const HAS_COMMA: &str = "; numbers have a decimal point unless --decimal , is said";
 
 /// What to do about a first line that is wrong as one with values.
 const MAY_HAVE_NAMES: &str = "; if the first line has names, say --header yes";
@@ -37,6 +40,7 @@ pub struct Text {
     carry: Carry,
     /// The first line, if it was taken for one with values though nobody said so.
     guessed: Option<u64>,
+    delimiter: u8,
     note: Option<String>,
     record: StringRecord,
 }
@@ -48,25 +52,37 @@ impl Text {
     /// What [`DataError`] has for text.
     pub fn open(source: &Source, options: &ReadOptions, carry: Carry) -> Result<Self, DataError> {
         let file = source.to_string();
+        let decimal = options.decimal;
+        if (decimal, options.delimiter) == (Decimal::Comma, Some(b',')) {
+            let why = "a field would end within a number; give another delimiter";
+            return Err(DataError::Unsupported { what: "a comma as decimal mark and delimiter".to_owned(), why });
+        }
         let mut sample = Sample::of(source, source.stream()?)?;
-        let (sampled, delimiter) = sample.lines(source, options.delimiter)?;
-        let Some(first) = sampled.first() else { return Err(DataError::Empty { file }) };
-        let header = Header::of(options.header, first, &sampled[1..]);
+        let (sampled, delimiter) = sample.lines(source, (options.delimiter, decimal))?;
+        let above = sample.comment(source, delimiter);
+        let first = match (sampled.first(), &above) {
+            (Some(first), _) => first,
+            (None, Some(_)) => return Err(source.malformed("all of its lines begin with #, as those above a table do")),
+            (None, None) => return Err(DataError::Empty { file }),
+        };
+        let header = Header::of(options, first, &sampled[1..], above.as_ref());
         let guessed = first.position().map(csv::Position::line).filter(|_| header.guessed);
         let Header { names, first: has_names, note, .. } = header;
         let rows = &sampled[usize::from(has_names)..];
         if rows.is_empty() {
             return Err(DataError::Empty { file });
         }
-        let no_numbers: Vec<_> = (0..names.len()).map(|c| no_numbers(rows, c)).collect();
+        let no_numbers: Vec<_> = (0..names.len()).map(|c| no_numbers(rows, c, (delimiter, decimal))).collect();
         let chosen = Chosen::of(options, &file, &names, &no_numbers)?;
-        let mut records = Records::new(sample.text(), delimiter, true);
+        let above = sample.above();
+        let mut records = Records::new(sample.text(), delimiter, true, above);
         let mut record = StringRecord::new();
         if has_names {
             records.read(source, &mut record)?;
         }
         let roles = chosen.roles().collect();
-        Ok(Self { file, records, names, chosen, roles, options: options.clone(), carry, guessed, note, record })
+        let options = options.clone();
+        Ok(Self { file, records, names, chosen, roles, options, carry, guessed, delimiter, note, record })
     }
 
     pub fn names(&self) -> &[String] {
@@ -86,6 +102,7 @@ impl Text {
             value: shown(value),
             hint: match self.guessed {
                 Some(first) if first == line => MAY_HAVE_NAMES,
+                _ if has_comma(value, (self.delimiter, self.options.decimal)) => HAS_COMMA,
                 _ => "; choose other --columns, or mend the line",
             },
         }
@@ -109,6 +126,7 @@ impl Chunks for Text {
 
     fn next(&mut self, source: &Source, most: usize) -> Result<Option<Chunk>, DataError> {
         let mut chunk = Chunk::default();
+        let decimal = self.options.decimal;
         let mut carried = Carried::new(self.carry, &self.names, &self.chosen);
         let mut values = Vec::with_capacity(self.roles.len());
         let mut read = 0;
@@ -124,7 +142,7 @@ impl Chunks for Text {
             let mut whole = true;
             for &(column, role) in &self.roles {
                 let text = &self.record[column];
-                let value = parse(text).ok_or_else(|| self.wrong(column, text, line()))?;
+                let value = parse(text, decimal).ok_or_else(|| self.wrong(column, text, line()))?;
                 let checked = rows.check(value, (column, role), || format!("line {}", line()));
                 whole &= checked.map_err(|error| self.of_line(error, line()))?;
                 values.push(value);
@@ -136,7 +154,7 @@ impl Chunks for Text {
             for (&(_, role), &value) in self.roles.iter().zip(&values) {
                 chunk.push(role, value);
             }
-            carried.push(&self.record);
+            carried.push(&self.record, decimal);
         }
         chunk.carried = carried.finish();
         Ok((read > 0).then_some(chunk))
@@ -144,29 +162,38 @@ impl Chunks for Text {
 }
 
 /// A number; NaN for what stands for a missing value; nothing for other text.
-pub fn parse(text: &str) -> Option<f64> {
+pub fn parse(text: &str, decimal: Decimal) -> Option<f64> {
+    let is_missing = || MISSING.iter().any(|missing| text.trim().eq_ignore_ascii_case(missing));
+    number(text, decimal).or_else(|| is_missing().then_some(f64::NAN))
+}
+
+/// A number, NaN if it says so; nothing for other text.
+pub fn number(text: &str, decimal: Decimal) -> Option<f64> {
     let text = text.trim();
-    match text.parse() {
-        Ok(value) => Some(value),
-        Err(_) => MISSING.iter().any(|missing| text.eq_ignore_ascii_case(missing)).then_some(f64::NAN),
+    match decimal {
+        Decimal::Comma if text.contains('.') => None,
+        Decimal::Comma if text.contains(',') => text.replace(',', ".").parse().ok(),
+        Decimal::Point | Decimal::Comma => text.parse().ok(),
     }
 }
 
-/// Whether a text is a number, infinite or NaN though it may be.
-pub fn is_number(text: &str) -> bool {
-    text.trim().parse::<f64>().is_ok()
+/// Whether a text would be a number if commas were decimal marks, as they may be.
+fn has_comma(text: &str, (delimiter, decimal): (u8, Decimal)) -> bool {
+    let is_number = || number(text, Decimal::Comma).is_some();
+    decimal == Decimal::Point && delimiter != b',' && text.contains(',') && is_number()
 }
 
 /// Why a column does not hold numbers, as far as these lines tell; nothing if it does.
-fn no_numbers(rows: &[StringRecord], column: usize) -> Option<String> {
+fn no_numbers(rows: &[StringRecord], column: usize, marks: (u8, Decimal)) -> Option<String> {
     let mut some = false;
     for row in rows {
         let Some(text) = row.get(column) else { continue };
-        match parse(text) {
+        match parse(text, marks.1) {
             Some(value) => some |= !value.is_nan(),
             None => {
                 let line = row.position().map_or(0, csv::Position::line);
-                return Some(format!("line {line} has {:?}", shown(text)));
+                let hint = if has_comma(text, marks) { HAS_COMMA } else { "" };
+                return Some(format!("line {line} has {:?}{hint}", shown(text)));
             }
         }
     }
@@ -210,11 +237,11 @@ impl Carried {
         Self { fields, columns }
     }
 
-    fn push(&mut self, record: &StringRecord) {
+    fn push(&mut self, record: &StringRecord, decimal: Decimal) {
         for (column, text) in self.columns.iter_mut().zip(record) {
             match column {
                 Column::Text(column) => column.append_value(text),
-                Column::Numbers(column) => column.append_value(parse(text).unwrap_or(f64::NAN)),
+                Column::Numbers(column) => column.append_value(parse(text, decimal).unwrap_or(f64::NAN)),
             }
         }
     }
@@ -241,10 +268,25 @@ mod tests {
 
     #[test]
     fn numbers_and_missing_values_are_told_apart() {
-        assert_eq!((parse(" 1e3 "), parse("-.5"), parse("1,5"), parse("abc")), (Some(1e3), Some(-0.5), None, None));
+        let point = |text| parse(text, Decimal::Point);
+        assert_eq!((point(" 1e3 "), point("-.5"), point("1,5"), point("abc")), (Some(1e3), Some(-0.5), None, None));
         for text in ["", " ", "NA", "nan", "NaN", "null", "None", "?"] {
-            assert!(parse(text).unwrap().is_nan(), "{text:?}");
+            assert!(point(text).unwrap().is_nan() && parse(text, Decimal::Comma).unwrap().is_nan(), "{text:?}");
         }
-        assert_eq!(parse("inf"), Some(f64::INFINITY));
+        assert_eq!(point("inf"), Some(f64::INFINITY));
+    }
+
+    #[test]
+    fn numbers_may_have_commas() {
+        for (text, value) in [
+            (" 1,5 ", Some(1.5)),
+            ("-,5e1", Some(-5.0)),
+            ("3", Some(3.0)),
+            ("1.5", None),
+            ("1.234,5", None),
+            ("1,2,3", None),
+        ] {
+            assert_eq!(parse(text, Decimal::Comma), value, "{text:?}");
+        }
     }
 }

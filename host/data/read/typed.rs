@@ -7,6 +7,7 @@ use arrow_array::{ArrayRef, Float64Array, Int64Array, RecordBatch};
 use arrow_schema::{DataType, Field, Schema};
 
 use super::text::parse;
+use crate::data::columns::Decimal;
 
 /// What all of a column's values are, the narrowest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,10 +20,10 @@ enum Kind {
 
 /// Gives columns of text the type that all of their values have: integers of 64 bits, other numbers, or else text. In
 /// columns that are read as numbers all are numbers; in others codes are text.
-pub fn typed(parts: &mut [RecordBatch], read: &[usize]) {
+pub fn typed(parts: &mut [RecordBatch], read: &[usize], decimal: Decimal) {
     let Some(first) = parts.first() else { return };
     let names: Vec<String> = first.schema().fields().iter().map(|field| field.name().clone()).collect();
-    let kinds: Vec<Kind> = (0..names.len()).map(|at| kind_of(parts, at, read.contains(&at))).collect();
+    let kinds: Vec<Kind> = (0..names.len()).map(|at| kind_of(parts, at, (read.contains(&at), decimal))).collect();
     let type_of = |kind| match kind {
         Kind::Integers => DataType::Int64,
         Kind::Numbers => DataType::Float64,
@@ -32,16 +33,17 @@ pub fn typed(parts: &mut [RecordBatch], read: &[usize]) {
     let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
     // Part by part, lest all are there twice.
     for part in parts {
-        let columns = part.columns().iter().zip(&kinds).map(|(column, &kind)| converted(column, kind)).collect();
+        let columns =
+            part.columns().iter().zip(&kinds).map(|(column, &kind)| converted(column, kind, decimal)).collect();
         *part = RecordBatch::try_new(schema.clone(), columns).expect("columns of equal lengths");
     }
 }
 
-fn kind_of(parts: &[RecordBatch], at: usize, read: bool) -> Kind {
+fn kind_of(parts: &[RecordBatch], at: usize, (read, decimal): (bool, Decimal)) -> Kind {
     let mut all = Kind::Missing;
     for part in parts {
         for text in part.column(at).as_string::<i32>().iter().flatten() {
-            all = all.max(kind(text, read));
+            all = all.max(kind(text, (read, decimal)));
             if all == Kind::Text {
                 return all;
             }
@@ -50,9 +52,9 @@ fn kind_of(parts: &[RecordBatch], at: usize, read: bool) -> Kind {
     all
 }
 
-fn kind(text: &str, read: bool) -> Kind {
+fn kind(text: &str, (read, decimal): (bool, Decimal)) -> Kind {
     let text = text.trim();
-    match parse(text) {
+    match parse(text, decimal) {
         None => Kind::Text,
         Some(_) if !read && is_code(text) => Kind::Text,
         Some(_) if text.parse::<i64>().is_ok() => Kind::Integers,
@@ -71,12 +73,13 @@ fn is_code(text: &str) -> bool {
 }
 
 /// A column's values, none where one is missing.
-fn converted(column: &ArrayRef, kind: Kind) -> ArrayRef {
+fn converted(column: &ArrayRef, kind: Kind, decimal: Decimal) -> ArrayRef {
     let texts = || column.as_string::<i32>().iter().map(|text| text.unwrap_or("").trim());
     match kind {
         Kind::Integers => Arc::new(texts().map(|text| text.parse().ok()).collect::<Int64Array>()),
         Kind::Numbers => {
-            Arc::new(texts().map(|text| parse(text).filter(|value| !value.is_nan())).collect::<Float64Array>())
+            let number = |text| parse(text, decimal).filter(|value| !value.is_nan());
+            Arc::new(texts().map(number).collect::<Float64Array>())
         }
         Kind::Missing | Kind::Text => column.clone(),
     }
@@ -87,7 +90,7 @@ mod tests {
     use super::*;
 
     fn of(values: &[&str], read: bool) -> Kind {
-        values.iter().map(|text| kind(text, read)).max().unwrap()
+        values.iter().map(|text| kind(text, (read, Decimal::Point))).max().unwrap()
     }
 
     #[test]
