@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use cuda_std::launch::LaunchError;
 use thiserror::Error;
 
+use crate::picture::numbers::short;
+
 /// A result whose error is [`enum@Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -57,7 +59,9 @@ pub enum Error {
     },
     /// Coordinates so far apart that f32 does not hold them about their middle.
     #[error(
-        "the points extend over {extent:e} in column {column} (from 0), which f32 does not hold; scale the data first"
+        "the points extend over {} in column {} (from 1), which f32 does not hold; scale the data first (--standardize zscore, or `Standardization`)",
+        short(*extent),
+        column + 1
     )]
     Range {
         /// The coordinate, from 0.
@@ -173,7 +177,10 @@ pub enum Error {
     },
     /// Coordinates, in bandwidths, that f32 cannot hold.
     #[error(
-        "the points extend over {extent:e} in column {column} (from 0), which is too far for a bandwidth of {bandwidth:e}; use a larger bandwidth or remove outliers"
+        "the points extend over {} in column {} (from 1), which is too far for a bandwidth of {}; use a larger bandwidth or remove outliers",
+        short(*extent),
+        column + 1,
+        short(*bandwidth)
     )]
     Extent {
         /// The coordinate, from 0.

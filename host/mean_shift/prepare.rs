@@ -190,7 +190,7 @@ fn resolvable(points: &Points, h: f64, per_dimension: Option<&[f64]>) -> Result<
     if extent / bandwidth > f64::from(1 << 21) {
         return Err(Error::Extent { column, extent, bandwidth });
     }
-    let tiny = || format!("the bandwidth is tiny against the extent of the points in column {column} (from 0)");
+    let tiny = || format!("the bandwidth is tiny against the extent of the points in column {} (from 1)", column + 1);
     Ok((bandwidth < extent * 1e-6).then(tiny))
 }
 

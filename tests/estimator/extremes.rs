@@ -102,11 +102,11 @@ fn columns_may_be_of_any_scale() {
         let each = |h| MeanShift::new().on(&DEVICE).bandwidth(Bandwidth::PerDimension(h)).fit(&points);
         assert_eq!(each(vec![1.0, far]).unwrap().modes.len(), 2);
         let error =
-            refused(each(vec![1.0, far * 1e-8]), &["in column 1 (from 0), which is too far for a bandwidth of"]);
+            refused(each(vec![1.0, far * 1e-8]), &["in column 2 (from 1), which is too far for a bandwidth of"]);
         assert!(matches!(error, Error::Extent { column: 1, .. }));
         let tiny = each(vec![1.0, far * 4e-7]).unwrap();
         assert!(
-            tiny.notes.iter().any(|note| note.ends_with("tiny against the extent of the points in column 1 (from 0)"))
+            tiny.notes.iter().any(|note| note.ends_with("tiny against the extent of the points in column 2 (from 1)"))
         );
     }
 }
@@ -146,7 +146,7 @@ fn new_points_may_be_anywhere() {
         }
     }
     let error =
-        refused(flat(1.0).fit(&[[0.0, 0.0], [0.0, 1e39]]), &["5e38 in column 1 (from 0), which f32 does not hold"]);
+        refused(flat(1.0).fit(&[[0.0, 0.0], [0.0, 1e39]]), &["5e38 in column 2 (from 1), which f32 does not hold"]);
     assert!(matches!(error, Error::Range { column: 1, .. }));
 }
 
