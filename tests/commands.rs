@@ -72,6 +72,8 @@ fn a_sweep_offers_no_bandwidth() {
     let (help, _) = written("sweep --help");
     assert!(help.contains("--from <H>") && help.contains("--kernel"), "{help}");
     assert!(!help.contains("--bandwidth ") && !help.contains("--seeds-file"), "{help}");
+    // What a shell takes for a comment is quoted.
+    assert!(help.contains("'#2,#3'"), "{help}");
     let outcome = modeseek("sweep --bandwidth 2");
     assert_eq!(outcome.status.code(), Some(2));
     assert!(String::from_utf8(outcome.stderr).unwrap().contains("give --from and --to"));

@@ -25,7 +25,7 @@ pub struct InputArgs {
     #[arg(value_name = "FILE")]
     pub file: Option<PathBuf>,
 
-    /// The columns of coordinates, by name or number, as x,y or #2,#3; all that hold numbers if not given
+    /// The columns of coordinates, by name or number, as x,y or '#2,#3'; all that hold numbers if not given
     #[arg(long, value_name = "COLUMNS", value_delimiter = ',', requires = "file")]
     pub columns: Vec<String>,
 

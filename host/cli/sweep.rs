@@ -27,8 +27,8 @@ pub struct SweepArgs {
     #[command(flatten)]
     pub input: InputArgs,
 
-    /// The smallest bandwidth; if not given, a fortieth of the default rule's estimate, and of more than 5,000 points none
-    /// below the first that finds more clusters than a tenth of them
+    /// The smallest bandwidth; if not given, a fortieth of the default rule's estimate, and none below the first that finds
+    /// more than 500 clusters, and more than one for ten points
     #[arg(long, value_name = "H", allow_hyphen_values = true, help_heading = "Sweep")]
     pub from: Option<f64>,
 
