@@ -212,8 +212,17 @@ fn find(name: &String, file: &str, names: &[String]) -> Result<usize, DataError>
     let number = name.strip_prefix('#').and_then(|number| number.parse::<usize>().ok());
     match number {
         Some(number) if (1..=names.len()).contains(&number) => Ok(number - 1),
-        _ => Err(DataError::NoColumn { file: file.to_owned(), column: name.clone(), known: list(names) }),
+        _ => {
+            let number = name.parse::<usize>().ok().filter(|number| (1..=names.len()).contains(number));
+            let hint = number.map(|number| format!("; by number it is '#{number}'")).unwrap_or_default();
+            Err(DataError::NoColumn { file: file.to_owned(), column: name.clone(), known: quoted(names), hint })
+        }
     }
+}
+
+/// The first names in quotes: they may have commas.
+pub fn quoted(names: &[String]) -> String {
+    list(&names.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>())
 }
 
 /// Which columns were left out and why, for a report; nothing if none were.
@@ -270,11 +279,22 @@ mod tests {
 
     #[test]
     fn columns_that_are_not_there_are_named() {
-        for (column, known) in [("z", "it has id, x, y, w, x"), ("#6", "#6"), ("#0", "#0"), ("x", "several")] {
+        for (column, known) in [
+            ("z", "it has \"id\", \"x\", \"y\", \"w\", \"x\""),
+            ("5", "\"x\"; by number it is '#5'"),
+            ("#6", "\"x\""),
+            ("#0", "#0"),
+            ("x", "several"),
+        ] {
             let options = ReadOptions { coordinates: names(&[column]), ..Default::default() };
             let error = choose(&options).unwrap_err().to_string();
             assert!(error.contains(known) && error.contains("a.csv"), "{error}");
+            assert_eq!(error.contains("by number"), ["5", "x"].contains(&column), "{error}");
         }
+        let many: Vec<String> = (0..100).map(|c| format!("c{c}")).collect();
+        let options = ReadOptions { coordinates: names(&["0"]), ..Default::default() };
+        let error = Chosen::of(&options, "a.csv", &many, &vec![None; 100]).unwrap_err().to_string();
+        assert!(error.ends_with("\"c11\" and 88 more"), "{error}");
         // However it is named.
         let options = ReadOptions { coordinates: names(&["w", "y", "#4"]), ..Default::default() };
         let twice = choose(&options).unwrap_err();

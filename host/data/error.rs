@@ -155,7 +155,7 @@ pub enum DataError {
         what: &'static str,
     },
     /// A column that there is not.
-    #[error("{file} has no column {column:?}; it has {known}")]
+    #[error("{file} has no column {column:?}; it has {known}{hint}")]
     NoColumn {
         /// Which.
         file: String,
@@ -163,9 +163,11 @@ pub enum DataError {
         column: String,
         /// The columns' names.
         known: String,
+        /// What may be meant.
+        hint: String,
     },
     /// A name that several columns have.
-    #[error("{file} has several columns {column:?}; choose by number, from 1: #2 is the second")]
+    #[error("{file} has several columns {column:?}; choose by number, from 1: '#2' is the second")]
     Ambiguous {
         /// Which.
         file: String,

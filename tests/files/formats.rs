@@ -121,7 +121,7 @@ fn arrays_of_an_archive_are_columns() {
     assert_eq!(folder.read("out.csv"), "x,id,X,label\n0.5,9007199254740993,1,0\n1.5,2,0,0\n9,3,2,1\n");
     folder.refuses("in.npz --columns name", 1, &["in.npz, column name: it holds <U2"]);
     folder.refuses("in.npz --columns z", 2, &["no column \"z\""]);
-    folder.refuses("in.npz --array z", 2, &["in.npz has no array \"z\"; it has x, id, X, name"]);
+    folder.refuses("in.npz --array z", 2, &["in.npz has no array \"z\"; it has \"x\", \"id\", \"X\", \"name\""]);
     folder.write("text.npz", npz(&[("a", "<U2", "(3,)", name), ("b", "<U2", "(3,)", name)]));
     folder.refuses("text.npz", 1, &["text.npz has no column that holds numbers"]);
     folder.write("cut.npz", npz(&[("x", "<f4", "(3,)", &x[..9]), ("id", "<i8", "(3,)", &id)]));

@@ -45,8 +45,10 @@ fn values_that_are_none() {
         ("1,b\n3,c\n", "--columns #2", ["line 1", "\"b\"", "--header yes"]),
         ("1,,3\n4,5,6\n", "", ["line 1", "column x1: the value is missing; --missing drop", "say --header yes"]),
         ("x,x\n3,4\n", "--columns x", ["several columns", "\"x\"", "#2"]),
-        ("x,y\n3,4\n", "--columns z", ["no column \"z\"", "x, y", "in.csv"]),
-        ("x,y\n3,4\n", "--weights z", ["no column \"z\"", "x, y", "in.csv"]),
+        ("x,y\n3,4\n", "--columns z", ["no column \"z\"", "it has \"x\", \"y\"", "in.csv"]),
+        ("x,y\n3,4\n", "--weights z", ["no column \"z\"", "it has \"x\", \"y\"", "in.csv"]),
+        ("x,y\n3,4\n", "--columns 2", ["no column \"2\"", "it has \"x\", \"y\"; by number it is '#2'", "in.csv"]),
+        ("name,2019\na,4\n", "--columns 2019", ["no column \"2019\"", "it has \"x0\"", "say --header yes"]),
     ] {
         folder.write("in.csv", text);
         let code = if words[0].contains("column") { 2 } else { 1 };

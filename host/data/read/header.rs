@@ -3,7 +3,7 @@
 use csv::StringRecord;
 
 use super::text::{number, parse};
-use crate::data::columns::{Decimal, ReadOptions, list};
+use crate::data::columns::{Decimal, ReadOptions, quoted};
 
 /// Lines whose first fields tell an index from other numbers.
 const OF_INDEX: usize = 3;
@@ -65,7 +65,7 @@ fn note(first: &StringRecord, names: bool) -> String {
 }
 
 fn shown(line: &StringRecord) -> String {
-    list(&line.iter().map(|field| format!("{:?}", field.trim())).collect::<Vec<_>>())
+    quoted(&line.iter().map(|field| field.trim().to_owned()).collect::<Vec<_>>())
 }
 
 /// The first line, and some behind it.

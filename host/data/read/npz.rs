@@ -11,7 +11,7 @@ use zip::ZipArchive;
 use super::Carry;
 use super::arrow::Batches;
 use super::npy::{self, Npy, bytes_of, checked, failure, values};
-use crate::data::columns::{ReadOptions, list};
+use crate::data::columns::{ReadOptions, list, quoted};
 use crate::data::error::DataError;
 use crate::data::source::{Counting, Source};
 
@@ -43,7 +43,7 @@ pub fn open(source: &Source, options: &ReadOptions, carry: Carry) -> Result<Npz,
         (_, []) => return Err(source.malformed("it has no arrays")),
         (Some(name), names) if names.contains(name) => name.clone(),
         (Some(name), names) => {
-            let (file, array, known) = (source.to_string(), name.clone(), list(names));
+            let (file, array, known) = (source.to_string(), name.clone(), quoted(names));
             return Err(DataError::NoArray { file, array, known });
         }
         (None, [only]) => only.clone(),

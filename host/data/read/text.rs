@@ -73,7 +73,14 @@ impl Text {
             return Err(DataError::Empty { file });
         }
         let no_numbers: Vec<_> = (0..names.len()).map(|c| no_numbers(rows, c, (delimiter, decimal))).collect();
-        let chosen = Chosen::of(options, &file, &names, &no_numbers)?;
+        let chosen = Chosen::of(options, &file, &names, &no_numbers).map_err(|error| match error {
+            DataError::NoColumn { file, column, known, .. }
+                if guessed.is_some() && first.iter().any(|field| field.trim() == column) =>
+            {
+                DataError::NoColumn { file, column, known, hint: MAY_HAVE_NAMES.to_owned() }
+            }
+            other => other,
+        })?;
         let above = sample.above();
         let mut records = Records::new(sample.text(), delimiter, true, above);
         let mut record = StringRecord::new();
