@@ -15,7 +15,7 @@ use super::pictures::PictureArgs;
 use super::report::{Facts, Parameters, Report};
 use super::stream;
 use crate::agreement::adjusted_rand_index;
-use crate::data::{Carry, Format, LeftOut, ReadOptions, Source, Table};
+use crate::data::{Carry, LeftOut, ReadOptions, Source, Table, has_names};
 use crate::error::{Error, Result};
 use crate::executor::{CpuOptions, Device, DeviceChoice, nvtx};
 use crate::mean_shift::{Bandwidth, Clustering, Form, Iteration, MeanShift, Seeding};
@@ -216,11 +216,10 @@ impl Job {
             estimator = estimator.bandwidth(Bandwidth::PerPoint(std::mem::take(&mut table.bandwidths)));
         }
         if let Some(seeds) = &self.seeds {
-            let coordinates = match seeds.format() {
-                Format::Npy | Format::Npz => Vec::new(),
-                _ => data.names.clone(),
-            };
-            let options = ReadOptions { coordinates, ..ReadOptions::default() };
+            let mut options = ReadOptions::default();
+            if has_names(seeds, &options)? {
+                options.coordinates.clone_from(&data.names);
+            }
             let mut table = Table::read_watched(seeds, &options, Carry::Nothing, interrupt::check)?;
             if let Some(standardization) = &data.standardization
                 && table.names.len() == data.names.len()

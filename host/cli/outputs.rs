@@ -10,7 +10,9 @@ use nalgebra::DMatrixView;
 
 use super::input::Data;
 use super::interrupt;
-use crate::data::{Carry, Column, Format, ReadOptions, Source, Standardization, Table, Target, table, with_columns};
+use crate::data::{
+    Carry, Column, Format, ReadOptions, Source, Standardization, Table, Target, has_names, table, with_columns,
+};
 use crate::error::{Error, Result};
 use crate::mean_shift::{Assignment, Clustering};
 use crate::points::ToPoints;
@@ -230,16 +232,10 @@ impl Outputs {
         options: Option<&ReadOptions>,
     ) -> Result<()> {
         // The same columns as the points', by their names.
-        let options = ReadOptions {
-            coordinates: match options {
-                Some(options) if !options.coordinates.is_empty() => options.coordinates.clone(),
-                _ if matches!(source.format(), Format::Npy | Format::Npz) => Vec::new(),
-                _ => data.names.clone(),
-            },
-            weights: None,
-            bandwidths: None,
-            ..options.cloned().unwrap_or_default()
-        };
+        let mut options = ReadOptions { weights: None, bandwidths: None, ..options.cloned().unwrap_or_default() };
+        if options.coordinates.is_empty() && has_names(source, &options)? {
+            options.coordinates.clone_from(&data.names);
+        }
         let mut table = Table::read_watched(source, &options, carry_for(target), interrupt::check)?;
         let mut rows = std::mem::take(&mut table.rows);
         if let Some(standardization) = &data.standardization

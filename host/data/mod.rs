@@ -12,6 +12,7 @@ mod write;
 pub use columns::{Decimal, LeftOut, Missing, ReadOptions};
 pub(crate) use columns::{left_out_text, list};
 pub use error::DataError;
+pub(crate) use read::has_names;
 pub use read::{Carry, Chunk, Reader, Table};
 pub use shapes::Shape;
 pub use source::{Compression, Format, Source, format_of};

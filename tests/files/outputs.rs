@@ -206,3 +206,27 @@ fn a_file_has_its_own_default_bandwidth() {
     assert!(report["bandwidth_from"].as_str().unwrap().contains("quantile"), "{report}");
     assert_eq!(folder.names(), ["in.csv"]);
 }
+
+/// Arrays that are columns are those of the points' names, in whatever order they stand.
+#[test]
+fn arrays_of_other_points_go_by_name() {
+    let folder = Folder::new();
+    let of = |row: (&str, f64, f64, f64, f64)| format!("{},{}\n", row.1, row.2);
+    folder.write("in.csv", "x,y\n".to_owned() + &ROWS.map(of).concat());
+    folder.write("other.csv", "y,label,x\n0,5,10\n");
+    folder.write("named.csv", "a,b\n1,2\n3,4\n");
+    for name in ["other", "named"] {
+        folder.run(&format!("{name}.csv --bandwidth 1 -q -o {name}.npz"));
+    }
+    let fit = "in.csv --bandwidth 1 -q";
+    for what in ["--predict FILE --predicted -", "--form standard --seeds-file FILE --centres -"] {
+        let written = ["csv", "npz"].map(|kind| {
+            let table = folder.run(&format!("{fit} {}", what.replace("FILE", &format!("other.{kind}"))));
+            let labels = || last_column(&table).into_iter().map(f64::from).collect();
+            if what.contains("predict") { labels() } else { column(&table, "mode_x") }
+        });
+        assert_eq!(written[0], written[1], "{what}");
+        assert_eq!(written[0].len(), 1, "{what}");
+        folder.refuses(&format!("{fit} {}", what.replace("FILE", "named.npz")), 2, &["named.npz has no column \"x\""]);
+    }
+}

@@ -217,6 +217,18 @@ impl Reader {
     }
 }
 
+/// Whether columns of a table go by names, and not by where they are in an array.
+///
+/// # Errors
+/// What [`DataError`] has for archives of arrays.
+pub(crate) fn has_names(source: &Source, options: &ReadOptions) -> Result<bool, DataError> {
+    match source.format() {
+        Format::Npy => Ok(false),
+        Format::Npz => guarded(source, || npz::has_columns(source, options))?,
+        Format::Csv | Format::Tsv | Format::Parquet | Format::Arrow => Ok(true),
+    }
+}
+
 /// How many rows of so many columns are read at a time.
 fn rows_at_a_time(columns: usize) -> usize {
     (CHUNK_VALUES / columns.max(1)).clamp(1, CHUNK)

@@ -68,6 +68,16 @@ pub fn open(source: &Source, options: &ReadOptions, carry: Carry) -> Result<Npz,
     Npy::new(source, options, carry, array).map(Npz::Points)
 }
 
+/// Whether an archive's arrays are read as columns, which have names.
+///
+/// # Errors
+/// What [`DataError`] has for archives.
+pub fn has_columns(source: &Source, options: &ReadOptions) -> Result<bool, DataError> {
+    let mut archive = Archive::open(source)?;
+    let several = options.array.is_none() && archive.names.len() > 1;
+    Ok(several && archive.headers().is_ok_and(|headers| are_columns(&headers)))
+}
+
 /// Whether arrays are columns of one table: all have one axis, and are as long.
 fn are_columns(headers: &[NpyHeader]) -> bool {
     headers.iter().all(|header| header.shape().len() == 1 && header.shape() == headers[0].shape())
