@@ -48,12 +48,12 @@ impl Header {
             },
             first: is_names,
             guessed: unsaid && !is_names,
+            // A row that is lost is worse than one too many.
             note: match left {
-                _ if unsure => Some(note(first, is_names)),
                 Some(line) => {
                     Some(format!("a line above the rows was left out, since it begins with #: {}", shown(line)))
                 }
-                None => None,
+                None => unsure.then(|| note(first, is_names)),
             },
         }
     }
@@ -247,9 +247,12 @@ mod tests {
             (None, "made by me", "1,2\n3,4", "x0,x1", false),
             // It might be a row.
             (None, "2019,2020", "1.5,2\n3,4", "x0,x1", true),
+            (None, "f00,1", "red,2\nblue,4", "x0,x1", true),
         ] {
             let found = of(said, above, text);
             assert_eq!((found.names.join(","), found.note.is_some()), (names.to_owned(), noted), "{above:?} {text:?}");
+            let left = found.note.is_some_and(|note| note.contains("begins with #"));
+            assert_eq!(left, noted && names == "x0,x1", "{above:?} {text:?}");
         }
     }
 }
