@@ -3,9 +3,11 @@
 
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
+use super::say;
 use crate::error::{Error, Result};
 use crate::files::discard_unfinished;
 
@@ -14,6 +16,9 @@ pub const EXIT_CODE: u8 = 130;
 
 /// How long what has begun may take to end: it may wait for input that does not come, or for someone to read its output.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long who reads standard error may take to take the last line.
+const HEARD: Duration = Duration::from_millis(500);
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
@@ -68,7 +73,14 @@ impl Nohup {
 /// Ends the program, and leaves no half-written file.
 fn end() -> ! {
     let _nothing_is_written_any_more = discard_unfinished();
-    eprintln!("modeseek: {}", Error::Interrupted);
+    // By another thread: it may wait for ever, for who reads it or for a thread that waits for them.
+    let (said, heard) = mpsc::channel();
+    let speaker = thread::Builder::new().spawn(move || {
+        say(format_args!("modeseek: {}", Error::Interrupted));
+        let _nobody_waits_any_more = said.send(());
+    });
+    // Without a thread nothing is said: there is nobody to wait for then either.
+    let _said_or_not = speaker.map(|_| heard.recv_timeout(HEARD));
     leave()
 }
 

@@ -13,7 +13,7 @@ use super::interrupt;
 use super::outputs::{Beside, Outputs};
 use super::pictures::PictureArgs;
 use super::report::{Facts, Parameters, Report};
-use super::stream;
+use super::{say, stream};
 use crate::agreement::adjusted_rand_index;
 use crate::data::{Carry, LeftOut, ReadOptions, Source, Table, has_names};
 use crate::error::{Error, Result};
@@ -237,7 +237,7 @@ impl Job {
     /// How far an iteration moved, if that is wanted; and whether to go on.
     fn tell(&self, Iteration { number, largest_shift }: Iteration) -> ControlFlow<()> {
         if self.progress {
-            eprintln!("iteration {number}: moved {largest_shift:.3e} bandwidths at most");
+            say(format_args!("iteration {number}: moved {largest_shift:.3e} bandwidths at most"));
         }
         interrupt::flow()
     }

@@ -19,6 +19,7 @@ mod sweep;
 mod tune;
 mod typed;
 
+use std::fmt;
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
 
@@ -55,7 +56,7 @@ pub fn main() -> ExitCode {
         Err(Error::Output(error)) if error.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
             let error = names::as_typed(error);
-            eprintln!("modeseek: {error}");
+            say(format_args!("modeseek: {error}"));
             ExitCode::from(match error {
                 Error::Interrupted => interrupt::EXIT_CODE,
                 _ if error.is_usage() => 2,
@@ -63,6 +64,11 @@ pub fn main() -> ExitCode {
             })
         }
     }
+}
+
+/// Writes a line to standard error. Whoever read it may be gone, which is nothing that a run ends for.
+fn say(line: fmt::Arguments<'_>) {
+    let _nobody_reads_it = writeln!(io::stderr(), "{line}");
 }
 
 /// Does what was typed, and writes the report: to standard error if standard output is a table's.
@@ -90,6 +96,8 @@ fn tell_what_is_done() {
     let colours = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     let told = tracing_subscriber::fmt()
         .with_writer(io::stderr)
+        // It would be written to standard error, which is what failed then.
+        .log_internal_errors(false)
         .with_ansi(colours)
         .with_target(false)
         .with_max_level(tracing::Level::DEBUG)

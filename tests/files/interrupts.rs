@@ -165,3 +165,72 @@ fn who_closes_the_pipe_has_seen_enough() {
         assert!(!said.contains("panicked") && !said.contains("roken pipe"), "{arguments}: {said}");
     }
 }
+
+/// What is said to nobody ends no run, nor keeps it from ending as it would.
+#[test]
+fn who_closes_standard_error_changes_nothing() {
+    let folder = Folder::new();
+    folder.write("empty.csv", "");
+    let run = "--points 2000 --bandwidth 0.5 --method fused --iterations 3";
+    for (arguments, code) in [
+        (format!("{run} --progress"), 0),
+        (format!("{run} --verbose"), 0),
+        (format!("{run} -o -"), 0),
+        ("empty.csv --bandwidth 1".to_owned(), 1),
+    ] {
+        let mut program = folder.command(&arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop(program.stderr.take());
+        let output = program.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(code), "{arguments}");
+        assert_eq!(output.stdout.is_empty(), code != 0, "{arguments}");
+    }
+}
+
+/// Sends `times` interruptions, after a while, to a run that nobody hears, and waits for it.
+#[track_caller]
+fn interrupted_unheard(arguments: &str, stderr: impl Into<Stdio>, times: usize) {
+    let folder = Folder::new();
+    let mut command = folder.command(arguments);
+    let mut program = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(stderr).spawn().unwrap();
+    drop(program.stderr.take());
+    let input = program.stdin.take();
+    std::thread::sleep(Duration::from_millis(500));
+    (0..times).for_each(|_| send("-INT", &program));
+    let start = Instant::now();
+    let status = loop {
+        match program.try_wait().unwrap() {
+            Some(status) => break status,
+            None if start.elapsed() < LONG => std::thread::sleep(Duration::from_millis(10)),
+            None => {
+                program.kill().unwrap();
+                panic!("{arguments}: the program lives on");
+            }
+        }
+    };
+    drop(input);
+    assert_eq!(status.code(), Some(130), "{arguments}");
+    assert_eq!(folder.names(), [""; 0], "{arguments}");
+}
+
+#[test]
+fn interrupted_with_standard_error_closed() {
+    // One ends by itself, the other is ended.
+    interrupted_unheard(
+        "--points 30000 --bandwidth 0.3 --method fused --tolerance 0 --iterations 100000",
+        Stdio::piped(),
+        1,
+    );
+    interrupted_unheard("- --bandwidth 1 -o out.csv", Stdio::piped(), 1);
+}
+
+/// As many bytes as Linux keeps for who does not read: the next is waited for.
+#[test]
+#[cfg(target_os = "linux")]
+fn interrupted_while_nobody_reads_standard_error() {
+    use std::io::Write;
+
+    let (unread, mut full) = std::io::pipe().unwrap();
+    full.write_all(&[b'.'; 1 << 16]).unwrap();
+    interrupted_unheard("- --bandwidth 1 -o out.csv", full, 2);
+    drop(unread);
+}
