@@ -43,7 +43,8 @@ pub(crate) fn discard_unfinished() -> MutexGuard<'static, Vec<PathBuf>> {
 /// Writes a file: `write` is given where to, and the file takes its name if it succeeds.
 ///
 /// A file that is replaced keeps its permissions; a new one gets what the process's mask leaves of reading and
-/// writing for all. A link is followed. What is no file, as `/dev/stdout` or a pipe, is written to as it is.
+/// writing for all. A link is followed. What is no file, as a pipe, is written to as it is; so is what the process has open
+/// already, as `/dev/stdout` or `/dev/fd/3`, wherever that leads: a file keeps what stands in it.
 ///
 /// ```
 /// use modeseek::files::write_whole;
@@ -65,6 +66,9 @@ pub(crate) fn discard_unfinished() -> MutexGuard<'static, Vec<PathBuf>> {
 /// [`Error::WriteFile`]: no such folder, no permission, a folder of that name, a full disk. Whatever `write` returns.
 pub fn write_whole<T>(path: &Path, write: impl FnOnce(&mut (dyn Write + Send)) -> Result<T>) -> Result<T> {
     let failed = |source| Error::WriteFile { path: path.to_owned(), source };
+    if let Some(open) = open_already(path) {
+        return into_stream(open.map_err(failed)?, path, write);
+    }
     let there = match fs::metadata(path) {
         Ok(metadata) => Some(metadata),
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
@@ -72,7 +76,9 @@ pub fn write_whole<T>(path: &Path, write: impl FnOnce(&mut (dyn Write + Send)) -
     };
     let name = match &there {
         Some(metadata) if metadata.is_dir() => return Err(failed(io::ErrorKind::IsADirectory.into())),
-        Some(metadata) if !metadata.is_file() => return into_stream(path, write),
+        Some(metadata) if !metadata.is_file() => {
+            return into_stream(File::options().write(true).open(path).map_err(failed)?, path, write);
+        }
         // A link stays one: what it names is replaced, or made.
         Some(_) => fs::canonicalize(path).map_err(failed)?,
         None => followed(path).map_err(failed)?,
@@ -97,16 +103,45 @@ pub fn write_whole<T>(path: &Path, write: impl FnOnce(&mut (dyn Write + Send)) -
     Ok(written)
 }
 
+/// As many links as Linux follows.
+const LINKS: usize = 40;
+
+/// A path, what it is a link to, what that is a link to, and so on.
+fn names(path: &Path) -> impl Iterator<Item = PathBuf> {
+    std::iter::successors(Some(path.to_owned()), |name| {
+        Some(name.parent().unwrap_or(Path::new("")).join(fs::read_link(name).ok()?))
+    })
+}
+
 /// The name that a path has for a file that is not there: links to it are followed, as `canonicalize` cannot.
 fn followed(path: &Path) -> io::Result<PathBuf> {
-    /// As many as Linux follows.
-    const LINKS: usize = 40;
-    let mut name = path.to_owned();
-    for _ in 0..LINKS {
-        let Ok(next) = fs::read_link(&name) else { return Ok(name) };
-        name = name.parent().unwrap_or(Path::new("")).join(next);
+    let names: Vec<_> = names(path).take(LINKS + 1).collect();
+    match names.last() {
+        Some(last) if names.len() <= LINKS => Ok(last.clone()),
+        _ => Err(io::Error::other("too many links")),
     }
-    Err(io::Error::other("too many links"))
+}
+
+/// What a path names of what the process has open, such as `/dev/stdout`, if it does. It is not opened again, which would begin at
+/// the beginning of a file, over what a shell has directed there before.
+#[cfg(unix)]
+fn open_already(path: &Path) -> Option<io::Result<File>> {
+    use std::os::fd::BorrowedFd;
+
+    let folders = ["/dev/fd", "/proc/self/fd"].map(|folder| fs::canonicalize(folder).ok());
+    let number = names(path).take(LINKS).find_map(|name| {
+        let folder = Some(name.parent()?.canonicalize().ok()?);
+        let number: i32 = name.file_name()?.to_str()?.parse().ok()?;
+        (number >= 0 && folders.contains(&folder)).then_some(number)
+    })?;
+    // SAFETY: who gave the name of an open file may use it; where it is closed by now, the system says so.
+    let open = unsafe { BorrowedFd::borrow_raw(number) };
+    Some(open.try_clone_to_owned().map(File::from))
+}
+
+#[cfg(not(unix))]
+fn open_already(_: &Path) -> Option<io::Result<File>> {
+    None
 }
 
 /// A temporary file in the folder of `name`, with the permissions that the file is to have.
@@ -135,10 +170,10 @@ fn beside(name: &Path, replaced: Option<&Metadata>) -> io::Result<tempfile::Name
     Ok(temporary)
 }
 
-/// Writes to what has no whole: a terminal, a pipe, a device.
-fn into_stream<T>(path: &Path, write: impl FnOnce(&mut (dyn Write + Send)) -> Result<T>) -> Result<T> {
+/// Writes to what has no whole: a terminal, a pipe, a device, what somebody else has begun.
+fn into_stream<T>(to: File, path: &Path, write: impl FnOnce(&mut (dyn Write + Send)) -> Result<T>) -> Result<T> {
     let failed = |source| Error::WriteFile { path: path.to_owned(), source };
-    let mut stream = BufWriter::new(File::options().write(true).open(path).map_err(failed)?);
+    let mut stream = BufWriter::new(to);
     let written = write(&mut stream).map_err(|error| named(path, error))?;
     stream.flush().map_err(failed)?;
     Ok(written)
@@ -281,6 +316,28 @@ mod tests {
             let error = write(&folder.path().join("nowhere"), "x").unwrap_err();
             let missing = io::ErrorKind::NotFound;
             assert!(matches!(&error, Error::WriteFile { source, .. } if source.kind() == missing), "{error}");
+        }
+
+        #[test]
+        fn what_is_open_already_goes_on_where_it_is() {
+            use std::os::fd::AsRawFd;
+
+            let folder = tempfile::tempdir().unwrap();
+            let [file, link] = ["file", "link"].map(|name| folder.path().join(name));
+            for append in [true, false] {
+                let mut open = File::options().create(true).write(true).append(append).open(&file).unwrap();
+                open.write_all(b"before, ").unwrap();
+                let name = PathBuf::from(format!("/dev/fd/{}", open.as_raw_fd()));
+                symlink(&name, &link).unwrap();
+                write(&name, "by number, ").unwrap();
+                write(&link, "by link, ").unwrap();
+                open.write_all(b"after").unwrap();
+                assert_eq!(fs::read_to_string(&file).unwrap(), "before, by number, by link, after", "{append}");
+                fs::remove_file(&link).unwrap();
+                fs::remove_file(&file).unwrap();
+            }
+            let error = write(Path::new("/dev/fd/1000000000"), "x").unwrap_err();
+            assert!(matches!(&error, Error::WriteFile { .. }), "{error}");
         }
 
         #[test]

@@ -230,3 +230,22 @@ fn arrays_of_other_points_go_by_name() {
         folder.refuses(&format!("{fit} {}", what.replace("FILE", "named.npz")), 2, &["named.npz has no column \"x\""]);
     }
 }
+
+/// Standard output may be a file with something in it, which other runs wrote.
+#[test]
+#[cfg(unix)]
+fn a_report_goes_behind_what_standard_output_holds() {
+    let folder = Folder::new();
+    folder.write("in.csv", csv());
+    folder.write("runs.jsonl", "before\n");
+    for _ in 0..2 {
+        let to = std::fs::File::options().append(true).open(folder.path("runs.jsonl")).unwrap();
+        let mut command = folder.command("in.csv --columns x,y --bandwidth 1 --quiet --report /dev/stdout");
+        assert!(command.stdout(to).status().unwrap().success());
+    }
+    let text = folder.read("runs.jsonl");
+    let rest = text.strip_prefix("before\n").unwrap_or_else(|| panic!("{text}"));
+    let reports = serde_json::Deserializer::from_str(rest).into_iter::<serde_json::Value>();
+    assert_eq!(reports.map(|report| report.unwrap()["points"].clone()).collect::<Vec<_>>(), [12, 12]);
+    assert_eq!(folder.names(), ["in.csv", "runs.jsonl"]);
+}
