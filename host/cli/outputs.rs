@@ -92,7 +92,7 @@ impl OutputArgs {
     ///
     /// # Errors
     /// Formats that are unknown or do not hold what is to be written; a file that would be written over though it is
-    /// read, or twice; options without effect.
+    /// read, or twice; one of other points that cannot be read; options without effect.
     pub fn outputs(&self, input: Option<&Source>, format: Option<Format>, beside: &Beside<'_>) -> Result<Outputs> {
         let target = |path: &Option<PathBuf>| path.as_deref().map(Target::new).transpose();
         let (labels, centres) = (target(&self.output)?, target(&self.centres)?);
@@ -135,6 +135,9 @@ impl Outputs {
         let written = tables().chain(&self.centres).filter_map(Target::path);
         let written: Vec<&Path> = written.chain(beside.written.iter().copied()).collect();
         check_files(&read, &written)?;
+        if let Some(source) = predict_from {
+            source.check()?;
+        }
         if tables().chain(&self.centres).filter(|target| target.path().is_none()).count() > 1 {
             return conflict("two tables on standard output", "write one of them to a file");
         }

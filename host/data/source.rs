@@ -334,6 +334,18 @@ impl Source {
         self.path.as_ref().is_some_and(|path| path.is_file())
     }
 
+    /// Looks whether it can be read, as far as that is seen without reading: what is no file may be opened once only.
+    ///
+    /// # Errors
+    /// As [`file`](Self::file).
+    pub(crate) fn check(&self) -> Result<(), DataError> {
+        match self.path.as_ref().map(|path| path.metadata()) {
+            None => Ok(()),
+            Some(Ok(there)) if !there.is_file() && !there.is_dir() => Ok(()),
+            Some(_) => self.file().map(drop),
+        }
+    }
+
     /// The file.
     ///
     /// # Errors

@@ -15,6 +15,16 @@ fn files_that_cannot_be_opened() {
     folder.refuses("a.npy.gz", 2, &["unpack it"]);
 }
 
+/// Before anything is read or done: the points' file is not there either.
+#[test]
+fn other_points_that_cannot_be_read() {
+    let folder = Folder::new();
+    std::fs::create_dir(folder.path("folder.csv")).unwrap();
+    let run = "none.csv --bandwidth 1 --predicted out.csv --predict";
+    folder.refuses(&format!("{run} new.csv"), 1, &["new.csv", "cannot be read", "No such file"]);
+    folder.refuses(&format!("{run} folder.csv"), 1, &["folder.csv", "cannot be read", "directory"]);
+}
+
 #[test]
 fn files_without_points() {
     let folder = Folder::new();
