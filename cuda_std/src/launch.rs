@@ -46,9 +46,13 @@ pub struct Launch<'a> {
 }
 
 impl<'a> Launch<'a> {
-    /// A call with arguments that fit the kernel's parameters; `#[kernel]` makes sure that they do.
+    /// A call with these arguments, which the typed `launch` of a kernel alone makes.
+    ///
+    /// # Safety
+    /// `kernel` is what `#[kernel]` made of a function, and the arguments are of its parameters' kinds and types, in order. Their
+    /// regions are those of borrows that last for `'a`, mutable ones where the kernel writes.
     #[doc(hidden)]
-    pub fn new(kernel: &'static Kernel, args: Vec<Arg>) -> Self {
+    pub unsafe fn new(kernel: &'static Kernel, args: Vec<Arg>) -> Self {
         Self { kernel, args, block: None, _memory: PhantomData }
     }
 

@@ -271,9 +271,12 @@ impl Parts<'_> {
 
             /// A call of the kernel, for an executor to run.
             #[cfg(not(target_arch = "nvptx64"))]
-            #[allow(clippy::too_many_arguments)]
+            #[allow(clippy::too_many_arguments, clippy::undocumented_unsafe_blocks)]
             pub fn launch<'launch>(#(#declarations),*) -> ::cuda_std::launch::Launch<'launch> {
-                ::cuda_std::launch::Launch::new(&KERNEL, ::std::vec![#(#erased),*])
+                let erased = ::std::vec![#(#erased),*];
+                // SAFETY: `erased` was made of this function's parameters, which are those of the kernel that `KERNEL` is of, and
+                // are borrowed for `'launch`, mutably where it writes.
+                unsafe { ::cuda_std::launch::Launch::new(&KERNEL, erased) }
             }
         })
     }
