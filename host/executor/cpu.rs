@@ -103,7 +103,8 @@ fn ask_for_huge_pages(start: *mut u8, bytes: usize) {
     let _ = (start, bytes);
 }
 
-impl Executor for Cpu {
+// SAFETY: regions are allocations of their own; copies and launches have ended when they return.
+unsafe impl Executor for Cpu {
     fn describe(&self) -> String {
         let kind = match self.executor.machine() {
             MachineKind::Avx512 => "AVX-512",

@@ -179,7 +179,9 @@ impl Drop for Cuda {
     }
 }
 
-impl Executor for Cuda {
+// SAFETY: regions are the driver's, of which the pool gives each to one at a time; copies and launches go to one stream, which keeps their
+// order, and what reads them waits for it.
+unsafe impl Executor for Cuda {
     fn describe(&self) -> String {
         format!("{} (compute capability {}.{})", self.name, self.compute / 10, self.compute % 10)
     }

@@ -49,6 +49,17 @@ use crate::error::Result;
 /// Addresses and sizes are in bytes. Whoever calls these functions keeps to regions that `allocate`
 /// gave and `free` did not take; [`Device`] and [`Buffer`] do.
 ///
+/// # Safety
+/// What unsafe code believes of an executor holds:
+/// - A region that [`allocate`](Self::allocate) gave is aligned to 256 bytes, is as long as was asked for, and is nobody else's until
+///   it is freed. If [`machine`](Self::machine) is a processor's, it is memory of this process, whose address is exposed.
+/// - [`write`](Self::write), [`read`](Self::read), [`begin_read`](Self::begin_read) and [`zero`](Self::zero) touch nothing but the
+///   region they are given and the slice. Where they return `Ok`, all of it has been copied or filled, in the order of launches
+///   and copies; so has what [`Reading::wait`] hands over, which is as many bytes as were asked for.
+/// - [`launch`](Self::launch) runs the kernel with these sizes and arguments and has it touch no memory but theirs; launches run one
+///   after another, in order, a [`Recording`]'s among them. None is running any more when [`synchronize`](Self::synchronize) returns.
+/// - [`limits`](Self::limits) and [`machine`](Self::machine) are the same at every call.
+///
 /// ```
 /// use cpu_executor::CpuExecutor;
 /// use cuda_std::launch::{Arg, Kernel, Limits, Prepared};
@@ -59,7 +70,8 @@ use crate::error::Result;
 /// /// A processor whose memory is the program's own, in pieces that are never given back.
 /// struct Leaky(CpuExecutor);
 ///
-/// impl Executor for Leaky {
+/// // SAFETY: regions are pieces of their own that nobody frees; copies and launches end before they return.
+/// unsafe impl Executor for Leaky {
 ///     fn describe(&self) -> String {
 ///         "a processor that forgets nothing".to_owned()
 ///     }
@@ -127,7 +139,7 @@ use crate::error::Result;
 /// assert_eq!(device.download(&y)?, [2.0, 4.0]);
 /// # Ok::<(), modeseek::Error>(())
 /// ```
-pub trait Executor: Send + Sync {
+pub unsafe trait Executor: Send + Sync {
     /// What it is, for a person: a GPU's name, or the processor's kind and workers.
     fn describe(&self) -> String;
 

@@ -62,7 +62,8 @@ fn pointer(address: u64) -> *mut u8 {
     std::ptr::with_exposed_provenance_mut(address as usize)
 }
 
-impl Executor for Counting {
+// SAFETY: everything is left to an executor that keeps the promises.
+unsafe impl Executor for Counting {
     fn describe(&self) -> String {
         "a processor that counts".to_owned()
     }
