@@ -231,3 +231,42 @@ fn any_unwinding_is_an_error() {
     let Fault::Panic { thread: [4, 0, 0], message, .. } = fault else { panic!("{fault:?}") };
     assert_eq!(message, "quietly");
 }
+
+/// Cells of its own for each thread along x, in launches along x and beyond.
+#[kernel(block = (8, 2), grid = 1)]
+pub unsafe fn own_in_two_dimensions(mut out: DisjointMut<u32>) {
+    if let Some(cell) = out.own() {
+        *cell += 1;
+    }
+}
+
+/// The same beyond the first stride.
+#[kernel(block = 8, grid = (1, 1, 2))]
+pub unsafe fn own_strided_in_three_dimensions(mut out: DisjointMut<u32>) {
+    if let Some(cell) = out.own_strided(1) {
+        *cell += 1;
+    }
+}
+
+/// The same in the plane of x and y.
+#[kernel(block = (4, 2, 2), grid = 1)]
+pub unsafe fn own_2d_in_three_dimensions(mut out: DisjointMut<u32>) {
+    if let Some(cell) = out.own_2d(4) {
+        *cell += 1;
+    }
+}
+
+#[test]
+fn a_cell_that_several_threads_would_own_is_an_error() {
+    fn refused(launch: cuda_std::launch::Launch<'_>, words: &str, extents: &str) {
+        let fault = run(&executor_of(1), launch).unwrap_err();
+        let Fault::Panic { block: [0, 0, 0], thread: [0, 0, 0], message, .. } = fault else { panic!("{fault:?}") };
+        assert!(message.starts_with(words) && message.contains(extents), "{message}");
+        assert!(message.contains("tests/faults.rs:"), "{message}");
+    }
+    let mut out = Memory::filled(0, 16);
+    refused(own_in_two_dimensions::launch(&mut out), "`own` gives", "[1, 1, 1] blocks of [8, 2, 1] threads");
+    refused(own_strided_in_three_dimensions::launch(&mut out), "`own` gives", "[1, 1, 2] blocks of [8, 1, 1] threads");
+    refused(own_2d_in_three_dimensions::launch(&mut out), "`own_2d` gives", "[1, 1, 1] blocks of [4, 2, 2] threads");
+    assert_eq!(out.to_vec(), [0; 16]);
+}

@@ -8,7 +8,8 @@ use crate::thread;
 ///
 /// A `&mut [T]` in every thread would alias, which Rust forbids; this type hands out one cell at a
 /// time instead. [`own`](Self::own), [`own_2d`](Self::own_2d) and [`own_strided`](Self::own_strided)
-/// are safe: they give a thread only cells that its indices make its own. Everything else is
+/// are safe: they give a thread only cells that its indices make its own, in a launch that extends
+/// along one axis or, with `own_2d`, two. Everything else is
 /// [`write`](Self::write), whose caller promises the disjointness; its bounds are checked all the same.
 ///
 /// Use one of the three within a kernel for one slice: each is disjoint over threads by itself, and
@@ -109,7 +110,8 @@ impl<'a, T> DisjointMut<'a, T> {
         self.start
     }
 
-    /// The cell at [`thread::index_1d`], if the slice is that long. For one-dimensional launches.
+    /// The cell at [`thread::index_1d`], if the slice is that long. For launches whose blocks and grid extend along x alone: in
+    /// others several threads would have one cell, which the processor refuses and a GPU does not find.
     ///
     /// ```
     /// # use cpu_executor::{Cells, CpuExecutor};
@@ -131,13 +133,17 @@ impl<'a, T> DisjointMut<'a, T> {
     /// # Ok(())
     /// # }
     /// ```
+    ///
+    /// # Panics
+    /// On the processor, in a launch with threads beside each other along y or z: an error with kernel, block and thread.
     #[inline(always)]
+    #[cfg_attr(not(target_arch = "nvptx64"), track_caller)]
     pub fn own(&mut self) -> Option<&mut T> {
         self.own_strided(0)
     }
 
     /// The `k`-th cell of this thread in a grid-stride loop: `index_1d() + k * grid_stride()`.
-    /// For one-dimensional launches.
+    /// For launches as those of [`own`](Self::own).
     ///
     /// ```
     /// # use cpu_executor::{Cells, CpuExecutor};
@@ -161,15 +167,21 @@ impl<'a, T> DisjointMut<'a, T> {
     /// # Ok(())
     /// # }
     /// ```
+    ///
+    /// # Panics
+    /// As [`own`](Self::own).
     #[inline(always)]
+    #[cfg_attr(not(target_arch = "nvptx64"), track_caller)]
     pub fn own_strided(&mut self, k: usize) -> Option<&mut T> {
+        #[cfg(not(target_arch = "nvptx64"))]
+        assert!(is_along_x(), "`own` gives cells to threads of launches along x alone, and this one is {}", extents());
         let index = thread::index_1d() + k * thread::grid_stride();
         // SAFETY: for different threads, or different k, of a one-dimensional launch the index differs.
         (index < self.len).then(|| unsafe { &mut *self.start.add(index) })
     }
 
     /// The cell of a matrix of `columns` columns, stored by rows, at column x and row y of
-    /// [`thread::index_2d`]; `None` right of or below it.
+    /// [`thread::index_2d`]; `None` right of or below it. For launches whose blocks and grid extend along x and y alone.
     ///
     /// ```
     /// # use cpu_executor::{Cells, CpuExecutor};
@@ -192,8 +204,18 @@ impl<'a, T> DisjointMut<'a, T> {
     /// # Ok(())
     /// # }
     /// ```
+    ///
+    /// # Panics
+    /// On the processor, in a launch with threads beside each other along z: an error with kernel, block and thread.
     #[inline(always)]
+    #[cfg_attr(not(target_arch = "nvptx64"), track_caller)]
     pub fn own_2d(&mut self, columns: usize) -> Option<&mut T> {
+        #[cfg(not(target_arch = "nvptx64"))]
+        assert!(
+            is_along_x_and_y(),
+            "`own_2d` gives cells to threads of launches along x and y alone, and this one is {}",
+            extents()
+        );
         let (x, y) = thread::index_2d();
         let index = y * columns + x;
         // SAFETY: x < columns makes the index differ for different threads of a two-dimensional launch.
@@ -254,4 +276,27 @@ impl<'a, T> DisjointMut<'a, T> {
         // SAFETY: the index is within bounds, and the caller promises that the cell is initialised.
         unsafe { self.start.add(index).read() }
     }
+}
+
+/// Whether no two threads of the launch have one index along x.
+#[cfg(not(target_arch = "nvptx64"))]
+#[inline(always)]
+fn is_along_x() -> bool {
+    thread::block_dim_y() == 1 && thread::grid_dim_y() == 1 && is_along_x_and_y()
+}
+
+/// Whether no two threads of the launch have one index along x and one along y.
+#[cfg(not(target_arch = "nvptx64"))]
+#[inline(always)]
+fn is_along_x_and_y() -> bool {
+    thread::block_dim_z() == 1 && thread::grid_dim_z() == 1
+}
+
+/// How far the launch extends, for a message.
+#[cfg(not(target_arch = "nvptx64"))]
+#[cold]
+fn extents() -> String {
+    let grid = [thread::grid_dim_x(), thread::grid_dim_y(), thread::grid_dim_z()];
+    let block = [thread::block_dim_x(), thread::block_dim_y(), thread::block_dim_z()];
+    format!("of {grid:?} blocks of {block:?} threads; `write` takes any index")
 }
