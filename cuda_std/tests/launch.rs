@@ -77,6 +77,16 @@ pub unsafe fn in_parts(mut out: DisjointMut<f32>, rows: u32, stride: u32, parts:
     let _ = (out.own(), rows, stride, parts, scale);
 }
 
+/// Powers, shifts and a sign, in every part of a formula.
+#[kernel(
+    grid = (1 << bits, (rows + 1).pow(bits as u32)),
+    shared = rows % 16 >> bits,
+    require(out.len() < rows << (bits * 2), rows << by >= rows, -(by as i8) <= by as i8 + 2, bits <= 200 << 1_u8),
+)]
+pub unsafe fn in_bits(mut out: DisjointMut<f32>, rows: u64, bits: u32, by: i32) {
+    let _ = (out.own(), rows, bits, by);
+}
+
 /// Without a thread.
 #[kernel(block = (32, 0))]
 pub unsafe fn without_threads(mut out: DisjointMut<f32>) {
@@ -139,6 +149,31 @@ fn formulas_add_and_multiply_numbers_of_every_type() {
     assert!(prepare(&signed::launch(&mut out, 0, i32::MAX, 4, 1.0, -1.0)).is_ok());
     assert!(prepare(&signed::launch(&mut out, -4, 2, 5, 1.0, -1.0)).is_err());
     assert!(prepare(&signed::launch(&mut out, -4, 2, 4, 1.0, -2.0)).is_err());
+}
+
+#[test]
+fn powers_shifts_and_signs_that_overflow_are_not_small() {
+    let mut out = Memory::<f32>::new(9);
+    let prepared = prepare(&in_bits::launch(&mut out, 8, 2, 0)).unwrap();
+    assert_eq!(prepared, Prepared { grid: [4, 81, 1], block: [128, 1, 1], shared: 2 });
+    // As large as can be: a power that 64 bits do not hold, then one that they do and a grid does not.
+    for (rows, bits, wanted) in [(u64::MAX - 1, 2, usize::MAX), (65_535, 1, 65_536)] {
+        let error = prepare(&in_bits::launch(&mut out, rows, bits, 0)).unwrap_err();
+        assert!(matches!(error, LaunchError::Grid { axis: "y", wanted: found, .. } if found == wanted), "{error}");
+    }
+    // By as many bits as there are, and by more.
+    for bits in [31, 64, 400] {
+        let error = prepare(&in_bits::launch(&mut out, 1, bits, 0)).unwrap_err();
+        let wanted = if bits < 64 { 1 << bits } else { usize::MAX };
+        assert!(matches!(error, LaunchError::Grid { axis: "x", wanted: found, .. } if found == wanted), "{error}");
+    }
+    assert!(prepare(&in_bits::launch(&mut out, 8, 2, i32::MAX)).is_ok());
+    assert!(matches!(prepare(&in_bits::launch(&mut out, 0, 2, 0)), Err(LaunchError::Relation { .. })));
+    // The least number of eight bits, whose opposite is none, is not below two more than itself.
+    let error = prepare(&in_bits::launch(&mut out, 8, 2, 128)).unwrap_err();
+    assert!(matches!(error, LaunchError::Relation { relation: "-(by as i8) <= by as i8 + 2", .. }), "{error}");
+    let error = prepare(&in_bits::launch(&mut out, 8, 2, -1)).unwrap_err();
+    assert!(matches!(error, LaunchError::Formula { what: "shifts by less than nothing", .. }), "{error}");
 }
 
 #[test]

@@ -309,20 +309,21 @@ impl Parts<'_> {
             Some(grid) => components(grid)?,
             None => [self.default_grid()?, quote!(1), quote!(1)],
         };
-        let shared = attributes.shared.as_ref().map_or_else(|| quote!(0), formula::checked);
+        let shared = attributes.shared.as_ref().map_or_else(|| Ok(quote!(0)), formula::checked)?;
         let (of_machine, common): (Vec<&Expr>, Vec<&Expr>) =
             attributes.require.iter().partition(|relation| mentions(relation.to_token_stream(), "Machine"));
-        let violations = |relations: &[&Expr]| -> TokenStream {
+        let violations = |relations: &[&Expr]| -> Result<TokenStream> {
             let violation = |relation: &&Expr| {
                 let text = source(relation);
-                let relation = formula::checked(relation);
-                quote!(if !(#relation) { return Some(#text); })
+                let relation = formula::checked(relation)?;
+                Ok(quote!(if !(#relation) { return Some(#text); }))
             };
             relations.iter().map(violation).collect()
         };
-        let (common, of_machine) = (violations(&common), violations(&of_machine));
-        let [x, y, z] =
-            [x, y, z].map(|written| syn::parse2(written.clone()).map_or(written, |whole| formula::checked(&whole)));
+        let (common, of_machine) = (violations(&common)?, violations(&of_machine)?);
+        let along =
+            |written: TokenStream| syn::parse2(written.clone()).map_or(Ok(written), |whole| formula::checked(&whole));
+        let [x, y, z] = [along(x)?, along(y)?, along(z)?];
         let grid = quote!([#x, #y, #z]);
         let for_common = self.in_formulas(&common);
         let for_machine = self.in_formulas(&of_machine);

@@ -36,7 +36,9 @@ use syn::{ItemFn, parse_macro_input};
 /// - `require(relation, …)`: what must hold among the arguments, such as `out.len() >= m * n`.
 ///
 /// In the formulas slices have `len()` and `is_aligned(bytes)`, unsigned parameters are widened to `usize`, `block.x` is the
-/// block's width (so no parameter is called `block`), and `Machine` the machine that will run it.
+/// block's width (so no parameter is called `block`), and `Machine` the machine that will run it. Sums, products, powers and
+/// shifts are as large as can be where they are too large, and a launch whose formula has no result is refused; operators and
+/// methods of which that is not known do not compile, and functions see to it themselves.
 ///
 /// # Instances
 /// A generic kernel is compiled for the arguments that are named:
