@@ -135,10 +135,14 @@ impl CheckedIn {
 
     /// Writes the copy in place of the one in `folder`.
     ///
-    /// All is written beside it first and takes its place in one move, so that a stamp never stands beside
-    /// PTX it was not made for.
+    /// All is written beside it first and takes its place whole, so that a stamp never stands beside PTX it was not made for.
+    /// That is two moves, the old copy's and the new one's: where the second fails the first is taken back; where the program
+    /// ends between them no copy stands there, and the next write begins by putting the old one back.
     pub(crate) fn write(&self, folder: &Path) -> Result<(), Error> {
         let (new, old) = (beside(folder, "new"), beside(folder, "old"));
+        if !folder.exists() && old.exists() {
+            fs::rename(&old, folder).map_err(Error::io("restore", folder))?;
+        }
         for leftover in [&new, &old] {
             remove(leftover)?;
         }
@@ -148,9 +152,18 @@ impl CheckedIn {
         if folder.exists() {
             fs::rename(folder, &old).map_err(Error::io("replace", folder))?;
         }
-        fs::rename(&new, folder).map_err(Error::io("create", folder))?;
+        take_place(&new, folder, &old)?;
         remove(&old)
     }
+}
+
+/// Moves `new` to where `folder` was before it was moved to `old`, and moves that back if it cannot be.
+fn take_place(new: &Path, folder: &Path, old: &Path) -> Result<(), Error> {
+    fs::rename(new, folder).map_err(|error| {
+        // If that fails as well, the next write does it.
+        let _put_back = fs::rename(old, folder);
+        Error::io("create", folder)(error)
+    })
 }
 
 fn beside(folder: &Path, what: &str) -> PathBuf {
@@ -194,6 +207,31 @@ mod tests {
         new.write(&folder).unwrap();
         assert_eq!(CheckedIn::read(&folder).unwrap(), Some(new));
         assert!(!folder.join("sm_75/stray.ptx").exists(), "a family that is gone leaves no file");
+        assert_eq!(fs::read_dir(root.path()).unwrap().count(), 1, "nothing is left beside it");
+    }
+
+    #[test]
+    fn a_write_that_fails_or_ends_half_way_loses_no_copy() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("ptx");
+        let (new, old) = (beside(&folder, "new"), beside(&folder, "old"));
+        let before = copy("1", "old");
+        before.write(&folder).unwrap();
+        // The new copy is gone when it is to be moved.
+        fs::rename(&folder, &old).unwrap();
+        let message = take_place(&new, &folder, &old).unwrap_err().to_string();
+        assert!(message.contains("cannot create") && message.contains("ptx"), "{message}");
+        assert_eq!(CheckedIn::read(&folder).unwrap().as_ref(), Some(&before));
+        // The program ended between the two moves, and what is written next cannot be.
+        fs::rename(&folder, &old).unwrap();
+        fs::write(&new, "no folder").unwrap();
+        assert!(copy("2", "new").write(&folder).is_err());
+        assert_eq!(CheckedIn::read(&folder).unwrap(), Some(before));
+        fs::remove_file(&new).unwrap();
+        fs::rename(&folder, &old).unwrap();
+        let next = copy("3", "next");
+        next.write(&folder).unwrap();
+        assert_eq!(CheckedIn::read(&folder).unwrap(), Some(next));
         assert_eq!(fs::read_dir(root.path()).unwrap().count(), 1, "nothing is left beside it");
     }
 
