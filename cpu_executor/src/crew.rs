@@ -21,23 +21,40 @@ type Work<'a> = dyn Fn() + Sync + 'a;
 /// Runs `work` on this thread and, at the same time, on up to `helpers` workers of the pool that come in time. Nobody is in it any
 /// more when this returns.
 pub fn together(pool: &ThreadPool, helpers: usize, work: &Work<'_>) {
-    // SAFETY: it is called between `enter` and `leave` alone, and this function does not return, nor unwind, before `Closing` has
-    // seen that nobody is between them, and nobody will be.
-    let lasting = unsafe { mem::transmute::<&Work<'_>, &'static Work<'static>>(work) };
+    // SAFETY: the two pointers differ in the lifetime alone, which is kept by the door.
+    let work_inside = Inside(unsafe { mem::transmute::<*const Work<'_>, *const Work<'static>>(work) });
     let door = Arc::new(Door { state: AtomicU32::new(0), outside: thread::current() });
     // Before the first is asked: whatever panics from here on, the door is closed behind it.
     let _closing = Closing(&door);
     for _ in 0..helpers {
         let door = Arc::clone(&door);
         pool.spawn(move || {
+            // Who comes late still holds it, and does not look at what it points to.
+            let work = work_inside.work();
             if door.enter() {
                 let _leaving = Leaving(&door);
-                lasting();
+                // SAFETY: between `enter` and `leave` the work is there: `together` does not return, nor unwind, before `Closing`
+                // has seen that nobody is between them, and nobody will be.
+                unsafe { (*work)() };
             }
         });
     }
     work();
 }
+
+/// What is to be done inside, wherever that is: a reference would have to be valid for those too who come too late.
+#[derive(Clone, Copy)]
+struct Inside(*const Work<'static>);
+
+impl Inside {
+    /// By the whole of it, which is what a closure then holds.
+    fn work(self) -> *const Work<'static> {
+        self.0
+    }
+}
+
+// SAFETY: work may be done by several threads at a time, as `Work` says.
+unsafe impl Send for Inside {}
 
 struct Door {
     state: AtomicU32,
