@@ -30,6 +30,9 @@
 //! | [`mod@reference`] | the naive oracle in f64 |
 //! | [`files`] | files that are there whole or not at all |
 //! | `cli` | the program |
+//!
+//! The first kernel on the processor, and the first file that is read, wrap the process's panic hook once: panics in kernels and in
+//! readers of damaged files become errors and print nothing, and all others reach the hook that was there.
 
 pub mod agreement;
 // For the program, and for no other.

@@ -8,6 +8,9 @@
 //! What would be undefined on a GPU is an error here: a barrier or a shuffle that only part of its
 //! threads reach, a failed bounds check, any panic. The error names kernel, block and thread.
 //!
+//! The first kernel that is run, or the first call of [`quietly`], wraps the process's panic hook once and for all: panics in
+//! kernels print nothing, and all others reach the hook that was there.
+//!
 //! Blocks do not see each other's order, and nothing depends on the number of cores: the same launch
 //! gives the same bits for any number of them.
 
@@ -25,3 +28,4 @@ mod waits;
 pub use cells::Cells;
 pub use error::{Fault, RunError};
 pub use executor::CpuExecutor;
+pub use panics::quietly;

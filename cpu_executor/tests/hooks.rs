@@ -41,6 +41,10 @@ fn a_programs_hook_sees_its_own_panics_and_not_those_of_kernels() {
     assert!(message.starts_with("in a kernel (") && message.contains("hooks.rs:"), "{message}");
     assert_eq!(seen, Vec::<String>::new());
 
+    let said = cpu_executor::quietly(|| panic!("awaited")).unwrap_err();
+    assert!(said.starts_with("awaited (") && said.contains("hooks.rs:"), "{said}");
+    assert_eq!(std::mem::take(&mut *SEEN.lock().unwrap()), Vec::<String>::new());
+
     let caught = panic::catch_unwind(|| panic!("outside"));
     assert!(caught.is_err());
     assert_eq!(std::mem::take(&mut *SEEN.lock().unwrap()), ["first: outside"]);
