@@ -44,7 +44,7 @@ pub struct Standardization {
 }
 
 impl Standardization {
-    /// That of these rows of d values, of which there is at least one.
+    /// That of these rows of d values, of which there is at least one. Of rows of no values, none.
     ///
     /// ```
     /// use modeseek::data::{Standard, Standardization};
@@ -67,6 +67,9 @@ impl Standardization {
     /// assert_eq!(weighted, Standardization::of(Standard::ZScore, &[2.0, 2.0, 6.0], 1));
     /// ```
     pub fn weighted(standard: Standard, rows: &[f64], weights: &[f64], d: usize) -> Self {
+        if d == 0 {
+            return Self { offsets: Vec::new(), scales: Vec::new() };
+        }
         // Over the largest: their sum may be more than f64 holds.
         let largest = weights.iter().copied().fold(0.0, f64::max);
         // Whether all of them are 0 is for others to say.
@@ -170,7 +173,8 @@ impl Standardization {
     }
 
     fn each(&self, rows: &mut [f64], change: impl Fn(f64, f64, f64) -> f64) {
-        for row in rows.chunks_mut(self.offsets.len()) {
+        // Of no columns there are no values.
+        for row in rows.chunks_mut(self.offsets.len().max(1)) {
             for ((x, &offset), &scale) in row.iter_mut().zip(&self.offsets).zip(&self.scales) {
                 *x = change(*x, offset, scale);
             }
@@ -205,6 +209,17 @@ mod tests {
             assert_eq!(changed, scaled);
             found.undo(&mut changed);
             assert_eq!(changed, rows);
+        }
+    }
+
+    #[test]
+    fn rows_without_columns_are_left_alone() {
+        for standard in [Standard::ZScore, Standard::MinMax] {
+            let found = Standardization::of(standard, &[], 0);
+            assert_eq!(found, Standardization { offsets: vec![], scales: vec![] });
+            found.apply(&mut []);
+            found.undo(&mut []);
+            assert_eq!((found.volume(), found.density(2.0)), (1.0, 2.0));
         }
     }
 

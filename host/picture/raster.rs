@@ -93,6 +93,9 @@ impl Canvas {
     }
 
     fn image(&mut self, at: Rect, pixels: &RgbaImage) {
+        if pixels.is_empty() {
+            return;
+        }
         let (columns, rows) = (f64::from(pixels.width()), f64::from(pixels.height()));
         for y in at.y.round() as i64..(at.y + at.height).round() as i64 {
             for x in at.x.round() as i64..(at.x + at.width).round() as i64 {
@@ -179,6 +182,14 @@ mod tests {
         let at = Rect { x: 10.5, y: 10.0, width: 5.0, height: 4.0 };
         let found = covered(Shape::Area { at, fill: BLACK });
         assert!((found - 20.0).abs() <= 0.1, "{found}");
+    }
+
+    #[test]
+    fn an_image_without_pixels_covers_nothing() {
+        for (width, height) in [(0, 0), (0, 3), (3, 0)] {
+            let (at, pixels) = (Rect { x: 5.0, y: 5.0, width: 9.0, height: 9.0 }, RgbaImage::new(width, height));
+            assert_eq!(covered(Shape::Image { at, pixels }), 0.0, "{width} x {height}");
+        }
     }
 
     #[test]

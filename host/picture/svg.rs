@@ -97,6 +97,8 @@ fn element(out: &mut String, shape: &Shape) -> std::fmt::Result {
                 escaped(text)
             )
         }
+        // No PNG is of no pixels.
+        Shape::Image { pixels, .. } if pixels.is_empty() => Ok(()),
         Shape::Image { at, pixels } => {
             let mut png = Vec::new();
             write_png(pixels, &mut png).expect("memory can be written to");

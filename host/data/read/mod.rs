@@ -350,9 +350,10 @@ impl Table {
     /// std::fs::write(&path, "x,y\n1,2\n3,4\n5,6\n")?;
     /// let table = Table::read(&Source::new(&path, None)?, &ReadOptions::default(), Carry::Nothing)?;
     /// assert_eq!(table.count(), 3);
+    /// assert_eq!(Table::default().count(), 0);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn count(&self) -> usize {
-        self.rows.len() / self.names.len()
+        self.rows.len().checked_div(self.names.len()).unwrap_or(0)
     }
 }

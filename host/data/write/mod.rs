@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, RecordBatch};
+use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_schema::{Field, Schema, SchemaRef};
 
 use super::error::DataError;
@@ -231,7 +231,7 @@ impl Target {
 /// A column with a name.
 pub type Column = (String, ArrayRef);
 
-/// Columns as a table.
+/// Columns as a table; of none, a table without rows.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -243,11 +243,17 @@ pub type Column = (String, ArrayRef);
 /// let table = table(vec![("label".to_owned(), column)]);
 /// assert_eq!((table.num_columns(), table.num_rows()), (1, 2));
 /// ```
+///
+/// # Panics
+/// If one has more values than another.
 pub fn table(columns: Vec<Column>) -> RecordBatch {
     let fields: Vec<Field> =
         columns.iter().map(|(name, array)| Field::new(name, array.data_type().clone(), true)).collect();
+    let rows = columns.first().map_or(0, |(_, array)| array.len());
     let arrays = columns.into_iter().map(|(_, array)| array).collect();
-    RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).expect("columns of equal lengths")
+    let options = RecordBatchOptions::new().with_row_count(Some(rows));
+    RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), arrays, &options)
+        .expect("columns of equal lengths")
 }
 
 /// Rows with more columns, of which each has as many values; with the name `other-…` where a name is taken.
@@ -262,6 +268,9 @@ pub fn table(columns: Vec<Column>) -> RecordBatch {
 /// let more = with_columns(Some(&rows), vec![column("label")]);
 /// assert_eq!(more.schema().field(1).name(), "other-label");
 /// ```
+///
+/// # Panics
+/// If one has more values than another, or than there are rows.
 pub fn with_columns(rows: Option<&RecordBatch>, more: Vec<Column>) -> RecordBatch {
     let mut columns: Vec<Column> = Vec::new();
     if let Some(rows) = rows {
@@ -281,4 +290,34 @@ pub fn with_columns(rows: Option<&RecordBatch>, more: Vec<Column>) -> RecordBatc
 /// A column of a kind that a format does not hold.
 fn unsupported(column: &str, kind: &arrow_schema::DataType, why: &'static str) -> Error {
     DataError::Unsupported { what: format!("column {column} of {kind} in this format"), why }.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow_array::Int32Array;
+
+    use super::*;
+
+    fn column(name: &str, rows: i32) -> Column {
+        (name.to_owned(), Arc::new(Int32Array::from_iter_values(0..rows)))
+    }
+
+    #[test]
+    fn a_table_of_no_columns_has_no_rows() {
+        let none = table(Vec::new());
+        assert_eq!((none.num_columns(), none.num_rows()), (0, 0));
+        assert_eq!(with_columns(None, Vec::new()), none);
+    }
+
+    #[test]
+    #[should_panic(expected = "columns of equal lengths")]
+    fn columns_of_different_lengths_are_no_table() {
+        table(vec![column("two", 2), column("three", 3)]);
+    }
+
+    #[test]
+    #[should_panic(expected = "columns of equal lengths")]
+    fn columns_are_not_added_to_more_rows() {
+        with_columns(Some(&table(vec![column("two", 2)])), vec![column("three", 3)]);
+    }
 }
