@@ -117,8 +117,8 @@ impl Instruction {
     /// ```
     pub fn suiting([m, n, k]: [u32; 3], precision: Precision) -> Self {
         let suits = match precision {
+            _ if m > MOST_ROWS => false,
             // Making the parts reads and writes 20 bytes for each number of A and B, in launches of their own.
-            Precision::F32 if m > MOST_ROWS => false,
             Precision::F32 => {
                 m.min(n).min(k) >= FEWEST_COLUMNS && u128::from(m) * u128::from(n) * u128::from(k) >= 1 << 30
             }
@@ -131,8 +131,14 @@ impl Instruction {
 /// Columns of C from which on products are made by warpgroups, unless asked: half of the 256 that a block makes, or all.
 const FEWEST_COLUMNS: u32 = 128;
 
-/// Rows of C for which a grid has blocks: of f32's products by `wgmma`, 65,535 blocks of 128 along y. Others have them along x.
+/// Rows of C for which a grid of products on tensor cores has blocks: 65,535 of 128 along y. f32's by multiply-adds have them
+/// along x, and are taken for more rows whatever is asked for.
 const MOST_ROWS: u32 = 65_535 * 128;
+
+/// The precision and the instruction by which C of m rows is made where these are asked for.
+fn for_rows(m: u32, precision: Precision, instruction: Instruction) -> (Precision, Instruction) {
+    if m > MOST_ROWS { (Precision::F32, Instruction::Warp) } else { (precision, instruction) }
+}
 
 /// C = A B with A m x k, B k x n, and C m x n, all by rows, in the [precision](Precision::suiting) and by the
 /// [instruction](Instruction::suiting) that suit the sizes, or those that the device has.
@@ -169,7 +175,8 @@ pub fn matmul(
     matmul_by(device, a, b, [m, n, k], precision, Instruction::suiting([m, n, k], precision))
 }
 
-/// The same by an instruction, or by the one that the device has.
+/// The same by an instruction, or by the one that the device has; in f32 as it is for more than 8,388,480 rows, for which there are
+/// no blocks of tensor cores.
 ///
 /// # Errors
 /// As [`matmul`].
@@ -210,7 +217,8 @@ pub fn matmul_by(
             by_rows!(rows(device, [m, n], |rows| padded(rows) * width)?, width, $round, $multiply);
         }};
     }
-    match (precision.on(device), instruction.on(device, precision)) {
+    let (precision, instruction) = for_rows(m, precision.on(device), instruction.on(device, precision));
+    match (precision, instruction) {
         (Precision::F32, Instruction::Warp) => device.launch(product(device.machine(), a, b, &mut c, m, n, k))?,
         (Precision::F32, Instruction::Warpgroup) => {
             match rows(device, [m, n], |rows| split_rows::words_of(rows, k as usize)) {
@@ -234,4 +242,44 @@ pub fn matmul_by(
 fn rows(device: &Device, sides: [u32; 2], words_of: impl Fn(usize) -> usize) -> Result<(Buffer<u32>, Buffer<u32>)> {
     let room = |rows: u32| device.room(words_of(rows as usize));
     Ok((room(sides[0])?, room(sides[1])?))
+}
+
+#[cfg(test)]
+mod tests {
+    use cuda_std::launch::{Arg, Limits, Region};
+
+    use super::*;
+
+    const PRECISIONS: [Precision; 3] = [Precision::F32, Precision::Tf32, Precision::Bf16];
+
+    #[test]
+    fn every_number_of_rows_has_blocks() {
+        for kernel in [
+            &matmul_tf32::KERNEL,
+            &matmul_bf16::KERNEL,
+            &matmul_wgmma_tf32::KERNEL,
+            &matmul_wgmma_bf16::KERNEL,
+            &matmul_wgmma_f32::KERNEL,
+        ] {
+            // However many blocks there are is known of memory that is not there.
+            let memory = || Arg::Slice(Region { address: 256, len: usize::MAX, owner: 1 });
+            let blocks = |m: u32| {
+                let sizes = [m, 128, 1024].map(Arg::scalar);
+                let args: Vec<Arg> = (0..3).map(|_| memory()).chain(sizes).collect();
+                let shape = (kernel.shape)(MachineKind::Gpu, &args, (kernel.block)(MachineKind::Gpu).default);
+                assert_eq!(shape.violated, None, "{}", kernel.name);
+                shape.grid[1] as u32
+            };
+            let most = Limits::BASELINE.grid[1];
+            assert_eq!([MOST_ROWS, MOST_ROWS + 1].map(|m| blocks(m) <= most), [true, false], "{}", kernel.name);
+        }
+        for precision in PRECISIONS {
+            for instruction in [Instruction::Warp, Instruction::Warpgroup] {
+                assert_eq!(for_rows(MOST_ROWS, precision, instruction), (precision, instruction));
+                assert_eq!(for_rows(MOST_ROWS + 1, precision, instruction), (Precision::F32, Instruction::Warp));
+            }
+            let suiting = |m| Instruction::suiting([m, 1024, 1024], precision);
+            assert_eq!([MOST_ROWS, MOST_ROWS + 1].map(suiting), [Instruction::Warpgroup, Instruction::Warp]);
+        }
+    }
 }
