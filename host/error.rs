@@ -365,6 +365,9 @@ pub enum Error {
     /// A saved field that cannot be read.
     #[error("this is no field that can be read: {0}")]
     UnreadableField(String),
+    /// What a saved field is to be read from fails.
+    #[error("the field cannot be read: {0}")]
+    ReadField(#[source] std::io::Error),
     /// An iteration gave a position that is not a number.
     #[error(
         "iteration {iteration} moved a point to a position that is not a number; this is a defect, please report it"

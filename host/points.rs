@@ -9,7 +9,7 @@ use nalgebra::{Dim, Matrix, RawStorage, Scalar};
 pub use self::to_points::ToPoints;
 use crate::error::{Error, Result};
 
-/// The most points of a set, and the most dimensions: kernels count in 32 bits.
+/// The most points of a set, and the most dimensions: kernels count in 32 bits. A fit takes fewer (`mean_shift::labels::count`).
 const MOST: usize = i32::MAX as usize;
 
 /// n points of d coordinates. Rows of f32 about a centre that is kept in f64.
@@ -26,6 +26,9 @@ const MOST: usize = i32::MAX as usize;
 /// assert_eq!(points.centred_rows()[..4], [-1.0, -2.0, 0.0, 2.0]);
 /// # Ok::<(), modeseek::Error>(())
 /// ```
+///
+/// A set has 2^31 - 1 points at most, and as many dimensions. A fit takes 2^30 points, as its tables of places are twice as long;
+/// of more it is [`Error::TooMany`].
 ///
 /// # Precision
 /// A coordinate is off by at most 2^-24 times its distance from the centre.

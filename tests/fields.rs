@@ -42,6 +42,23 @@ fn a_field_without_points_survives_a_file() {
 }
 
 #[test]
+fn what_fails_to_be_read_says_why() {
+    struct Gone;
+
+    impl std::io::Read for Gone {
+        fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+            Err(std::io::ErrorKind::ConnectionReset.into())
+        }
+    }
+
+    let error = estimator().load_field(Gone).unwrap_err();
+    let Error::ReadField(source) = &error else { panic!("{error:?}") };
+    assert_eq!(source.kind(), std::io::ErrorKind::ConnectionReset);
+    assert!(std::error::Error::source(&error).is_some());
+    assert_eq!(error.to_string(), format!("the field cannot be read: {source}"));
+}
+
+#[test]
 fn files_that_are_no_fields_are_refused() {
     let mut field = estimator().field(2).unwrap();
     field.add(&rows(10)).unwrap();

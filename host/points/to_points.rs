@@ -7,8 +7,8 @@ use nalgebra::{Dim, Matrix, RawStorage, Scalar};
 use super::Points;
 use crate::error::{Error, Result};
 
-/// What points can be made of: [`Points`] themselves; rows as arrays, vectors or slices of f32 or f64; and nalgebra
-/// matrices of every kind, whose columns are points.
+/// What points can be made of: [`Points`] themselves; rows as arrays, vectors or slices of f32 or f64; nalgebra
+/// matrices of every kind, whose columns are points; and references to any of these.
 ///
 /// ```
 /// use modeseek::{Error, ToPoints};
@@ -17,6 +17,10 @@ use crate::error::{Error, Result};
 /// let from_rows = vec![vec![0.0, 1.0], vec![2.0, 3.0]];
 /// let from_matrix = nalgebra::Matrix2::new(0.0, 2.0, 1.0, 3.0);
 /// assert_eq!(from_rows.to_points()?.centred_rows(), from_matrix.to_points()?.centred_rows());
+/// assert_eq!([vec![0.0, 1.0], vec![2.0, 3.0]].to_points()?, from_rows.to_points()?);
+/// // What takes a reference takes one to a slice, too.
+/// let rows: &[[f64; 2]] = &[[0.0, 1.0], [2.0, 3.0]];
+/// assert_eq!(modeseek::MeanShift::new().fit(&rows)?.labels, modeseek::MeanShift::new().fit(rows)?.labels);
 /// # Ok::<(), modeseek::Error>(())
 /// ```
 pub trait ToPoints {
@@ -53,6 +57,12 @@ pub trait ToPoints {
     /// # Errors
     /// As [`to_points`](Self::to_points).
     fn to_points_about(&self, centre: Option<&[f64]>) -> Result<Cow<'_, Points>>;
+}
+
+impl<P: ToPoints + ?Sized> ToPoints for &P {
+    fn to_points_about(&self, centre: Option<&[f64]>) -> Result<Cow<'_, Points>> {
+        (**self).to_points_about(centre)
+    }
 }
 
 impl ToPoints for Points {
@@ -107,6 +117,12 @@ fn from_slices<T: Copy + Into<f64>, R: AsRef<[T]>>(rows: &[R], centre: Option<&[
 impl<T: Copy + Into<f64>> ToPoints for [Vec<T>] {
     fn to_points_about(&self, centre: Option<&[f64]>) -> Result<Cow<'_, Points>> {
         from_slices::<T, _>(self, centre)
+    }
+}
+
+impl<T: Copy + Into<f64>, const N: usize> ToPoints for [Vec<T>; N] {
+    fn to_points_about(&self, centre: Option<&[f64]>) -> Result<Cow<'_, Points>> {
+        self.as_slice().to_points_about(centre)
     }
 }
 

@@ -101,11 +101,11 @@ impl MeanShift {
     /// ```
     ///
     /// # Errors
-    /// [`Error::UnreadableField`] for a file that is none, was cut or changed, or is of another version; as
+    /// [`Error::ReadField`]; [`Error::UnreadableField`] for a file that is none, was cut or changed, or is of another version; as
     /// [`field`](Self::field).
     pub fn load_field(&self, mut from: impl Read) -> Result<DensityField> {
         let mut bytes = Vec::new();
-        from.read_to_end(&mut bytes).map_err(|error| unreadable(error.to_string()))?;
+        from.read_to_end(&mut bytes).map_err(Error::ReadField)?;
         if !bytes.starts_with(MAGIC) {
             return Err(unreadable("it does not begin as one"));
         }
