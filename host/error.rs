@@ -338,14 +338,6 @@ pub enum Error {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// Sizes of a host slice and a buffer differ.
-    #[error("{given} elements do not fit a buffer of {wanted}")]
-    Length {
-        /// The slice's.
-        given: usize,
-        /// The buffer's.
-        wanted: usize,
-    },
     /// A binned field over points too far apart.
     #[error("the field would have {nodes} nodes, and can have {most}: use a larger bandwidth, or remove far points")]
     FieldTooLarge {

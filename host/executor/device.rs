@@ -98,6 +98,11 @@ impl Device {
         DeviceChoice::Auto.open(CpuOptions::default())
     }
 
+    /// The device that was chosen, or whichever there is.
+    pub(crate) fn or_auto(chosen: Option<&Self>) -> Result<Self> {
+        chosen.cloned().map_or_else(Self::auto, Ok)
+    }
+
     /// The processor, with a worker for each core.
     ///
     /// ```

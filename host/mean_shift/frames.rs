@@ -91,10 +91,7 @@ impl MeanShift {
     ) -> Result<Frames> {
         self.check()?;
         let points = points.to_points()?;
-        let device = match &self.device {
-            Some(device) => device.clone(),
-            None => Device::auto()?,
-        };
+        let device = Device::or_auto(self.device.as_ref())?;
         let (n, d) = (points.len(), points.dimensions());
         self.bandwidth.check(n, d, self.sample_weights.is_some())?;
         memory::reserve(self, &device, n, d)?;

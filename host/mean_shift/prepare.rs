@@ -219,7 +219,7 @@ impl MeanShift {
 
     /// The device that was chosen, or whichever there is.
     pub(super) fn device_or_auto(&self) -> Result<Device> {
-        self.device.clone().map_or_else(Device::auto, Ok)
+        Device::or_auto(self.device.as_ref())
     }
 
     /// Uploads points, finds the bandwidth, and scales.

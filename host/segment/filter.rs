@@ -264,10 +264,7 @@ impl Segment {
         if n > MOST_PIXELS {
             return Err(Error::TooMany { what: "pixels", count: n as usize, most: MOST_PIXELS as usize });
         }
-        let device = match &self.device {
-            Some(device) => device.clone(),
-            None => Device::auto()?,
-        };
+        let device = Device::or_auto(self.device.as_ref())?;
         self.run_on(&device, image, n as usize)
     }
 

@@ -15,6 +15,15 @@ thread_local! {
     static RECORDS: Cell<bool> = const { Cell::new(false) };
 }
 
+/// While it lives, what this thread launches is recorded; then, after a panic too, it is as it was before.
+struct Records(bool);
+
+impl Drop for Records {
+    fn drop(&mut self) {
+        RECORDS.set(self.0);
+    }
+}
+
 impl Device {
     /// Checks a launch, and runs it or begins to. A grid without blocks is nothing to do.
     ///
@@ -128,10 +137,8 @@ impl Device {
     /// Records what some work launches, without running it; `None`, and nothing has run, where nothing would be gained or
     /// launches cannot be recorded now. The work does nothing but launch kernels that were launched before.
     pub(crate) fn record(&self, work: impl FnOnce() -> Result<()>) -> Result<Option<Box<dyn Recording + '_>>> {
-        RECORDS.set(true);
-        let recording = self.executor().record(Box::new(work));
-        RECORDS.set(false);
-        recording
+        let _records = Records(RECORDS.replace(true));
+        self.executor().record(Box::new(work))
     }
 
     /// Runs what was recorded.
@@ -161,5 +168,22 @@ impl Device {
     /// If a launch failed.
     pub fn synchronize(&self) -> Result<()> {
         self.executor().synchronize()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic;
+
+    use super::*;
+
+    #[test]
+    fn a_panic_ends_a_recording() {
+        let panicked = panic::catch_unwind(|| {
+            let _records = Records(RECORDS.replace(true));
+            panic!("while it is recorded");
+        });
+        assert!(panicked.is_err());
+        assert!(!RECORDS.get());
     }
 }
