@@ -12,9 +12,9 @@ use crate::mean_shift::{Assignment, Bandwidth, Distance, Form, MeanShift, Mergin
 #[derive(Clone, Debug, Args)]
 pub struct EstimatorArgs {
     /// Distance over which points attract each other, in units of the data: a number; a number for each
-    /// dimension, as 2.5,1; column:NAME, a column of FILE with one for each point; or a rule: quantile or quantile:Q, of
+    /// dimension, as 2.5,1; column:NAME, a column of FILE with one for each point; or a rule: matched, quantile or quantile:Q, of
     /// 2000 points (quantile:Q:N of N, quantile:Q:all of all), third, scott, silverman, neighbour:K (the mean distance to the
-    /// K-th), each-neighbour:K (one for each point). If not given: quantile for a file, 2.5 for generated points
+    /// K-th), each-neighbour:K (one for each point). If not given: matched for a file, 2.5 for generated points
     #[arg(long, value_name = "H", allow_hyphen_values = true, help_heading = "Mean shift")]
     pub bandwidth: Option<BandwidthText>,
 

@@ -11,10 +11,10 @@ use super::estimator::EstimatorArgs;
 use super::input::InputArgs;
 use super::interrupt;
 use super::outputs::check_files;
+use super::typed::QUANTILE;
 use crate::data::{Carry, left_out_text};
 use crate::error::{Error, Result};
 use crate::executor::{CpuOptions, DeviceChoice};
-use crate::mean_shift::Bandwidth;
 use crate::picture::{Format, numbers};
 use crate::sweep::{Sweep, bandwidths};
 
@@ -89,7 +89,7 @@ impl SweepArgs {
         let weights = std::mem::take(&mut data.table.weights);
         let estimator = if weights.is_empty() { estimator } else { estimator.sample_weights(weights) };
         // By the distance and the weights of the fits.
-        let rule = || estimator.clone().on(&device).bandwidth(Bandwidth::default());
+        let rule = || estimator.clone().on(&device).bandwidth(QUANTILE);
         let guess = || rule().estimate_bandwidth(&data.points);
         let (low, high) = match (self.from, self.to) {
             (Some(low), Some(high)) => (low, high),

@@ -4,6 +4,9 @@ use std::str::FromStr;
 
 use crate::mean_shift::Bandwidth;
 
+/// The quantile rule as it is without numbers, which are scikit-learn's but for the sample.
+pub const QUANTILE: Bandwidth = Bandwidth::Quantile { quantile: 0.3, sample: Some(Bandwidth::SAMPLE), seed: 0 };
+
 /// A bandwidth, as typed.
 #[derive(Clone, Debug, PartialEq)]
 pub enum BandwidthText {
@@ -17,7 +20,7 @@ impl FromStr for BandwidthText {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let words = "give a number, a number for each dimension with commas between, or quantile[:Q[:N|:all]], third, \
+        let words = "give a number, a number for each dimension with commas between, or matched, quantile[:Q[:N|:all]], third, \
                      scott, silverman, neighbour:K, each-neighbour:K, column:NAME";
         let number = |text: &str| text.parse::<f64>().map_err(|_| words.to_owned());
         let count = |text: Option<&str>| text.and_then(|k| k.parse().ok()).ok_or_else(|| words.to_owned());
@@ -34,7 +37,8 @@ impl FromStr for BandwidthText {
                 };
                 Bandwidth::Quantile { quantile: number(quantile)?, sample, seed: 0 }
             }
-            ("quantile", None) => Bandwidth::default(),
+            ("quantile", None) => QUANTILE,
+            ("matched", None) => Bandwidth::Matched,
             ("column", Some(name)) if !name.is_empty() => return Ok(Self::Column(name.to_owned())),
             ("third", None) => Bandwidth::Third,
             ("scott", None) => Bandwidth::Scott,
@@ -91,7 +95,8 @@ mod tests {
             ("silverman", Bandwidth::Silverman),
             ("neighbour:7", Bandwidth::MeanNeighbour { k: 7 }),
             ("each-neighbour:7", Bandwidth::Neighbours { k: 7 }),
-            ("quantile", Bandwidth::default()),
+            ("quantile", QUANTILE),
+            ("matched", Bandwidth::Matched),
             ("quantile:0.1", Bandwidth::Quantile { quantile: 0.1, sample: Some(Bandwidth::SAMPLE), seed: 0 }),
             ("quantile:0.3:all", Bandwidth::Quantile { quantile: 0.3, sample: None, seed: 0 }),
             ("quantile:0.3:5000", Bandwidth::Quantile { quantile: 0.3, sample: Some(5000), seed: 0 }),

@@ -41,6 +41,20 @@ impl WeightFunction {
     /// Those with a name.
     pub const ALL: [Self; 5] = [Self::Gaussian, Self::Triangular, Self::Flat, Self::Epanechnikov, Self::Biweight];
 
+    /// The bandwidth of this function, for one of flat weights, with which the densities whose modes are found are equally wide: have the
+    /// same variance, which for a weight w is `integral of w(u) u^(d+3) / integral of w(u) u^(d+1) / (d + 2)` along each axis. 1 for one's own.
+    pub(super) fn width_of_flat(self, d: usize) -> f64 {
+        let d = d as f64;
+        let variance = match self {
+            Self::Gaussian => 1.0,
+            Self::Triangular => (d + 3.0) / ((d + 4.0) * (d + 5.0)),
+            Self::Flat | Self::Own(_) => return 1.0,
+            Self::Epanechnikov => 1.0 / (d + 6.0),
+            Self::Biweight => 1.0 / (d + 8.0),
+        };
+        (1.0 / (d + 4.0) / variance).sqrt()
+    }
+
     /// Its kernels.
     ///
     /// ```
@@ -268,7 +282,8 @@ pub enum Method {
     Fused,
     /// A binned field: time and memory grow with n and with the nodes of a grid over the points, not with the
     /// square of n. For the Gaussian, the 2-norm and d <= 5, to a stated accuracy. Of a grid that is large and
-    /// mostly empty only blocks near points are stored, up to three dimensions; where even they would be too large, another way after all.
+    /// mostly empty only blocks near points are stored, in four and five dimensions patches about them; where even they would be too large, another way
+    /// after all.
     Field,
     /// Pairwise distances, weights and a weighted reduction, for so many points at a time, as one
     /// writes it with matrices. Memory O(batch n). Blurring, 2-norm, without weights of points.
@@ -280,4 +295,34 @@ pub enum Method {
     /// are too far to count are left out. Exact for weights that end at 1; for the Gaussian within
     /// [`MeanShift::accuracy`](crate::MeanShift::accuracy). None of one's own weights, of which it is not known where they end.
     Tiles,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// By the definition: a density estimate of the shadow of the weight, integrated.
+    #[test]
+    fn functions_are_as_wide_as_flat_weights() {
+        const PARTS: i32 = 100_000;
+        for function in WeightFunction::ALL {
+            let (weight, end): (&dyn Fn(f64) -> f64, f64) = match function {
+                WeightFunction::Gaussian => (&|u| (-0.5 * u * u).exp(), 12.0),
+                WeightFunction::Triangular => (&|u| 1.0 - u, 1.0),
+                WeightFunction::Epanechnikov => (&|u| 1.0 - u * u, 1.0),
+                WeightFunction::Biweight => (&|u| (1.0 - u * u).powi(2), 1.0),
+                WeightFunction::Flat | WeightFunction::Own(_) => (&|_| 1.0, 1.0),
+            };
+            for d in [1, 2, 3, 7] {
+                let moment = |power: i32| {
+                    let places = (0..PARTS).map(|k| (f64::from(k) + 0.5) / f64::from(PARTS) * end);
+                    places.map(|u| weight(u) * u.powi(power)).sum::<f64>()
+                };
+                let variance = moment(d + 3) / moment(d + 1) / f64::from(d + 2);
+                let flat = 1.0 / f64::from(d + 4);
+                let (found, expected) = (function.width_of_flat(d as usize), (flat / variance).sqrt());
+                assert!((found / expected - 1.0).abs() < 1e-6, "{function:?}, d = {d}: {found}, not {expected}");
+            }
+        }
+    }
 }

@@ -5,7 +5,7 @@
 
 use modeseek::mean_shift::bandwidth::{Bandwidth, Resolved, Sample, Values};
 use modeseek::reference::{Metric, pairwise};
-use modeseek::{Buffer, Device, Error, Points};
+use modeseek::{Buffer, Device, Error, Points, WeightFunction};
 use serde::Deserialize;
 
 use crate::check::{ROUNDING, is_interpreted, random, wide};
@@ -44,8 +44,17 @@ impl Set {
         let rows = device.upload(&self.rows.iter().map(|&x| x as f32).collect::<Vec<_>>())?;
         let weights: Option<Buffer<f32>> = self.weights.as_ref().map(|weights| device.upload(weights)).transpose()?;
         let (n, d, p) = (self.n(), self.d, self.p as f32);
-        bandwidth
-            .resolve(device, &Sample { rows: &rows, n, d, p, weights: weights.as_ref().map(|weights| (weights, 1.0)) })
+        bandwidth.resolve(
+            device,
+            &Sample {
+                rows: &rows,
+                n,
+                d,
+                p,
+                function: WeightFunction::Flat,
+                weights: weights.as_ref().map(|weights| (weights, 1.0)),
+            },
+        )
     }
 
     fn scalar(&self, device: &Device, bandwidth: &Bandwidth) -> f64 {

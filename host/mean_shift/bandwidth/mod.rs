@@ -10,6 +10,7 @@ pub use marks::{Marks, marks};
 
 use crate::error::{Error, Result};
 use crate::executor::{Buffer, Device};
+use crate::mean_shift::options::WeightFunction;
 
 /// The bandwidth h: how far a point's weight reaches, in units of the data.
 ///
@@ -56,6 +57,23 @@ pub enum Bandwidth {
         /// Of that drawing.
         seed: u64,
     },
+    /// The quantile rule with 0.3, from [`SAMPLE`](Self::SAMPLE) points if there are more, as wide for any weight function as that rule
+    /// is for flat weights, whose radius it estimates: times the ratio of the standard deviations of the density estimates whose modes
+    /// are found. For the Gaussian that is 1 / sqrt(d + 4); for flat weights, and functions of one's own, 1.
+    ///
+    /// Source: canonical bandwidths, Marron and Nolan (1988), by the second moment instead of the least error; the density whose
+    /// gradient a mean shift follows is that of the weight's *shadow* (Cheng 1995).
+    ///
+    /// ```
+    /// use modeseek::{MeanShift, WeightFunction};
+    ///
+    /// let points = [[0.0, 0.0], [0.1, 0.2], [9.0, 9.0], [9.1, 8.9]];
+    /// let of = |function| MeanShift::new().weight(function).estimate_bandwidth(&points);
+    /// let (gaussian, flat) = (of(WeightFunction::Gaussian)?, of(WeightFunction::Flat)?);
+    /// assert!((gaussian * 6_f64.sqrt() / flat - 1.0).abs() < 1e-6);
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
+    Matched,
     /// "Covers about a third of the data" (fast.ai, part 2, lesson 12): the quantile rule with 1/3, from
     /// [`SAMPLE`](Self::SAMPLE) points if there are more.
     Third,
@@ -76,9 +94,9 @@ pub enum Bandwidth {
 }
 
 impl Default for Bandwidth {
-    /// scikit-learn's quantile, 0.3, of [`SAMPLE`](Self::SAMPLE) points.
+    /// [`Matched`](Self::Matched).
     fn default() -> Self {
-        Self::Quantile { quantile: 0.3, sample: Some(Self::SAMPLE), seed: 0 }
+        Self::Matched
     }
 }
 
@@ -86,11 +104,11 @@ impl Default for Bandwidth {
 ///
 /// ```
 /// use modeseek::mean_shift::bandwidth::{Bandwidth, Sample, Values};
-/// # use modeseek::Device;
+/// # use modeseek::{Device, WeightFunction};
 ///
 /// # let device = Device::processor()?;
 /// let rows = device.upload(&[0.0_f32, 1.0, 3.0])?;
-/// let sample = Sample { rows: &rows, n: 3, d: 1, p: 2.0, weights: None };
+/// let sample = Sample { rows: &rows, n: 3, d: 1, p: 2.0, function: WeightFunction::Flat, weights: None };
 /// let Values::PerPoint(each) = Bandwidth::Neighbours { k: 2 }.resolve(&device, &sample)?.values else {
 ///     panic!("it is one for each point")
 /// };
@@ -111,10 +129,10 @@ pub enum Values {
 ///
 /// ```
 /// # use modeseek::mean_shift::bandwidth::{Bandwidth, Sample};
-/// # use modeseek::Device;
+/// # use modeseek::{Device, WeightFunction};
 /// # let device = Device::processor()?;
 /// let rows = device.upload(&[2.0_f32; 4])?;
-/// let sample = Sample { rows: &rows, n: 4, d: 1, p: 2.0, weights: None };
+/// let sample = Sample { rows: &rows, n: 4, d: 1, p: 2.0, function: WeightFunction::Flat, weights: None };
 /// let resolved = Bandwidth::Third.resolve(&device, &sample)?;
 /// assert!(resolved.how.contains("1/3"));
 /// // Four points on one spot say nothing of a bandwidth.
@@ -135,11 +153,11 @@ pub struct Resolved {
 ///
 /// ```
 /// # use modeseek::mean_shift::bandwidth::{Bandwidth, Sample, Values};
-/// # use modeseek::Device;
+/// # use modeseek::{Device, WeightFunction};
 /// # let device = Device::processor()?;
 /// // Three points in the plane, on the device.
 /// let rows = device.upload(&[0.0_f32, 0.0, 3.0, 4.0, 6.0, 8.0])?;
-/// let sample = Sample { rows: &rows, n: 3, d: 2, p: 2.0, weights: None };
+/// let sample = Sample { rows: &rows, n: 3, d: 2, p: 2.0, function: WeightFunction::Flat, weights: None };
 /// let Values::Scalar(h) = Bandwidth::MeanNeighbour { k: 2 }.resolve(&device, &sample)?.values else { panic!() };
 /// assert!((h - 5.0).abs() < 1e-5);
 /// # Ok::<(), modeseek::Error>(())
@@ -154,6 +172,8 @@ pub struct Sample<'a> {
     pub d: usize,
     /// The distance's exponent: 1, 2, or another number >= 1.
     pub p: f32,
+    /// The weight function that it is for.
+    pub function: WeightFunction,
     /// A weight >= 0 for each point, not all zero, and the power of two that is to be multiplied to them.
     pub weights: Option<(&'a Buffer<f32>, f64)>,
 }
@@ -228,11 +248,11 @@ impl Bandwidth {
     ///
     /// ```
     /// use modeseek::mean_shift::bandwidth::{Bandwidth, Sample, Values};
-    /// use modeseek::Device;
+    /// use modeseek::{Device, WeightFunction};
     ///
     /// let device = Device::processor()?;
     /// let rows = device.upload(&[0.0_f32, 1.0, 3.0])?;
-    /// let sample = Sample { rows: &rows, n: 3, d: 1, p: 2.0, weights: None };
+    /// let sample = Sample { rows: &rows, n: 3, d: 1, p: 2.0, function: WeightFunction::Flat, weights: None };
     /// let resolved = Bandwidth::MeanNeighbour { k: 2 }.resolve(&device, &sample)?;
     /// assert!(matches!(resolved.values, Values::Scalar(h) if (h - 4.0 / 3.0).abs() < 1e-6));
     /// # Ok::<(), modeseek::Error>(())
@@ -265,9 +285,13 @@ impl Bandwidth {
                 neighbours::mean(device, sample, neighbours::Mass::Points(k), how)?
             }
             Self::Quantile { quantile, sample: size, seed } => {
-                neighbours::quantile(device, sample, quantile, size, seed, &quantile.to_string())?
+                neighbours::quantile(device, sample, (quantile, 1.0), size, seed, &quantile.to_string())?
             }
-            Self::Third => neighbours::quantile(device, sample, 1.0 / 3.0, Some(Self::SAMPLE), 0, "1/3")?,
+            Self::Matched => {
+                let times = sample.function.width_of_flat(sample.d);
+                neighbours::quantile(device, sample, (0.3, times), Some(Self::SAMPLE), 0, "0.3")?
+            }
+            Self::Third => neighbours::quantile(device, sample, (1.0 / 3.0, 1.0), Some(Self::SAMPLE), 0, "1/3")?,
         };
         usable(resolved)
     }

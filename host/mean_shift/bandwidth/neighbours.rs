@@ -152,15 +152,16 @@ fn some(device: &Device, Scaled { columns, n, d, stride }: &Scaled) -> Result<Sc
     Ok(Scaled { columns: some, n: GUESS, d: *d, stride: GUESS })
 }
 
-/// The quantile rule, of all points or of some.
+/// The quantile rule, of all points or of some, times a number: but for what is found where there are no distances.
 pub(super) fn quantile(
     device: &Device,
     sample: &Sample<'_>,
-    quantile: f64,
+    (quantile, times): (f64, f64),
     size: Option<usize>,
     seed: u64,
     named: &str,
 ) -> Result<Resolved> {
+    let named = if times == 1.0 { named.to_owned() } else { format!("{times:.3} of the {named}") };
     match size {
         Some(size) if size < sample.n => {
             let how = format!("{named}-quantile of {size} of {} points", sample.n);
@@ -169,25 +170,25 @@ pub(super) fn quantile(
                 rand::seq::index::sample(&mut random, sample.n, size).into_iter().map(|i| i as u32).collect();
             // In the order of the points, which is that of memory.
             picked.sort_unstable();
-            mean_of(device, sample, Some(&device.upload(&picked)?), Mass::Part(quantile), how)
+            mean_of(device, sample, Some(&device.upload(&picked)?), (Mass::Part(quantile), times), how)
         }
         _ => {
             let how = format!("{named}-quantile of {} points", sample.n);
-            mean_of(device, sample, None, Mass::Part(quantile), how)
+            mean_of(device, sample, None, (Mass::Part(quantile), times), how)
         }
     }
 }
 
 /// The mean over all points of the distance to a neighbour.
 pub(super) fn mean(device: &Device, sample: &Sample<'_>, mass: Mass, how: String) -> Result<Resolved> {
-    mean_of(device, sample, None, mass, how)
+    mean_of(device, sample, None, (mass, 1.0), how)
 }
 
 fn mean_of(
     device: &Device,
     sample: &Sample<'_>,
     picked: Option<&Buffer<u32>>,
-    mass: Mass,
+    (mass, times): (Mass, f64),
     how: String,
 ) -> Result<Resolved> {
     reserve(device, sample.d, picked.map_or(sample.n, Buffer::len))?;
@@ -201,7 +202,7 @@ fn mean_of(
             if k > first {
                 notes.push(doubled(&set, first, k));
             }
-            return Ok(Resolved { values: Values::Scalar(mean), how, notes });
+            return Ok(Resolved { values: Values::Scalar(times * mean), how, notes });
         }
         if k == set.masses.total {
             return without_distances(device, sample, how);
