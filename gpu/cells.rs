@@ -53,7 +53,7 @@ pub(crate) unsafe fn claim(
     same: impl Fn(usize) -> bool,
 ) -> usize {
     let mut slot = start(hash, capacity);
-    loop {
+    for _ in 0..capacity {
         // SAFETY: the caller's promise; the slot is less than the capacity.
         let owner = unsafe {
             match atomic::load(slots.add(slot)) {
@@ -66,19 +66,22 @@ pub(crate) unsafe fn claim(
         }
         slot = (slot + 1) & (capacity - 1);
     }
+    panic!("slots that were not empty before")
 }
 
 /// The slot of a cell and its owner, if it has one. For launches that leave the slots as they are.
 #[inline(always)]
 pub(crate) fn find(slots: &[u32], hash: u32, same: impl Fn(usize) -> bool) -> Option<(usize, usize)> {
     let mut slot = start(hash, slots.len());
-    loop {
+    // Each once, where none is empty.
+    for _ in 0..slots.len() {
         let owner = (slots[slot] as usize).checked_sub(1)?;
         if same(owner) {
             return Some((slot, owner));
         }
         slot = (slot + 1) & (slots.len() - 1);
     }
+    None
 }
 
 /// Notes an item in a cell of `!i`, of which the largest stays. The look before the atomic spares most

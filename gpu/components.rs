@@ -23,74 +23,78 @@ pub const AXES: usize = 3;
 /// Of an end that belongs to nothing.
 pub const NONE: u32 = u32::MAX;
 
-/// The root of a set, and shorter ways to it for those who come after.
-///
-/// # Safety
-/// `parents` has a parent, of its own size or smaller, for `item` and all of its ancestors, and is
-/// touched atomically only during the launch.
-#[inline(always)]
-unsafe fn root(parents: *mut u32, mut item: u32) -> u32 {
-    loop {
-        // SAFETY: the caller's promise.
-        let above = unsafe { climb(parents, item) };
-        if above == item {
-            return item;
-        }
-        item = above;
-    }
+/// Sets of items as a forest: every item has a parent, which is smaller than itself, or is the root of its set. Items that buffers say
+/// are looked at before they are gone to: what is not so ends the launch.
+#[derive(Clone, Copy)]
+pub(crate) struct Forest {
+    parents: *mut u32,
+    len: u32,
 }
 
-/// The parent of an item's parent, who takes the latter's place: the sets stay as they are. The item itself, if it is a root.
-///
-/// # Safety
-/// As for [`root`].
-#[inline(always)]
-unsafe fn climb(parents: *mut u32, item: u32) -> u32 {
-    // SAFETY: the caller's promise.
-    unsafe {
-        let parent = atomic::load(parents.add(item as usize));
-        if parent == item {
-            return item;
-        }
-        let above = atomic::load(parents.add(parent as usize));
-        if above != parent {
-            atomic::store(parents.add(item as usize), above);
-        }
-        above
+impl Forest {
+    /// # Safety
+    /// `parents` has `len` cells, which are touched atomically only during the launch.
+    #[inline(always)]
+    pub unsafe fn new(parents: *mut u32, len: usize) -> Self {
+        Self { parents, len: len as u32 }
     }
-}
 
-/// The larger of two items whose ways up do not meet below it, and the smaller: or nothing, if they are in one set.
-///
-/// A parent is smaller than its child: so whoever is the larger goes up, until both are one or the larger is a root, and the
-/// smaller one's root is another.
-///
-/// # Safety
-/// As for [`root`].
-#[inline(always)]
-unsafe fn apart_in(parents: *mut u32, mut a: u32, mut b: u32) -> Option<(u32, u32)> {
-    while a != b {
-        let (high, low) = if a > b { (a, b) } else { (b, a) };
-        // SAFETY: the caller's promise.
-        let above = unsafe { climb(parents, high) };
-        if above == high {
-            return Some((high, low));
+    /// The root of a set, and shorter ways to it for those who come after.
+    #[inline(always)]
+    fn root(self, mut item: u32) -> u32 {
+        loop {
+            let above = self.climb(item);
+            if above == item {
+                return item;
+            }
+            item = above;
         }
-        (a, b) = (above, low);
     }
-    None
-}
 
-/// Unites two sets under the smaller of their roots.
-///
-/// # Safety
-/// As for [`root`].
-#[inline(always)]
-pub(crate) unsafe fn join(parents: *mut u32, mut a: u32, mut b: u32) {
-    // SAFETY: the caller's promise. Only what is a root still gets another parent, and a smaller one.
-    unsafe {
-        while let Some((high, low)) = apart_in(parents, a, b) {
-            if atomic::compare_exchange(parents.add(high as usize), high, low) == high {
+    /// The parent of an item's parent, who takes the latter's place: the sets stay as they are. The item itself, if it is a root.
+    #[inline(always)]
+    fn climb(self, item: u32) -> u32 {
+        assert!(item < self.len, "an item beyond the forest");
+        // SAFETY: items are less than the length: this one was looked at, and who is above it is no larger.
+        unsafe {
+            let parent = atomic::load(self.parents.add(item as usize));
+            if parent == item {
+                return item;
+            }
+            assert!(parent < item, "a parent larger than its child");
+            let above = atomic::load(self.parents.add(parent as usize));
+            if above != parent {
+                assert!(above < parent, "a parent larger than its child");
+                atomic::store(self.parents.add(item as usize), above);
+            }
+            above
+        }
+    }
+
+    /// The larger of two items whose ways up do not meet below it, and the smaller: or nothing, if they are in one set.
+    ///
+    /// A parent is smaller than its child: so whoever is the larger goes up, until both are one or the larger is a root, and the
+    /// smaller one's root is another.
+    #[inline(always)]
+    fn apart_in(self, mut a: u32, mut b: u32) -> Option<(u32, u32)> {
+        while a != b {
+            let (high, low) = if a > b { (a, b) } else { (b, a) };
+            let above = self.climb(high);
+            if above == high {
+                return Some((high, low));
+            }
+            (a, b) = (above, low);
+        }
+        None
+    }
+
+    /// Unites two sets under the smaller of their roots.
+    #[inline(always)]
+    pub fn join(self, mut a: u32, mut b: u32) {
+        // Only what is a root still gets another parent, and a smaller one.
+        while let Some((high, low)) = self.apart_in(a, b) {
+            // SAFETY: the larger one was looked at on the way.
+            if unsafe { atomic::compare_exchange(self.parents.add(high as usize), high, low) } == high {
                 return;
             }
             (a, b) = (high, low);
@@ -228,19 +232,21 @@ pub unsafe fn link_leaders(
     inverse_side: f32,
 ) {
     let (n, d, stride) = (n as usize, d as usize, stride as usize);
+    // SAFETY: the launch has checked the length; parents are touched atomically only.
+    let forest = unsafe { Forest::new(parents, n) };
     each::<Machine>(n, |i| {
         if leader_of[i] as usize != i {
             return;
         }
         let grid = Grid { columns, axes, d, stride, inverse_side };
         let own = grid.cell(i);
-        // SAFETY: the launch has checked the lengths; slots, heads and parents are changed atomically only.
+        // SAFETY: the launch has checked the lengths; slots and heads are changed atomically only.
         unsafe {
             let slot = claim(slots, capacity as usize, i, hash_of(own), |owner| grid.is_in(owner, own));
             next.write(i, atomic::exchange(heads.add(slot), i as u32 + 1));
             if d <= AXES {
                 let owner = atomic::load(slots.add(slot)) - 1;
-                join(parents, owner, i as u32);
+                forest.join(owner, i as u32);
             }
         }
     });
@@ -299,6 +305,8 @@ pub unsafe fn unite<T: Metric>(
 ) {
     let (n, d, stride) = (n as usize, d as usize, stride as usize);
     let side = Machine::divide(1.0, inverse_side);
+    // SAFETY: the launch has checked the length; parents are touched atomically only.
+    let forest = unsafe { Forest::new(parents, n) };
     each::<Machine>(n, |i| {
         if leader_of[i] as usize != i {
             return;
@@ -330,22 +338,19 @@ pub unsafe fn unite<T: Metric>(
                 continue;
             }
             let Some((slot, owner)) = find(slots, hash_of(there), |owner| grid.is_in(owner, there)) else { continue };
-            // SAFETY: the launch has checked the length of `parents`, which is touched atomically only.
-            unsafe {
-                if whole && apart_in(parents, i as u32, owner as u32).is_none() {
-                    continue;
-                }
-                let mut at = heads[slot];
-                while at > 0 {
-                    let j = at as usize - 1;
-                    at = next[j];
-                    // In the own cell, too, each pair once.
-                    let skip = there == own && j >= i || !whole && apart_in(parents, i as u32, j as u32).is_none();
-                    if !skip && apart::<Machine, T>(columns, (i, j), (d, stride), (p, limit)) <= limit {
-                        join(parents, i as u32, j as u32);
-                        if whole {
-                            break;
-                        }
+            if whole && forest.apart_in(i as u32, owner as u32).is_none() {
+                continue;
+            }
+            let mut at = heads[slot];
+            while at > 0 {
+                let j = at as usize - 1;
+                at = next[j];
+                // In the own cell, too, each pair once.
+                let skip = there == own && j >= i || !whole && forest.apart_in(i as u32, j as u32).is_none();
+                if !skip && apart::<Machine, T>(columns, (i, j), (d, stride), (p, limit)) <= limit {
+                    forest.join(i as u32, j as u32);
+                    if whole {
+                        break;
                     }
                 }
             }
@@ -367,10 +372,12 @@ pub unsafe fn component_roots(
     mut flags: DisjointMut<u32>,
     n: u32,
 ) {
+    // SAFETY: the launch has checked the length; parents are touched atomically only.
+    let forest = unsafe { Forest::new(parents, n as usize) };
     each::<Machine>(n as usize, |i| {
-        // SAFETY: cells i are those of an item of this thread; parents are touched atomically only.
+        let root = if leader_of[i] == NONE { NONE } else { forest.root(leader_of[i]) };
+        // SAFETY: cells i are those of an item of this thread.
         unsafe {
-            let root = if leader_of[i] == NONE { NONE } else { root(parents, leader_of[i]) };
             root_of.write(i, root);
             flags.write(i, u32::from(root as usize == i));
         }

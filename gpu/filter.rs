@@ -23,7 +23,7 @@
 
 use cuda_std::prelude::*;
 
-use crate::components::join;
+use crate::components::Forest;
 use crate::lanes;
 use crate::share::each;
 use crate::weight::{Flat, Gaussian, Weight};
@@ -198,6 +198,8 @@ pub unsafe fn filter<W: Weight>(
 )]
 pub unsafe fn unite_pixels(colours: &[f32], parents: *mut u32, width: u32, height: u32, plane: u32, limit: f32) {
     let plane = plane as usize;
+    // SAFETY: the launch has checked the length; parents are touched atomically only.
+    let forest = unsafe { Forest::new(parents, (width * height) as usize) };
     each::<Machine>((width * height) as usize, |i| {
         let (x, y) = (i as u32 % width, i as u32 / width);
         // The neighbours behind it in the order of rows: the others look from their side.
@@ -213,9 +215,7 @@ pub unsafe fn unite_pixels(colours: &[f32], parents: *mut u32, width: u32, heigh
                     squared += apart * apart;
                 }
                 if squared <= limit {
-                    // SAFETY: both are pixels, and the launch has checked the length of `parents`, which is touched
-                    // atomically only.
-                    unsafe { join(parents, i as u32, j as u32) };
+                    forest.join(i as u32, j as u32);
                 }
             }
         }
