@@ -35,6 +35,8 @@ struct Grid<'a> {
 }
 
 impl<const D: usize> Field<D> for Grid<'_> {
+    type At = usize;
+
     fn axis(&self, c: usize) -> (u32, f64) {
         (self.sizes[c], self.low[c])
     }
@@ -44,7 +46,7 @@ impl<const D: usize> Field<D> for Grid<'_> {
     }
 
     #[inline(always)]
-    fn index(&self, first: [u32; D]) -> Option<usize> {
+    fn find(&self, first: [u32; D]) -> Option<usize> {
         self.layout.index(first)
     }
 

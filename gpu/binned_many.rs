@@ -8,12 +8,12 @@
 use cuda_std::prelude::*;
 
 use crate::lanes::{self, unrolled};
-use crate::many::{Axes, MANY_WORDS, MOST, ROW, rows, tap};
+use crate::many::{At, Axes, MANY_WORDS, MOST, ROW, rows, tap};
 use crate::moves::{Field, blur_over, climb_over};
 use crate::progress;
 use crate::spline::{TAPS, offsets, pick, weights};
 
-/// A field all of whose nodes are stored.
+/// A field, and the grid that it is of.
 #[derive(Clone, Copy)]
 struct Grid<'a, const D: usize> {
     nodes: &'a [f32],
@@ -21,6 +21,8 @@ struct Grid<'a, const D: usize> {
 }
 
 impl<const D: usize> Field<D> for Grid<'_, D> {
+    type At = At<D>;
+
     #[inline(always)]
     fn axis(&self, c: usize) -> (u32, f64) {
         (self.axes.nodes[c], self.axes.low[c])
@@ -32,24 +34,24 @@ impl<const D: usize> Field<D> for Grid<'_, D> {
     }
 
     #[inline(always)]
-    fn index(&self, first: [u32; D]) -> Option<usize> {
-        Some(self.axes.index(first))
+    fn find(&self, first: [u32; D]) -> Option<At<D>> {
+        self.axes.find(first)
     }
 
     #[inline(always)]
-    fn read<M: Machine>(&self, base: usize, s: [f32; D]) -> (f32, [f32; D]) {
+    fn read<M: Machine>(&self, at: At<D>, s: [f32; D]) -> (f32, [f32; D]) {
         let (mut along, mut from) = ([[0.0; TAPS]; D], [[0.0; TAPS]; D]);
         for c in 0..D {
             along[c] = weights::<M>(s[c]);
             from[c] = offsets(s[c]);
         }
-        // SAFETY: `locate` gives nodes of the grid with three more behind them; the launch has checked that the field has them
-        // all. A node has 32 bytes, and a GPU's field begins at a multiple of them.
+        // SAFETY: a place that was found has its nodes among those that there are, whose number the launch has checked.
+        // A node has 32 bytes, and a GPU's field begins at a multiple of them.
         let (total, mut numerator) = unsafe {
             if M::LANES > 4 {
-                read_rows::<M, D>(self.nodes, &self.axes, base, &along, &from)
+                read_rows::<M, D>(self.nodes, at, &along, &from)
             } else {
-                read_nodes::<M, D>(self.nodes, &self.axes, base, &along, &from)
+                read_nodes::<M, D>(self.nodes, at, &along, &from)
             }
         };
         for c in 0..D {
@@ -63,12 +65,11 @@ impl<const D: usize> Field<D> for Grid<'_, D> {
 /// The sums of weights and of weighted steps, a row of nodes at a time.
 ///
 /// # Safety
-/// The nodes about `base` may be read.
+/// The nodes of this place may be read.
 #[inline(always)]
 unsafe fn read_rows<M: Machine, const D: usize>(
     nodes: &[f32],
-    axes: &Axes<'_, D>,
-    base: usize,
+    at: At<D>,
     along: &[[f32; TAPS]; D],
     from: &[[f32; TAPS]; D],
 ) -> (f32, [f32; D]) {
@@ -86,7 +87,7 @@ unsafe fn read_rows<M: Machine, const D: usize>(
                 far[MANY_WORDS * x + 1 + c] = from[c][tap(row, c)];
             }
         }
-        let node = base + axes.row(row);
+        let node = at.node + at.row(row);
         // SAFETY: the caller's promise.
         let words = unsafe { nodes.as_ptr().add(node * MANY_WORDS).cast::<[f32; ROW]>().read() };
         for k in 0..ROW {
@@ -111,8 +112,7 @@ unsafe fn read_rows<M: Machine, const D: usize>(
 #[inline(always)]
 unsafe fn read_nodes<M: Machine, const D: usize>(
     nodes: &[f32],
-    axes: &Axes<'_, D>,
-    base: usize,
+    at: At<D>,
     along: &[[f32; TAPS]; D],
     from: &[[f32; TAPS]; D],
 ) -> (f32, [f32; D]) {
@@ -125,7 +125,7 @@ unsafe fn read_nodes<M: Machine, const D: usize>(
                 far[c] = pick(from[c], tap(row, c));
             }
         });
-        let node = base + axes.row(row);
+        let node = at.node + at.row(row);
         unrolled!(x in 0..TAPS, {
             // SAFETY: the caller's promise.
             let (low, high): ([f32; 4], [f32; 4]) = unsafe {
@@ -146,15 +146,15 @@ unsafe fn read_nodes<M: Machine, const D: usize>(
     (total, numerator)
 }
 
-/// Moves queries over a field until each rests, as `climb` does in fewer dimensions.   One thread LANES queries.
+/// Moves queries over a field until each rests, as `climb` does in fewer dimensions: one that comes to where there is no patch waits
+/// there.   One thread LANES queries.
 #[kernel(
     instances(climb_4<4>, climb_5<5>),
     rolled,
     threads = 32..=1024,
     grid = m.div_ceil(block.x * Machine::LANES),
     require(
-        nodes.len() >= nodes_x * nodes_y * nodes_z * nodes_u * nodes_v * MANY_WORDS,
-        D > 4 || nodes_v == 1,
+        nodes.len() >= count * MANY_WORDS,
         nodes.is_aligned(16),
         low.len() >= D,
         queries.len() >= stride * (D - 1) + m,
@@ -172,6 +172,7 @@ unsafe fn read_nodes<M: Machine, const D: usize>(
 pub unsafe fn climb_many<const D: usize>(
     nodes: &[f32],
     low: &[f64],
+    patches: &[u32],
     queries: DisjointMut<f32>,
     details: DisjointMut<f32>,
     state: *mut u32,
@@ -180,6 +181,7 @@ pub unsafe fn climb_many<const D: usize>(
     rounds: u32,
     limit: u32,
     tolerance: f32,
+    count: u32,
     nodes_x: u32,
     nodes_y: u32,
     nodes_z: u32,
@@ -187,7 +189,7 @@ pub unsafe fn climb_many<const D: usize>(
     nodes_v: u32,
     inverse: f64,
 ) {
-    let axes = Axes::new([nodes_x, nodes_y, nodes_z, nodes_u, nodes_v], inverse, low);
+    let axes = Axes::new([nodes_x, nodes_y, nodes_z, nodes_u, nodes_v], inverse, low, (patches, count));
     let grid = Grid::<D> { nodes, axes };
     // SAFETY: the launch has checked the lengths.
     unsafe { climb_over::<Machine, _, D>(grid, (queries, details), state, (m, stride), (rounds, limit, tolerance)) };
@@ -200,8 +202,7 @@ pub unsafe fn climb_many<const D: usize>(
     threads = 32..=1024,
     grid = n.div_ceil(block.x * Machine::LANES),
     require(
-        nodes.len() >= nodes_x * nodes_y * nodes_z * nodes_u * nodes_v * MANY_WORDS,
-        D > 4 || nodes_v == 1,
+        nodes.len() >= count * MANY_WORDS,
         nodes.is_aligned(16),
         low.len() >= D,
         columns.len() >= stride * (D - 1) + n,
@@ -219,6 +220,7 @@ pub unsafe fn climb_many<const D: usize>(
 pub unsafe fn blur_many<const D: usize>(
     nodes: &[f32],
     low: &[f64],
+    patches: &[u32],
     columns: DisjointMut<f32>,
     sums: DisjointMut<f32>,
     state: *mut u32,
@@ -226,6 +228,7 @@ pub unsafe fn blur_many<const D: usize>(
     stride: u32,
     limit: u32,
     tolerance: f32,
+    count: u32,
     nodes_x: u32,
     nodes_y: u32,
     nodes_z: u32,
@@ -238,7 +241,7 @@ pub unsafe fn blur_many<const D: usize>(
     if active == 0 {
         return;
     }
-    let axes = Axes::new([nodes_x, nodes_y, nodes_z, nodes_u, nodes_v], inverse, low);
+    let axes = Axes::new([nodes_x, nodes_y, nodes_z, nodes_u, nodes_v], inverse, low, (patches, count));
     let grid = Grid::<D> { nodes, axes };
     // SAFETY: the launch has checked the lengths.
     unsafe { blur_over::<Machine, _, D>(grid, (columns, sums), (state, active), (n, stride), tolerance) };

@@ -18,9 +18,9 @@
 //! such block, say who is whose neighbour. Sums over a node's neighbours run in the order of smooth.rs, and what
 //! has no block is zero: so a step has the bits that it would have if the whole grid were stored.
 
-use cuda_std::{atomic, prelude::*};
+use cuda_std::prelude::*;
 
-use crate::cells::{find, start};
+use crate::cells::find;
 use crate::components::NONE;
 use crate::lanes;
 use crate::progress;
@@ -29,7 +29,7 @@ use crate::spread::{WORDS, is_over};
 #[cfg(not(target_arch = "nvptx64"))]
 pub use crate::stored::table;
 pub use crate::stored::{AXIS_BITS, BEHIND, held, own, side, side_bits};
-use crate::stored::{hash, key};
+use crate::stored::{hash, key, note};
 
 /// Lists the keys of the blocks that places need and that are not among `keys`, each once, in any order; `count`
 /// says how many there are, of which only the first `room` are listed.   One thread a place.
@@ -90,32 +90,8 @@ pub unsafe fn note_blocks(
     if !keys.is_empty() && find(slots, hash(key), |block| keys[block] == key).is_some() {
         return;
     }
-    let mut slot = start(hash(key), capacity);
-    for _ in 0..capacity {
-        // SAFETY: the launch has checked the length; the count is touched atomically only.
-        if unsafe { atomic::load(count) } > room {
-            // There are too many, and the table gets full.
-            return;
-        }
-        // SAFETY: the launch has checked the lengths; cells of the table and the count are touched atomically only, and
-        // nobody else has the number that this thread drew for the list.
-        unsafe {
-            let owner = match atomic::load(table.add(slot)) {
-                0 => atomic::compare_exchange(table.add(slot), 0, key + 1),
-                owner => owner,
-            };
-            if owner == 0 {
-                let at = atomic::fetch_add(count, 1);
-                if at < room {
-                    list.add(at as usize).write(key);
-                }
-            }
-            if owner == 0 || owner == key + 1 {
-                return;
-            }
-        }
-        slot = (slot + 1) & (capacity - 1);
-    }
+    // SAFETY: the launch has checked the lengths.
+    unsafe { note(key, table, list, count, (capacity, room)) };
 }
 
 /// The place of a node among `width` of each axis, the first of d axes slowest.

@@ -43,6 +43,7 @@
 //! | `climb_{1,2,3}`, `blur_{1,2,3}` | `binned.rs` | mean-shift steps read from a binned field | `nodes x 4`, `d x stride` |
 //! | `spread_{4,5}` | `spread_many.rs` | the same in four and five dimensions | `d x stride`, `nodes x 8` |
 //! | `settle_many`, `smooth_{4,5}`, `fill_many` | `smooth_many.rs` | and its convolution | planes of nodes |
+//! | `note_patches_{4,5}` | `patches.rs` | and where it has nodes | cells |
 //! | `climb_{4,5}`, `blur_{4,5}` | `binned_many.rs` | and its steps | `nodes x 8`, `d x stride` |
 //! | `hilbert_keys_{1,2,3,4}`, `cell_keys` | `curve.rs` | keys along a space-filling curve, and of cells of another kind | `d x stride` |
 //! | `count_digits`, `scatter_digits`, `count_up` | `radix.rs` | a stable radix sort of keys and numbers | `n` |
@@ -116,6 +117,7 @@ pub mod pairwise;
 mod pairwise_processor;
 #[cfg(any(not(target_arch = "nvptx64"), target_feature = "sm_90a"))]
 pub mod pairwise_wgmma;
+pub mod patches;
 pub mod polynomial;
 pub mod progress;
 mod pull;

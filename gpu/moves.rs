@@ -9,18 +9,21 @@ use crate::spline::locate;
 
 /// A field of D dimensions, as steps are read from it.
 pub(crate) trait Field<const D: usize>: Copy {
+    /// Where a node is stored.
+    type At: Copy;
+
     /// How many nodes axis `c` has, and where its first is, in spacings.
     fn axis(&self, c: usize) -> (u32, f64);
 
     /// Nodes per unit of scaled coordinates.
     fn inverse(&self) -> f64;
 
-    /// The index of a node, from which three more are held along each axis; `None` if it is not stored.
-    fn index(&self, first: [u32; D]) -> Option<usize>;
+    /// Where a node is, from which three more are held along each axis; `None` if it is not stored.
+    fn find(&self, first: [u32; D]) -> Option<Self::At>;
 
     /// The sum of weights, and the step in spacings, at a place: `s` behind the second of the nodes it touches, the first of
-    /// which has the index `base`.
-    fn read<M: Machine>(&self, base: usize, s: [f32; D]) -> (f32, [f32; D]);
+    /// which is `at`.
+    fn read<M: Machine>(&self, at: Self::At, s: [f32; D]) -> (f32, [f32; D]);
 }
 
 /// Moves queries until each rests: what `climb` in binned.rs says, for m of them, in columns `stride` apart.
@@ -59,8 +62,8 @@ pub(crate) unsafe fn climb_over<M: Machine, F: Field<D>, const D: usize>(
         let (mut iteration, end) = (done, limit.min(done + rounds));
         let (mut total, mut squared) = (0.0, f32::INFINITY);
         while iteration < end && (iteration == 0 || squared > tolerance || squared.is_nan()) {
-            let Some(base) = field.index(first) else { break };
-            let (sum, step) = field.read::<M>(base, s);
+            let Some(at) = field.find(first) else { break };
+            let (sum, step) = field.read::<M>(at, s);
             (total, squared) = (sum, 0.0);
             for c in 0..D {
                 squared += step[c] * step[c];
@@ -146,8 +149,8 @@ pub(crate) unsafe fn blur_over<M: Machine, F: Field<D>, const D: usize>(
             let (nodes, low) = field.axis(c);
             (first[c], s[c]) = locate(at[c], field.inverse(), low, nodes);
         }
-        let base = field.index(first).expect("every point has a block");
-        let (total, step) = field.read::<M>(base, s);
+        let node = field.find(first).expect("every point has a block");
+        let (total, step) = field.read::<M>(node, s);
         let mut squared = 0.0;
         for c in 0..D {
             let step = step[c] * spacing;

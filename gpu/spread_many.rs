@@ -17,7 +17,7 @@ use cuda_std::machine::MachineKind;
 use cuda_std::prelude::*;
 use cuda_std::{atomic, warp};
 
-use crate::many::{Axes, MANY_WORDS, Place, ROW, rows, tap};
+use crate::many::{At, Axes, MANY_WORDS, Place, ROW, rows, tap};
 use crate::progress;
 use crate::spline::{TAPS, offsets};
 use crate::spread::{is_over, rounded};
@@ -28,9 +28,9 @@ const THREADS: u32 = 128;
 /// Adds a point of this factor to a thread's own sums.
 ///
 /// # Safety
-/// The nodes that the point touches are within the grid, whose sums begin at `sums`, and nobody else touches them.
+/// The nodes that the point touches have sums, which begin at `sums`, and nobody else touches them.
 #[inline(always)]
-unsafe fn add_point<const D: usize>(place: &Place<D>, factor: f32, sums: *mut u64, axes: &Axes<'_, D>) {
+unsafe fn add_point<const D: usize>(place: &Place<D>, factor: f32, sums: *mut u64) {
     let mut from = [[0.0; TAPS]; D];
     for c in 0..D {
         from[c] = offsets(place.behind[c]);
@@ -54,7 +54,7 @@ unsafe fn add_point<const D: usize>(place: &Place<D>, factor: f32, sums: *mut u6
         }
         // SAFETY: the caller's promise.
         unsafe {
-            let cells = sums.add((place.node + axes.row(row)) * MANY_WORDS).cast::<[u64; ROW]>();
+            let cells = sums.add((place.at.node + place.at.row(row)) * MANY_WORDS).cast::<[u64; ROW]>();
             let mut words = cells.read();
             for k in 0..ROW {
                 words[k] = words[k].wrapping_add(rounded(weight * along_x[k] * unit[k]));
@@ -77,15 +77,14 @@ const fn words(d: usize) -> usize {
 /// that the points touch are within the grid, whose sums begin at `sums` and are touched atomically only; there are fewer than
 /// 2^32 of them.
 #[inline(always)]
-unsafe fn add_points<const D: usize>(
-    point: Option<(Place<D>, f32)>,
-    room: *mut f32,
-    sums: *mut u64,
-    axes: &Axes<'_, D>,
-) {
+unsafe fn add_points<const D: usize>(point: Option<(Place<D>, f32)>, room: *mut f32, sums: *mut u64) {
     let lane = warp::lane_id() as usize;
-    let node = point.map_or(u32::MAX, |(place, _)| place.node as u32);
+    let node = point.map_or(u32::MAX, |(place, _)| place.at.node as u32);
+    let mut own_strides = [0; D];
     if let Some((place, factor)) = point {
+        for c in 1..D {
+            own_strides[c] = place.at.strides[c] as u32;
+        }
         // SAFETY: each lane has its words of the room.
         unsafe {
             let own = room.add(lane * words(D));
@@ -104,8 +103,14 @@ unsafe fn add_points<const D: usize>(
         warp::sync_warp(warp::ALL);
         let mut left = warp::warp_vote_ballot(warp::ALL, point.is_some());
         while left != 0 {
-            let first = warp::warp_shuffle_idx(warp::ALL, node, left.trailing_zeros(), warp::WARP_SIZE);
-            let same = warp::warp_vote_ballot(warp::ALL, node == first) & left;
+            let leader = left.trailing_zeros();
+            // Those of one first node are of one patch.
+            let mut first =
+                At { node: warp::warp_shuffle_idx(warp::ALL, node, leader, warp::WARP_SIZE) as usize, strides: [1; D] };
+            for c in 1..D {
+                first.strides[c] = warp::warp_shuffle_idx(warp::ALL, own_strides[c], leader, warp::WARP_SIZE) as usize;
+            }
+            let same = warp::warp_vote_ballot(warp::ALL, node as usize == first.node) & left;
             left &= !same;
             for row in 0..rows(D) {
                 let own_tap = if word < 2 || word > D { x } else { tap(row, word - 1) };
@@ -123,14 +128,15 @@ unsafe fn add_points<const D: usize>(
                     total = total.wrapping_add(rounded(mass * from));
                 }
                 if word <= D && total != 0 {
-                    atomic::fetch_add(sums.add((first as usize + x + axes.row(row)) * MANY_WORDS + word), total);
+                    atomic::fetch_add(sums.add((first.node + x + first.row(row)) * MANY_WORDS + word), total);
                 }
             }
         }
     }
 }
 
-/// Adds points to the sums, as `spread` does in fewer dimensions. `low` has the first node of each axis, in spacings.
+/// Adds points to the sums, as `spread` does in fewer dimensions. `low` has the first node of each axis, in spacings; of what is in no
+/// patch nothing is added.
 #[kernel(
     instances(spread_4<4>, spread_5<5>),
     rolled,
@@ -140,8 +146,7 @@ unsafe fn add_points<const D: usize>(
         columns.len() >= stride * (D - 1) + n,
         factors.len() == 0 || factors.len() >= n,
         low.len() >= D,
-        sums.len() >= copies * nodes_x * nodes_y * nodes_z * nodes_u * nodes_v * MANY_WORDS,
-        D > 4 || nodes_v == 1,
+        sums.len() >= copies * count * MANY_WORDS,
         sums.len() / MANY_WORDS < u32::MAX as usize,
         state.len() >= progress::HISTORY,
         copies >= 1,
@@ -157,12 +162,14 @@ pub unsafe fn spread_many<const D: usize>(
     columns: &[f32],
     factors: &[f32],
     low: &[f64],
+    patches: &[u32],
     sums: *mut u64,
     state: *mut u32,
     limit: u32,
     n: u32,
     stride: u32,
     copies: u32,
+    count: u32,
     nodes_x: u32,
     nodes_y: u32,
     nodes_z: u32,
@@ -176,20 +183,19 @@ pub unsafe fn spread_many<const D: usize>(
         return;
     }
     let (n, stride, copies) = (n as usize, stride as usize, copies as usize);
-    let axes = Axes::<D>::new([nodes_x, nodes_y, nodes_z, nodes_u, nodes_v], inverse, low);
-    let all = axes.strides[D - 1] * axes.nodes[D - 1] as usize;
+    let axes = Axes::<D>::new([nodes_x, nodes_y, nodes_z, nodes_u, nodes_v], inverse, low, (patches, count));
     let block = thread::block_idx_x() as usize;
     // SAFETY: the copy lies within the sums, whose length the launch has checked.
-    let sums = unsafe { sums.add(block % copies * all * MANY_WORDS) };
+    let sums = unsafe { sums.add(block % copies * count as usize * MANY_WORDS) };
     let point = |i: usize| {
         let factor = scale * if factors.is_empty() { 1.0 } else { factors[i] };
-        (axes.place::<Machine>(columns, stride, i), factor)
+        axes.place::<Machine>(columns, stride, i).map(|place| (place, factor))
     };
     if Machine::KIND != MachineKind::Gpu {
         for i in block * n / copies..(block + 1) * n / copies {
-            let (place, factor) = point(i);
-            // SAFETY: a place's nodes are those of the grid; a processor's thread has its copy to itself.
-            unsafe { add_point(&place, factor, sums, &axes) };
+            let Some((place, factor)) = point(i) else { continue };
+            // SAFETY: a place's nodes are among those that there are; a processor's thread has its copy to itself.
+            unsafe { add_point(&place, factor, sums) };
         }
     } else {
         let i = thread::index_1d();
@@ -197,7 +203,7 @@ pub unsafe fn spread_many<const D: usize>(
         // SAFETY: as above, but that all add atomically; threads of a block come in whole warps, each with its part of the room.
         unsafe {
             let room = room.cast::<f32>().add(thread::thread_idx_x() as usize / 32 * words(D) * 32);
-            add_points((i < n).then(|| point(i)), room, sums, &axes);
+            add_points(if i < n { point(i) } else { None }, room, sums);
         }
     }
 }

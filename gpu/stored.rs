@@ -1,5 +1,7 @@
 //! Which nodes of a binned field are stored, and where: all of a grid, or those of some blocks (blocks.rs).
 
+use cuda_std::atomic;
+
 use crate::cells::{find, mix, start};
 use crate::spline::TAPS;
 
@@ -69,6 +71,41 @@ pub(crate) fn key<const D: usize>(node: [u32; D], side_bits: u32) -> u64 {
         key |= u64::from(node[c] >> side_bits) << (AXIS_BITS as usize * c);
     }
     key
+}
+
+/// Lists a key, if it is not listed yet: `count` says how many there are, of which the first `room` are listed.
+///
+/// # Safety
+/// `table` has `capacity` cells, a power of two and more than there is room, and `list` has the room; they and the count are touched
+/// in this way only during the launch, and table and count were zero before.
+#[inline(always)]
+pub(crate) unsafe fn note(key: u64, table: *mut u64, list: *mut u64, count: *mut u32, (capacity, room): (usize, u32)) {
+    let mut slot = start(hash(key), capacity);
+    for _ in 0..capacity {
+        // SAFETY: the caller's promise; the count is touched atomically only.
+        if unsafe { atomic::load(count) } > room {
+            // There are too many, and the table gets full.
+            return;
+        }
+        // SAFETY: the caller's promise; cells of the table and the count are touched atomically only, and nobody else has the
+        // number that this thread drew for the list.
+        unsafe {
+            let owner = match atomic::load(table.add(slot)) {
+                0 => atomic::compare_exchange(table.add(slot), 0, key + 1),
+                owner => owner,
+            };
+            if owner == 0 {
+                let at = atomic::fetch_add(count, 1);
+                if at < room {
+                    list.add(at as usize).write(key);
+                }
+            }
+            if owner == 0 || owner == key + 1 {
+                return;
+            }
+        }
+        slot = (slot + 1) & (capacity - 1);
+    }
 }
 
 /// The slots of a hash table of blocks, which are different: k + 1 for the one with the k-th key, 0 where there is none.

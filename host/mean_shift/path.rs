@@ -55,9 +55,9 @@ pub struct Path {
     /// Bytes of device memory that it took beside the fit's own.
     #[serde(skip)]
     pub(super) memory: u128,
-    /// Nodes of the field that are stored.
+    /// Nodes of the field that are stored, at first.
     pub nodes: Option<usize>,
-    /// Blocks of nodes, where not all nodes of the box about the points are stored.
+    /// Blocks or patches of nodes, where not all nodes of the box about the points are stored.
     pub blocks: Option<usize>,
     /// Nodes a bandwidth, along each axis.
     pub nodes_per_bandwidth: Option<f64>,

@@ -3,10 +3,11 @@
 use gpu::binned::{blur_1, blur_2, blur_3, climb_1, climb_2, climb_3};
 use gpu::binned_many::{blur_4, blur_5, climb_4, climb_5};
 use gpu::layout::STRIDE;
-use gpu::many::MANY_WORDS;
+use gpu::many::{MANY_WORDS, patch_words};
+use gpu::patches::{cell_bits, note_patches_4, note_patches_5};
 use gpu::progress::{ACTIVE, HISTORY, ITERATION};
 use gpu::smooth::{smooth_1_x, smooth_2_x, smooth_2_y, smooth_3_x, smooth_3_y, smooth_3_z};
-use gpu::smooth_many::{BEHIND, fill_many, settle_many, smooth_4, smooth_5};
+use gpu::smooth_many::{BEHIND, TARGET, fill_many, settle_many, smooth_4, smooth_5};
 use gpu::spread::{WORDS, settle, spread_1, spread_2, spread_3};
 use gpu::spread_many::{spread_4, spread_5};
 use modeseek::{Buffer, Device};
@@ -14,18 +15,73 @@ use modeseek::{Buffer, Device};
 use crate::check::{assert_close, random, wide};
 use crate::kernels::progress;
 
-/// A small grid of d dimensions: nodes along each axis, the spacing, and the first node in spacings.
+/// A small grid of d dimensions: nodes along each axis, the spacing, and the first node in spacings; and what of it is stored.
 struct Grid {
     d: usize,
     nodes: [usize; 5],
     spacing: f64,
     low: [f64; 5],
+    /// The first node of each patch, and how many it has, along each axis.
+    patches: Vec<([usize; 5], [usize; 5])>,
 }
 
 impl Grid {
     fn new(d: usize) -> Self {
         let nodes = [[37, 1, 1, 1, 1], [37, 11, 1, 1, 1], [9, 8, 10, 1, 1], [9, 7, 8, 6, 1], [7, 6, 6, 6, 7]][d - 1];
-        Self { d, nodes, spacing: 0.25, low: [-7.0, -2.0, 3.0, -1.0, 5.0] }
+        Self { d, nodes, spacing: 0.25, low: [-7.0, -2.0, 3.0, -1.0, 5.0], patches: vec![([0; 5], nodes)] }
+    }
+
+    /// The same, in two patches that overlap: of places whose first node along the axis is less than 2, and of the others.
+    fn cut(mut self, axis: usize) -> Self {
+        let (mut before, mut behind) = (self.patches[0], self.patches[0]);
+        before.1[axis] = 5;
+        behind.0[axis] = 2;
+        behind.1[axis] -= 2;
+        self.patches = vec![before, behind];
+        self
+    }
+
+    /// A grid of each number of dimensions; and where there are patches, some of more than one.
+    fn all() -> Vec<Self> {
+        (1..=5).map(Self::new).chain([Self::new(4).cut(0), Self::new(4).cut(3), Self::new(5).cut(1)]).collect()
+    }
+
+    /// The patches as kernels take them.
+    fn table(&self) -> Vec<u32> {
+        let (mut table, mut first) = (Vec::new(), 0);
+        for (low, nodes) in &self.patches {
+            table.push(first);
+            table.extend(low[..self.d].iter().chain(&nodes[..self.d]).map(|&nodes| nodes as u32));
+            first += nodes.iter().product::<usize>() as u32;
+        }
+        table
+    }
+
+    /// The node of the grid that each stored node is.
+    fn stored(&self) -> Vec<usize> {
+        let of = |(low, nodes): &([usize; 5], [usize; 5])| {
+            let (low, nodes) = (*low, *nodes);
+            (0..nodes.iter().product()).map(move |at: usize| {
+                let (mut rest, mut node, mut step) = (at, 0, 1);
+                for c in 0..5 {
+                    node += step * (low[c] + rest % nodes[c]);
+                    (rest, step) = (rest / nodes[c], step * self.nodes[c]);
+                }
+                node
+            })
+        };
+        self.patches.iter().flat_map(of).collect()
+    }
+
+    /// The stored nodes, given all of the grid, the patches, and how many nodes these have.
+    fn upload(&self, device: &Device, nodes: &[f32]) -> (Buffer<f32>, Buffer<u32>, u32) {
+        let (stored, words) = (self.stored(), self.words());
+        let of_patches: Vec<f32> = stored.iter().flat_map(|node| nodes[node * words..][..words].to_vec()).collect();
+        (device.upload(&of_patches).unwrap(), device.upload(&self.table()).unwrap(), stored.len() as u32)
+    }
+
+    fn name(&self) -> String {
+        format!("d = {}, {} patches", self.d, self.patches.len())
     }
 
     /// Words of a node.
@@ -91,7 +147,9 @@ fn spread(device: &Device, grid: &Grid, columns: &[f32], factors: &[f32], (n, co
     let (stride, [x, y, z, u, v]) = ((columns.len() / grid.d) as u32, grid.sizes());
     let columns = device.upload(columns).unwrap();
     let factors = device.upload(factors).unwrap();
-    let mut sums = device.zeros::<u64>(copies as usize * grid.count() * grid.words()).unwrap();
+    let stored = grid.stored();
+    let mut sums = device.zeros::<u64>(copies as usize * stored.len() * grid.words()).unwrap();
+    let (patches, count) = (device.upload(&grid.table()).unwrap(), stored.len() as u32);
     let mut state = device.zeros(HISTORY).unwrap();
     let (slots, keys) = (device.zeros(0).unwrap(), device.zeros(0).unwrap());
     let lows = device.upload(&grid.low).unwrap();
@@ -108,7 +166,8 @@ fn spread(device: &Device, grid: &Grid, columns: &[f32], factors: &[f32], (n, co
     macro_rules! spread_many {
         ($kernel:ident) => {
             $kernel::launch(
-                &columns, &factors, &lows, sums_of, state, 0, n, stride, copies, x, y, z, u, v, inverse, scale,
+                &columns, &factors, &lows, &patches, sums_of, state, 0, n, stride, copies, count, x, y, z, u, v,
+                inverse, scale,
             )
         };
     }
@@ -121,15 +180,20 @@ fn spread(device: &Device, grid: &Grid, columns: &[f32], factors: &[f32], (n, co
     };
     device.launch(launch).unwrap();
     let sums = device.download(&sums).unwrap();
-    let words = grid.count() * grid.words();
-    (0..words)
-        .map(|at| sums.iter().skip(at).step_by(words).fold(0, |sum: u64, &x| sum.wrapping_add(x)) as i64)
-        .collect()
+    let words = grid.words();
+    let mut totals = vec![0; grid.count() * words];
+    for copy in sums.chunks(stored.len() * words) {
+        for (node, sums) in stored.iter().zip(copy.chunks(words)) {
+            let of_node = totals[node * words..].iter_mut().zip(sums);
+            of_node.for_each(|(total, &sum): (&mut i64, &u64)| *total = total.wrapping_add(sum as i64));
+        }
+    }
+    totals
 }
 
 pub fn spread_onto_nodes(device: &Device) {
-    for d in 1..=5 {
-        let grid = Grid::new(d);
+    for grid in Grid::all() {
+        let (d, name) = (grid.d, grid.name());
         // Places of their own, and those of which most are on a few spots, as after some steps.
         for (n, spots) in [(1, 1), (100, 100), (131, 3)] {
             let columns = met(grid.places(n), n, spots);
@@ -149,16 +213,86 @@ pub fn spread_onto_nodes(device: &Device) {
                 }
                 let found: Vec<f32> = sums.iter().map(|&sum| sum as f32 * 2_f32.powi(-30)).collect();
                 // A coordinate is off by 2^-24 of up to 40 spacings.
-                assert_close(&found, &expected, |_| n as f64 * 2e-5, &format!("d = {d}, n = {n}"));
+                assert_close(&found, &expected, |_| n as f64 * 2e-5, &format!("{name}, n = {n}"));
                 // The order of points, and how they are divided, change no bit.
                 let again = spread(device, &grid, &columns, weights, (n, 1));
-                assert_eq!(sums, again, "d = {d}, n = {n}: copies");
+                assert_eq!(sums, again, "{name}, n = {n}: copies");
                 let reversed = reversed(&columns, n, d);
                 let weights: Vec<f32> = weights.iter().rev().copied().collect();
-                assert_eq!(sums, spread(device, &grid, &reversed, &weights, (n, 2)), "d = {d}, n = {n}: order");
+                assert_eq!(sums, spread(device, &grid, &reversed, &weights, (n, 2)), "{name}, n = {n}: order");
             }
         }
     }
+}
+
+/// The cells of places that are in none of the known patches, each once.
+pub fn noted_patches(device: &Device) {
+    for grid in [Grid::new(4), Grid::new(5)] {
+        let (d, n) = (grid.d, 150);
+        let columns = grid.places(n);
+        let stride = columns.len() / d;
+        let first = |i: usize, c: usize| {
+            let t = f64::from(columns[c * stride + i]) / grid.spacing - grid.low[c];
+            (t.floor() as usize).clamp(1, grid.nodes[c] - 3) - 1
+        };
+        let key = |i: usize| (0..d).map(|c| (first(i, c) as u64 / 2) << (cell_bits(d) as usize * c)).sum::<u64>();
+        // Known are none, those of a patch, and all.
+        let part = Grid::new(d).cut(1).table()[..patch_words(d)].to_vec();
+        for (known, least) in [(vec![], 0), (part, 2), (grid.table(), grid.nodes[1])] {
+            // Who has a first node before this along y is in the known one.
+            let is_held = |i: usize| first(i, 1) < least;
+            let mut expected: Vec<u64> = (0..n).filter(|&i| !is_held(i)).map(key).collect();
+            expected.sort_unstable();
+            expected.dedup();
+            // All of them, and fewer than there are.
+            for room in [n, expected.len() / 2] {
+                let (found, list) = note(device, &grid, &columns, n, &known, room);
+                if found <= room {
+                    assert_eq!((found, list), (expected.len(), expected.clone()), "d = {d}");
+                } else {
+                    assert!(room < expected.len() && list.iter().all(|key| expected.contains(key)), "d = {d}");
+                }
+            }
+        }
+    }
+}
+
+/// How many cells there are, and those that are listed, in order.
+fn note(device: &Device, grid: &Grid, columns: &[f32], n: usize, known: &[u32], room: usize) -> (usize, Vec<u64>) {
+    let (d, [x, y, z, u, v], capacity) = (grid.d, grid.sizes(), 512);
+    let low = device.upload(&grid.low).unwrap();
+    let (known, columns_of) = (device.upload(known).unwrap(), device.upload(columns).unwrap());
+    let (mut table, mut list) = (device.zeros(capacity).unwrap(), device.zeros::<u64>(room).unwrap());
+    let mut count = device.zeros::<u32>(1).unwrap();
+    let (stride, inverse) = ((columns.len() / d) as u32, 1.0 / grid.spacing);
+    macro_rules! note {
+        ($kernel:ident) => {
+            $kernel::launch(
+                &columns_of,
+                &low,
+                &known,
+                &mut table,
+                &mut list,
+                &mut count,
+                n as u32,
+                stride,
+                capacity as u32,
+                room as u32,
+                x,
+                y,
+                z,
+                u,
+                v,
+                inverse,
+            )
+        };
+    }
+    device.launch(if d == 4 { note!(note_patches_4) } else { note!(note_patches_5) }).unwrap();
+    let found = device.download(&count).unwrap()[0] as usize;
+    let mut list = device.download(&list).unwrap();
+    list.truncate(found);
+    list.sort_unstable();
+    (found, list)
 }
 
 /// The places, of which those that are not on one of the first `spots` spots have come to one of them, but for a few.
@@ -182,10 +316,9 @@ fn reversed(columns: &[f32], n: usize, d: usize) -> Vec<f32> {
 /// A pass for each axis, of taps that are not even, over sums that are not zero at the borders.
 pub fn smoothed_nodes(device: &Device) {
     const REACH: usize = 4;
-    for d in 1..=5 {
-        let grid = Grid::new(d);
-        let count = grid.count();
-        let words: Vec<i64> = random(count * grid.words(), 75).iter().map(|x| (x * 1e6) as i64).collect();
+    for grid in Grid::all() {
+        let (d, name, stored, words_of) = (grid.d, grid.name(), grid.stored(), grid.words());
+        let words: Vec<i64> = random(stored.len() * words_of, 75).iter().map(|x| (x * 1e6) as i64).collect();
         let sums: Vec<u64> = words.iter().map(|&word| word as u64).collect();
         let mut sums = device.upload(&sums).unwrap();
         let k: Vec<f32> = random(2 * (2 * REACH + 1), 76);
@@ -195,17 +328,22 @@ pub fn smoothed_nodes(device: &Device) {
             smoothed_of_few(device, &grid, &mut sums, &k, REACH as u32)
         };
         let left = device.download(&sums).unwrap();
-        assert!(left.chunks(grid.words()).all(|words| words[..=d].iter().all(|&sum| sum == 0)), "d = {d}");
-        let mut field: Vec<f64> = words.iter().map(|&word| word as f64 * f64::from(UNIT)).collect();
+        assert!(left.chunks(grid.words()).all(|words| words[..=d].iter().all(|&sum| sum == 0)), "{name}");
+        let mut field = vec![0.0; grid.count() * words_of];
+        for (node, words) in stored.iter().zip(words.chunks(words_of)) {
+            let of_node = field[node * words_of..].iter_mut().zip(words);
+            of_node.for_each(|(value, &word)| *value += word as f64 * f64::from(UNIT));
+        }
         let k = wide(&k);
         for axis in 0..d {
             field = smoothed(&field, &grid, axis, &k, REACH);
         }
         let found = device.download(&nodes).unwrap();
-        for (node, (found, expected)) in found.chunks(grid.words()).zip(field.chunks(grid.words())).enumerate() {
+        for (node, found) in stored.iter().zip(found.chunks(words_of)) {
+            let expected = &field[node * words_of..][..words_of];
             // 9 terms of at most 1 in each pass.
             let tolerance = 9_f64.powi(d as i32) * 1e-5;
-            assert_close(&found[..=d], &expected[..=d], |_| tolerance, &format!("d = {d}, node {node}"));
+            assert_close(&found[..=d], &expected[..=d], |_| tolerance, &format!("{name}, node {node}"));
         }
     }
 }
@@ -251,8 +389,9 @@ fn smoothed_of_few(device: &Device, grid: &Grid, sums: &mut Buffer<u64>, k: &[f3
 
 /// The nodes of sums in more.
 fn smoothed_of_many(device: &Device, grid: &Grid, sums: &mut Buffer<u64>, k: &[f32], reach: u32) -> Buffer<f32> {
-    let (d, count, span) = (grid.d as u32, grid.count() as u32, 48);
-    let plane = count + BEHIND as u32;
+    let (d, count, span) = (grid.d as u32, grid.stored().len() as u32, 48);
+    // What is between two passes, of each patch for each.
+    let plane = 2 * count + BEHIND as u32;
     let mut state = device.zeros(HISTORY).unwrap();
     let mut planes = [0; 2].map(|_| device.zeros::<f32>((grid.d + 1) * plane as usize).unwrap());
     device.launch(settle_many::launch(sums, &mut planes[0], &mut state, 0, 1, 0, d, count, plane, UNIT)).unwrap();
@@ -263,20 +402,78 @@ fn smoothed_of_many(device: &Device, grid: &Grid, sums: &mut Buffer<u64>, k: &[f
         taps.extend(zeros.iter().chain(k.iter().rev()).chain(&zeros));
     }
     let taps = device.upload(&taps).unwrap();
-    let ([mut from, mut to], mut below) = (planes, 1);
-    for (axis, len) in (0..d).zip(grid.sizes()) {
+    let [mut from, mut to] = planes;
+    for axis in 0..grid.d {
+        let (targets, sources) = tables(grid, axis);
+        let targets_of = device.upload(&targets).unwrap();
+        let sources = device.upload(&sources).unwrap();
+        // A row more than any target has.
+        let most = |of: &dyn Fn(&[u32]) -> u32| targets.chunks(TARGET).map(of).max().unwrap();
+        let width = most(&|row| row[if axis == 0 { 2 } else { 1 }]);
+        let lines = most(&|row| row[3] * if axis == 0 { 1 } else { row[2] }) + 1;
+        let those = (targets.len() / TARGET) as u32;
         macro_rules! smooth {
             ($kernel:ident) => {
-                $kernel::launch(&from, &taps, &mut to, &mut state, 0, reach, span, axis, below, len, count, plane)
+                $kernel::launch(
+                    &from,
+                    &taps,
+                    &targets_of,
+                    &sources,
+                    &mut to,
+                    &mut state,
+                    0,
+                    reach,
+                    span,
+                    axis as u32,
+                    0,
+                    those,
+                    width,
+                    lines,
+                    plane,
+                    plane,
+                )
             };
         }
         device.launch(if d == 4 { smooth!(smooth_4) } else { smooth!(smooth_5) }).unwrap();
         std::mem::swap(&mut from, &mut to);
-        below *= len;
     }
-    let mut nodes = device.zeros::<f32>(grid.count() * MANY_WORDS).unwrap();
-    device.launch(fill_many::launch(&from, &mut nodes, &mut state, 0, d, count, plane)).unwrap();
+    let mut nodes = device.zeros::<f32>(count as usize * MANY_WORDS).unwrap();
+    device.launch(fill_many::launch(&from, &mut nodes, &mut state, 0, d, 0, count, plane)).unwrap();
+    // The same behind others.
+    let mut behind = device.zeros::<f32>((count as usize + 5) * MANY_WORDS).unwrap();
+    device.launch(fill_many::launch(&from, &mut behind, &mut state, 0, d, 5, count, plane)).unwrap();
+    let (all, behind) = (device.download(&nodes).unwrap(), device.download(&behind).unwrap());
+    assert!(behind[..5 * MANY_WORDS].iter().all(|&word| word == 0.0) && behind[5 * MANY_WORDS..] == all);
     nodes
+}
+
+/// The targets and the sources of a pass from every patch to every patch, as smooth_many.rs has them.
+fn tables(grid: &Grid, axis: usize) -> (Vec<u32>, Vec<u32>) {
+    let (d, patches) = (grid.d, &grid.patches);
+    let product = |nodes: &[usize]| nodes.iter().product::<usize>();
+    let sizes = |to: usize, from: usize, axis: usize| {
+        let (to, from) = (patches[to].1, patches[from].1);
+        [product(&to[..axis]), to[axis], product(&from[axis + 1..d])]
+    };
+    let pairs = || (0..patches.len()).flat_map(|to| (0..patches.len()).map(move |from| (to, from)));
+    // Where a pair's nodes stand behind the pass along an axis, and a patch's before the first and behind the last.
+    let place = |to: usize, from: usize, axis: usize| {
+        let before = pairs().take_while(|&pair| pair != (to, from));
+        before.map(|(to, from)| product(&sizes(to, from, axis))).sum::<usize>()
+    };
+    let first = |of: usize| patches[..of].iter().map(|patch| product(&patch.1)).sum::<usize>();
+    let (mut targets, mut sources) = (Vec::new(), Vec::new());
+    for (k, (to, from)) in pairs().enumerate() {
+        if axis < d - 1 {
+            targets.extend([place(to, from, axis)].into_iter().chain(sizes(to, from, axis)).chain([k, k + 1]));
+        } else if from == 0 {
+            targets.extend([first(to)].into_iter().chain(sizes(to, to, axis)).chain([k, k + patches.len()]));
+        }
+        let begin = if axis == 0 { first(from) } else { place(to, from, axis - 1) };
+        let shift = patches[to].0[axis].wrapping_sub(patches[from].0[axis]);
+        sources.extend([begin, patches[from].1[axis], shift].map(|word| word as u32));
+    }
+    (targets.into_iter().map(|word| word as u32).collect(), sources)
 }
 
 /// One pass, as smooth.rs defines it.
@@ -327,13 +524,13 @@ impl Grid {
 
 /// One iteration of the blurring form over such nodes: every point's step, and the largest.
 pub fn blurred_fields(device: &Device) {
-    for d in 1..=5 {
-        let grid = Grid::new(d);
+    for grid in Grid::all() {
+        let (d, name) = (grid.d, grid.name());
         let ([x, y, z, u, v], n) = (grid.sizes(), 77);
         let (places, nodes) = (grid.places(n), noisy_nodes(&grid));
         let stride = places.len() / d;
         let known: Vec<(f64, [f64; 5])> = (0..n).map(|i| grid.step(&nodes, &places, i)).collect();
-        let nodes = device.upload(&nodes).unwrap();
+        let (nodes, patches, count) = grid.upload(device, &nodes);
         let mut points = device.upload(&places).unwrap();
         let mut sums = device.zeros::<f32>(2 * stride).unwrap();
         let mut state = device.upload(&progress(n, 0, 1)).unwrap();
@@ -353,7 +550,9 @@ pub fn blurred_fields(device: &Device) {
             }
             macro_rules! blur_many {
                 ($kernel:ident) => {
-                    $kernel::launch(&nodes, &lows, points, sums, state, n, stride, 1, 0.0, x, y, z, u, v, inverse)
+                    $kernel::launch(
+                        &nodes, &lows, &patches, points, sums, state, n, stride, 1, 0.0, count, x, y, z, u, v, inverse,
+                    )
                 };
             }
             let launch = match d {
@@ -372,14 +571,14 @@ pub fn blurred_fields(device: &Device) {
             largest = largest.max(squared);
             for c in 0..d {
                 let apart = f64::from(found[c * stride + i]) - f64::from(places[c * stride + i]) - step[c];
-                assert!(apart.abs() <= 1e-5, "d = {d}: {i} is {apart} off");
+                assert!(apart.abs() <= 1e-5, "{name}: {i} is {apart} off");
             }
-            assert!((f64::from(sums[i]) / total - 1.0).abs() <= 1e-4, "d = {d}: the sum of {i}");
-            assert!((f64::from(sums[stride + i]) - squared).abs() <= 1e-4 * squared + 1e-10, "d = {d}: step of {i}");
+            assert!((f64::from(sums[i]) / total - 1.0).abs() <= 1e-4, "{name}: the sum of {i}");
+            assert!((f64::from(sums[stride + i]) - squared).abs() <= 1e-4 * squared + 1e-10, "{name}: step of {i}");
         }
         let state = device.download(&state).unwrap();
-        assert_eq!(state[ITERATION], 1, "d = {d}");
-        assert!((f64::from(f32::from_bits(state[HISTORY])) / largest - 1.0).abs() <= 1e-3, "d = {d}: largest step");
+        assert_eq!(state[ITERATION], 1, "{name}");
+        assert!((f64::from(f32::from_bits(state[HISTORY])) / largest - 1.0).abs() <= 1e-3, "{name}: largest step");
     }
 }
 
@@ -387,8 +586,8 @@ pub fn blurred_fields(device: &Device) {
 /// they are short.
 pub fn climbed_fields(device: &Device) {
     const LIMIT: usize = 5;
-    for d in 1..=5 {
-        let grid = Grid::new(d);
+    for grid in Grid::all() {
+        let (d, name) = (grid.d, grid.name());
         let [x, y, z, u, v] = grid.sizes();
         let m = 77;
         let places = grid.places(m);
@@ -414,7 +613,7 @@ pub fn climbed_fields(device: &Device) {
                 known[i] = (total, squared, known[i].2 + 1);
             }
         }
-        let nodes = device.upload(&nodes).unwrap();
+        let (nodes, patches, count) = grid.upload(device, &nodes);
         let mut queries = device.upload(&places).unwrap();
         let mut details = device.zeros::<f32>(3 * stride).unwrap();
         let mut state = device.upload(&progress(m, 0, LIMIT)).unwrap();
@@ -436,7 +635,8 @@ pub fn climbed_fields(device: &Device) {
             macro_rules! climb_many {
                 ($kernel:ident) => {
                     $kernel::launch(
-                        &nodes, &lows, queries, details, state, m, stride, 3, limit, tolerance, x, y, z, u, v, inverse,
+                        &nodes, &lows, &patches, queries, details, state, m, stride, 3, limit, tolerance, count, x, y,
+                        z, u, v, inverse,
                     )
                 };
             }
@@ -457,18 +657,18 @@ pub fn climbed_fields(device: &Device) {
             if (known[i].1 / f64::from(tolerance) - 1.0).abs() < 1e-3 {
                 continue;
             }
-            assert_eq!(iterations, known[i].2, "d = {d}: iterations of {i}");
+            assert_eq!(iterations, known[i].2, "{name}: iterations of {i}");
             for c in 0..d {
                 let apart = (f64::from(found[c * stride + i]) - expected[c * stride + i]).abs();
-                assert!(apart <= 1e-4, "d = {d}: {i} is {apart} off");
+                assert!(apart <= 1e-4, "{name}: {i} is {apart} off");
             }
-            assert!((f64::from(details[i]) / known[i].0 - 1.0).abs() <= 1e-4, "d = {d}: the sum of {i}");
+            assert!((f64::from(details[i]) / known[i].0 - 1.0).abs() <= 1e-4, "{name}: the sum of {i}");
         }
         let most = known.iter().map(|known| known.2).max().unwrap();
         let moving = known.iter().filter(|known| known.1 > f64::from(tolerance)).count();
-        assert_eq!((state[ITERATION], state[ACTIVE] as usize), (most, moving), "d = {d}");
+        assert_eq!((state[ITERATION], state[ACTIVE] as usize), (most, moving), "{name}");
         let found: Vec<f32> = state[HISTORY..].iter().map(|&bits| f32::from_bits(bits)).collect();
-        assert!(history[1] > 0.0, "d = {d}: no query took a second step");
-        assert_close(&found, &history, |k| 1e-3 * history[k], &format!("d = {d}: largest steps"));
+        assert!(history[1] > 0.0, "{name}: no query took a second step");
+        assert_close(&found, &history, |k| 1e-3 * history[k], &format!("{name}: largest steps"));
     }
 }

@@ -201,38 +201,66 @@ pub fn fields_in_blocks(device: &Device) {
     let n = if is_interpreted(device) { 10 } else { 200 };
     for d in 2..=if is_interpreted(device) { 2 } else { 3 } {
         for (name, rows) in scattered(n, d) {
-            if is_interpreted(device) && name != "two clusters" {
-                continue;
+            if !is_interpreted(device) || name == "two clusters" {
+                are_those_of_all_pairs(device, &rows, d, name, &|nodes, blocks| nodes >= 64 * blocks);
             }
-            let points = Points::from_rows(&rows, d).unwrap();
-            for form in [Form::Blurring, Form::Standard] {
-                let what = format!("{name}, d = {d}, {form:?}");
-                let field = estimator(device, 1e-2).form(form);
-                let exact = field.clone().method(Method::Fused).fit(&points).unwrap();
-                let found = field.fit(&points).unwrap();
-                assert_eq!(found.path.name, "field", "{what}: {}", found.path.reason);
-                let (nodes, blocks) = (found.path.nodes.unwrap(), found.path.blocks.unwrap());
-                assert!(nodes >= 64 * blocks && found.path.reason.contains("blocks"), "{what}: {:?}", found.path);
-                // Coordinates themselves are f32.
-                let farthest = rows.iter().fold(0.0, |most: f64, x| most.max(x.abs()));
-                let accuracy = 1e-2 + 2.0 * farthest * f64::from(f32::EPSILON);
-                assert!(found.path.sampled_error.unwrap() <= accuracy, "{what}: {:?}", found.path);
-                // Clusters of one size at places that differ by a rounding have no order.
-                assert_eq!(adjusted_rand_index(&found.labels, &exact.labels), 1.0, "{what}");
-                assert_eq!(found.modes.len(), exact.modes.len(), "{what}");
-                for mode in &found.modes {
-                    let apart =
-                        |other: &[f64]| mode.position.iter().zip(other).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
-                    let nearest = exact.modes.iter().map(|other| apart(&other.position)).fold(f64::INFINITY, f64::min);
-                    assert!(nearest <= 0.1, "{what}: a mode is {nearest} off");
-                }
-                if form == Form::Standard {
-                    let new: Vec<f64> = rows.iter().take(10 * d).map(|x| x + 0.4).collect();
-                    let new = Points::from_rows(&new, d).unwrap();
-                    let [a, b] = [&found, &exact].map(|fit| fit.predict(&new, Assignment::Basin).unwrap());
-                    assert_eq!(adjusted_rand_index(&a, &b), 1.0, "{what}: new points");
-                }
-            }
+        }
+    }
+}
+
+/// The same in patches, in four and five dimensions.
+pub fn fields_in_patches(device: &Device) {
+    let n = if is_interpreted(device) { 8 } else { 200 };
+    for d in 4..=if is_interpreted(device) { 4 } else { 5 } {
+        let noise = wide(&random(n * d, 84));
+        let each = |place: &dyn Fn(usize, usize) -> f64| (0..n * d).map(|at| place(at / d, at % d)).collect::<Vec<_>>();
+        let sets = [
+            ("out of reach of each other", each(&|i, c| (i % 2) as f64 * 40.0 + 0.5 * noise[i * d + c])),
+            ("within reach", each(&|i, c| (i % 2) as f64 * 3.5 + 0.5 * noise[i * d + c])),
+            ("in some axes only", each(&|i, c| (i % 3 * (c % 2)) as f64 * 12.0 + 0.5 * noise[i * d + c])),
+            ("outliers", each(&|i, c| if i % 50 == 7 { 25.0 } else { 1.0 } * noise[i * d + c])),
+        ];
+        for (name, rows) in sets.into_iter().take(if is_interpreted(device) { 2 } else { 4 }) {
+            are_those_of_all_pairs(device, &rows, d, name, &|nodes, patches| patches > 1 && nodes > patches);
+        }
+    }
+}
+
+/// Whether fits over parts of a grid, whose nodes and number are as `expected`, find what fits of all pairs do.
+fn are_those_of_all_pairs(
+    device: &Device,
+    rows: &[f64],
+    d: usize,
+    name: &str,
+    expected: &dyn Fn(usize, usize) -> bool,
+) {
+    let points = Points::from_rows(rows, d).unwrap();
+    for form in [Form::Blurring, Form::Standard] {
+        let what = format!("{name}, d = {d}, {form:?}");
+        let field = estimator(device, 1e-2).form(form);
+        let exact = field.clone().method(Method::Fused).fit(&points).unwrap();
+        let found = field.fit(&points).unwrap();
+        assert_eq!(found.path.name, "field", "{what}: {}", found.path.reason);
+        let (nodes, parts) = (found.path.nodes.unwrap(), found.path.blocks.unwrap());
+        assert!(expected(nodes, parts), "{what}: {:?}", found.path);
+        assert!(found.path.reason.contains(if d > 3 { "patches" } else { "blocks" }), "{what}: {:?}", found.path);
+        // Coordinates themselves are f32.
+        let farthest = rows.iter().fold(0.0, |most: f64, x| most.max(x.abs()));
+        let accuracy = 1e-2 + 2.0 * farthest * f64::from(f32::EPSILON);
+        assert!(found.path.sampled_error.unwrap() <= accuracy, "{what}: {:?}", found.path);
+        // Clusters of one size at places that differ by a rounding have no order.
+        assert_eq!(adjusted_rand_index(&found.labels, &exact.labels), 1.0, "{what}");
+        assert_eq!(found.modes.len(), exact.modes.len(), "{what}");
+        for mode in &found.modes {
+            let apart = |other: &[f64]| mode.position.iter().zip(other).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+            let nearest = exact.modes.iter().map(|other| apart(&other.position)).fold(f64::INFINITY, f64::min);
+            assert!(nearest <= 0.1, "{what}: a mode is {nearest} off");
+        }
+        if form == Form::Standard {
+            let new: Vec<f64> = rows.iter().take(10 * d).map(|x| x + 0.4).collect();
+            let new = Points::from_rows(&new, d).unwrap();
+            let [a, b] = [&found, &exact].map(|fit| fit.predict(&new, Assignment::Basin).unwrap());
+            assert_eq!(adjusted_rand_index(&a, &b), 1.0, "{what}: new points");
         }
     }
 }

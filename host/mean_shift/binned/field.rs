@@ -1,16 +1,18 @@
-//! A binned field on a device: points go onto its nodes, steps are read from them. All of a grid is stored, or its
-//! blocks where points and queries are.
+//! A binned field on a device: points go onto its nodes, steps are read from them. All of a grid is stored, or
+//! blocks or patches of it where points and queries are.
 
-use gpu::blocks::held;
 use gpu::progress::HISTORY;
 use gpu::smooth::{smooth_1_x, smooth_2_x, smooth_2_y, smooth_3_x, smooth_3_y, smooth_3_z};
-use gpu::smooth_many::{fill_many, settle_many, smooth_4, smooth_5};
-use gpu::spread::{WORDS, settle, spread_1, spread_2, spread_3};
+use gpu::spread::{settle, spread_1, spread_2, spread_3};
 use gpu::spread_many::{spread_4, spread_5};
 
-use super::blocks::{Blocks, Table, missing};
+use super::blocks::{Table, missing};
+use super::choose::{WORTH, of_points};
 use super::grid::{FEW_DIMENSIONS, Grid, MOST_NODES, copies};
+use super::partition::{Patch, Pieces};
+use super::patches::{about, cells, has_keys};
 use super::plan::Plan;
+use super::storage::{Stored, Wanted};
 use super::taps::{reversed_taps, taps};
 use crate::error::{Error, Result};
 use crate::executor::{Buffer, Device};
@@ -22,6 +24,10 @@ pub struct Field {
     pub grid: Grid,
     /// Sums are multiples of 2^-exponent.
     pub exponent: i32,
+    /// Points that are added at a time.
+    n: usize,
+    /// The most bytes of device memory that there were.
+    most_bytes: u128,
     copies: u32,
     taps: Buffer<f32>,
     /// The first node of each axis, in spacings, where kernels take them so: in more than three dimensions.
@@ -29,18 +35,14 @@ pub struct Field {
     /// The words of each node and copy, in fixed point; zero between two builds, unless the points stay.
     sums: Buffer<u64>,
     stored: Stored,
+    /// Blocks of none, for kernels where all nodes are stored.
+    none: Table,
     /// Mass and moments of each node, smoothed.
     pub nodes: Buffer<f32>,
 }
 
-/// Which nodes are stored.
-#[derive(Debug)]
-enum Stored {
-    /// All, between two builds of which there are planes, and no blocks.
-    All { planes: [Buffer<f32>; 2], none: Table },
-    /// Those of blocks.
-    Blocks(Box<Blocks>),
-}
+/// What to do where a field takes too much memory.
+const ADVICE: &str = "use --method tiles, or a lower accuracy";
 
 /// The run that a launch belongs to, for which it does nothing when that is over; its state, and the limit of
 /// its iterations, or 0 for none.
@@ -68,82 +70,102 @@ fn affordable(device: &Device, copies: u32, bytes: impl Fn(u32) -> u128) -> Resu
 }
 
 impl Field {
-    /// A field without points, to which n are going to be added at a time.
-    pub fn new(device: &Device, grid: Grid, exponent: i32, n: usize) -> Result<Self> {
-        let copies = affordable(device, grid.copies(device.machine(), n), |copies| grid.bytes(copies))?;
-        device.reserve(grid.bytes(copies), "the nodes of a binned field", "use --method tiles, or a lower accuracy")?;
-        let plane = || device.zeros((grid.d + 1) * grid.plane());
+    /// A field without points, of these nodes, to which n points are going to be added at a time.
+    pub fn new(device: &Device, grid: Grid, exponent: i32, n: usize, wanted: Wanted) -> Result<Self> {
+        let [summed, read] = wanted.nodes(&grid);
+        let copies = copies(device.machine(), n, grid.d, summed);
+        let copies = affordable(device, copies, |copies| wanted.bytes(&grid, copies))?;
+        device.reserve(wanted.bytes(&grid, copies), "the nodes of a binned field", ADVICE)?;
         Ok(Self {
             grid,
             exponent,
+            n,
+            most_bytes: wanted.bytes(&grid, copies),
             copies,
             taps: device.upload(&if grid.d > FEW_DIMENSIONS {
                 reversed_taps(grid.per_bandwidth, grid.reach as usize, grid.span() as usize)
             } else {
                 taps(grid.per_bandwidth, grid.reach as usize)
             })?,
-            low: device.upload(&grid.low.map(|low| low as f64)[..if grid.d > FEW_DIMENSIONS { grid.d } else { 0 }])?,
-            sums: device.zeros(copies as usize * grid.count() * grid.words())?,
-            stored: Stored::All { planes: [plane()?, plane()?], none: Table::new(device, &[])? },
-            nodes: device.zeros(grid.count() * grid.words())?,
+            low: grid.lows(device)?,
+            sums: device.zeros(copies as usize * summed * grid.words())?,
+            nodes: device.zeros(read * grid.words())?,
+            stored: Stored::new(device, &grid, wanted)?,
+            none: Table::new(device, &[])?,
         })
     }
 
-    /// A field without points, of the blocks of a plan, to which n points are going to be added at a time.
-    pub fn in_blocks(device: &Device, grid: Grid, exponent: i32, n: usize, plan: Plan) -> Result<Self> {
-        let of_sums = plan.summed.len() * held(grid.d);
-        let copies = copies(device.machine(), n, grid.d, of_sums);
-        let copies = affordable(device, copies, |copies| plan.bytes(copies))?;
-        device.reserve(
-            plan.bytes(copies),
-            "the blocks of a binned field",
-            "use --method tiles, or a lower accuracy",
-        )?;
-        Ok(Self {
-            grid,
-            exponent,
-            copies,
-            taps: device.upload(&taps(grid.per_bandwidth, grid.reach as usize))?,
-            low: device.zeros(0)?,
-            sums: device.zeros(copies as usize * of_sums * WORDS)?,
-            nodes: device.zeros(plan.read.len() * held(grid.d) * WORDS)?,
-            stored: Stored::Blocks(Box::new(Blocks::new(device, plan)?)),
-        })
-    }
-
-    /// The blocks with points, and those that steps are read from.
-    fn tables(&self) -> (&Table, &Table) {
-        match &self.stored {
-            Stored::All { none, .. } => (none, none),
-            Stored::Blocks(blocks) => (&blocks.summed, &blocks.read),
-        }
-    }
-
-    /// The blocks that steps are read from; of none, if all nodes are stored.
+    /// The blocks that steps are read from; of none, if there are no blocks.
     pub fn read(&self) -> &Table {
-        self.tables().1
+        if let Stored::Blocks(blocks) = &self.stored { &blocks.read } else { &self.none }
     }
 
-    /// The plan of blocks, if not all nodes are stored.
+    /// The patches that steps are read from, and their nodes, in more than three dimensions.
+    pub fn patches(&self) -> (&Buffer<u32>, u32) {
+        let Stored::Patches(patches) = &self.stored else { unreachable!("there are patches beyond three dimensions") };
+        (&patches.read, patches.pieces.nodes()[1] as u32)
+    }
+
+    /// The plan of blocks, if there are any.
     pub fn plan(&self) -> Option<&Plan> {
+        if let Stored::Blocks(blocks) = &self.stored { Some(&blocks.plan) } else { None }
+    }
+
+    /// The patches, if they are not all of the grid.
+    pub fn pieces(&self) -> Option<&Pieces> {
         match &self.stored {
-            Stored::All { .. } => None,
-            Stored::Blocks(blocks) => Some(&blocks.plan),
+            Stored::Patches(patches) if !patches.pieces.is_whole(&self.grid) => Some(&patches.pieces),
+            _ => None,
         }
+    }
+
+    /// Whether nodes are stored where places are, and others may be wanted when these have moved.
+    pub fn follows(&self) -> bool {
+        self.plan().is_some() || self.pieces().is_some()
+    }
+
+    /// Whether it is worth a look, in the blurring form, if other nodes would do when points have moved.
+    pub fn tightens(&self, device: &Device) -> bool {
+        self.follows() || matches!(&self.stored, Stored::Patches(patches) if self.is_costly(device, &patches.pieces))
+    }
+
+    /// Whether the nodes of patches take longer than points.
+    fn is_costly(&self, device: &Device, pieces: &Pieces) -> bool {
+        let n = self.n as f64;
+        has_keys(&self.grid) && pieces.operations > of_points(device.machine(), self.grid.d, (n, n), 1.0)
     }
 
     /// Sees to it that queries, wherever they are, have the nodes that a step is read from, which are made of the points
     /// that the field has kept; whether there was any to be added.
     pub fn follow_queries(&mut self, device: &Device, queries: Columns<'_>) -> Result<bool> {
-        let Some(plan) = self.plan() else { return Ok(false) };
-        let new = missing(device, &self.grid, self.read(), queries)?.map_err(|nodes| self.too_large(nodes))?;
-        if new.is_empty() {
-            return Ok(false);
-        }
-        let read = plan.read.iter().copied().chain(new).collect();
-        let plan = Plan::new(self.grid.d, self.grid.reach, plan.summed.clone(), read);
+        let grid = &self.grid;
+        let wanted = match &self.stored {
+            Stored::All(_) => return Ok(false),
+            Stored::Blocks(blocks) => {
+                let new = missing(device, grid, &blocks.read, queries)?.map_err(|nodes| self.too_large(nodes))?;
+                if new.is_empty() {
+                    return Ok(false);
+                }
+                let read = blocks.plan.read.iter().copied().chain(new).collect();
+                Wanted::Blocks(Plan::new(grid.d, grid.reach, blocks.plan.summed.clone(), read))
+            }
+            Stored::Patches(patches) => {
+                let pieces = &patches.pieces;
+                if pieces.is_whole(grid)
+                    || cells(device, grid, &patches.read, queries)?.is_some_and(|new| new.is_empty())
+                {
+                    return Ok(false);
+                }
+                let summed = || pieces.summed.clone();
+                let near = about(device, grid, queries)?.and_then(|read| Pieces::new(grid, summed(), read).ok());
+                // Of queries all over the grid, all of it.
+                let all =
+                    || Pieces::new(grid, summed(), vec![Patch::whole(grid)]).map_err(|nodes| self.too_large(nodes));
+                Wanted::Patches(near.map_or_else(all, Ok)?)
+            }
+        };
         let sums = std::mem::replace(&mut self.sums, device.zeros(0)?);
-        self.replace(device, plan, Some(sums))?;
+        self.replace(device, wanted, Some(sums))?;
         self.smooth(device, true, (&mut no_run(device)?, 0))?;
         Ok(true)
     }
@@ -151,15 +173,35 @@ impl Field {
     /// Sees to it that points, wherever they are, have nodes to be added to, and to read their steps from; nothing is
     /// kept of points before. Whether anything changed.
     pub fn follow_points(&mut self, device: &Device, points: Columns<'_>) -> Result<bool> {
-        if self.plan().is_none()
-            || missing(device, &self.grid, self.tables().0, points)?.is_ok_and(|new| new.is_empty())
-        {
-            return Ok(false);
-        }
-        let none = Table::new(device, &[])?;
-        let all = missing(device, &self.grid, &none, points)?.map_err(|nodes| self.too_large(nodes))?;
-        let plan = Plan::new(self.grid.d, self.grid.reach, all.clone(), all);
-        self.replace(device, plan, None)?;
+        let grid = &self.grid;
+        let wanted = match &self.stored {
+            Stored::All(_) => return Ok(false),
+            Stored::Blocks(blocks) => {
+                if missing(device, grid, &blocks.summed, points)?.is_ok_and(|new| new.is_empty()) {
+                    return Ok(false);
+                }
+                let all = missing(device, grid, &self.none, points)?.map_err(|nodes| self.too_large(nodes))?;
+                Wanted::Blocks(Plan::new(grid.d, grid.reach, all.clone(), all))
+            }
+            Stored::Patches(patches) => {
+                let pieces = &patches.pieces;
+                let hold_all = || -> Result<bool> {
+                    let holds = pieces.is_whole(grid);
+                    Ok(holds || cells(device, grid, &patches.summed, points)?.is_some_and(|new| new.is_empty()))
+                };
+                if !self.is_costly(device, pieces) && hold_all()? {
+                    return Ok(false);
+                }
+                let all = about(device, grid, points)?.ok_or(points.n as u128);
+                let found = all.and_then(|all| Pieces::new(grid, all.clone(), all));
+                match found {
+                    Ok(fewer) if pieces.operations > WORTH * fewer.operations => Wanted::Patches(fewer),
+                    _ if hold_all()? => return Ok(false),
+                    found => Wanted::Patches(found.map_err(|nodes| self.too_large(nodes))?),
+                }
+            }
+        };
+        self.replace(device, wanted, None)?;
         Ok(true)
     }
 
@@ -167,26 +209,33 @@ impl Field {
         Error::FieldTooLarge { nodes, most: MOST_NODES }
     }
 
-    /// Takes other blocks, and these sums, or zeros; what was held is given back before.
-    fn replace(&mut self, device: &Device, plan: Plan, sums: Option<Buffer<u64>>) -> Result<()> {
-        if plan.most_nodes() > MOST_NODES {
+    /// Takes other nodes, and these sums, or zeros; what was held is given back before.
+    fn replace(&mut self, device: &Device, wanted: Wanted, sums: Option<Buffer<u64>>) -> Result<()> {
+        if let Wanted::Blocks(plan) = &wanted
+            && plan.most_nodes() > MOST_NODES
+        {
             return Err(self.too_large(plan.most_nodes()));
         }
         let before = (device.zeros(0)?, device.zeros(0)?);
         (self.nodes, self.sums) = before;
-        self.stored = Stored::All { planes: [device.zeros(0)?, device.zeros(0)?], none: Table::new(device, &[])? };
-        let (d, of_sums) = (self.grid.d, plan.summed.len() * held(self.grid.d));
-        let more = plan.bytes(if sums.is_some() { 0 } else { self.copies });
-        device.reserve(more, "the blocks of a binned field", "use --method tiles, or a lower accuracy")?;
-        self.sums = sums.map_or_else(|| device.zeros(self.copies as usize * of_sums * WORDS), Ok)?;
-        self.nodes = device.zeros(plan.read.len() * held(d) * WORDS)?;
-        self.stored = Stored::Blocks(Box::new(Blocks::new(device, plan)?));
+        self.stored = Stored::none(device)?;
+        let ([summed, read], words) = (wanted.nodes(&self.grid), self.grid.words());
+        if sums.is_none() {
+            let copies = copies(device.machine(), self.n, self.grid.d, summed);
+            self.copies = affordable(device, copies, |copies| wanted.bytes(&self.grid, copies))?;
+        }
+        let more = wanted.bytes(&self.grid, if sums.is_some() { 0 } else { self.copies });
+        device.reserve(more, "the nodes of a binned field", ADVICE)?;
+        self.sums = sums.map_or_else(|| device.zeros(self.copies as usize * summed * words), Ok)?;
+        self.nodes = device.zeros(read * words)?;
+        self.most_bytes = self.most_bytes.max(wanted.bytes(&self.grid, self.copies));
+        self.stored = Stored::new(device, &self.grid, wanted)?;
         Ok(())
     }
 
     /// A field with these sums, and room for n more points at a time.
     pub fn with_sums(device: &Device, grid: Grid, exponent: i32, n: usize, sums: &[u64]) -> Result<Self> {
-        let mut field = Self::new(device, grid, exponent, n)?;
+        let mut field = Self::new(device, grid, exponent, n, Wanted::all(&grid))?;
         let mut all = vec![0; field.sums.len()];
         all[..sums.len()].copy_from_slice(sums);
         field.sums = device.upload(&all)?;
@@ -206,14 +255,23 @@ impl Field {
         Ok(totals)
     }
 
-    /// Bytes of device memory.
+    /// Bytes of device memory, at most so far.
     pub fn bytes(&self) -> u128 {
-        self.plan().map_or_else(|| self.grid.bytes(self.copies), |plan| plan.bytes(self.copies))
+        self.most_bytes
     }
 
     /// Nodes that are stored.
     pub fn count(&self) -> usize {
-        self.plan().map_or_else(|| self.grid.count(), |plan| plan.nodes() as usize)
+        match &self.stored {
+            Stored::All(_) => self.grid.count(),
+            Stored::Blocks(blocks) => blocks.plan.nodes() as usize,
+            Stored::Patches(patches) => patches.pieces.nodes()[1] as usize,
+        }
+    }
+
+    /// The blocks or patches that they are in, if not all are stored.
+    pub fn parts(&self) -> Option<usize> {
+        self.plan().map(|plan| plan.stored).or_else(|| self.pieces().map(|pieces| pieces.read.len()))
     }
 
     /// Adds points, with these factors, or none.
@@ -229,10 +287,7 @@ impl Field {
         let (inverse, low) = (1.0 / spacing, low.map(|low| low as f64));
         let lows = &self.low;
         let (columns, copies) = (points.values, self.copies);
-        let Table { slots, keys } = match &self.stored {
-            Stored::All { none, .. } => none,
-            Stored::Blocks(blocks) => &blocks.summed,
-        };
+        let Table { slots, keys } = if let Stored::Blocks(blocks) = &self.stored { &blocks.summed } else { &self.none };
         let sums = &mut self.sums;
         let scale = 2_f32.powi(self.exponent);
         macro_rules! spread {
@@ -243,19 +298,22 @@ impl Field {
                 )
             };
         }
-        macro_rules! spread_many {
-            ($kernel:ident) => {
-                $kernel::launch(
-                    columns, factors, lows, sums, state, limit, n, stride, copies, x, y, z, u, v, inverse, scale,
-                )
-            };
+        if let Stored::Patches(patches) = &self.stored {
+            let (table, count) = (&patches.summed, patches.pieces.nodes()[0] as u32);
+            macro_rules! spread {
+                ($kernel:ident) => {
+                    $kernel::launch(
+                        columns, factors, lows, table, sums, state, limit, n, stride, copies, count, x, y, z, u, v,
+                        inverse, scale,
+                    )
+                };
+            }
+            return device.launch(if d == 4 { spread!(spread_4) } else { spread!(spread_5) });
         }
         device.launch(match d {
             1 => spread!(spread_1),
             2 => spread!(spread_2),
-            3 => spread!(spread_3),
-            4 => spread_many!(spread_4),
-            _ => spread_many!(spread_5),
+            _ => spread!(spread_3),
         })
     }
 
@@ -263,7 +321,11 @@ impl Field {
     pub fn smooth(&mut self, device: &Device, kept: bool, (state, limit): OfRun<'_>) -> Result<()> {
         let grid = self.grid;
         let (even, odd) = match &mut self.stored {
-            Stored::All { planes: [even, odd], .. } => (even, odd),
+            Stored::All([even, odd]) => (even, odd),
+            Stored::Patches(patches) => {
+                let sums = (&mut self.sums, self.copies, self.exponent);
+                return patches.smooth(device, sums, (&self.taps, &grid), &mut self.nodes, kept, (state, limit));
+            }
             Stored::Blocks(blocks) => {
                 let sums = (&mut self.sums, self.copies, self.exponent);
                 return blocks.smooth(device, sums, (&self.taps, grid.reach), &mut self.nodes, kept, (state, limit));
@@ -274,24 +336,6 @@ impl Field {
         let (taps, nodes) = (&self.taps, &mut self.nodes);
         let ([x, y, z, ..], rows, d) = (grid.nodes, grid.rows(), grid.d as u32);
         let (plane, reach) = (grid.plane() as u32, grid.reach);
-        if grid.d > FEW_DIMENSIONS {
-            let (count, span) = (grid.count() as u32, grid.span());
-            device.launch(settle_many::launch(sums, even, state, limit, copies, kept, d, count, plane, unit))?;
-            let (mut from, mut to, mut below) = (even, odd, 1);
-            for (axis, len) in (0..d).zip(grid.nodes) {
-                macro_rules! smooth {
-                    ($kernel:ident) => {
-                        $kernel::launch(
-                            &*from, taps, &mut *to, state, limit, reach, span, axis, below, len, count, plane,
-                        )
-                    };
-                }
-                device.launch(if d == 4 { smooth!(smooth_4) } else { smooth!(smooth_5) })?;
-                std::mem::swap(&mut from, &mut to);
-                below *= len;
-            }
-            return device.launch(fill_many::launch(&*from, nodes, state, limit, d, count, plane));
-        }
         let (row, lead) = (grid.row(), grid.lead());
         device.launch(settle::launch(sums, even, state, limit, copies, kept, d, x, rows, row, lead, plane, unit))?;
         macro_rules! smooth {

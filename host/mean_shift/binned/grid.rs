@@ -9,6 +9,8 @@ use gpu::many::MANY_WORDS;
 use gpu::smooth_many::BEHIND;
 use gpu::spread::WORDS;
 
+use crate::error::Result as Fallible;
+use crate::executor::{Buffer, Device};
 use crate::mean_shift::near::reach;
 
 /// The most dimensions of a field.
@@ -146,11 +148,15 @@ impl Grid {
         self.nodes[1..].iter().product()
     }
 
-    /// How far from their middle the taps go, in nodes: to where the kernel ends; beyond three dimensions to where nodes end, and
-    /// a thread's lanes, as kernels look at zeros there.
+    /// How far from their middle the taps go, in nodes: to where the kernel ends; beyond three dimensions by a thread's lanes
+    /// further, as kernels look at zeros there.
     pub fn span(&self) -> u32 {
-        let longest = self.nodes.iter().max().expect("there are axes");
-        if self.d > FEW_DIMENSIONS { longest + BEHIND as u32 } else { self.reach }
+        if self.d > FEW_DIMENSIONS { self.reach + BEHIND as u32 } else { self.reach }
+    }
+
+    /// The first node of each axis, in spacings, where kernels take them so: in more than three dimensions.
+    pub fn lows(&self, device: &Device) -> Fallible<Buffer<f64>> {
+        device.upload(&self.low.map(|low| low as f64)[..if self.d > FEW_DIMENSIONS { self.d } else { 0 }])
     }
 
     /// Cells of a row of a plane: nodes, and zeros that the kernel reaches behind them.
@@ -163,21 +169,12 @@ impl Grid {
         (self.reach + STRIDE as u32).next_multiple_of(STRIDE as u32)
     }
 
-    /// Cells of a plane.
+    /// Cells of a plane, in up to three dimensions.
     pub fn plane(&self) -> usize {
-        if self.d > FEW_DIMENSIONS {
-            return self.count() + BEHIND;
-        }
         2 * self.lead() as usize + self.row() as usize * self.rows() as usize
     }
 
-    /// Copies of the sums, for n points: a thread of a processor has one to itself, which is worth its zeros and its
-    /// sum where it takes several times as many additions. On a GPU, a few where many points meet on few nodes.
-    pub fn copies(&self, machine: MachineKind, n: usize) -> u32 {
-        copies(machine, n, self.d, self.count())
-    }
-
-    /// Bytes of a field on this grid with so many copies of its sums.
+    /// Bytes of a field of all of this grid in up to three dimensions, with so many copies of its sums.
     pub fn bytes(&self, copies: u32) -> u128 {
         let words = self.count() as u128 * self.words() as u128;
         let planes = 2 * (self.d as u128 + 1) * self.plane() as u128 * 4;
@@ -185,7 +182,8 @@ impl Grid {
     }
 }
 
-/// [`Grid::copies`] for so many nodes with sums: beyond one, in 512 MiB.
+/// Copies of the sums of so many nodes, for n points: a thread of a processor has one to itself, which is worth its zeros and its sum
+/// where it takes several times as many additions. On a GPU, a few where many points meet on few nodes. Beyond one, in 512 MiB.
 pub fn copies(machine: MachineKind, n: usize, d: usize, nodes: usize) -> u32 {
     let words = if d > FEW_DIMENSIONS { MANY_WORDS } else { WORDS };
     let room = (512 << 20) / (words * 8);

@@ -4,7 +4,7 @@
 //! time (gpu/smooth.rs); then a step of a query is read from a few nodes (gpu/binned.rs). In the
 //! standard form that field is built once, and in the blurring form for each iteration. Where the box is large and
 //! most of it empty, only blocks of nodes where points and queries are are stored (gpu/blocks.rs). In four and five
-//! dimensions nodes have more words and kernels of their own (gpu/many.rs), and are all stored.
+//! dimensions nodes have more words and kernels of their own, and stand in patches (gpu/many.rs).
 //!
 //! Spreading and reading are by cubic B-splines, whose smoothing the kernel undoes, rather than by linear weights
 //! with a narrower Gaussian: with c nodes a bandwidth a step's error then goes as c^-4 instead of c^-2,
@@ -15,13 +15,17 @@
 //! by splines: Essmann et al., A smooth particle mesh Ewald method (1995).
 
 mod blocks;
+mod choose;
 mod field;
 mod file;
 mod grid;
 mod met;
 mod modes;
 mod moves;
+mod partition;
+mod patches;
 mod plan;
+mod storage;
 mod taps;
 mod value;
 mod verify;
@@ -29,13 +33,10 @@ mod verify;
 #[cfg(test)]
 mod tests;
 
-use cuda_std::machine::MachineKind;
-
 use super::builder::MeanShift;
-use super::iterate::{Ends, Field as Exact, Queries, Watch};
+use super::iterate::{Ends, Queries, Watch};
 use super::labels::extents;
-use super::near;
-use super::options::{Distance, Form, Method, WeightFunction};
+use super::options::{Distance, Form, WeightFunction};
 use super::path::Path;
 use super::prepare::Prepared;
 use crate::error::Result;
@@ -43,31 +44,9 @@ use crate::executor::{Buffer, Device};
 pub use modes::{FieldMode, FieldModes};
 pub use value::DensityField;
 
-use blocks::{Table, missing};
 use field::{Field, exponent, no_run};
-use gpu::blocks::held;
-use grid::{FEW_DIMENSIONS, Grid, MOST_DIMENSIONS, MOST_NODES};
-use plan::Plan;
-
-/// Nodes from which it is worth a look whether most of the box is empty.
-const LARGE: u128 = 1 << 22;
-
-/// How many times as long an operation of nodes in blocks takes, their plan and their links included.
-const IN_BLOCKS: f64 = 4.0;
-
-/// Operations of nodes that take as long as a pair.
-const OF_PAIR: f64 = 2.0;
-
-/// Operations that take as long as to bring a node of more than three dimensions, its sums and its planes through memory.
-const OF_MEMORY: f64 = 1500.0;
-
-/// Operations of nodes that take as long as to add a point to one of the 4^d nodes about it, and to read a step from one: on a GPU, by
-/// the rate of its atomics, and on a processor. Up to three dimensions a point touches few nodes, and that counts for nothing.
-const OF_TAP: [[f64; 2]; 2] = [[750.0, 50.0], [22.0, 8.0]];
-
-/// Iterations in which queries of the standard form come to rest, over one field; beyond three dimensions, whose nodes take much memory,
-/// those that tiles take the time of, as they leave out queries at rest.
-const OF_REST: [f64; 2] = [15.0, 5.0];
+use grid::{FEW_DIMENSIONS, Grid, MOST_DIMENSIONS};
+use storage::Wanted;
 
 /// A field that serves for the accuracy, and what is known of its error.
 #[derive(Debug)]
@@ -75,6 +54,9 @@ pub struct Binned {
     field: Field,
     /// Nodes of the box about all points and queries.
     box_nodes: u128,
+    /// Nodes that were stored at first, and the blocks or patches they are in, if not all are.
+    nodes: usize,
+    parts: Option<usize>,
     /// The error of a step that is to be expected at most, in bandwidths.
     pub bound: f64,
     /// The largest error of a sample, in bandwidths.
@@ -108,19 +90,6 @@ pub fn applies(options: &MeanShift, d: usize) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// About how many operations it takes to add n points and to read the steps of m queries, `times` for each build.
-fn of_points(machine: MachineKind, d: usize, (n, m): (f64, f64), times: f64) -> f64 {
-    let [add, read] = OF_TAP[usize::from(machine != MachineKind::Gpu)];
-    if d > FEW_DIMENSIONS { 4_f64.powi(d as i32) * (add * n + read * m * times) } else { 0.0 }
-}
-
-/// About how many operations the nodes of a grid take for each build. There may be more of them than memory has bytes.
-fn operations(grid: &Grid, nodes: u128) -> f64 {
-    let taps = |&nodes: &u32| f64::from((2 * grid.reach + 1).min(nodes));
-    let of_memory = if grid.d > FEW_DIMENSIONS { OF_MEMORY } else { 0.0 };
-    nodes as f64 * (grid.nodes[..grid.d].iter().map(taps).sum::<f64>() * (grid.d + 2) as f64 + of_memory)
-}
-
 impl MeanShift {
     /// The sum, the least and the largest of the points' factors, without those that are 0.
     pub(super) fn factors_of(&self, prepared: &Prepared) -> (f64, f64, f64) {
@@ -150,24 +119,26 @@ impl MeanShift {
         let mut per_bandwidth = taps::nodes_for(d, self.accuracy);
         for _ in 0..3 {
             let (grid, box_nodes) = Grid::however_large(&beside, scale, per_bandwidth, (total / least, self.accuracy));
-            let mut field = match self.stored(device, prepared, queries, (grid, box_nodes))? {
-                Ok(None) => {
-                    device.prepare(&self.kernels_of_field(n, d, !prepared.field.marks.is_empty()));
-                    Field::new(device, grid, exponent(total, largest), n)?
-                }
-                Ok(Some(plan)) => Field::in_blocks(device, grid, exponent(total, largest), n, plan)?,
+            let wanted = match self.stored(device, prepared, queries, (grid, box_nodes))? {
+                Ok(wanted) => wanted,
                 Err(why) => return Ok(Err(why)),
             };
+            if !matches!(wanted, Wanted::Blocks(_)) {
+                device.prepare(&self.kernels_of_field(n, d, !prepared.field.marks.is_empty()));
+            }
+            let mut field = Field::new(device, grid, exponent(total, largest), n, wanted)?;
             let mut state = no_run(device)?;
             field.add(device, points, self.factors(prepared), (&mut state, 0))?;
-            // Queries may come to other blocks, whose nodes are made of the same points.
-            let kept = field.plan().is_some() && self.form == Form::Standard;
+            // Queries may come to where others are wanted, which are made of the same points.
+            let kept = field.follows() && self.form == Form::Standard;
             field.smooth(device, kept, (&mut state, 0))?;
             let exact = (&prepared.field, &prepared.field.columns);
             let sampled = verify::sampled_error(device, self, &field, exact, (queries, needed))?;
             if sampled <= self.accuracy + rounding {
                 let bound = taps::error_bound(d, per_bandwidth);
-                return Ok(Ok(Binned { field, box_nodes, bound, sampled, met: None, bytes_of_looks: 0 }));
+                let (nodes, parts) = (field.count(), field.parts());
+                let binned = Binned { field, box_nodes, nodes, parts, bound, sampled, met: None, bytes_of_looks: 0 };
+                return Ok(Ok(binned));
             }
             // The error goes as the fourth power.
             let finer = per_bandwidth * (sampled / self.accuracy).powf(0.25) * 1.2;
@@ -182,84 +153,6 @@ impl MeanShift {
         )))
     }
 
-    /// Whether all nodes of a grid are to be stored, or blocks; or why neither.
-    fn stored(
-        &self,
-        device: &Device,
-        prepared: &Prepared,
-        queries: &Queries,
-        (grid, nodes): (Grid, u128),
-    ) -> Result<Result<Option<Plan>, Why>> {
-        // In the blurring form a field is built for each iteration.
-        let times = if self.form == Form::Blurring { 1.0 } else { OF_REST[usize::from(grid.d > FEW_DIMENSIONS)] };
-        let counts = (f64::from(prepared.field.n), f64::from(queries.m));
-        let of_grid = operations(&grid, nodes) + of_points(device.machine(), grid.d, counts, times);
-        let (rival, its_name) = self.rival(&prepared.field, queries, of_grid, times)?;
-        let room = device.available()? as u128 / 2;
-        let whole = if nodes > grid.most_nodes() {
-            let nodes = nodes as f64;
-            Err(format!(
-                "the bandwidth is small against the extent of the points: a field would have {nodes:.2e} nodes"
-            ))
-        } else if grid.bytes(1) > room {
-            Err(format!("a field's {nodes} nodes do not fit the memory"))
-        } else if of_grid > rival {
-            Err(format!("a field's {nodes} nodes take longer than {its_name}"))
-        } else {
-            Ok(None)
-        };
-        if grid.d == 1 || grid.d > FEW_DIMENSIONS || nodes < LARGE || !grid.has_keys() {
-            return Ok(whole);
-        }
-        let blocks_of = |places| -> Result<Option<Vec<u64>>> {
-            let found = missing(device, &grid, &Table::new(device, &[])?, places)?;
-            Ok(found.ok().filter(|keys| keys.len() as u128 * held(grid.d) as u128 <= MOST_NODES))
-        };
-        let summed = blocks_of(prepared.columns())?;
-        let read = match self.form {
-            Form::Blurring => summed.clone(),
-            Form::Standard => blocks_of(queries.as_columns(grid.d as u32))?,
-        };
-        let (Some(summed), Some(read)) = (summed, read) else {
-            return Ok(whole.map_err(|why| format!("{why}, and too many of them near points")));
-        };
-        let plan = Plan::new(grid.d, grid.reach, summed, read);
-        let (of_blocks, stored) = (IN_BLOCKS * plan.operations(grid.reach), plan.nodes());
-        if whole.is_ok() && of_blocks > operations(&grid, nodes) {
-            return Ok(whole);
-        }
-        let whole = |why: &str| match whole {
-            Ok(None) => Ok(None),
-            Ok(Some(_)) => unreachable!("there is one plan"),
-            Err(whole) => Err(format!("{whole}, and {stored} near points {why}")),
-        };
-        Ok(if plan.most_nodes() > MOST_NODES {
-            whole("are too many")
-        } else if plan.bytes(1) > room {
-            whole("do not fit the memory")
-        } else if of_blocks > rival {
-            whole(&format!("take longer than {its_name}"))
-        } else {
-            Ok(Some(plan))
-        })
-    }
-
-    /// The operations of what a field stands against, and what that is: all pairs, or those that are left where far boxes are left
-    /// out, which takes a sample; so it is drawn only where the field's operations are many times as many.
-    fn rival(&self, field: &Exact, queries: &Queries, operations: f64, times: f64) -> Result<(f64, &'static str)> {
-        if self.method != Method::Auto {
-            return Ok((f64::INFINITY, "nothing"));
-        }
-        let (mut pairs, mut name) = (f64::from(field.n) * f64::from(queries.m), "all pairs");
-        if operations > 4.0 * near::looks(field.n as usize, queries.m as usize) {
-            let kept = near::kept_within(self, field, queries)?;
-            if kept < pairs {
-                (pairs, name) = (kept, "the pairs within reach");
-            }
-        }
-        Ok((OF_PAIR * times * pairs, name))
-    }
-
     /// The factors of the points, or an empty buffer.
     fn factors<'a>(&self, prepared: &'a Prepared) -> &'a Buffer<f32> {
         &prepared.field.marks
@@ -267,16 +160,16 @@ impl MeanShift {
 }
 
 impl Binned {
-    /// Nodes of the grid.
+    /// Nodes that were stored at first.
     pub fn nodes(&self) -> usize {
-        self.field.count()
+        self.nodes
     }
 
     /// What of its box is stored, if not all.
     pub fn storage(&self) -> String {
-        let Some(plan) = self.field.plan() else { return String::new() };
-        let (stored, nodes) = (plan.stored, self.box_nodes as f64);
-        format!(", in {stored} blocks near points, of a box of {nodes:.2e} nodes")
+        let (Some(parts), nodes) = (self.parts, self.box_nodes as f64) else { return String::new() };
+        let what = if self.field.grid.d > FEW_DIMENSIONS { "patches about" } else { "blocks near" };
+        format!(", in {parts} {what} points, of a box of {nodes:.2e} nodes")
     }
 
     /// Nodes a bandwidth.
@@ -343,7 +236,7 @@ impl Binned {
             sampled_error: Some(self.sampled),
             memory: self.field.bytes() + self.bytes_of_looks,
             nodes: Some(self.nodes()),
-            blocks: self.field.plan().map(|plan| plan.stored),
+            blocks: self.parts,
             nodes_per_bandwidth: Some(self.per_bandwidth()),
         }
     }

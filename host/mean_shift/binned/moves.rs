@@ -6,7 +6,7 @@ use gpu::retire::begin;
 
 use super::blocks::Table;
 use super::field::Field;
-use super::grid::Grid;
+use super::grid::{FEW_DIMENSIONS, Grid};
 use super::met::{Looks, Met};
 use crate::error::Result;
 use crate::executor::{Buffer, Device};
@@ -41,20 +41,22 @@ impl Field {
                 )
             };
         }
-        let lows = &self.low;
-        macro_rules! climb_many {
-            ($kernel:ident) => {
-                $kernel::launch(
-                    nodes, lows, columns, details, state, m, stride, rounds, limit, tolerance, x, y, z, u, v, inverse,
-                )
-            };
+        if d > FEW_DIMENSIONS {
+            let (lows, (patches, count)) = (&self.low, self.patches());
+            macro_rules! climb {
+                ($kernel:ident) => {
+                    $kernel::launch(
+                        nodes, lows, patches, columns, details, state, m, stride, rounds, limit, tolerance, count, x,
+                        y, z, u, v, inverse,
+                    )
+                };
+            }
+            return device.launch(if d == 4 { climb!(climb_4) } else { climb!(climb_5) });
         }
         device.launch(match d {
             1 => climb!(climb_1),
             2 => climb!(climb_2),
-            3 => climb!(climb_3),
-            4 => climb_many!(climb_4),
-            _ => climb_many!(climb_5),
+            _ => climb!(climb_3),
         })
     }
 
@@ -85,8 +87,8 @@ impl Field {
         })
     }
 
-    /// Moves points over the field that is built of them, again and again, until they rest; or until they have met in few
-    /// places.
+    /// Moves points over the field that has been built of them, and is again for each iteration, until they rest; or until they have
+    /// met in few places.
     pub fn blur_all(
         &mut self,
         device: &Device,
@@ -99,25 +101,25 @@ impl Field {
         let mut run = Run::new(device, options, watch)?;
         device.launch(begin::launch(&mut device.room(points.m as usize)?, &mut run.state, points.m))?;
         let limit = run.limit as u32;
-        // Points may leave their blocks in each iteration, and then need others before the next.
-        let mut rounds = match self.plan() {
-            Some(_) => Rounds::of_one_step(device, run.limit),
-            None => Rounds::new(device, run.limit),
-        };
+        // Points may leave their nodes in each iteration, and then need others before the next.
+        let mut rounds =
+            if self.tightens(device) { Rounds::of_one_step(device, run.limit) } else { Rounds::new(device, run.limit) };
         let ahead = rounds.are_ahead(points.m, points.m);
         let (mut looks, mut met) = (Looks::new(device), None);
         while met.is_none() {
             let steps = |mut numbers: std::ops::Range<usize>| {
-                numbers.try_for_each(|_| {
+                numbers.try_for_each(|number| {
                     let state = &mut run.state;
-                    self.add(device, points.as_columns(d), factors, (&mut *state, limit))?;
-                    self.smooth(device, false, (&mut *state, limit))?;
+                    if number > 0 {
+                        self.add(device, points.as_columns(d), factors, (&mut *state, limit))?;
+                        self.smooth(device, false, (&mut *state, limit))?;
+                    }
                     self.blur(device, &mut points, &mut sums, (&mut *state, limit), options.scaled_tolerance())
                 })
             };
             if rounds.has_more() {
-                // SAFETY: every step is the same, of buffers that live as long as the loop; where blocks change, nothing is
-                // recorded.
+                // SAFETY: every step but the first, which is never recorded, is the same, of buffers that live as long as the
+                // loop; where nodes change, nothing is recorded.
                 unsafe { rounds.queue(steps) }?;
             }
             if !run.look_behind(device, &rounds, ahead)? {
@@ -155,18 +157,22 @@ impl Field {
                 )
             };
         }
-        let lows = &self.low;
-        macro_rules! blur_many {
-            ($kernel:ident) => {
-                $kernel::launch(nodes, lows, columns, sums, state, m, stride, limit, tolerance, x, y, z, u, v, inverse)
-            };
+        if d > FEW_DIMENSIONS {
+            let (lows, (patches, count)) = (&self.low, self.patches());
+            macro_rules! blur {
+                ($kernel:ident) => {
+                    $kernel::launch(
+                        nodes, lows, patches, columns, sums, state, m, stride, limit, tolerance, count, x, y, z, u, v,
+                        inverse,
+                    )
+                };
+            }
+            return device.launch(if d == 4 { blur!(blur_4) } else { blur!(blur_5) });
         }
         device.launch(match d {
             1 => blur!(blur_1),
             2 => blur!(blur_2),
-            3 => blur!(blur_3),
-            4 => blur_many!(blur_4),
-            _ => blur_many!(blur_5),
+            _ => blur!(blur_3),
         })
     }
 }

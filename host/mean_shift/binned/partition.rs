@@ -11,7 +11,7 @@ use std::ops::Range;
 
 use gpu::many::{MANY_WORDS, patch_words};
 use gpu::patches::{CELL, cell_bits};
-use gpu::smooth_many::{BEHIND, WORDS_OF};
+use gpu::smooth_many::{BEHIND, SOURCE, TARGET};
 
 use super::grid::{Grid, MOST_DIMENSIONS};
 
@@ -91,14 +91,14 @@ impl Patch {
         patch
     }
 
+    /// Nodes, of which there may be more than can be counted.
     pub fn count(&self) -> u128 {
-        self.nodes.iter().map(|&nodes| u128::from(nodes)).product()
+        product(&self.nodes)
     }
 
     /// The box that a pass along an axis makes of this patch for another: nodes below the axis, along it, and above it.
-    fn between(&self, to: &Self, axis: usize) -> [u64; 3] {
-        let product = |nodes: &[u32]| nodes.iter().map(|&nodes| u64::from(nodes)).product();
-        [product(&to.nodes[..axis]), u64::from(to.nodes[axis]), product(&self.nodes[axis + 1..])]
+    fn between(&self, to: &Self, axis: usize) -> [u128; 3] {
+        [product(&to.nodes[..axis]), u128::from(to.nodes[axis]), product(&self.nodes[axis + 1..])]
     }
 
     /// Whether a kernel that reaches so many nodes takes any of this patch to any of the other.
@@ -110,6 +110,11 @@ impl Patch {
         };
         (0..MOST_DIMENSIONS).map(squared).sum::<u64>() <= u64::from(reach).pow(2)
     }
+}
+
+/// The product of numbers of nodes, or as large as can be.
+fn product(nodes: &[u32]) -> u128 {
+    nodes.iter().fold(1, |product, &nodes| product.saturating_mul(u128::from(nodes)))
 }
 
 /// The least and the largest place of some cells on each axis.
@@ -223,7 +228,8 @@ impl Pieces {
         let written = |to: &Patch| {
             let axes = (0..grid.d - 1).map(|axis| {
                 let within = summed.iter().filter(|from| from.reaches(to, grid.reach));
-                within.map(|from| from.between(to, axis).map(u128::from).iter().product()).fold(0, u128::saturating_add)
+                let sizes = within.map(|from| from.between(to, axis).into_iter().fold(1, u128::saturating_mul));
+                sizes.fold(0, u128::saturating_add)
             });
             axes.fold(to.count(), u128::max)
         };
@@ -267,22 +273,21 @@ impl Pieces {
         let mut passes = Vec::new();
         for axis in 0..grid.d {
             let (mut pass, mut next) = (Pass::default(), 0);
-            pass.targets.0 = (self.targets.len() / WORDS_OF.0) as u32;
+            pass.targets.0 = (self.targets.len() / TARGET) as u32;
             for (to, (givers, first)) in read.iter().zip(givers.iter_mut().zip(firsts(read))) {
                 let is_last = axis == grid.d - 1;
-                let mut source = (self.sources.len() / WORDS_OF.1) as u32;
+                let source = (self.sources.len() / SOURCE) as u32;
                 if is_last {
                     self.targets.extend(pass.target(first, to.between(to, axis), axis, (source, givers.len())));
                 }
-                for (from, place) in givers {
+                for (source, (from, place)) in (source..).zip(givers) {
                     let (target, begin) = (from.between(to, axis), next);
                     if !is_last {
                         self.targets.extend(pass.target(begin, target, axis, (source, 1)));
-                        next += target.iter().product::<u64>() as u32;
+                        next += target.iter().product::<u128>() as u32;
                     }
                     let (nodes, shift) = (from.nodes[axis], to.low[axis].wrapping_sub(from.low[axis]));
                     self.sources.extend([std::mem::replace(place, begin), nodes, shift]);
-                    source += 1;
                 }
             }
             passes.push(pass);
@@ -349,7 +354,7 @@ impl Pieces {
 
 impl Pass {
     /// The row of another target, whose sources are so many from the first on.
-    fn target(&mut self, first: u32, sizes: [u64; 3], axis: usize, (source, count): (u32, usize)) -> [u32; WORDS_OF.0] {
+    fn target(&mut self, first: u32, sizes: [u128; 3], axis: usize, (source, count): (u32, usize)) -> [u32; TARGET] {
         let [below, len, above] = sizes.map(|nodes| nodes as u32);
         let (width, lines) = if axis == 0 { (len, above) } else { (below, len * above) };
         (self.width, self.lines) = (self.width.max(width), self.lines.max(lines));
@@ -398,7 +403,7 @@ mod tests {
             let pieces = Pieces::new(&grid, patches.clone(), patches).unwrap();
             let last: u32 = pieces.groups.iter().map(|group| group.passes[d - 1].targets.1).sum();
             // Each of them is given by itself alone.
-            assert_eq!((last as usize, pieces.sources.len() / WORDS_OF.1), (2, 2 * d), "d = {d}");
+            assert_eq!((last as usize, pieces.sources.len() / SOURCE), (2, 2 * d), "d = {d}");
         }
     }
 

@@ -1,4 +1,4 @@
-//! A field in blocks has the bits of one whose whole grid is stored, on every executor.
+//! A field in blocks has the bits of one whose whole grid is stored, on every executor, and one in patches its steps.
 
 use std::ops::ControlFlow;
 
@@ -7,7 +7,10 @@ use cuda_std::machine::MachineKind;
 use super::blocks::{Table, missing};
 use super::field::{Field, exponent, no_run};
 use super::grid::Grid;
+use super::partition::Pieces;
+use super::patches::about;
 use super::plan::Plan;
+use super::storage::Wanted;
 use crate::executor::{Buffer, CpuOptions, Device, InterpreterOptions};
 use crate::mean_shift::iterate::{Ends, Queries};
 use crate::mean_shift::{Bandwidth, MeanShift};
@@ -52,8 +55,8 @@ impl Case<'_> {
         let keys = |of: &Queries| missing(device, &grid, &none, of.as_columns(grid.d as u32)).unwrap().unwrap();
         let plan = Plan::new(grid.d, grid.reach, keys(&self.queries()), keys(queries));
         let mut fields = [
-            Field::new(device, grid, exponent, n).unwrap(),
-            Field::in_blocks(device, grid, exponent, n, plan).unwrap(),
+            Field::new(device, grid, exponent, n, Wanted::All).unwrap(),
+            Field::new(device, grid, exponent, n, Wanted::Blocks(plan)).unwrap(),
         ];
         let mut state = no_run(device).unwrap();
         for field in &mut fields {
@@ -138,4 +141,65 @@ fn compare(case: &Case<'_>, what: &str) {
         case.words(&ends)
     });
     assert_eq!(blurred[0], blurred[1], "{what}: blurred");
+}
+
+#[test]
+fn patches_have_the_steps_of_the_whole_grid() {
+    for (device, interpreted) in devices() {
+        for d in 4..=if interpreted { 4 } else { 5 } {
+            let n = if interpreted { 6 } else { 60 };
+            for side in if interpreted { vec![5.0] } else { vec![5.0, 9.0] } {
+                let stride = Queries::stride_of(n);
+                let mut columns = vec![0.0; stride * d];
+                for at in 0..n * d {
+                    let (i, c) = (at / d, at % d);
+                    // Two clusters, between which some are on their way.
+                    let along = if i % 20 == 5 { 0.5 } else { (i % 2) as f64 };
+                    let noise = 0.4 * ((i * (7 + 4 * c)) as f64 * 0.618).sin();
+                    columns[c * stride + i] = ((side * along + noise) * SCALE) as f32;
+                }
+                let extents = vec![(-SCALE, (side + 1.0) * SCALE); d];
+                let grid = Grid::over(&extents, SCALE, 2.0, (n as f64, 1e-2)).unwrap();
+                let case = Case { device: &device, grid, columns, n };
+                compare_patches(&case, &format!("{}, {side} apart, d = {d}", device.describe()));
+            }
+        }
+    }
+}
+
+fn compare_patches(case: &Case<'_>, what: &str) {
+    let Case { device, grid, n, .. } = *case;
+    let options = MeanShift::new().bandwidth(Bandwidth::Fixed(1.0)).max_iterations(20);
+    let watch = &mut |_| ControlFlow::Continue(());
+    let d = grid.d as u32;
+    let about = |of: &Queries| about(device, &grid, of.as_columns(d)).unwrap().unwrap();
+    let all = case.queries();
+    let first = Queries::new(device.upload(&case.columns).unwrap(), 1, all.stride as usize);
+    let close = |a: &Ends, b: &Ends, how: &str| {
+        let [a, b] = [a, b].map(|ends| device.download(&ends.queries.columns).unwrap());
+        let apart = a.iter().zip(&b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(apart <= 1e-4, "{what}: {how}, {apart} apart");
+    };
+    // Of the patches that queries need only the first one's is there; the others have to be added.
+    let pieces = |read: &Queries| Pieces::new(&grid, about(&all), about(read)).unwrap();
+    assert!(pieces(&all).read.len() > 1 && pieces(&first).read.len() == 1, "{what}");
+    let wanted = |read: &Queries| [Wanted::all(&grid), Wanted::Patches(pieces(read))];
+    let new = |wanted| Field::new(device, grid, exponent(n as f64, 1.0), n, wanted).unwrap();
+    let built = |wanted| {
+        let (mut field, mut state) = (new(wanted), no_run(device).unwrap());
+        field.add(device, all.as_columns(d), &case.no_factors(), (&mut state, 0)).unwrap();
+        (field, state)
+    };
+    let [climbed, by_patches] = wanted(&first).map(|wanted| {
+        let (mut field, mut state) = built(wanted);
+        field.smooth(device, true, (&mut state, 0)).unwrap();
+        field.climb_anywhere(device, &options, case.queries(), watch).unwrap()
+    });
+    close(&climbed, &by_patches, "climbed");
+    let [blurred, by_patches] = wanted(&all).map(|wanted| {
+        let (mut field, mut state) = built(wanted);
+        field.smooth(device, false, (&mut state, 0)).unwrap();
+        field.blur_all(device, &options, (case.queries(), d), &case.no_factors(), watch).unwrap().0
+    });
+    close(&blurred, &by_patches, "blurred");
 }
