@@ -24,6 +24,7 @@ mod modes;
 mod moves;
 mod partition;
 mod patches;
+mod pieces;
 mod plan;
 mod storage;
 mod taps;

@@ -5,7 +5,8 @@ use gpu::smooth_many::{fill_many, settle_many, smooth_4, smooth_5};
 
 use super::field::OfRun;
 use super::grid::Grid;
-use super::partition::{Group, Pass, Patch, Pieces, partition};
+use super::partition::partition;
+use super::pieces::{Group, Pass, Patch, Pieces};
 use crate::error::Result;
 use crate::executor::{Buffer, Device};
 use crate::mean_shift::labels::Columns;

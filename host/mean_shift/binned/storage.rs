@@ -4,8 +4,8 @@ use gpu::blocks::held;
 
 use super::blocks::Blocks;
 use super::grid::{FEW_DIMENSIONS, Grid};
-use super::partition::Pieces;
 use super::patches::Patches;
+use super::pieces::Pieces;
 use super::plan::Plan;
 use crate::error::Result;
 use crate::executor::{Buffer, Device};
