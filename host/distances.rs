@@ -21,6 +21,7 @@ use crate::executor::{Buffer, Device};
 /// assert_eq!(Formula::default(), Formula::Differences);
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Formula {
     /// `sum_c (a_c - b_c)^2`: two operations for each coordinate of a pair, and a distance is off by some roundings of itself.
     #[default]

@@ -93,6 +93,19 @@ fn a_sweep_is_a_table_a_picture_and_json() {
         serde_json::from_str(&done(folder.path(), &[&common[..], &["--json"]].concat())).unwrap();
     assert_eq!(json["found"].as_array().unwrap().len(), 12);
     assert!(json["suggested"].as_f64().unwrap() > 1.0);
+    // What is said of a table's columns and rows.
+    std::fs::write(folder.path().join("in.csv"), "x,name,2019\n1,a,3\n2,b,\n9,c,4\n").unwrap();
+    let table = ["sweep", "in.csv", "--missing=drop", "--from=1", "--to=2", "--steps=3"];
+    let text = done(folder.path(), &table);
+    for part in ["name", "1 rows with missing values left out", "note: "] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let json: serde_json::Value =
+        serde_json::from_str(&done(folder.path(), &[&table[..], &["--json"]].concat())).unwrap();
+    assert_eq!(json["columns"], serde_json::json!(["x", "2019"]));
+    assert_eq!((&json["left_out"][0]["column"], json["dropped"].as_u64()), (&"name".into(), Some(1)));
+    assert!(json["notes"][0].as_str().unwrap().contains("2019"), "{json}");
+    std::fs::remove_file(folder.path().join("in.csv")).unwrap();
     // Without a range it is found out.
     assert!(done(folder.path(), &["sweep", "--points=300", "--steps=3"]).contains("stability"));
     // Where most points would be clusters of their own it ends, unless it is told how far to go.

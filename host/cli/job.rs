@@ -216,7 +216,9 @@ impl Job {
             estimator = estimator.bandwidth(Bandwidth::PerPoint(std::mem::take(&mut table.bandwidths)));
         }
         if let Some(seeds) = &self.seeds {
-            let mut options = ReadOptions::default();
+            // Read as FILE is, but for its columns: of an array without names, all.
+            let of_file = self.options().cloned().unwrap_or_default();
+            let mut options = ReadOptions { coordinates: Vec::new(), weights: None, bandwidths: None, ..of_file };
             if has_names(seeds, &options)? {
                 options.coordinates.clone_from(&data.names);
             }

@@ -5,6 +5,7 @@ use std::num::NonZero;
 use std::path::PathBuf;
 
 use clap::Args;
+use serde::Serialize;
 
 use super::bar::Status;
 use super::estimator::EstimatorArgs;
@@ -12,7 +13,7 @@ use super::input::InputArgs;
 use super::interrupt;
 use super::outputs::check_files;
 use super::typed::QUANTILE;
-use crate::data::{Carry, left_out_text};
+use crate::data::{Carry, LeftOut, Table, left_out_text};
 use crate::error::{Error, Result};
 use crate::executor::{CpuOptions, DeviceChoice};
 use crate::picture::{Format, numbers};
@@ -110,12 +111,18 @@ impl SweepArgs {
             sweep.picture().save(path)?;
         }
         if self.json {
-            serde_json::to_writer(&mut *out, &sweep).map_err(std::io::Error::from)?;
+            let Table { left_out, dropped, note, .. } = data.table;
+            let notes = note.into_iter().collect();
+            let told = Told { sweep: &sweep, columns: data.names, left_out, dropped, notes };
+            serde_json::to_writer(&mut *out, &told).map_err(std::io::Error::from)?;
             writeln!(out)?;
             return Ok(());
         }
         if let Some(text) = left_out_text(&data.table.left_out) {
             writeln!(out, "{text}")?;
+        }
+        if data.table.dropped > 0 {
+            writeln!(out, "{} rows with missing values left out", data.table.dropped)?;
         }
         if let Some(note) = &data.table.note {
             writeln!(out, "note: {note}")?;
@@ -156,6 +163,17 @@ impl SweepArgs {
         }
         Ok(())
     }
+}
+
+/// A sweep as JSON, with what is said of the data, as the report of a fit has it.
+#[derive(Serialize)]
+struct Told<'a> {
+    #[serde(flatten)]
+    sweep: &'a Sweep,
+    columns: Vec<String>,
+    left_out: Vec<LeftOut>,
+    dropped: u64,
+    notes: Vec<String>,
 }
 
 /// So many clusters, or more of one for ten points, are more than anybody looks for; smaller bandwidths find still more, and

@@ -19,6 +19,7 @@ use super::error::DataError;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Missing {
     /// It is an error.
     #[default]
@@ -41,6 +42,7 @@ pub enum Missing {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Decimal {
     /// 1.5
     #[default]
@@ -88,7 +90,7 @@ pub struct ReadOptions {
     pub array: Option<String>,
 }
 
-/// A column that is no coordinate though no columns were named, since it does not hold numbers.
+/// A column that is no coordinate though no columns were named, since it does not hold numbers, or is an index.
 ///
 /// ```
 /// use modeseek::data::{Carry, ReadOptions, Reader, Source};
@@ -104,13 +106,16 @@ pub struct ReadOptions {
 pub struct LeftOut {
     /// The column.
     pub column: String,
-    /// What it holds instead.
+    /// What it holds instead, or why that is an index.
     pub why: String,
 }
 
 impl std::fmt::Display for LeftOut {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} ({})", self.column, self.why)
+        match &*self.column {
+            "" => write!(f, "\"\" ({})", self.why),
+            column => write!(f, "{column} ({})", self.why),
+        }
     }
 }
 
@@ -134,13 +139,13 @@ pub struct Chosen {
     pub weights: Option<usize>,
     /// Of the bandwidths.
     pub bandwidths: Option<usize>,
-    /// Those that would be coordinates if they held numbers.
+    /// Those that would be coordinates if they held numbers, and were no index.
     pub left_out: Vec<LeftOut>,
 }
 
 impl Chosen {
-    /// The columns that the options mean, of those with these names. For each, why it does not hold numbers; nothing
-    /// if it does.
+    /// The columns that the options mean, of those with these names. For each, why it is no coordinate unless it is
+    /// named; nothing if it is one.
     ///
     /// # Errors
     /// [`DataError::NoColumn`], [`DataError::Ambiguous`], [`DataError::Repeated`], [`DataError::NoNumbers`].
@@ -148,7 +153,7 @@ impl Chosen {
         options: &ReadOptions,
         file: &str,
         names: &[String],
-        no_numbers: &[Option<String>],
+        unfit: &[Option<String>],
     ) -> Result<Self, DataError> {
         let find = |name: &String| find(name, file, names);
         let weights = options.weights.as_ref().map(find).transpose()?;
@@ -162,7 +167,7 @@ impl Chosen {
         let mut left_out = Vec::new();
         if coordinates.is_empty() {
             for at in (0..names.len()).filter(|&at| ![weights, bandwidths].contains(&Some(at))) {
-                match &no_numbers[at] {
+                match &unfit[at] {
                     None => coordinates.push(at),
                     Some(why) => left_out.push(LeftOut { column: names[at].clone(), why: why.clone() }),
                 }
@@ -228,7 +233,7 @@ pub fn quoted(names: &[String]) -> String {
 /// Which columns were left out and why, for a report; nothing if none were.
 pub fn left_out_text(columns: &[LeftOut]) -> Option<String> {
     let texts: Vec<_> = columns.iter().map(ToString::to_string).collect();
-    (!texts.is_empty()).then(|| format!("not numbers, so no coordinates: {}", list(&texts)))
+    (!texts.is_empty()).then(|| format!("left out of the coordinates: {}", list(&texts)))
 }
 
 /// The first names, for a message.
@@ -250,8 +255,8 @@ mod tests {
     }
 
     fn choose(options: &ReadOptions) -> Result<Chosen, DataError> {
-        let no_numbers = [Some("line 2 has \"a\"".to_owned()), None, None, None, None];
-        Chosen::of(options, "a.csv", &names(&["id", "x", "y", "w", "x"]), &no_numbers)
+        let unfit = [Some("line 2 has \"a\"".to_owned()), None, None, None, None];
+        Chosen::of(options, "a.csv", &names(&["id", "x", "y", "w", "x"]), &unfit)
     }
 
     #[test]

@@ -22,6 +22,7 @@ use crate::error::{Error, Result};
 /// # Ok::<(), modeseek::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Shape {
     /// Round Gaussian clusters: [`Blobs`].
     #[default]

@@ -22,6 +22,7 @@ const BUFFER: usize = 1 << 18;
 /// assert!("xls".parse::<Format>().is_err());
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Format {
     /// Text, with a delimiter between fields.
     Csv,
@@ -99,6 +100,7 @@ impl FromStr for Format {
 /// # Ok::<(), modeseek::data::DataError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Compression {
     /// Not at all.
     None,

@@ -10,6 +10,7 @@
 /// assert_eq!((z.offsets, z.scales), (vec![2.0, 20.0], vec![1.0, 10.0]));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Standard {
     /// Mean 0, standard deviation 1.
     ZScore,

@@ -17,6 +17,7 @@ use crate::error::{Error, Result};
 /// assert_eq!(choice, DeviceChoice::Cpu);
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum DeviceChoice {
     /// A GPU if there is one that works, else the processor.
     #[default]

@@ -15,6 +15,7 @@ use crate::points::Points;
 /// assert_eq!(own.weight(1.0), 0.5);
 /// ```
 #[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
 pub enum WeightFunction {
     /// exp(-u^2 / 2)
     #[default]
@@ -106,6 +107,7 @@ impl WeightFunction {
 /// # Ok::<(), modeseek::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub enum Distance {
     /// sqrt(sum (x - y)^2)
     #[default]
@@ -183,6 +185,7 @@ pub enum Form {
 /// # Ok::<(), modeseek::Error>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub enum Seeding {
     /// At every point.
     #[default]
@@ -227,6 +230,7 @@ pub enum Seeding {
 /// # Ok::<(), modeseek::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Assignment {
     /// The one to which it climbs.
     Basin,
@@ -245,6 +249,7 @@ pub enum Assignment {
 /// # Ok::<(), modeseek::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Merging {
     /// Chains of ends, each within so many bandwidths of the next.
     Chains {
@@ -272,6 +277,7 @@ impl Default for Merging {
 /// # Ok::<(), modeseek::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Method {
     /// A field where it serves and pays, else all pairs. What was chosen and why is in the result.
     #[default]

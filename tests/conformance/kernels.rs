@@ -287,7 +287,7 @@ pub fn weights(device: &Device) {
                 WeightFunction::Flat => weight_flat::launch(&mut values, scale, factor32),
                 WeightFunction::Epanechnikov => weight_epanechnikov::launch(&mut values, scale, factor32),
                 WeightFunction::Biweight => weight_biweight::launch(&mut values, scale, factor32),
-                WeightFunction::Own(_) => unreachable!("it has no name"),
+                _ => unreachable!("it has no name"),
             };
             device.launch(launch).unwrap();
             let expected: Vec<f64> =

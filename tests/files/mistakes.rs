@@ -107,10 +107,7 @@ fn columns_that_are_left_out_are_named() {
     let folder = Folder::new();
     folder.write("in.csv", "name,x,y\na,1,2\nb,3,four\n");
     let said = folder.run("in.csv --bandwidth 1");
-    assert!(
-        said.contains("not numbers, so no coordinates: name (line 2 has \"a\"), y (line 3 has \"four\")"),
-        "{said}"
-    );
+    assert!(said.contains("left out of the coordinates: name (line 2 has \"a\"), y (line 3 has \"four\")"), "{said}");
     // Nobody who names columns asked for the others.
     assert!(!folder.run("in.csv --bandwidth 1 --columns x").contains("not numbers"));
     let streamed = folder.json("in.csv --bandwidth 1 --stream");
@@ -122,7 +119,45 @@ fn columns_that_are_left_out_are_named() {
         (&"name".into(), &"its type is Utf8".into())
     );
     let swept = folder.run("sweep in.csv --from 1 --to 2 --steps 2");
-    assert!(swept.starts_with("not numbers, so no coordinates: name"), "{swept}");
+    assert!(swept.starts_with("left out of the coordinates: name"), "{swept}");
+}
+
+#[test]
+fn an_index_is_no_coordinate() {
+    let folder = Folder::new();
+    let columns = |report: &serde_json::Value| report["columns"].to_string();
+    for (text, expected) in [
+        (",x,y\n0,1.5,2\n1,3,4\n", r#"["x","y"]"#),
+        ("\"\",\"x\"\n\"1\",1.5\n\"2\",3\n", r#"["x"]"#),
+        ("Unnamed: 0,x\n7,1.5\n3,3\n", r#"["x"]"#),
+        // Numbers that are not whole, two that are alike, a column that has a name, or more without one.
+        (",x\n0.5,1.5\n1,3\n", r#"["","x"]"#),
+        (",x\n1,1.5\n1,3\n", r#"["","x"]"#),
+        ("id,x\n0,1.5\n1,3\n", r#"["id","x"]"#),
+        (",x,\n0,1.5,1\n1,3,2\n", r#"["","x",""]"#),
+    ] {
+        folder.write("in.csv", text);
+        let report = folder.json("in.csv --bandwidth 1");
+        assert_eq!(columns(&report), expected, "{text}");
+        assert_eq!(
+            report["left_out"].as_array().unwrap().len(),
+            usize::from(!expected.contains("\"\",") && !text.starts_with("id")),
+            "{text}"
+        );
+        assert_eq!(columns(&folder.json("in.csv --bandwidth 1 --stream")), expected, "{text}");
+    }
+    folder.write("in.csv", ",x\n0,1.5\n1,3\n");
+    let said = folder.run("in.csv --bandwidth 1");
+    assert!(
+        said.contains("left out of the coordinates: \"\" (it has no name, and another number in each row"),
+        "{said}"
+    );
+    assert_eq!(columns(&folder.json("in.csv --bandwidth 1 --columns #1,x")), r#"["","x"]"#);
+    folder.write("in.csv", "__index_level_0__,x\n0,1.5\n1,3\n");
+    folder.run("in.csv --bandwidth 1 -o out.parquet --columns x");
+    folder.write("two.csv", "__index_level_0__,x\n0,1.5\n1,3\n");
+    folder.run("two.csv --bandwidth 1 -o two.arrow");
+    assert_eq!(columns(&folder.json("two.arrow --bandwidth 1")), r#"["x","label"]"#);
 }
 
 #[test]

@@ -112,6 +112,16 @@ fn seeds_of_a_file_are_the_librarys() {
     let report = folder.json("in.csv --columns x,y --bandwidth 1 --form standard --seeds-file seeds.csv -o out.csv");
     assert_eq!(last_column(&folder.read("out.csv")), expected.labels);
     assert_eq!((report["queries"].as_u64(), report["clusters"].as_array().unwrap().len()), (Some(2), 2));
+    // Read as the points are: with their marks, of which one file alone would say nothing.
+    folder.write("marks.csv", "x;y\n0,5;0,5\n9,0;1,0\n");
+    let marks = "--delimiter ; --decimal , --bandwidth 1 --form standard --seeds-file marks.csv --centres -";
+    folder.write("in2.csv", "x;y\n0,5;0,5\n9;1\n");
+    let centres = folder.run(&format!("in2.csv {marks} -q"));
+    let rounded = |name| column(&centres, name).iter().map(|mode| format!("{mode:.3}")).collect::<Vec<_>>();
+    assert_eq!(
+        (rounded("mode_x"), rounded("mode_y")),
+        (vec!["0.500".into(), "9.000".into()], vec!["0.500".into(), "1.000".into()])
+    );
     // Labels are of the nearest mode, so that there can be a reach.
     let near = folder.json("in.csv --columns x,y --bandwidth 1 --form standard --seeds-file seeds.csv --reach 0.001");
     assert!(near["noise"].as_u64() > report["noise"].as_u64(), "{near}");

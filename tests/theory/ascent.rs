@@ -19,7 +19,7 @@ fn shadow(weight: WeightFunction, r: f64) -> f64 {
         WeightFunction::Flat => inside,
         WeightFunction::Epanechnikov => inside.powi(2) / 2.0,
         WeightFunction::Biweight => inside.powi(3) / 3.0,
-        WeightFunction::Own(_) => unreachable!("not among those with a name"),
+        _ => unreachable!("not among those with a name"),
     }
 }
 

@@ -22,6 +22,9 @@ use crate::data::source::{BytesRead, Source};
 /// The first bytes of Arrow's files; its streams have none.
 const FILE_MARK: &[u8] = b"ARROW1";
 
+/// How the names begin that pandas gives to its index.
+const INDEX: &str = "__index_level_";
+
 /// A Parquet file, whose bytes are counted.
 struct Counted {
     file: File,
@@ -207,8 +210,11 @@ pub fn choose(
     names: &[String],
     kinds: &[Option<String>],
 ) -> Result<Chosen, DataError> {
-    let no_numbers: Vec<_> = kinds.iter().map(|kind| kind.as_ref().map(|kind| format!("its type is {kind}"))).collect();
-    let chosen = Chosen::of(options, &source.to_string(), names, &no_numbers)?;
+    let unfit = names.iter().zip(kinds).map(|(name, kind)| match kind {
+        Some(kind) => Some(format!("its type is {kind}")),
+        None => name.starts_with(INDEX).then(|| "it is the index of a table of pandas".to_owned()),
+    });
+    let chosen = Chosen::of(options, &source.to_string(), names, &unfit.collect::<Vec<_>>())?;
     let wrong = chosen.roles().find_map(|(at, _)| kinds[at].clone().map(|kind| (at, kind)));
     if let Some((at, kind)) = wrong {
         return Err(DataError::ColumnKind { file: source.to_string(), column: names[at].clone(), kind });

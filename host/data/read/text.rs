@@ -1,5 +1,6 @@
 //! Text with a delimiter: CSV and TSV.
 
+use std::collections::HashSet;
 use std::io::Read;
 use std::sync::Arc;
 
@@ -19,6 +20,9 @@ use crate::data::source::Source;
 
 /// What stands for a missing value, whatever its case.
 const MISSING: [&str; 7] = ["", "na", "n/a", "nan", "null", "none", "?"];
+
+/// The name of an index without one that pandas has read and written again.
+const READ_AGAIN: &str = "Unnamed: 0";
 
 /// Letters of a wrong value that are shown.
 const SHOWN: usize = 40;
@@ -72,8 +76,12 @@ impl Text {
         if rows.is_empty() {
             return Err(DataError::Empty { file });
         }
-        let no_numbers: Vec<_> = (0..names.len()).map(|c| no_numbers(rows, c, (delimiter, decimal))).collect();
-        let chosen = Chosen::of(options, &file, &names, &no_numbers).map_err(|error| match error {
+        let mut unfit: Vec<_> = (0..names.len()).map(|c| no_numbers(rows, c, (delimiter, decimal))).collect();
+        if has_names && is_index(&names, rows) {
+            let why = "it has no name, and another number in each row, as an index has; '#1' in --columns names it";
+            unfit[0].get_or_insert_with(|| why.to_owned());
+        }
+        let chosen = Chosen::of(options, &file, &names, &unfit).map_err(|error| match error {
             DataError::NoColumn { file, column, known, .. }
                 if guessed.is_some() && first.iter().any(|field| field.trim() == column) =>
             {
@@ -205,6 +213,18 @@ fn no_numbers(rows: &[StringRecord], column: usize, marks: (u8, Decimal)) -> Opt
         }
     }
     (!some).then(|| "it has no value in the first lines".to_owned())
+}
+
+/// Whether the first column is an index, as pandas and R write one: it alone has no name, and its numbers are whole and differ.
+fn is_index(names: &[String], rows: &[StringRecord]) -> bool {
+    let mut found = HashSet::new();
+    let differs = |row: &StringRecord| {
+        let text = row.get(0).unwrap_or("").trim();
+        !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) && found.insert(text.to_owned())
+    };
+    let unnamed = |name: &str| name.is_empty() || name == READ_AGAIN;
+    let alone = names.len() > 1 && names.iter().enumerate().all(|(c, name)| unnamed(name) == (c == 0));
+    alone && rows.iter().all(differs)
 }
 
 /// A value, or as much of it as a message has room for.
