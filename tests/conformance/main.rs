@@ -5,6 +5,8 @@
 mod arranged;
 mod bandwidth;
 mod binned;
+mod binned_nodes;
+mod binned_steps;
 mod ceilings;
 mod check;
 mod distances;
@@ -77,7 +79,9 @@ macro_rules! conformance {
                 labels: components_of_ends, components_at_the_radius, suppressed_centres;
                 groups: scan, tally_of_groups, means_of_spots, order_of_groups, order_by_weight, nearest_modes, nearest_of_few,
                     counts_within, bins_of_points, bins_that_fail, bins_of_weights;
-                binned: spread_onto_nodes, noted_patches, smoothed_nodes, climbed_fields, blurred_fields;
+                binned: spread_onto_nodes, noted_patches;
+                binned_nodes: smoothed_nodes;
+                binned_steps: climbed_fields, blurred_fields;
                 fields: field_steps_are_accurate, field_fits_are_those_of_all_pairs, fields_in_many_dimensions, fields_have_no_order,
                     fields_in_blocks, fields_in_patches, fields_that_do_not_fit;
                 oracles: blurring_is_the_oracles, standard_is_the_oracles;

@@ -5,6 +5,7 @@ mod interrupts;
 mod mistakes;
 mod outputs;
 mod parts;
+mod text;
 mod types;
 
 use std::path::PathBuf;
