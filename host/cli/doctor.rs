@@ -7,6 +7,7 @@ use std::thread;
 
 use clap::Args;
 use cuda_builder::Compiler;
+use gpu::vector::axpy;
 use serde::Serialize;
 
 use crate::error::{Bytes, Error, Result};
@@ -23,7 +24,7 @@ pub struct DoctorArgs {
 /// Something that was looked at.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 struct Finding {
-    what: &'static str,
+    what: String,
     /// Whether it is there and works.
     works: bool,
     found: String,
@@ -37,7 +38,10 @@ impl DoctorArgs {
     /// # Errors
     /// If it cannot be written. What is missing is no error: the processor suffices.
     pub fn run(&self, out: &mut dyn Write) -> Result<()> {
-        let findings = [processor(), gpu(), kernels(), compiler(), choice(), tuning()];
+        let mut findings = vec![processor()];
+        // Without any, why there is none.
+        findings.extend((0..Device::cuda_count().max(1)).map(gpu));
+        findings.extend([kernels(), compiler(), choice(), tuning()]);
         if self.json {
             serde_json::to_writer(&mut *out, &findings).map_err(std::io::Error::from)?;
             writeln!(out)?;
@@ -55,40 +59,72 @@ impl DoctorArgs {
     }
 }
 
-fn processor() -> Finding {
-    let cores = thread::available_parallelism().map_or(1, usize::from);
-    let what = "processor";
-    match Device::processor_with(CpuOptions::default()).and_then(|device| Ok((device.describe(), device.details()?))) {
-        Ok((device, details)) => {
-            let memory = Bytes(details.free_bytes as u128);
-            Finding {
-                what,
-                works: true,
-                found: format!("{device}; {cores} cores; {memory} of memory free"),
-                advice: None,
-            }
-        }
-        Err(error) => Finding { what, works: false, found: error.to_string(), advice: None },
+impl Finding {
+    /// That something works.
+    fn works(what: &str, found: String) -> Self {
+        Self { what: what.to_owned(), works: true, found, advice: None }
+    }
+
+    /// That it does not, and what to do.
+    fn fails(what: &str, found: String, advice: &str) -> Self {
+        Self { what: what.to_owned(), works: false, found, advice: Some(advice.to_owned()) }
     }
 }
 
-fn gpu() -> Finding {
-    let what = "GPU";
-    match Device::cuda(0).and_then(|device| device.details()) {
-        Ok(details) => Finding { what, works: true, found: describe(&details), advice: None },
-        Err(error) => {
-            let (found, advice) = match error {
-                Error::NoGpu { reason } => (
-                    reason,
-                    "with an NVIDIA GPU: install its driver, 460 or newer (Debian: apt-get install nvidia-driver), and look whether `nvidia-smi` sees it",
-                ),
-                other => (
-                    other.to_string(),
-                    "look whether `nvidia-smi` sees the GPU; update its driver, or start the machine again",
-                ),
-            };
-            Finding { what, works: false, found, advice: Some(advice.to_owned()) }
-        }
+fn processor() -> Finding {
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let what = "processor";
+    let opened = Device::processor_with(CpuOptions::default()).and_then(|device| {
+        let memory = Bytes(device.details()?.free_bytes as u128);
+        Ok((format!("{}; {cores} cores; {memory} of memory free", device.describe()), tried(&device)))
+    });
+    match opened {
+        Ok((found, Ok(()))) => Finding::works(what, found),
+        Ok((found, Err(error))) => Finding::fails(what, format!("{found}; {error}"), NO_KERNELS),
+        Err(error) => Finding::fails(what, error.to_string(), "look whether other programs have all threads or memory"),
+    }
+}
+
+fn gpu(number: usize) -> Finding {
+    let what = if number == 0 { "GPU".to_owned() } else { format!("GPU {number}") };
+    let opened = Device::cuda(number).and_then(|device| {
+        let details = device.details()?;
+        Ok((describe(&details), tried(&device)))
+    });
+    match opened {
+        Ok((found, Ok(()))) => Finding::works(&what, found),
+        Ok((found, Err(error))) => Finding::fails(&what, format!("{found}; {error}"), NO_KERNELS),
+        Err(Error::NoGpu { reason }) => Finding::fails(
+            &what,
+            reason,
+            "with an NVIDIA GPU: install its driver, 460 or newer (Debian: apt-get install nvidia-driver), and look whether `nvidia-smi` sees it",
+        ),
+        Err(other) => Finding::fails(
+            &what,
+            other.to_string(),
+            "look whether `nvidia-smi` sees the GPU; update its driver, or start the machine again",
+        ),
+    }
+}
+
+/// What to do where a device is there and runs nothing.
+const NO_KERNELS: &str = "look whether the driver is whole (in a container, that it was given the driver's compiler), or update it; until then say --device cpu";
+
+/// Runs a kernel, as a device may be there and refuse them; or why it does not, in a line.
+fn tried(device: &Device) -> Result<(), String> {
+    let run = || -> Result<Vec<f32>> {
+        let (x, mut y) = (device.upload(&[1.0_f32, 2.0, 3.0])?, device.zeros(3)?);
+        device.launch(axpy::launch(2.0, &x, &mut y))?;
+        device.download(&y)
+    };
+    run().map_err(|error| error.to_string().lines().next().unwrap_or_default().to_owned()).and_then(|y| right(&y))
+}
+
+/// Whether twice the numbers from 1 to 3 are these.
+fn right(found: &[f32]) -> Result<(), String> {
+    match found == [2.0, 4.0, 6.0] {
+        true => Ok(()),
+        false => Err(format!("a kernel ran, and twice the numbers from 1 to 3 were {found:?}")),
     }
 }
 
@@ -125,36 +161,37 @@ fn kernels() -> Finding {
     } else {
         ptx::PTX_ORIGIN.to_owned()
     };
-    let advice = "build again with CUDA_BUILDER=checked-in, or with a device compiler";
-    Finding { what: "kernels", works, found, advice: (!works).then(|| advice.to_owned()) }
+    match works {
+        true => Finding::works("kernels", found),
+        false => {
+            Finding::fails("kernels", found, "build again with CUDA_BUILDER=checked-in, or with a device compiler")
+        }
+    }
 }
 
 fn compiler() -> Finding {
     let what = "compiler";
     match Compiler::find(Path::new(".")) {
-        Ok(Compiler { path, version }) => Finding {
-            what,
-            works: true,
-            found: format!("{version} at {}: kernels can be built", path.display()),
-            advice: None,
-        },
-        Err(error) => Finding {
-            what,
-            works: false,
-            found: "none here can build kernels, which only who changes them needs to".to_owned(),
-            advice: Some(error.advice().to_owned()),
-        },
+        Ok(Compiler { path, version }) => {
+            Finding::works(what, format!("{version} at {}: kernels can be built", path.display()))
+        }
+        Err(error) => {
+            let found = "none here can build kernels, which only who changes them needs to".to_owned();
+            Finding::fails(what, found, error.advice())
+        }
     }
 }
 
 fn choice() -> Finding {
     let what = "choice";
-    match DeviceChoice::Auto.open(CpuOptions::default()) {
-        Ok(device) => {
-            let found = format!("--device auto takes the {}: {}", device.describe(), device.why());
-            Finding { what, works: true, found, advice: None }
-        }
-        Err(error) => Finding { what, works: false, found: error.to_string(), advice: None },
+    let device = match DeviceChoice::Auto.open(CpuOptions::default()) {
+        Ok(device) => device,
+        Err(error) => return Finding::fails(what, error.to_string(), NO_KERNELS),
+    };
+    let found = format!("--device auto takes the {}: {}", device.describe(), device.why());
+    match tried(&device) {
+        Ok(()) => Finding::works(what, found),
+        Err(_) => Finding::fails(what, format!("{found}; it runs no kernels"), NO_KERNELS),
     }
 }
 
@@ -163,21 +200,31 @@ fn tuning() -> Finding {
     let what = "tuning";
     let device = match DeviceChoice::Auto.open(CpuOptions::default()) {
         Ok(device) => device,
-        Err(error) => return Finding { what, works: false, found: error.to_string(), advice: None },
+        Err(error) => return Finding::fails(what, error.to_string(), NO_KERNELS),
     };
     let shapes = device.shapes();
     match (shapes.warning(), shapes.measured()) {
         (Some(warning), _) => {
-            let advice = Some("run `modeseek tune` again; until then the table of blocks is used".to_owned());
-            Finding { what, works: false, found: warning.to_owned(), advice }
+            let advice = "run `modeseek tune` again; until then the table of blocks is used";
+            Finding::fails(what, warning.to_owned(), advice)
         }
         (None, 0) => {
-            let found = "the table of blocks is used; `modeseek tune` looks for faster ones".to_owned();
-            Finding { what, works: true, found, advice: None }
+            let found = "the table of blocks is used; `modeseek tune` looks for faster ones";
+            Finding::works(what, found.to_owned())
         }
         (None, measured) => {
-            let found = format!("{measured} kinds of steps have blocks that were measured to be faster here");
-            Finding { what, works: true, found, advice: None }
+            Finding::works(what, format!("{measured} kinds of steps have blocks that were measured to be faster here"))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_result_is_said() {
+        assert_eq!(right(&[2.0, 4.0, 6.0]), Ok(()));
+        assert!(right(&[2.0, 4.0, 0.0]).unwrap_err().ends_with("were [2.0, 4.0, 0.0]"));
     }
 }

@@ -19,7 +19,7 @@ use crate::error::{Error, Result};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DeviceChoice {
-    /// A GPU if there is one that works, else the processor.
+    /// The first GPU that can be opened, else the processor.
     #[default]
     Auto,
     /// The processor.
@@ -65,13 +65,36 @@ impl DeviceChoice {
             Self::Cpu => Device::processor_with(cpu),
             Self::Cuda(number) => Device::cuda(number),
             Self::Interpreter => Device::interpreter(InterpreterOptions::default()),
-            Self::Auto => match Cuda::open(CudaOptions::default()) {
-                Ok(cuda) => Ok(Device::tuned(Box::new(cuda), format!("the first GPU; kernels {}", ptx::PTX_ORIGIN))),
-                Err(Error::NoGpu { reason }) => Ok(Device::tuned(Box::new(Cpu::new(cpu)?), reason)),
-                Err(other) => Ok(Device::tuned(Box::new(Cpu::new(cpu)?), other.to_string())),
+            Self::Auto => match first_gpu() {
+                Ok((cuda, which)) => Ok(Device::tuned(Box::new(cuda), format!("{which}; kernels {}", ptx::PTX_ORIGIN))),
+                Err(why) => Ok(Device::tuned(Box::new(Cpu::new(cpu)?), why)),
             },
         }
     }
+}
+
+/// The first GPU that can be opened, and which that is; or why there is none.
+fn first_gpu() -> Result<(Cuda, String), String> {
+    let open = |number| {
+        Cuda::open(CudaOptions { number, ..CudaOptions::default() }).map_err(|error| match error {
+            Error::NoGpu { reason } => reason,
+            other => other.to_string(),
+        })
+    };
+    let first = match open(0) {
+        Ok(cuda) => return Ok((cuda, "the first GPU".to_owned())),
+        Err(why) => why,
+    };
+    // One that is too old, or that somebody keeps, is no reason to leave another idle.
+    let mut others = String::new();
+    for number in 1..Cuda::count() {
+        match open(number) {
+            Ok(cuda) => return Ok((cuda, format!("GPU {number}, as GPU 0 cannot be used: {first}{others}"))),
+            Err(why) if why == first => {}
+            Err(why) => others += &format!("; GPU {number}: {why}"),
+        }
+    }
+    Err(first + &others)
 }
 
 #[cfg(test)]

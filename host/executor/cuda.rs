@@ -71,6 +71,11 @@ pub(super) struct Cuda {
 }
 
 impl Cuda {
+    /// How many GPUs the driver has; 0 without one that starts.
+    pub(super) fn count() -> usize {
+        driver::count().unwrap_or(0)
+    }
+
     pub(super) fn open(CudaOptions { number, modules }: CudaOptions) -> Result<Self> {
         let driver_version = driver::start(number)?;
         let device = result::device::get(number as i32).map_err(refused("find the GPU"))?;

@@ -138,6 +138,17 @@ impl Device {
         Ok(Self::tuned(Box::new(Cpu::new(options)?), "asked for".to_owned()))
     }
 
+    /// How many NVIDIA GPUs the driver has, whether they can be used or not; 0 where none starts.
+    ///
+    /// ```
+    /// use modeseek::Device;
+    ///
+    /// assert!(Device::cuda(Device::cuda_count()).is_err());
+    /// ```
+    pub fn cuda_count() -> usize {
+        Cuda::count()
+    }
+
     /// The GPU with this number.
     ///
     /// ```

@@ -42,17 +42,19 @@ impl PtxModule {
 include!(concat!(env!("OUT_DIR"), "/ptx.rs"));
 
 /// The newest version of PTX that a driver knows, from its version as `cuDriverGetVersion` gives it
-/// (12040 is CUDA 12.4): PTX's major version is CUDA's less 4, and the minor versions agree.
+/// (12040 is CUDA 12.4): PTX's major version is CUDA's less 4, and the minor versions agree, but that CUDA 12.6 has what 12.5
+/// has, and those behind it one less.
 ///
 /// Source: the release table in the PTX ISA's chapter "Release Notes", CUDA 11.0 and newer.
 ///
 /// ```
 /// use modeseek::executor::ptx::newest_ptx;
 ///
-/// assert_eq!(newest_ptx(12_040), (8, 4));
+/// assert_eq!([12_040, 12_060, 12_090, 13_000].map(newest_ptx), [(8, 4), (8, 5), (8, 8), (9, 0)]);
 /// ```
 pub fn newest_ptx(driver_version: i32) -> (u32, u32) {
     let (major, minor) = (driver_version / 1000, driver_version % 1000 / 10);
+    let minor = if major == 12 && minor >= 6 { minor - 1 } else { minor };
     (u32::try_from(major - 4).unwrap_or(0), u32::try_from(minor).unwrap_or(0))
 }
 

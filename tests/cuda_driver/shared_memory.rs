@@ -2,6 +2,7 @@
 
 use std::os::unix::fs::symlink;
 use std::process::Command;
+use std::sync::Barrier;
 
 use cuda_std::prelude::*;
 use modeseek::distances::{Distances, Formula};
@@ -201,4 +202,39 @@ fn shared_memory_of_a_fixed_size_counts() {
     let log = again("shared_memory_of_a_fixed_size_counts", "shared-65536");
     let wanted = [33 << 10, 48 << 10].map(|bytes| format!("{bytes} bytes of shared memory for fixed_and_dynamic"));
     assert_eq!(asked(&log), wanted, "{log}");
+}
+
+/// Several threads launch one kernel with more and less of it: none lowers what another one has asked for.
+#[test]
+fn shared_memory_is_never_lowered() {
+    const ROUNDS: usize = 200;
+    const KILOBYTES: [u32; 4] = [160, 60, 120, 80];
+    if std::env::var_os(CHILD).is_some() {
+        for _ in 0..ROUNDS {
+            let modules = vec![FIXED_AND_DYNAMIC.into()];
+            let device = Device::cuda_with(CudaOptions { modules, ..CudaOptions::default() }).expect("it works");
+            let together = Barrier::new(KILOBYTES.len());
+            let launch = |kilobytes: u32| {
+                let mut out = device.zeros::<f32>(1).unwrap();
+                together.wait();
+                device.launch(fixed_and_dynamic::launch(&mut out, kilobytes << 10)).unwrap();
+            };
+            let launch = &launch;
+            std::thread::scope(|scope| {
+                for kilobytes in KILOBYTES {
+                    scope.spawn(move || launch(kilobytes));
+                }
+            });
+        }
+        return;
+    }
+    let log = again("shared_memory_is_never_lowered", "works");
+    let mut rounds = 0;
+    for round in log.split("module of ").skip(1) {
+        let bytes = asked(round).into_iter().map(|line| line.split(' ').next().unwrap().parse().unwrap());
+        let bytes: Vec<u32> = bytes.collect();
+        assert!(!bytes.is_empty() && bytes.is_sorted(), "{bytes:?}");
+        rounds += 1;
+    }
+    assert_eq!(rounds, ROUNDS);
 }

@@ -61,8 +61,8 @@ pub(super) const GRAPHS: [&str; 6] = [
 /// The functions that compile in threads (ahead.rs), without which modules are compiled one by one.
 pub(super) const LINKER: [&str; 4] = ["cuLinkCreate_v2", "cuLinkAddData_v2", "cuLinkComplete", "cuLinkDestroy"];
 
-/// Starts the driver, checks that the GPU is there, and gives the driver's version.
-pub(super) fn start(number: usize) -> Result<i32> {
+/// Starts the driver, and counts its GPUs.
+pub(super) fn count() -> Result<usize> {
     // SAFETY: loading the driver's library runs its initialisers, which every CUDA program does.
     if !unsafe { sys::is_culib_present() } {
         return Err(no_gpu("no NVIDIA driver is installed"));
@@ -70,10 +70,16 @@ pub(super) fn start(number: usize) -> Result<i32> {
     require(&FIRST)?;
     result::init().map_err(|error| no_gpu(format!("the NVIDIA driver does not start: {}", message(error))))?;
     let count = result::device::get_count().map_err(refused("count the GPUs"))?;
+    Ok(usize::try_from(count).unwrap_or(0))
+}
+
+/// Starts the driver, checks that the GPU is there, and gives the driver's version.
+pub(super) fn start(number: usize) -> Result<i32> {
+    let count = count()?;
     if count == 0 {
         return Err(no_gpu("the NVIDIA driver finds no GPU"));
     }
-    if number >= count as usize {
+    if number >= count {
         let last = count - 1;
         return Err(no_gpu(format!("there is no GPU number {number}, they count from 0 to {last}")));
     }

@@ -13,6 +13,20 @@ pub(super) fn message(error: DriverError) -> String {
     }
 }
 
+/// The driver's words for what became of a module, and what is behind them where no kernel is to blame.
+pub(super) fn message_of_a_module(error: DriverError) -> String {
+    let why = match error.0 {
+        sys::CUresult::CUDA_ERROR_JIT_COMPILER_NOT_FOUND => {
+            ": a part of the driver is missing, libnvidia-ptxjitcompiler, as in a container that was not given it"
+        }
+        sys::CUresult::CUDA_ERROR_JIT_COMPILATION_DISABLED => {
+            ": compiling is switched off, as CUDA_DISABLE_PTX_JIT does"
+        }
+        _ => "",
+    };
+    message(error) + why
+}
+
 /// Names what was asked of the driver when it refused.
 pub(super) fn refused(what: &str) -> impl Fn(DriverError) -> Error + '_ {
     move |error| Error::Driver { what: what.to_owned(), message: message(error) }

@@ -11,7 +11,7 @@ use cudarc::driver::{CudaContext, DriverError, result};
 
 use super::ahead::Ahead;
 use super::driver::require;
-use super::errors::{is_of_a_launch, is_of_a_lost_gpu, message, no_gpu, of_a_running_gpu};
+use super::errors::{is_of_a_launch, is_of_a_lost_gpu, message_of_a_module, no_gpu, of_a_running_gpu};
 use crate::error::{Error, Result};
 use crate::executor::ptx::{self, PTX, PtxModule};
 
@@ -102,7 +102,9 @@ impl Loaded {
     /// Lets a kernel be launched with more shared memory than any kernel may have without asking.
     pub(super) fn raise_shared(&mut self, kernel: &'static Kernel, bytes: usize) -> Result<()> {
         let attribute = FunctionAttribute::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
-        let Some(function) = self.functions.get_mut(kernel.name) else { return Ok(()) };
+        // Another thread may have raised it since the launch was looked at: it is never lowered, lest that thread's is refused.
+        let function = self.functions.get_mut(kernel.name).filter(|function| function.asks_for(bytes));
+        let Some(function) = function else { return Ok(()) };
         // SAFETY: the function is of a loaded module.
         match unsafe { sys::cuFuncSetAttribute(function.handle, attribute, bytes as i32) }.result() {
             Ok(()) => {
@@ -168,7 +170,7 @@ impl Loaded {
         if is_of_a_launch(error) || is_of_a_lost_gpu(error) {
             self.refused("compile kernels", error)
         } else {
-            otherwise(message(error))
+            otherwise(message_of_a_module(error))
         }
     }
 

@@ -17,12 +17,16 @@ pub(crate) enum Behaviour {
     FailsToStart,
     /// A GPU of compute capability 6.1.
     OldGpu,
+    /// The same, and a second one of 9.0.
+    OldGpuFirst,
     /// A driver of CUDA 10.2. Functions that are newer must not be called.
     OldDriver,
     /// A GPU that another process uses exclusively.
     Busy,
     /// Every module is refused, with a log.
     RefusesPtx,
+    /// The driver's compiler is missing, as in a container that was given a part of the driver.
+    NoCompiler,
     /// Memory is free until one asks for it.
     OutOfMemory,
     /// A GPU with so many bytes of memory: `memory-4096` and so on.
@@ -50,16 +54,18 @@ pub(crate) struct Lost {
 }
 
 /// Those that have a name alone.
-const NAMED: [(&str, Behaviour); 14] = [
+const NAMED: [(&str, Behaviour); 16] = [
     ("works", Behaviour::Works),
     ("two-devices", Behaviour::TwoDevices),
     ("no-devices", Behaviour::NoDevices),
     ("no-hardware", Behaviour::NoHardware),
     ("fails-to-start", Behaviour::FailsToStart),
     ("old-gpu", Behaviour::OldGpu),
+    ("old-gpu-first", Behaviour::OldGpuFirst),
     ("old-driver", Behaviour::OldDriver),
     ("busy", Behaviour::Busy),
     ("refuses-ptx", Behaviour::RefusesPtx),
+    ("no-compiler", Behaviour::NoCompiler),
     ("out-of-memory", Behaviour::OutOfMemory),
     ("launch-fails", Behaviour::LaunchFails),
     ("recording-fails", Behaviour::RecordingFails),
@@ -99,6 +105,7 @@ impl Behaviour {
         match self {
             Self::NoDevices => &[],
             Self::OldGpu => &[(6, 1)],
+            Self::OldGpuFirst => &[(6, 1), (9, 0)],
             Self::TwoDevices => &[(9, 0), (7, 5)],
             _ => &[(9, 0)],
         }

@@ -154,7 +154,7 @@ impl Context {
         }
     }
 
-    /// Says what the program should have given back before.
+    /// Says what the program should have given back before, where it could.
     pub(crate) fn complain_of_leaks(&self) {
         let left = [
             ("allocations", self.allocations.len()),
@@ -167,6 +167,9 @@ impl Context {
         // What is left in a context that has failed cannot be freed.
         for (what, count) in left.into_iter().filter(|left| left.1 > 0 && self.failed.is_none()) {
             complain(format_args!("{count} {what} are left when the context ends"));
+        }
+        if self.failed.is_some() {
+            crate::host_memory::forget();
         }
     }
 }

@@ -62,6 +62,7 @@ statuses! {
     201 INVALID_CONTEXT "invalid device context";
     214 ECC_UNCORRECTABLE "uncorrectable ECC error encountered";
     218 INVALID_PTX "a PTX JIT compilation failed";
+    221 JIT_COMPILER_NOT_FOUND "PTX JIT compiler library not found";
     222 UNSUPPORTED_PTX_VERSION "the provided PTX was compiled with an unsupported toolchain.";
     400 INVALID_HANDLE "invalid resource handle";
     500 NOT_FOUND "named symbol not found";

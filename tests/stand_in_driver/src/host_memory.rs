@@ -35,6 +35,11 @@ pub(crate) fn left() -> usize {
     blocks().len()
 }
 
+/// Ends all of them, with a context that has failed.
+pub(crate) fn forget() {
+    blocks().clear();
+}
+
 #[unsafe(no_mangle)]
 extern "C" fn cuMemHostAlloc(start: Out<*mut c_void>, bytes: usize, _flags: c_uint) -> Status {
     with_context(Notices::Perhaps, |_, _| {

@@ -102,6 +102,9 @@ extern "C" fn cuLinkAddData_v2(
         let given = unsafe { slice::from_raw_parts(data, size) };
         let Some((0, words)) = given.split_last() else { return Err(Status::INVALID_VALUE) };
         let image = std::str::from_utf8(words).map_err(|_| Status::INVALID_VALUE)?;
+        if driver.behaviour == Behaviour::NoCompiler {
+            return Err(Status::JIT_COMPILER_NOT_FOUND);
+        }
         if driver.behaviour == Behaviour::RefusesPtx || Module::parse(image).is_err() {
             return Err(Status::INVALID_PTX);
         }
@@ -145,6 +148,9 @@ fn compile(behaviour: Behaviour, context: &Context, image: &str) -> Result<Modul
     if behaviour == Behaviour::RefusesPtx {
         let words = "Parsing error near 'shfl': syntax error";
         return Err((Status::INVALID_PTX, format!("{}\n", log(42, "fatal", words))));
+    }
+    if behaviour == Behaviour::NoCompiler {
+        return Err((Status::JIT_COMPILER_NOT_FOUND, String::new()));
     }
     let module = Module::parse(image).map_err(|error| (Status::INVALID_PTX, error.to_string()))?;
     let version = behaviour.version();
