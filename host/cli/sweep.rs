@@ -28,7 +28,7 @@ pub struct SweepArgs {
     #[command(flatten)]
     pub input: InputArgs,
 
-    /// The smallest bandwidth; if not given, a fortieth of the default rule's estimate, and none below the first that finds
+    /// The smallest bandwidth; if not given, a fortieth of the quantile rule's estimate (0.3), and none below the first that finds
     /// more than 500 clusters, and more than one for ten points
     #[arg(long, value_name = "H", allow_hyphen_values = true, help_heading = "Sweep")]
     pub from: Option<f64>,

@@ -48,6 +48,9 @@ impl Clustering {
     /// nearest mode at once, and -1 beyond the fit's reach, if it has one. Where ends of one mode lie far apart, as those
     /// of the flat weight may, a point's end may be nearer to another mode than the chain of ends says that a fit follows.
     ///
+    /// Points of the fit itself have its labels where it was of the standard form. In the blurring form its points moved too,
+    /// and its labels are another partition than the basins of the points as they were.
+    ///
     /// ```
     /// use modeseek::{Assignment, Bandwidth, MeanShift};
     ///

@@ -56,6 +56,21 @@ impl WeightFunction {
         (1.0 / (d + 4.0) / variance).sqrt()
     }
 
+    /// The same on a sphere, where weights are of half a squared length t, for that half square: about a point it has m = d - 1 dimensions, so that with a = m / 2
+    /// the variance is `integral of w(t) t^(a+1) / integral of w(t) t^a`, as far as the sphere is flat.
+    pub(super) fn width_of_flat_on_sphere(self, d: usize) -> f64 {
+        let m = (d - 1).max(1) as f64;
+        let a = 0.5 * m;
+        let variance = match self {
+            Self::Gaussian => 2_f64.sqrt() * gamma_half_step(0.5 * (a + 1.0)),
+            Self::Triangular => (a + 1.0) / (a + 3.0),
+            Self::Flat | Self::Own(_) => return 1.0,
+            Self::Epanechnikov => (a + 1.0) * (a + 3.0) / ((a + 2.0) * (a + 4.0)),
+            Self::Biweight => (a + 1.0) * (a + 3.0) * (a + 5.0) / ((a + 2.0) * (a + 4.0) * (a + 6.0)),
+        };
+        (a + 1.0) / (a + 2.0) / variance
+    }
+
     /// Its kernels.
     ///
     /// ```
@@ -303,9 +318,35 @@ pub enum Method {
     Tiles,
 }
 
+/// gamma(x + 1/2) / gamma(x), to 1e-14: by Stirling's series from 32 on, and from there down by gamma(x + 1) = x gamma(x).
+fn gamma_half_step(x: f64) -> f64 {
+    let (mut above, mut factor) = (x, 1.0);
+    while above < 32.0 {
+        factor *= above / (above + 0.5);
+        above += 1.0;
+    }
+    let inverse = 1.0 / above;
+    let series =
+        1.0 + inverse * (-1.0 / 8.0 + inverse * (1.0 / 128.0 + inverse * (5.0 / 1024.0 - inverse * 21.0 / 32768.0)));
+    factor * above.sqrt() * series
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn gamma_steps_are_those_that_are_known() {
+        let root = std::f64::consts::PI.sqrt();
+        // gamma(1) = gamma(2) = 1, gamma(1/2) = sqrt(pi), gamma(3/2) = sqrt(pi) / 2, gamma(1/4) and gamma(3/4) by their tables.
+        let quarter = 1.225_416_702_465_178 / 3.625_609_908_221_908;
+        for (x, known) in
+            [(0.5, 1.0 / root), (1.0, root / 2.0), (1.5, 2.0 / root), (0.25, quarter), (40.0, 6.304_822_447)]
+        {
+            let found = gamma_half_step(x);
+            assert!((found / known - 1.0).abs() < 1e-8, "{x}: {found}, not {known}");
+        }
+    }
 
     /// By the definition: a density estimate of the shadow of the weight, integrated.
     #[test]
@@ -328,6 +369,21 @@ mod tests {
                 let flat = 1.0 / f64::from(d + 4);
                 let (found, expected) = (function.width_of_flat(d as usize), (flat / variance).sqrt());
                 assert!((found / expected - 1.0).abs() < 1e-6, "{function:?}, d = {d}: {found}, not {expected}");
+                // In the plane that touches the sphere of d + 1 dimensions a weight of half the square of a length u: by lengths.
+                let on_sphere = |weight: &dyn Fn(f64) -> f64, end: f64| {
+                    let moment = |power: i32| {
+                        let end = (2.0 * end).sqrt();
+                        let places = (0..PARTS).map(|k| (f64::from(k) + 0.5) / f64::from(PARTS) * end);
+                        places.map(|u| weight(0.5 * u * u) * u.powi(power)).sum::<f64>()
+                    };
+                    moment(d + 3) / moment(d + 1)
+                };
+                let expected = on_sphere(&|_| 1.0, 1.0) / on_sphere(weight, end);
+                let found = function.width_of_flat_on_sphere(d as usize + 1);
+                assert!(
+                    (found / expected - 1.0).abs() < 1e-6,
+                    "{function:?}, d = {d}: {found}, not {expected} on a sphere"
+                );
             }
         }
     }

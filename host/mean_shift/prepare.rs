@@ -310,7 +310,15 @@ impl MeanShift {
         weights: Option<(&Buffer<f32>, f64)>,
     ) -> Result<Resolved> {
         let (n, d) = (points.len(), points.dimensions());
-        let sample = Sample { rows, n, d, p: self.distance.p(), function: self.weight, weights };
+        let sample = Sample {
+            rows,
+            n,
+            d,
+            p: self.distance.p(),
+            function: self.weight,
+            sphere: self.distance == Distance::Cosine,
+            weights,
+        };
         if self.distance != Distance::Cosine {
             return self.bandwidth.resolve(device, &sample);
         }

@@ -43,8 +43,14 @@ impl Merging {
             if (i + 1) % width > 0 {
                 meet(id, ids[i + 1]);
             }
-            if let Some(&below) = ids.get(i + width) {
-                meet(id, below);
+            // Of eight, as those that are joined: below, and on either side of that.
+            let (at, row) = (i % width, i + width);
+            for below in
+                [(at > 0).then(|| row - 1), Some(row), (at + 1 < width).then_some(row + 1)].into_iter().flatten()
+            {
+                if let Some(&below) = ids.get(below) {
+                    meet(id, below);
+                }
             }
         }
         Self { parents: (0..regions.len() as u32).collect(), regions, neighbours }
@@ -161,12 +167,18 @@ mod tests {
     }
 
     #[test]
-    fn neighbours_are_above_and_beside() {
+    fn neighbours_are_of_eight() {
         // 0 1
         // 2 2   the first pixel of the second row does not follow the last of the first.
         let all = vec![region(1, 0.0), region(1, 50.0), region(2, 20.0)];
         let merging = Merging::new(all, &[0, 1, 2, 2], 2);
         let sets: Vec<Vec<u32>> = merging.neighbours.iter().map(|set| set.iter().copied().collect()).collect();
         assert_eq!(sets, [vec![1, 2], vec![0, 2], vec![0, 1]]);
+        // 0 1 2
+        // 3 3 4   corners touch; the ends of a row do not.
+        let all = (0..5).map(|id| region(1, id as f32)).collect();
+        let merging = Merging::new(all, &[0, 1, 2, 3, 3, 4], 3);
+        let sets: Vec<Vec<u32>> = merging.neighbours.iter().map(|set| set.iter().copied().collect()).collect();
+        assert_eq!(sets, [vec![1, 3], vec![0, 2, 3, 4], vec![1, 3, 4], vec![0, 1, 2, 4], vec![1, 2, 3]]);
     }
 }

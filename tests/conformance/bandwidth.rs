@@ -52,6 +52,7 @@ impl Set {
                 d,
                 p,
                 function: WeightFunction::Flat,
+                sphere: false,
                 weights: weights.as_ref().map(|weights| (weights, 1.0)),
             },
         )

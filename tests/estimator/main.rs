@@ -1,6 +1,7 @@
 //! The estimator as its user meets it: what goes in, what comes out, and what is refused.
 
 mod bad_input;
+mod bandwidths;
 mod cancelling;
 mod conflicts;
 mod degenerate;

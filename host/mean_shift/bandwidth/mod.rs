@@ -59,7 +59,8 @@ pub enum Bandwidth {
     },
     /// The quantile rule with 0.3, from [`SAMPLE`](Self::SAMPLE) points if there are more, as wide for any weight function as that rule
     /// is for flat weights, whose radius it estimates: times the ratio of the standard deviations of the density estimates whose modes
-    /// are found. For the Gaussian that is 1 / sqrt(d + 4); for flat weights, and functions of one's own, 1.
+    /// are found. For the Gaussian that is 1 / sqrt(d + 4); for flat weights, and functions of one's own, 1. With the cosine distance weights are of
+    /// half a squared length, about a point of a sphere of d - 1 dimensions, and the ratio is of variances: for the Gaussian and d = 3 0.53.
     ///
     /// Source: canonical bandwidths, Marron and Nolan (1988), by the second moment instead of the least error; the density whose
     /// gradient a mean shift follows is that of the weight's *shadow* (Cheng 1995).
@@ -108,7 +109,7 @@ impl Default for Bandwidth {
 ///
 /// # let device = Device::processor()?;
 /// let rows = device.upload(&[0.0_f32, 1.0, 3.0])?;
-/// let sample = Sample { rows: &rows, n: 3, d: 1, p: 2.0, function: WeightFunction::Flat, weights: None };
+/// let sample = Sample { rows: &rows, n: 3, d: 1, p: 2.0, function: WeightFunction::Flat, sphere: false, weights: None };
 /// let Values::PerPoint(each) = Bandwidth::Neighbours { k: 2 }.resolve(&device, &sample)?.values else {
 ///     panic!("it is one for each point")
 /// };
@@ -132,7 +133,7 @@ pub enum Values {
 /// # use modeseek::{Device, WeightFunction};
 /// # let device = Device::processor()?;
 /// let rows = device.upload(&[2.0_f32; 4])?;
-/// let sample = Sample { rows: &rows, n: 4, d: 1, p: 2.0, function: WeightFunction::Flat, weights: None };
+/// let sample = Sample { rows: &rows, n: 4, d: 1, p: 2.0, function: WeightFunction::Flat, sphere: false, weights: None };
 /// let resolved = Bandwidth::Third.resolve(&device, &sample)?;
 /// assert!(resolved.how.contains("1/3"));
 /// // Four points on one spot say nothing of a bandwidth.
@@ -157,7 +158,7 @@ pub struct Resolved {
 /// # let device = Device::processor()?;
 /// // Three points in the plane, on the device.
 /// let rows = device.upload(&[0.0_f32, 0.0, 3.0, 4.0, 6.0, 8.0])?;
-/// let sample = Sample { rows: &rows, n: 3, d: 2, p: 2.0, function: WeightFunction::Flat, weights: None };
+/// let sample = Sample { rows: &rows, n: 3, d: 2, p: 2.0, function: WeightFunction::Flat, sphere: false, weights: None };
 /// let Values::Scalar(h) = Bandwidth::MeanNeighbour { k: 2 }.resolve(&device, &sample)?.values else { panic!() };
 /// assert!((h - 5.0).abs() < 1e-5);
 /// # Ok::<(), modeseek::Error>(())
@@ -174,6 +175,8 @@ pub struct Sample<'a> {
     pub p: f32,
     /// The weight function that it is for.
     pub function: WeightFunction,
+    /// Whether rows are directions, of whose lengths half the square is the bandwidth, as with the cosine distance.
+    pub sphere: bool,
     /// A weight >= 0 for each point, not all zero, and the power of two that is to be multiplied to them.
     pub weights: Option<(&'a Buffer<f32>, f64)>,
 }
@@ -252,7 +255,7 @@ impl Bandwidth {
     ///
     /// let device = Device::processor()?;
     /// let rows = device.upload(&[0.0_f32, 1.0, 3.0])?;
-    /// let sample = Sample { rows: &rows, n: 3, d: 1, p: 2.0, function: WeightFunction::Flat, weights: None };
+    /// let sample = Sample { rows: &rows, n: 3, d: 1, p: 2.0, function: WeightFunction::Flat, sphere: false, weights: None };
     /// let resolved = Bandwidth::MeanNeighbour { k: 2 }.resolve(&device, &sample)?;
     /// assert!(matches!(resolved.values, Values::Scalar(h) if (h - 4.0 / 3.0).abs() < 1e-6));
     /// # Ok::<(), modeseek::Error>(())
@@ -288,7 +291,10 @@ impl Bandwidth {
                 neighbours::quantile(device, sample, (quantile, 1.0), size, seed, &quantile.to_string())?
             }
             Self::Matched => {
-                let times = sample.function.width_of_flat(sample.d);
+                let times = match sample.sphere {
+                    false => sample.function.width_of_flat(sample.d),
+                    true => sample.function.width_of_flat_on_sphere(sample.d).sqrt(),
+                };
                 neighbours::quantile(device, sample, (0.3, times), Some(Self::SAMPLE), 0, "0.3")?
             }
             Self::Third => neighbours::quantile(device, sample, (1.0 / 3.0, 1.0), Some(Self::SAMPLE), 0, "1/3")?,
