@@ -191,7 +191,7 @@ impl<'a> Launch<'a> {
             Some((least, most)) => {
                 let most = most.min(limits.threads);
                 let chosen = self.block.is_some();
-                if threads < least || threads > most || chosen && !threads.is_multiple_of(32) {
+                if threads < least.max(1) || threads > most || chosen && !threads.is_multiple_of(32) {
                     return Err(LaunchError::Block { kernel, threads, least, most });
                 }
                 Ok(if chosen { [threads, 1, 1] } else { rule.default })

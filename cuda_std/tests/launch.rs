@@ -93,10 +93,18 @@ pub unsafe fn without_threads(mut out: DisjointMut<f32>) {
     let _ = out.own();
 }
 /// More threads along z than any device has.
-#[kernel(block = (1, 1, 65), threads = 32..=64)]
+#[kernel(block = (1, 1, 65))]
 pub unsafe fn deep(mut out: DisjointMut<f32>) {
     let _ = out.own();
 }
+/// Bounds that are computed, and no whole warps.
+#[kernel(block = 64, threads = NONE..=1000 + NONE)]
+pub unsafe fn odd(mut out: DisjointMut<f32>) {
+    let _ = out.own();
+}
+
+const NONE: u32 = 0;
+
 /// More threads than 32 bits count.
 #[kernel(block = (65_536, 65_536))]
 pub unsafe fn more_than_32_bits(mut out: DisjointMut<f32>) {
@@ -260,6 +268,9 @@ fn a_block_outside_the_bounds_is_refused_with_those_that_are_not() {
             format!("kernel lanes cannot run with {threads} threads per block; choose a multiple of 32 from 64 to 512");
         assert_eq!(error.to_string(), expected);
     }
+    // Nor is a block without a thread one, whatever was computed.
+    assert!(matches!(prepare(&odd::launch(&mut out).threads_per_block(0)), Err(LaunchError::Block { threads: 0, .. })));
+    assert_eq!(prepare(&odd::launch(&mut out).threads_per_block(992)).unwrap().block, [992, 1, 1]);
     // A device may set a closer bound, also to the kernel's own choice.
     let limits = Limits { threads: 128, ..Limits::BASELINE };
     for launch in [lanes::launch(&mut out).threads_per_block(160), lanes::launch(&mut Memory::new(1))] {
@@ -369,6 +380,11 @@ fn a_rule_takes_no_more_threads_than_wanted_where_it_can() {
     let rule = BlockRule { default: [256, 1, 1], range: Some((64, 512)) };
     let taken = [0, 63, 64, 95, 96, 511, 512, 5000, u32::MAX].map(|threads| rule.nearest(threads));
     assert_eq!(taken, [64, 64, 64, 64, 96, 480, 512, 512, 512]);
+    // Bounds that were computed, and are no whole warps.
+    let odd = BlockRule { default: [64, 1, 1], range: Some((33, 1000)) };
+    assert_eq!([0, 64, 65, 5000].map(|threads| odd.nearest(threads)), [64, 64, 64, 992]);
+    let none = BlockRule { default: [64, 1, 1], range: Some((0, 64)) };
+    assert_eq!(none.nearest(0), 32);
     let fixed = BlockRule { default: [16, 8, 2], range: None };
     assert_eq!([0, 100, 5000].map(|threads| fixed.nearest(threads)), [256; 3]);
 }

@@ -7,15 +7,15 @@ use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
 use syn::token::Paren;
 use syn::{
-    AngleBracketedGenericArguments, Error, Expr, ExprRange, Ident, LitInt, LitStr, RangeLimits, Result, Token,
-    parenthesized,
+    AngleBracketedGenericArguments, Error, Expr, ExprLit, ExprRange, Ident, Lit, LitInt, LitStr, RangeLimits, Result,
+    Token, parenthesized,
 };
 
 /// The launch shape and the instances, as they were written.
 #[derive(Default)]
 pub struct Attributes {
     pub block: Option<Expr>,
-    pub threads: Option<ExprRange>,
+    pub threads: Option<Threads>,
     pub grid: Option<Expr>,
     pub shared: Option<Expr>,
     pub require: Vec<Expr>,
@@ -27,6 +27,50 @@ pub struct Attributes {
     pub small: bool,
     /// The most registers of a thread.
     pub registers: Option<Registers>,
+}
+
+/// The least and the most threads of blocks that may be asked for.
+pub struct Threads {
+    pub least: Expr,
+    pub most: Expr,
+}
+
+impl Parse for Threads {
+    fn parse(input: ParseStream<'_>) -> Result<Self> {
+        let written: Expr = input.parse()?;
+        let Expr::Range(ExprRange { start: Some(least), end: Some(most), limits: RangeLimits::Closed(_), .. }) =
+            written
+        else {
+            let message = "write the bounds as `least..=most`, such as 32..=1024; one size alone is `block = …`";
+            return Err(Error::new_spanned(written, message));
+        };
+        // Blocks that are asked for are whole warps. Of bounds that are computed the launch sees to it.
+        for bound in [&least, &most] {
+            if number(bound).is_some_and(|threads| threads == 0 || threads % WARP != 0) {
+                return Err(Error::new_spanned(
+                    bound,
+                    "the bounds are multiples of 32, from 32 on: blocks that are asked for are whole warps",
+                ));
+            }
+        }
+        if let (Some(fewest), Some(threads)) = (number(&least), number(&most))
+            && fewest > threads
+        {
+            return Err(Error::new_spanned(most, "no block lies between these bounds; the least stands first"));
+        }
+        Ok(Self { least: *least, most: *most })
+    }
+}
+
+/// Threads of a warp.
+const WARP: u64 = 32;
+
+/// The number that is written, if one is.
+fn number(expression: &Expr) -> Option<u64> {
+    match expression {
+        Expr::Lit(ExprLit { lit: Lit::Int(literal), .. }) => literal.base10_parse().ok(),
+        _ => None,
+    }
 }
 
 /// The most registers that the driver's compiler is to give a thread.
@@ -95,10 +139,7 @@ impl Attributes {
             "grid" => set(&mut self.grid, &key, input),
             "shared" => set(&mut self.shared, &key, input),
             "only" => set(&mut self.only, &key, input),
-            "threads" => {
-                set(&mut self.threads, &key, input)?;
-                check_range(self.threads.as_ref())
-            }
+            "threads" => set(&mut self.threads, &key, input),
             "require" => {
                 self.require.extend(list::<Expr>(input)?);
                 Ok(())
@@ -144,13 +185,6 @@ fn list<T: Parse>(input: ParseStream<'_>) -> Result<Punctuated<T, Token![,]>> {
     let content;
     parenthesized!(content in input);
     Punctuated::parse_terminated(&content)
-}
-
-fn check_range(range: Option<&ExprRange>) -> Result<()> {
-    match range {
-        Some(ExprRange { start: Some(_), end: Some(_), limits: RangeLimits::Closed(_), .. }) | None => Ok(()),
-        Some(range) => Err(Error::new(range.span(), "write the bounds as `least..=most`, such as 32..=1024")),
-    }
 }
 
 /// A size of up to three components, each of them an expression; the missing ones are 1.

@@ -7,7 +7,7 @@ use syn::{
     Attribute, Error, Expr, GenericArgument, GenericParam, Ident, ItemFn, Result, ReturnType, Safety, Visibility,
 };
 
-use crate::attributes::{Attributes, Instance, Registers, components, source};
+use crate::attributes::{Attributes, Instance, Registers, Threads, components, source};
 use crate::formula;
 use crate::parameters::{self, Kind, Parameter};
 
@@ -45,6 +45,15 @@ fn check(attributes: &Attributes, function: &ItemFn) -> Result<()> {
     }
     if let Some(lifetime) = signature.generics.lifetimes().next() {
         return Err(Error::new(lifetime.span(), "a kernel has no lifetime parameters; leave the lifetimes out"));
+    }
+    // A block that is asked for lies along x alone, and a kernel written for several directions would not fill its output.
+    if let (Some(Expr::Tuple(block)), Some(_)) = (&attributes.block, &attributes.threads)
+        && block.elems.len() > 1
+    {
+        return Err(Error::new(
+            block.span(),
+            "`threads` lets other blocks along x be asked for, and this block has several directions; leave one of the two out",
+        ));
     }
     let generic = !signature.generics.params.is_empty();
     if generic && attributes.instances.is_empty() {
@@ -288,10 +297,7 @@ impl Parts<'_> {
             None => [quote!(Machine::BLOCK), quote!(1), quote!(1)],
         };
         let range = match &attributes.threads {
-            Some(range) => {
-                let (least, most) = (&range.start, &range.end);
-                quote!(Some((#least, #most)))
-            }
+            Some(Threads { least, most }) => quote!(Some((#least, #most))),
             None => quote!(None),
         };
         Ok(quote! {

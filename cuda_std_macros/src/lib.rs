@@ -29,8 +29,8 @@ use syn::{ItemFn, parse_macro_input};
 /// # Launch shape
 /// Written once, beside the kernel; executors ask for it and check it before each launch.
 /// - `block = 256` or `block = (16, 16)`: threads of a block. Default `Machine::BLOCK`.
-/// - `threads = 32..=1024`: a one-dimensional block may be overridden within these bounds, in whole warps.
-///   Without it the block is fixed.
+/// - `threads = 32..=1024`: a one-dimensional block may be overridden within these bounds, in whole warps; they are multiples
+///   of 32 themselves. Without it the block is fixed, and so is one of several directions.
 /// - `grid = formula` or `grid = (x, y)`: blocks. Default: as many as cover the first `DisjointMut`.
 /// - `shared = formula`: bytes of dynamic shared memory of a block.
 /// - `require(relation, …)`: what must hold among the arguments, such as `out.len() >= m * n`.

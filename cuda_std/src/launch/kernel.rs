@@ -108,7 +108,8 @@ impl BlockRule {
     /// ```
     pub fn nearest(&self, threads: u32) -> u32 {
         match self.range {
-            Some((least, most)) => (threads / 32 * 32).clamp(least, most),
+            // Whole warps, though a bound that was computed may be none.
+            Some((least, most)) => (threads.min(most) / 32 * 32).max(least.div_ceil(32).max(1) * 32),
             None => self.default.iter().product(),
         }
     }
