@@ -70,6 +70,26 @@ pub enum Fault {
         /// Its mask.
         mask: u32,
     },
+    /// A block wrote behind the end of its shared memory.
+    ///
+    /// It is seen when the block ends, by the 512 bytes behind the end; 4 KiB are there for it, so that it does no harm to anything
+    /// else. What a block reads there is not seen.
+    #[error(
+        "kernel {kernel}, block {block:?}: its threads wrote up to {beyond} bytes behind the end of {}, which has {bytes}; make it larger, or let `threads` and `require` keep them within it",
+        if *.dynamic { "the dynamic shared memory" } else { "a `shared_array!`" }
+    )]
+    SharedOverrun {
+        /// The kernel.
+        kernel: &'static str,
+        /// The block's position in the grid.
+        block: Dim3,
+        /// Whether it is the dynamic part, and not a `shared_array!`.
+        dynamic: bool,
+        /// The bytes that it has.
+        bytes: usize,
+        /// The bytes behind it up to the last one that was written.
+        beyond: usize,
+    },
     /// The system has no memory for a stack or for shared memory.
     #[error("kernel {kernel} needs memory for its threads that the system refuses: {reason}")]
     NoMemory {

@@ -218,7 +218,8 @@ impl CpuExecutor {
             let index = [(number % x) as u32, (number / x % y) as u32, (number / x / y) as u32];
             SHARED.with_borrow_mut(|shared| {
                 shared.reset(sizes.shared);
-                block::run(launch, index, shared)
+                let ended = block::run(launch, index, shared);
+                if shared.is_whole() { ended } else { shared.overrun(launch.kernel, index, ended) }
             })
         };
         let count = x * y * z;

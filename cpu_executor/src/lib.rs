@@ -6,7 +6,8 @@
 //! is a plain loop. Shared memory belongs to one block at a time.
 //!
 //! What would be undefined on a GPU is an error here: a barrier or a shuffle that only part of its
-//! threads reach, a failed bounds check, any panic. The error names kernel, block and thread.
+//! threads reach, a failed bounds check, any panic, a write right behind the end of shared memory. The error names kernel, block
+//! and, but for the last of these, thread.
 //!
 //! The first kernel that is run, or the first call of [`quietly`], wraps the process's panic hook once and for all: panics in
 //! kernels print nothing, and all others reach the hook that was there.

@@ -191,3 +191,91 @@ fn blocks_of_1024_threads_meet_at_every_barrier_of_a_loop() {
     let expected = (0..2048).map(|i| (i + 20) % 1024).collect::<Vec<u32>>();
     assert_eq!(out.to_vec(), expected);
 }
+
+/// Writes so many cells of arrays of 60, as a thread for each would.
+#[kernel(block = 64, grid = blocks, shared = 60 * 4)]
+pub unsafe fn overrun(mut out: DisjointMut<u32>, blocks: u32, statics: u32, dynamics: u32) {
+    let (cells, dynamic) = (shared_array![u32; 60], shared::dynamic_shared_mem::<u32>());
+    let _ = blocks;
+    if thread::block_idx_x() == 1 && thread::thread_idx_x() == 0 {
+        // SAFETY: on the processor 4 KiB behind the end are there, and no thread but this one writes.
+        unsafe {
+            cells.write_bytes(0, statics as usize);
+            dynamic.write_bytes(0, dynamics as usize);
+        }
+    }
+    if let Some(cell) = out.own() {
+        *cell = 1;
+    }
+}
+
+#[test]
+fn a_write_behind_the_end_of_shared_memory_is_an_error_that_does_no_harm() {
+    let executor = executor_of(1);
+    let mut out = Memory::filled(0, 128);
+    for (statics, dynamics, dynamic, beyond) in [
+        (61, 0, false, 4),
+        (64, 64, false, 16),
+        (60 + 1024, 60, false, 4096),
+        (60, 64, true, 16),
+        (0, 1084, true, 4096),
+    ] {
+        let fault = run(&executor, overrun::launch(&mut out, 2, statics, dynamics));
+        let expected = Fault::SharedOverrun { kernel: "overrun", block: [1, 0, 0], dynamic, bytes: 240, beyond };
+        assert_eq!(fault, Err(expected));
+        // The next launch is not to be blamed, and finds no memory of others written.
+        assert_eq!(run(&executor, overrun::launch(&mut out, 2, 60, 60)), Ok(()));
+    }
+    let fault = run(&executor, overrun::launch(&mut out, 2, 64, 0)).unwrap_err();
+    let text = "kernel overrun, block [1, 0, 0]: its threads wrote up to 16 bytes behind the end of a `shared_array!`, which has \
+                240; make it larger, or let `threads` and `require` keep them within it";
+    assert_eq!(fault.to_string(), text);
+    let fault = run(&executor, overrun::launch(&mut out, 2, 0, 61)).unwrap_err();
+    assert!(
+        fault.to_string().contains("4 bytes behind the end of the dynamic shared memory, which has 240;"),
+        "{fault}"
+    );
+}
+
+/// A byte behind an array of a size that no alignment divides, and one of a block that fails.
+#[kernel(block = 1, grid = 1)]
+pub unsafe fn byte_behind(mut out: DisjointMut<u32>, fails: u32) {
+    let cells = shared_array![u8; 17];
+    // SAFETY: as in `overrun`.
+    unsafe { cells.add(17).write(0) };
+    assert!(fails == 0, "another fault");
+    let _ = out.own();
+}
+
+#[test]
+fn a_byte_is_enough_and_a_fault_before_it_is_the_one_that_is_told() {
+    let (executor, mut out) = (executor_of(1), Memory::filled(0, 1));
+    for fails in [1, 0] {
+        let fault = run(&executor, byte_behind::launch(&mut out, fails));
+        match fails {
+            0 => assert!(matches!(fault, Err(Fault::SharedOverrun { bytes: 17, beyond: 1, .. })), "{fault:?}"),
+            _ => assert!(matches!(fault, Err(Fault::Panic { .. })), "{fault:?}"),
+        }
+    }
+}
+
+/// Dynamic memory of any size.
+#[kernel(block = 32, grid = 1, shared = bytes)]
+pub unsafe fn sized(mut out: DisjointMut<u32>, bytes: u32, written: u32) {
+    let dynamic = shared::dynamic_shared_mem::<u8>();
+    if thread::thread_idx_x() == 0 {
+        // SAFETY: as in `overrun`.
+        unsafe { dynamic.write_bytes(0, written as usize) };
+    }
+    let _ = (out.own(), bytes);
+}
+
+#[test]
+fn dynamic_memory_that_grows_and_shrinks_is_guarded_at_its_end() {
+    let (executor, mut out) = (executor_of(1), Memory::filled(0, 1));
+    for bytes in [100, 5000, 1, 100, 99, 40_000] {
+        assert_eq!(run(&executor, sized::launch(&mut out, bytes, bytes)), Ok(()));
+        let fault = run(&executor, sized::launch(&mut out, bytes, bytes + 2));
+        assert!(matches!(fault, Err(Fault::SharedOverrun { beyond: 2, .. })), "{fault:?}");
+    }
+}
