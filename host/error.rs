@@ -296,11 +296,17 @@ pub enum Error {
     },
     /// The program has no PTX for a kernel.
     #[error(
-        "there is no PTX for kernel {kernel} that compute capability {compute} and the driver can run{} ({origin}); choose the processor (--device cpu, or `Device::processor`)",
-        needs.map_or(String::new(), |least| {
-            let other = if *exact { " and no other" } else { "" };
-            format!(": it needs compute capability {}.{}{other}", least / 10, least % 10)
-        })
+        "{}; {}choose the processor (--device cpu, or `Device::processor`)",
+        if *known {
+            let needs = needs.map_or(String::new(), |least| {
+                let other = if *exact { " and no other" } else { "" };
+                format!(": it needs compute capability {}.{}{other}", least / 10, least % 10)
+            });
+            format!("there is no PTX for kernel {kernel} that compute capability {compute} and the driver can run{needs} ({origin})")
+        } else {
+            format!("the program has no PTX for kernel {kernel} ({origin})")
+        },
+        if *known { "" } else { "for a kernel of your own give its PTX as `modules` of `CudaOptions` or `InterpreterOptions`, or " }
     )]
     NoPtx {
         /// The kernel.
@@ -311,6 +317,9 @@ pub enum Error {
         needs: Option<u32>,
         /// Whether there is PTX for that one alone.
         exact: bool,
+        /// Whether there is PTX for it at all: a kernel that is not the program's own comes with its PTX, as
+        /// [`CudaOptions::modules`](crate::executor::CudaOptions::modules).
+        known: bool,
         /// Where the PTX in the program comes from.
         origin: &'static str,
     },

@@ -4,6 +4,7 @@
 use std::process::Command;
 use std::time::Duration;
 
+use cuda_std::prelude::*;
 use modeseek::executor::{CudaOptions, InterpreterOptions, ptx};
 use modeseek::{Device, Error};
 
@@ -29,6 +30,16 @@ done:
     ret;
 }
 ";
+
+/// A kernel that is none of the program's.
+#[kernel(block = 32, grid = 1)]
+pub unsafe fn own(a: f32, x: &[f32], mut y: DisjointMut<f32>) {
+    let _ = (a, x);
+    if thread::index_1d() == 0 {
+        // SAFETY: one thread writes.
+        unsafe { y.write(0, 42.0) };
+    }
+}
 
 /// Calls the body in a process that loads the stand-in driver: the test itself, started again.
 #[cfg(target_os = "linux")]
@@ -154,10 +165,27 @@ fn assert_takes_the_place(open: fn(&[&str]) -> Result<Device, Error>) {
     assert_eq!(value(&[&other]), [2.0, 4.0, 6.0]);
 }
 
+/// A kernel of one's own runs where its PTX is given, and where it is not the error says how it is.
+fn assert_runs_what_is_not_ours(open: fn(&[&str]) -> Result<Device, Error>) {
+    let run = |modules: &[&str]| {
+        let device = open(modules).expect("modules");
+        let x = device.upload(&[1.0_f32]).expect("room");
+        let mut y = device.zeros::<f32>(2).expect("room");
+        device.launch(own::launch(2.0, &x, &mut y))?;
+        device.download(&y)
+    };
+    assert_eq!(run(&[&FORTY_TWO.replace("axpy", "own")]).expect("it works"), [42.0, 0.0]);
+    let error = run(&[FORTY_TWO]).expect_err("no PTX");
+    assert!(matches!(error, Error::NoPtx { kernel: "own", known: false, .. }), "{error}");
+    let remedy = "for a kernel of your own give its PTX as `modules` of `CudaOptions` or `InterpreterOptions`";
+    assert!(error.to_string().contains(remedy), "{error}");
+}
+
 #[test]
 fn modules_on_the_interpreter() {
     if has_ptx() {
         assert_takes_the_place(interpreter);
+        assert_runs_what_is_not_ours(interpreter);
         assert!(matches!(interpreter(&[FORTY_TWO, "no PTX"]), Err(Error::UnreadablePtx(_))));
         let fewer = FORTY_TWO.replace(", .param .u64 y_len", "");
         assert!(matches!(axpy(&interpreter(&[&fewer]).expect("PTX")), Err(Error::Interpreted(_))));
@@ -170,6 +198,7 @@ fn modules_on_a_gpu() {
     if has_ptx() {
         on_stand_in("modules_on_a_gpu", || {
             assert_takes_the_place(cuda);
+            assert_runs_what_is_not_ours(cuda);
             let unreadable = cuda(&[FORTY_TWO, "no PTX"]).expect_err("no PTX");
             assert!(matches!(unreadable, Error::Module { index: 1, .. }), "{unreadable}");
             assert!(unreadable.to_string().contains("CUDA_ERROR_INVALID_PTX"), "{unreadable}");

@@ -47,8 +47,8 @@ pub struct CudaOptions {
     /// The GPU's number, from 0.
     pub number: usize,
     /// Modules (PTX texts, or machine code for this GPU) whose kernels take the place of the program's own
-    /// kernels of the same names. The first that has a kernel is the one that counts. A kernel has the
-    /// parameters of the program's, a slice being a pointer and a length.
+    /// kernels of the same names, or are launched beside them. The first that has a kernel is the one that counts. A kernel has
+    /// the parameters of the one that is launched, a slice being a pointer and a length.
     pub modules: Vec<Vec<u8>>,
 }
 

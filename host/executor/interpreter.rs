@@ -43,8 +43,8 @@ pub struct InterpreterOptions {
     /// Where the schedule of threads starts from: the same seed gives the same run, and a kernel must
     /// give the same result for all of them.
     pub seed: u64,
-    /// PTX texts whose kernels take the place of the program's own kernels of the same names. The first
-    /// that has a kernel is the one that counts.
+    /// PTX texts whose kernels take the place of the program's own kernels of the same names, or are launched beside them. The
+    /// first that has a kernel is the one that counts.
     pub modules: Vec<String>,
 }
 

@@ -88,10 +88,11 @@ pub fn module_for<'a>(
 /// What is wrong where [`module_for`] finds nothing.
 pub(super) fn no_module(kernel: &'static str, compute: u32) -> Error {
     let with_kernel = || PTX.iter().filter(|module| module.entries.contains(&kernel));
-    let exact = with_kernel().next().is_some() && with_kernel().all(|module| module.exact);
+    let known = with_kernel().next().is_some();
+    let exact = known && with_kernel().all(|module| module.exact);
     let least = with_kernel().map(|module| module.compute).min();
     let needs = least.filter(|least| *least > compute || exact && *least != compute);
-    Error::NoPtx { kernel, compute, needs, exact, origin: PTX_ORIGIN }
+    Error::NoPtx { kernel, compute, needs, exact, known, origin: PTX_ORIGIN }
 }
 
 #[cfg(test)]
@@ -145,6 +146,10 @@ mod tests {
         assert!(PTX.is_empty() || PTX.iter().any(|module| module.exact && module.family == "matmul_wgmma"));
         let message = no_module("nowhere", 75).to_string();
         assert!(!message.contains("needs") && message.contains("kernel nowhere"), "{message}");
+        assert!(
+            message.contains("give its PTX as `modules` of `CudaOptions` or `InterpreterOptions`, or choose"),
+            "{message}"
+        );
     }
     /// PTX for an architecture alone is found there and nowhere else, newer ones included.
     fn runs_on_one_alone(module: &PtxModule) {
