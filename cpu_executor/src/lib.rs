@@ -30,3 +30,8 @@ pub use cells::Cells;
 pub use error::{Fault, RunError};
 pub use executor::CpuExecutor;
 pub use panics::quietly;
+
+/// The examples of that page which are whole.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/writing-kernels.md")]
+mod writing_kernels {}

@@ -15,14 +15,16 @@
 //! | `__syncthreads()` | [`thread::sync_threads`] |
 //! | `__shared__ float tile[256]` | [`shared_array!`] |
 //! | `extern __shared__ float tile[]` | [`shared::dynamic_shared_mem`] |
-//! | `__shfl_down_sync` | [`warp::warp_shuffle_down`] |
+//! | `__shfl_down_sync`, `__shfl_xor_sync` | [`warp::warp_shuffle_down`], [`warp::warp_shuffle_xor`] |
 //! | `__ballot_sync` | [`warp::warp_vote_ballot`] |
 //! | `mma.sync`, `ldmatrix` (PTX) | [`warp::mma_m16n8k16_f16`], [`warp::ldmatrix_x4`] |
 //! | `cp.async` (PTX) | [`copy::async_16`], [`copy::async_16_of_row`], [`copy::async_8`], [`copy::async_4`] |
 //! | `wgmma` (PTX) | [`warpgroup::multiply_bf16`] |
 //! | `__floats2bfloat162_rn` | [`narrow::bf16_pair`] |
-//! | `atomicMax` | [`atomic::fetch_max`] |
+//! | `atomicAdd`, `atomicMax`, `atomicCAS` | [`atomic::fetch_add`], [`atomic::fetch_max`], [`atomic::compare_exchange`] |
 //! | `kernel<<<grid, block>>>(…)` | `kernel::launch(…)`, see [`kernel`] |
+//!
+//! How one is written from end to end is in `docs/writing-kernels.md`.
 #![cfg_attr(target_arch = "nvptx64", no_std)]
 #![cfg_attr(
     target_arch = "nvptx64",

@@ -4,7 +4,8 @@
 //! is compiled; dynamic memory by [`dynamic_shared_mem`], of the size that the launch asks for
 //! (`#[kernel(shared = bytes)]`). Both start uninitialised, and both are seen by every thread of the
 //! block and by no other block. Between a write by one thread and a read by another belongs a
-//! [`sync_threads`](crate::thread::sync_threads).
+//! [`sync_threads`](crate::thread::sync_threads). A write behind the end is undefined on a GPU; the processor reports one that is near
+//! the end when the block has ended.
 
 /// The block's dynamic shared memory, aligned to 16 bytes; every call gives the same address.
 ///

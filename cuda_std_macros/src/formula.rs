@@ -140,3 +140,18 @@ fn method_of(name: &str) -> Option<Arithmetic> {
     let other = OTHERS.iter().find(|(method, _)| *method == name).map(|&(_, function)| Arithmetic::Other(function));
     other.or(HARMLESS.contains(&name).then_some(Arithmetic::Harmless))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_method_that_is_known_is_in_the_documentation() {
+        for page in ["src/lib.rs", "../docs/writing-kernels.md"] {
+            let text = std::fs::read_to_string(format!("{}/{page}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+            for method in OTHERS.iter().map(|(method, _)| method).chain(&HARMLESS) {
+                assert!(text.contains(&format!("`{method}`")), "{page} does not list {method}");
+            }
+        }
+    }
+}
