@@ -163,6 +163,18 @@ conformance!(interpreter_sm_75, crate::interpreter(75, 1));
 conformance!(interpreter_sm_90, crate::interpreter(90, 2));
 conformance!(cuda, crate::gpu());
 
+/// What has PTX of its own for compute 8.0: the rest is that for 7.5.
+mod interpreter_sm_80 {
+    conformance!(@tests crate::interpreter(80, 3);
+        ceilings: ceilings_mma;
+        reduce_tensor: means_on_tensor_cores, hard_means_on_tensor_cores, points_anywhere_on_tensor_cores, reductions_are_chosen;
+        tensor: products_of_rounded_inputs, products_in_a_precision;
+        shift_tensor: steps_on_tensor_cores, many_tiles_on_tensor_cores, slices_on_tensor_cores,
+            places_do_not_matter_on_tensor_cores, one_spot_on_tensor_cores, idle_steps_on_tensor_cores,
+            what_is_no_number_on_tensor_cores, fits_on_tensor_cores, seeds_on_tensor_cores, fits_not_on_tensor_cores;
+    );
+}
+
 /// What there is in CUDA C++ too.
 mod cuda_cpp {
     conformance!(@tests crate::cuda_cpp();
