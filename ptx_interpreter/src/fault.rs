@@ -193,7 +193,7 @@ pub enum FaultKind {
         bytes: u32,
     },
     /// A read of memory that nothing has written.
-    #[error("read of {bytes} bytes at {address:#x} ({space}) that nothing has written; initialise them first")]
+    #[error("read of {bytes} bytes at {address:#x} ({space}) that nothing has written; {}", remedy(*.space))]
     Uninitialised {
         /// Where it went.
         space: Space,
@@ -374,7 +374,10 @@ pub enum FaultKind {
         budget: u64,
     },
     /// A `trap`, which is what a failed bounds check or a panic becomes.
-    #[error("the kernel trapped: a bounds check, an assertion or another panic failed")]
+    #[error(
+        "the kernel trapped: a bounds check, an assertion or another panic failed; PTX does not say which, but a kernel in Rust \
+         can run on a processor too (`cpu_executor`), which names the index, the length and the line"
+    )]
     Trap,
     /// Calls nested too deeply.
     #[error("calls are nested more than {0} deep; the recursion may never end")]
@@ -390,4 +393,13 @@ pub enum FaultKind {
         /// Targets of the table.
         targets: usize,
     },
+}
+
+/// What to do about memory that is read and was not written.
+fn remedy(space: Space) -> &'static str {
+    match space {
+        // Most of it is written by one thread for another.
+        Space::Shared => "initialise them first, or is a barrier missing between the write and this read?",
+        _ => "initialise them first",
+    }
 }

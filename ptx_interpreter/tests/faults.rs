@@ -88,6 +88,15 @@ fn uninitialised_shared_memory() {
     .check(false, |kind| matches!(kind, FaultKind::Uninitialised { space: Space::Shared, .. }));
 }
 
+/// What one thread writes for another lacks a barrier more often than a value.
+#[test]
+fn a_barrier_is_asked_for_where_threads_share() {
+    let message = |space| FaultKind::Uninitialised { space, address: 8, bytes: 4 }.to_string();
+    let shared = message(Space::Shared);
+    assert!(shared.ends_with("first, or is a barrier missing between the write and this read?"), "{shared}");
+    assert!(message(Space::Global).ends_with("initialise them first"), "{}", message(Space::Global));
+}
+
 /// LLVM loads a structure of 12 bytes, aligned to 16, as a whole: nobody reads the fourth word.
 #[test]
 fn padding_may_be_loaded_uninitialised() {
