@@ -2,7 +2,7 @@
 //!
 //! A thread begins copies with [`async_16`], [`async_16_of_row`], [`async_8`] or [`async_4`], ends a group of them with [`commit`], and waits
 //! with [`wait`] until no more than so many of its groups, the newest, are under way. Other threads see what was copied behind a
-//! barrier after that wait. On the processor, and on the interpreter, a copy is done when it is begun.
+//! barrier after that wait. On the processor a copy is done when it is begun; the interpreter lets nobody touch what is under way.
 
 use crate::shared::SharedAddress;
 use crate::words;

@@ -49,6 +49,9 @@ pub(crate) enum Action {
     Store(MemoryOp),
     Atomic(u32),
     CopyAsync(MemoryOp),
+    CopyCommit,
+    /// Until so many groups of copies are under way; `None`: until no copy is.
+    CopyWait(Option<u32>),
     /// The address of a variable in the thread's own frame.
     FrameAddress(Place, u32),
     /// A special register that changes while a kernel runs.

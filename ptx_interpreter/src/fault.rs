@@ -202,6 +202,30 @@ pub enum FaultKind {
         /// Size of the access.
         bytes: u32,
     },
+    /// An access to shared memory that a copy goes into which has not been waited for.
+    #[error(
+        "{access} of {bytes} bytes at {address:#x} (shared), and a copy into it is under way; the thread that began it has to \
+         wait for it (`cp.async.wait_group`, `copy::wait`), and others need a barrier behind that"
+    )]
+    CopyUnderWay {
+        /// What the access did.
+        access: AccessKind,
+        /// Address.
+        address: u64,
+        /// Size of the access.
+        bytes: u32,
+    },
+    /// Memory that was written while a copy took from it.
+    #[error(
+        "{address:#x} ({space}) was written while a copy of it was under way; wait for the copy first \
+         (`cp.async.wait_group`, `copy::wait`)"
+    )]
+    CopiedUnderWay {
+        /// Where it is.
+        space: Space,
+        /// Address of the first byte that differs.
+        address: u64,
+    },
     /// A write to `.const` memory.
     #[error("write to constant memory at {address:#x}; constants are for the host to set")]
     ReadOnly {

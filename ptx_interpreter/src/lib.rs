@@ -45,6 +45,8 @@
 //! - Data races in shared and global memory: two threads, one of them writing, and nothing between that orders them.
 //!   Barriers order the threads that meet at them; a fence and an atomic write order what came before for those who
 //!   read atomically and fence in turn, other blocks included. Atomic and volatile accesses do not race with each other.
+//! - Copies by `cp.async`: an access to where one goes, or a write to what it takes, before the thread that began it has waited
+//!   for it. Until then others race with it, too, whatever barriers lie between.
 //! - Loads through `.nc` of memory that the launch writes.
 //! - Barriers that some threads of a block do not reach, or reach at another instruction.
 //! - Shuffles from lanes that do not take part, and warp operations that never complete.

@@ -28,6 +28,12 @@ fn unknown_instructions_are_named() {
     assert!(instruction_error("add.cc.u16 %h1, %h2, %h3;").contains("unknown instruction `add.cc.u16`"));
     assert!(instruction_error("add.rn %r1, %r2, %r3;").contains("lacks a type"));
     assert!(instruction_error("shfl.bfly.b32 %r1, %r2, 1, 31;").contains("`.sync`"));
+    for wait in ["cp.async.wait_group;", "cp.async.wait_group %r1;", "cp.async.wait_group -1;"] {
+        assert!(instruction_error(wait).contains("a number of groups"), "{wait}");
+    }
+    for alone in ["cp.async.commit_group 0;", "cp.async.wait_all 0;"] {
+        assert!(instruction_error(alone).contains("it takes none"), "{alone}");
+    }
 }
 
 /// Hardware that lacks an instruction would have it refused by the driver.

@@ -11,7 +11,7 @@ use modeseek::{Bandwidth, Buffer, Device, Error, MeanShift, Method, Points, refe
 use crate::check::{ROUNDING, assert_close, is_interpreted, random, wide};
 use crate::kernels::poisoned;
 use crate::tensor::is_too_old;
-use crate::wgmma::each_is_needed;
+use crate::wgmma::{COPY_1, each_is_needed};
 
 /// By the kernel for so many columns at a time, in slices of so many points.
 fn reduced(
@@ -165,7 +165,8 @@ fn every_barrier_of_reductions_is_needed() {
         (16, reduce_weighted_tensor_16::KERNEL.name),
         (32, reduce_weighted_tensor_32::KERNEL.name),
     ] {
-        each_is_needed(kernel, &[("bar.sync 0;", "shared"), ("bar.warp.sync -1;", "shared")], |device| {
+        let needed = [("bar.sync 0;", "shared"), ("bar.warp.sync -1;", "shared"), COPY_1];
+        each_is_needed(kernel, &needed, |device| {
             // More turns than shared memory holds.
             let (n, d) = (4 * 32, columns);
             let (weights, points) = (device.upload(&random(33 * n, 1))?, device.upload(&random(n * d, 2))?);

@@ -2,12 +2,14 @@
 
 use cuda_std::machine::MachineKind;
 use cuda_std::narrow;
-use gpu::matmul_tensor::{Bf16, Operand, Tf32, padded};
+use gpu::matmul_tensor::{Bf16, Operand, Tf32, matmul_bf16, padded};
 use gpu::matmul_wgmma::{matmul_wgmma_bf16, matmul_wgmma_tf32, width_of};
 use gpu::matmul_wgmma_split::matmul_wgmma_f32;
 use gpu::pairwise_wgmma::pairwise_products_l2;
 use gpu::round_rows::{round_rows_bf16, round_rows_tf32};
 use gpu::shift_tensor::{shift_tensor_16, shift_tensor_32};
+use gpu::shift_tensor_split::shift_tensor_wide_512;
+use gpu::shift_tensor_wide::shift_tensor_wide_256;
 use gpu::shift_wgmma::shift_wgmma_64;
 use gpu::shift_wgmma_deep::shift_wgmma_128;
 use gpu::split_rows::{self, split_rows_bf16};
@@ -200,7 +202,7 @@ pub fn products_by_an_instruction(device: &Device) {
 }
 
 /// The interpreter finds each fence, barrier and wait of a kernel missing that is taken out of its PTX: what is taken out, and what is
-/// then said. `run` launches the kernel on a device.
+/// then said. A wait for copies may not let one group more be under way either. `run` launches the kernel on a device.
 pub fn each_is_needed(kernel: &str, taken_out: &[(&str, &str)], run: impl Fn(&Device) -> Result<(), Error>) {
     let Some(module) = PTX.iter().find(|module| module.entries.contains(&kernel)) else {
         return eprintln!("skipped: the program has no PTX ({PTX_ORIGIN})");
@@ -213,10 +215,24 @@ pub fn each_is_needed(kernel: &str, taken_out: &[(&str, &str)], run: impl Fn(&De
     for (taken, said) in taken_out {
         let text = module.text.replace(" \t", " ");
         assert!(text.contains(taken), "{taken}");
-        let error = run(text.replace(taken, "")).expect_err(taken).to_string();
-        assert!(error.contains(kernel) && error.contains(said), "{kernel} without {taken}: {error}");
+        for instead in [String::new()].into_iter().chain(one_group_more(taken)) {
+            let what = format!("{kernel} with `{instead}` for `{taken}`");
+            let error = run(text.replace(taken, &instead)).expect_err(&what).to_string();
+            assert!(error.contains(kernel) && error.contains(said), "{what}: {error}");
+        }
     }
 }
+
+/// A wait for copies that lets one group more be under way.
+fn one_group_more(wait: &str) -> Option<String> {
+    let pending: u32 = wait.strip_prefix(COPIES)?.trim_end_matches(';').parse().ok()?;
+    Some(format!("{COPIES}{};", pending + 1))
+}
+
+const COPIES: &str = "cp.async.wait_group ";
+/// Waits for copies that are taken out, and what is then said.
+const COPY_0: (&str, &str) = ("cp.async.wait_group 0;", "a copy into it is under way");
+pub const COPY_1: (&str, &str) = ("cp.async.wait_group 1;", "a copy into it is under way");
 
 const PUBLISH: (&str, &str) = ("fence.proxy.async.shared::cta;", "written without a `fence.proxy.async` behind it");
 const BARRIER: (&str, &str) = ("bar.sync 0;", "shared");
@@ -226,11 +242,16 @@ const WAIT: (&str, &str) = ("wgmma.wait_group.sync.aligned 0;", "may still be un
 fn every_fence_and_wait_of_products_is_needed() {
     let fence = ("wgmma.fence.sync.aligned;", "touched since the last `wgmma.fence`, or there was none");
     let older = ("wgmma.wait_group.sync.aligned 1;", "(shared)");
-    each_is_needed(matmul_wgmma_bf16::KERNEL.name, &[PUBLISH, BARRIER, fence, older, WAIT], |device| {
+    each_is_needed(matmul_wgmma_bf16::KERNEL.name, &[PUBLISH, BARRIER, COPY_1, fence, older, WAIT], |device| {
         // More tiles than shared memory holds, so that some are written again.
         let k = 330;
         let (a, b) = (device.upload(&random(k, 1)).unwrap(), device.upload(&random(k, 2)).unwrap());
         matmul_by(device, &a, &b, [1, 1, k as u32], Precision::Bf16, Instruction::Warpgroup).map(|_| ())
+    });
+    each_is_needed(matmul_bf16::KERNEL.name, &[BARRIER, COPY_1], |device| {
+        let k = 330;
+        let (a, b) = (device.upload(&random(k, 1)).unwrap(), device.upload(&random(k, 2)).unwrap());
+        matmul_by(device, &a, &b, [1, 1, k as u32], Precision::Bf16, Instruction::Warp).map(|_| ())
     });
 }
 
@@ -238,7 +259,7 @@ fn every_fence_and_wait_of_products_is_needed() {
 fn every_fence_and_wait_of_products_of_parts_is_needed() {
     let fence = ("wgmma.fence.sync.aligned;", "touched since the last `wgmma.fence`, or there was none");
     let older = ("wgmma.wait_group.sync.aligned 3;", "may still be under way");
-    each_is_needed(matmul_wgmma_f32::KERNEL.name, &[PUBLISH, BARRIER, fence, older, WAIT], |device| {
+    each_is_needed(matmul_wgmma_f32::KERNEL.name, &[PUBLISH, BARRIER, COPY_1, fence, older, WAIT], |device| {
         let k = 330;
         let (a, b) = (device.upload(&random(k, 1)).unwrap(), device.upload(&random(k, 2)).unwrap());
         matmul_by(device, &a, &b, [1, 1, k as u32], Precision::F32, Instruction::Warpgroup).map(|_| ())
@@ -249,7 +270,7 @@ fn every_fence_and_wait_of_products_of_parts_is_needed() {
 fn every_fence_and_wait_of_distances_is_needed() {
     let fence = ("wgmma.fence.sync.aligned;", "touched since the last `wgmma.fence`, or there was none");
     let older = ("wgmma.wait_group.sync.aligned 3;", "may still be under way");
-    each_is_needed(pairwise_products_l2::KERNEL.name, &[PUBLISH, BARRIER, fence, older, WAIT], |device| {
+    each_is_needed(pairwise_products_l2::KERNEL.name, &[PUBLISH, BARRIER, COPY_1, fence, older, WAIT], |device| {
         // One block for three parts, whose tiles and lengths go where those of the parts before were.
         let (a, b) = (random(60, 1), random(2 * 128 * 60 + 60, 2));
         try_by_products(device, [&a, &b], [1, 257, 60], 1, true).map(|_| ())
@@ -270,12 +291,19 @@ fn every_fence_and_wait_of_steps_is_needed() {
     // More tiles than shared memory holds.
     let kernels = [(shift_wgmma_64::KERNEL.name, 5 * 128 + 1, 64), (shift_wgmma_128::KERNEL.name, 4 * 64 + 1, 128)];
     for (kernel, n, d) in kernels {
-        each_is_needed(kernel, &[PUBLISH, BARRIER, fence, older, WAIT], |device| {
+        each_is_needed(kernel, &[PUBLISH, BARRIER, COPY_1, fence, older, WAIT], |device| {
             one_step(device, n, d, Instruction::Warpgroup)
         });
     }
     let kernels = [(shift_tensor_16::KERNEL.name, 4 * 128 + 1, 16), (shift_tensor_32::KERNEL.name, 4 * 64 + 1, 32)];
     for (kernel, n, d) in kernels {
-        each_is_needed(kernel, &[BARRIER], |device| one_step(device, n, d, Instruction::Warp));
+        each_is_needed(kernel, &[BARRIER, COPY_1], |device| one_step(device, n, d, Instruction::Warp));
+    }
+    let kernels: [(_, _, &[_]); 2] = [
+        (shift_tensor_wide_256::KERNEL.name, 256, &[BARRIER, COPY_0]),
+        (shift_tensor_wide_512::KERNEL.name, 512, &[COPY_1]),
+    ];
+    for (kernel, d, needed) in kernels {
+        each_is_needed(kernel, needed, |device| one_step(device, 3 * 16 + 1, d, Instruction::Warp));
     }
 }

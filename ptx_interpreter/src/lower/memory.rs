@@ -208,13 +208,13 @@ impl<'a> Body<'a, '_> {
         Ok(Lowered::new(Action::Atomic(number), slots, OpcodeClass::Atomic))
     }
 
-    /// `cp.async` from global to shared memory, done at once; the waits then have nothing to wait for.
+    /// `cp.async` from global to shared memory, and what ends groups of copies and waits for them.
     fn copy_async(&mut self, m: &mut Modifiers, operands: &[Operand<'a>]) -> Result<Lowered, ParseErrorKind> {
         if !m.take("async") {
             return Err(ParseErrorKind::UnknownInstruction(m.full().to_owned()));
         }
-        if m.take("commit_group") || m.take("wait_all") || m.take("wait_group") {
-            return Ok(Lowered::new(Action::Nothing, Slots::default(), OpcodeClass::Barrier));
+        if let Some(action) = copies_end(m, operands)? {
+            return Ok(Lowered::new(action, Slots::default(), OpcodeClass::Barrier));
         }
         while m.find(|word| HINTS.contains(&word).then_some(())).is_some() {}
         let spaces = m.take("shared") || m.take("shared::cta");
@@ -247,6 +247,24 @@ impl<'a> Body<'a, '_> {
         };
         Ok(Lowered::new(Action::CopyAsync(op), slots, OpcodeClass::Load))
     }
+}
+
+/// `commit_group`, `wait_all` and `wait_group n` of `cp.async`, if it is one of them.
+fn copies_end(m: &mut Modifiers, operands: &[Operand]) -> Result<Option<Action>, ParseErrorKind> {
+    if m.take("wait_group") {
+        return match operands {
+            &[Operand::Integer(pending)] if pending <= u64::from(u32::MAX) => {
+                Ok(Some(Action::CopyWait(Some(pending as u32))))
+            }
+            _ => Err(wrong_operands(m.full(), "it takes a number of groups")),
+        };
+    }
+    let action = match (m.take("commit_group"), m.take("wait_all")) {
+        (true, _) => Action::CopyCommit,
+        (_, true) => Action::CopyWait(None),
+        _ => return Ok(None),
+    };
+    if operands.is_empty() { Ok(Some(action)) } else { Err(wrong_operands(m.full(), "it takes none")) }
 }
 
 /// Claims the modifiers of order and scope.

@@ -5,7 +5,7 @@ use super::order;
 use super::thread::{Params, Stack, Thread};
 use crate::code::{AccessFlags, MemoryOp, Place, Slots};
 use crate::fault::{AccessKind, FaultKind};
-use crate::memory::region::misaligned;
+use crate::memory::region::{Region, misaligned};
 use crate::memory::{Access, LOCAL_WINDOW, Outcome, PARAM_WINDOW, SHARED_SPAN_BITS, SHARED_WINDOW, space_of};
 use crate::types::Space;
 
@@ -41,43 +41,6 @@ pub(crate) fn store(env: &mut Env, thread: &mut Thread, op: MemoryOp, s: Slots) 
     for (slot, element) in slots.iter().zip(bytes.chunks_exact_mut(width)) {
         to_bytes(element, width, registers[base + *slot as usize]);
     }
-    Ok(())
-}
-
-/// `cp.async`: shared address in `a`, global address in `b` with its offset in `e`, bytes of the source in `c`.
-pub(crate) fn copy(env: &mut Env, thread: &mut Thread, op: MemoryOp, s: Slots) -> Outcome<()> {
-    let total = usize::from(op.width) * usize::from(op.count);
-    let taken = (thread.read(s.c) as u32 as usize).min(total);
-    let mut buffer = [0u8; 16];
-    let source = thread.read(s.b).wrapping_add(thread.read(s.e));
-    if taken == total {
-        let (bytes, _) = locate(env, thread, op, source, AccessKind::Read)?;
-        buffer[..total].copy_from_slice(bytes);
-    } else if taken > 0 {
-        part(env, thread, op, source, &mut buffer[..taken])?;
-    }
-    let place = Place::Shared;
-    let address = effective(thread, op, s.a);
-    let (bytes, _) = locate(env, thread, MemoryOp { place, ..op }, address, AccessKind::Write)?;
-    bytes.copy_from_slice(&buffer[..total]);
-    Ok(())
-}
-
-/// The first bytes of a copy, the only ones that are read of it. The whole of it would have to be aligned.
-fn part(env: &mut Env, thread: &mut Thread, op: MemoryOp, source: u64, buffer: &mut [u8]) -> Outcome<()> {
-    let total = u32::from(op.width) * u32::from(op.count);
-    let (space, address) = resolve(op.place, source);
-    if address % u64::from(total) != 0 {
-        return Err(FaultKind::Misaligned { access: AccessKind::Read, space, address, bytes: total }.into());
-    }
-    let counted = env.report.loads[space as usize];
-    for (at, byte) in buffer.iter_mut().enumerate() {
-        let op = MemoryOp { width: 1, count: 1, ..op };
-        let (bytes, _) = locate(env, thread, op, source.wrapping_add(at as u64), AccessKind::Read)?;
-        *byte = bytes[0];
-    }
-    // It is one load.
-    env.report.loads[space as usize] = counted + 1;
     Ok(())
 }
 
@@ -159,7 +122,7 @@ pub(crate) fn locate<'m>(
 
 /// The space that an access goes to, and its address there.
 #[inline]
-fn resolve(place: Place, address: u64) -> (Space, u64) {
+pub(crate) fn resolve(place: Place, address: u64) -> (Space, u64) {
     match place {
         Place::Global => (Space::Global, address),
         Place::Shared => (Space::Shared, address),
@@ -197,9 +160,15 @@ fn global<'m>(env: &'m mut Env, access: &Access, place: Place) -> Outcome<&'m mu
     Ok(&mut region.bytes[at..at + access.bytes as usize])
 }
 
+/// The shared variable that an address of the shared space is meant for.
+#[inline]
+pub(crate) fn shared_region<'m>(env: &'m mut Env, address: u64) -> Option<&'m mut Region> {
+    let id = (address >> SHARED_SPAN_BITS).wrapping_sub(1) as usize;
+    env.shared.get_mut(id)?.as_mut()
+}
+
 fn shared<'m>(env: &'m mut Env, access: &Access) -> Outcome<&'m mut [u8]> {
-    let id = (access.address >> SHARED_SPAN_BITS).wrapping_sub(1) as usize;
-    let Some(Some(region)) = env.shared.get_mut(id) else {
+    let Some(region) = shared_region(env, access.address) else {
         return Err(out_of_bounds(access, "no shared variable is near it".to_owned()));
     };
     let at = region.check(access)?;

@@ -5,6 +5,7 @@ mod atomic;
 mod barrier;
 mod block;
 mod collective;
+mod copies;
 mod matrix;
 mod order;
 mod products;

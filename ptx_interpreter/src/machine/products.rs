@@ -401,7 +401,9 @@ pub(super) fn watch(code: &Code, thread: &mut Thread, inst: &Inst) -> Outcome<()
             WarpOp::LoadMatrix(op) => ([a, SINK, SINK, SINK, SINK, SINK], [vector(op.d, op.count), &[], &[], &[]]),
             _ => ([d, e, a, b, c, m], [&[]; 4]),
         },
-        Action::Jump(_) | Action::JumpTable(_) | Action::Nothing => return Ok(()),
+        Action::Jump(_) | Action::JumpTable(_) | Action::CopyCommit | Action::CopyWait(_) | Action::Nothing => {
+            return Ok(());
+        }
         // The modifiers of an instruction over registers are no slot.
         _ => ([d, e, a, b, c, SINK], [&[]; 4]),
     };

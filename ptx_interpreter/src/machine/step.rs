@@ -2,7 +2,7 @@
 
 use super::Env;
 use super::thread::Thread;
-use super::{access, atomic, products};
+use super::{access, atomic, copies, products};
 use crate::code::{Action, Clock, Place, Slots, UNGUARDED};
 use crate::fault::FaultKind;
 use crate::memory::{FUNCTION_WINDOW, LOCAL_WINDOW, Outcome, PARAM_WINDOW};
@@ -49,7 +49,9 @@ fn run_counted(env: &mut Env, thread: &mut Thread, left: &mut u64) -> Outcome<St
             Action::Load(op) => access::load(env, thread, op, slots)?,
             Action::Store(op) => access::store(env, thread, op, slots)?,
             Action::Atomic(number) => atomic::atomic(env, thread, code.atomics[number as usize], slots)?,
-            Action::CopyAsync(op) => access::copy(env, thread, op, slots)?,
+            Action::CopyAsync(op) => copies::begin(env, thread, op, slots)?,
+            Action::CopyCommit => thread.copies.commit(),
+            Action::CopyWait(pending) => copies::wait(env, thread, pending)?,
             Action::FrameAddress(place, offset) => frame_address(thread, place, offset, slots),
             Action::Clock(clock) => {
                 let value = read_clock(env.executed, thread.index, clock);

@@ -1,6 +1,7 @@
 //! One thread: its frames, its stack, and the clock that races are told by.
 
 use super::Env;
+use super::copies::Copies;
 use super::order::Knowledge;
 use super::products::Register;
 use crate::code::{AccessFlags, Special};
@@ -78,6 +79,8 @@ pub(crate) struct Thread {
     pub(super) published: u32,
     /// The same for what others wrote, as far as this thread's own fences go.
     pub(super) published_known: Rc<[u32]>,
+    /// What is being copied.
+    pub(super) copies: Copies,
     /// The kernel's registers by slot, from the first `wgmma.fence` on.
     pub(super) watched: Vec<Register>,
     function: u32,
@@ -101,6 +104,7 @@ impl Thread {
             seen: Vec::new(),
             published: 0,
             published_known: Rc::from([]),
+            copies: Copies::default(),
             watched: Vec::new(),
             function: 0,
             callers: Vec::new(),
@@ -124,6 +128,7 @@ impl Thread {
         self.seen.clear();
         self.published = 0;
         self.published_known = Rc::clone(known);
+        self.copies.clear();
         self.watched.clear();
         self.enter(env, env.entry);
         self.params.bytes[..env.arguments.len()].copy_from_slice(&env.arguments);

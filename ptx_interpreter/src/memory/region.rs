@@ -7,11 +7,16 @@ use crate::fault::{AccessKind, FaultKind};
 /// What unwritten bytes hold: a value that stands out, and a NaN as neither f32 nor f64 zero.
 const POISON: u8 = 0xCB;
 
+/// A byte that a copy goes into which has not been waited for.
+const UNDER_WAY: u8 = 2;
+
 pub(crate) struct Region {
     pub(crate) base: u64,
     pub(crate) bytes: Vec<u8>,
-    /// One byte for each: 1 once it was written.
+    /// One byte for each: 1 once it was written, [`UNDER_WAY`] while a copy into it is.
     pub(crate) written: Vec<u8>,
+    /// How many are [`UNDER_WAY`].
+    under_way: usize,
     pub(crate) shadow: Shadow,
     pub(crate) constant: bool,
     name: Option<String>,
@@ -23,6 +28,7 @@ impl Region {
             base,
             bytes: vec![POISON; bytes],
             written: vec![0; bytes],
+            under_way: 0,
             shadow: Shadow::default(),
             constant: false,
             name,
@@ -33,7 +39,24 @@ impl Region {
     pub(crate) fn reset(&mut self) {
         self.bytes.fill(POISON);
         self.written.fill(0);
+        self.under_way = 0;
         self.shadow.clear();
+    }
+
+    /// From here on nobody touches some bytes: a copy goes into them. They have been checked.
+    pub(crate) fn copy_begins(&mut self, address: u64, bytes: usize) {
+        if let Some(at) = self.locate(address, bytes) {
+            self.written[at..at + bytes].fill(UNDER_WAY);
+            self.under_way += bytes;
+        }
+    }
+
+    /// A copy into some bytes has been waited for.
+    pub(crate) fn copy_ends(&mut self, address: u64, bytes: usize) {
+        if let Some(at) = self.locate(address, bytes) {
+            self.written[at..at + bytes].fill(1);
+            self.under_way -= bytes;
+        }
     }
 
     #[inline]
@@ -68,6 +91,11 @@ impl Region {
         if access.kind != AccessKind::Read && self.constant {
             return Err(FaultKind::ReadOnly { address: access.address }.into());
         }
+        if self.under_way > 0
+            && let Some(first) = self.written[at..at + bytes].iter().position(|byte| *byte == UNDER_WAY)
+        {
+            return Err(self.copy_under_way(access, at + first));
+        }
         if access.kind != AccessKind::Write && access.uninitialised && !self.is_written(at, access) {
             return Err(
                 FaultKind::Uninitialised { space: access.space, address: access.address, bytes: access.bytes }.into()
@@ -94,6 +122,16 @@ impl Region {
         let wanted = |element: usize| access.unwanted >> element & 1 == 0;
         let elements = written.chunks_exact(usize::from(access.width)).enumerate();
         elements.filter(|(element, _)| wanted(*element)).all(|(_, written)| !written.contains(&0))
+    }
+
+    #[cold]
+    fn copy_under_way(&self, access: &Access, at: usize) -> Box<Trouble> {
+        let kind = FaultKind::CopyUnderWay { access: access.kind, address: access.address, bytes: access.bytes };
+        // The last to write there was the copy; with races not looked for, nobody knows.
+        Box::new(match self.shadow.last_writer(at) {
+            Some(copy) => Trouble::Clash(kind, copy),
+            None => Trouble::Fault(kind),
+        })
     }
 
     #[cold]

@@ -167,6 +167,16 @@ impl Shadow {
         cells.flat_map(|cell| cell.writes).filter(|who| who.clock != 0)
     }
 
+    /// Who wrote a byte last.
+    pub(crate) fn last_writer(&self, at: usize) -> Option<Who> {
+        let word = at / 4;
+        let cell = match self.split.get(&word) {
+            Some(bytes) => &bytes[at % 4],
+            None => &self.pages.get(word / PAGE)?.as_ref()?[word % PAGE],
+        };
+        Some(cell.writes[0]).filter(|who| who.clock != 0)
+    }
+
     #[inline]
     fn cell(&mut self, word: usize) -> &mut Cell {
         let page = word / PAGE;
