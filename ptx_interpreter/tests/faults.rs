@@ -164,6 +164,38 @@ fn race_of_two_blocks() {
     .check(true, |kind| matches!(kind, FaultKind::Race { space: Space::Global, .. }));
 }
 
+/// A warp meets on its own, and one of its lanes writes what all threads have read.
+#[test]
+fn race_with_a_warp_that_has_not_met() {
+    let body = |met: &str| {
+        format!(
+            "ld.global.u32 %r3, [%rd1]; // FAULT\n{met}\nsetp.ne.u32 %p1, %r1, 64;\n@%p1 bra done;\n\
+             st.global.u32 [%rd1], 1; // FAULT\ndone:"
+        )
+    };
+    // Who reads last, and before that, differs.
+    Case::new(one_block(96), body("bar.warp.sync -1;").leak(), body("bar.sync 0;").leak())
+        .with_seeds(300)
+        .check(true, |kind| matches!(kind, FaultKind::Race { space: Space::Global, .. }));
+}
+
+/// A block meets, and one of its threads writes what all blocks have read, or reads what all add to.
+#[test]
+fn race_with_a_block_that_has_not_met() {
+    let body = |all: &str, one: &str, own: &str| {
+        format!(
+            "{own}\n{all} // FAULT\nbar.sync 0;\nor.b32 %r3, %r1, %r2;\nsetp.ne.u32 %p1, %r3, 0;\n@%p1 bra done;\n{one} // FAULT\ndone:"
+        )
+    };
+    let own = "mul.wide.u32 %rd3, %r2, 4; add.s64 %rd1, %rd1, %rd3;";
+    let (read, write) = ("ld.global.u32 %r4, [%rd1];", "st.global.u32 [%rd1], 1;");
+    for (all, one) in [(read, write), ("red.global.add.u32 [%rd1], 1;", read)] {
+        Case::new(Grid::linear(3, 64), body(all, one, "").leak(), body(all, one, own).leak())
+            .with_seeds(100)
+            .check(true, |kind| matches!(kind, FaultKind::Race { space: Space::Global, .. }));
+    }
+}
+
 #[test]
 fn race_of_bytes_that_share_a_word() {
     Case::new(

@@ -4,7 +4,9 @@
 //! thread. A barrier advances the clocks of those who meet, and lets each know the clocks of the others; an access is
 //! ordered after another if its thread knows the other's clock (vector clocks, as in FastTrack, Flanagan and Freund,
 //! 2009). Two of a kind are enough where barriers join a whole block: of any number of unordered accesses, two
-//! suffice to find one by another thread.
+//! suffice to find one by another thread. But a warp may meet on its own, and a block does among others: so beside the newest
+//! access the one is kept that is least likely to be ordered before what follows, of another block, or else of another warp.
+//! Where others meet, such as a part of a warp, or some warps of a block, a third access may be forgotten that clashes.
 
 use super::Access;
 use crate::code::AccessFlags;
@@ -26,6 +28,8 @@ pub(crate) struct Who {
 /// Clocks of the threads of other blocks, by the block's number.
 pub(crate) type Foreign = HashMap<u32, Rc<[u32]>>;
 
+/// Threads of a warp.
+const WARP: u16 = 32;
 const ATOMIC: u16 = 1 << 8;
 /// In the first writer's flags: the bytes of this word are kept apart.
 const SPLIT: u16 = 1 << 9;
@@ -50,8 +54,30 @@ impl Who {
         if self.has(strong) && now.has(strong) {
             return false;
         }
+        !self.is_known(now, access)
+    }
+
+    /// Whether `self`, an earlier access, is ordered before `now`.
+    #[inline]
+    fn is_known(&self, now: &Who, access: &Access) -> bool {
+        let same_block = self.block == now.block;
         let known = if same_block { Some(access.known) } else { access.foreign.get(&self.block).map(AsRef::as_ref) };
-        known.is_none_or(|clocks| clocks[usize::from(self.thread)] < self.clock)
+        known.is_some_and(|clocks| clocks[usize::from(self.thread)] >= self.clock)
+    }
+
+    /// How much `self`, an earlier access, tells beside `now`: nothing if it is ordered before it, the more the less they have to
+    /// do with each other.
+    #[inline]
+    fn worth(&self, now: &Who, access: &Access) -> u32 {
+        if self.clock == 0 || self.is_same_thread(now) || self.is_known(now, access) {
+            0
+        } else if self.block != now.block {
+            3
+        } else if self.thread / WARP != now.thread / WARP {
+            2
+        } else {
+            1
+        }
     }
 }
 
@@ -69,9 +95,12 @@ struct Cell {
     reads: [Who; 2],
 }
 
-fn record(slots: &mut [Who; 2], who: Who) {
-    if !slots[0].is_same_thread(&who) {
-        slots[1] = slots[0];
+/// The newest access comes first; behind it stays, or comes the one that was newest, whichever tells more.
+#[inline]
+fn record(slots: &mut [Who; 2], who: Who, access: &Access) {
+    let [newest, other] = &*slots;
+    if !newest.is_same_thread(&who) && newest.worth(&who, access) >= other.worth(&who, access) {
+        slots[1] = *newest;
     }
     slots[0] = who;
 }
@@ -86,7 +115,7 @@ impl Cell {
             }
         }
         if access.kind == AccessKind::Read {
-            record(&mut self.reads, who);
+            record(&mut self.reads, who, access);
             return Ok(());
         }
         for past in &self.reads {
@@ -95,7 +124,7 @@ impl Cell {
                 return Err(Clash { earlier: AccessKind::Read, ..past.clash(read_only) });
             }
         }
-        record(&mut self.writes, who);
+        record(&mut self.writes, who, access);
         Ok(())
     }
 }

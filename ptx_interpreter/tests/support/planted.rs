@@ -6,9 +6,9 @@
 use super::{marked_lines, module_text, parse};
 use ptx_interpreter::{Argument, FaultKind, Gpu, Grid, LaunchError};
 
-const SEEDS: u64 = 12;
-
 pub struct Case {
+    /// Schedules that are tried.
+    seeds: u64,
     /// What stands before the kernel.
     pub outside: &'static str,
     grid: Grid,
@@ -19,12 +19,17 @@ pub struct Case {
 impl Case {
     /// A faulty body and a mended one.
     pub fn new(grid: Grid, faulty: &'static str, mended: &'static str) -> Self {
-        Self { outside: "", grid, faulty, mended }
+        Self { seeds: 12, outside: "", grid, faulty, mended }
     }
 
     /// `.shared` words `tile[64]`.
     pub fn with_shared(self) -> Self {
         Self { outside: ".shared .align 4 .b8 tile[256];", ..self }
+    }
+
+    /// With more schedules than the usual few.
+    pub fn with_seeds(self, seeds: u64) -> Self {
+        Self { seeds, ..self }
     }
 
     /// Runs a body over a buffer of 64 zeros at `%rd1`, and an uninitialised one of 64 words at `%rd2`.
@@ -48,7 +53,7 @@ impl Case {
 
     /// Both sides, if `two_sided`.
     pub fn check(&self, two_sided: bool, expected: impl Fn(&FaultKind) -> bool) {
-        for seed in 0..SEEDS {
+        for seed in 0..self.seeds {
             let (text, result) = self.run(self.faulty, seed);
             let Err(LaunchError::Fault(fault)) = result else {
                 panic!("seed {seed}: no fault but {result:?}\n{text}");
@@ -70,7 +75,7 @@ impl Case {
 
     /// As `check`, where the other side may be anywhere.
     pub fn check_kind(&self, expected: impl Fn(&FaultKind) -> bool) {
-        for seed in 0..SEEDS {
+        for seed in 0..self.seeds {
             let (text, result) = self.run(self.faulty, seed);
             let Err(LaunchError::Fault(fault)) = result else {
                 panic!("seed {seed}: no fault but {result:?}\n{text}");
