@@ -165,11 +165,22 @@ pub(crate) fn with_new(mut modules: Vec<Module>, more: Vec<Module>) -> Vec<Modul
     modules
 }
 
-/// Checks the PTX of a whole crate and splits it.
-pub(crate) fn examine(arch: &Arch, text: &str, allowed: &Allowances) -> Result<(Vec<Module>, Vec<KernelInfo>), Error> {
-    let unreadable = |reason| Error::Unreadable { arch: arch.clone(), reason };
+/// Checks the PTX of a whole crate and splits it. What is refused is written into `folder`, for whoever reads the error.
+pub(crate) fn examine(
+    arch: &Arch,
+    text: &str,
+    allowed: &Allowances,
+    folder: &Path,
+) -> Result<(Vec<Module>, Vec<KernelInfo>), Error> {
+    let refused = || {
+        let name = format!("refused/{}.ptx", arch.target());
+        // That it cannot be written is not what is wrong with the kernels.
+        let written = write_files(folder, &BTreeMap::from([(name.clone(), text.to_owned())]));
+        written.ok().map(|()| folder.join(name))
+    };
+    let unreadable = |reason| Error::Unreadable { arch: arch.clone(), reason, ptx: refused() };
     let ptx = Ptx::read(text).map_err(unreadable)?;
-    let kernels = check(&ptx, allowed).map_err(|errors| Error::Check { arch: arch.clone(), errors })?;
+    let kernels = check(&ptx, allowed).map_err(|errors| Error::Check { arch: arch.clone(), errors, ptx: refused() })?;
     let module = |family: FamilyText| Module {
         target: arch.target().to_owned(),
         family: family.family,
@@ -215,6 +226,35 @@ mod tests {
         assert_eq!(compare(&old, &copy("1", "rustc 1.96.0", "other")), other);
         let newer = compare(&old, &copy("1", "rustc 1.97.0", "other"));
         assert!(matches!(newer, Comparison::OtherCompiler { .. }));
+    }
+
+    #[test]
+    fn what_is_refused_can_be_looked_at() {
+        let folder = tempfile::tempdir().unwrap();
+        let examine = |text: &str, folder: &Path| {
+            examine(&Arch::new("sm_75", "ptx70"), text, &Allowances::default(), folder).unwrap_err().to_string()
+        };
+        let head = ".version 7.0\n.target sm_75\n.address_size 64\n// cuda_std.kernel k gpu::family\n";
+        let text =
+            format!("{head}.visible .entry k()\n{{\nsetp.eq.u32 %p1, %tid.x, 0;\n@%p1 ret;\nbar.sync 0;\nret;\n}}\n");
+        let error = examine(&text, folder.path());
+        let path = folder.path().join("refused").join("sm_75.ptx");
+        let expected =
+            format!("the PTX for sm_75+ptx70, in {}, did not pass its checks:\n- kernel `k`", path.display());
+        assert!(error.starts_with(&expected), "{error}");
+        let written = std::fs::read_to_string(&path).unwrap();
+        let line = |part: &str| written.lines().position(|line| line.contains(part)).unwrap() + 1;
+        let named =
+            [format!("`@%p1 ret;` (line {}, in `k`)", line("@%p1")), format!("`bar.sync 0;` (line {})", line("bar"))];
+        assert!(named.iter().all(|part| error.contains(part)), "{error}");
+
+        let error = examine(&format!("{head}.visible .entry k()\n{{\nret\n}}\n"), folder.path());
+        assert!(error.contains("`ret` has no semicolon") && error.contains("line 7 of the PTX"), "{error}");
+        let error = examine(&format!("{head}.visible .entry k()\n{{\n"), folder.path());
+        assert!(error.contains("sm_75.ptx, cannot be read: line 5 of the PTX"), "{error}");
+        // A file is no folder: the error goes without the text.
+        let error = examine(&text, &path);
+        assert!(error.starts_with("the PTX for sm_75+ptx70 did not pass its checks:\n- kernel `k`"), "{error}");
     }
 
     #[test]

@@ -208,7 +208,7 @@ impl CudaBuilder {
         });
         let (mut modules, mut kernels) = (Vec::new(), Vec::<KernelInfo>::new());
         for (arch, text) in archs.iter().zip(texts) {
-            let (more, infos) = examine(arch, &directives(&text?), &allowed)?;
+            let (more, infos) = examine(arch, &directives(&text?), &allowed, &target_dir)?;
             modules = with_new(modules, more);
             // A family may be left out for an old architecture, whose instructions do not reach for it.
             let is_new = |info: &KernelInfo| !kernels.iter().any(|known: &KernelInfo| known.name == info.name);

@@ -78,21 +78,25 @@ pub enum Error {
     },
 
     /// The PTX is not as the scanner knows PTX.
-    #[error("the PTX for {arch} cannot be read: {reason}")]
+    #[error("the PTX for {arch}{} cannot be read: {reason}", named(.ptx))]
     Unreadable {
         /// The architecture.
         arch: Arch,
         /// Where and why.
         reason: Malformed,
+        /// The file that it was written to, unless that failed.
+        ptx: Option<PathBuf>,
     },
 
     /// The PTX did not pass the checks.
-    #[error("the PTX for {arch} did not pass its checks:\n{}", list(.errors))]
+    #[error("the PTX for {arch}{} did not pass its checks:\n{}", named(.ptx), list(.errors))]
     Check {
         /// The architecture.
         arch: Arch,
         /// Everything that was found.
         errors: Vec<CheckError>,
+        /// The file that it was written to, in which the lines are counted, unless that failed.
+        ptx: Option<PathBuf>,
     },
 
     /// A manifest cannot be understood.
@@ -157,6 +161,10 @@ impl fmt::Debug for Error {
 
 fn at(expected: &Option<PathBuf>) -> String {
     expected.as_ref().map_or(String::new(), |path| format!(" at {}", path.display()))
+}
+
+fn named(ptx: &Option<PathBuf>) -> String {
+    ptx.as_ref().map_or(String::new(), |path| format!(", in {},", path.display()))
 }
 
 fn list(errors: &[CheckError]) -> String {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::ptx::tokens::{Kind, Token, code_tokens};
-use crate::ptx::{Malformed, ends_with_its_line};
+use crate::ptx::{Item, Malformed, ends_with_its_line};
 
 /// A register, or any other name an operand holds. Numbers stand for names so that flow analysis is quick.
 pub(crate) type Name = usize;
@@ -11,7 +11,7 @@ pub(crate) type Name = usize;
 /// One instruction.
 #[derive(Debug)]
 pub(crate) struct Instruction {
-    /// Counted from 1, from the head of the entry.
+    /// Counted from 1, in the PTX.
     pub(crate) line: usize,
     /// The predicate in `@%p1` or `@!%p1`.
     pub(crate) guard: Option<Name>,
@@ -66,9 +66,10 @@ pub(crate) struct Body {
 }
 
 impl Body {
-    /// Reads the text of an entry or function. A declaration has an empty body.
-    pub(crate) fn read(text: &str) -> Result<Self, Malformed> {
-        let tokens = code_tokens(text);
+    /// Reads an entry or function. A declaration has an empty body.
+    pub(crate) fn read(item: &Item<'_>) -> Result<Self, Malformed> {
+        let mut tokens = code_tokens(item.text);
+        tokens.iter_mut().for_each(|token| token.line += item.line - 1);
         let mut body = Self::default();
         if let Some(open) = tokens.iter().position(|token| token.is(b'{')) {
             let head = &tokens[..open];

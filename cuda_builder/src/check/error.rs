@@ -103,7 +103,7 @@ pub enum CheckError {
 
     /// Both sides of a branch that threads take differently have a barrier of their own.
     #[error(
-        "kernel `{kernel}`: threads part at `{branch}` (line {branch_line} of `{code}`) and then wait at \
+        "kernel `{kernel}`: threads part at `{branch}` (line {branch_line}, in `{code}`) and then wait at \
          different barriers, {barriers}; if the source has one barrier there, rustc's JumpThreading copied it: \
          compile with -Zmir-enable-passes=-JumpThreading, or else move the barrier out of the branches"
     )]
@@ -114,7 +114,7 @@ pub enum CheckError {
         code: String,
         /// The branch as the PTX has it.
         branch: String,
-        /// Counted from 1, from the head of `code`.
+        /// Counted from 1, in the PTX.
         branch_line: usize,
         /// The barriers and their lines.
         barriers: String,
@@ -122,7 +122,7 @@ pub enum CheckError {
 
     /// Some threads may not come to a barrier that others wait at.
     #[error(
-        "kernel `{kernel}`: threads part at `{branch}` (line {branch_line} of `{code}`), and not all of them \
+        "kernel `{kernel}`: threads part at `{branch}` (line {branch_line}, in `{code}`), and not all of them \
          reach {barriers}; move the barrier to where all threads come, have idle threads skip the work and not \
          the barrier, or, if the condition is in truth the same for all, name the kernel in \
          `allow-divergent-barriers` of [package.metadata.cuda_builder]"
@@ -134,7 +134,7 @@ pub enum CheckError {
         code: String,
         /// The branch as the PTX has it.
         branch: String,
-        /// Counted from 1, from the head of `code`.
+        /// Counted from 1, in the PTX.
         branch_line: usize,
         /// The barriers and their lines.
         barriers: String,

@@ -146,7 +146,7 @@ fn bodies(ptx: &Ptx<'_>) -> Result<Bodies, Malformed> {
     let code = ptx.items.iter().enumerate().filter(|(_, item)| item.is_code());
     let read = |(index, item): (usize, &Item<'_>)| {
         let name = item.name.unwrap_or_default().to_owned();
-        Ok((index, Code { name, body: Body::read(item.text)? }))
+        Ok((index, Code { name, body: Body::read(item)? }))
     };
     code.map(read).collect()
 }

@@ -264,7 +264,7 @@ fn a_kernel_known_to_be_sound_may_be_allowed() {
 #[test]
 fn every_error_names_the_kernel_and_what_to_do() {
     let message = only_error(&kernel("setp.eq.u32 %p1, %tid.x, 0;\n@%p1 ret;\nbar.sync 0;\nret;")).to_string();
-    let expected = "kernel `k`: threads part at `@%p1 ret;` (line 7 of `k`), and not all of them reach \
-                    `bar.sync 0;` (line 8); move the barrier to where all threads come";
+    let expected = "kernel `k`: threads part at `@%p1 ret;` (line 11, in `k`), and not all of them reach \
+                    `bar.sync 0;` (line 12); move the barrier to where all threads come";
     assert!(message.starts_with(expected), "{message}");
 }

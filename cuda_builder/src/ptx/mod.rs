@@ -95,6 +95,8 @@ pub(crate) struct Item<'a> {
     pub(crate) kind: ItemKind,
     pub(crate) name: Option<&'a str>,
     pub(crate) text: &'a str,
+    /// Where it begins, counted from 1.
+    pub(crate) line: usize,
 }
 
 impl Item<'_> {
@@ -218,7 +220,7 @@ fn items(source: &str) -> Result<Vec<Item<'_>>, Malformed> {
         let length = item_length(rest)?;
         let (item, after) = rest.split_at(length);
         let text = &source[first.start..item[length - 1].end()];
-        found.push(Item { kind: item_kind(item), name: item_name(item), text });
+        found.push(Item { kind: item_kind(item), name: item_name(item), text, line: first.line });
         rest = after;
     }
     Ok(found)
