@@ -44,6 +44,23 @@ pub struct SharedMemory {
 struct Array {
     site: usize,
     part: Part,
+    /// The threads of the running block that have it, a bit each.
+    asked: Vec<u64>,
+}
+
+impl Array {
+    /// Its cells, unless the thread has them.
+    fn give(&mut self, thread: u32) -> *mut u8 {
+        let (word, bit) = (thread as usize / 64, 1 << (thread % 64));
+        if word >= self.asked.len() {
+            self.asked.resize(word + 1, 0);
+        }
+        if self.asked[word] & bit != 0 {
+            return std::ptr::null_mut();
+        }
+        self.asked[word] |= bit;
+        self.part.start()
+    }
 }
 
 impl SharedMemory {
@@ -60,14 +77,14 @@ impl SharedMemory {
         }
     }
 
-    /// The array that belongs to a place; made when the block's first thread asks.
-    pub fn array(&self, site: usize, bytes: usize) -> *mut u8 {
+    /// The array that belongs to a place; made when the block's first thread asks. Null for a thread that asks again.
+    pub fn array(&self, thread: u32, site: usize, bytes: usize) -> *mut u8 {
         let mut arrays = self.arrays.borrow_mut();
         let used = self.used.get();
         let wanted = |array: &Array| array.site == site && array.part.bytes == bytes;
         // The cells of an array stay where they are when its place in the list changes.
         if let Some(array) = arrays[..used].iter_mut().find(|array| wanted(array)) {
-            return array.part.start();
+            return array.give(thread);
         }
         match arrays[used..].iter().position(wanted) {
             Some(known) => arrays.swap(used, used + known),
@@ -75,14 +92,15 @@ impl SharedMemory {
                 let last = arrays.len();
                 let mut part = Part::default();
                 part.resize(bytes);
-                arrays.push(Array { site, part });
+                arrays.push(Array { site, part, asked: Vec::new() });
                 arrays.swap(used, last);
             }
         }
         self.used.set(used + 1);
-        let part = &mut arrays[used].part;
-        part.poison();
-        part.start()
+        let array = &mut arrays[used];
+        array.asked.clear();
+        array.part.poison();
+        array.give(thread)
     }
 
     /// The dynamic part.

@@ -192,8 +192,8 @@ impl Wait for Waits<'_> {
         &warp.got
     }
 
-    fn static_shared(&self, site: usize, bytes: usize) -> *mut u8 {
-        self.shared.array(site, bytes)
+    fn static_shared(&self, thread: u32, site: usize, bytes: usize) -> *mut u8 {
+        self.shared.array(thread, site, bytes)
     }
 
     fn dynamic_shared(&self) -> *mut u8 {

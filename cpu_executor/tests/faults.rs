@@ -35,6 +35,36 @@ fn a_failed_bounds_check_names_kernel_block_thread_and_place() {
     assert!(text.starts_with("kernel shifted failed in block [0, 1, 3], thread [5, 2, 1]: index out of"), "{text}");
 }
 
+/// Comes `times` times to each of two arrays.
+#[kernel(block = 64, grid = 3)]
+pub unsafe fn arrays_in_a_loop(mut out: DisjointMut<u32>, times: u32) {
+    for _ in 0..times {
+        let (first, second) = (shared_array![u32; 64], shared_array![u32; 64]);
+        let t = thread::thread_idx_x() as usize;
+        // SAFETY: cells of a thread's own, of arrays and of the slice.
+        unsafe {
+            first.add(t).write(1);
+            second.add(t).write(2);
+            out.write(thread::index_1d(), first.add(t).read() + second.add(t).read());
+        }
+    }
+}
+
+#[test]
+fn a_shared_array_in_a_loop_is_refused() {
+    let mut out = Memory::filled(0, 3 * 64);
+    // Each block, and each launch, begins anew.
+    for _ in 0..2 {
+        run(&executor_of(1), arrays_in_a_loop::launch(&mut out, 1)).unwrap();
+    }
+    assert_eq!(out.to_vec(), [3; 3 * 64]);
+    let fault = run(&executor_of(1), arrays_in_a_loop::launch(&mut out, 2)).unwrap_err();
+    let Fault::Panic { thread: [0, 0, 0], message, .. } = fault else { panic!("{fault:?}") };
+    let line = include_str!("faults.rs").lines().position(|line| line.contains("let (first, second) =")).unwrap() + 1;
+    assert!(message.contains(&format!("`shared_array!` at cpu_executor/tests/faults.rs:{line}:")), "{message}");
+    assert!(message.contains("outside loops and what is called twice"), "{message}");
+}
+
 /// Reads or writes out[at].
 #[kernel(block = 32)]
 pub unsafe fn beyond(mut out: DisjointMut<u32>, at: u32, write: u32) {

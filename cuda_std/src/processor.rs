@@ -45,7 +45,7 @@ pub type Dim3 = [u32; 3];
 /// #         unreachable!("the kernel does not shuffle")
 /// #     }
 /// #
-/// #     fn static_shared(&self, _site: usize, _bytes: usize) -> *mut u8 {
+/// #     fn static_shared(&self, _thread: u32, _site: usize, _bytes: usize) -> *mut u8 {
 /// #         unreachable!("the kernel shares nothing")
 /// #     }
 /// #
@@ -90,7 +90,7 @@ impl<'a> Block<'a> {
     /// #         unreachable!("the kernel does not shuffle")
     /// #     }
     /// #
-    /// #     fn static_shared(&self, _site: usize, _bytes: usize) -> *mut u8 {
+    /// #     fn static_shared(&self, _thread: u32, _site: usize, _bytes: usize) -> *mut u8 {
     /// #         unreachable!("the kernel shares nothing")
     /// #     }
     /// #
@@ -124,7 +124,7 @@ impl<'a> Block<'a> {
     /// #         unreachable!("the kernel does not shuffle")
     /// #     }
     /// #
-    /// #     fn static_shared(&self, _site: usize, _bytes: usize) -> *mut u8 {
+    /// #     fn static_shared(&self, _thread: u32, _site: usize, _bytes: usize) -> *mut u8 {
     /// #         unreachable!("the kernel shares nothing")
     /// #     }
     /// #
@@ -157,7 +157,7 @@ impl<'a> Block<'a> {
     /// #         unreachable!("the kernel does not shuffle")
     /// #     }
     /// #
-    /// #     fn static_shared(&self, _site: usize, _bytes: usize) -> *mut u8 {
+    /// #     fn static_shared(&self, _thread: u32, _site: usize, _bytes: usize) -> *mut u8 {
     /// #         unreachable!("the kernel shares nothing")
     /// #     }
     /// #
@@ -191,7 +191,7 @@ impl<'a> Block<'a> {
     /// #         unreachable!("the kernel does not shuffle")
     /// #     }
     /// #
-    /// #     fn static_shared(&self, _site: usize, _bytes: usize) -> *mut u8 {
+    /// #     fn static_shared(&self, _thread: u32, _site: usize, _bytes: usize) -> *mut u8 {
     /// #         unreachable!("the kernel shares nothing")
     /// #     }
     /// #
@@ -224,7 +224,7 @@ impl<'a> Block<'a> {
     /// #         unreachable!("the kernel does not shuffle")
     /// #     }
     /// #
-    /// #     fn static_shared(&self, _site: usize, _bytes: usize) -> *mut u8 {
+    /// #     fn static_shared(&self, _thread: u32, _site: usize, _bytes: usize) -> *mut u8 {
     /// #         unreachable!("the kernel shares nothing")
     /// #     }
     /// #
@@ -269,7 +269,7 @@ impl<'a> Block<'a> {
 ///         unreachable!("the kernel does not shuffle")
 ///     }
 ///
-///     fn static_shared(&self, _site: usize, _bytes: usize) -> *mut u8 {
+///     fn static_shared(&self, _thread: u32, _site: usize, _bytes: usize) -> *mut u8 {
 ///         unreachable!("the kernel shares nothing")
 ///     }
 ///
@@ -296,8 +296,8 @@ pub trait Wait {
     fn exchange(&self, thread: u32, mask: u32, value: u64) -> &[Cell<u64>; 32];
 
     /// The block's static shared array that belongs to a place in the source; the same address for
-    /// every thread of the block, aligned to 16 bytes.
-    fn static_shared(&self, site: usize, bytes: usize) -> *mut u8;
+    /// every thread of the block, aligned to 16 bytes. Null for a thread that has had it before.
+    fn static_shared(&self, thread: u32, site: usize, bytes: usize) -> *mut u8;
 
     /// The block's dynamic shared memory, aligned to 16 bytes.
     fn dynamic_shared(&self) -> *mut u8;

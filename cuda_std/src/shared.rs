@@ -201,7 +201,8 @@ impl SharedAddress {
 /// cells, aligned to 16 bytes and uninitialised.
 ///
 /// The length may be any constant expression. Call it once for each array, at the top of the kernel
-/// and outside loops and branches: each place where it stands is one array.
+/// and outside loops and branches: each place where it stands is one array. A GPU's compiler copies what stands in a loop or is
+/// called twice, and then there are two; so the processor refuses a thread that comes to one a second time.
 ///
 /// # Example
 /// ```

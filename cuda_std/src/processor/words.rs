@@ -1,6 +1,7 @@
 //! The functions behind [`thread`](crate::thread), [`warp`](crate::warp) and [`shared`](crate::shared).
 
 use std::cell::Cell;
+use std::panic::Location;
 use std::sync::atomic::{Ordering, fence};
 
 pub(crate) use super::matrix::*;
@@ -148,24 +149,35 @@ pub(crate) unsafe fn vote_any(mask: u32, predicate: bool) -> bool {
 }
 
 /// A place in the source that declares a static shared array; its address is its name.
-pub struct SharedSite(
-    /// A type without size could share its address with another one.
-    #[allow(dead_code)]
-    u8,
-);
+pub struct SharedSite(&'static Location<'static>);
 
 impl SharedSite {
     /// A new place.
     #[allow(clippy::new_without_default)]
+    #[track_caller]
     pub const fn new() -> Self {
-        Self(0)
+        Self(Location::caller())
     }
 }
 
 /// The block's array of `length` cells that belongs to the place.
 pub fn static_shared<T>(site: &'static SharedSite, length: usize) -> *mut T {
-    let site = std::ptr::from_ref(site).addr();
-    with(|thread| thread.block.wait.static_shared(site, length * size_of::<T>())).cast()
+    let place = std::ptr::from_ref(site).addr();
+    let array = with(|thread| thread.block.wait.static_shared(thread.rank.get(), place, length * size_of::<T>()));
+    if array.is_null() {
+        asked_for_twice(site);
+    }
+    array.cast()
+}
+
+/// Here it would be one array, on a GPU as many as its compiler makes copies of the place.
+#[cold]
+fn asked_for_twice(site: &SharedSite) -> ! {
+    panic!(
+        "a thread comes twice to the `shared_array!` at {}, which may be two arrays on a GPU; have it at the top of the kernel, outside \
+         loops and what is called twice, and pass its pointer on",
+        site.0
+    )
 }
 
 pub(crate) fn dynamic_shared<T>() -> *mut T {
