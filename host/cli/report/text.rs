@@ -28,7 +28,11 @@ impl Report {
         if let Some(text) = left_out_text(&self.left_out) {
             writeln!(out, "            {text}")?;
         }
-        let state = if self.converged { "converged" } else { "not converged: allow more --iterations" };
+        let state = if self.converged {
+            "converged"
+        } else {
+            "not converged: allow more --iterations, or a larger --tolerance"
+        };
         let iterations = match (self.iterations, self.last_shift) {
             (Some(iterations), Some(shift)) => {
                 format!("{iterations} iterations, the last moved {shift:.2e} bandwidths at most ({state})")
