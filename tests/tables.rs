@@ -8,8 +8,8 @@ use gpu::components::component_roots;
 use gpu::many::MANY_WORDS;
 use gpu::progress::{ACTIVE, HISTORY};
 use gpu::smooth_many::{BEHIND, smooth_4};
-use modeseek::Device;
 use modeseek::executor::CpuOptions;
+use modeseek::{Buffer, Device};
 
 /// Processors of every kind that there is: on a GPU such an error would end all that follows.
 fn devices() -> impl Iterator<Item = Device> {
@@ -66,53 +66,19 @@ fn patches_have_nodes() {
         let mut run = [0; HISTORY + 1];
         run[ACTIVE] = 1;
         let (mut sums, mut state) = (device.zeros(2).unwrap(), device.upload(&run).unwrap());
+        let mut refused = |patches: &Buffer<u32>, why: &str| {
+            let (columns, sums, state) = (&mut columns, &mut sums, &mut state);
+            let launch =
+                blur_4::launch(&nodes, &low, patches, columns, sums, state, 1, 1, 1, 0.0, 256, 4, 4, 4, 4, 1, 1.0);
+            refuses(&device, launch, why);
+        };
         // 4 x 4 x 4 x 4 nodes, of which the first is at the end, or of more than there are.
         for (first, side) in [(1, 4), (256, 4), (u32::MAX, 4), (0, 5)] {
             let table: Vec<u32> = [first, 0, 0, 0, 0].into_iter().chain([side; 4]).collect();
-            let patches = device.upload(&table).unwrap();
-            let launch = blur_4::launch(
-                &nodes,
-                &low,
-                &patches,
-                &mut columns,
-                &mut sums,
-                &mut state,
-                1,
-                1,
-                1,
-                0.0,
-                256,
-                4,
-                4,
-                4,
-                4,
-                1,
-                1.0,
-            );
-            refuses(&device, launch, "a patch without nodes");
+            refused(&device.upload(&table).unwrap(), "a patch without nodes");
         }
         // A point that is in no patch has none to read its step from.
-        let none = device.zeros::<u32>(0).unwrap();
-        let launch = blur_4::launch(
-            &nodes,
-            &low,
-            &none,
-            &mut columns,
-            &mut sums,
-            &mut state,
-            1,
-            1,
-            1,
-            0.0,
-            256,
-            4,
-            4,
-            4,
-            4,
-            1,
-            1.0,
-        );
-        refuses(&device, launch, "every point has a block");
+        refused(&device.zeros(0).unwrap(), "every point has a block");
     }
 }
 
