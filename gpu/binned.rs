@@ -14,14 +14,18 @@
 //! A thread moves a query of the standard form until it rests, without looking at others: `climb`. In the
 //! blurring form the queries are the points, the field is built anew for each iteration, and `blur` makes one.
 //!
+//! A processor reads in rows, of several queries at a time (node_rows.rs, moves_processor.rs).
+//!
 //! Operations for a query and step, d = 2: 4 rows of 16 floats, 2 fma each; then 20.
 
 use cuda_std::prelude::*;
 
 use crate::lanes;
 use crate::moves::{Field, blur_over, climb_over};
+use crate::node_rows::{FEW, Spline, read_place};
 use crate::progress;
 use crate::spline::{TAPS, offsets, pick, weights};
+use crate::spread::WORDS;
 use crate::stored::{Layout, held};
 
 /// A field in up to three dimensions: all nodes of a grid, or some blocks of it.
@@ -36,6 +40,7 @@ struct Grid<'a> {
 
 impl<const D: usize> Field<D> for Grid<'_> {
     type At = usize;
+    type Node = [f32; WORDS];
 
     fn axis(&self, c: usize) -> (u32, f64) {
         (self.sizes[c], self.low[c])
@@ -53,6 +58,13 @@ impl<const D: usize> Field<D> for Grid<'_> {
     #[inline(always)]
     fn read<M: Machine>(&self, base: usize, s: [f32; D]) -> (f32, [f32; D]) {
         read::<M, D>(self.nodes, self.layout, base, s)
+    }
+
+    #[inline(always)]
+    unsafe fn read_rows<M: Machine>(&self, base: usize, spline: &Spline<D>) -> [f32; WORDS] {
+        let place = (spline, self.layout.strides());
+        // SAFETY: as in `read`.
+        unsafe { read_place::<M, D, WORDS, { WORDS * TAPS }>(&FEW, place, self.nodes.as_ptr().add(base * WORDS)) }
     }
 }
 
@@ -76,7 +88,7 @@ unsafe fn load_row<M: Machine, const D: usize>(node: *const f32) -> Row {
     // SAFETY: the caller's promise.
     unsafe {
         // For d = 3 whole nodes take too many registers.
-        if M::LANES > 4 || D > 2 {
+        if D > 2 {
             return node.cast::<Row>().read();
         }
         let mut row = [0.0; 4 * TAPS];
@@ -195,7 +207,15 @@ pub unsafe fn climb<const D: usize>(
     let layout = Layout::new::<D>(slots, keys, sizes);
     let grid = Grid { nodes, sizes, inverse, low: [low_x, low_y, low_z], layout };
     // SAFETY: the launch has checked the lengths.
-    unsafe { climb_over::<Machine, _, D>(grid, (queries, details), state, (m, stride), (rounds, limit, tolerance)) };
+    unsafe {
+        climb_over::<Machine, _, D, { Machine::LANES }>(
+            grid,
+            (queries, details),
+            state,
+            (m, stride),
+            (rounds, limit, tolerance),
+        )
+    };
 }
 
 /// One iteration of the blurring form: moves the points, in place, over the field that was made of them.
@@ -251,5 +271,7 @@ pub unsafe fn blur<const D: usize>(
     let layout = Layout::new::<D>(slots, keys, sizes);
     let grid = Grid { nodes, sizes, inverse, low: [low_x, low_y, low_z], layout };
     // SAFETY: the launch has checked the lengths.
-    unsafe { blur_over::<Machine, _, D>(grid, (columns, sums), (state, active), (n, stride), tolerance) };
+    unsafe {
+        blur_over::<Machine, _, D, { Machine::LANES }>(grid, (columns, sums), (state, active), (n, stride), tolerance)
+    };
 }

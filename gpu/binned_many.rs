@@ -1,15 +1,15 @@
 //! Mean-shift steps read from a binned field in four and five dimensions: binned.rs, over nodes of eight words (many.rs).
 //!
-//! A processor takes four nodes along x at a time, all words of each: what mass moves words by, over the other axes, is added to them
-//! before they are weighted, so that a row of 32 floats takes two fma a float. A GPU's thread takes node after node.
+//! A processor takes four nodes along x at a time (node_rows.rs), a GPU's thread node after node.
 //!
 //! Operations for a query and step, d = 4: 64 rows of 32 floats, 2 fma each; d = 5: 256 rows.
 
 use cuda_std::prelude::*;
 
 use crate::lanes::{self, unrolled};
-use crate::many::{At, Axes, MANY_WORDS, MOST, ROW, rows, tap};
+use crate::many::{At, Axes, MANY_WORDS, MOST, rows, tap};
 use crate::moves::{Field, blur_over, climb_over};
+use crate::node_rows::{MANY, Spline, read_place};
 use crate::progress;
 use crate::spline::{TAPS, offsets, pick, weights};
 
@@ -22,6 +22,7 @@ struct Grid<'a, const D: usize> {
 
 impl<const D: usize> Field<D> for Grid<'_, D> {
     type At = At<D>;
+    type Node = [f32; MANY_WORDS];
 
     #[inline(always)]
     fn axis(&self, c: usize) -> (u32, f64) {
@@ -47,68 +48,32 @@ impl<const D: usize> Field<D> for Grid<'_, D> {
         }
         // SAFETY: a place that was found has its nodes among those that there are, whose number the launch has checked.
         // A node has 32 bytes, and a GPU's field begins at a multiple of them.
-        let (total, mut numerator) = unsafe {
-            if M::LANES > 4 {
-                read_rows::<M, D>(self.nodes, at, &along, &from)
-            } else {
-                read_nodes::<M, D>(self.nodes, at, &along, &from)
-            }
-        };
+        let (total, mut numerator) = unsafe { read_nodes::<M, D>(self.nodes, at, &along, &from) };
         for c in 0..D {
             // As in shift.rs.
             numerator[c] = M::divide(numerator[c], if total <= 0.0 { f32::INFINITY } else { total });
         }
         (total, numerator)
     }
+
+    #[inline(always)]
+    unsafe fn read_rows<M: Machine>(&self, at: At<D>, spline: &Spline<D>) -> [f32; MANY_WORDS] {
+        let place = (spline, at.strides);
+        // SAFETY: as in `read`.
+        unsafe {
+            read_place::<M, D, MANY_WORDS, { MANY_WORDS * TAPS }>(
+                &MANY,
+                place,
+                self.nodes.as_ptr().add(at.node * MANY_WORDS),
+            )
+        }
+    }
 }
 
-/// The sums of weights and of weighted steps, a row of nodes at a time.
+/// The sums of weights and of weighted steps, a node at a time.
 ///
 /// # Safety
-/// The nodes of this place may be read.
-#[inline(always)]
-unsafe fn read_rows<M: Machine, const D: usize>(
-    nodes: &[f32],
-    at: At<D>,
-    along: &[[f32; TAPS]; D],
-    from: &[[f32; TAPS]; D],
-) -> (f32, [f32; D]) {
-    // How far the row's nodes are, in the words of the moments.
-    let mut far = [0.0; ROW];
-    for x in 0..TAPS {
-        far[MANY_WORDS * x + 1] = from[0][x];
-    }
-    let mut sums = [0.0; ROW];
-    for row in 0..rows(D) {
-        let mut weight = 1.0;
-        for c in 1..D {
-            weight *= along[c][tap(row, c)];
-            for x in 0..TAPS {
-                far[MANY_WORDS * x + 1 + c] = from[c][tap(row, c)];
-            }
-        }
-        let node = at.node + at.row(row);
-        // SAFETY: the caller's promise.
-        let words = unsafe { nodes.as_ptr().add(node * MANY_WORDS).cast::<[f32; ROW]>().read() };
-        for k in 0..ROW {
-            let mass = words[k & !(MANY_WORDS - 1)];
-            sums[k] = M::mul_add(weight, M::mul_add(far[k], mass, words[k]), sums[k]);
-        }
-    }
-    let (mut total, mut numerator) = (0.0, [0.0; D]);
-    for x in 0..TAPS {
-        total = M::mul_add(along[0][x], sums[MANY_WORDS * x], total);
-        for c in 0..D {
-            numerator[c] = M::mul_add(along[0][x], sums[MANY_WORDS * x + 1 + c], numerator[c]);
-        }
-    }
-    (total, numerator)
-}
-
-/// The same, a node at a time.
-///
-/// # Safety
-/// As [`read_rows`]; the nodes begin at a multiple of 16 bytes.
+/// The nodes of this place may be read, and begin at a multiple of 16 bytes.
 #[inline(always)]
 unsafe fn read_nodes<M: Machine, const D: usize>(
     nodes: &[f32],
@@ -192,7 +157,15 @@ pub unsafe fn climb_many<const D: usize>(
     let axes = Axes::new([nodes_x, nodes_y, nodes_z, nodes_u, nodes_v], inverse, low, (patches, count));
     let grid = Grid::<D> { nodes, axes };
     // SAFETY: the launch has checked the lengths.
-    unsafe { climb_over::<Machine, _, D>(grid, (queries, details), state, (m, stride), (rounds, limit, tolerance)) };
+    unsafe {
+        climb_over::<Machine, _, D, { Machine::LANES }>(
+            grid,
+            (queries, details),
+            state,
+            (m, stride),
+            (rounds, limit, tolerance),
+        )
+    };
 }
 
 /// One iteration of the blurring form, as `blur` makes it in fewer dimensions.   One thread LANES points.
@@ -244,5 +217,7 @@ pub unsafe fn blur_many<const D: usize>(
     let axes = Axes::new([nodes_x, nodes_y, nodes_z, nodes_u, nodes_v], inverse, low, (patches, count));
     let grid = Grid::<D> { nodes, axes };
     // SAFETY: the launch has checked the lengths.
-    unsafe { blur_over::<Machine, _, D>(grid, (columns, sums), (state, active), (n, stride), tolerance) };
+    unsafe {
+        blur_over::<Machine, _, D, { Machine::LANES }>(grid, (columns, sums), (state, active), (n, stride), tolerance)
+    };
 }

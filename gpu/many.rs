@@ -35,9 +35,6 @@ pub const fn patch_words(d: usize) -> usize {
 /// The most dimensions.
 pub(crate) const MOST: usize = 5;
 
-/// Words of four nodes along x.
-pub(crate) const ROW: usize = TAPS * MANY_WORDS;
-
 /// Rows of nodes about a place.
 pub(crate) const fn rows(d: usize) -> usize {
     TAPS.pow(d as u32 - 1)

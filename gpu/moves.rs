@@ -2,6 +2,8 @@
 
 use cuda_std::{atomic, prelude::*};
 
+use crate::moves_processor::{blur_lanes, climb_lanes};
+use crate::node_rows::Spline;
 use crate::progress;
 use crate::share::each;
 use crate::shift::end_blurring;
@@ -11,6 +13,8 @@ use crate::spline::locate;
 pub(crate) trait Field<const D: usize>: Copy {
     /// Where a node is stored.
     type At: Copy;
+    /// The words of a node.
+    type Node: Copy + Default + AsRef<[f32]>;
 
     /// How many nodes axis `c` has, and where its first is, in spacings.
     fn axis(&self, c: usize) -> (u32, f64);
@@ -24,6 +28,12 @@ pub(crate) trait Field<const D: usize>: Copy {
     /// The sum of weights, and the step in spacings, at a place: `s` behind the second of the nodes it touches, the first of
     /// which is `at`.
     fn read<M: Machine>(&self, at: Self::At, s: [f32; D]) -> (f32, [f32; D]);
+
+    /// A processor's: what the words of the nodes about a place come to (node_rows.rs).
+    ///
+    /// # Safety
+    /// [`find`](Self::find) gave the place.
+    unsafe fn read_rows<M: Machine>(&self, at: Self::At, spline: &Spline<D>) -> Self::Node;
 }
 
 /// Moves queries until each rests: what `climb` in binned.rs says, for m of them, in columns `stride` apart.
@@ -31,18 +41,66 @@ pub(crate) trait Field<const D: usize>: Copy {
 /// # Safety
 /// All threads of the launch call it; every length is as `climb` requires.
 #[inline(always)]
-pub(crate) unsafe fn climb_over<M: Machine, F: Field<D>, const D: usize>(
+pub(crate) unsafe fn climb_over<M: Machine, F: Field<D>, const D: usize, const L: usize>(
     field: F,
     (mut queries, mut details): (DisjointMut<f32>, DisjointMut<f32>),
     state: *mut u32,
     (m, stride): (u32, u32),
     (rounds, limit, tolerance): (u32, u32, f32),
 ) {
-    let stride = stride as usize;
+    let (stride, m) = (stride as usize, m as usize);
+    // SAFETY: the caller's promises.
+    let (still, most) = unsafe {
+        if L > 4 {
+            climb_lanes::<M, F, D, L>(
+                &field,
+                (&mut queries, &mut details),
+                state,
+                (m, stride),
+                (rounds, limit, tolerance),
+            )
+        } else {
+            climb_each::<M, F, D>(&field, (&mut queries, &mut details), state, (m, stride), (rounds, limit, tolerance))
+        }
+    };
+    // SAFETY: the launch has checked the length of `state`, whose cells threads change atomically only.
+    unsafe {
+        if still > 0 {
+            atomic::fetch_add(state.add(progress::KEPT), still);
+        }
+        if most > 0 {
+            atomic::fetch_max(state.add(progress::FARTHEST), most);
+        }
+        thread::sync_threads();
+        if thread::thread_idx_x() == 0 && progress::is_last_block(state) {
+            // Where all queries rest, nobody has said how many there were.
+            let said = atomic::exchange(state.add(progress::FARTHEST), 0);
+            let before = atomic::load(state.add(progress::ITERATION));
+            let iterations = if said > before { said } else { before };
+            let kept = atomic::exchange(state.add(progress::KEPT), 0);
+            atomic::store(state.add(progress::ITERATION), iterations);
+            atomic::store(state.add(progress::ACTIVE), kept);
+            atomic::store(state.add(progress::ARRIVED), 0);
+        }
+    }
+}
+
+/// The thread's queries, one at a time: how many are to be moved still, and the most iterations of one.
+///
+/// # Safety
+/// Every length is as `climb` requires.
+#[inline(always)]
+unsafe fn climb_each<M: Machine, F: Field<D>, const D: usize>(
+    field: &F,
+    (queries, details): (&mut DisjointMut<f32>, &mut DisjointMut<f32>),
+    state: *mut u32,
+    (m, stride): (usize, usize),
+    (rounds, limit, tolerance): (u32, u32, f32),
+) -> (u32, u32) {
     let spacing = M::divide_f64(1.0, field.inverse());
     let squared_spacing = (spacing * spacing) as f32;
     let (mut still, mut most) = (0, 0);
-    each::<M>(m as usize, |i| {
+    each::<M>(m, |i| {
         // SAFETY: column position i is that of an item of this thread.
         let (before, done) = unsafe { (details.read(stride + i), details.read(2 * stride + i).to_bits()) };
         if done > 0 && before <= tolerance {
@@ -105,26 +163,7 @@ pub(crate) unsafe fn climb_over<M: Machine, F: Field<D>, const D: usize>(
         most = if iteration > most { iteration } else { most };
         still += u32::from(squared > tolerance || squared.is_nan());
     });
-    // SAFETY: the launch has checked the length of `state`, whose cells threads change atomically only.
-    unsafe {
-        if still > 0 {
-            atomic::fetch_add(state.add(progress::KEPT), still);
-        }
-        if most > 0 {
-            atomic::fetch_max(state.add(progress::FARTHEST), most);
-        }
-        thread::sync_threads();
-        if thread::thread_idx_x() == 0 && progress::is_last_block(state) {
-            // Where all queries rest, nobody has said how many there were.
-            let said = atomic::exchange(state.add(progress::FARTHEST), 0);
-            let before = atomic::load(state.add(progress::ITERATION));
-            let iterations = if said > before { said } else { before };
-            let kept = atomic::exchange(state.add(progress::KEPT), 0);
-            atomic::store(state.add(progress::ITERATION), iterations);
-            atomic::store(state.add(progress::ACTIVE), kept);
-            atomic::store(state.add(progress::ARRIVED), 0);
-        }
-    }
+    (still, most)
 }
 
 /// Moves n points, in columns `stride` apart, one step each: what `blur` in binned.rs says, where `active` of them are.
@@ -132,16 +171,39 @@ pub(crate) unsafe fn climb_over<M: Machine, F: Field<D>, const D: usize>(
 /// # Safety
 /// All threads of the launch call it, or none; every length is as `blur` requires.
 #[inline(always)]
-pub(crate) unsafe fn blur_over<M: Machine, F: Field<D>, const D: usize>(
+pub(crate) unsafe fn blur_over<M: Machine, F: Field<D>, const D: usize, const L: usize>(
     field: F,
     (mut columns, mut sums): (DisjointMut<f32>, DisjointMut<f32>),
     (state, active): (*mut u32, u32),
     (n, stride): (u32, u32),
     tolerance: f32,
 ) {
-    let (stride, spacing) = (stride as usize, M::divide_f64(1.0, field.inverse()) as f32);
+    let (n, stride) = (n as usize, stride as usize);
+    // SAFETY: the caller's promises.
+    let farthest = unsafe {
+        if L > 4 {
+            blur_lanes::<M, F, D, L>(&field, (&mut columns, &mut sums), (n, stride))
+        } else {
+            blur_each::<M, F, D>(&field, (&mut columns, &mut sums), (n, stride))
+        }
+    };
+    // SAFETY: every block of the launch is here, or none was active.
+    unsafe { end_blurring(state, farthest, tolerance, active) };
+}
+
+/// The thread's points, one at a time: the largest squared step.
+///
+/// # Safety
+/// Every length is as `blur` requires.
+#[inline(always)]
+unsafe fn blur_each<M: Machine, F: Field<D>, const D: usize>(
+    field: &F,
+    (columns, sums): (&mut DisjointMut<f32>, &mut DisjointMut<f32>),
+    (n, stride): (usize, usize),
+) -> f32 {
+    let spacing = M::divide_f64(1.0, field.inverse()) as f32;
     let mut farthest = 0.0;
-    each::<M>(n as usize, |i| {
+    each::<M>(n, |i| {
         let (mut first, mut s, mut at) = ([0; D], [0.0; D], [0.0; D]);
         for c in 0..D {
             // SAFETY: column position i is that of an item of this thread.
@@ -166,6 +228,5 @@ pub(crate) unsafe fn blur_over<M: Machine, F: Field<D>, const D: usize>(
         // Written so that a NaN stays.
         farthest = if squared <= farthest { farthest } else { squared };
     });
-    // SAFETY: every block of the launch is here, or none was active.
-    unsafe { end_blurring(state, farthest, tolerance, active) };
+    farthest
 }

@@ -1,7 +1,7 @@
 //! Points onto the nodes of a grid in four and five dimensions: spread.rs, with its sums, its fixed point and its promises, over
 //! nodes of eight words (many.rs).
 //!
-//! A processor adds a node's eight words at a time. On a GPU the warp takes the points of one first node after the other, as in
+//! A processor adds to four nodes along x at a time (node_rows.rs). On a GPU the warp takes the points of one first node after the other, as in
 //! spread_warp.rs; a row of four nodes is just its lanes:
 //!
 //! ```text
@@ -13,56 +13,18 @@
 //!
 //! Operations for a point, d = 4: 256 nodes with a product, a conversion and an addition of 64 bits for each of eight words; d = 5: 1024.
 
-use cuda_std::machine::MachineKind;
+use cuda_std::machine::{Gpu, MachineKind};
 use cuda_std::prelude::*;
 use cuda_std::{atomic, warp};
 
-use crate::many::{At, Axes, MANY_WORDS, Place, ROW, rows, tap};
+use crate::many::{At, Axes, MANY_WORDS, Place, rows, tap};
+use crate::node_rows::{self, MANY};
 use crate::progress;
-use crate::spline::{TAPS, offsets};
+use crate::spline::TAPS;
 use crate::spread::{is_over, rounded};
 
 /// Threads of a GPU's block.
 const THREADS: u32 = 128;
-
-/// Adds a point of this factor to a thread's own sums.
-///
-/// # Safety
-/// The nodes that the point touches have sums, which begin at `sums`, and nobody else touches them.
-#[inline(always)]
-unsafe fn add_point<const D: usize>(place: &Place<D>, factor: f32, sums: *mut u64) {
-    let mut from = [[0.0; TAPS]; D];
-    for c in 0..D {
-        from[c] = offsets(place.behind[c]);
-    }
-    // Of four nodes along x, for each word: the weight, and what a mass of 1 adds, but for the moments of other axes.
-    let (mut along_x, mut unit) = ([0.0; ROW], [0.0; ROW]);
-    for x in 0..TAPS {
-        for word in 0..MANY_WORDS {
-            along_x[MANY_WORDS * x + word] = place.along[0][x];
-        }
-        unit[MANY_WORDS * x] = 1.0;
-        unit[MANY_WORDS * x + 1] = -from[0][x];
-    }
-    for row in 0..rows(D) {
-        let mut weight = factor;
-        for c in 1..D {
-            weight *= place.along[c][tap(row, c)];
-            for x in 0..TAPS {
-                unit[MANY_WORDS * x + 1 + c] = -from[c][tap(row, c)];
-            }
-        }
-        // SAFETY: the caller's promise.
-        unsafe {
-            let cells = sums.add((place.at.node + place.at.row(row)) * MANY_WORDS).cast::<[u64; ROW]>();
-            let mut words = cells.read();
-            for k in 0..ROW {
-                words[k] = words[k].wrapping_add(rounded(weight * along_x[k] * unit[k]));
-            }
-            cells.write(words);
-        }
-    }
-}
 
 /// Words of a point in shared memory: its factor, how far behind its second node it is along each axis, and each axis' weights. Odd,
 /// so that lanes do not meet in a bank.
@@ -125,7 +87,7 @@ unsafe fn add_points<const D: usize>(point: Option<(Place<D>, f32)>, room: *mut 
                     }
                     mass *= along.add(x).read();
                     let from = if word > 0 { of.add(word.min(D)).read() - (own_tap as f32 - 1.0) } else { 1.0 };
-                    total = total.wrapping_add(rounded(mass * from));
+                    total = total.wrapping_add(rounded::<Gpu>(mass * from));
                 }
                 if word <= D && total != 0 {
                     atomic::fetch_add(sums.add((first.node + x + first.row(row)) * MANY_WORDS + word), total);
@@ -187,17 +149,25 @@ pub unsafe fn spread_many<const D: usize>(
     let block = thread::block_idx_x() as usize;
     // SAFETY: the copy lies within the sums, whose length the launch has checked.
     let sums = unsafe { sums.add(block % copies * count as usize * MANY_WORDS) };
-    let point = |i: usize| {
-        let factor = scale * if factors.is_empty() { 1.0 } else { factors[i] };
-        axes.place::<Machine>(columns, stride, i).map(|place| (place, factor))
-    };
     if Machine::KIND != MachineKind::Gpu {
-        for i in block * n / copies..(block + 1) * n / copies {
-            let Some((place, factor)) = point(i) else { continue };
-            // SAFETY: a place's nodes are among those that there are; a processor's thread has its copy to itself.
-            unsafe { add_point(&place, factor, sums) };
+        let points = block * n / copies..(block + 1) * n / copies;
+        // SAFETY: the launch has checked the columns. A place's nodes are among those that there are; a processor's thread has its
+        // copy to itself.
+        unsafe {
+            node_rows::add_points::<Machine, D, { MANY_WORDS * TAPS }, { Machine::LANES }>(
+                &MANY,
+                (columns, stride, points),
+                (factors, scale),
+                (inverse, |c| (axes.nodes[c], low[c])),
+                |first| axes.find(first).map(|at| (at.node, at.strides)),
+                sums,
+            );
         }
     } else {
+        let point = |i: usize| {
+            let factor = scale * if factors.is_empty() { 1.0 } else { factors[i] };
+            axes.place::<Machine>(columns, stride, i).map(|place| (place, factor))
+        };
         let i = thread::index_1d();
         let room = shared_array![f32; words(D) * THREADS as usize];
         // SAFETY: as above, but that all add atomically; threads of a block come in whole warps, each with its part of the room.

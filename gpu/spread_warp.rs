@@ -16,6 +16,7 @@
 //! Instructions for a point, d = 2: some 30 of a warp, and 20 for each first node, where a lane a point takes 11. Sectors of memory
 //! for each first node: 4^D, where a lane a point has (D + 1) 4^D for each point.
 
+use cuda_std::machine::Gpu;
 use cuda_std::{atomic, warp};
 
 use crate::lanes::unrolled;
@@ -121,7 +122,7 @@ pub(crate) unsafe fn add_points<const D: usize>(
                             z
                         };
                         let from = if word > 0 { behind - (tap as f32 - 1.0) } else { 1.0 };
-                        totals[round] = totals[round].wrapping_add(rounded(mass * from));
+                        totals[round] = totals[round].wrapping_add(rounded::<Gpu>(mass * from));
                     }
                 });
             }

@@ -151,6 +151,19 @@ impl<'a> Layout<'a> {
         Self { slots, keys, row, plane: row * column }
     }
 
+    /// From a node to the next along each axis.
+    #[inline(always)]
+    pub fn strides<const D: usize>(&self) -> [usize; D] {
+        let mut strides = [1; D];
+        if D > 1 {
+            strides[1] = self.row;
+        }
+        if D > 2 {
+            strides[2] = self.plane;
+        }
+        strides
+    }
+
     /// The index of a node, unless its block is not stored.
     #[inline(always)]
     pub fn index<const D: usize>(&self, node: [u32; D]) -> Option<usize> {
