@@ -13,6 +13,7 @@
 //! whose coordinates is no less than n 2^-37 of the largest, have that spot as their mean exactly. A group
 //! whose weight is 0 has its first point as its mean.
 
+use cuda_std::machine::MachineKind;
 use cuda_std::{atomic, prelude::*, shared};
 
 use crate::cells::note_first;
@@ -43,7 +44,7 @@ const fn points(lanes: usize) -> usize {
 }
 
 /// Copies of a block's own sums, a power of two. Lanes that add to one cell wait for each other, and where there are few groups,
-/// most do; a thread of a processor is alone with its block.
+/// most do; a thread of a processor is alone with its block, and has no need of atomics.
 const fn copies(lanes: usize, cells: usize) -> usize {
     let mut copies = if lanes > 4 { 1 } else { COPIES };
     while copies > 1 && copies * cells > SHARED_CELLS {
@@ -93,6 +94,40 @@ fn weight(weights: &[f32], i: usize) -> f64 {
 unsafe fn add(cell: *mut u64, value: f64) {
     // SAFETY: the caller's promise.
     unsafe { atomic::fetch_add(cell, value as i64 as u64) };
+}
+
+/// Adds to a cell of a block. On a processor one thread after the other has it, and need not lock it, which takes five times as long.
+///
+/// # Safety
+/// `cell` is valid, and touched in this way only, by threads of the block.
+#[inline(always)]
+unsafe fn add_own<M: Machine>(cell: *mut u64, value: u64) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        if let MachineKind::Gpu = M::KIND {
+            atomic::fetch_add(cell, value);
+        } else {
+            cell.write(cell.read().wrapping_add(value));
+        }
+    }
+}
+
+/// Counts point i in a block's cells of its group, the size and `!i` of the smallest.
+///
+/// # Safety
+/// As for [`add_own`], of two cells.
+#[inline(always)]
+unsafe fn count_own<M: Machine>(cells: *mut u32, i: usize) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        if let MachineKind::Gpu = M::KIND {
+            atomic::fetch_add(cells, 1);
+            atomic::fetch_max(cells.add(1), !(i as u32));
+        } else {
+            cells.write(cells.read() + 1);
+            cells.add(1).write(cells.add(1).read().max(!(i as u32)));
+        }
+    }
 }
 
 /// Adds points to the sums of their groups: `sums[g * (d + 1) + c]` gets q_ic, and c = d gets v_i;
@@ -196,24 +231,28 @@ pub unsafe fn tally_few(
     let (by_x, by_w) = scales(largest, room);
     let first = thread::block_idx_x() as usize * points(Machine::LANES);
     let end = n.min(first + points(Machine::LANES));
-    let mut i = first + t;
+    // Neighbouring points are neighbouring threads', or one thread's of a processor.
+    let share = points(Machine::LANES).div_ceil(threads);
+    let (mut i, step, end) = if Machine::LANES > 4 {
+        (first + t * share, 1, end.min(first + (t + 1) * share))
+    } else {
+        (first + t, threads, end)
+    };
     while i < end {
         if ids[i] < count {
             let w = weight(weights, i);
-            // SAFETY: the block has the cells of each group, so many copies of each; between the barriers they are touched atomically
-            // only.
+            // SAFETY: the block has the cells of each group, so many copies of each; between the barriers they are touched by
+            // `add_own` only.
             unsafe {
                 let own = own.add(ids[i] as usize * of_group * copies + (t & (copies - 1)));
                 for c in 0..=d {
                     let value = if c < d { w * f64::from(columns[c * stride + i]) * by_x } else { w * by_w };
-                    add(own.add(c * copies), value);
+                    add_own::<Machine>(own.add(c * copies), value as i64 as u64);
                 }
-                let size = own.add((d + 1) * copies).cast::<u32>();
-                atomic::fetch_add(size, 1);
-                atomic::fetch_max(size.add(1), !(i as u32));
+                count_own::<Machine>(own.add((d + 1) * copies).cast(), i);
             }
         }
-        i += threads;
+        i += step;
     }
     thread::sync_threads();
     let mut k = t;

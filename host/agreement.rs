@@ -22,12 +22,14 @@ pub fn adjusted_rand_index<A: Copy + Eq + Hash, B: Copy + Eq + Hash>(a: &[A], b:
     assert_eq!(a.len(), b.len(), "two labellings of the same points have the same length");
     let pairs = |count: u64| count as f64 * (count as f64 - 1.0) / 2.0;
     let mut both: HashMap<(A, B), u64> = HashMap::new();
-    let mut rows: HashMap<A, u64> = HashMap::new();
-    let mut columns: HashMap<B, u64> = HashMap::new();
     for (&a, &b) in a.iter().zip(b) {
         *both.entry((a, b)).or_default() += 1;
-        *rows.entry(a).or_default() += 1;
-        *columns.entry(b).or_default() += 1;
+    }
+    let mut rows: HashMap<A, u64> = HashMap::new();
+    let mut columns: HashMap<B, u64> = HashMap::new();
+    for (&(a, b), &count) in &both {
+        *rows.entry(a).or_default() += count;
+        *columns.entry(b).or_default() += count;
     }
     // Sums of whole numbers below 2^53 are exact, in whatever order a map gives them.
     let together: f64 = both.values().map(|&count| pairs(count)).sum();
