@@ -78,7 +78,7 @@ pub struct EstimatorArgs {
     #[arg(long, value_name = "R", allow_hyphen_values = true, help_heading = "Labels")]
     pub merge_radius: Option<f64>,
 
-    /// Which mode a point belongs to; its basin's where every point moves, else the nearest, if not given
+    /// Which mode a point belongs to. If not given: basin where every point is a query, nearest otherwise and with --merging densest
     #[arg(long, value_enum, help_heading = "Labels")]
     pub assign: Option<AssignmentName>,
 
