@@ -26,7 +26,7 @@ use crate::points::Points;
 pub struct Done {
     pub columns: Vec<String>,
     pub left_out: Vec<LeftOut>,
-    pub note: Option<String>,
+    pub notes: Vec<String>,
     pub dropped: u64,
     pub told: Streamed,
 }
@@ -113,7 +113,7 @@ pub fn run(
     let mut first = Pass::default();
     let bar = Bar::of(source, quiet);
     let mut reader = Reader::open(source, options, Carry::Nothing)?;
-    let (columns, left_out, note) = (reader.coordinates().to_vec(), reader.left_out().to_vec(), reader.note());
+    let (columns, left_out, notes) = (reader.coordinates().to_vec(), reader.left_out().to_vec(), reader.notes());
     let (mut field, mut scale): (Option<DensityField>, _) = (None, WeightScale::default());
     while let Some(chunk) = reader.next_chunk()? {
         interrupt::check()?;
@@ -173,7 +173,7 @@ pub fn run(
         seconds,
         counts,
     };
-    Ok(Done { columns, left_out, note, dropped: first.dropped, told })
+    Ok(Done { columns, left_out, notes, dropped: first.dropped, told })
 }
 
 /// A field keeps weights to a fixed part of 1, and only their ratios matter: they are over a power of two at which the largest

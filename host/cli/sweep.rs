@@ -111,8 +111,7 @@ impl SweepArgs {
             sweep.picture().save(path)?;
         }
         if self.json {
-            let Table { left_out, dropped, note, .. } = data.table;
-            let notes = note.into_iter().collect();
+            let Table { left_out, dropped, notes, .. } = data.table;
             let told = Told { sweep: &sweep, columns: data.names, left_out, dropped, notes };
             serde_json::to_writer(&mut *out, &told).map_err(std::io::Error::from)?;
             writeln!(out)?;
@@ -124,7 +123,7 @@ impl SweepArgs {
         if data.table.dropped > 0 {
             writeln!(out, "{} rows with missing values left out", data.table.dropped)?;
         }
-        if let Some(note) = &data.table.note {
+        for note in &data.table.notes {
             writeln!(out, "note: {note}")?;
         }
         writeln!(

@@ -122,6 +122,45 @@ fn columns_that_are_left_out_are_named() {
     assert!(swept.starts_with("left out of the coordinates: name"), "{swept}");
 }
 
+/// A field that was mistyped takes its column from the coordinates, which is not to go unnoticed.
+#[test]
+fn columns_of_numbers_that_are_left_out_are_noted() {
+    let folder = Folder::new();
+    let note = |y: &str, line: usize, numbers: usize, fields: usize| {
+        format!(
+            "column \"y\" was left out of the coordinates, though {numbers} of its first {fields} values are numbers: \
+             line {line} has {y:?}; naming it in --columns makes that an error"
+        )
+    };
+    for (text, expected) in [
+        ("x,y\n1,2\n3,1.2.3\n4,5\n", Some(note("1.2.3", 3, 2, 3))),
+        // Half of those that are not missing.
+        ("x,y\n1,\n3,-\n4,5\n5,NA\n", Some(note("-", 3, 1, 2))),
+        ("x,y\n1,a\n3,-\n4,5\n", None),
+        ("x,y\n1,a\n3,b\n", None),
+        ("x,y\n1,\n3,NA\n", None),
+        ("x,y,z\n1,2,3\n3,-,a\n", Some(note("-", 3, 1, 2) + "; likewise left out: \"z\"")),
+    ] {
+        folder.write("in.csv", text);
+        for more in ["", " --stream"] {
+            let notes = folder.json(&format!("in.csv --bandwidth 0.5{more}"))["notes"].to_string();
+            let found = expected.as_ref().map(|note| notes.contains(&serde_json::json!(note).to_string()));
+            assert!(found != Some(false) && (found.is_some() || !notes.contains("left out")), "{text:?}: {notes}");
+        }
+        let report = folder.run("in.csv --bandwidth 0.5");
+        let swept = folder.run("sweep in.csv --from 1 --to 2 --steps 2");
+        for (said, begins) in [(&report, "note        "), (&swept, "note: ")] {
+            let line = expected.as_ref().map(|note| said.contains(&format!("\n{begins}{note}\n")));
+            assert_ne!(line, Some(false), "{said}");
+        }
+    }
+    folder.refuses("in.csv --bandwidth 0.5 --columns x,y", 1, &["line 3, column y: \"-\" is not a number"]);
+    // What nobody takes for coordinates is none: columns beside those that are named, and weights.
+    folder.write("in.csv", "x,y,w\n1,2,1\n3,1.2.3,2\n");
+    assert!(!folder.run("in.csv --bandwidth 1 --columns x").contains("left out"));
+    folder.refuses("in.csv --bandwidth 1 --weights y", 1, &["\"1.2.3\" is not a number"]);
+}
+
 #[test]
 fn an_index_is_no_coordinate() {
     let folder = Folder::new();

@@ -64,8 +64,8 @@ trait Chunks {
     fn next(&mut self, source: &Source, most: usize) -> Result<Option<Chunk>, DataError>;
 
     /// What was found out about the table and might be otherwise.
-    fn note(&self) -> Option<String> {
-        None
+    fn notes(&self) -> Vec<String> {
+        Vec::new()
     }
 }
 
@@ -175,23 +175,24 @@ impl Reader {
     }
 
     /// What was found out of the table though it might be otherwise, and the option that decides: whether the first
-    /// line of a text has names, where its fields might be either.
+    /// line of a text has names, where its fields might be either; that a column of a text is no coordinate, though most
+    /// of its fields are numbers.
     ///
     /// ```
     /// # use modeseek::data::{Carry, ReadOptions, Reader, Source};
     /// # let folder = tempfile::tempdir().unwrap();
     /// # let path = folder.path().join("years.csv");
-    /// std::fs::write(&path, "id,2019,2020\n1,0.5,0.25\n")?;
+    /// std::fs::write(&path, "km,2019,2020\n1,0.5,0.25\n")?;
     /// let source = Source::new(&path, None)?;
     /// let reader = Reader::open(&source, &ReadOptions::default(), Carry::Nothing)?;
-    /// assert_eq!(reader.coordinates(), ["id", "2019", "2020"]);
-    /// assert!(reader.note().unwrap().contains("taken for names"));
+    /// assert_eq!(reader.coordinates(), ["km", "2019", "2020"]);
+    /// assert!(reader.notes()[0].contains("taken for names"));
     /// let said = ReadOptions { header: Some(true), ..ReadOptions::default() };
-    /// assert_eq!(Reader::open(&source, &said, Carry::Nothing)?.note(), None);
+    /// assert!(Reader::open(&source, &said, Carry::Nothing)?.notes().is_empty());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn note(&self) -> Option<String> {
-        self.chunks.note()
+    pub fn notes(&self) -> Vec<String> {
+        self.chunks.notes()
     }
 
     /// The next rows; none at the end.
@@ -255,8 +256,8 @@ pub struct Table {
     pub names: Vec<String>,
     /// The columns that would be coordinates if they held numbers.
     pub left_out: Vec<LeftOut>,
-    /// What might be otherwise, as [`Reader::note`] has it.
-    pub note: Option<String>,
+    /// What might be otherwise, as [`Reader::notes`] has it.
+    pub notes: Vec<String>,
     /// Coordinates, by rows.
     pub rows: Vec<f64>,
     /// The sample weight of each row, if a column has them.
@@ -319,7 +320,7 @@ impl Table {
         let typed = carry == Carry::AsNumbers && source.format().is_text();
         let mut reader = Reader::open(source, options, if typed { Carry::AsTheyWere } else { carry })?;
         let (names, left_out) = (reader.coordinates().to_vec(), reader.left_out().to_vec());
-        let mut table = Self { names, left_out, note: reader.note(), ..Self::default() };
+        let mut table = Self { names, left_out, notes: reader.notes(), ..Self::default() };
         while let Some(chunk) = reader.next_chunk()? {
             go_on()?;
             let values = (table.rows.len() + chunk.rows.len()) as u64;
