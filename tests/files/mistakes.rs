@@ -242,6 +242,27 @@ fn binary_files_that_are_not_what_they_say() {
         folder.write(&cut, [b"something else".repeat(20), vec![0; 64]].concat());
         folder.refuses(&format!("{cut} --bandwidth 1"), 1, &[&cut, "file that can be read"]);
     }
+    // What one meets when a name has a wrong extension, or a download failed.
+    let npy = std::fs::read(folder.path("whole.npy")).unwrap();
+    for (name, bytes, words) in [
+        (
+            "in.npy",
+            b"x,y\n1,2\n3,4\n5,6\n7,8\n9,10\n".to_vec(),
+            "not begin as an NPY file; if it is text, say --format csv",
+        ),
+        ("in.npy", b"x,y\n".to_vec(), "not begin as an NPY file; if it is text"),
+        ("in.npy", Vec::new(), "in.npy is no npy file that can be read: it is empty"),
+        ("in.npy", npy[..5].to_vec(), "cut off within its header"),
+        ("in.npy", npy[..9].to_vec(), "cut off within its header"),
+        ("in.npy", npy[..40].to_vec(), "cut off within its header"),
+        ("in.npz", Vec::new(), "in.npz is no npz file that can be read: it is empty"),
+        ("in.npz", b"x,y\n1,2\n".to_vec(), "it is no ZIP archive, as NPZ files are, or it is cut off"),
+    ] {
+        folder.write(name, bytes);
+        folder.refuses(&format!("{name} --bandwidth 1"), 1, &[words]);
+    }
+    folder.write("in.npy", csv());
+    folder.run("in.npy --format csv --columns x,y --bandwidth 1");
     folder.write("cut.csv.gz", b"\x1f\x8b\x08\x00\x00");
     folder.refuses("cut.csv.gz", 1, &["cut.csv.gz", "cannot be read"]);
     folder.write("cut.csv.zst", b"not zstd at all");
