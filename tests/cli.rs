@@ -256,6 +256,9 @@ fn senseless_options_are_wrong_usage() {
         ("--points 30 --bandwidth neighbour:31", "neighbour 31"),
         ("--bandwidth 1,2,3", "3 bandwidths were given"),
         ("--bandwidth 1,0", "the bandwidth of dimension 1 is 0"),
+        // Of both what is told may be typed.
+        ("--accuracy 0.1", "--accuracy is 0.1, but must be from 1e-5 to 0.01 bandwidths, or `exact`"),
+        ("--accuracy 0", "from 1e-5 to 0.01, or `exact`"),
     ] {
         refuses(arguments, 2, &[words]);
     }

@@ -31,15 +31,24 @@ const OPTIONS: [(&str, &str); 24] = [
     ("the tolerance", "--tolerance"),
 ];
 
+/// What options must be, where that is typed in another way than the library takes it.
+const VALUES: [(&str, &str); 1] =
+    [("from 1e-5 to 0.01 bandwidths, or 0, which is exact", "from 1e-5 to 0.01 bandwidths, or `exact`")];
+
 /// The error, with the option's name in place of its meaning.
 pub fn as_typed(error: Error) -> Error {
     match error {
         Error::Option { option, value, must } => {
-            let typed = OPTIONS.iter().find(|(meaning, _)| *meaning == option).map_or(option, |(_, typed)| typed);
-            Error::Option { option: typed, value, must }
+            let (option, must) = (typed(&OPTIONS, option), typed(&VALUES, must));
+            Error::Option { option, value, must }
         }
         other => other,
     }
+}
+
+/// The words for a meaning, if they are others.
+fn typed(words: &[(&str, &'static str)], meaning: &'static str) -> &'static str {
+    words.iter().find(|(known, _)| *known == meaning).map_or(meaning, |(_, typed)| typed)
 }
 
 #[cfg(test)]

@@ -67,7 +67,7 @@ impl FromStr for AccuracyText {
             _ if text == "exact" => Ok(Self(0.0)),
             // What the library takes for exact nobody types by accident.
             Ok(accuracy) if accuracy != 0.0 => Ok(Self(accuracy)),
-            _ => Err("give a number of bandwidths above 0, or exact".to_owned()),
+            _ => Err("give a number of bandwidths from 1e-5 to 0.01, or `exact`".to_owned()),
         }
     }
 }
