@@ -80,12 +80,24 @@ pub enum Error {
         expected: usize,
     },
     /// Options that exclude each other.
-    #[error("{what} cannot be: {why}")]
+    #[error("{what} is not possible: {why}")]
     Conflict {
         /// Which.
         what: &'static str,
         /// Why, and what to do.
         why: &'static str,
+    },
+    /// A result that would be written over what is read.
+    #[error("{} is read, and cannot be written too; give the result another name", .path.display())]
+    WriteOverRead {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Two results that would be written to one file.
+    #[error("{} would have two results; give each a name of its own", .path.display())]
+    WrittenTwice {
+        /// The file.
+        path: PathBuf,
     },
     /// Weights of points that are not as many, or not weights.
     #[error("{what}; give one finite number of at least 0 for each of the {points} points, not all 0")]
@@ -476,6 +488,8 @@ impl Error {
             self,
             Self::Option { .. }
                 | Self::Conflict { .. }
+                | Self::WriteOverRead { .. }
+                | Self::WrittenTwice { .. }
                 | Self::PictureName { .. }
                 | Self::BandwidthLength { .. }
                 | Self::BandwidthValue { .. }

@@ -203,13 +203,40 @@ fn progress_is_told_on_standard_error() {
 #[test]
 fn options_that_exclude_each_other_are_wrong_usage() {
     for (arguments, words) in [
-        ("--seeding random", ["the blurring form with seeds cannot be", "standard form"]),
-        ("--relaxation 1.5", ["over-relaxation here cannot be", "standard form"]),
-        ("--form standard --distance l1 --relaxation 1.5", ["over-relaxation here cannot be", "2-norm"]),
-        ("--reach 2", ["a reach with labels by basin cannot be", "nearest mode"]),
-        ("--method composed --form standard", ["the composed method here cannot be", "fused"]),
-        ("--method composed --distance l1", ["the composed method here cannot be", "fused"]),
-        ("--method composed --bandwidth each-neighbour:5", ["the composed method here cannot be", "fused"]),
+        ("--seeding random", ["--seeding without --form standard is not possible", "points themselves move"]),
+        ("--relaxation 1.5", ["--relaxation without --form standard and --distance l2", "proven safe"]),
+        (
+            "--form standard --distance l1 --relaxation 1.5",
+            ["--relaxation without --form standard and --distance l2", "proven safe"],
+        ),
+        ("--reach 2", ["--reach without --assign nearest is not possible", "nearest mode"]),
+        ("--method composed --form standard", ["--method composed here is not possible", "use --method fused"]),
+        ("--method composed --distance l1", ["--method composed here is not possible", "use --method fused"]),
+        (
+            "--method composed --bandwidth each-neighbour:5",
+            ["--method composed here is not possible", "use --method fused"],
+        ),
+        ("--method tiles --accuracy exact", ["--method tiles with --accuracy exact is not possible", "--method fused"]),
+        ("--method field --accuracy exact", ["--method field with --accuracy exact is not possible", "--method fused"]),
+        ("--method field --dim 6", ["--method field in so many dimensions is not possible", "at most 5"]),
+        ("--method field --kernel flat", ["--method field without --kernel gaussian is not possible", "smooth"]),
+        ("--method field --distance l1", ["--method field without --distance l2 is not possible", "that distance"]),
+        (
+            "--method field --bandwidth each-neighbour:5",
+            ["--method field with a --bandwidth for each point is not possible", "one for all"],
+        ),
+        (
+            "--method field --form standard --relaxation 1.5",
+            ["--method field with --relaxation is not possible", "leave the field's grid"],
+        ),
+        (
+            "--distance cosine --bandwidth 1,2",
+            ["--distance cosine with more than one --bandwidth is not possible", "a single one"],
+        ),
+        (
+            "--form standard --seeding bins --bandwidth 1,2",
+            ["--seeding bins with --distance cosine or a --bandwidth for each dimension", "units of the data"],
+        ),
     ] {
         refuses(arguments, 2, &words);
     }
@@ -218,18 +245,21 @@ fn options_that_exclude_each_other_are_wrong_usage() {
 #[test]
 fn options_without_effect_are_wrong_usage() {
     for (arguments, words) in [
-        ("--norm 3", ["--norm without --distance lp cannot be", "exponent of that distance"]),
-        ("--distance l1 --norm 3", ["--norm without --distance lp cannot be", "exponent"]),
-        ("--seeds 500", ["--seeds without --seeding random cannot be", "their number"]),
-        ("--form standard --seeding bins --seeds 9", ["--seeds without --seeding random cannot be", "number"]),
-        ("--form standard --min-bin-frequency 1", ["--min-bin-frequency without --seeding bins cannot be", "a bin"]),
-        ("--merging densest --merge-radius 0.5", ["--merge-radius with --merging densest cannot be", "chains"]),
-        ("--share 0.1", ["--share without --seeding share cannot be", "how many"]),
+        ("--norm 3", ["--norm without --distance lp is not possible", "exponent of that distance"]),
+        ("--distance l1 --norm 3", ["--norm without --distance lp is not possible", "exponent"]),
+        ("--seeds 500", ["--seeds without --seeding random is not possible", "their number"]),
+        ("--form standard --seeding bins --seeds 9", ["--seeds without --seeding random is not possible", "number"]),
+        (
+            "--form standard --min-bin-frequency 1",
+            ["--min-bin-frequency without --seeding bins is not possible", "a bin"],
+        ),
+        ("--merging densest --merge-radius 0.5", ["--merge-radius with --merging densest is not possible", "chains"]),
+        ("--share 0.1", ["--share without --seeding share is not possible", "how many"]),
         (
             "--form standard --seeding random --confidence 0.9",
-            ["--confidence without --seeding share cannot be", "how many"],
+            ["--confidence without --seeding share is not possible", "how many"],
         ),
-        ("--batch 1024", ["--batch without --method composed cannot be", "no batches"]),
+        ("--batch 1024", ["--batch without --method composed is not possible", "no batches"]),
     ] {
         refuses(arguments, 2, &words);
     }

@@ -87,7 +87,7 @@ impl Job {
         if source.is_some_and(|source| source.path().is_none())
             && seeds.as_ref().is_some_and(|seeds| seeds.path().is_none())
         {
-            let (what, why) = ("two tables from standard input", "read one of them from a file");
+            let (what, why) = ("reading two tables from standard input", "read one of them from a file");
             return Err(Error::Conflict { what, why });
         }
         if args.stream {

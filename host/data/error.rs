@@ -43,7 +43,7 @@ pub enum DataError {
         option: &'static str,
     },
     /// A format that cannot be read from a stream, or that does not go with something.
-    #[error("{what} cannot be: {why}")]
+    #[error("{what} is not possible: {why}")]
     Unsupported {
         /// What was asked for.
         what: String,

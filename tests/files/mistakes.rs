@@ -341,27 +341,35 @@ fn results_that_would_do_harm_or_nothing() {
     let folder = Folder::new();
     folder.write("in.csv", csv());
     let fit = "in.csv --columns x,y --bandwidth 1";
-    folder.refuses(&format!("{fit} -o in.csv"), 2, &["writing over a file that is read"]);
-    folder.refuses(&format!("{fit} -o ./in.csv"), 2, &["writing over a file that is read"]);
-    folder.refuses(&format!("{fit} --report in.csv"), 2, &["writing over a file that is read"]);
+    folder.refuses(&format!("{fit} -o in.csv"), 2, &["in.csv is read, and cannot be written too"]);
+    folder.refuses(&format!("{fit} -o ./in.csv"), 2, &["./in.csv is read, and cannot be written too"]);
+    folder.refuses(&format!("{fit} --report in.csv"), 2, &["in.csv is read, and cannot be written too"]);
     folder.write("seeds.csv", "x,y\n1,2\n");
     let seeded = format!("{fit} --form standard --seeds-file seeds.csv");
-    folder.refuses(&format!("{seeded} -o seeds.csv"), 2, &["writing over a file that is read"]);
-    folder.refuses(&format!("{fit} --plot a.png --trace a.png"), 2, &["two results to one file"]);
-    folder.refuses(&format!("{fit} -o out.csv --report out.csv"), 2, &["two results to one file"]);
-    folder.refuses(&format!("{fit} -o out.csv --centres out.csv"), 2, &["two results to one file"]);
-    folder.refuses(&format!("{fit} -o out.csv --centres ./out.csv"), 2, &["two results to one file"]);
-    folder.refuses(&format!("{fit} -o {}/out.csv --centres out.csv", folder.path("").display()), 2, &["two results"]);
+    folder.refuses(&format!("{seeded} -o seeds.csv"), 2, &["seeds.csv is read, and cannot be written too"]);
+    folder.refuses(&format!("{fit} --plot a.png --trace a.png"), 2, &["a.png would have two results"]);
+    folder.refuses(&format!("{fit} -o out.csv --report out.csv"), 2, &["out.csv would have two results"]);
+    folder.refuses(&format!("{fit} -o out.csv --centres out.csv"), 2, &["out.csv would have two results"]);
+    folder.refuses(&format!("{fit} -o out.csv --centres ./out.csv"), 2, &["./out.csv would have two results"]);
+    folder.refuses(
+        &format!("{fit} -o {}/out.csv --centres out.csv", folder.path("").display()),
+        2,
+        &["out.csv would have two results"],
+    );
     image::RgbImage::new(4, 3).save(folder.path("in.png")).unwrap();
-    folder.refuses("segment in.png -o in.png", 2, &["writing over a file that is read"]);
-    folder.refuses("segment in.png -o out.png --filtered ./out.png", 2, &["two results to one file"]);
+    folder.refuses("segment in.png -o in.png", 2, &["in.png is read, and cannot be written too"]);
+    folder.refuses("segment in.png -o out.png --filtered ./out.png", 2, &["./out.png would have two results"]);
     folder.refuses(&format!("{fit} -o out.csv --density --distance l1"), 2, &["--density with another distance"]);
     for bandwidth in ["each-neighbour:3", "column:h"] {
         let density = format!("in.csv --columns x,y --bandwidth {bandwidth} -o out.csv --density");
         folder.refuses(&density, 2, &["--density with bandwidths of points"]);
     }
-    folder.refuses("- --form standard --seeds-file - --bandwidth 1", 2, &["two tables from standard input"]);
-    folder.refuses(&format!("{fit} -o - --centres -"), 2, &["two tables on standard output"]);
+    folder.refuses(
+        "- --form standard --seeds-file - --bandwidth 1",
+        2,
+        &["reading two tables from standard input is not possible"],
+    );
+    folder.refuses(&format!("{fit} -o - --centres -"), 2, &["writing two tables to standard output is not possible"]);
     folder.refuses(&format!("{fit} -o out.docx"), 2, &["out.docx", "another extension"]);
     folder.refuses(&format!("{fit} -o out.npy.gz"), 2, &["compressed"]);
     folder.refuses(&format!("{fit} --density"), 2, &["--output"]);
