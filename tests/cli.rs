@@ -300,11 +300,15 @@ fn senseless_sizes_are_wrong_usage() {
     refuses("--points 5 --clusters 6", 2, &["--clusters is 6", "no more than the points"]);
     refuses("--clusters 0", 2, &["--clusters is 0"]);
     refuses("--dim 0", 2, &["--dim is 0"]);
-    refuses("--points -5", 2, &["--points"]);
-    refuses("--points many", 2, &["--points"]);
+    refuses("--points -5", 2, &["--points", "give a whole number from 1 on"]);
+    for points in ["many", "1e5", "100,000"] {
+        refuses(&format!("--points {points}"), 2, &["--points", "give a whole number from 1 on, as 100000"]);
+    }
+    refuses("--points 18446744073709551616", 2, &["--points", "more than can be counted"]);
+    refuses("--seed x", 2, &["--seed", "give a whole number from 0 on, as 14"]);
     refuses("--iterations 0", 2, &["--iterations is 0"]);
     refuses("--method composed --batch 0", 2, &["--batch is 0"]);
-    refuses("--threads 0", 2, &["--threads"]);
+    refuses("--threads 0", 2, &["--threads", "give a whole number from 1 on"]);
     refuses("--threads 1000000", 2, &["--threads is 1000000"]);
 }
 
@@ -317,6 +321,8 @@ fn senseless_numbers_are_wrong_usage() {
         refuses(&format!("--tolerance {value}"), 2, &["--tolerance is"]);
     }
     refuses("--bandwidth wide", 2, &["--bandwidth"]);
+    refuses("--distance lp --norm x", 2, &["--norm", "give a number, as 0.5 or 1e-3"]);
+    refuses("sweep --from 1,5", 2, &["--from", "give a number"]);
 }
 
 #[test]
