@@ -99,6 +99,30 @@ fn standardized_columns_have_their_units() {
     }
 }
 
+/// Columns of which one extends over 25 times as much as the other have a scale each, whatever the bandwidth: on one, they
+/// would be a line.
+#[test]
+fn columns_of_other_sizes_have_other_scales() {
+    for (wide, bandwidth, fills) in
+        [(20.0, 5.0, true), (20.0, 50.0, true), (20.0, 500.0, true), (70.0, 50.0, true), (200.0, 50.0, false)]
+    {
+        let rows: Vec<f64> =
+            (0..400).flat_map(|i| [wide * f64::from(i * 7 % 20) / 19.0, 2000.0 * f64::from(i) / 399.0]).collect();
+        let points = Points::from_rows(&rows, 2).unwrap();
+        let device = Device::processor().unwrap();
+        let estimator = MeanShift::new().bandwidth(Bandwidth::Fixed(bandwidth)).on(&device);
+        let clustering = estimator.fit(&points).unwrap();
+        let drawing = scatter(&points, &clustering, &Scatter::default());
+        let markers = drawing.shapes.iter().filter_map(|shape| match shape {
+            Shape::Marker { at, .. } if at.0 < 720.0 => Some(at.0),
+            _ => None,
+        });
+        let (low, high) = markers.fold((f64::INFINITY, 0.0_f64), |(low, high), x| (low.min(x), high.max(x)));
+        // The ring about the largest mode takes some of the room; on one scale these were less than 20 pixels.
+        assert_eq!(high - low > 100.0, fills, "{wide} wide, bandwidth {bandwidth}: {low} to {high}");
+    }
+}
+
 #[test]
 fn many_dimensions_show_their_components() {
     let (points, clustering) = clustered(2000, 9, 5, MeanShift::new().bandwidth(Bandwidth::Fixed(6.0)));

@@ -11,6 +11,9 @@ const SMALL: f64 = 12.0;
 /// The size of axes' names.
 const MEDIUM: f64 = 13.0;
 
+/// So many times as long as the other one axis is at most where both have one scale.
+const LONGER: f64 = 25.0;
+
 /// From an axis to the ends of its numbers on the left.
 const GAP: f64 = 7.0;
 
@@ -35,15 +38,13 @@ impl Axes {
     }
 
     /// The same with one scale for both, by more room about the shorter one: what is `unit` long along each axis is as
-    /// long on the drawing. Left as they are where one is longer than the other 25 times, and would be a line.
+    /// long on the drawing.
     pub fn with_one_scale(mut self, unit: [f64; 2]) -> Self {
         let per_x = (self.x.1 - self.x.0) / unit[0] / self.area.width;
         let per_y = (self.y.1 - self.y.0) / unit[1] / self.area.height;
         let per = per_x.max(per_y);
-        if per <= 25.0 * per_x.min(per_y) {
-            self.x = lengthened(self.x, per * unit[0] * self.area.width);
-            self.y = lengthened(self.y, per * unit[1] * self.area.height);
-        }
+        self.x = lengthened(self.x, per * unit[0] * self.area.width);
+        self.y = lengthened(self.y, per * unit[1] * self.area.height);
         self
     }
 
@@ -54,9 +55,16 @@ impl Axes {
             let axes = Self::about(area, x, y);
             if let Some(unit) = one_scale { axes.with_one_scale(unit) } else { axes }
         };
-        let found = axes(area).with_room();
-        // A narrower area is another scale.
-        if found.area == area { found } else { axes(found.area) }
+        // A narrower area is another scale, which may have longer numbers: until it stays.
+        let mut area = area;
+        for _ in 0..4 {
+            let found = axes(area).with_room();
+            if found.area == area {
+                return found;
+            }
+            area = found.area;
+        }
+        axes(area)
     }
 
     /// The same in an area that begins as far to the right as the numbers on its left, and the axis' name, need.
@@ -134,6 +142,14 @@ impl Axes {
             colour: INK,
         });
     }
+}
+
+/// The unit of one scale for what extends over these ranges, if that is one: none where one is longer than the other
+/// [`LONGER`] times, and would be a line. Of what is drawn, not of the axes: more room hides how long each is.
+pub(super) fn one_scale(x: (f64, f64), y: (f64, f64), unit: [f64; 2]) -> Option<[f64; 2]> {
+    let length = |(low, high): (f64, f64), unit: f64| (high / 2.0 - low / 2.0) / unit;
+    let (across, up) = (length(x, unit[0]), length(y, unit[1]));
+    (across.max(up) <= LONGER * across.min(up)).then_some(unit)
 }
 
 /// A range with a margin; a number alone gets neighbours.
