@@ -402,7 +402,29 @@ fn a_sweep_finds_the_lectures_clusters() {
     let sweep = Sweep::new(&device, &points, &MeanShift::new(), &all, |_| Ok(())).unwrap();
     let stopped = Sweep::new(&device, &points, &MeanShift::new(), &all, |_| Err(Error::NoPoints)).unwrap_err();
     assert!(matches!(stopped, Error::NoPoints), "{stopped}");
-    show(&sweep.picture(), "sweep");
+    let drawing = sweep.picture();
+    show(&drawing, "sweep");
+    // What is suggested is marked, in both halves, on an axis where a factor is a length; how far a curve goes that does
+    // not fit is said.
+    let most = sweep.found.iter().map(|found| found.clusters).max().unwrap();
+    for text in ["suggested", &format!("up to {most}"), "0.5", "1", "2", "5", "10", "20"] {
+        assert!(texts(&drawing).contains(&text), "{text:?} is not among {:?}", texts(&drawing));
+    }
+    let lines = |shape: &Shape| match shape {
+        Shape::Line { through, colour, .. } => Some((through.clone(), *colour)),
+        _ => None,
+    };
+    let lines: Vec<_> = drawing.shapes.iter().filter_map(lines).collect();
+    let (left, width) = (78.0, 640.0);
+    let place = left + width * (sweep.suggested.unwrap() / 0.5).ln() / 80_f64.ln();
+    let marks = lines.iter().filter(|(through, _)| {
+        through.len() == 2
+            && through.iter().all(|at| (at.0 - place).abs() < 1e-6)
+            && through[1].1 - through[0].1 > 200.0
+    });
+    assert_eq!(marks.count(), 2);
+    let curve = lines.iter().find(|(through, colour)| through.len() > 3 && *colour == palette::COLOURS[0]).unwrap();
+    assert_eq!(curve.0[0].1, 48.0, "the curve begins at the upper side of its frame");
     assert_eq!(sweep.found.len(), 24);
     let suggested = sweep.suggested.unwrap();
     let near = sweep

@@ -29,12 +29,14 @@ pub struct Axes {
     pub x: (f64, f64),
     /// The numbers at its lower and upper side.
     pub y: (f64, f64),
+    /// Whether a factor is a length along the first axis, whose numbers are above 0 then.
+    pub by_factor: bool,
 }
 
 impl Axes {
     /// Axes that hold these ranges, with a margin of a twentieth of each.
     pub fn about(area: Rect, x: (f64, f64), y: (f64, f64)) -> Self {
-        Self { area, x: widened(x), y: widened(y) }
+        Self { area, x: widened(x), y: widened(y), by_factor: false }
     }
 
     /// The same with one scale for both, by more room about the shorter one: what is `unit` long along each axis is as
@@ -79,16 +81,26 @@ impl Axes {
         self
     }
 
-    /// The ticks of the second axis.
+    /// The ticks of the first axis.
+    fn across(&self) -> Ticks {
+        let most = (self.area.width / 90.0) as usize;
+        if self.by_factor { Ticks::by_factor(self.x, most) } else { Ticks::new(self.x, most) }
+    }
+
+    /// The ticks of the second axis; of a low one closer, that it has some.
     fn upwards(&self) -> Ticks {
-        Ticks::new(self.y, (self.area.height / 60.0) as usize)
+        Ticks::new(self.y, (self.area.height / 60.0).max(4.0) as usize)
     }
 
     /// The place of two numbers.
     pub fn place(&self, x: f64, y: f64) -> Place {
         // Halved, so that the length of a range is a number.
         let part = |value: f64, (low, high): (f64, f64)| (value / 2.0 - low / 2.0) / (high / 2.0 - low / 2.0);
-        (self.area.x + part(x, self.x) * self.area.width, self.area.y + (1.0 - part(y, self.y)) * self.area.height)
+        let along = match self.by_factor {
+            true => part(x.ln(), (self.x.0.ln(), self.x.1.ln())),
+            false => part(x, self.x),
+        };
+        (self.area.x + along * self.area.width, self.area.y + (1.0 - part(y, self.y)) * self.area.height)
     }
 
     /// Pixels for a length along each axis.
@@ -102,23 +114,23 @@ impl Axes {
         let Rect { x: left, y: top, width, height } = self.area;
         let (right, bottom) = (left + width, top + height);
         let mut line = |through: Vec<Place>, colour| drawing.add(Shape::Line { through, width: 1.0, colour });
-        let (across, up) = (Ticks::new(self.x, (width / 90.0) as usize), self.upwards());
+        let (across, up) = (self.across(), self.upwards());
         for &tick in &across.at {
-            let x = self.place(tick, 0.0).0;
+            let x = self.place(tick, self.y.0).0;
             line(vec![(x, top), (x, bottom)], FAINT);
         }
         for &tick in &up.at {
-            let y = self.place(0.0, tick).1;
+            let y = self.place(self.x.0, tick).1;
             line(vec![(left, y), (right, y)], FAINT);
         }
         line(vec![(left, top), (left, bottom), (right, bottom)], INK);
         for (&tick, text) in across.at.iter().zip(across.texts()) {
-            drawing.write((self.place(tick, 0.0).0, bottom + 17.0), text, SMALL, Anchor::Middle);
+            drawing.write((self.place(tick, self.y.0).0, bottom + 17.0), text, SMALL, Anchor::Middle);
         }
         let mut widest: f64 = 0.0;
         for (&tick, text) in up.at.iter().zip(up.texts()) {
             widest = widest.max(letters::width(&text, SMALL));
-            drawing.write((left - GAP, self.place(0.0, tick).1 + 4.0), text, SMALL, Anchor::End);
+            drawing.write((left - GAP, self.place(self.x.0, tick).1 + 4.0), text, SMALL, Anchor::End);
         }
         if let Some(from) = up.from() {
             // To the left of a title, unless it is long.
