@@ -170,6 +170,16 @@ fn the_weight_functions() {
     let drawing = weight_functions(2.5);
     show(&drawing, "kernels");
     assert_eq!(texts(&drawing).iter().filter(|text| text.contains(':')).count(), 5);
+    for name in ["distance (u = distance / bandwidth)", "weight, divided by its integral"] {
+        assert!(texts(&drawing).contains(&name), "{name:?} is not among {:?}", texts(&drawing));
+    }
+    // The flat weight, the third of those named, ends upright.
+    let flat = drawing.shapes.iter().find_map(|shape| match shape {
+        Shape::Line { through, colour, .. } if *colour == palette::COLOURS[2] && through.len() > 2 => Some(through),
+        _ => None,
+    });
+    let falls = flat.unwrap().windows(2).filter(|pair| (pair[0].1 - pair[1].1).abs() > 1.0).collect::<Vec<_>>();
+    assert!(falls.len() == 1 && (falls[0][0].0 - falls[0][1].0).abs() < 1e-9, "{falls:?}");
 }
 
 /// The lecture's points on their way.

@@ -172,13 +172,15 @@ fn below(places: &[Place], top: f64) -> Vec<Vec<Place>> {
 /// assert!(weight_functions(2.5).to_svg().contains("gaussian"));
 /// ```
 pub fn weight_functions(bandwidth: f64) -> Drawing {
-    let farthest = 4.0 * bandwidth;
     let through = |weight: WeightFunction| {
         let scale = 1.0 / (2.0 * integral(weight) * bandwidth);
-        let at = |k: usize| farthest * k as f64 / STEPS as f64;
-        // A weight that ends at once is drawn as it falls, between two places.
-        let value = |x: f64| scale * weight.weight(x / bandwidth);
-        (0..=STEPS).map(|k| [at(k), value(at(k))]).collect()
+        let value = |u: f64| scale * weight.weight(u);
+        let mut through: Vec<[f64; 2]> =
+            (0..=STEPS).map(|k| 4.0 * k as f64 / STEPS as f64).map(|u| [u * bandwidth, value(u)]).collect();
+        // Some end at 1, one of them at once, which is not to look like a slope.
+        let beyond = through.partition_point(|[x, _]| *x <= bandwidth);
+        through.insert(beyond, [bandwidth, value(1.0 + f64::from(f32::EPSILON))]);
+        through
     };
     let curve = |(name, weight): (&str, WeightFunction)| Curve { name: name.to_owned(), through: through(weight) };
     let all = [
@@ -191,7 +193,8 @@ pub fn weight_functions(bandwidth: f64) -> Drawing {
     .map(curve);
     let area = Rect { x: 78.0, y: 48.0, width: 600.0, height: 400.0 };
     let title = format!("Weight of a point, bandwidth {}", super::numbers::short(bandwidth));
-    curves(&title, ["distance", "weight"], &all, area, (900, 510))
+    let names = ["distance (u = distance / bandwidth)", "weight, divided by its integral"];
+    curves(&title, names, &all, area, (900, 510))
 }
 
 /// The integral of a weight from 0 on, for a bandwidth of 1.
