@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use cuda_std::launch::LaunchError;
 use thiserror::Error;
 
-use crate::picture::numbers::short;
+use crate::picture::numbers::{count, short};
 
 /// A result whose error is [`enum@Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -70,7 +70,7 @@ pub enum Error {
         extent: f64,
     },
     /// A row has another length than the first.
-    #[error("row {row} has {found} values, and the first has {expected}; all rows have the same length")]
+    #[error("row {row} has {}, and the first has {expected}; all rows have the same length", count(*found, "value"))]
     RaggedRow {
         /// The row, from 0.
         row: usize,
@@ -108,7 +108,7 @@ pub enum Error {
         points: usize,
     },
     /// Points of another dimension than those that were fitted, or seeds than the points.
-    #[error("{what} have {found} coordinates, and the points {expected}")]
+    #[error("{what} have {}, and the points {expected}", count(*found, "coordinate"))]
     Dimensions {
         /// Which.
         what: &'static str,

@@ -47,6 +47,23 @@ fn the_lecture_case_as_text() {
     assert_eq!(text(&output.stderr), "");
 }
 
+/// One of a thing is not several.
+#[test]
+fn one_is_not_several() {
+    let run = "--points 1 --clusters 1 --dim 1 --iterations 1 --device cpu";
+    let output = modeseek(run);
+    let report = text(&output.stdout);
+    for line in ["1 point, 1 dimension, 1 Gaussian cluster, seed 14", "bandwidth 2.5, 1 iteration, the last moved"] {
+        assert!(report.contains(line), "{line:?} is not in\n{report}");
+    }
+    let few = "--points 20 --clusters 1 --method composed --batch 1 --min-size 2 --bandwidth 1 --seed 2 --device cpu";
+    let output = modeseek(few);
+    let report = text(&output.stdout);
+    for line in ["batches     1 point at a time", "1 point is noise"] {
+        assert!(report.contains(line), "{line:?} is not in\n{report}");
+    }
+}
+
 #[test]
 fn the_report_as_json() {
     let report = json("--points 600 --clusters 3 --seed 5 --device cpu --threads 1");

@@ -166,6 +166,17 @@ fn any_clustering_has_a_picture() {
 }
 
 #[test]
+fn one_is_not_several() {
+    let points = Points::from_rows(&[1.0, 2.0], 2).unwrap();
+    let estimator = MeanShift::new().bandwidth(Bandwidth::Fixed(1.0)).max_iterations(1);
+    let clustering = estimator.fit(&points).unwrap();
+    assert!(texts(&scatter(&points, &clustering, &Scatter::default())).contains(&"1 point, 1 cluster, bandwidth 1"));
+    let frames = estimator.frames(&points, 10).unwrap();
+    let drawing = trace(&points, &clustering, &frames, &Scatter::default());
+    assert!(texts(&drawing).contains(&"The way of 1 point in 1 iteration"), "{:?}", texts(&drawing));
+}
+
+#[test]
 fn the_weight_functions() {
     let drawing = weight_functions(2.5);
     show(&drawing, "kernels");

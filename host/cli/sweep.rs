@@ -121,7 +121,7 @@ impl SweepArgs {
             writeln!(out, "{text}")?;
         }
         if data.table.dropped > 0 {
-            writeln!(out, "{} rows with missing values left out", data.table.dropped)?;
+            writeln!(out, "{} left out, with missing values", numbers::count(data.table.dropped, "row"))?;
         }
         for note in &data.table.notes {
             writeln!(out, "note: {note}")?;

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use crate::picture::numbers::count;
+
 /// What is wrong with a file of points, where, and what to do.
 ///
 /// Lines count from 1, as editors do; rows of formats without lines from 0, as their libraries do.
@@ -85,7 +87,7 @@ pub enum DataError {
         file: String,
     },
     /// A line with more or fewer fields than the first.
-    #[error("{file}, line {line}: {found} fields, and the lines before have {expected}")]
+    #[error("{file}, line {line}: {}, and the lines before have {expected}", count(*found, "field"))]
     Ragged {
         /// Which.
         file: String,

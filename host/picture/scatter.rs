@@ -6,7 +6,7 @@ use super::axes::{self, Axes};
 use super::density;
 use super::drawing::{Anchor, Drawing, Mark, Rect, Shape};
 use super::letters;
-use super::numbers;
+use super::numbers::{self, count};
 use super::palette::{self, INK, MODE, NOISE};
 use super::plane::Plane;
 use crate::data::Standardization;
@@ -212,8 +212,7 @@ fn bandwidth(drawing: &mut Drawing, axes: &Axes, [x, y]: [f64; 2], reach: (f64, 
 
 fn title(clustering: &Clustering) -> String {
     let (n, k) = (clustering.labels.len(), clustering.modes.len());
-    let clusters = if k == 1 { "cluster" } else { "clusters" };
-    format!("{n} points, {k} {clusters}, {}", bandwidth_text(clustering))
+    format!("{}, {}, {}", count(n, "point"), count(k, "cluster"), bandwidth_text(clustering))
 }
 
 /// The bandwidth; where each dimension has its own, those of the first few: their mean is none of a dimension.
@@ -262,9 +261,4 @@ fn legend(drawing: &mut Drawing, clustering: &Clustering, reach: bool) {
     if clustering.labels.len() > MOST_MARKERS {
         line(drawing, "dense where dark".to_owned());
     }
-}
-
-/// A number of things.
-fn count(number: usize, what: &str) -> String {
-    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }

@@ -50,7 +50,7 @@ fn values_that_are_none() {
         ("x,y\n1,2\n3,inf\n", "", ["line 3", "column y", "infinite"]),
         ("x,w\n1,0\n3,-2\n", "--weights w", ["line 3", "column w", "-2 is not a sample weight, which is 0 or more"]),
         ("x,h\n1,1\n3,0\n", "--bandwidth column:h", ["line 3", "column h", "0 is not a bandwidth, which is above 0"]),
-        ("x,y\n1,2\n3\n", "", ["line 3", "1 fields", "have 2"]),
+        ("x,y\n1,2\n3\n", "", ["line 3", "1 field, and", "have 2"]),
         ("x,y\n1,2\n3,4,5\n", "", ["line 3", "3 fields", "have 2"]),
         ("1,b\n3,c\n", "--columns #2", ["line 1", "\"b\"", "--header yes"]),
         ("1,,3\n4,5,6\n", "", ["line 1", "column x1: the value is missing; --missing drop", "say --header yes"]),
