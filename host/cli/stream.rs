@@ -129,7 +129,8 @@ pub fn run(
     let mut first = Pass::default();
     let bar = Bar::of(source, quiet);
     let mut reader = Reader::open(source, options, Carry::Nothing)?;
-    let (columns, left_out, notes) = (reader.coordinates().to_vec(), reader.left_out().to_vec(), reader.notes());
+    let (columns, left_out, notes) =
+        (reader.coordinates().to_vec(), reader.left_out().to_vec(), reader.notes().to_vec());
     let (mut field, mut scale): (Option<DensityField>, _) = (None, WeightScale::default());
     while let Some(chunk) = reader.next_chunk()? {
         interrupt::check()?;

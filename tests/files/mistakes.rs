@@ -161,6 +161,27 @@ fn columns_of_numbers_that_are_left_out_are_noted() {
     folder.refuses("in.csv --bandwidth 1 --weights y", 1, &["\"1.2.3\" is not a number"]);
 }
 
+/// Who reads again what a run has written, or numbers rows, clusters that too: which is said, unless columns were named.
+#[test]
+fn ids_and_labels_among_the_coordinates_are_noted() {
+    let folder = Folder::new();
+    folder.write("in.csv", "x,y\n1,2\n3,4\n9,9\n");
+    folder.run("in.csv --bandwidth 1 -o out.csv");
+    folder.run("in.csv --bandwidth 1 -o out.parquet");
+    let note = "column \"label\" is among the coordinates; if it is an id or a label, name the others in --columns";
+    for file in ["out.csv", "out.parquet", "out.parquet --stream"] {
+        let notes = folder.json(&format!("{file} --bandwidth 1"))["notes"].clone();
+        assert!(notes.as_array().unwrap().contains(&note.into()), "{file}: {notes}");
+        assert_eq!(folder.json(&format!("{file} --bandwidth 1 --columns x,label"))["notes"], serde_json::json!([]));
+    }
+    folder.write("in.csv", "ID,x,Cluster\n1,2,3\n2,5,6\n");
+    let notes = folder.json("in.csv --bandwidth 0.5")["notes"].to_string();
+    assert!(notes.contains(r#"columns \"ID\", \"Cluster\" are among the coordinates; if they are ids"#), "{notes}");
+    assert!(folder.run("sweep in.csv --from 1 --to 2 --steps 2").contains("note: columns \"ID\""));
+    folder.write("in.csv", "identity,x,labels\n1,2,3\n2,5,6\n");
+    assert!(!folder.json("in.csv --bandwidth 0.5")["notes"].to_string().contains("among the coordinates"));
+}
+
 #[test]
 fn an_index_is_no_coordinate() {
     let folder = Folder::new();

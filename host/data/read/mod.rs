@@ -14,7 +14,7 @@ mod typed;
 
 use arrow_array::RecordBatch;
 
-use super::columns::{LeftOut, ReadOptions};
+use super::columns::{LeftOut, ReadOptions, quoted};
 use super::error::DataError;
 use super::source::{Format, Source};
 use crate::error::Result;
@@ -88,6 +88,7 @@ pub struct Reader {
     chunks: Box<dyn Chunks>,
     coordinates: Vec<String>,
     left_out: Vec<LeftOut>,
+    notes: Vec<String>,
     /// Which of all columns are read as numbers.
     read: Vec<usize>,
     most: usize,
@@ -141,7 +142,9 @@ impl Reader {
         // An array is read with all of its columns, other tables with those that are kept.
         let whole = carry != Carry::Nothing || matches!(source.format(), Format::Npy | Format::Npz);
         let most = rows_at_a_time(if whole { coordinates.len().max(all) } else { coordinates.len() });
-        Ok(Self { source: source.clone(), chunks, coordinates, left_out, read, most })
+        let unasked = if options.coordinates.is_empty() { no_positions(&coordinates) } else { None };
+        let notes = chunks.notes().into_iter().chain(unasked).collect();
+        Ok(Self { source: source.clone(), chunks, coordinates, left_out, notes, read, most })
     }
 
     /// The names of the coordinates' columns.
@@ -176,7 +179,7 @@ impl Reader {
 
     /// What was found out of the table though it might be otherwise, and the option that decides: whether the first
     /// line of a text has names, where its fields might be either; that a column of a text is no coordinate, though most
-    /// of its fields are numbers.
+    /// of its fields are numbers; that one is a coordinate which by its name is none.
     ///
     /// ```
     /// # use modeseek::data::{Carry, ReadOptions, Reader, Source};
@@ -191,8 +194,8 @@ impl Reader {
     /// assert!(Reader::open(&source, &said, Carry::Nothing)?.notes().is_empty());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn notes(&self) -> Vec<String> {
-        self.chunks.notes()
+    pub fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     /// The next rows; none at the end.
@@ -228,6 +231,21 @@ pub(crate) fn has_names(source: &Source, options: &ReadOptions) -> Result<bool, 
         Format::Npz => guarded(source, || npz::has_columns(source, options))?,
         Format::Csv | Format::Tsv | Format::Parquet | Format::Arrow => Ok(true),
     }
+}
+
+/// Names of columns that number rows, or that a run before this one has written.
+const NO_POSITIONS: [&str; 3] = ["id", "label", "cluster"];
+
+/// That nobody chose the coordinates, and some are no positions by their names.
+fn no_positions(coordinates: &[String]) -> Option<String> {
+    let is_none = |name: &&String| NO_POSITIONS.iter().any(|none| name.eq_ignore_ascii_case(none));
+    let found: Vec<String> = coordinates.iter().filter(is_none).cloned().collect();
+    let (columns, are, they) = match found.len() {
+        0 => return None,
+        1 => ("column", "is", "it is an id or a label"),
+        _ => ("columns", "are", "they are ids or labels"),
+    };
+    Some(format!("{columns} {} {are} among the coordinates; if {they}, name the others in --columns", quoted(&found)))
 }
 
 /// How many rows of so many columns are read at a time.
@@ -320,7 +338,7 @@ impl Table {
         let typed = carry == Carry::AsNumbers && source.format().is_text();
         let mut reader = Reader::open(source, options, if typed { Carry::AsTheyWere } else { carry })?;
         let (names, left_out) = (reader.coordinates().to_vec(), reader.left_out().to_vec());
-        let mut table = Self { names, left_out, notes: reader.notes(), ..Self::default() };
+        let mut table = Self { names, left_out, notes: reader.notes().to_vec(), ..Self::default() };
         while let Some(chunk) = reader.next_chunk()? {
             go_on()?;
             let values = (table.rows.len() + chunk.rows.len()) as u64;
