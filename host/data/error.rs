@@ -187,7 +187,7 @@ pub enum DataError {
         column: String,
     },
     /// No column with numbers.
-    #[error("{file} has no column that holds numbers{left}{why}; choose some with --columns")]
+    #[error("{file} has no column that holds numbers{left}{why}; {hint}")]
     NoNumbers {
         /// Which.
         file: String,
@@ -195,6 +195,8 @@ pub enum DataError {
         left: &'static str,
         /// What the first column holds instead.
         why: String,
+        /// What may be amiss.
+        hint: &'static str,
     },
     /// A column of a kind that is no number.
     #[error("{file}, column {column}: it holds {kind}, which are no numbers; choose others with --columns")]

@@ -32,7 +32,10 @@ fn files_without_points() {
         ("", "", ["no rows", "in.csv"]),
         ("\n\n", "", ["no rows", "in.csv"]),
         ("x,y\n", "", ["no rows", "in.csv"]),
-        ("a,b\nc,d\n", "", ["no column that holds numbers: a (line 2 has \"c\")", "--columns"]),
+        ("a,b\nc,d\n", "", ["no column that holds numbers: a (line 2 has \"c\")", "; clustering needs at least one"]),
+        ("a,b\n1,2,3\n", "--delimiter ;", ["only one column was found: is --delimiter right?", "\"1,2,3\""]),
+        ("x^y\n1^2\n", "", ["only one column was found: is --delimiter right?", "\"1^2\""]),
+        ("x,w\na,1\n", "--weights w", ["besides weights and bandwidths: x (line 2", "; clustering needs at least one"]),
         ("x,y\n,1\nNA,2\n", "--columns x,y", ["the value is missing", "--missing drop"]),
     ] {
         folder.write("in.csv", text);

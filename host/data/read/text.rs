@@ -88,6 +88,9 @@ impl Text {
             {
                 DataError::NoColumn { file, column, known, hint: MAY_HAVE_NAMES.to_owned() }
             }
+            DataError::NoNumbers { file, left, why, .. } if names.len() == 1 => {
+                DataError::NoNumbers { file, left, why, hint: "only one column was found: is --delimiter right?" }
+            }
             other => other,
         })?;
         let named = !options.coordinates.is_empty();
