@@ -356,7 +356,10 @@ fn unknown_words_are_wrong_usage() {
     refuses("--device tpu", 2, &["--device", "auto, cpu, cuda"]);
     refuses("--kernel cosine", 2, &["gaussian, triangular, flat"]);
     refuses("--colour red", 2, &["--colour"]);
-    refuses("extra", 2, &["extra"]);
+    refuses("extra", 2, &["extra", "--format"]);
+    refuses("swep", 2, &["swep: its extension names no format", "; did you mean the command `sweep`?"]);
+    refuses("swep points.csv --from 1", 2, &["points.csv", "did you mean the command `sweep`?"]);
+    refuses("points.xlsx", 2, &["points.xlsx", "of a spreadsheet, export the points as CSV"]);
 }
 
 #[test]

@@ -21,6 +21,7 @@ mod typed;
 
 use std::fmt;
 use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{ArgMatches, CommandFactory, FromArgMatches};
@@ -47,7 +48,7 @@ pub use typed::{AccuracyText, BandwidthText};
 
 /// Runs the program: 0 if all went well, 1 if not, 2 if the command was wrong, 130 if it was interrupted.
 pub fn main() -> ExitCode {
-    let matches = Args::command().get_matches();
+    let matches = Args::command().try_get_matches().unwrap_or_else(|error| refuse(&error));
     let args = Args::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     interrupt::watch();
     match run(&args, parameters(&matches)) {
@@ -64,6 +65,20 @@ pub fn main() -> ExitCode {
             })
         }
     }
+}
+
+/// Tells what is wrong with the command, or what was asked of it, and ends the program.
+fn refuse(error: &clap::Error) -> ! {
+    let first = std::env::args_os().nth(1).map(PathBuf::from);
+    // A command that is mistyped is a file, of which some arguments make no sense.
+    if error.use_stderr()
+        && let Some(command) = first.and_then(|word| commands::nearly(&word))
+    {
+        let _nobody_reads_it = error.print();
+        say(format_args!("did you mean the command `{command}`?"));
+        std::process::exit(error.exit_code());
+    }
+    error.exit()
 }
 
 /// Writes a line to standard error. Whoever read it may be gone, which is nothing that a run ends for.

@@ -1,5 +1,7 @@
 //! What the library calls by its meaning, as it is typed.
 
+use super::commands;
+use crate::data::DataError;
 use crate::error::Error;
 
 /// Options of the estimator, of synthetic points, of a sweep, of segmentation, of tuning and of devices: a meaning has one name in all
@@ -120,6 +122,12 @@ pub fn as_typed(error: Error) -> Error {
             let typed = CONFLICTS.iter().find(|(meaning, _)| is_meant(meaning)).map(|(_, typed)| *typed);
             let [what, why] = typed.unwrap_or([what, why]);
             Error::Conflict { what, why }
+        }
+        // What is no command is taken for a file.
+        Error::Data(DataError::UnknownFormat { path, option: option @ "--format", hint }) => {
+            let hint =
+                commands::nearly(&path).map_or(hint, |command| format!("; did you mean the command `{command}`?"));
+            DataError::UnknownFormat { path, option, hint }.into()
         }
         other => other,
     }

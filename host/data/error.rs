@@ -36,13 +36,15 @@ pub enum DataError {
     },
     /// An extension that says nothing.
     #[error(
-        "{path}: its extension names no format; end it on .csv, .tsv, .npy, .npz, .parquet, .arrow or .feather (text also on .gz or .zst), or give {option}"
+        "{path}: its extension names no format; end it on .csv, .tsv, .npy, .npz, .parquet, .arrow or .feather (text also on .gz or .zst), or give {option}{hint}"
     )]
     UnknownFormat {
         /// The file.
         path: PathBuf,
         /// The option that names a format, or another extension.
         option: &'static str,
+        /// What else may be meant.
+        hint: String,
     },
     /// A format that cannot be read from a stream, or that does not go with something.
     #[error("{what} is not possible: {why}")]
