@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use cuda_std::launch::LaunchError;
 use thiserror::Error;
 
-use crate::picture::numbers::short;
+use crate::picture::numbers::{count, short};
 
 /// A result whose error is [`enum@Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -70,7 +70,7 @@ pub enum Error {
         extent: f64,
     },
     /// A row has another length than the first.
-    #[error("row {row} has {found} values, and the first has {expected}; all rows have the same length")]
+    #[error("row {row} has {}, and the first has {expected}; all rows have the same length", count(*found, "value"))]
     RaggedRow {
         /// The row, from 0.
         row: usize,
@@ -80,12 +80,24 @@ pub enum Error {
         expected: usize,
     },
     /// Options that exclude each other.
-    #[error("{what} cannot be: {why}")]
+    #[error("{what} is not possible: {why}")]
     Conflict {
         /// Which.
         what: &'static str,
         /// Why, and what to do.
         why: &'static str,
+    },
+    /// A result that would be written over what is read.
+    #[error("{} is read, and cannot be written too; give the result another name", .path.display())]
+    WriteOverRead {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Two results that would be written to one file.
+    #[error("{} would have two results; give each a name of its own", .path.display())]
+    WrittenTwice {
+        /// The file.
+        path: PathBuf,
     },
     /// Weights of points that are not as many, or not weights.
     #[error("{what}; give one finite number of at least 0 for each of the {points} points, not all 0")]
@@ -96,7 +108,7 @@ pub enum Error {
         points: usize,
     },
     /// Points of another dimension than those that were fitted, or seeds than the points.
-    #[error("{what} have {found} coordinates, and the points {expected}")]
+    #[error("{what} have {}, and the points {expected}", count(*found, "coordinate"))]
     Dimensions {
         /// Which.
         what: &'static str,
@@ -476,6 +488,8 @@ impl Error {
             self,
             Self::Option { .. }
                 | Self::Conflict { .. }
+                | Self::WriteOverRead { .. }
+                | Self::WrittenTwice { .. }
                 | Self::PictureName { .. }
                 | Self::BandwidthLength { .. }
                 | Self::BandwidthValue { .. }

@@ -13,7 +13,7 @@ use crate::agreement::adjusted_rand_index;
 use crate::error::{Error, Result};
 use crate::executor::Device;
 use crate::mean_shift::{Bandwidth, MeanShift};
-use crate::picture::{Anchor, Curve, Drawing, Rect, numbers, plot};
+use crate::picture::{Anchor, Curve, Drawing, Look, Rect, numbers, plot_as};
 use crate::points::Points;
 
 /// The most bandwidths of a sweep.
@@ -275,8 +275,9 @@ impl Sweep {
         Self { found, suggested }
     }
 
-    /// The number of clusters and the stability over the bandwidth; counts above a few times those that are stable are
-    /// left out.
+    /// The number of clusters and the stability over the bandwidth, by factor as bandwidths and stretches are, and the
+    /// suggested one; counts above a few times those that are stable are cut at the frame, which says up to how many there
+    /// are.
     ///
     /// ```
     /// # use modeseek::sweep::{Sweep, bandwidths};
@@ -290,12 +291,12 @@ impl Sweep {
     pub fn picture(&self) -> Drawing {
         let most = self.found.iter().filter(|found| found.stability >= SAME).map(|found| found.clusters).max();
         let most = 3 * most.unwrap_or(10).clamp(4, 1000);
-        let curve = |name: &str, value: &dyn Fn(&Found) -> Option<f64>| Curve {
+        let curve = |name: &str, value: &dyn Fn(&Found) -> f64| Curve {
             name: name.to_owned(),
-            through: self.found.iter().filter_map(|found| Some([found.bandwidth, value(found)?])).collect(),
+            through: self.found.iter().map(|found| [found.bandwidth, value(found)]).collect(),
         };
-        let clusters = curve("clusters", &|found| (found.clusters <= most).then_some(found.clusters as f64));
-        let stability = curve("agreement", &|found| Some(found.stability));
+        let clusters = curve("clusters", &|found| found.clusters as f64);
+        let stability = curve("agreement", &|found| found.stability);
         let mut drawing = Drawing::new(900, 640);
         let title = match self.suggested {
             Some(bandwidth) => {
@@ -304,11 +305,16 @@ impl Sweep {
             None => "Clusters and stability; no bandwidth is stable".to_owned(),
         };
         drawing.write((78.0, 28.0), title, 16.0, Anchor::Start);
-        let range = (self.found[0].bandwidth, self.found[self.found.len() - 1].bandwidth);
+        let look = Look {
+            from_to: Some((self.found[0].bandwidth, self.found[self.found.len() - 1].bandwidth)),
+            by_factor: true,
+            highest: Some(most as f64),
+            marked: self.suggested.map(|bandwidth| (bandwidth, "suggested")),
+        };
         let area = |y: f64| Rect { x: 78.0, y, width: 640.0, height: 220.0 };
-        plot(&mut drawing, ["bandwidth", "clusters"], &[clusters], area(48.0), Some(range));
+        plot_as(&mut drawing, ["bandwidth", "clusters"], &[clusters], area(48.0), &look);
         let names = ["bandwidth", "agreement with neighbours"];
-        plot(&mut drawing, names, &[stability], area(352.0), Some(range));
+        plot_as(&mut drawing, names, &[stability], area(352.0), &look);
         drawing
     }
 }

@@ -47,6 +47,23 @@ fn the_lecture_case_as_text() {
     assert_eq!(text(&output.stderr), "");
 }
 
+/// One of a thing is not several.
+#[test]
+fn one_is_not_several() {
+    let run = "--points 1 --clusters 1 --dim 1 --iterations 1 --device cpu";
+    let output = modeseek(run);
+    let report = text(&output.stdout);
+    for line in ["1 point, 1 dimension, 1 Gaussian cluster, seed 14", "bandwidth 2.5, 1 iteration, the last moved"] {
+        assert!(report.contains(line), "{line:?} is not in\n{report}");
+    }
+    let few = "--points 20 --clusters 1 --method composed --batch 1 --min-size 2 --bandwidth 1 --seed 2 --device cpu";
+    let output = modeseek(few);
+    let report = text(&output.stdout);
+    for line in ["batches     1 point at a time", "1 point is noise"] {
+        assert!(report.contains(line), "{line:?} is not in\n{report}");
+    }
+}
+
 #[test]
 fn the_report_as_json() {
     let report = json("--points 600 --clusters 3 --seed 5 --device cpu --threads 1");
@@ -203,13 +220,40 @@ fn progress_is_told_on_standard_error() {
 #[test]
 fn options_that_exclude_each_other_are_wrong_usage() {
     for (arguments, words) in [
-        ("--seeding random", ["the blurring form with seeds cannot be", "standard form"]),
-        ("--relaxation 1.5", ["over-relaxation here cannot be", "standard form"]),
-        ("--form standard --distance l1 --relaxation 1.5", ["over-relaxation here cannot be", "2-norm"]),
-        ("--reach 2", ["a reach with labels by basin cannot be", "nearest mode"]),
-        ("--method composed --form standard", ["the composed method here cannot be", "fused"]),
-        ("--method composed --distance l1", ["the composed method here cannot be", "fused"]),
-        ("--method composed --bandwidth each-neighbour:5", ["the composed method here cannot be", "fused"]),
+        ("--seeding random", ["--seeding without --form standard is not possible", "points themselves move"]),
+        ("--relaxation 1.5", ["--relaxation without --form standard and --distance l2", "proven safe"]),
+        (
+            "--form standard --distance l1 --relaxation 1.5",
+            ["--relaxation without --form standard and --distance l2", "proven safe"],
+        ),
+        ("--reach 2", ["--reach without --assign nearest is not possible", "nearest mode"]),
+        ("--method composed --form standard", ["--method composed here is not possible", "use --method fused"]),
+        ("--method composed --distance l1", ["--method composed here is not possible", "use --method fused"]),
+        (
+            "--method composed --bandwidth each-neighbour:5",
+            ["--method composed here is not possible", "use --method fused"],
+        ),
+        ("--method tiles --accuracy exact", ["--method tiles with --accuracy exact is not possible", "--method fused"]),
+        ("--method field --accuracy exact", ["--method field with --accuracy exact is not possible", "--method fused"]),
+        ("--method field --dim 6", ["--method field in so many dimensions is not possible", "at most 5"]),
+        ("--method field --kernel flat", ["--method field without --kernel gaussian is not possible", "smooth"]),
+        ("--method field --distance l1", ["--method field without --distance l2 is not possible", "that distance"]),
+        (
+            "--method field --bandwidth each-neighbour:5",
+            ["--method field with a --bandwidth for each point is not possible", "one for all"],
+        ),
+        (
+            "--method field --form standard --relaxation 1.5",
+            ["--method field with --relaxation is not possible", "leave the field's grid"],
+        ),
+        (
+            "--distance cosine --bandwidth 1,2",
+            ["--distance cosine with more than one --bandwidth is not possible", "a single one"],
+        ),
+        (
+            "--form standard --seeding bins --bandwidth 1,2",
+            ["--seeding bins with --distance cosine or a --bandwidth for each dimension", "units of the data"],
+        ),
     ] {
         refuses(arguments, 2, &words);
     }
@@ -218,18 +262,21 @@ fn options_that_exclude_each_other_are_wrong_usage() {
 #[test]
 fn options_without_effect_are_wrong_usage() {
     for (arguments, words) in [
-        ("--norm 3", ["--norm without --distance lp cannot be", "exponent of that distance"]),
-        ("--distance l1 --norm 3", ["--norm without --distance lp cannot be", "exponent"]),
-        ("--seeds 500", ["--seeds without --seeding random cannot be", "their number"]),
-        ("--form standard --seeding bins --seeds 9", ["--seeds without --seeding random cannot be", "number"]),
-        ("--form standard --min-bin-frequency 1", ["--min-bin-frequency without --seeding bins cannot be", "a bin"]),
-        ("--merging densest --merge-radius 0.5", ["--merge-radius with --merging densest cannot be", "chains"]),
-        ("--share 0.1", ["--share without --seeding share cannot be", "how many"]),
+        ("--norm 3", ["--norm without --distance lp is not possible", "exponent of that distance"]),
+        ("--distance l1 --norm 3", ["--norm without --distance lp is not possible", "exponent"]),
+        ("--seeds 500", ["--seeds without --seeding random is not possible", "their number"]),
+        ("--form standard --seeding bins --seeds 9", ["--seeds without --seeding random is not possible", "number"]),
+        (
+            "--form standard --min-bin-frequency 1",
+            ["--min-bin-frequency without --seeding bins is not possible", "a bin"],
+        ),
+        ("--merging densest --merge-radius 0.5", ["--merge-radius with --merging densest is not possible", "chains"]),
+        ("--share 0.1", ["--share without --seeding share is not possible", "how many"]),
         (
             "--form standard --seeding random --confidence 0.9",
-            ["--confidence without --seeding share cannot be", "how many"],
+            ["--confidence without --seeding share is not possible", "how many"],
         ),
-        ("--batch 1024", ["--batch without --method composed cannot be", "no batches"]),
+        ("--batch 1024", ["--batch without --method composed is not possible", "no batches"]),
     ] {
         refuses(arguments, 2, &words);
     }
@@ -256,6 +303,9 @@ fn senseless_options_are_wrong_usage() {
         ("--points 30 --bandwidth neighbour:31", "neighbour 31"),
         ("--bandwidth 1,2,3", "3 bandwidths were given"),
         ("--bandwidth 1,0", "the bandwidth of dimension 1 is 0"),
+        // Of both what is told may be typed.
+        ("--accuracy 0.1", "--accuracy is 0.1, but must be from 1e-5 to 0.01 bandwidths, or `exact`"),
+        ("--accuracy 0", "from 1e-5 to 0.01, or `exact`"),
     ] {
         refuses(arguments, 2, &[words]);
     }
@@ -267,11 +317,15 @@ fn senseless_sizes_are_wrong_usage() {
     refuses("--points 5 --clusters 6", 2, &["--clusters is 6", "no more than the points"]);
     refuses("--clusters 0", 2, &["--clusters is 0"]);
     refuses("--dim 0", 2, &["--dim is 0"]);
-    refuses("--points -5", 2, &["--points"]);
-    refuses("--points many", 2, &["--points"]);
+    refuses("--points -5", 2, &["--points", "give a whole number from 1 on"]);
+    for points in ["many", "1e5", "100,000"] {
+        refuses(&format!("--points {points}"), 2, &["--points", "give a whole number from 1 on, as 100000"]);
+    }
+    refuses("--points 18446744073709551616", 2, &["--points", "more than can be counted"]);
+    refuses("--seed x", 2, &["--seed", "give a whole number from 0 on, as 14"]);
     refuses("--iterations 0", 2, &["--iterations is 0"]);
     refuses("--method composed --batch 0", 2, &["--batch is 0"]);
-    refuses("--threads 0", 2, &["--threads"]);
+    refuses("--threads 0", 2, &["--threads", "give a whole number from 1 on"]);
     refuses("--threads 1000000", 2, &["--threads is 1000000"]);
 }
 
@@ -284,6 +338,8 @@ fn senseless_numbers_are_wrong_usage() {
         refuses(&format!("--tolerance {value}"), 2, &["--tolerance is"]);
     }
     refuses("--bandwidth wide", 2, &["--bandwidth"]);
+    refuses("--distance lp --norm x", 2, &["--norm", "give a number, as 0.5 or 1e-3"]);
+    refuses("sweep --from 1,5", 2, &["--from", "give a number"]);
 }
 
 #[test]
@@ -300,7 +356,10 @@ fn unknown_words_are_wrong_usage() {
     refuses("--device tpu", 2, &["--device", "auto, cpu, cuda"]);
     refuses("--kernel cosine", 2, &["gaussian, triangular, flat"]);
     refuses("--colour red", 2, &["--colour"]);
-    refuses("extra", 2, &["extra"]);
+    refuses("extra", 2, &["extra", "--format"]);
+    refuses("swep", 2, &["swep: its extension names no format", "; did you mean the command `sweep`?"]);
+    refuses("swep points.csv --from 1", 2, &["points.csv", "did you mean the command `sweep`?"]);
+    refuses("points.xlsx", 2, &["points.xlsx", "of a spreadsheet, export the points as CSV"]);
 }
 
 #[test]

@@ -97,7 +97,7 @@ fn a_sweep_is_a_table_a_picture_and_json() {
     std::fs::write(folder.path().join("in.csv"), "x,name,2019\n1,a,3\n2,b,\n9,c,4\n").unwrap();
     let table = ["sweep", "in.csv", "--missing=drop", "--from=1", "--to=2", "--steps=3"];
     let text = done(folder.path(), &table);
-    for part in ["name", "1 rows with missing values left out", "note: "] {
+    for part in ["name", "1 row left out, with missing values", "note: "] {
         assert!(text.contains(part), "{part}: {text}");
     }
     let json: serde_json::Value =

@@ -132,7 +132,7 @@ fn tuning_measures_a_processor_and_keeps_nothing_if_asked() {
         ("tune --device interpreter", "interpreter's times"),
         ("tune --device cpu --dry-run --samples 2", "from 3 to 1000"),
         ("tune --device cpu --dry-run --points 0", "from 1 to 16777216"),
-        ("tune --dim 5", "5 is not in 1..=4"),
+        ("tune --dim 5", "give a number from 1 to 4"),
     ] {
         let outcome = modeseek(senseless);
         assert_eq!(outcome.status.code(), Some(2), "{senseless}");

@@ -99,6 +99,30 @@ fn standardized_columns_have_their_units() {
     }
 }
 
+/// Columns of which one extends over 25 times as much as the other have a scale each, whatever the bandwidth: on one, they
+/// would be a line.
+#[test]
+fn columns_of_other_sizes_have_other_scales() {
+    for (wide, bandwidth, fills) in
+        [(20.0, 5.0, true), (20.0, 50.0, true), (20.0, 500.0, true), (70.0, 50.0, true), (200.0, 50.0, false)]
+    {
+        let rows: Vec<f64> =
+            (0..400).flat_map(|i| [wide * f64::from(i * 7 % 20) / 19.0, 2000.0 * f64::from(i) / 399.0]).collect();
+        let points = Points::from_rows(&rows, 2).unwrap();
+        let device = Device::processor().unwrap();
+        let estimator = MeanShift::new().bandwidth(Bandwidth::Fixed(bandwidth)).on(&device);
+        let clustering = estimator.fit(&points).unwrap();
+        let drawing = scatter(&points, &clustering, &Scatter::default());
+        let markers = drawing.shapes.iter().filter_map(|shape| match shape {
+            Shape::Marker { at, .. } if at.0 < 720.0 => Some(at.0),
+            _ => None,
+        });
+        let (low, high) = markers.fold((f64::INFINITY, 0.0_f64), |(low, high), x| (low.min(x), high.max(x)));
+        // The ring about the largest mode takes some of the room; on one scale these were less than 20 pixels.
+        assert_eq!(high - low > 100.0, fills, "{wide} wide, bandwidth {bandwidth}: {low} to {high}");
+    }
+}
+
 #[test]
 fn many_dimensions_show_their_components() {
     let (points, clustering) = clustered(2000, 9, 5, MeanShift::new().bandwidth(Bandwidth::Fixed(6.0)));
@@ -142,10 +166,31 @@ fn any_clustering_has_a_picture() {
 }
 
 #[test]
+fn one_is_not_several() {
+    let points = Points::from_rows(&[1.0, 2.0], 2).unwrap();
+    let estimator = MeanShift::new().bandwidth(Bandwidth::Fixed(1.0)).max_iterations(1);
+    let clustering = estimator.fit(&points).unwrap();
+    assert!(texts(&scatter(&points, &clustering, &Scatter::default())).contains(&"1 point, 1 cluster, bandwidth 1"));
+    let frames = estimator.frames(&points, 10).unwrap();
+    let drawing = trace(&points, &clustering, &frames, &Scatter::default());
+    assert!(texts(&drawing).contains(&"The way of 1 point in 1 iteration"), "{:?}", texts(&drawing));
+}
+
+#[test]
 fn the_weight_functions() {
     let drawing = weight_functions(2.5);
     show(&drawing, "kernels");
     assert_eq!(texts(&drawing).iter().filter(|text| text.contains(':')).count(), 5);
+    for name in ["distance (u = distance / bandwidth)", "weight, divided by its integral"] {
+        assert!(texts(&drawing).contains(&name), "{name:?} is not among {:?}", texts(&drawing));
+    }
+    // The flat weight, the third of those named, ends upright.
+    let flat = drawing.shapes.iter().find_map(|shape| match shape {
+        Shape::Line { through, colour, .. } if *colour == palette::COLOURS[2] && through.len() > 2 => Some(through),
+        _ => None,
+    });
+    let falls = flat.unwrap().windows(2).filter(|pair| (pair[0].1 - pair[1].1).abs() > 1.0).collect::<Vec<_>>();
+    assert!(falls.len() == 1 && (falls[0][0].0 - falls[0][1].0).abs() < 1e-9, "{falls:?}");
 }
 
 /// The lecture's points on their way.
@@ -378,7 +423,29 @@ fn a_sweep_finds_the_lectures_clusters() {
     let sweep = Sweep::new(&device, &points, &MeanShift::new(), &all, |_| Ok(())).unwrap();
     let stopped = Sweep::new(&device, &points, &MeanShift::new(), &all, |_| Err(Error::NoPoints)).unwrap_err();
     assert!(matches!(stopped, Error::NoPoints), "{stopped}");
-    show(&sweep.picture(), "sweep");
+    let drawing = sweep.picture();
+    show(&drawing, "sweep");
+    // What is suggested is marked, in both halves, on an axis where a factor is a length; how far a curve goes that does
+    // not fit is said.
+    let most = sweep.found.iter().map(|found| found.clusters).max().unwrap();
+    for text in ["suggested", &format!("up to {most}"), "0.5", "1", "2", "5", "10", "20"] {
+        assert!(texts(&drawing).contains(&text), "{text:?} is not among {:?}", texts(&drawing));
+    }
+    let lines = |shape: &Shape| match shape {
+        Shape::Line { through, colour, .. } => Some((through.clone(), *colour)),
+        _ => None,
+    };
+    let lines: Vec<_> = drawing.shapes.iter().filter_map(lines).collect();
+    let (left, width) = (78.0, 640.0);
+    let place = left + width * (sweep.suggested.unwrap() / 0.5).ln() / 80_f64.ln();
+    let marks = lines.iter().filter(|(through, _)| {
+        through.len() == 2
+            && through.iter().all(|at| (at.0 - place).abs() < 1e-6)
+            && through[1].1 - through[0].1 > 200.0
+    });
+    assert_eq!(marks.count(), 2);
+    let curve = lines.iter().find(|(through, colour)| through.len() > 3 && *colour == palette::COLOURS[0]).unwrap();
+    assert_eq!(curve.0[0].1, 48.0, "the curve begins at the upper side of its frame");
     assert_eq!(sweep.found.len(), 24);
     let suggested = sweep.suggested.unwrap();
     let near = sweep

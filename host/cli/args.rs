@@ -10,6 +10,7 @@ use super::estimator::EstimatorArgs;
 use super::input::InputArgs;
 use super::outputs::OutputArgs;
 use super::pictures::PictureArgs;
+use super::typed::count;
 use crate::executor::DeviceChoice;
 
 const EXAMPLES: &str = "\
@@ -56,7 +57,7 @@ pub struct Args {
     pub device: DeviceChoice,
 
     /// Threads of a block, a multiple of 32, for kernels that accept any; each chooses its own if not given
-    #[arg(long, value_name = "T", help_heading = "Execution")]
+    #[arg(long, value_name = "T", value_parser = count::<u32>, help_heading = "Execution")]
     pub threads_per_block: Option<u32>,
 
     /// Leaves what `modeseek tune` found alone. Results do not depend on it
@@ -69,7 +70,7 @@ pub struct Args {
     pub nvtx: bool,
 
     /// Processor threads; one for each core if not given. Results do not depend on it
-    #[arg(long, value_name = "W", help_heading = "Execution")]
+    #[arg(long, value_name = "W", value_parser = count::<NonZero<usize>>, help_heading = "Execution")]
     pub threads: Option<NonZero<usize>>,
 
     /// Reads FILE twice in parts instead of holding it, for files larger than memory: by a binned field, with a bandwidth

@@ -1,9 +1,11 @@
 //! What the program does beside clustering.
 
 use std::io::Write;
+use std::path::Path;
 
-use clap::Subcommand;
+use clap::{CommandFactory, Subcommand};
 
+use super::args::Args;
 use super::doctor::DoctorArgs;
 use super::generated::{self, CompletionsArgs};
 use super::pictures::PlotKernelArgs;
@@ -40,6 +42,31 @@ pub enum Command {
     Man,
 }
 
+/// The command that a word may be meant for which is none: it is nearly one, and no file. Whoever mistypes a command is
+/// understood to name a file.
+pub fn nearly(word: &Path) -> Option<String> {
+    let text = word.to_str().filter(|_| word.extension().is_none() && !word.exists())?;
+    let command = Args::command();
+    let near = command.get_subcommands().map(|command| (edits(text, command.get_name()), command.get_name()));
+    let (edits, name) = near.min()?;
+    (edits <= name.len() / 3).then(|| name.to_owned())
+}
+
+/// How many letters are to be changed, added or removed to make one word of the other (Levenshtein's distance).
+fn edits(one: &str, other: &str) -> usize {
+    let other: Vec<char> = other.chars().collect();
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (i, letter) in one.chars().enumerate() {
+        let mut corner = std::mem::replace(&mut row[0], i + 1);
+        for (j, &same) in other.iter().enumerate() {
+            let changed = corner + usize::from(letter != same);
+            corner = row[j + 1];
+            row[j + 1] = changed.min(corner + 1).min(row[j] + 1);
+        }
+    }
+    row[other.len()]
+}
+
 impl Command {
     /// Does it.
     ///
@@ -55,5 +82,29 @@ impl Command {
             Self::Completions(args) => args.run(out),
             Self::Man => generated::man(out),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_nearly_commands() {
+        for (word, command) in [
+            ("swep", Some("sweep")),
+            ("sweeps", Some("sweep")),
+            ("segmnet", Some("segment")),
+            ("tun", Some("tune")),
+            ("plot-kernels", Some("plot-kernel")),
+            ("men", Some("man")),
+            ("points", None),
+            ("seep.csv", None),
+            ("", None),
+            ("t", None),
+        ] {
+            assert_eq!(nearly(Path::new(word)).as_deref(), command, "{word:?}");
+        }
+        assert_eq!((edits("", "abc"), edits("abc", ""), edits("abc", "abc"), edits("kitten", "sitting")), (3, 3, 0, 3));
     }
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::typed::{AccuracyText, BandwidthText};
+use super::typed::{AccuracyText, BandwidthText, count, number};
 use crate::error::{Error, Result};
 use crate::mean_shift::{Assignment, Bandwidth, Distance, Form, MeanShift, Merging, Method, Seeding, WeightFunction};
 
@@ -27,7 +27,7 @@ pub struct EstimatorArgs {
     pub distance: DistanceName,
 
     /// The exponent, for --distance lp, from 1 to 5; 3 if not given
-    #[arg(long, value_name = "P", allow_hyphen_values = true, help_heading = "Mean shift")]
+    #[arg(long, value_name = "P", value_parser = number, allow_hyphen_values = true, help_heading = "Mean shift")]
     pub norm: Option<f64>,
 
     /// Which points move
@@ -39,7 +39,7 @@ pub struct EstimatorArgs {
     pub seeding: SeedingName,
 
     /// How many seeds, for --seeding random; 500 if not given
-    #[arg(long, value_name = "M", allow_negative_numbers = true, help_heading = "Mean shift")]
+    #[arg(long, value_name = "M", value_parser = count::<usize>, allow_negative_numbers = true, help_heading = "Mean shift")]
     pub seeds: Option<usize>,
 
     /// Starts queries at the points of another file, with the columns of FILE, for --form standard
@@ -47,27 +47,27 @@ pub struct EstimatorArgs {
     pub seeds_file: Option<PathBuf>,
 
     /// Fewest points of a bin, for --seeding bins; 1 if not given
-    #[arg(long, value_name = "F", allow_negative_numbers = true, help_heading = "Mean shift")]
+    #[arg(long, value_name = "F", value_parser = count::<u32>, allow_negative_numbers = true, help_heading = "Mean shift")]
     pub min_bin_frequency: Option<u32>,
 
     /// The smallest cluster's share of the points, for --seeding share; 0.01 if not given
-    #[arg(long, value_name = "S", allow_hyphen_values = true, help_heading = "Mean shift")]
+    #[arg(long, value_name = "S", value_parser = number, allow_hyphen_values = true, help_heading = "Mean shift")]
     pub share: Option<f64>,
 
     /// The probability that no such cluster is missed, for --seeding share; 0.99 if not given
-    #[arg(long, value_name = "C", allow_hyphen_values = true, help_heading = "Mean shift")]
+    #[arg(long, value_name = "C", value_parser = number, allow_hyphen_values = true, help_heading = "Mean shift")]
     pub confidence: Option<f64>,
 
     /// How far along its step a query goes, for --form standard: above 1 it overshoots, below 2 safely
-    #[arg(long, value_name = "R", default_value_t = 1.0, allow_hyphen_values = true, help_heading = "Mean shift")]
+    #[arg(long, value_name = "R", value_parser = number, default_value_t = 1.0, allow_hyphen_values = true, help_heading = "Mean shift")]
     pub relaxation: f64,
 
     /// Most iterations
-    #[arg(long, value_name = "MAX", allow_negative_numbers = true, default_value_t = MeanShift::MAX_ITERATIONS, help_heading = "Mean shift")]
+    #[arg(long, value_name = "MAX", value_parser = count::<usize>, allow_negative_numbers = true, default_value_t = MeanShift::MAX_ITERATIONS, help_heading = "Mean shift")]
     pub iterations: usize,
 
     /// Stop when no point moves more than this many bandwidths
-    #[arg(long, value_name = "TOL", default_value_t = MeanShift::TOLERANCE, allow_hyphen_values = true, help_heading = "Mean shift")]
+    #[arg(long, value_name = "TOL", value_parser = number, default_value_t = MeanShift::TOLERANCE, allow_hyphen_values = true, help_heading = "Mean shift")]
     pub tolerance: f64,
 
     /// Which ends are one mode
@@ -75,7 +75,7 @@ pub struct EstimatorArgs {
     pub merging: MergingName,
 
     /// How far apart neighbours of a chain may end, in bandwidths, for --merging chains; 0.5 if not given
-    #[arg(long, value_name = "R", allow_hyphen_values = true, help_heading = "Labels")]
+    #[arg(long, value_name = "R", value_parser = number, allow_hyphen_values = true, help_heading = "Labels")]
     pub merge_radius: Option<f64>,
 
     /// Which mode a point belongs to. If not given: basin where every point is a query, nearest otherwise and with --merging densest
@@ -83,11 +83,11 @@ pub struct EstimatorArgs {
     pub assign: Option<AssignmentName>,
 
     /// Fewest points of a cluster; those of smaller ones are noise
-    #[arg(long, value_name = "S", allow_negative_numbers = true, default_value_t = 1, help_heading = "Labels")]
+    #[arg(long, value_name = "S", value_parser = count::<usize>, allow_negative_numbers = true, default_value_t = 1, help_heading = "Labels")]
     pub min_size: usize,
 
     /// With --assign nearest: points farther than this many bandwidths from every mode are noise
-    #[arg(long, value_name = "R", allow_hyphen_values = true, help_heading = "Labels")]
+    #[arg(long, value_name = "R", value_parser = number, allow_hyphen_values = true, help_heading = "Labels")]
     pub reach: Option<f64>,
 
     /// How an iteration is computed; the clusters are the same
@@ -99,7 +99,7 @@ pub struct EstimatorArgs {
     pub accuracy: AccuracyText,
 
     /// Points at a time, for --method composed; 1024 if not given, fewer where memory is short
-    #[arg(long, value_name = "B", allow_negative_numbers = true, help_heading = "Execution")]
+    #[arg(long, value_name = "B", value_parser = count::<usize>, allow_negative_numbers = true, help_heading = "Execution")]
     pub batch: Option<usize>,
 }
 

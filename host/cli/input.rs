@@ -8,6 +8,7 @@ use nalgebra::DMatrix;
 
 use super::bar::Bar;
 use super::interrupt;
+use super::typed::{count, seed};
 use crate::data::{
     Blobs, Carry, Decimal, Format, LabelledPoints, Missing, ReadOptions, Shape, Source, Standard, Standardization,
     Table,
@@ -63,7 +64,7 @@ pub struct InputArgs {
     pub standardize: Option<StandardName>,
 
     /// How many points to generate
-    #[arg(long, value_name = "N", allow_negative_numbers = true, default_value_t = 1500, conflicts_with = "file")]
+    #[arg(long, value_name = "N", value_parser = count::<usize>, allow_negative_numbers = true, default_value_t = 1500, conflicts_with = "file")]
     pub points: usize,
 
     /// The shape of what is generated
@@ -71,15 +72,15 @@ pub struct InputArgs {
     pub shape: ShapeName,
 
     /// How many clusters to generate; mean shift is not told. 6 if not given, 2 moons, 3 rings
-    #[arg(long, value_name = "K", allow_negative_numbers = true, conflicts_with = "file")]
+    #[arg(long, value_name = "K", value_parser = count::<usize>, allow_negative_numbers = true, conflicts_with = "file")]
     pub clusters: Option<usize>,
 
     /// Coordinates of a generated point
-    #[arg(long, value_name = "D", allow_negative_numbers = true, default_value_t = 2, conflicts_with = "file")]
+    #[arg(long, value_name = "D", value_parser = count::<usize>, allow_negative_numbers = true, default_value_t = 2, conflicts_with = "file")]
     pub dim: usize,
 
     /// Seed of the random numbers: the same seed gives the same points, and the same random seeds, everywhere
-    #[arg(long, value_name = "SEED", default_value_t = 14)]
+    #[arg(long, value_name = "SEED", value_parser = seed, default_value_t = 14)]
     pub seed: u64,
 }
 

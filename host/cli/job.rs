@@ -87,7 +87,7 @@ impl Job {
         if source.is_some_and(|source| source.path().is_none())
             && seeds.as_ref().is_some_and(|seeds| seeds.path().is_none())
         {
-            let (what, why) = ("two tables from standard input", "read one of them from a file");
+            let (what, why) = ("reading two tables from standard input", "read one of them from a file");
             return Err(Error::Conflict { what, why });
         }
         if args.stream {
@@ -135,7 +135,7 @@ impl Job {
             let estimator = self.estimator.clone().on(&device);
             let streamed = stream::run(&estimator, &device, source, options, &self.outputs, (open, self.quiet))?;
             let columns = (streamed.columns, streamed.left_out);
-            let facts = self.facts(source.to_string(), columns, (streamed.dropped, streamed.note));
+            let facts = self.facts(source.to_string(), columns, (streamed.dropped, streamed.notes));
             return Ok(Report::of_stream(facts, &device, streamed.told));
         }
         let start = Instant::now();
@@ -177,15 +177,15 @@ impl Job {
             Input::Table { .. } => None,
         };
         let columns = (data.names.clone(), data.table.left_out.clone());
-        let facts = Facts { shape, ..self.facts(source, columns, (data.table.dropped, data.table.note.clone())) };
+        let facts = Facts { shape, ..self.facts(source, columns, (data.table.dropped, data.table.notes.clone())) };
         let directions = self.estimator.is_of_directions();
         Report::of_fit(facts, device, data, (clustering, agreement), times, directions)
     }
 
     /// `columns`: those of coordinates, and those that are none since they do not hold numbers. `rows`: those that were
-    /// left out, and what may be said of the first.
-    fn facts(&self, source: String, columns: (Vec<String>, Vec<LeftOut>), rows: (u64, Option<String>)) -> Facts {
-        let ((columns, left_out), (dropped, note)) = (columns, rows);
+    /// left out, and what may be said of those that are there.
+    fn facts(&self, source: String, columns: (Vec<String>, Vec<LeftOut>), rows: (u64, Vec<String>)) -> Facts {
+        let ((columns, left_out), (dropped, notes)) = (columns, rows);
         Facts {
             source,
             shape: None,
@@ -193,7 +193,7 @@ impl Job {
             dropped,
             columns,
             left_out,
-            notes: note.into_iter().collect(),
+            notes,
             parameters: self.parameters.clone(),
         }
     }

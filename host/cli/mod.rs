@@ -21,6 +21,7 @@ mod typed;
 
 use std::fmt;
 use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{ArgMatches, CommandFactory, FromArgMatches};
@@ -45,9 +46,12 @@ pub use sweep::SweepArgs;
 pub use tune::TuneArgs;
 pub use typed::{AccuracyText, BandwidthText};
 
+/// The argument that names a file of points.
+const FILE: &str = "file";
+
 /// Runs the program: 0 if all went well, 1 if not, 2 if the command was wrong, 130 if it was interrupted.
 pub fn main() -> ExitCode {
-    let matches = Args::command().get_matches();
+    let matches = Args::command().try_get_matches().unwrap_or_else(|error| refuse(&error));
     let args = Args::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     interrupt::watch();
     match run(&args, parameters(&matches)) {
@@ -64,6 +68,20 @@ pub fn main() -> ExitCode {
             })
         }
     }
+}
+
+/// Tells what is wrong with the command, or what was asked of it, and ends the program.
+fn refuse(error: &clap::Error) -> ! {
+    let first = std::env::args_os().nth(1).map(PathBuf::from);
+    // A command that is mistyped is a file, of which some arguments make no sense.
+    if error.use_stderr()
+        && let Some(command) = first.and_then(|word| commands::nearly(&word))
+    {
+        let _nobody_reads_it = error.print();
+        say(format_args!("did you mean the command `{command}`?"));
+        std::process::exit(error.exit_code());
+    }
+    error.exit()
 }
 
 /// Writes a line to standard error. Whoever read it may be gone, which is nothing that a run ends for.
@@ -106,10 +124,23 @@ fn tell_what_is_done() {
     drop(told);
 }
 
-/// Every option with its values, given or by default.
+/// Options with their values, given or by default, but for those that say nothing of this run: of generated points, where
+/// a file's are clustered.
 fn parameters(matches: &ArgMatches) -> Parameters {
     let command = Args::command();
+    let of_file = matches.try_contains_id(FILE).unwrap_or(false);
+    let random = ["random", "share"].map(Some);
+    let seeding = matches.try_get_raw("seeding").ok().flatten().and_then(|mut raw| raw.next()?.to_str());
+    let says_nothing = |argument: &clap::Arg| {
+        let of_points = || command.get_arg_conflicts_with(argument).iter().any(|other| other.get_id() == FILE);
+        // Of random seeds it says something with a file, too.
+        let of_seeds = || argument.get_id() == "seed" && !random.contains(&seeding);
+        of_file && (of_points() || of_seeds())
+    };
     let values = |argument: &clap::Arg| {
+        if says_nothing(argument) {
+            return None;
+        }
         let id = argument.get_id().as_str();
         let raw = matches.try_get_raw(id).ok().flatten()?;
         Some((id.to_owned(), raw.map(|value| value.to_string_lossy().into_owned()).collect()))

@@ -1,5 +1,7 @@
 //! What the library calls by its meaning, as it is typed.
 
+use super::commands;
+use crate::data::DataError;
 use crate::error::Error;
 
 /// Options of the estimator, of synthetic points, of a sweep, of segmentation, of tuning and of devices: a meaning has one name in all
@@ -31,15 +33,109 @@ const OPTIONS: [(&str, &str); 24] = [
     ("the tolerance", "--tolerance"),
 ];
 
+/// What options must be, where that is typed in another way than the library takes it.
+const VALUES: [(&str, &str); 1] =
+    [("from 1e-5 to 0.01 bandwidths, or 0, which is exact", "from 1e-5 to 0.01 bandwidths, or `exact`")];
+
+/// Options that exclude each other: what the library says of them, and how it begins to say why where that tells which they
+/// are; and both as they are typed.
+const CONFLICTS: [([&str; 2], [&str; 2]); 14] = [
+    (
+        ["the blurring form with seeds", ""],
+        ["--seeding without --form standard", "in the blurring form the points themselves move"],
+    ),
+    (
+        ["over-relaxation here", ""],
+        ["--relaxation without --form standard and --distance l2", "only with both is it proven safe"],
+    ),
+    (
+        ["a reach with labels by basin", ""],
+        ["--reach without --assign nearest", "it is the distance to the nearest mode"],
+    ),
+    (
+        ["the composed method here", ""],
+        [
+            "--method composed here",
+            "it knows --form blurring, --distance l2, one bandwidth, and no --weights; use --method fused",
+        ],
+    ),
+    (
+        ["leaving out far tiles of an exact Gaussian", ""],
+        ["--method tiles with --accuracy exact", "the Gaussian never ends; give an accuracy, or use --method fused"],
+    ),
+    (
+        ["an exact step of a binned field", ""],
+        ["--method field with --accuracy exact", "a field is approximate; use --method fused"],
+    ),
+    (
+        ["a binned field here", "a binned field has at most 5"],
+        ["--method field in so many dimensions", "a binned field has at most 5"],
+    ),
+    (
+        ["a binned field here", "a binned field needs the Gaussian"],
+        [
+            "--method field without --kernel gaussian",
+            "a binned field needs the one weight that is a product over dimensions and smooth",
+        ],
+    ),
+    (
+        ["a binned field here", "a binned field needs the 2-norm"],
+        ["--method field without --distance l2", "a binned field needs that distance"],
+    ),
+    (
+        ["a binned field here", "a binned field needs one bandwidth"],
+        ["--method field with a --bandwidth for each point", "a binned field needs one for all"],
+    ),
+    (
+        ["a binned field here", "over-relaxed queries"],
+        ["--method field with --relaxation", "queries that overshoot may leave the field's grid"],
+    ),
+    (
+        ["a binned field here", "of points that come in parts"],
+        [
+            "--stream in so many dimensions",
+            "a binned field of parts has at most 3; choose fewer --columns, or leave it out",
+        ],
+    ),
+    (
+        ["more than one bandwidth with the cosine distance", ""],
+        ["--distance cosine with more than one --bandwidth", "it needs a single one"],
+    ),
+    (
+        ["seeding by bins here", ""],
+        [
+            "--seeding bins with --distance cosine or a --bandwidth for each dimension",
+            "bins need one bandwidth in units of the data",
+        ],
+    ),
+];
+
 /// The error, with the option's name in place of its meaning.
 pub fn as_typed(error: Error) -> Error {
     match error {
         Error::Option { option, value, must } => {
-            let typed = OPTIONS.iter().find(|(meaning, _)| *meaning == option).map_or(option, |(_, typed)| typed);
-            Error::Option { option: typed, value, must }
+            let (option, must) = (typed(&OPTIONS, option), typed(&VALUES, must));
+            Error::Option { option, value, must }
+        }
+        Error::Conflict { what, why } => {
+            let is_meant = |of: &[&str; 2]| of[0] == what && why.starts_with(of[1]);
+            let typed = CONFLICTS.iter().find(|(meaning, _)| is_meant(meaning)).map(|(_, typed)| *typed);
+            let [what, why] = typed.unwrap_or([what, why]);
+            Error::Conflict { what, why }
+        }
+        // What is no command is taken for a file.
+        Error::Data(DataError::UnknownFormat { path, option: option @ "--format", hint }) => {
+            let hint =
+                commands::nearly(&path).map_or(hint, |command| format!("; did you mean the command `{command}`?"));
+            DataError::UnknownFormat { path, option, hint }.into()
         }
         other => other,
     }
+}
+
+/// The words for a meaning, if they are others.
+fn typed(words: &[(&str, &'static str)], meaning: &'static str) -> &'static str {
+    words.iter().find(|(known, _)| *known == meaning).map_or(meaning, |(_, typed)| typed)
 }
 
 #[cfg(test)]

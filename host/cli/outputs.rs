@@ -139,13 +139,13 @@ impl Outputs {
             source.check()?;
         }
         if tables().chain(&self.centres).filter(|target| target.path().is_none()).count() > 1 {
-            return conflict("two tables on standard output", "write one of them to a file");
+            return conflict("writing two tables to standard output", "write one of them to a file");
         }
         if let (Some(input), Some(predict)) = (input, predict_from)
             && input.path().is_none()
             && predict.path().is_none()
         {
-            return conflict("two tables from standard input", "read one of them from a file");
+            return conflict("reading two tables from standard input", "read one of them from a file");
         }
         Ok(())
     }
@@ -258,17 +258,17 @@ impl Outputs {
 /// names, lest a long run ends with that.
 ///
 /// # Errors
-/// [`Error::Conflict`]; [`Error::WriteFile`].
+/// [`Error::WriteOverRead`]; [`Error::WrittenTwice`]; [`Error::WriteFile`].
 pub fn check_files(read: &[&Path], written: &[&Path]) -> Result<()> {
-    let conflict = |what, why| Err(Error::Conflict { what, why });
     for (at, path) in written.iter().enumerate() {
-        if read.iter().any(|read| same(read, path)) {
-            return conflict("writing over a file that is read", "give the result another name");
+        let path = || path.to_path_buf();
+        if read.iter().any(|read| same(read, written[at])) {
+            return Err(Error::WriteOverRead { path: path() });
         }
-        if written[..at].iter().any(|other| same(other, path)) {
-            return conflict("writing two results to one file", "give each a name of its own");
+        if written[..at].iter().any(|other| same(other, written[at])) {
+            return Err(Error::WrittenTwice { path: path() });
         }
-        can_be(path).map_err(|source| Error::WriteFile { path: path.to_path_buf(), source })?;
+        can_be(written[at]).map_err(|source| Error::WriteFile { path: path(), source })?;
     }
     Ok(())
 }

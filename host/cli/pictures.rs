@@ -6,6 +6,7 @@ use clap::Args;
 
 use super::input::Data;
 use super::interrupt;
+use super::typed::{count, number};
 use crate::error::{Error, Result};
 use crate::executor::Device;
 use crate::mean_shift::{Clustering, MeanShift};
@@ -31,7 +32,7 @@ pub struct PictureArgs {
     pub trace: Option<PathBuf>,
 
     /// How many points, for --trace; 200 if not given
-    #[arg(long, value_name = "N", requires = "trace", allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", value_parser = count::<usize>, requires = "trace", allow_negative_numbers = true)]
     pub traced: Option<usize>,
 }
 
@@ -94,7 +95,7 @@ pub struct PlotKernelArgs {
     pub output: PathBuf,
 
     /// The bandwidth
-    #[arg(long, value_name = "H", default_value_t = 2.5, allow_hyphen_values = true)]
+    #[arg(long, value_name = "H", value_parser = number, default_value_t = 2.5, allow_hyphen_values = true)]
     pub bandwidth: f64,
 }
 

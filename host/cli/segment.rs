@@ -9,6 +9,7 @@ use image::{ImageBuffer, Luma, RgbImage};
 use serde::Serialize;
 
 use super::outputs::check_files;
+use super::typed::{count, number};
 use crate::error::{Error, Result};
 use crate::executor::{CpuOptions, Device, DeviceChoice};
 use crate::mean_shift::WeightFunction;
@@ -23,11 +24,11 @@ pub struct SegmentArgs {
     pub image: PathBuf,
 
     /// How far pixels attract each other, in pixels
-    #[arg(long, value_name = "PIXELS", default_value_t = 8.0, allow_hyphen_values = true)]
+    #[arg(long, value_name = "PIXELS", value_parser = number, default_value_t = 8.0, allow_hyphen_values = true)]
     pub spatial: f64,
 
     /// How far colours attract each other, in units of Lab; a difference of 2 is just visible
-    #[arg(long, value_name = "LAB", default_value_t = 12.0, allow_hyphen_values = true)]
+    #[arg(long, value_name = "LAB", value_parser = number, default_value_t = 12.0, allow_hyphen_values = true)]
     pub range: f64,
 
     /// Weight of a difference in colour
@@ -35,19 +36,19 @@ pub struct SegmentArgs {
     pub kernel: ColourKernel,
 
     /// Fewest pixels of a region; smaller ones go to the neighbour nearest in colour
-    #[arg(long, value_name = "PIXELS", default_value_t = 20, allow_negative_numbers = true)]
+    #[arg(long, value_name = "PIXELS", value_parser = count::<usize>, default_value_t = 20, allow_negative_numbers = true)]
     pub min_region: usize,
 
     /// How far neighbours' filtered colours may be apart in one region, in range bandwidths
-    #[arg(long, value_name = "R", default_value_t = 0.5, allow_hyphen_values = true)]
+    #[arg(long, value_name = "R", value_parser = number, default_value_t = 0.5, allow_hyphen_values = true)]
     pub merge_radius: f64,
 
     /// Most iterations of a pixel
-    #[arg(long, value_name = "MAX", default_value_t = 100, allow_negative_numbers = true)]
+    #[arg(long, value_name = "MAX", value_parser = count::<usize>, default_value_t = 100, allow_negative_numbers = true)]
     pub iterations: usize,
 
     /// A pixel rests when it moves no more than this many bandwidths
-    #[arg(long, value_name = "TOL", default_value_t = 0.01, allow_hyphen_values = true)]
+    #[arg(long, value_name = "TOL", value_parser = number, default_value_t = 0.01, allow_hyphen_values = true)]
     pub tolerance: f64,
 
     /// Writes the regions in their mean colours: .png, .jpg or .bmp
@@ -71,7 +72,7 @@ pub struct SegmentArgs {
     pub device: DeviceChoice,
 
     /// Processor threads; one for each core if not given. Results do not depend on it
-    #[arg(long, value_name = "W")]
+    #[arg(long, value_name = "W", value_parser = count::<NonZero<usize>>)]
     pub threads: Option<NonZero<usize>>,
 
     /// Write the report as one line of JSON

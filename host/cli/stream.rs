@@ -11,7 +11,7 @@ use arrow_array::{ArrayRef, Int32Array, RecordBatch};
 
 use super::args::Args;
 use super::bar::Bar;
-use super::estimator::{MergingName, MethodName, SeedingName};
+use super::estimator::{DistanceName, KernelName, MergingName, MethodName, SeedingName};
 use super::input::Input;
 use super::interrupt;
 use super::outputs::Outputs;
@@ -19,14 +19,14 @@ use super::report::{Cluster, Seconds, Streamed};
 use crate::data::{Carry, Chunk, Column, DataError, Format, LeftOut, ReadOptions, Reader, Sink, Source, with_columns};
 use crate::error::{Error, Result};
 use crate::executor::{Counts, Device};
-use crate::mean_shift::{DensityField, FieldModes, MeanShift, Path};
+use crate::mean_shift::{Bandwidth, DensityField, FieldModes, MeanShift, Path};
 use crate::points::Points;
 
 /// What became of a file's points.
 pub struct Done {
     pub columns: Vec<String>,
     pub left_out: Vec<LeftOut>,
-    pub note: Option<String>,
+    pub notes: Vec<String>,
     pub dropped: u64,
     pub told: Streamed,
 }
@@ -82,7 +82,23 @@ pub fn check(input: &Input, args: &Args) -> Result<()> {
             "queries climb a field at once, and not an iteration at a time; leave it out",
         ),
         (
-            estimator.bandwidth.is_none() || estimator.bandwidth_column().is_some(),
+            estimator.kernel != KernelName::Gaussian,
+            "--stream without --kernel gaussian",
+            "it is by a binned field, which needs the one weight that is a product over dimensions and smooth",
+        ),
+        (
+            estimator.distance != DistanceName::L2,
+            "--stream without --distance l2",
+            "it is by a binned field, which needs that distance",
+        ),
+        (
+            estimator.relaxation != 1.0,
+            "--stream with --relaxation",
+            "queries that overshoot may leave the field's grid; leave it out",
+        ),
+        (estimator.accuracy.0 == 0.0, "--stream with --accuracy exact", "a binned field is approximate; leave it out"),
+        (
+            !matches!(estimator.bandwidth(true), Bandwidth::Fixed(_) | Bandwidth::PerDimension(_)),
             "--stream without a bandwidth",
             "it cannot be estimated from a part; give --bandwidth H",
         ),
@@ -113,7 +129,8 @@ pub fn run(
     let mut first = Pass::default();
     let bar = Bar::of(source, quiet);
     let mut reader = Reader::open(source, options, Carry::Nothing)?;
-    let (columns, left_out, note) = (reader.coordinates().to_vec(), reader.left_out().to_vec(), reader.note());
+    let (columns, left_out, notes) =
+        (reader.coordinates().to_vec(), reader.left_out().to_vec(), reader.notes().to_vec());
     let (mut field, mut scale): (Option<DensityField>, _) = (None, WeightScale::default());
     while let Some(chunk) = reader.next_chunk()? {
         interrupt::check()?;
@@ -173,7 +190,7 @@ pub fn run(
         seconds,
         counts,
     };
-    Ok(Done { columns, left_out, note, dropped: first.dropped, told })
+    Ok(Done { columns, left_out, notes, dropped: first.dropped, told })
 }
 
 /// A field keeps weights to a fixed part of 1, and only their ratios matter: they are over a power of two at which the largest

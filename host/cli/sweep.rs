@@ -12,7 +12,7 @@ use super::estimator::EstimatorArgs;
 use super::input::InputArgs;
 use super::interrupt;
 use super::outputs::check_files;
-use super::typed::QUANTILE;
+use super::typed::{QUANTILE, count, number};
 use crate::data::{Carry, LeftOut, Table, left_out_text};
 use crate::error::{Error, Result};
 use crate::executor::{CpuOptions, DeviceChoice};
@@ -30,15 +30,15 @@ pub struct SweepArgs {
 
     /// The smallest bandwidth; if not given, a fortieth of the quantile rule's estimate (0.3), and none below the first that finds
     /// more than 500 clusters, and more than one for ten points
-    #[arg(long, value_name = "H", allow_hyphen_values = true, help_heading = "Sweep")]
+    #[arg(long, value_name = "H", value_parser = number, allow_hyphen_values = true, help_heading = "Sweep")]
     pub from: Option<f64>,
 
     /// The largest bandwidth; that estimate if not given
-    #[arg(long, value_name = "H", allow_hyphen_values = true, help_heading = "Sweep")]
+    #[arg(long, value_name = "H", value_parser = number, allow_hyphen_values = true, help_heading = "Sweep")]
     pub to: Option<f64>,
 
     /// How many bandwidths
-    #[arg(long, value_name = "N", default_value_t = 24, allow_negative_numbers = true, help_heading = "Sweep")]
+    #[arg(long, value_name = "N", value_parser = count::<usize>, default_value_t = 24, allow_negative_numbers = true, help_heading = "Sweep")]
     pub steps: usize,
 
     /// Draws clusters and stability over the bandwidth: .png or .svg
@@ -58,7 +58,7 @@ pub struct SweepArgs {
     pub device: DeviceChoice,
 
     /// Processor threads; one for each core if not given. Results do not depend on it
-    #[arg(long, value_name = "W", help_heading = "Execution")]
+    #[arg(long, value_name = "W", value_parser = count::<NonZero<usize>>, help_heading = "Execution")]
     pub threads: Option<NonZero<usize>>,
 }
 
@@ -111,8 +111,7 @@ impl SweepArgs {
             sweep.picture().save(path)?;
         }
         if self.json {
-            let Table { left_out, dropped, note, .. } = data.table;
-            let notes = note.into_iter().collect();
+            let Table { left_out, dropped, notes, .. } = data.table;
             let told = Told { sweep: &sweep, columns: data.names, left_out, dropped, notes };
             serde_json::to_writer(&mut *out, &told).map_err(std::io::Error::from)?;
             writeln!(out)?;
@@ -122,9 +121,9 @@ impl SweepArgs {
             writeln!(out, "{text}")?;
         }
         if data.table.dropped > 0 {
-            writeln!(out, "{} rows with missing values left out", data.table.dropped)?;
+            writeln!(out, "{} left out, with missing values", numbers::count(data.table.dropped, "row"))?;
         }
-        if let Some(note) = &data.table.note {
+        for note in &data.table.notes {
             writeln!(out, "note: {note}")?;
         }
         writeln!(

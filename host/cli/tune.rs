@@ -8,6 +8,7 @@ use clap::Args;
 
 use super::estimator::KernelName;
 use super::interrupt;
+use super::typed::count;
 use crate::error::{Error, Result};
 use crate::executor::{CpuOptions, Device, DeviceChoice};
 use crate::tuning::cache::{self, Key};
@@ -21,7 +22,7 @@ pub struct TuneArgs {
     pub device: DeviceChoice,
 
     /// Processor threads; one for each core if not given
-    #[arg(long, value_name = "W")]
+    #[arg(long, value_name = "W", value_parser = count::<NonZero<usize>>)]
     pub threads: Option<NonZero<usize>>,
 
     /// Weight functions; all if not given
@@ -29,15 +30,15 @@ pub struct TuneArgs {
     pub kernel: Vec<KernelName>,
 
     /// Dimensions, from 1 to 4; all if not given
-    #[arg(long, value_name = "D", value_parser = clap::value_parser!(u32).range(1..=4))]
+    #[arg(long, value_name = "D", value_parser = dimensions)]
     pub dim: Vec<u32>,
 
     /// Points of the larger case; 65536 on a GPU and 8192 on a processor if not given
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = count::<usize>)]
     pub points: Option<usize>,
 
     /// Samples of each block, whose median counts
-    #[arg(long, value_name = "K", default_value_t = 9)]
+    #[arg(long, value_name = "K", value_parser = count::<usize>, default_value_t = 9)]
     pub samples: usize,
 
     /// Measures and writes nothing
@@ -47,6 +48,11 @@ pub struct TuneArgs {
     /// Write it as one line of JSON for each case
     #[arg(long)]
     pub json: bool,
+}
+
+/// A number of dimensions that has blocks to tune, as typed.
+fn dimensions(text: &str) -> Result<u32, &'static str> {
+    text.parse().ok().filter(|d| (1..=4).contains(d)).ok_or("give a number from 1 to 4")
 }
 
 impl TuneArgs {

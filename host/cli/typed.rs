@@ -1,8 +1,41 @@
 //! Numbers and rules, as typed.
 
+use std::num::{IntErrorKind, ParseIntError};
 use std::str::FromStr;
 
 use crate::mean_shift::Bandwidth;
+
+/// A number of things, as typed.
+///
+/// # Errors
+/// What to type instead.
+pub fn count<T: FromStr<Err = ParseIntError>>(text: &str) -> Result<T, &'static str> {
+    whole(text, "give a whole number from 1 on, as 100000")
+}
+
+/// A seed of random numbers, as typed.
+///
+/// # Errors
+/// What to type instead.
+pub fn seed(text: &str) -> Result<u64, &'static str> {
+    whole(text, "give a whole number from 0 on, as 14")
+}
+
+/// A number, as typed.
+///
+/// # Errors
+/// What to type instead.
+pub fn number(text: &str) -> Result<f64, &'static str> {
+    text.parse().map_err(|_| "give a number, as 0.5 or 1e-3")
+}
+
+fn whole<T: FromStr<Err = ParseIntError>>(text: &str, words: &'static str) -> Result<T, &'static str> {
+    let wrong = |error: ParseIntError| match error.kind() {
+        IntErrorKind::PosOverflow => "that is more than can be counted",
+        _ => words,
+    };
+    text.parse().map_err(wrong)
+}
 
 /// The quantile rule as it is without numbers, which are scikit-learn's but for the sample.
 pub const QUANTILE: Bandwidth = Bandwidth::Quantile { quantile: 0.3, sample: Some(Bandwidth::SAMPLE), seed: 0 };
@@ -67,7 +100,7 @@ impl FromStr for AccuracyText {
             _ if text == "exact" => Ok(Self(0.0)),
             // What the library takes for exact nobody types by accident.
             Ok(accuracy) if accuracy != 0.0 => Ok(Self(accuracy)),
-            _ => Err("give a number of bandwidths above 0, or exact".to_owned()),
+            _ => Err("give a number of bandwidths from 1e-5 to 0.01, or `exact`".to_owned()),
         }
     }
 }
@@ -83,6 +116,21 @@ mod tests {
         for text in ["", "0", "fine", "1e-3h"] {
             assert!(text.parse::<AccuracyText>().is_err(), "{text:?}");
         }
+    }
+
+    #[test]
+    fn numbers_are_parsed() {
+        assert_eq!(
+            (count::<usize>("0"), count::<u32>("7"), seed("0"), number("-1e-3")),
+            (Ok(0), Ok(7), Ok(0), Ok(-1e-3))
+        );
+        for text in ["1e5", "100,000", "-5", "1.5", "abc", ""] {
+            assert_eq!(count::<usize>(text), Err("give a whole number from 1 on, as 100000"), "{text:?}");
+            assert_eq!(seed(text), Err("give a whole number from 0 on, as 14"), "{text:?}");
+        }
+        assert_eq!(count::<std::num::NonZero<usize>>("0"), Err("give a whole number from 1 on, as 100000"));
+        assert_eq!(count::<u32>("4294967296"), Err("that is more than can be counted"));
+        assert_eq!(number("1,5"), Err("give a number, as 0.5 or 1e-3"));
     }
 
     #[test]

@@ -176,7 +176,12 @@ impl Chosen {
         if coordinates.is_empty() {
             let left = if weights.or(bandwidths).is_some() { " besides weights and bandwidths" } else { "" };
             let why = left_out.first().map(|column| format!(": {column}")).unwrap_or_default();
-            return Err(DataError::NoNumbers { file: file.to_owned(), left, why });
+            return Err(DataError::NoNumbers {
+                file: file.to_owned(),
+                left,
+                why,
+                hint: "clustering needs at least one",
+            });
         }
         Ok(Self { coordinates, weights, bandwidths, left_out })
     }

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use crate::picture::numbers::count;
+
 /// What is wrong with a file of points, where, and what to do.
 ///
 /// Lines count from 1, as editors do; rows of formats without lines from 0, as their libraries do.
@@ -34,16 +36,18 @@ pub enum DataError {
     },
     /// An extension that says nothing.
     #[error(
-        "{path}: its extension names no format; end it on .csv, .tsv, .npy, .npz, .parquet, .arrow or .feather (text also on .gz or .zst), or give {option}"
+        "{path}: its extension names no format; end it on .csv, .tsv, .npy, .npz, .parquet, .arrow or .feather (text also on .gz or .zst), or give {option}{hint}"
     )]
     UnknownFormat {
         /// The file.
         path: PathBuf,
         /// The option that names a format, or another extension.
         option: &'static str,
+        /// What else may be meant.
+        hint: String,
     },
     /// A format that cannot be read from a stream, or that does not go with something.
-    #[error("{what} cannot be: {why}")]
+    #[error("{what} is not possible: {why}")]
     Unsupported {
         /// What was asked for.
         what: String,
@@ -85,7 +89,7 @@ pub enum DataError {
         file: String,
     },
     /// A line with more or fewer fields than the first.
-    #[error("{file}, line {line}: {found} fields, and the lines before have {expected}")]
+    #[error("{file}, line {line}: {}, and the lines before have {expected}", count(*found, "field"))]
     Ragged {
         /// Which.
         file: String,
@@ -185,7 +189,7 @@ pub enum DataError {
         column: String,
     },
     /// No column with numbers.
-    #[error("{file} has no column that holds numbers{left}{why}; choose some with --columns")]
+    #[error("{file} has no column that holds numbers{left}{why}; {hint}")]
     NoNumbers {
         /// Which.
         file: String,
@@ -193,6 +197,8 @@ pub enum DataError {
         left: &'static str,
         /// What the first column holds instead.
         why: String,
+        /// What may be amiss.
+        hint: &'static str,
     },
     /// A column of a kind that is no number.
     #[error("{file}, column {column}: it holds {kind}, which are no numbers; choose others with --columns")]

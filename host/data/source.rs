@@ -13,6 +13,12 @@ use super::error::DataError;
 /// Bytes that are read at once.
 const BUFFER: usize = 1 << 18;
 
+/// The option that names the format of what is read.
+const OF_SOURCES: &str = "--format";
+
+/// Extensions of spreadsheets, which are not read.
+const SHEETS: [&str; 3] = ["xlsx", "xls", "ods"];
+
 /// A format of tables.
 ///
 /// ```
@@ -126,10 +132,13 @@ pub enum Compression {
 /// # Errors
 /// [`DataError::UnknownFormat`], with the `option` that would say.
 pub fn format_of(path: &Path, option: &'static str) -> Result<(Format, Compression), DataError> {
-    let unknown = || DataError::UnknownFormat { path: path.to_owned(), option };
+    let unknown = |hint: &str| DataError::UnknownFormat { path: path.to_owned(), option, hint: hint.to_owned() };
     let (compression, inner) = compression_of(path);
-    let extension = inner.extension().and_then(|extension| extension.to_str()).ok_or_else(unknown)?;
-    Ok((extension.parse().map_err(|_| unknown())?, compression))
+    let extension = inner.extension().and_then(|extension| extension.to_str()).ok_or_else(|| unknown(""))?;
+    let is_sheet = SHEETS.iter().any(|sheet| extension.eq_ignore_ascii_case(sheet));
+    // What is to be written is not there yet.
+    let hint = if is_sheet && option == OF_SOURCES { "; of a spreadsheet, export the points as CSV" } else { "" };
+    Ok((extension.parse().map_err(|_| unknown(hint))?, compression))
 }
 
 /// How a file is compressed, and its name without that extension.
@@ -251,7 +260,7 @@ impl Source {
         }
         let (format, compression) = match format {
             Some(format) => (format, compression_of(path).0),
-            None => format_of(path, "--format")?,
+            None => format_of(path, OF_SOURCES)?,
         };
         if compression != Compression::None && !format.is_text() {
             let what = format!("a compressed {} file", format.name());

@@ -56,7 +56,7 @@ impl MeanShift {
         }
         if self.accuracy == 0.0 && self.method == Method::Field {
             return Err(Error::Conflict {
-                what: "exact steps of a binned field",
+                what: "an exact step of a binned field",
                 why: "it is approximate; use the fused method",
             });
         }

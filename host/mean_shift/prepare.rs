@@ -336,7 +336,7 @@ impl MeanShift {
             }
             Values::Scalar(h) => Values::Scalar(h),
             _ => {
-                let (what, why) = ("several bandwidths with the cosine distance", "it needs a single one");
+                let (what, why) = ("more than one bandwidth with the cosine distance", "it needs a single one");
                 return Err(Error::Conflict { what, why });
             }
         };

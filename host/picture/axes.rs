@@ -11,6 +11,9 @@ const SMALL: f64 = 12.0;
 /// The size of axes' names.
 const MEDIUM: f64 = 13.0;
 
+/// So many times as long as the other one axis is at most where both have one scale.
+const LONGER: f64 = 25.0;
+
 /// From an axis to the ends of its numbers on the left.
 const GAP: f64 = 7.0;
 
@@ -26,24 +29,24 @@ pub struct Axes {
     pub x: (f64, f64),
     /// The numbers at its lower and upper side.
     pub y: (f64, f64),
+    /// Whether a factor is a length along the first axis, whose numbers are above 0 then.
+    pub by_factor: bool,
 }
 
 impl Axes {
     /// Axes that hold these ranges, with a margin of a twentieth of each.
     pub fn about(area: Rect, x: (f64, f64), y: (f64, f64)) -> Self {
-        Self { area, x: widened(x), y: widened(y) }
+        Self { area, x: widened(x), y: widened(y), by_factor: false }
     }
 
     /// The same with one scale for both, by more room about the shorter one: what is `unit` long along each axis is as
-    /// long on the drawing. Left as they are where one is longer than the other 25 times, and would be a line.
+    /// long on the drawing.
     pub fn with_one_scale(mut self, unit: [f64; 2]) -> Self {
         let per_x = (self.x.1 - self.x.0) / unit[0] / self.area.width;
         let per_y = (self.y.1 - self.y.0) / unit[1] / self.area.height;
         let per = per_x.max(per_y);
-        if per <= 25.0 * per_x.min(per_y) {
-            self.x = lengthened(self.x, per * unit[0] * self.area.width);
-            self.y = lengthened(self.y, per * unit[1] * self.area.height);
-        }
+        self.x = lengthened(self.x, per * unit[0] * self.area.width);
+        self.y = lengthened(self.y, per * unit[1] * self.area.height);
         self
     }
 
@@ -54,9 +57,16 @@ impl Axes {
             let axes = Self::about(area, x, y);
             if let Some(unit) = one_scale { axes.with_one_scale(unit) } else { axes }
         };
-        let found = axes(area).with_room();
-        // A narrower area is another scale.
-        if found.area == area { found } else { axes(found.area) }
+        // A narrower area is another scale, which may have longer numbers: until it stays.
+        let mut area = area;
+        for _ in 0..4 {
+            let found = axes(area).with_room();
+            if found.area == area {
+                return found;
+            }
+            area = found.area;
+        }
+        axes(area)
     }
 
     /// The same in an area that begins as far to the right as the numbers on its left, and the axis' name, need.
@@ -71,16 +81,26 @@ impl Axes {
         self
     }
 
-    /// The ticks of the second axis.
+    /// The ticks of the first axis.
+    fn across(&self) -> Ticks {
+        let most = (self.area.width / 90.0) as usize;
+        if self.by_factor { Ticks::by_factor(self.x, most) } else { Ticks::new(self.x, most) }
+    }
+
+    /// The ticks of the second axis; of a low one closer, that it has some.
     fn upwards(&self) -> Ticks {
-        Ticks::new(self.y, (self.area.height / 60.0) as usize)
+        Ticks::new(self.y, (self.area.height / 60.0).max(4.0) as usize)
     }
 
     /// The place of two numbers.
     pub fn place(&self, x: f64, y: f64) -> Place {
         // Halved, so that the length of a range is a number.
         let part = |value: f64, (low, high): (f64, f64)| (value / 2.0 - low / 2.0) / (high / 2.0 - low / 2.0);
-        (self.area.x + part(x, self.x) * self.area.width, self.area.y + (1.0 - part(y, self.y)) * self.area.height)
+        let along = match self.by_factor {
+            true => part(x.ln(), (self.x.0.ln(), self.x.1.ln())),
+            false => part(x, self.x),
+        };
+        (self.area.x + along * self.area.width, self.area.y + (1.0 - part(y, self.y)) * self.area.height)
     }
 
     /// Pixels for a length along each axis.
@@ -94,23 +114,23 @@ impl Axes {
         let Rect { x: left, y: top, width, height } = self.area;
         let (right, bottom) = (left + width, top + height);
         let mut line = |through: Vec<Place>, colour| drawing.add(Shape::Line { through, width: 1.0, colour });
-        let (across, up) = (Ticks::new(self.x, (width / 90.0) as usize), self.upwards());
+        let (across, up) = (self.across(), self.upwards());
         for &tick in &across.at {
-            let x = self.place(tick, 0.0).0;
+            let x = self.place(tick, self.y.0).0;
             line(vec![(x, top), (x, bottom)], FAINT);
         }
         for &tick in &up.at {
-            let y = self.place(0.0, tick).1;
+            let y = self.place(self.x.0, tick).1;
             line(vec![(left, y), (right, y)], FAINT);
         }
         line(vec![(left, top), (left, bottom), (right, bottom)], INK);
         for (&tick, text) in across.at.iter().zip(across.texts()) {
-            drawing.write((self.place(tick, 0.0).0, bottom + 17.0), text, SMALL, Anchor::Middle);
+            drawing.write((self.place(tick, self.y.0).0, bottom + 17.0), text, SMALL, Anchor::Middle);
         }
         let mut widest: f64 = 0.0;
         for (&tick, text) in up.at.iter().zip(up.texts()) {
             widest = widest.max(letters::width(&text, SMALL));
-            drawing.write((left - GAP, self.place(0.0, tick).1 + 4.0), text, SMALL, Anchor::End);
+            drawing.write((left - GAP, self.place(self.x.0, tick).1 + 4.0), text, SMALL, Anchor::End);
         }
         if let Some(from) = up.from() {
             // To the left of a title, unless it is long.
@@ -134,6 +154,14 @@ impl Axes {
             colour: INK,
         });
     }
+}
+
+/// The unit of one scale for what extends over these ranges, if that is one: none where one is longer than the other
+/// [`LONGER`] times, and would be a line. Of what is drawn, not of the axes: more room hides how long each is.
+pub(super) fn one_scale(x: (f64, f64), y: (f64, f64), unit: [f64; 2]) -> Option<[f64; 2]> {
+    let length = |(low, high): (f64, f64), unit: f64| (high / 2.0 - low / 2.0) / unit;
+    let (across, up) = (length(x, unit[0]), length(y, unit[1]));
+    (across.max(up) <= LONGER * across.min(up)).then_some(unit)
 }
 
 /// A range with a margin; a number alone gets neighbours.

@@ -1,13 +1,16 @@
 //! Curves over a line of numbers: the weight functions, and what a sweep of bandwidths finds.
 
 use super::axes::Axes;
-use super::drawing::{Anchor, Drawing, Rect, Shape};
+use super::drawing::{Anchor, Colour, Drawing, Place, Rect, Shape};
 use super::letters;
-use super::palette::COLOURS;
+use super::palette::{COLOURS, INK};
 use crate::mean_shift::WeightFunction;
 
 /// Places that a curve runs through.
 const STEPS: usize = 400;
+
+/// How wide the line at a marked number is.
+const MARKED: f64 = 1.5;
 
 /// A curve and its name.
 ///
@@ -56,23 +59,106 @@ pub fn curves(title: &str, names: [&str; 2], curves: &[Curve], area: Rect, size:
 /// assert!(drawing.shapes.len() > before);
 /// ```
 pub fn plot(drawing: &mut Drawing, names: [&str; 2], curves: &[Curve], area: Rect, from_to: Option<(f64, f64)>) {
+    plot_as(drawing, names, curves, area, &Look { from_to, ..Look::default() });
+}
+
+/// How curves are drawn.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Look<'a> {
+    /// From which number to which, if not as far as the curves go.
+    pub from_to: Option<(f64, f64)>,
+    /// Whether a factor is a length along the first axis.
+    pub by_factor: bool,
+    /// The highest number that the second axis is to have: curves that go beyond are cut at the frame, which says up to
+    /// what number they go.
+    pub highest: Option<f64>,
+    /// A number of the first axis that is marked by a line, and what it is.
+    pub marked: Option<(f64, &'a str)>,
+}
+
+/// [`plot`], in another manner.
+pub(crate) fn plot_as(drawing: &mut Drawing, names: [&str; 2], curves: &[Curve], area: Rect, look: &Look<'_>) {
     let (x, y) = super::scatter::ranges(curves.iter().flat_map(|curve| &curve.through));
-    let x = from_to.unwrap_or(x);
-    let mut axes = Axes::about(area, x, (y.0.min(0.0), y.1));
-    axes.x = x;
+    let x = look.from_to.unwrap_or(x);
+    let top = look.highest.map_or(y.1, |highest| y.1.min(highest));
+    let mut axes = Axes::about(area, x, (y.0.min(0.0), top));
+    // A number alone gets neighbours.
+    axes.x = if x.0 == x.1 && look.by_factor { (x.0 / 2.0, x.1 * 2.0) } else { x };
+    axes.by_factor = look.by_factor;
     // A curve above 0 stands on the axis.
     axes.y.0 = if y.0 >= 0.0 { 0.0 } else { axes.y.0 };
     let axes = axes.with_room();
     axes.draw(drawing, names);
+    let mut legend = Legend { left: area.x + area.width + 20.0, at: area.y + 10.0 };
+    if let Some((number, _)) = look.marked {
+        let at = axes.place(number, axes.y.0).0;
+        drawing.add(Shape::Line {
+            through: vec![(at, area.y), (at, area.y + area.height)],
+            width: MARKED,
+            colour: INK,
+        });
+    }
     for (k, curve) in curves.iter().enumerate() {
         let colour = COLOURS[k % COLOURS.len()];
-        let through = curve.through.iter().map(|[x, y]| axes.place(*x, *y)).collect();
-        drawing.add(Shape::Line { through, width: 2.5, colour });
-        let (left, at) = (area.x + area.width + 20.0, area.y + 10.0 + 22.0 * k as f64);
-        drawing.add(Shape::Line { through: vec![(left, at), (left + 22.0, at)], width: 3.0, colour });
-        let room = f64::from(drawing.width) - left - 40.0;
-        drawing.write((left + 30.0, at + 4.5), letters::fitted(&curve.name, 13.0, room), 13.0, Anchor::Start);
+        let places: Vec<Place> = curve.through.iter().map(|[x, y]| axes.place(*x, *y)).collect();
+        let below = below(&places, area.y);
+        if let (true, Some(&(left, top))) = (y.1 > axes.y.1, below.iter().flatten().find(|place| place.1 <= area.y)) {
+            let largest = format!("up to {}", super::numbers::short(y.1));
+            drawing.write((left + 8.0, top + 14.0), largest, 12.0, Anchor::Start);
+        }
+        for through in below {
+            drawing.add(Shape::Line { through, width: 2.5, colour });
+        }
+        legend.curve(drawing, &curve.name, colour);
     }
+    if let Some((_, name)) = look.marked {
+        legend.marked(drawing, name);
+    }
+}
+
+/// Where the next line of a legend goes.
+struct Legend {
+    left: f64,
+    at: f64,
+}
+
+impl Legend {
+    fn marked(&mut self, drawing: &mut Drawing, name: &str) {
+        let x = self.left + 11.0;
+        let through = vec![(x, self.at - 7.0), (x, self.at + 7.0)];
+        self.line(drawing, name, Shape::Line { through, width: MARKED, colour: INK });
+    }
+
+    fn curve(&mut self, drawing: &mut Drawing, name: &str, colour: Colour) {
+        let through = vec![(self.left, self.at), (self.left + 22.0, self.at)];
+        self.line(drawing, name, Shape::Line { through, width: 3.0, colour });
+    }
+
+    fn line(&mut self, drawing: &mut Drawing, name: &str, sign: Shape) {
+        drawing.add(sign);
+        let room = f64::from(drawing.width) - self.left - 40.0;
+        let name = letters::fitted(name, 13.0, room);
+        drawing.write((self.left + 30.0, self.at + 4.5), name, 13.0, Anchor::Start);
+        self.at += 22.0;
+    }
+}
+
+/// The parts of a line that are not above `top`, as far as to where it leaves.
+fn below(places: &[Place], top: f64) -> Vec<Vec<Place>> {
+    let (mut parts, mut part) = (Vec::new(), Vec::new());
+    for (at, &(x, y)) in places.iter().enumerate() {
+        let before = at.checked_sub(1).map(|before| places[before]);
+        if let Some((from, height)) = before.filter(|before| (before.1 < top) != (y < top)) {
+            part.push((from + (x - from) * (top - height) / (y - height), top));
+        }
+        if y >= top {
+            part.push((x, y));
+        } else if !part.is_empty() {
+            parts.push(std::mem::take(&mut part));
+        }
+    }
+    parts.extend((!part.is_empty()).then_some(part));
+    parts
 }
 
 /// The named weight functions over the distance, for one bandwidth.
@@ -86,13 +172,15 @@ pub fn plot(drawing: &mut Drawing, names: [&str; 2], curves: &[Curve], area: Rec
 /// assert!(weight_functions(2.5).to_svg().contains("gaussian"));
 /// ```
 pub fn weight_functions(bandwidth: f64) -> Drawing {
-    let farthest = 4.0 * bandwidth;
     let through = |weight: WeightFunction| {
         let scale = 1.0 / (2.0 * integral(weight) * bandwidth);
-        let at = |k: usize| farthest * k as f64 / STEPS as f64;
-        // A weight that ends at once is drawn as it falls, between two places.
-        let value = |x: f64| scale * weight.weight(x / bandwidth);
-        (0..=STEPS).map(|k| [at(k), value(at(k))]).collect()
+        let value = |u: f64| scale * weight.weight(u);
+        let mut through: Vec<[f64; 2]> =
+            (0..=STEPS).map(|k| 4.0 * k as f64 / STEPS as f64).map(|u| [u * bandwidth, value(u)]).collect();
+        // Some end at 1, one of them at once, which is not to look like a slope.
+        let beyond = through.partition_point(|[x, _]| *x <= bandwidth);
+        through.insert(beyond, [bandwidth, value(1.0 + f64::from(f32::EPSILON))]);
+        through
     };
     let curve = |(name, weight): (&str, WeightFunction)| Curve { name: name.to_owned(), through: through(weight) };
     let all = [
@@ -105,7 +193,8 @@ pub fn weight_functions(bandwidth: f64) -> Drawing {
     .map(curve);
     let area = Rect { x: 78.0, y: 48.0, width: 600.0, height: 400.0 };
     let title = format!("Weight of a point, bandwidth {}", super::numbers::short(bandwidth));
-    curves(&title, ["distance", "weight"], &all, area, (900, 510))
+    let names = ["distance (u = distance / bandwidth)", "weight, divided by its integral"];
+    curves(&title, names, &all, area, (900, 510))
 }
 
 /// The integral of a weight from 0 on, for a bandwidth of 1.
@@ -117,6 +206,16 @@ fn integral(weight: WeightFunction) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lines_are_cut_where_they_leave() {
+        let cut = |places: &[Place]| below(places, 10.0);
+        assert_eq!(cut(&[(0.0, 20.0), (1.0, 10.0), (2.0, 30.0)]), [vec![(0.0, 20.0), (1.0, 10.0), (2.0, 30.0)]]);
+        assert_eq!(cut(&[(0.0, 0.0), (2.0, 20.0), (3.0, 30.0)]), [vec![(1.0, 10.0), (2.0, 20.0), (3.0, 30.0)]]);
+        let twice = [vec![(0.0, 20.0), (1.0, 10.0)], vec![(3.0, 10.0), (4.0, 20.0)]];
+        assert_eq!(cut(&[(0.0, 20.0), (2.0, 0.0), (4.0, 20.0)]), twice);
+        assert!(cut(&[(0.0, 0.0), (1.0, 5.0)]).is_empty() && cut(&[]).is_empty());
+    }
 
     #[test]
     fn weights_are_the_lectures() {

@@ -67,7 +67,7 @@ mod tests {
     #[test]
     fn more_points_are_darker() {
         let area = Rect { x: 0.0, y: 0.0, width: 20.0, height: 20.0 };
-        let axes = Axes { area, x: (0.0, 10.0), y: (0.0, 10.0) };
+        let axes = Axes { area, x: (0.0, 10.0), y: (0.0, 10.0), by_factor: false };
         // 1, 10 and 100 points in a row of cells, none elsewhere.
         let places: Vec<[f64; 2]> = (0..111)
             .map(|i| {

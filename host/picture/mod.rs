@@ -31,6 +31,7 @@ mod trace;
 
 pub use animation::Animation;
 pub use curves::{Curve, curves, plot, weight_functions};
+pub(crate) use curves::{Look, plot_as};
 pub use drawing::{Anchor, Colour, Drawing, Format, Mark, Place, Rect, Shape};
 pub use photograph::{PhotoFormat, save_photo};
 pub use plane::Plane;

@@ -1,5 +1,6 @@
 //! How numbers are written for a person: with digits that say something, however large or small they are.
 
+use std::fmt::Display;
 use std::ops::Range;
 
 /// Sizes that are written out; others get a power of ten.
@@ -58,9 +59,19 @@ pub(crate) fn whole(value: f64) -> String {
     if value == 0.0 || WRITTEN_OUT.contains(&value.abs()) { value.to_string() } else { format!("{value:e}") }
 }
 
+/// A number of things, whose name is given for one of them.
+pub(crate) fn count<N: Display + PartialEq + From<u8>>(number: N, thing: &str) -> String {
+    format!("{number} {thing}{}", if number == N::from(1) { "" } else { "s" })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn things_are_counted() {
+        assert_eq!([0_u64, 1, 2].map(|number| count(number, "point")), ["0 points", "1 point", "2 points"]);
+    }
 
     #[test]
     fn short_numbers_have_four_digits() {

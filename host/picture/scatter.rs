@@ -2,11 +2,11 @@
 
 use std::borrow::Cow;
 
-use super::axes::Axes;
+use super::axes::{self, Axes};
 use super::density;
 use super::drawing::{Anchor, Drawing, Mark, Rect, Shape};
 use super::letters;
-use super::numbers;
+use super::numbers::{self, count};
 use super::palette::{self, INK, MODE, NOISE};
 use super::plane::Plane;
 use crate::data::Standardization;
@@ -97,17 +97,25 @@ pub fn scatter(points: &Points, clustering: &Clustering, options: &Scatter<'_>) 
 
     let mut drawing = Drawing::new(SIZE.0, SIZE.1);
     let (x, y) = ranges(places.iter().chain(&modes));
-    // The ring is to be seen whole; one that is wider than the points is left out.
     let unit = plane.unit();
-    let wide = ((x.1 / 2.0 - x.0 / 2.0) / unit[0]).max((y.1 / 2.0 - y.0 / 2.0) / unit[1]);
-    let reach = reach.filter(|reach| wide == 0.0 || (reach.0 / unit[0]).max(reach.1 / unit[1]) / 2.0 <= wide);
+    let one_scale = axes::one_scale(x, y, unit).filter(|_| !plane.is_line());
+    // The ring is to be seen whole; one that is wider than the points is left out.
+    let wide = [(x.1 / 2.0 - x.0 / 2.0) / unit[0], (y.1 / 2.0 - y.0 / 2.0) / unit[1]];
+    let reach = reach.filter(|&(across, up)| {
+        let ring = [across / unit[0] / 2.0, up / unit[1] / 2.0];
+        match one_scale {
+            // On scales of their own along each axis.
+            None if !plane.is_line() => ring[0] <= wide[0] && ring[1] <= wide[1],
+            _ => wide == [0.0; 2] || ring[0].max(ring[1]) <= wide[0].max(wide[1]),
+        }
+    });
     let ends = match (reach, modes.first()) {
         (Some((rx, _)), Some(&[mx, my])) if plane.is_line() => vec![[mx - rx, my], [mx + rx, my]],
         (Some((rx, ry)), Some(&[mx, my])) => vec![[mx - rx, my - ry], [mx + rx, my + ry]],
         _ => Vec::new(),
     };
     let (x, y) = ranges(places.iter().chain(&modes).chain(&ends));
-    let axes = Axes::fitting(AREA, x, y, (!plane.is_line()).then(|| plane.unit()));
+    let axes = Axes::fitting(AREA, x, y, one_scale);
     axes.draw(&mut drawing, [&plane.names[0], &plane.names[1]]);
     if places.len() > MOST_MARKERS {
         drawing.add(density::image(&axes, &places, labels));
@@ -204,8 +212,7 @@ fn bandwidth(drawing: &mut Drawing, axes: &Axes, [x, y]: [f64; 2], reach: (f64, 
 
 fn title(clustering: &Clustering) -> String {
     let (n, k) = (clustering.labels.len(), clustering.modes.len());
-    let clusters = if k == 1 { "cluster" } else { "clusters" };
-    format!("{n} points, {k} {clusters}, {}", bandwidth_text(clustering))
+    format!("{}, {}, {}", count(n, "point"), count(k, "cluster"), bandwidth_text(clustering))
 }
 
 /// The bandwidth; where each dimension has its own, those of the first few: their mean is none of a dimension.
@@ -254,9 +261,4 @@ fn legend(drawing: &mut Drawing, clustering: &Clustering, reach: bool) {
     if clustering.labels.len() > MOST_MARKERS {
         line(drawing, "dense where dark".to_owned());
     }
-}
-
-/// A number of things.
-fn count(number: usize, what: &str) -> String {
-    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }

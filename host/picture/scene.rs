@@ -1,6 +1,6 @@
 //! What moving pictures have in common: points on their way over a plane that stays.
 
-use super::axes::Axes;
+use super::axes::{self, Axes};
 use super::drawing::{Anchor, Drawing, Mark, Shape};
 use super::palette::{self, INK, NOISE};
 use super::plane::Plane;
@@ -51,7 +51,7 @@ impl Scene {
         let line = plane.is_line();
         let modes = modes_on(&plane, clustering);
         let (x, y) = ranges(placed.iter().flatten().chain(&behind));
-        let axes = Axes::fitting(AREA, x, y, (!line).then(|| plane.unit()));
+        let axes = Axes::fitting(AREA, x, y, axes::one_scale(x, y, plane.unit()).filter(|_| !line));
         let clusters = clustering.modes.len();
         let title = options.title.map_or_else(
             || {

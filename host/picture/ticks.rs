@@ -1,5 +1,10 @@
 //! Ticks: round numbers in a range, and how they are written.
 
+use super::numbers;
+
+/// Numbers of a power of ten that are ticks of an axis on which a factor is a length.
+const OF_TEN: [f64; 3] = [1.0, 2.0, 5.0];
+
 /// From so many steps on a tick's number is not written in full: it would be longer than what tells it from the next.
 const LONG: f64 = 1e5;
 
@@ -7,6 +12,7 @@ const LONG: f64 = 1e5;
 pub(super) struct Ticks {
     /// Where they are.
     pub at: Vec<f64>,
+    /// From one to the next; NaN where they are a factor apart.
     step: f64,
     /// What the numbers that are written are counted from: 0, or a round number near all of them.
     from: f64,
@@ -35,9 +41,33 @@ impl Ticks {
         Self { at, step, from, from_digits }
     }
 
+    /// The same for an axis on which a factor is a length: 1, 2 and 5 times powers of ten, or powers of ten alone, every
+    /// few where they are many. Where hardly any of them are within the range, as above.
+    pub fn by_factor((low, high): (f64, f64), most: usize) -> Self {
+        let powers = low.log10().floor() as i32..=high.log10().ceil() as i32;
+        let within = |tick: &f64| (low * 0.999..=high * 1.001).contains(tick);
+        let every = |step: usize, of_ten: &[f64]| -> Vec<f64> {
+            let at = |power: i32| of_ten.iter().map(move |of| format!("{of}e{power}").parse().unwrap_or(f64::NAN));
+            powers.clone().filter(|power| power.rem_euclid(step as i32) == 0).flat_map(at).filter(within).collect()
+        };
+        let fine = every(1, &OF_TEN);
+        if fine.len() < 3 {
+            return Self::new((low, high), most);
+        }
+        let at = if fine.len() <= most + 2 {
+            fine
+        } else {
+            every(powers.clone().count().div_ceil(most.max(2)), &OF_TEN[..1])
+        };
+        Self { at, step: f64::NAN, from: 0.0, from_digits: 0 }
+    }
+
     /// The ticks' numbers, with as many digits as tell each from the next; of large ones, what they are beyond
     /// [`from`](Self::from).
     pub fn texts(&self) -> Vec<String> {
+        if self.step.is_nan() {
+            return self.at.iter().map(|&tick| numbers::short(tick)).collect();
+        }
         // Both are multiples of the step, which a difference of large numbers would be but nearly.
         let from = (self.from / self.step).round();
         let beyond: Vec<f64> = self.at.iter().map(|tick| ((tick / self.step).round() - from) * self.step).collect();
@@ -82,6 +112,17 @@ mod tests {
         assert_eq!(texts((1e9, 1e9 + 4.0), 4).len(), 5);
         assert_eq!(texts((0.0, 3e-7), 3), ["0", "1e-7", "2e-7", "3e-7"]);
         assert!(texts((f64::NAN, 1.0), 4).is_empty());
+    }
+
+    #[test]
+    fn ticks_are_a_factor_apart() {
+        let texts = |range, most| Ticks::by_factor(range, most).texts();
+        assert_eq!(texts((0.26, 10.3), 7), ["0.5", "1", "2", "5", "10"]);
+        assert_eq!(texts((1.0, 1000.0), 4), ["1", "10", "100", "1000"]);
+        assert_eq!(texts((1e-9, 1e9), 4), ["1e-5", "1", "100000"]);
+        assert_eq!(texts((1e-30, 1e30), 4), ["1e-16", "1", "1e16"]);
+        // As on any axis where these are too few.
+        assert_eq!(texts((2.0, 3.0), 5), ["2.0", "2.2", "2.4", "2.6", "2.8", "3.0"]);
     }
 
     /// What large numbers have in common stands once, at the end of the axis.

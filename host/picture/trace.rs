@@ -1,6 +1,7 @@
 //! The ways of some points to their modes.
 
 use super::drawing::{Drawing, Mark, Shape};
+use super::numbers::count;
 use super::palette::{self, INK};
 use super::scatter::{Scatter, mode};
 use super::scene::Scene;
@@ -26,9 +27,10 @@ use crate::points::Points;
 /// If the clustering or the frames are of other points.
 pub fn trace(points: &Points, clustering: &Clustering, frames: &Frames, options: &Scatter<'_>) -> Drawing {
     let scene = Scene::new(points, clustering, frames, options);
-    let (count, steps) = (frames.followed.len(), frames.positions.len() - 1);
-    let what = if frames.of_points { "points" } else { "seeds" };
-    let title = format!("The ways of {count} {what} in {steps} iterations");
+    let (followed, steps) = (frames.followed.len(), frames.positions.len() - 1);
+    let what = if frames.of_points { "point" } else { "seed" };
+    let (ways, of) = (if followed == 1 { "way" } else { "ways" }, count(followed, what));
+    let title = format!("The {ways} of {of} in {}", count(steps, "iteration"));
     let mut drawing = scene.background(options.title.unwrap_or(&title), true);
     for (k, &label) in scene.labels.iter().enumerate() {
         let colour = if frames.of_points { palette::colour(label) } else { INK };

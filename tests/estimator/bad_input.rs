@@ -56,17 +56,19 @@ fn queries_are_checked_like_points() {
         assert!(matches!(error, Error::Dimensions { found: 3, expected: 2, .. }));
     }
     let seeds = Points::from_rows(&[1.0, 2.0, 3.0], 1).unwrap();
-    let error =
-        refused(flat(1.0).seeding(Seeding::At(seeds)).fit(&FOUR), &["the seeds have 1 coordinates", "the points 2"]);
+    let error = refused(
+        flat(1.0).seeding(Seeding::At(seeds)).fit(&FOUR),
+        &["the seeds have 1 coordinate, and", "the points 2"],
+    );
     assert!(matches!(error, Error::Dimensions { found: 1, expected: 2, .. }));
 }
 
 #[test]
 fn shapes_that_are_none_are_named() {
     let ragged = vec![vec![0.0, 1.0], vec![2.0, 3.0], vec![4.0], vec![]];
-    let error = refused(fixed(1.0).fit(&ragged), &["row 2 has 1 values", "the first has 2", "the same length"]);
+    let error = refused(fixed(1.0).fit(&ragged), &["row 2 has 1 value, and", "the first has 2", "the same length"]);
     assert!(matches!(error, Error::RaggedRow { row: 2, found: 1, expected: 2 }));
-    refused(fixed(1.0).fit(&ragged[..3]), &["row 2 has 1 values"]);
+    refused(fixed(1.0).fit(&ragged[..3]), &["row 2 has 1 value, and"]);
 
     let no_rows: Vec<Vec<f64>> = Vec::new();
     let no_arrays: Vec<[f32; 3]> = Vec::new();

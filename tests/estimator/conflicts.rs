@@ -78,21 +78,21 @@ fn options_that_exclude_each_other_are_named() {
     let bins = Seeding::Bins { min_frequency: 1 };
     let seeds = Seeding::At(Points::from_rows(&[1.0, 1.0], 2).unwrap());
     for seeding in [bins.clone(), seeds, Seeding::Random { count: 2, seed: 0 }] {
-        let words = ["the blurring form with seeds cannot be", "use the standard form"];
+        let words = ["the blurring form with seeds is not possible", "use the standard form"];
         conflict(fixed(1.0).seeding(seeding), &words);
     }
-    let relaxed = ["over-relaxation here cannot be", "only for the standard form with the 2-norm"];
+    let relaxed = ["over-relaxation here is not possible", "only for the standard form with the 2-norm"];
     conflict(fixed(1.0).relaxation(1.5), &relaxed);
     for distance in [Distance::L1, Distance::Lp(3.0), Distance::Cosine] {
         conflict(flat(1.0).relaxation(1.5).distance(distance), &relaxed);
     }
-    let reach = ["a reach with labels by basin cannot be", "assign by that"];
+    let reach = ["a reach with labels by basin is not possible", "assign by that"];
     conflict(fixed(1.0).reach(1.0), &reach);
     conflict(flat(1.0).reach(1.0), &reach);
     conflict(flat(1.0).merging(Merging::Densest).assignment(Assignment::Basin).reach(1.0), &reach);
 
     let composed = |estimator: MeanShift| estimator.method(Method::Composed { batch: 2 });
-    let words = ["the composed method here cannot be", "use the fused method"];
+    let words = ["the composed method here is not possible", "use the fused method"];
     conflict(composed(flat(1.0)), &words);
     conflict(composed(fixed(1.0).distance(Distance::L1)), &words);
     conflict(composed(fixed(1.0).sample_weights([1.0; 4])), &words);
@@ -106,10 +106,10 @@ fn options_that_exclude_each_other_are_named() {
         conflict(composed(fixed(1.0).bandwidth(bandwidth)), &words);
     }
     let own = WeightFunction::Own(&gpu::cauchy::STEPS);
-    conflict(composed(fixed(1.0).weight(own)), &["weight of one's own cannot be", "use the fused method"]);
+    conflict(composed(fixed(1.0).weight(own)), &["weight of one's own is not possible", "use the fused method"]);
 
     let tiles = |estimator: MeanShift| estimator.method(Method::Tiles);
-    conflict(tiles(fixed(1.0).weight(own)), &["weight of one's own cannot be", "use the fused method"]);
+    conflict(tiles(fixed(1.0).weight(own)), &["weight of one's own is not possible", "use the fused method"]);
     for estimator in [
         fixed(1.0).distance(Distance::Lp(2.0)),
         fixed(1.0).distance(Distance::L1),
@@ -119,7 +119,7 @@ fn options_that_exclude_each_other_are_named() {
         assert_eq!(tiles(estimator).fit(&FOUR).unwrap().labels, [0, 0, 1, 1]);
     }
 
-    let words = ["several bandwidths with the cosine distance cannot be", "it needs a single one"];
+    let words = ["more than one bandwidth with the cosine distance is not possible", "it needs a single one"];
     for bandwidth in [
         Bandwidth::PerDimension(vec![1.0; 2]),
         Bandwidth::PerPoint(vec![1.0; 4]),
@@ -128,7 +128,7 @@ fn options_that_exclude_each_other_are_named() {
     ] {
         conflict(fixed(1.0).bandwidth(bandwidth).distance(Distance::Cosine), &words);
     }
-    let words = ["seeding by bins here cannot be", "one bandwidth in units of the data"];
+    let words = ["seeding by bins here is not possible", "one bandwidth in units of the data"];
     conflict(flat(1.0).distance(Distance::Cosine).seeding(bins.clone()), &words);
     conflict(flat(1.0).bandwidth(Bandwidth::PerDimension(vec![1.0; 2])).seeding(bins), &words);
 }

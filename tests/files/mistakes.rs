@@ -32,7 +32,10 @@ fn files_without_points() {
         ("", "", ["no rows", "in.csv"]),
         ("\n\n", "", ["no rows", "in.csv"]),
         ("x,y\n", "", ["no rows", "in.csv"]),
-        ("a,b\nc,d\n", "", ["no column that holds numbers: a (line 2 has \"c\")", "--columns"]),
+        ("a,b\nc,d\n", "", ["no column that holds numbers: a (line 2 has \"c\")", "; clustering needs at least one"]),
+        ("a,b\n1,2,3\n", "--delimiter ;", ["only one column was found: is --delimiter right?", "\"1,2,3\""]),
+        ("x^y\n1^2\n", "", ["only one column was found: is --delimiter right?", "\"1^2\""]),
+        ("x,w\na,1\n", "--weights w", ["besides weights and bandwidths: x (line 2", "; clustering needs at least one"]),
         ("x,y\n,1\nNA,2\n", "--columns x,y", ["the value is missing", "--missing drop"]),
     ] {
         folder.write("in.csv", text);
@@ -50,7 +53,7 @@ fn values_that_are_none() {
         ("x,y\n1,2\n3,inf\n", "", ["line 3", "column y", "infinite"]),
         ("x,w\n1,0\n3,-2\n", "--weights w", ["line 3", "column w", "-2 is not a sample weight, which is 0 or more"]),
         ("x,h\n1,1\n3,0\n", "--bandwidth column:h", ["line 3", "column h", "0 is not a bandwidth, which is above 0"]),
-        ("x,y\n1,2\n3\n", "", ["line 3", "1 fields", "have 2"]),
+        ("x,y\n1,2\n3\n", "", ["line 3", "1 field, and", "have 2"]),
         ("x,y\n1,2\n3,4,5\n", "", ["line 3", "3 fields", "have 2"]),
         ("1,b\n3,c\n", "--columns #2", ["line 1", "\"b\"", "--header yes"]),
         ("1,,3\n4,5,6\n", "", ["line 1", "column x1: the value is missing; --missing drop", "say --header yes"]),
@@ -120,6 +123,66 @@ fn columns_that_are_left_out_are_named() {
     );
     let swept = folder.run("sweep in.csv --from 1 --to 2 --steps 2");
     assert!(swept.starts_with("left out of the coordinates: name"), "{swept}");
+}
+
+/// A field that was mistyped takes its column from the coordinates, which is not to go unnoticed.
+#[test]
+fn columns_of_numbers_that_are_left_out_are_noted() {
+    let folder = Folder::new();
+    let note = |y: &str, line: usize, numbers: usize, fields: usize| {
+        format!(
+            "column \"y\" was left out of the coordinates, though {numbers} of its first {fields} values are numbers: \
+             line {line} has {y:?}; naming it in --columns makes that an error"
+        )
+    };
+    for (text, expected) in [
+        ("x,y\n1,2\n3,1.2.3\n4,5\n", Some(note("1.2.3", 3, 2, 3))),
+        // Half of those that are not missing.
+        ("x,y\n1,\n3,-\n4,5\n5,NA\n", Some(note("-", 3, 1, 2))),
+        ("x,y\n1,a\n3,-\n4,5\n", None),
+        ("x,y\n1,a\n3,b\n", None),
+        ("x,y\n1,\n3,NA\n", None),
+        ("x,y,z\n1,2,3\n3,-,a\n", Some(note("-", 3, 1, 2) + "; likewise left out: \"z\"")),
+    ] {
+        folder.write("in.csv", text);
+        for more in ["", " --stream"] {
+            let notes = folder.json(&format!("in.csv --bandwidth 0.5{more}"))["notes"].to_string();
+            let found = expected.as_ref().map(|note| notes.contains(&serde_json::json!(note).to_string()));
+            assert!(found != Some(false) && (found.is_some() || !notes.contains("left out")), "{text:?}: {notes}");
+        }
+        let report = folder.run("in.csv --bandwidth 0.5");
+        let swept = folder.run("sweep in.csv --from 1 --to 2 --steps 2");
+        for (said, begins) in [(&report, "note        "), (&swept, "note: ")] {
+            let line = expected.as_ref().map(|note| said.contains(&format!("\n{begins}{note}\n")));
+            assert_ne!(line, Some(false), "{said}");
+        }
+    }
+    folder.refuses("in.csv --bandwidth 0.5 --columns x,y", 1, &["line 3, column y: \"-\" is not a number"]);
+    // What nobody takes for coordinates is none: columns beside those that are named, and weights.
+    folder.write("in.csv", "x,y,w\n1,2,1\n3,1.2.3,2\n");
+    assert!(!folder.run("in.csv --bandwidth 1 --columns x").contains("left out"));
+    folder.refuses("in.csv --bandwidth 1 --weights y", 1, &["\"1.2.3\" is not a number"]);
+}
+
+/// Who reads again what a run has written, or numbers rows, clusters that too: which is said, unless columns were named.
+#[test]
+fn ids_and_labels_among_the_coordinates_are_noted() {
+    let folder = Folder::new();
+    folder.write("in.csv", "x,y\n1,2\n3,4\n9,9\n");
+    folder.run("in.csv --bandwidth 1 -o out.csv");
+    folder.run("in.csv --bandwidth 1 -o out.parquet");
+    let note = "column \"label\" is among the coordinates; if it is an id or a label, name the others in --columns";
+    for file in ["out.csv", "out.parquet", "out.parquet --stream"] {
+        let notes = folder.json(&format!("{file} --bandwidth 1"))["notes"].clone();
+        assert!(notes.as_array().unwrap().contains(&note.into()), "{file}: {notes}");
+        assert_eq!(folder.json(&format!("{file} --bandwidth 1 --columns x,label"))["notes"], serde_json::json!([]));
+    }
+    folder.write("in.csv", "ID,x,Cluster\n1,2,3\n2,5,6\n");
+    let notes = folder.json("in.csv --bandwidth 0.5")["notes"].to_string();
+    assert!(notes.contains(r#"columns \"ID\", \"Cluster\" are among the coordinates; if they are ids"#), "{notes}");
+    assert!(folder.run("sweep in.csv --from 1 --to 2 --steps 2").contains("note: columns \"ID\""));
+    folder.write("in.csv", "identity,x,labels\n1,2,3\n2,5,6\n");
+    assert!(!folder.json("in.csv --bandwidth 0.5")["notes"].to_string().contains("among the coordinates"));
 }
 
 #[test]
@@ -203,6 +266,27 @@ fn binary_files_that_are_not_what_they_say() {
         folder.write(&cut, [b"something else".repeat(20), vec![0; 64]].concat());
         folder.refuses(&format!("{cut} --bandwidth 1"), 1, &[&cut, "file that can be read"]);
     }
+    // What one meets when a name has a wrong extension, or a download failed.
+    let npy = std::fs::read(folder.path("whole.npy")).unwrap();
+    for (name, bytes, words) in [
+        (
+            "in.npy",
+            b"x,y\n1,2\n3,4\n5,6\n7,8\n9,10\n".to_vec(),
+            "not begin as an NPY file; if it is text, say --format csv",
+        ),
+        ("in.npy", b"x,y\n".to_vec(), "not begin as an NPY file; if it is text"),
+        ("in.npy", Vec::new(), "in.npy is no npy file that can be read: it is empty"),
+        ("in.npy", npy[..5].to_vec(), "cut off within its header"),
+        ("in.npy", npy[..9].to_vec(), "cut off within its header"),
+        ("in.npy", npy[..40].to_vec(), "cut off within its header"),
+        ("in.npz", Vec::new(), "in.npz is no npz file that can be read: it is empty"),
+        ("in.npz", b"x,y\n1,2\n".to_vec(), "it is no ZIP archive, as NPZ files are, or it is cut off"),
+    ] {
+        folder.write(name, bytes);
+        folder.refuses(&format!("{name} --bandwidth 1"), 1, &[words]);
+    }
+    folder.write("in.npy", csv());
+    folder.run("in.npy --format csv --columns x,y --bandwidth 1");
     folder.write("cut.csv.gz", b"\x1f\x8b\x08\x00\x00");
     folder.refuses("cut.csv.gz", 1, &["cut.csv.gz", "cannot be read"]);
     folder.write("cut.csv.zst", b"not zstd at all");
@@ -281,27 +365,35 @@ fn results_that_would_do_harm_or_nothing() {
     let folder = Folder::new();
     folder.write("in.csv", csv());
     let fit = "in.csv --columns x,y --bandwidth 1";
-    folder.refuses(&format!("{fit} -o in.csv"), 2, &["writing over a file that is read"]);
-    folder.refuses(&format!("{fit} -o ./in.csv"), 2, &["writing over a file that is read"]);
-    folder.refuses(&format!("{fit} --report in.csv"), 2, &["writing over a file that is read"]);
+    folder.refuses(&format!("{fit} -o in.csv"), 2, &["in.csv is read, and cannot be written too"]);
+    folder.refuses(&format!("{fit} -o ./in.csv"), 2, &["./in.csv is read, and cannot be written too"]);
+    folder.refuses(&format!("{fit} --report in.csv"), 2, &["in.csv is read, and cannot be written too"]);
     folder.write("seeds.csv", "x,y\n1,2\n");
     let seeded = format!("{fit} --form standard --seeds-file seeds.csv");
-    folder.refuses(&format!("{seeded} -o seeds.csv"), 2, &["writing over a file that is read"]);
-    folder.refuses(&format!("{fit} --plot a.png --trace a.png"), 2, &["two results to one file"]);
-    folder.refuses(&format!("{fit} -o out.csv --report out.csv"), 2, &["two results to one file"]);
-    folder.refuses(&format!("{fit} -o out.csv --centres out.csv"), 2, &["two results to one file"]);
-    folder.refuses(&format!("{fit} -o out.csv --centres ./out.csv"), 2, &["two results to one file"]);
-    folder.refuses(&format!("{fit} -o {}/out.csv --centres out.csv", folder.path("").display()), 2, &["two results"]);
+    folder.refuses(&format!("{seeded} -o seeds.csv"), 2, &["seeds.csv is read, and cannot be written too"]);
+    folder.refuses(&format!("{fit} --plot a.png --trace a.png"), 2, &["a.png would have two results"]);
+    folder.refuses(&format!("{fit} -o out.csv --report out.csv"), 2, &["out.csv would have two results"]);
+    folder.refuses(&format!("{fit} -o out.csv --centres out.csv"), 2, &["out.csv would have two results"]);
+    folder.refuses(&format!("{fit} -o out.csv --centres ./out.csv"), 2, &["./out.csv would have two results"]);
+    folder.refuses(
+        &format!("{fit} -o {}/out.csv --centres out.csv", folder.path("").display()),
+        2,
+        &["out.csv would have two results"],
+    );
     image::RgbImage::new(4, 3).save(folder.path("in.png")).unwrap();
-    folder.refuses("segment in.png -o in.png", 2, &["writing over a file that is read"]);
-    folder.refuses("segment in.png -o out.png --filtered ./out.png", 2, &["two results to one file"]);
+    folder.refuses("segment in.png -o in.png", 2, &["in.png is read, and cannot be written too"]);
+    folder.refuses("segment in.png -o out.png --filtered ./out.png", 2, &["./out.png would have two results"]);
     folder.refuses(&format!("{fit} -o out.csv --density --distance l1"), 2, &["--density with another distance"]);
     for bandwidth in ["each-neighbour:3", "column:h"] {
         let density = format!("in.csv --columns x,y --bandwidth {bandwidth} -o out.csv --density");
         folder.refuses(&density, 2, &["--density with bandwidths of points"]);
     }
-    folder.refuses("- --form standard --seeds-file - --bandwidth 1", 2, &["two tables from standard input"]);
-    folder.refuses(&format!("{fit} -o - --centres -"), 2, &["two tables on standard output"]);
+    folder.refuses(
+        "- --form standard --seeds-file - --bandwidth 1",
+        2,
+        &["reading two tables from standard input is not possible"],
+    );
+    folder.refuses(&format!("{fit} -o - --centres -"), 2, &["writing two tables to standard output is not possible"]);
     folder.refuses(&format!("{fit} -o out.docx"), 2, &["out.docx", "another extension"]);
     folder.refuses(&format!("{fit} -o out.npy.gz"), 2, &["compressed"]);
     folder.refuses(&format!("{fit} --density"), 2, &["--output"]);

@@ -218,6 +218,29 @@ fn a_file_has_its_own_default_bandwidth() {
 }
 
 /// Arrays that are columns are those of the points' names, in whatever order they stand.
+/// Of a file nothing says how many points there would be if they were generated.
+#[test]
+fn parameters_are_those_of_the_run() {
+    let folder = Folder::new();
+    folder.write("in.csv", csv());
+    let names = |arguments: &str| -> Vec<String> {
+        let report = folder.json(arguments);
+        report["parameters"].as_object().unwrap().keys().cloned().collect()
+    };
+    let of_points = ["clusters", "dim", "points", "shape"].map(str::to_owned);
+    let has = |names: &[String], name: &str| names.iter().any(|found| found == name);
+    let of_file = names("in.csv --columns x,y --bandwidth 1");
+    assert!(!of_points.iter().any(|name| of_file.contains(name)) && !has(&of_file, "seed"), "{of_file:?}");
+    assert!(
+        ["bandwidth", "columns", "file", "kernel", "tolerance"].iter().all(|name| has(&of_file, name)),
+        "{of_file:?}"
+    );
+    // A seed is of random seeds, too.
+    assert!(has(&names("in.csv --columns x,y --bandwidth 1 --form standard --seeding random"), "seed"));
+    let generated = names("--points 30 --clusters 3");
+    assert!(of_points.iter().all(|name| generated.contains(name)) && has(&generated, "seed"), "{generated:?}");
+}
+
 #[test]
 fn arrays_of_other_points_go_by_name() {
     let folder = Folder::new();

@@ -118,7 +118,7 @@ fn what_is_known_only_when_all_is_there_is_refused() {
     folder.write("in.csv", blobs(100).0);
     for (arguments, word) in [
         ("--stream", "--bandwidth"),
-        ("--stream --bandwidth scott", "bandwidth"),
+        ("--stream --bandwidth scott", "--stream without a bandwidth is not possible"),
         ("--stream --bandwidth 1 --standardize zscore", "--standardize"),
         ("--stream --bandwidth 1 -o out.csv --density", "--density"),
         ("--stream --bandwidth 1 -o out.npy", "numpy"),
@@ -130,14 +130,20 @@ fn what_is_known_only_when_all_is_there_is_refused() {
         ("--stream --bandwidth 1 --form standard --seeding bins", "--seeding"),
         ("--stream --bandwidth 1 --merging densest", "--merging densest"),
         ("--stream --bandwidth 1 --method tiles", "--method"),
-        ("--stream --bandwidth 1 --kernel flat", "Gaussian"),
-        ("--stream --bandwidth 1 --accuracy exact", "accuracy"),
+        ("--stream --bandwidth 1 --kernel flat", "--stream without --kernel gaussian is not possible"),
+        ("--stream --bandwidth 1 --accuracy exact", "--stream with --accuracy exact is not possible"),
+        ("--stream --bandwidth 1 --distance l1", "--stream without --distance l2 is not possible"),
+        ("--stream --bandwidth 1 --form standard --relaxation 1.5", "--stream with --relaxation is not possible"),
         ("--stream --bandwidth 1 --progress", "--progress"),
     ] {
         folder.refuses(&format!("in.csv {arguments}"), 2, &[word]);
     }
     folder.write("wide.csv", "a,b,c,d\n1,2,3,4\n");
-    folder.refuses("wide.csv --stream --bandwidth 1", 2, &["dimensions"]);
+    folder.write("wider.csv", "a,b,c,d,e,f\n1,2,3,4,5,6\n");
+    for wide in ["wide.csv", "wider.csv"] {
+        let words = ["--stream in so many dimensions is not possible", "at most 3; choose fewer --columns"];
+        folder.refuses(&format!("{wide} --stream --bandwidth 1"), 2, &words);
+    }
     folder.refuses("- --stream --bandwidth 1", 2, &["read twice"]);
     folder.write("far.csv", "x\n0\n0.5\n1\n1e9\n");
     folder.refuses("far.csv --stream --bandwidth 2", 1, &["1e9 in column 1 (from 1)", "a bandwidth of 2;"]);

@@ -71,7 +71,8 @@ pub struct Report {
     launches: u64,
     uploads: u64,
     downloads: u64,
-    /// Every option, as given or by default: with the version, what repeats the run.
+    /// The options that have a value, as given or by default, without those of generated points where they are a file's: with
+    /// the version, what repeats the run.
     parameters: Parameters,
 }
 

@@ -6,7 +6,7 @@ use super::{Report, Seconds};
 use crate::data::{left_out_text, list};
 use crate::error::Result;
 use crate::mean_shift::Path;
-use crate::picture::numbers::{self, Notation};
+use crate::picture::numbers::{self, Notation, count};
 
 /// Clusters that the text shows.
 const SHOWN: usize = 12;
@@ -35,14 +35,14 @@ impl Report {
         };
         let iterations = match (self.iterations, self.last_shift) {
             (Some(iterations), Some(shift)) => {
-                format!("{iterations} iterations, the last moved {shift:.2e} bandwidths at most ({state})")
+                format!("{}, the last moved {shift:.2e} bandwidths at most ({state})", count(iterations, "iteration"))
             }
             _ => state.to_owned(),
         };
         writeln!(out, "mean shift  bandwidth {}, {iterations}", self.bandwidth_text())?;
         writeln!(out, "path        {}", self.path_text())?;
         if let Some(batch) = self.batch {
-            writeln!(out, "batches     {batch} points at a time")?;
+            writeln!(out, "batches     {} at a time", count(batch, "point"))?;
         }
         if let (Some(kept), Some(all)) = (self.pairs_kept, self.pairs_all) {
             let part = 100.0 * kept as f64 / all as f64;
@@ -64,15 +64,19 @@ impl Report {
 
     /// Which points.
     fn data_text(&self) -> String {
-        let Self { points, dimensions, columns, seed, source, dropped, .. } = self;
+        let Self { columns, seed, source, dropped, .. } = self;
+        let (points, dimensions) = (count(self.points, "point"), count(self.dimensions, "dimension"));
         match (self.true_clusters, self.shape) {
             (Some(clusters), Some(shape)) => {
-                format!("{points} points, {dimensions} dimensions, {clusters} {shape}, seed {seed}")
+                let clusters = count(clusters, shape.strip_suffix('s').unwrap_or(shape));
+                format!("{points}, {dimensions}, {clusters}, seed {seed}")
             }
             _ => {
-                let dropped =
-                    if *dropped > 0 { format!("; {dropped} rows with missing values left out") } else { String::new() };
-                format!("{points} points, {dimensions} dimensions ({}) of {source}{dropped}", list(columns))
+                let dropped = match *dropped {
+                    0 => String::new(),
+                    some => format!("; {} left out, with missing values", count(some, "row")),
+                };
+                format!("{points}, {dimensions} ({}) of {source}{dropped}", list(columns))
             }
         }
     }
@@ -139,15 +143,21 @@ impl Report {
         }
         writeln!(
             out,
-            "traffic     {} launches, {} uploads, {} downloads",
-            self.launches, self.uploads, self.downloads
+            "traffic     {} launches, {}, {}",
+            self.launches,
+            count(self.uploads, "upload"),
+            count(self.downloads, "download")
         )?;
         Ok(())
     }
 
     fn write_clusters(&self, out: &mut (impl Write + ?Sized)) -> Result<()> {
         let found = self.clusters.len();
-        let noise = if self.noise > 0 { format!(", {} points are noise", self.noise) } else { String::new() };
+        let noise = match self.noise {
+            0 => String::new(),
+            1 => ", 1 point is noise".to_owned(),
+            more => format!(", {more} points are noise"),
+        };
         let agreement =
             self.adjusted_rand_index.map(|index| format!(", adjusted Rand index {index:.4}")).unwrap_or_default();
         writeln!(out, "clusters    {found} found{noise}{agreement}")?;

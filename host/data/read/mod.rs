@@ -14,7 +14,7 @@ mod typed;
 
 use arrow_array::RecordBatch;
 
-use super::columns::{LeftOut, ReadOptions};
+use super::columns::{LeftOut, ReadOptions, quoted};
 use super::error::DataError;
 use super::source::{Format, Source};
 use crate::error::Result;
@@ -64,8 +64,8 @@ trait Chunks {
     fn next(&mut self, source: &Source, most: usize) -> Result<Option<Chunk>, DataError>;
 
     /// What was found out about the table and might be otherwise.
-    fn note(&self) -> Option<String> {
-        None
+    fn notes(&self) -> Vec<String> {
+        Vec::new()
     }
 }
 
@@ -88,6 +88,7 @@ pub struct Reader {
     chunks: Box<dyn Chunks>,
     coordinates: Vec<String>,
     left_out: Vec<LeftOut>,
+    notes: Vec<String>,
     /// Which of all columns are read as numbers.
     read: Vec<usize>,
     most: usize,
@@ -141,7 +142,9 @@ impl Reader {
         // An array is read with all of its columns, other tables with those that are kept.
         let whole = carry != Carry::Nothing || matches!(source.format(), Format::Npy | Format::Npz);
         let most = rows_at_a_time(if whole { coordinates.len().max(all) } else { coordinates.len() });
-        Ok(Self { source: source.clone(), chunks, coordinates, left_out, read, most })
+        let unasked = if options.coordinates.is_empty() { no_positions(&coordinates) } else { None };
+        let notes = chunks.notes().into_iter().chain(unasked).collect();
+        Ok(Self { source: source.clone(), chunks, coordinates, left_out, notes, read, most })
     }
 
     /// The names of the coordinates' columns.
@@ -175,23 +178,24 @@ impl Reader {
     }
 
     /// What was found out of the table though it might be otherwise, and the option that decides: whether the first
-    /// line of a text has names, where its fields might be either.
+    /// line of a text has names, where its fields might be either; that a column of a text is no coordinate, though most
+    /// of its fields are numbers; that one is a coordinate which by its name is none.
     ///
     /// ```
     /// # use modeseek::data::{Carry, ReadOptions, Reader, Source};
     /// # let folder = tempfile::tempdir().unwrap();
     /// # let path = folder.path().join("years.csv");
-    /// std::fs::write(&path, "id,2019,2020\n1,0.5,0.25\n")?;
+    /// std::fs::write(&path, "km,2019,2020\n1,0.5,0.25\n")?;
     /// let source = Source::new(&path, None)?;
     /// let reader = Reader::open(&source, &ReadOptions::default(), Carry::Nothing)?;
-    /// assert_eq!(reader.coordinates(), ["id", "2019", "2020"]);
-    /// assert!(reader.note().unwrap().contains("taken for names"));
+    /// assert_eq!(reader.coordinates(), ["km", "2019", "2020"]);
+    /// assert!(reader.notes()[0].contains("taken for names"));
     /// let said = ReadOptions { header: Some(true), ..ReadOptions::default() };
-    /// assert_eq!(Reader::open(&source, &said, Carry::Nothing)?.note(), None);
+    /// assert!(Reader::open(&source, &said, Carry::Nothing)?.notes().is_empty());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn note(&self) -> Option<String> {
-        self.chunks.note()
+    pub fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     /// The next rows; none at the end.
@@ -229,6 +233,21 @@ pub(crate) fn has_names(source: &Source, options: &ReadOptions) -> Result<bool, 
     }
 }
 
+/// Names of columns that number rows, or that a run before this one has written.
+const NO_POSITIONS: [&str; 3] = ["id", "label", "cluster"];
+
+/// That nobody chose the coordinates, and some are no positions by their names.
+fn no_positions(coordinates: &[String]) -> Option<String> {
+    let is_none = |name: &&String| NO_POSITIONS.iter().any(|none| name.eq_ignore_ascii_case(none));
+    let found: Vec<String> = coordinates.iter().filter(is_none).cloned().collect();
+    let (columns, are, they) = match found.len() {
+        0 => return None,
+        1 => ("column", "is", "it is an id or a label"),
+        _ => ("columns", "are", "they are ids or labels"),
+    };
+    Some(format!("{columns} {} {are} among the coordinates; if {they}, name the others in --columns", quoted(&found)))
+}
+
 /// How many rows of so many columns are read at a time.
 fn rows_at_a_time(columns: usize) -> usize {
     (CHUNK_VALUES / columns.max(1)).clamp(1, CHUNK)
@@ -255,8 +274,8 @@ pub struct Table {
     pub names: Vec<String>,
     /// The columns that would be coordinates if they held numbers.
     pub left_out: Vec<LeftOut>,
-    /// What might be otherwise, as [`Reader::note`] has it.
-    pub note: Option<String>,
+    /// What might be otherwise, as [`Reader::notes`] has it.
+    pub notes: Vec<String>,
     /// Coordinates, by rows.
     pub rows: Vec<f64>,
     /// The sample weight of each row, if a column has them.
@@ -319,7 +338,7 @@ impl Table {
         let typed = carry == Carry::AsNumbers && source.format().is_text();
         let mut reader = Reader::open(source, options, if typed { Carry::AsTheyWere } else { carry })?;
         let (names, left_out) = (reader.coordinates().to_vec(), reader.left_out().to_vec());
-        let mut table = Self { names, left_out, note: reader.note(), ..Self::default() };
+        let mut table = Self { names, left_out, notes: reader.notes().to_vec(), ..Self::default() };
         while let Some(chunk) = reader.next_chunk()? {
             go_on()?;
             let values = (table.rows.len() + chunk.rows.len()) as u64;

@@ -12,7 +12,10 @@ use super::chunk::{Chunk, Rows};
 use super::{Carry, Chunks};
 use crate::data::columns::{Chosen, ReadOptions, Role};
 use crate::data::error::DataError;
-use crate::data::source::Source;
+use crate::data::source::{Format, Source};
+
+/// What a file of an array begins with.
+const MARK: &[u8] = b"\x93NUMPY";
 
 /// A header has some hundred bytes.
 const LONGEST_HEADER: usize = 1 << 20;
@@ -138,14 +141,22 @@ impl Chunks for Npy {
     }
 }
 
-/// An array's bytes, if its header is one that the library can take: no longer than a header is, and of a shape whose
-/// product can be counted.
+/// An array's bytes, if its header is one that the library can take: it begins as one, is no longer than a header is, and of
+/// a shape whose product can be counted.
 pub fn checked<R: Read>(source: &Source, mut bytes: R) -> Result<impl Read + use<R>, DataError> {
     let mut head = Vec::new();
     let mut read = |head: &mut Vec<u8>, more: usize| {
         let from = head.len();
-        head.resize(from + more, 0);
-        bytes.read_exact(&mut head[from..]).map_err(|error| failure(source, error))
+        bytes.by_ref().take(more as u64).read_to_end(head).map_err(|error| failure(source, error))?;
+        if head.is_empty() {
+            return Err(source.malformed("it is empty"));
+        }
+        // Before its length is taken from what may be anything.
+        if !head.starts_with(&MARK[..MARK.len().min(head.len())]) {
+            let hint = if source.format() == Format::Npy { "; if it is text, say --format csv" } else { "" };
+            return Err(source.malformed(format_args!("what it holds does not begin as an NPY file{hint}")));
+        }
+        if head.len() < from + more { Err(source.malformed("it is cut off within its header")) } else { Ok(()) }
     };
     read(&mut head, 8)?;
     // The length of the text has two bytes in version 1, four in others.

@@ -7,6 +7,7 @@ use arrow_array::{ArrayRef, Float64Array, PrimitiveArray, RecordBatch};
 use arrow_schema::{Field, Schema};
 use npyz::{DType, NpyFile, NpyHeader, TypeChar};
 use zip::ZipArchive;
+use zip::result::ZipError;
 
 use super::Carry;
 use super::arrow::Batches;
@@ -98,7 +99,14 @@ fn no_numbers(header: &NpyHeader) -> Option<String> {
 impl<'a> Archive<'a> {
     fn open(source: &'a Source) -> Result<Self, DataError> {
         let file = BufReader::new(source.counted_file()?);
-        let zip = ZipArchive::new(file).map_err(|error| source.malformed(error))?;
+        let zip = ZipArchive::new(file).map_err(|error| match error {
+            _ if source.bytes() == Some(0) => source.malformed("it is empty"),
+            // The list of its parts stands at the end.
+            ZipError::InvalidArchive(_) => {
+                source.malformed("it is no ZIP archive, as NPZ files are, or it is cut off or damaged")
+            }
+            other => source.malformed(other),
+        })?;
         let names = zip.file_names().filter_map(|name| name.strip_suffix(".npy")).map(str::to_owned).collect();
         Ok(Self { source, zip, names })
     }

@@ -14,7 +14,7 @@ use super::header::Header;
 use super::records::Records;
 use super::sample::Sample;
 use super::{Carry, Chunks};
-use crate::data::columns::{Chosen, Decimal, ReadOptions, Role};
+use crate::data::columns::{Chosen, Decimal, ReadOptions, Role, quoted};
 use crate::data::error::DataError;
 use crate::data::source::Source;
 
@@ -45,7 +45,7 @@ pub struct Text {
     /// The first line, if it was taken for one with values though nobody said so.
     guessed: Option<u64>,
     delimiter: u8,
-    note: Option<String>,
+    notes: Vec<String>,
     record: StringRecord,
 }
 
@@ -76,7 +76,8 @@ impl Text {
         if rows.is_empty() {
             return Err(DataError::Empty { file });
         }
-        let mut unfit: Vec<_> = (0..names.len()).map(|c| no_numbers(rows, c, (delimiter, decimal))).collect();
+        let found: Vec<_> = (0..names.len()).map(|c| Fields::of(rows, c, (delimiter, decimal))).collect();
+        let mut unfit: Vec<_> = found.iter().map(Fields::no_numbers).collect();
         if has_names && is_index(&names, rows) {
             let why = "it has no name, and another number in each row, as an index has; '#1' in --columns names it";
             unfit[0].get_or_insert_with(|| why.to_owned());
@@ -87,8 +88,14 @@ impl Text {
             {
                 DataError::NoColumn { file, column, known, hint: MAY_HAVE_NAMES.to_owned() }
             }
+            DataError::NoNumbers { file, left, why, .. } if names.len() == 1 => {
+                DataError::NoNumbers { file, left, why, hint: "only one column was found: is --delimiter right?" }
+            }
             other => other,
         })?;
+        let named = !options.coordinates.is_empty();
+        let left_out = (0..names.len()).filter(|&at| !named && !chosen.has(at) && found[at].are_mostly_numbers());
+        let notes = note.into_iter().chain(mostly_numbers(left_out.collect(), &names, &found)).collect();
         let above = sample.above();
         let mut records = Records::new(sample.text(), delimiter, true, above);
         let mut record = StringRecord::new();
@@ -97,7 +104,7 @@ impl Text {
         }
         let roles = chosen.roles().collect();
         let options = options.clone();
-        Ok(Self { file, records, names, chosen, roles, options, carry, guessed, delimiter, note, record })
+        Ok(Self { file, records, names, chosen, roles, options, carry, guessed, delimiter, notes, record })
     }
 
     pub fn names(&self) -> &[String] {
@@ -135,8 +142,8 @@ impl Text {
 }
 
 impl Chunks for Text {
-    fn note(&self) -> Option<String> {
-        self.note.clone()
+    fn notes(&self) -> Vec<String> {
+        self.notes.clone()
     }
 
     fn next(&mut self, source: &Source, most: usize) -> Result<Option<Chunk>, DataError> {
@@ -198,21 +205,57 @@ fn has_comma(text: &str, (delimiter, decimal): (u8, Decimal)) -> bool {
     decimal == Decimal::Point && delimiter != b',' && text.contains(',') && is_number()
 }
 
-/// Why a column does not hold numbers, as far as these lines tell; nothing if it does.
-fn no_numbers(rows: &[StringRecord], column: usize, marks: (u8, Decimal)) -> Option<String> {
-    let mut some = false;
-    for row in rows {
-        let Some(text) = row.get(column) else { continue };
-        match parse(text, marks.1) {
-            Some(value) => some |= !value.is_nan(),
-            None => {
-                let line = row.position().map_or(0, csv::Position::line);
-                let hint = if has_comma(text, marks) { HAS_COMMA } else { "" };
-                return Some(format!("line {line} has {:?}{hint}", shown(text)));
+/// What a column's fields are, as far as the first lines tell.
+struct Fields {
+    numbers: usize,
+    others: usize,
+    /// The first that is neither a number nor missing, and where it is.
+    other: Option<String>,
+}
+
+impl Fields {
+    fn of(rows: &[StringRecord], column: usize, marks: (u8, Decimal)) -> Self {
+        let mut found = Self { numbers: 0, others: 0, other: None };
+        for row in rows {
+            let Some(text) = row.get(column) else { continue };
+            match parse(text, marks.1) {
+                Some(value) => found.numbers += usize::from(!value.is_nan()),
+                None => {
+                    found.others += 1;
+                    found.other.get_or_insert_with(|| {
+                        let line = row.position().map_or(0, csv::Position::line);
+                        let hint = if has_comma(text, marks) { HAS_COMMA } else { "" };
+                        format!("line {line} has {:?}{hint}", shown(text))
+                    });
+                }
             }
         }
+        found
     }
-    (!some).then(|| "it has no value in the first lines".to_owned())
+
+    /// Why they are no numbers; nothing if they are.
+    fn no_numbers(&self) -> Option<String> {
+        self.other.clone().or_else(|| (self.numbers == 0).then(|| "it has no value in the first lines".to_owned()))
+    }
+
+    /// Whether the column looks as if it was to hold numbers, though some of its fields are none.
+    fn are_mostly_numbers(&self) -> bool {
+        self.others > 0 && self.numbers >= self.others
+    }
+}
+
+/// That columns were left out which look as if they were coordinates: one field that was mistyped is not to take one from
+/// the points unnoticed.
+fn mostly_numbers(columns: Vec<usize>, names: &[String], found: &[Fields]) -> Option<String> {
+    let (&first, others) = columns.split_first()?;
+    let Fields { numbers, others: no_numbers, other } = &found[first];
+    let (column, fields, other) = (&names[first], numbers + no_numbers, other.as_deref().unwrap_or_default());
+    let others: Vec<String> = others.iter().map(|&at| names[at].clone()).collect();
+    let alike = if others.is_empty() { String::new() } else { format!("; likewise left out: {}", quoted(&others)) };
+    Some(format!(
+        "column {column:?} was left out of the coordinates, though {numbers} of its first {fields} values are numbers: \
+         {other}; naming it in --columns makes that an error{alike}"
+    ))
 }
 
 /// Whether the first column is an index, as pandas and R write one: it alone has no name, and its numbers are whole and differ.

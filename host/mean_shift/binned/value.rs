@@ -106,10 +106,10 @@ impl MeanShift {
         }
         self.check()?;
         let what = "a binned field here";
-        binned::applies(self, dimensions).map_err(|why| Error::Conflict { what, why })?;
         if dimensions > FEW_DIMENSIONS {
             return Err(Error::Conflict { what, why: "of points that come in parts it has at most 3 dimensions" });
         }
+        binned::applies(self, dimensions).map_err(|why| Error::Conflict { what, why })?;
         if self.accuracy == 0.0 {
             return Err(Error::Conflict { what, why: "it is approximate; give an accuracy" });
         }
