@@ -249,7 +249,8 @@ impl MeanShift {
         Self { merging, ..self }
     }
 
-    /// Which mode a point belongs to. If not said: its basin's where every point moves, else the nearest.
+    /// Which mode a point belongs to. If not said: its basin's where every point is a query; else, and with [`Merging::Densest`],
+    /// the nearest.
     ///
     /// ```
     /// # use modeseek::{Bandwidth, Form, MeanShift};
