@@ -35,6 +35,8 @@ pub struct Job {
     /// Whether to show what it is at: nobody else writes to standard error meanwhile.
     status: bool,
     quiet: bool,
+    /// Whether a file has the report.
+    reported: bool,
     device: DeviceChoice,
     cpu: CpuOptions,
     tuning: bool,
@@ -104,6 +106,7 @@ impl Job {
             progress: args.progress,
             status: !(args.quiet || args.progress || args.verbose),
             quiet: args.quiet,
+            reported: args.report.is_some(),
             device: args.device,
             cpu: CpuOptions { workers: args.threads, machine: None },
             tuning: !args.no_tuning,
@@ -133,7 +136,8 @@ impl Job {
         interrupt::check()?;
         if let (true, Input::Table { source, options, .. }) = (self.stream, &self.input) {
             let estimator = self.estimator.clone().on(&device);
-            let streamed = stream::run(&estimator, &device, source, options, &self.outputs, (open, self.quiet))?;
+            let told = (open, self.quiet, self.reported);
+            let streamed = stream::run(&estimator, &device, source, options, &self.outputs, told)?;
             let columns = (streamed.columns, streamed.left_out);
             let facts = self.facts(source.to_string(), columns, (streamed.dropped, streamed.note));
             return Ok(Report::of_stream(facts, &device, streamed.told));

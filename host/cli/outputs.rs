@@ -171,28 +171,29 @@ impl Outputs {
         self.labels.iter().chain(&self.centres).chain(predicted).any(|target| target.path().is_none())
     }
 
-    /// Writes everything.
+    /// Writes everything: where a reader of standard output has seen enough, the files all the same.
     ///
     /// # Errors
     /// What cannot be read or written; whatever the device reports.
     pub fn write(&self, data: &Data, clustering: &Clustering, options: Option<&ReadOptions>) -> Result<()> {
         if let Some(target) = &self.labels {
-            let more = self.columns(&data.points, data.standardization.as_ref(), clustering)?;
-            match &data.truth {
-                Some((labels, _)) => {
-                    let rows = generated(data, labels);
-                    write_rows(target, &[rows], &clustering.labels, &more)?;
-                }
-                None => write_rows(target, &data.table.carried, &clustering.labels, &more)?,
-            }
+            as_far_as_read(target, self.write_labels(target, data, clustering))?;
         }
         if let Some(target) = &self.centres {
-            write_centres(target, data, clustering)?;
+            as_far_as_read(target, write_centres(target, data, clustering))?;
         }
         if let Some(predict) = &self.predict {
-            self.predict(predict, data, clustering, options)?;
+            as_far_as_read(&predict.target, self.predict(predict, data, clustering, options))?;
         }
         Ok(())
+    }
+
+    fn write_labels(&self, target: &Target, data: &Data, clustering: &Clustering) -> Result<()> {
+        let more = self.columns(&data.points, data.standardization.as_ref(), clustering)?;
+        match &data.truth {
+            Some((labels, _)) => write_rows(target, &[generated(data, labels)], &clustering.labels, &more),
+            None => write_rows(target, &data.table.carried, &clustering.labels, &more),
+        }
     }
 
     /// The columns that were asked for beside labels.
@@ -252,6 +253,17 @@ impl Outputs {
         let more = self.columns(&points, data.standardization.as_ref(), clustering)?;
         write_rows(target, &table.carried, &labels, &more)
     }
+}
+
+/// Whether whoever read a table on standard output is gone, who has seen enough.
+pub fn is_unread(target: &Target, error: &Error) -> bool {
+    let gone = |error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe;
+    target.path().is_none() && matches!(error, Error::Output(error) if gone(error))
+}
+
+/// That a table was written, or as much of it as anybody read.
+fn as_far_as_read(target: &Target, written: Result<()>) -> Result<()> {
+    written.or_else(|error| if is_unread(target, &error) { Ok(()) } else { Err(error) })
 }
 
 /// Checks that nothing is written over what is read, nor two results to one file; and that there can be files of these

@@ -14,7 +14,7 @@ use super::bar::Bar;
 use super::estimator::{MergingName, MethodName, SeedingName};
 use super::input::Input;
 use super::interrupt;
-use super::outputs::Outputs;
+use super::outputs::{Outputs, is_unread};
 use super::report::{Cluster, Seconds, Streamed};
 use crate::data::{Carry, Chunk, Column, DataError, Format, LeftOut, ReadOptions, Reader, Sink, Source, with_columns};
 use crate::error::{Error, Result};
@@ -105,7 +105,7 @@ pub fn run(
     source: &Source,
     options: &ReadOptions,
     outputs: &Outputs,
-    (open, quiet): (Duration, bool),
+    (open, quiet, reported): (Duration, bool, bool),
 ) -> Result<Done> {
     let before = device.counts();
     let mut seconds = Seconds { open_device: open.as_secs_f64(), ..Seconds::default() };
@@ -147,7 +147,7 @@ pub fn run(
     seconds.iterate = start.elapsed().as_secs_f64();
 
     let start = Instant::now();
-    let second = Second { modes: &modes, source, options, first: &first, quiet };
+    let second = Second { modes: &modes, source, options, first: &first, quiet, reported };
     let Sizes { sizes, weights, noise } = second.label(outputs)?;
     seconds.label = start.elapsed().as_secs_f64();
 
@@ -238,6 +238,8 @@ struct Second<'a> {
     options: &'a ReadOptions,
     first: &'a Pass,
     quiet: bool,
+    /// Whether a file has the report.
+    reported: bool,
 }
 
 impl Second<'_> {
@@ -249,7 +251,12 @@ impl Second<'_> {
         let first = reader.next_chunk()?.ok_or_else(|| self.changed("there are none".to_owned()))?;
         let rows = first.carried.as_ref().map(|rows| rows.slice(0, 0));
         let schema = labelled(rows.as_ref(), &[]).schema();
-        target.write(&schema, |sink| self.pass(outputs.carry(), Some(sink)))
+        let written = target.write(&schema, |sink| self.pass(outputs.carry(), Some(sink)));
+        // A file of the report counts all points, though nobody reads on where their labels go.
+        match written {
+            Err(error) if self.reported && is_unread(target, &error) => self.pass(Carry::Nothing, None),
+            written => written,
+        }
     }
 
     fn pass(&self, carry: Carry, mut sink: Option<&mut dyn Sink>) -> Result<Sizes> {
