@@ -9,6 +9,7 @@ use cpu_executor::CpuExecutor;
 use cuda_std::launch::{Arg, Kernel, Limits, Prepared};
 use cuda_std::machine::MachineKind;
 
+use super::allowed::allowed;
 use super::{Details, Executor};
 use crate::error::{Bytes, Error, Result};
 
@@ -66,20 +67,16 @@ impl Cpu {
     }
 }
 
-/// Bytes of memory that the host has free; as many as can be counted where it does not say, so that
-/// the allocation itself decides.
+/// Bytes of memory that the host has free, and lets this process take; as many as can be counted where it does not say, so
+/// that the allocation itself decides.
 pub(crate) fn host_memory() -> usize {
     let mut system = sysinfo::System::new();
     system.refresh_memory();
-    if system.total_memory() == 0 {
-        return usize::MAX;
-    }
-    // What a group holds as copies of files it gives back.
-    let within_group = system.cgroup_limits().map_or(u64::MAX, |limits| limits.total_memory.saturating_sub(limits.rss));
-    match system.available_memory().min(within_group) {
-        0 => usize::MAX,
-        bytes => usize::try_from(bytes).unwrap_or(usize::MAX),
-    }
+    let free = match system.available_memory() {
+        0 => u64::MAX,
+        bytes => bytes,
+    };
+    usize::try_from(free.min(allowed())).unwrap_or(usize::MAX)
 }
 
 /// Bytes of a huge page of x86-64, and of AArch64 where others have 4 KiB. Buffers of no less begin with one.
