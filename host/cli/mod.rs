@@ -16,6 +16,7 @@ mod report;
 mod segment;
 mod stream;
 mod sweep;
+mod tables;
 mod tune;
 mod typed;
 

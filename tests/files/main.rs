@@ -5,6 +5,7 @@ mod interrupts;
 mod mistakes;
 mod outputs;
 mod parts;
+mod system;
 mod text;
 mod types;
 

@@ -1,0 +1,30 @@
+//! What the system does not let a run do, or not any more.
+#![cfg(target_os = "linux")]
+
+use std::os::unix::fs::symlink;
+use std::process::Command;
+
+use crate::Folder;
+
+/// Runs the program within a limit of the shell's.
+fn within(limit: &str, folder: &Folder, arguments: &str) -> (Option<i32>, String) {
+    let program = folder.command(arguments);
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &format!("ulimit {limit}; exec \"$0\" \"$@\"")]).arg(program.get_program());
+    let output = shell.args(program.get_args()).current_dir(folder.path("")).output().unwrap();
+    (output.status.code(), String::from_utf8(output.stderr).unwrap())
+}
+
+/// 25 million distances are 100 MB; and once more, as they come from the device. They were five times as much.
+#[test]
+fn distances_take_little_more_than_themselves() {
+    let folder = Folder::new();
+    symlink("/dev/null", folder.path("null.arrow")).unwrap();
+    let distances = "--points 5000 --shape uniform --bandwidth 1e-4 --threads 1 -q --distances -o null.arrow";
+    let (code, said) = within("-v 500000", &folder, distances);
+    assert_eq!(code, Some(0), "{said}");
+    // Where there is not as much, that is told.
+    let (code, said) = within("-v 300000", &folder, distances);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("are needed for the distances to all modes"), "{said}");
+}
