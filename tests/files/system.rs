@@ -15,6 +15,16 @@ fn within(limit: &str, folder: &Folder, arguments: &str) -> (Option<i32>, String
     (output.status.code(), String::from_utf8(output.stderr).unwrap())
 }
 
+/// A signal would end the program in the midst of its temporary.
+#[test]
+fn files_that_may_not_be_so_large() {
+    let folder = Folder::new();
+    let (code, said) = within("-f 8", &folder, "--points 2000 --bandwidth 2 -q -o out.csv");
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("out.csv cannot be written: File too large") && said.lines().count() == 1, "{said}");
+    assert!(folder.names().is_empty(), "{:?}", folder.names());
+}
+
 /// 25 million distances are 100 MB; and once more, as they come from the device. They were five times as much.
 #[test]
 fn distances_take_little_more_than_themselves() {
