@@ -12,6 +12,7 @@ mod job;
 mod names;
 mod outputs;
 mod pictures;
+mod places;
 mod report;
 mod segment;
 mod stream;

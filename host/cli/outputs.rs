@@ -9,6 +9,7 @@ use nalgebra::DMatrixView;
 
 use super::input::Data;
 use super::interrupt;
+use super::places::check_files;
 use super::tables::{Values, carry_for, generated, held, write_centres, write_rows};
 use crate::data::{Carry, Format, ReadOptions, Source, Standardization, Table, Target, has_names};
 use crate::error::{Error, Result};
@@ -258,50 +259,4 @@ pub fn is_unread(target: &Target, error: &Error) -> bool {
 /// That a table was written, or as much of it as anybody read.
 fn as_far_as_read(target: &Target, written: Result<()>) -> Result<()> {
     written.or_else(|error| if is_unread(target, &error) { Ok(()) } else { Err(error) })
-}
-
-/// Checks that nothing is written over what is read, nor two results to one file; and that there can be files of these
-/// names, lest a long run ends with that.
-///
-/// # Errors
-/// [`Error::Conflict`]; [`Error::WriteFile`].
-pub fn check_files(read: &[&Path], written: &[&Path]) -> Result<()> {
-    let conflict = |what, why| Err(Error::Conflict { what, why });
-    for (at, path) in written.iter().enumerate() {
-        if read.iter().any(|read| same(read, path)) {
-            return conflict("writing over a file that is read", "give the result another name");
-        }
-        if written[..at].iter().any(|other| same(other, path)) {
-            return conflict("writing two results to one file", "give each a name of its own");
-        }
-        can_be(path).map_err(|source| Error::WriteFile { path: path.to_path_buf(), source })?;
-    }
-    Ok(())
-}
-
-/// Whether there can be a file of this name: it has a folder and is none, and may be replaced if it is there.
-fn can_be(path: &Path) -> io::Result<()> {
-    match path.metadata() {
-        Ok(there) if there.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
-        Ok(there) if there.is_file() && there.permissions().readonly() => Err(io::ErrorKind::PermissionDenied.into()),
-        Ok(_) => Ok(()),
-        Err(_) => folder_of(path).metadata().map(drop),
-    }
-}
-
-/// The folder of a file.
-fn folder_of(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
-/// Whether two names are of one file, be it there already or not.
-fn same(one: &Path, other: &Path) -> bool {
-    let whole = |path: &Path| {
-        let within = || {
-            let folder = folder_of(path).canonicalize().ok()?;
-            Some(folder.join(path.file_name()?))
-        };
-        path.canonicalize().ok().or_else(within)
-    };
-    one == other || whole(one).is_some_and(|one| Some(one) == whole(other))
 }

@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 use image::{ImageBuffer, Luma, RgbImage};
 use serde::Serialize;
 
-use super::outputs::check_files;
+use super::places::check_files;
 use crate::error::{Error, Result};
 use crate::executor::{CpuOptions, Device, DeviceChoice};
 use crate::mean_shift::WeightFunction;

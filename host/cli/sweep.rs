@@ -11,7 +11,7 @@ use super::bar::Status;
 use super::estimator::EstimatorArgs;
 use super::input::InputArgs;
 use super::interrupt;
-use super::outputs::check_files;
+use super::places::check_files;
 use super::typed::QUANTILE;
 use crate::data::{Carry, LeftOut, Table, left_out_text};
 use crate::error::{Error, Result};

@@ -61,6 +61,10 @@ impl TuneArgs {
         }
         let folder = self.kept_in(cache::folder())?;
         let device = self.device.open(CpuOptions { workers: self.threads, machine: None })?.without_tuning();
+        let key = Key::of(&device)?;
+        if let Some(folder) = &folder {
+            cache::check(folder, &key)?;
+        }
         let mut plan = Plan::of(&device);
         plan.samples = self.samples;
         plan.many = self.points.unwrap_or(plan.many);
@@ -86,7 +90,7 @@ impl TuneArgs {
         })?;
         let found = better(&rows);
         let busy = rows.iter().filter(|row| row.verdict == Verdict::Busy).count();
-        let kept = self.keep(folder.as_deref(), &Key::of(&device)?, &rows)?;
+        let kept = self.keep(folder.as_deref(), &key, &rows)?;
         told?;
         if self.json {
             return Ok(());
