@@ -129,6 +129,10 @@ impl Job {
         if self.nvtx {
             nvtx::ask()?;
         }
+        self.outputs.check_columns(match &self.input {
+            Input::Synthetic(..) => None,
+            Input::Table { source, .. } => Some(source),
+        })?;
         let device = self.device.open(self.cpu)?;
         let device = if self.tuning { device } else { device.without_tuning() };
         let open = start.elapsed();
@@ -144,6 +148,7 @@ impl Job {
         }
         let start = Instant::now();
         let mut data = self.input.data(self.outputs.carry(), self.quiet)?;
+        self.outputs.check_read(&data.table.carried)?;
         let estimator = self.estimator_for(&mut data)?.on(&device);
         let made = start.elapsed();
         tracing::debug!(points = data.points.len(), columns = ?data.names, dropped = data.table.dropped, "have the points");

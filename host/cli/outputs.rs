@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use arrow_array::RecordBatch;
 use clap::{Args, ValueEnum};
 use nalgebra::DMatrixView;
 
@@ -11,7 +12,7 @@ use super::input::Data;
 use super::interrupt;
 use super::places::check_files;
 use super::tables::{Values, carry_for, generated, held, write_centres, write_rows};
-use crate::data::{Carry, Format, ReadOptions, Source, Standardization, Table, Target, has_names};
+use crate::data::{Carry, Format, ReadOptions, Source, Standardization, Table, Target, has_names, schema};
 use crate::error::{Error, Result};
 use crate::mean_shift::{Assignment, Clustering};
 use crate::points::ToPoints;
@@ -144,6 +145,28 @@ impl Outputs {
             return conflict("two tables from standard input", "read one of them from a file");
         }
         Ok(())
+    }
+
+    /// Checks that files hold the columns of the tables that come back in them, where these are known before anything is read.
+    ///
+    /// # Errors
+    /// [`DataError::Unsupported`](crate::data::DataError::Unsupported); what is wrong with a table's file.
+    pub fn check_columns(&self, input: Option<&Source>) -> Result<()> {
+        let others = self.predict.as_ref().map(|predict| (&predict.source, &predict.target));
+        for (source, target) in input.zip(self.labels.as_ref()).into_iter().chain(others) {
+            if let Some(schema) = schema(source)? {
+                target.check(&schema)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// [`check_columns`](Self::check_columns), of a table that came through a pipe.
+    pub fn check_read(&self, carried: &[RecordBatch]) -> Result<()> {
+        match (&self.labels, carried) {
+            (Some(target), [rows, ..]) => target.check(&rows.schema()),
+            _ => Ok(()),
+        }
     }
 
     /// What has to be kept of the points' table.

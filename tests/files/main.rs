@@ -1,5 +1,6 @@
 //! Files as the program's user meets them: every format in and out, what is wrong with them, and reading in parts.
 
+mod binary;
 mod formats;
 mod interrupts;
 mod mistakes;

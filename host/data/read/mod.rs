@@ -5,6 +5,7 @@ mod arrow;
 mod chunk;
 mod guarded;
 mod header;
+mod ipc;
 mod npy;
 mod npz;
 mod records;
@@ -13,6 +14,7 @@ mod text;
 mod typed;
 
 use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
 
 use super::columns::{LeftOut, ReadOptions};
 use super::error::DataError;
@@ -226,6 +228,17 @@ pub(crate) fn has_names(source: &Source, options: &ReadOptions) -> Result<bool, 
         Format::Npy => Ok(false),
         Format::Npz => guarded(source, || npz::has_columns(source, options))?,
         Format::Csv | Format::Tsv | Format::Parquet | Format::Arrow => Ok(true),
+    }
+}
+
+/// The columns that a file has, where that is seen before its rows are read: what text holds is not, nor what a pipe brings.
+///
+/// # Errors
+/// What [`DataError`] has for files.
+pub(crate) fn schema(source: &Source) -> Result<Option<SchemaRef>, DataError> {
+    match source.format() {
+        Format::Parquet | Format::Arrow if source.is_file() => guarded(source, || arrow::schema(source))?.map(Some),
+        _ => Ok(None),
     }
 }
 

@@ -1,0 +1,61 @@
+//! Files of Parquet and Arrow that hold what others do not, or are not what they seem.
+
+use std::io::Write;
+use std::process::Stdio;
+use std::sync::Arc;
+
+use arrow_array::types::Int32Type;
+use arrow_array::{ArrayRef, Date32Array, Decimal128Array, Float64Array, ListArray, RecordBatch};
+use arrow_ipc::writer::StreamWriter;
+use modeseek::data::{Target, table};
+
+use crate::Folder;
+
+fn numbers() -> RecordBatch {
+    table(vec![("x".to_owned(), Arc::new(Float64Array::from(vec![0.5, 9.0])) as ArrayRef)])
+}
+
+/// Runs the program, which fails, with these bytes on its standard input; what it says.
+fn of_pipe(folder: &Folder, bytes: &[u8], arguments: &str, code: i32) -> String {
+    let mut command = folder.command(arguments);
+    let mut program = command.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // It may be refused before all of it is read.
+    let _read_or_not = program.stdin.take().unwrap().write_all(bytes);
+    let output = program.wait_with_output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(code), "{arguments}: {said}");
+    said
+}
+
+/// Text has no form for them: whoever waits for a long run is not told at its end.
+#[test]
+fn columns_that_a_format_does_not_hold() {
+    let folder = Folder::new();
+    let lists = ListArray::from_iter_primitive::<Int32Type, _, _>([Some([Some(1)]), Some([Some(2)])]);
+    let decimals = Decimal128Array::from(vec![5, 6]).with_precision_and_scale(9, 2).unwrap();
+    let columns: [(&str, ArrayRef); 3] = [
+        ("Date32", Arc::new(Date32Array::from(vec![1, 2]))),
+        ("Decimal128", Arc::new(decimals)),
+        ("List", Arc::new(lists)),
+    ];
+    folder.write("x.csv", "x\n1\n2\n");
+    for (kind, column) in columns {
+        let rows = numbers();
+        let both = table(vec![("x".to_owned(), rows.column(0).clone()), ("other".to_owned(), column)]);
+        for name in ["in.parquet", "in.arrow"] {
+            Target::new(&folder.path(name)).unwrap().write(&both.schema(), |sink| sink.write(&both)).unwrap();
+            let words = ["column other of", kind, "text has no form for it; write Parquet or Arrow"];
+            // Before it is found that no fit has such a bandwidth.
+            folder.refuses(&format!("{name} --bandwidth 1e-30 -o out.csv"), 2, &words);
+            folder.refuses(&format!("{name} --bandwidth 1e-30 --stream -o out.tsv"), 2, &words);
+            folder.refuses(&format!("x.csv --bandwidth 1e-30 --predict {name} --predicted out.csv.gz"), 2, &words);
+            folder.run(&format!("{name} --bandwidth 1 -o out.parquet"));
+            folder.run(&format!("{name} --bandwidth 1 -o out.npz"));
+        }
+        let mut stream = StreamWriter::try_new(Vec::new(), &both.schema()).unwrap();
+        stream.write(&both).unwrap();
+        let piped = "- --format arrow --bandwidth 1e-30 -o out.csv";
+        let said = of_pipe(&folder, &stream.into_inner().unwrap(), piped, 2);
+        assert!(said.contains("text has no form for it"), "{said}");
+    }
+}
