@@ -34,10 +34,13 @@ pub struct Done {
 /// Whether points can be read in parts with these options.
 ///
 /// # Errors
-/// [`Error::Conflict`].
+/// [`Error::Conflict`]; a file that is not there.
 pub fn check(input: &Input, args: &Args) -> Result<()> {
     let Args { input: data, estimator, output, .. } = args;
     let Input::Table { source, .. } = input else { return Ok(()) };
+    if !source.is_file() {
+        source.check()?;
+    }
     let text_or_columns = |format: Format| !matches!(format, Format::Npy | Format::Npz);
     let target = output.output.as_deref().map(crate::data::Target::new).transpose()?;
     let after_all = "it is known only when all points are there; leave out --stream";

@@ -6,6 +6,8 @@ use crate::{Folder, csv};
 fn files_that_cannot_be_opened() {
     let folder = Folder::new();
     folder.refuses("none.csv", 1, &["none.csv", "cannot be read", "No such file"]);
+    folder.refuses("none.csv --stream --bandwidth 1", 1, &["none.csv", "cannot be read", "No such file"]);
+    folder.refuses("- --stream --bandwidth 1", 2, &["it is read twice"]);
     std::fs::create_dir(folder.path("folder.csv")).unwrap();
     folder.refuses("folder.csv", 1, &["folder.csv", "directory"]);
     folder.write("data.docx", "1,2\n");
