@@ -6,13 +6,20 @@ use std::sync::Arc;
 
 use arrow_array::types::Int32Type;
 use arrow_array::{ArrayRef, Date32Array, Decimal128Array, Float64Array, ListArray, RecordBatch};
-use arrow_ipc::writer::StreamWriter;
+use arrow_ipc::writer::{FileWriter, StreamWriter};
 use modeseek::data::{Target, table};
 
 use crate::Folder;
 
 fn numbers() -> RecordBatch {
     table(vec![("x".to_owned(), Arc::new(Float64Array::from(vec![0.5, 9.0])) as ArrayRef)])
+}
+
+fn arrow_file(rows: &RecordBatch) -> Vec<u8> {
+    let mut writer = FileWriter::try_new(Vec::new(), &rows.schema()).unwrap();
+    writer.write(rows).unwrap();
+    writer.finish().unwrap();
+    writer.into_inner().unwrap()
 }
 
 /// Runs the program, which fails, with these bytes on its standard input; what it says.
@@ -57,5 +64,38 @@ fn columns_that_a_format_does_not_hold() {
         let piped = "- --format arrow --bandwidth 1e-30 -o out.csv";
         let said = of_pipe(&folder, &stream.into_inner().unwrap(), piped, 2);
         assert!(said.contains("text has no form for it"), "{said}");
+    }
+}
+
+/// No memory is taken for parts that are said to be longer than the file, or where it is not.
+#[test]
+fn arrow_files_whose_parts_are_not_there() {
+    let folder = Folder::new();
+    let whole = arrow_file(&numbers());
+    let size = arrow_ipc::reader::read_footer_length(whole[whole.len() - 10..].try_into().unwrap()).unwrap();
+    let from = whole.len() - 10 - size;
+    let footer = arrow_ipc::root_as_footer(&whole[from..whole.len() - 10]).unwrap();
+    let block = *footer.recordBatches().unwrap().get(0);
+    // As it stands there: where the part begins, and how long what describes it and what it holds are.
+    let [begins, length] = [block.offset(), block.bodyLength()].map(i64::to_le_bytes);
+    let row = [&begins[..], &i64::from(block.metaDataLength()).to_le_bytes(), &length].concat();
+    let at = from + whole[from..].windows(row.len()).position(|bytes| bytes == row).unwrap();
+    for (place, damaged) in
+        [(16, 1 << 40), (16, i64::MAX), (16, -8), (0, whole.len() as i64), (0, i64::MIN), (8, i32::MAX.into())]
+    {
+        let mut bytes = whole.clone();
+        bytes[at + place..][..8].copy_from_slice(&i64::to_le_bytes(damaged));
+        folder.write("in.arrow", bytes);
+        folder.refuses(
+            "in.arrow --bandwidth 1",
+            1,
+            &["in.arrow", "a part of it is said to be where the file has ended"],
+        );
+    }
+    for size in [i32::MAX, whole.len() as i32] {
+        let mut bytes = whole.clone();
+        bytes[whole.len() - 10..whole.len() - 6].copy_from_slice(&size.to_le_bytes());
+        folder.write("in.arrow", bytes);
+        folder.refuses("in.arrow --bandwidth 1", 1, &["in.arrow", "its end is not whole"]);
     }
 }
