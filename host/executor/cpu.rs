@@ -61,10 +61,15 @@ impl Cpu {
                 must: "one that this processor is",
             });
         }
-        let executor = CpuExecutor::new(workers, machine)
-            .map_err(|source| Error::Workers { workers, source: Box::new(source) })?;
+        let executor = CpuExecutor::new(workers, machine).map_err(|source| refused(options, Box::new(source)))?;
         Ok(Self { executor })
     }
+}
+
+/// That there are no threads: as many as were asked for, or one for each core.
+fn refused(options: CpuOptions, source: Box<dyn std::error::Error + Send + Sync>) -> Error {
+    let cores = || std::thread::available_parallelism().map_or(1, NonZero::get);
+    Error::Workers { workers: options.workers.map_or_else(cores, NonZero::get), source }
 }
 
 /// Bytes of memory that the host has free, and lets this process take; as many as can be counted where it does not say, so
@@ -198,6 +203,15 @@ mod tests {
         };
         let of_it = maps.lines().skip_while(|line| holds(line).is_none());
         Some(of_it.map(str::to_owned).find(|line| line.starts_with("VmFlags")).expect("the memory is mapped"))
+    }
+
+    #[test]
+    fn threads_that_are_refused_are_counted() {
+        for (workers, count) in [(NonZero::new(7), 7), (None, std::thread::available_parallelism().unwrap().get())] {
+            let error = refused(CpuOptions { workers, machine: None }, "there are none left".into());
+            let words = format!("the system refused {count} worker threads: there are none left");
+            assert!(error.to_string().starts_with(&words), "{error}");
+        }
     }
 
     #[test]
