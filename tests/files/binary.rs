@@ -67,6 +67,16 @@ fn columns_that_a_format_does_not_hold() {
     }
 }
 
+/// A file of Arrow's is read from its end, which a pipe does not have; and Feather was another format once.
+#[test]
+fn files_that_are_no_streams() {
+    let folder = Folder::new();
+    let said = of_pipe(&folder, &arrow_file(&numbers()), "- --format arrow --bandwidth 1", 1);
+    assert!(said.contains("it is an Arrow file, which is read from its end; write it to a file first"), "{said}");
+    folder.write("old.feather", [&b"FEA1"[..], &[0; 64], &b"FEA1"[..]].concat());
+    folder.refuses("old.feather", 1, &["old.feather", "it is Feather of version 1, and only version 2 is read"]);
+}
+
 /// No memory is taken for parts that are said to be longer than the file, or where it is not.
 #[test]
 fn arrow_files_whose_parts_are_not_there() {

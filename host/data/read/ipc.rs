@@ -1,6 +1,6 @@
 //! Arrow's files, which are read from their ends, and its streams, which are read from the first byte to the last.
 
-use std::io::{BufReader, Read, Seek, SeekFrom};
+use std::io::{BufReader, Cursor, Read, Seek, SeekFrom};
 
 use arrow_ipc::reader::{FileReader, StreamReader, read_footer_length};
 use arrow_ipc::root_as_footer;
@@ -12,6 +12,9 @@ use crate::data::source::Source;
 
 /// The first bytes of Arrow's files; its streams have none.
 const FILE_MARK: &[u8] = b"ARROW1";
+
+/// The first bytes of files of Feather's first version, which was not Arrow's.
+const OLD_MARK: &[u8] = b"FEA1";
 
 /// Bytes at the end of a file: the length of what says where its parts are, and the mark once more.
 const END: u64 = 10;
@@ -31,7 +34,14 @@ pub fn open(source: &Source) -> Result<(SchemaRef, InParts), DataError> {
             return Ok((reader.schema(), Box::new(reader)));
         }
     }
-    let reader = StreamReader::try_new(source.stream()?, None).map_err(malformed)?;
+    let mut stream = source.stream()?;
+    let mark = mark(source, &mut stream)?;
+    if mark == FILE_MARK {
+        let message =
+            "it is an Arrow file, which is read from its end; write it to a file first, or send Arrow's stream";
+        return Err(source.malformed(message));
+    }
+    let reader = StreamReader::try_new(Cursor::new(mark).chain(stream), None).map_err(malformed)?;
     Ok((reader.schema(), Box::new(reader)))
 }
 
@@ -39,6 +49,9 @@ pub fn open(source: &Source) -> Result<(SchemaRef, InParts), DataError> {
 fn mark(source: &Source, bytes: &mut impl Read) -> Result<Vec<u8>, DataError> {
     let mut mark = Vec::new();
     bytes.take(FILE_MARK.len() as u64).read_to_end(&mut mark).map_err(|error| source.unreadable(error))?;
+    if mark.starts_with(OLD_MARK) {
+        return Err(source.malformed("it is Feather of version 1, and only version 2 is read; write it anew"));
+    }
     Ok(mark)
 }
 
