@@ -9,6 +9,7 @@ use image::{ImageBuffer, Luma, RgbImage};
 use serde::Serialize;
 
 use super::places::check_files;
+use super::terminal::line;
 use crate::error::{Error, Result};
 use crate::executor::{CpuOptions, Device, DeviceChoice};
 use crate::mean_shift::WeightFunction;
@@ -187,7 +188,7 @@ impl SegmentArgs {
         }
         let Seconds { prepare, filter, regions } = told.seconds;
         writeln!(out, "device      {}", told.device)?;
-        writeln!(out, "image       {}: {width} x {height} pixels", told.image)?;
+        writeln!(out, "image       {}: {width} x {height} pixels", line(&told.image))?;
         let (spatial, range) = (self.spatial, self.range);
         writeln!(
             out,

@@ -12,6 +12,7 @@ use super::estimator::EstimatorArgs;
 use super::input::InputArgs;
 use super::interrupt;
 use super::places::check_files;
+use super::terminal::line;
 use super::typed::QUANTILE;
 use crate::data::{Carry, LeftOut, Table, left_out_text};
 use crate::error::{Error, Result};
@@ -119,13 +120,13 @@ impl SweepArgs {
             return Ok(());
         }
         if let Some(text) = left_out_text(&data.table.left_out) {
-            writeln!(out, "{text}")?;
+            writeln!(out, "{}", line(&text))?;
         }
         if data.table.dropped > 0 {
             writeln!(out, "{} rows with missing values left out", data.table.dropped)?;
         }
         if let Some(note) = &data.table.note {
-            writeln!(out, "note: {note}")?;
+            writeln!(out, "note: {}", line(note))?;
         }
         writeln!(
             out,

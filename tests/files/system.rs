@@ -1,6 +1,7 @@
 //! What the system does not let a run do, or not any more.
 #![cfg(target_os = "linux")]
 
+use std::ffi::OsStr;
 use std::fs::Permissions;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::process::{Command, Output};
@@ -100,4 +101,18 @@ fn no_permission() {
     assert_eq!(folder.names(), ["caches", "in.csv", "old.csv"]);
     allow("", 0o755);
     allow("caches/modeseek/tuning", 0o755);
+}
+
+/// Names may have characters that a terminal obeys: they are shown.
+#[test]
+fn control_characters_are_shown() {
+    let folder = Folder::new();
+    let name = "\u{1b}[2J";
+    folder.write("in.csv", format!("{name},y\n1,2\n3,4\n"));
+    let report = folder.run("in.csv --bandwidth 1");
+    assert!(report.contains("(\\u{1b}[2J, y) of in.csv") && !report.contains(name), "{report}");
+    let none = OsStr::new("\u{1b}[2J\n.csv");
+    let output = folder.command("--bandwidth 1").arg(none).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.starts_with("modeseek: \\u{1b}[2J\\n.csv cannot be read") && said.lines().count() == 1, "{said}");
 }
