@@ -13,7 +13,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tempfile::Builder;
 
-use permission::may_be_replaced;
+use permission::{may_be_replaced, those_of};
 
 use crate::error::{Error, Result};
 
@@ -163,7 +163,7 @@ fn beside(name: &Path, replaced: Option<&Metadata>) -> io::Result<tempfile::Name
     let temporary = builder.tempfile_in(folder_of(name)).map_err(unnamed)?;
     if let Some(replaced) = replaced {
         may_be_replaced(replaced)?;
-        temporary.as_file().set_permissions(replaced.permissions())?;
+        temporary.as_file().set_permissions(those_of(replaced))?;
     }
     Ok(temporary)
 }
@@ -274,6 +274,10 @@ mod tests {
             fs::set_permissions(&ours, Permissions::from_mode(0o640)).unwrap();
             write(&ours, "again").unwrap();
             assert_eq!(mode(&ours), 0o640);
+            // Not those by which a program runs as its owner.
+            fs::set_permissions(&ours, Permissions::from_mode(0o6755)).unwrap();
+            write(&ours, "once more").unwrap();
+            assert_eq!(fs::metadata(&ours).unwrap().permissions().mode() & 0o7777, 0o755);
         }
 
         #[test]

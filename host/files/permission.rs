@@ -1,6 +1,6 @@
-//! What may be written, before anything is.
+//! What may be written, before anything is, and what permissions it has then.
 
-use std::fs::{self, Metadata};
+use std::fs::{self, Metadata, Permissions};
 use std::io;
 use std::path::Path;
 
@@ -52,4 +52,15 @@ pub fn may_be_replaced(file: &Metadata) -> io::Result<()> {
 /// The folder of a file.
 pub fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// A file's permissions, without what has a program run as somebody else: other contents are another program.
+pub fn those_of(file: &Metadata) -> Permissions {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        Permissions::from_mode(file.permissions().mode() & 0o777)
+    }
+    #[cfg(not(unix))]
+    file.permissions()
 }
