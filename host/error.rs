@@ -507,6 +507,7 @@ fn advice(error: &std::io::Error) -> &'static str {
         std::io::ErrorKind::NotFound => "; make its folder first",
         std::io::ErrorKind::IsADirectory => "; name a file in it",
         std::io::ErrorKind::PermissionDenied => "; name a file that you may write",
+        std::io::ErrorKind::FileTooLarge => "; have the system allow larger files (ulimit -f)",
         std::io::ErrorKind::StorageFull => "; make room, or name a file on another disk",
         _ => "",
     }

@@ -4,6 +4,8 @@
 //! Who reads the name meanwhile finds what stood there before; an error on the way, a full disk among them, leaves
 //! that as it was and no temporary.
 
+mod permission;
+
 use std::fs::{self, File, Metadata, Permissions};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -11,7 +13,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tempfile::Builder;
 
+use permission::{may_be_replaced, those_of};
+
 use crate::error::{Error, Result};
+
+pub(crate) use permission::{check, folder_of};
 
 /// Temporary files that are being written.
 static UNFINISHED: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
@@ -146,10 +152,6 @@ fn open_already(_: &Path) -> Option<io::Result<File>> {
 
 /// A temporary file in the folder of `name`, with the permissions that the file is to have.
 fn beside(name: &Path, replaced: Option<&Metadata>) -> io::Result<tempfile::NamedTempFile> {
-    let folder = match name.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
-        _ => PathBuf::from("."),
-    };
     let mut builder = Builder::new();
     builder.prefix(".modeseek-");
     #[cfg(unix)]
@@ -158,16 +160,18 @@ fn beside(name: &Path, replaced: Option<&Metadata>) -> io::Result<tempfile::Name
         // The process's mask is taken off what a file is created with.
         builder.permissions(Permissions::from_mode(0o666));
     }
-    let temporary = builder.tempfile_in(folder)?;
+    let temporary = builder.tempfile_in(folder_of(name)).map_err(unnamed)?;
     if let Some(replaced) = replaced {
-        let permissions: Permissions = replaced.permissions();
-        // What may not be written is not to be replaced either, though its folder would allow it.
-        if permissions.readonly() {
-            return Err(io::ErrorKind::PermissionDenied.into());
-        }
-        temporary.as_file().set_permissions(permissions)?;
+        may_be_replaced(replaced)?;
+        temporary.as_file().set_permissions(those_of(replaced))?;
     }
     Ok(temporary)
+}
+
+/// An error without the name of a temporary, which nobody has given it.
+fn unnamed(error: io::Error) -> io::Error {
+    let inner = error.get_ref().and_then(|named| named.source()?.downcast_ref::<io::Error>()?.raw_os_error());
+    inner.map_or(error, io::Error::from_raw_os_error)
 }
 
 /// Writes to what has no whole: a terminal, a pipe, a device, what somebody else has begun.
@@ -270,6 +274,10 @@ mod tests {
             fs::set_permissions(&ours, Permissions::from_mode(0o640)).unwrap();
             write(&ours, "again").unwrap();
             assert_eq!(mode(&ours), 0o640);
+            // Not those by which a program runs as its owner.
+            fs::set_permissions(&ours, Permissions::from_mode(0o6755)).unwrap();
+            write(&ours, "once more").unwrap();
+            assert_eq!(fs::metadata(&ours).unwrap().permissions().mode() & 0o7777, 0o755);
         }
 
         #[test]

@@ -372,6 +372,18 @@ fn too_much_memory_is_named_before_it_is_taken() {
     refuses("--points 18446744073709551615 --dim 1000 --device cpu", 1, &["iB", "--points"]);
 }
 
+/// What a process may not take it is not told to be free.
+#[cfg(target_os = "linux")]
+#[test]
+fn memory_that_the_system_does_not_let_it_take_is_not_free() {
+    let modeseek = env!("CARGO_BIN_EXE_modeseek");
+    let limited = format!("ulimit -v 4000000; exec {modeseek} --points 200000000 --device cpu --threads 1");
+    let output = Command::new("sh").args(["-c", &limited]).output().unwrap();
+    let message = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{message}");
+    assert!(message.contains("of memory free, and 4.5 GiB are needed"), "{message}");
+}
+
 #[test]
 fn bandwidths_that_f32_cannot_resolve_are_refused() {
     refuses("--points 10 --bandwidth 1e-7 --device cpu", 1, &["larger bandwidth"]);

@@ -80,9 +80,17 @@ fn processor() -> Finding {
     });
     match opened {
         Ok((found, Ok(()))) => Finding::works(what, found),
-        Ok((found, Err(error))) => Finding::fails(what, format!("{found}; {error}"), NO_KERNELS),
-        Err(error) => Finding::fails(what, error.to_string(), "look whether other programs have all threads or memory"),
+        Ok((found, Err(error))) => Finding::fails(what, format!("{found}; {error}"), NO_PROCESSOR),
+        Err(error) => no_device(what, &error),
     }
+}
+
+/// What to do where the processor itself fails.
+const NO_PROCESSOR: &str = "look whether other programs have all threads or memory";
+
+/// That not even the processor can be opened, which is taken where there is no GPU.
+fn no_device(what: &str, error: &Error) -> Finding {
+    Finding::fails(what, error.to_string(), NO_PROCESSOR)
 }
 
 fn gpu(number: usize) -> Finding {
@@ -186,7 +194,7 @@ fn choice() -> Finding {
     let what = "choice";
     let device = match DeviceChoice::Auto.open(CpuOptions::default()) {
         Ok(device) => device,
-        Err(error) => return Finding::fails(what, error.to_string(), NO_KERNELS),
+        Err(error) => return no_device(what, &error),
     };
     let found = format!("--device auto takes the {}: {}", device.describe(), device.why());
     match tried(&device) {
@@ -200,7 +208,7 @@ fn tuning() -> Finding {
     let what = "tuning";
     let device = match DeviceChoice::Auto.open(CpuOptions::default()) {
         Ok(device) => device,
-        Err(error) => return Finding::fails(what, error.to_string(), NO_KERNELS),
+        Err(error) => return no_device(what, &error),
     };
     let shapes = device.shapes();
     match (shapes.warning(), shapes.measured()) {
@@ -221,6 +229,13 @@ fn tuning() -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_processor_that_fails_is_not_what_is_advised() {
+        let error = Error::Workers { workers: 2, source: "there are none left".into() };
+        let Finding { works, advice, .. } = no_device("choice", &error);
+        assert!(!works && advice.is_some_and(|advice| !advice.contains("--device cpu")));
+    }
 
     #[test]
     fn a_wrong_result_is_said() {

@@ -1,5 +1,6 @@
 //! Ctrl-C, and the signals by which a system ends programs: what has begun is given up in order; where that takes long, or who
-//! asks twice, at once.
+//! asks twice, at once. And that by which it ends them over a file that is too
+//! large, whose write then says so.
 
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -37,6 +38,15 @@ pub fn watch() {
     // Another handler is there already where the program runs twice in one process.
     drop(noted);
     nohup.stay();
+    #[cfg(unix)]
+    let_writes_fail();
+}
+
+/// Has a write to a file that grows too large be an error, and not the end of the program.
+#[cfg(unix)]
+fn let_writes_fail() {
+    // SAFETY: no handler of this program is taken away.
+    unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
 }
 
 /// Whether who began the program has told it to outlive its terminal, as `nohup` does.

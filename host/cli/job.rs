@@ -35,6 +35,8 @@ pub struct Job {
     /// Whether to show what it is at: nobody else writes to standard error meanwhile.
     status: bool,
     quiet: bool,
+    /// Whether a file has the report.
+    reported: bool,
     device: DeviceChoice,
     cpu: CpuOptions,
     tuning: bool,
@@ -104,6 +106,7 @@ impl Job {
             progress: args.progress,
             status: !(args.quiet || args.progress || args.verbose),
             quiet: args.quiet,
+            reported: args.report.is_some(),
             device: args.device,
             cpu: CpuOptions { workers: args.threads, machine: None },
             tuning: !args.no_tuning,
@@ -126,6 +129,10 @@ impl Job {
         if self.nvtx {
             nvtx::ask()?;
         }
+        self.outputs.check_columns(match &self.input {
+            Input::Synthetic(..) => None,
+            Input::Table { source, .. } => Some(source),
+        })?;
         let device = self.device.open(self.cpu)?;
         let device = if self.tuning { device } else { device.without_tuning() };
         let open = start.elapsed();
@@ -133,13 +140,15 @@ impl Job {
         interrupt::check()?;
         if let (true, Input::Table { source, options, .. }) = (self.stream, &self.input) {
             let estimator = self.estimator.clone().on(&device);
-            let streamed = stream::run(&estimator, &device, source, options, &self.outputs, (open, self.quiet))?;
+            let told = (open, self.quiet, self.reported);
+            let streamed = stream::run(&estimator, &device, source, options, &self.outputs, told)?;
             let columns = (streamed.columns, streamed.left_out);
             let facts = self.facts(source.to_string(), columns, (streamed.dropped, streamed.notes));
             return Ok(Report::of_stream(facts, &device, streamed.told));
         }
         let start = Instant::now();
         let mut data = self.input.data(self.outputs.carry(), self.quiet)?;
+        self.outputs.check_read(&data.table.carried)?;
         let estimator = self.estimator_for(&mut data)?.on(&device);
         let made = start.elapsed();
         tracing::debug!(points = data.points.len(), columns = ?data.names, dropped = data.table.dropped, "have the points");

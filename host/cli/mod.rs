@@ -12,10 +12,13 @@ mod job;
 mod names;
 mod outputs;
 mod pictures;
+mod places;
 mod report;
 mod segment;
 mod stream;
 mod sweep;
+mod tables;
+mod terminal;
 mod tune;
 mod typed;
 
@@ -60,7 +63,13 @@ pub fn main() -> ExitCode {
         Err(Error::Output(error)) if error.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
             let error = names::as_typed(error);
-            say(format_args!("modeseek: {error}"));
+            let said = error.to_string();
+            let said = match error {
+                // With a driver's log.
+                Error::Ptx { .. } | Error::Module { .. } => terminal::lines(&said),
+                _ => terminal::line(&said),
+            };
+            say(format_args!("modeseek: {said}"));
             ExitCode::from(match error {
                 Error::Interrupted => interrupt::EXIT_CODE,
                 _ if error.is_usage() => 2,

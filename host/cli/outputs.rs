@@ -2,23 +2,20 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::rc::Rc;
 
-use arrow_array::{ArrayRef, Float32Array, Float64Array, Int32Array, RecordBatch, UInt64Array};
+use arrow_array::RecordBatch;
 use clap::{Args, ValueEnum};
 use nalgebra::DMatrixView;
 
 use super::input::Data;
 use super::interrupt;
-use crate::data::{
-    Carry, Column, Format, ReadOptions, Source, Standardization, Table, Target, has_names, table, with_columns,
-};
+use super::places::check_files;
+use super::tables::{Values, carry_for, generated, held, write_centres, write_rows};
+use crate::data::{Carry, Format, ReadOptions, Source, Standardization, Table, Target, has_names, schema};
 use crate::error::{Error, Result};
 use crate::mean_shift::{Assignment, Clustering};
 use crate::points::ToPoints;
-
-/// Rows that are written at a time.
-const ROWS: usize = 1 << 16;
 
 /// What is written.
 #[derive(Clone, Debug, Args)]
@@ -150,6 +147,28 @@ impl Outputs {
         Ok(())
     }
 
+    /// Checks that files hold the columns of the tables that come back in them, where these are known before anything is read.
+    ///
+    /// # Errors
+    /// [`DataError::Unsupported`](crate::data::DataError::Unsupported); what is wrong with a table's file.
+    pub fn check_columns(&self, input: Option<&Source>) -> Result<()> {
+        let others = self.predict.as_ref().map(|predict| (&predict.source, &predict.target));
+        for (source, target) in input.zip(self.labels.as_ref()).into_iter().chain(others) {
+            if let Some(schema) = schema(source)? {
+                target.check(&schema)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// [`check_columns`](Self::check_columns), of a table that came through a pipe.
+    pub fn check_read(&self, carried: &[RecordBatch]) -> Result<()> {
+        match (&self.labels, carried) {
+            (Some(target), [rows, ..]) => target.check(&rows.schema()),
+            _ => Ok(()),
+        }
+    }
+
     /// What has to be kept of the points' table.
     pub fn carry(&self) -> Carry {
         self.labels.as_ref().map_or(Carry::Nothing, carry_for)
@@ -171,37 +190,39 @@ impl Outputs {
         self.labels.iter().chain(&self.centres).chain(predicted).any(|target| target.path().is_none())
     }
 
-    /// Writes everything.
+    /// Writes everything: where a reader of standard output has seen enough, the files all the same.
     ///
     /// # Errors
     /// What cannot be read or written; whatever the device reports.
     pub fn write(&self, data: &Data, clustering: &Clustering, options: Option<&ReadOptions>) -> Result<()> {
         if let Some(target) = &self.labels {
-            let more = self.columns(&data.points, data.standardization.as_ref(), clustering)?;
-            match &data.truth {
-                Some((labels, _)) => {
-                    let rows = generated(data, labels);
-                    write_rows(target, &[rows], &clustering.labels, &more)?;
-                }
-                None => write_rows(target, &data.table.carried, &clustering.labels, &more)?,
-            }
+            as_far_as_read(target, self.write_labels(target, data, clustering))?;
         }
         if let Some(target) = &self.centres {
-            write_centres(target, data, clustering)?;
+            as_far_as_read(target, write_centres(target, data, clustering))?;
         }
         if let Some(predict) = &self.predict {
-            self.predict(predict, data, clustering, options)?;
+            as_far_as_read(&predict.target, self.predict(predict, data, clustering, options))?;
         }
         Ok(())
+    }
+
+    fn write_labels(&self, target: &Target, data: &Data, clustering: &Clustering) -> Result<()> {
+        let more = self.columns(target, &data.points, data.standardization.as_ref(), clustering)?;
+        match &data.truth {
+            Some((labels, _)) => write_rows(target, &[generated(data, labels)], &clustering.labels, &more),
+            None => write_rows(target, &data.table.carried, &clustering.labels, &more),
+        }
     }
 
     /// The columns that were asked for beside labels.
     fn columns(
         &self,
+        target: &Target,
         points: &impl ToPoints,
         standardization: Option<&Standardization>,
         clustering: &Clustering,
-    ) -> Result<Vec<(String, Vec<f64>)>> {
+    ) -> Result<Vec<(String, Values)>> {
         let mut columns = Vec::new();
         if self.density {
             interrupt::check()?;
@@ -214,15 +235,13 @@ impl Outputs {
                     return Err(Error::Undefined { what, why });
                 }
             }
-            columns.push(("density".to_owned(), density));
+            columns.push(("density".to_owned(), Values::All(density)));
         }
         if self.distances {
             interrupt::check()?;
-            let distances = clustering.transform(points)?;
-            for mode in 0..clustering.modes.len() {
-                let column = distances.iter().map(|row| row[mode]).collect();
-                columns.push((format!("distance_{mode}"), column));
-            }
+            let distances = Rc::new(clustering.distances(points, |m, k| held(target, m, k) * 8)?);
+            let column = |mode| (format!("distance_{mode}"), Values::Distances(distances.clone(), mode));
+            columns.extend((0..clustering.modes.len()).map(column));
         }
         Ok(columns)
     }
@@ -249,147 +268,18 @@ impl Outputs {
         // As they are, so that each is rounded about the fit's centre, whatever is beside it.
         let points = DMatrixView::from_slice(&rows, table.names.len(), rows.len() / table.names.len());
         let labels = clustering.predict(&points, *by)?;
-        let more = self.columns(&points, data.standardization.as_ref(), clustering)?;
+        let more = self.columns(target, &points, data.standardization.as_ref(), clustering)?;
         write_rows(target, &table.carried, &labels, &more)
     }
 }
 
-/// Checks that nothing is written over what is read, nor two results to one file; and that there can be files of these
-/// names, lest a long run ends with that.
-///
-/// # Errors
-/// [`Error::WriteOverRead`]; [`Error::WrittenTwice`]; [`Error::WriteFile`].
-pub fn check_files(read: &[&Path], written: &[&Path]) -> Result<()> {
-    for (at, path) in written.iter().enumerate() {
-        let path = || path.to_path_buf();
-        if read.iter().any(|read| same(read, written[at])) {
-            return Err(Error::WriteOverRead { path: path() });
-        }
-        if written[..at].iter().any(|other| same(other, written[at])) {
-            return Err(Error::WrittenTwice { path: path() });
-        }
-        can_be(written[at]).map_err(|source| Error::WriteFile { path: path(), source })?;
-    }
-    Ok(())
+/// Whether whoever read a table on standard output is gone, who has seen enough.
+pub fn is_unread(target: &Target, error: &Error) -> bool {
+    let gone = |error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe;
+    target.path().is_none() && matches!(error, Error::Output(error) if gone(error))
 }
 
-/// Whether there can be a file of this name: it has a folder and is none, and may be replaced if it is there.
-fn can_be(path: &Path) -> io::Result<()> {
-    match path.metadata() {
-        Ok(there) if there.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
-        Ok(there) if there.is_file() && there.permissions().readonly() => Err(io::ErrorKind::PermissionDenied.into()),
-        Ok(_) => Ok(()),
-        Err(_) => folder_of(path).metadata().map(drop),
-    }
-}
-
-/// The folder of a file.
-fn folder_of(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
-/// Whether two names are of one file, be it there already or not.
-fn same(one: &Path, other: &Path) -> bool {
-    let whole = |path: &Path| {
-        let within = || {
-            let folder = folder_of(path).canonicalize().ok()?;
-            Some(folder.join(path.file_name()?))
-        };
-        path.canonicalize().ok().or_else(within)
-    };
-    one == other || whole(one).is_some_and(|one| Some(one) == whole(other))
-}
-
-/// What has to be kept of a table that is written again.
-fn carry_for(target: &Target) -> Carry {
-    match target.format() {
-        Format::Npy => Carry::Nothing,
-        format if format.is_text() => Carry::AsTheyWere,
-        _ => Carry::AsNumbers,
-    }
-}
-
-/// Generated points as a table: their coordinates, and the cluster that each was made for.
-fn generated(data: &Data, truth: &[u32]) -> RecordBatch {
-    let d = data.names.len();
-    // They were made as f32.
-    let (rows, centre) = (data.points.centred_rows(), data.points.centre());
-    let mut columns: Vec<Column> = Vec::new();
-    for (c, name) in data.names.iter().enumerate() {
-        let values = rows.iter().skip(c).step_by(d).map(|&x| (f64::from(x) + centre[c]) as f32);
-        columns.push((name.clone(), Arc::new(Float32Array::from_iter_values(values)) as ArrayRef));
-    }
-    let truth = truth.iter().map(|&label| label as i32);
-    columns.push(("cluster".to_owned(), Arc::new(Int32Array::from_iter_values(truth)) as ArrayRef));
-    table(columns)
-}
-
-/// Rows of a table, and their labels and other new columns.
-fn write_rows(target: &Target, tables: &[RecordBatch], labels: &[i32], more: &[(String, Vec<f64>)]) -> Result<()> {
-    let new =
-        |from: usize, to: usize| {
-            let label = Arc::new(Int32Array::from(labels[from..to].to_vec())) as ArrayRef;
-            let mut columns = vec![("label".to_owned(), label)];
-            columns.extend(more.iter().map(|(name, values)| {
-                (name.clone(), Arc::new(Float64Array::from(values[from..to].to_vec())) as ArrayRef)
-            }));
-            columns
-        };
-    // An NPY file has no columns of the table's.
-    let alone = target.format() == Format::Npy;
-    let none = tables.first().filter(|_| !alone).map(|rows| rows.slice(0, 0));
-    let schema = with_columns(none.as_ref(), new(0, 0)).schema();
-    target.write(&schema, |sink| {
-        let mut at = 0;
-        if alone {
-            return sink.write(&table(new(0, labels.len())));
-        }
-        for rows in tables {
-            for from in (0..rows.num_rows()).step_by(ROWS) {
-                interrupt::check()?;
-                let part = rows.slice(from, ROWS.min(rows.num_rows() - from));
-                let to = at + part.num_rows();
-                sink.write(&with_columns(Some(&part), new(at, to)))?;
-                at = to;
-            }
-        }
-        Ok(())
-    })
-}
-
-/// The clusters as a table: label, size, weight, mode and centre, in the units of the data. An NPY file has the modes
-/// alone.
-fn write_centres(target: &Target, data: &Data, clustering: &Clustering) -> Result<()> {
-    let d = data.names.len();
-    let undone = |positions: Vec<f64>| {
-        let mut positions = positions;
-        if let Some(standardization) = &data.standardization {
-            standardization.undo(&mut positions);
-        }
-        positions
-    };
-    let modes = undone(clustering.modes.iter().flat_map(|mode| mode.position.iter().copied()).collect());
-    let centres = undone(clustering.modes.iter().flat_map(|mode| mode.centre.iter().copied()).collect());
-    let column = |positions: &[f64], c: usize| {
-        Arc::new(Float64Array::from_iter_values(positions.iter().skip(c).step_by(d).copied())) as ArrayRef
-    };
-    let coordinates = |positions: &[f64], what: &str| {
-        data.names.iter().enumerate().map(|(c, name)| (format!("{what}_{name}"), column(positions, c))).collect()
-    };
-    let positions: Vec<Column> = coordinates(&modes, "mode");
-    let mut columns = Vec::new();
-    if target.format() != Format::Npy {
-        let modes = &clustering.modes;
-        columns.push(("label".to_owned(), Arc::new(Int32Array::from_iter_values(0..modes.len() as i32)) as ArrayRef));
-        let sizes = UInt64Array::from_iter_values(modes.iter().map(|mode| mode.size as u64));
-        columns.push(("size".to_owned(), Arc::new(sizes)));
-        let weights = Float64Array::from_iter_values(modes.iter().map(|mode| mode.weight));
-        columns.push(("weight".to_owned(), Arc::new(weights)));
-    }
-    columns.extend(positions);
-    if target.format() != Format::Npy {
-        columns.extend::<Vec<Column>>(coordinates(&centres, "centre"));
-    }
-    let rows = table(columns);
-    target.write(&rows.schema(), |sink| sink.write(&rows))
+/// That a table was written, or as much of it as anybody read.
+fn as_far_as_read(target: &Target, written: Result<()>) -> Result<()> {
+    written.or_else(|error| if is_unread(target, &error) { Ok(()) } else { Err(error) })
 }

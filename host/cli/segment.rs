@@ -8,7 +8,8 @@ use clap::{Args, ValueEnum};
 use image::{ImageBuffer, Luma, RgbImage};
 use serde::Serialize;
 
-use super::outputs::check_files;
+use super::places::check_files;
+use super::terminal::line;
 use super::typed::{count, number};
 use crate::error::{Error, Result};
 use crate::executor::{CpuOptions, Device, DeviceChoice};
@@ -188,7 +189,7 @@ impl SegmentArgs {
         }
         let Seconds { prepare, filter, regions } = told.seconds;
         writeln!(out, "device      {}", told.device)?;
-        writeln!(out, "image       {}: {width} x {height} pixels", told.image)?;
+        writeln!(out, "image       {}: {width} x {height} pixels", line(&told.image))?;
         let (spatial, range) = (self.spatial, self.range);
         writeln!(
             out,

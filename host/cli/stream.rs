@@ -14,7 +14,7 @@ use super::bar::Bar;
 use super::estimator::{DistanceName, KernelName, MergingName, MethodName, SeedingName};
 use super::input::Input;
 use super::interrupt;
-use super::outputs::Outputs;
+use super::outputs::{Outputs, is_unread};
 use super::report::{Cluster, Seconds, Streamed};
 use crate::data::{Carry, Chunk, Column, DataError, Format, LeftOut, ReadOptions, Reader, Sink, Source, with_columns};
 use crate::error::{Error, Result};
@@ -34,10 +34,13 @@ pub struct Done {
 /// Whether points can be read in parts with these options.
 ///
 /// # Errors
-/// [`Error::Conflict`].
+/// [`Error::Conflict`]; a file that is not there.
 pub fn check(input: &Input, args: &Args) -> Result<()> {
     let Args { input: data, estimator, output, .. } = args;
     let Input::Table { source, .. } = input else { return Ok(()) };
+    if !source.is_file() {
+        source.check()?;
+    }
     let text_or_columns = |format: Format| !matches!(format, Format::Npy | Format::Npz);
     let target = output.output.as_deref().map(crate::data::Target::new).transpose()?;
     let after_all = "it is known only when all points are there; leave out --stream";
@@ -121,7 +124,7 @@ pub fn run(
     source: &Source,
     options: &ReadOptions,
     outputs: &Outputs,
-    (open, quiet): (Duration, bool),
+    (open, quiet, reported): (Duration, bool, bool),
 ) -> Result<Done> {
     let before = device.counts();
     let mut seconds = Seconds { open_device: open.as_secs_f64(), ..Seconds::default() };
@@ -164,7 +167,7 @@ pub fn run(
     seconds.iterate = start.elapsed().as_secs_f64();
 
     let start = Instant::now();
-    let second = Second { modes: &modes, source, options, first: &first, quiet };
+    let second = Second { modes: &modes, source, options, first: &first, quiet, reported };
     let Sizes { sizes, weights, noise } = second.label(outputs)?;
     seconds.label = start.elapsed().as_secs_f64();
 
@@ -255,6 +258,8 @@ struct Second<'a> {
     options: &'a ReadOptions,
     first: &'a Pass,
     quiet: bool,
+    /// Whether a file has the report.
+    reported: bool,
 }
 
 impl Second<'_> {
@@ -266,7 +271,12 @@ impl Second<'_> {
         let first = reader.next_chunk()?.ok_or_else(|| self.changed("there are none".to_owned()))?;
         let rows = first.carried.as_ref().map(|rows| rows.slice(0, 0));
         let schema = labelled(rows.as_ref(), &[]).schema();
-        target.write(&schema, |sink| self.pass(outputs.carry(), Some(sink)))
+        let written = target.write(&schema, |sink| self.pass(outputs.carry(), Some(sink)));
+        // A file of the report counts all points, though nobody reads on where their labels go.
+        match written {
+            Err(error) if self.reported && is_unread(target, &error) => self.pass(Carry::Nothing, None),
+            written => written,
+        }
     }
 
     fn pass(&self, carry: Carry, mut sink: Option<&mut dyn Sink>) -> Result<Sizes> {

@@ -11,7 +11,8 @@ use super::bar::Status;
 use super::estimator::EstimatorArgs;
 use super::input::InputArgs;
 use super::interrupt;
-use super::outputs::check_files;
+use super::places::check_files;
+use super::terminal::line;
 use super::typed::{QUANTILE, count, number};
 use crate::data::{Carry, LeftOut, Table, left_out_text};
 use crate::error::{Error, Result};
@@ -118,13 +119,13 @@ impl SweepArgs {
             return Ok(());
         }
         if let Some(text) = left_out_text(&data.table.left_out) {
-            writeln!(out, "{text}")?;
+            writeln!(out, "{}", line(&text))?;
         }
         if data.table.dropped > 0 {
             writeln!(out, "{} left out, with missing values", numbers::count(data.table.dropped, "row"))?;
         }
         for note in &data.table.notes {
-            writeln!(out, "note: {note}")?;
+            writeln!(out, "note: {}", line(note))?;
         }
         writeln!(
             out,

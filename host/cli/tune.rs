@@ -67,6 +67,10 @@ impl TuneArgs {
         }
         let folder = self.kept_in(cache::folder())?;
         let device = self.device.open(CpuOptions { workers: self.threads, machine: None })?.without_tuning();
+        let key = Key::of(&device)?;
+        if let Some(folder) = &folder {
+            cache::check(folder, &key)?;
+        }
         let mut plan = Plan::of(&device);
         plan.samples = self.samples;
         plan.many = self.points.unwrap_or(plan.many);
@@ -78,23 +82,30 @@ impl TuneArgs {
         }
         // Not before there is something to tell: what cannot be measured is an error alone.
         let mut begun = self.json;
+        // Who reads it may have seen enough: what was measured is kept all the same.
+        let mut told = Ok(());
         let rows = measure(&device, &plan, |row| {
             interrupt::check()?;
-            if !std::mem::replace(&mut begun, true) {
-                begin(out, &device)?;
+            if told.is_ok() && !std::mem::replace(&mut begun, true) {
+                told = begin(out, &device);
             }
-            self.tell(out, row)
+            if told.is_ok() {
+                told = self.tell(out, row);
+            }
+            Ok(())
         })?;
         let found = better(&rows);
         let busy = rows.iter().filter(|row| row.verdict == Verdict::Busy).count();
+        let kept = self.keep(folder.as_deref(), &key, &rows)?;
+        told?;
         if self.json {
-            return self.keep(folder.as_deref(), &Key::of(&device)?, &rows).map(drop);
+            return Ok(());
         }
         writeln!(out, "{} of {} steps are faster in other blocks than the table's", found.len(), rows.len())?;
         if busy > 0 {
             writeln!(out, "{busy} were not decided: the device does other work, which `--samples` may even out")?;
         }
-        match self.keep(folder.as_deref(), &Key::of(&device)?, &rows)? {
+        match kept {
             Some(path) => writeln!(out, "kept in {}", path.display())?,
             None => writeln!(out, "nothing was written")?,
         }

@@ -9,6 +9,7 @@ use cpu_executor::CpuExecutor;
 use cuda_std::launch::{Arg, Kernel, Limits, Prepared};
 use cuda_std::machine::MachineKind;
 
+use super::allowed::allowed;
 use super::{Details, Executor};
 use crate::error::{Bytes, Error, Result};
 
@@ -60,26 +61,27 @@ impl Cpu {
                 must: "one that this processor is",
             });
         }
-        let executor = CpuExecutor::new(workers, machine)
-            .map_err(|source| Error::Workers { workers, source: Box::new(source) })?;
+        let executor = CpuExecutor::new(workers, machine).map_err(|source| refused(options, Box::new(source)))?;
         Ok(Self { executor })
     }
 }
 
-/// Bytes of memory that the host has free; as many as can be counted where it does not say, so that
-/// the allocation itself decides.
+/// That there are no threads: as many as were asked for, or one for each core.
+fn refused(options: CpuOptions, source: Box<dyn std::error::Error + Send + Sync>) -> Error {
+    let cores = || std::thread::available_parallelism().map_or(1, NonZero::get);
+    Error::Workers { workers: options.workers.map_or_else(cores, NonZero::get), source }
+}
+
+/// Bytes of memory that the host has free, and lets this process take; as many as can be counted where it does not say, so
+/// that the allocation itself decides.
 pub(crate) fn host_memory() -> usize {
     let mut system = sysinfo::System::new();
     system.refresh_memory();
-    if system.total_memory() == 0 {
-        return usize::MAX;
-    }
-    // What a group holds as copies of files it gives back.
-    let within_group = system.cgroup_limits().map_or(u64::MAX, |limits| limits.total_memory.saturating_sub(limits.rss));
-    match system.available_memory().min(within_group) {
-        0 => usize::MAX,
-        bytes => usize::try_from(bytes).unwrap_or(usize::MAX),
-    }
+    let free = match system.available_memory() {
+        0 => u64::MAX,
+        bytes => bytes,
+    };
+    usize::try_from(free.min(allowed())).unwrap_or(usize::MAX)
 }
 
 /// Bytes of a huge page of x86-64, and of AArch64 where others have 4 KiB. Buffers of no less begin with one.
@@ -201,6 +203,15 @@ mod tests {
         };
         let of_it = maps.lines().skip_while(|line| holds(line).is_none());
         Some(of_it.map(str::to_owned).find(|line| line.starts_with("VmFlags")).expect("the memory is mapped"))
+    }
+
+    #[test]
+    fn threads_that_are_refused_are_counted() {
+        for (workers, count) in [(NonZero::new(7), 7), (None, std::thread::available_parallelism().unwrap().get())] {
+            let error = refused(CpuOptions { workers, machine: None }, "there are none left".into());
+            let words = format!("the system refused {count} worker threads: there are none left");
+            assert!(error.to_string().starts_with(&words), "{error}");
+        }
     }
 
     #[test]

@@ -16,6 +16,7 @@
 //! Launches of one device run one after another, in order; a GPU runs them while the host goes on,
 //! until something is downloaded.
 
+mod allowed;
 mod buffer;
 mod choice;
 mod cpu;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use cuda_std::machine::MachineKind;
 use gpu::pairwise::{pairwise_l1, pairwise_l2, pairwise_lp};
 
 use super::builder::MeanShift;
@@ -10,7 +11,8 @@ use super::iterate::Queries;
 use super::labels::{Columns, Groups, nearest};
 use super::options::{Assignment, Distance, Form, WeightFunction};
 use super::prepare::Prepared;
-use crate::error::{Error, Result};
+use crate::error::{Bytes, Error, Result};
+use crate::executor::{Device, host_memory};
 use crate::points::ToPoints;
 
 /// The fit's points and modes, still on its device.
@@ -106,18 +108,30 @@ impl Clustering {
     /// # Errors
     /// As [`predict`](Self::predict); too little memory for points x modes.
     pub fn transform(&self, points: &(impl ToPoints + ?Sized)) -> Result<Vec<Vec<f64>>> {
+        let distances = self.distances(points, |m, k| m * (k * 8 + ROW))?;
+        Ok((0..distances.m).map(|row| (0..distances.k).map(|mode| distances.of(row, mode)).collect()).collect())
+    }
+
+    /// As [`transform`](Self::transform), as the device has them. What is made of them takes so many `more` bytes of the host's
+    /// memory, for m points and k modes.
+    pub(crate) fn distances(
+        &self,
+        points: &(impl ToPoints + ?Sized),
+        more: impl FnOnce(u128, u128) -> u128,
+    ) -> Result<Distances> {
         let Fitted { options, prepared, groups } = &*self.fitted;
         let device = &prepared.field.device;
         let queries = self.queries(points)?;
         let (m, k, d) = (queries.m as usize, groups.count, prepared.field.d);
+        let unit = match prepared.scaling.sphere {
+            Some(radius) => Unit::Sphere { radius },
+            None if prepared.per_dimension.is_some() => Unit::Factor(options.weight.scale()),
+            None => Unit::Factor(prepared.scaling.factors[0]),
+        };
         if k == 0 {
-            return Ok(vec![Vec::new(); m]);
+            return Ok(Distances { values: Vec::new(), m, k, unit });
         }
-        device.reserve(
-            (m * (k + d as usize)) as u128 * 4,
-            "the distances to all modes",
-            "take fewer points at a time",
-        )?;
+        reserve(device, (m as u128, k as u128, u128::from(d)), more(m as u128, k as u128))?;
         let ones = device.upload(&vec![1.0_f32; d as usize])?;
         let mut rows = device.zeros(m * d as usize)?;
         device.launch(gpu::layout::to_rows::launch(
@@ -135,19 +149,8 @@ impl Clustering {
             1.0 => pairwise_l1::launch(a, b, out, queries.m, k as u32, d, p),
             _ => pairwise_lp::launch(a, b, out, queries.m, k as u32, d, p),
         })?;
-        let unscaled: Box<dyn Fn(f32) -> f64> = match prepared.scaling.sphere {
-            Some(radius) => Box::new(move |x| (f64::from(x) / radius).powi(2) / 2.0),
-            None if prepared.per_dimension.is_some() => {
-                let scale = options.weight.scale();
-                Box::new(move |x| f64::from(x) / scale)
-            }
-            None => {
-                let factor = prepared.scaling.factors[0];
-                Box::new(move |x| f64::from(x) / factor)
-            }
-        };
-        let distances = device.download(&distances)?;
-        Ok(distances.chunks(k).map(|row| row.iter().map(|&x| unscaled(x)).collect()).collect())
+        drop((rows, queries));
+        Ok(Distances { values: device.download(&distances)?, m, k, unit })
     }
 
     /// The density of the fit's points at others, estimated with the fit's weight function and bandwidth:
@@ -202,6 +205,56 @@ impl Clustering {
         }
         Ok(densities)
     }
+}
+
+/// Bytes of a vector beside what it holds.
+const ROW: u128 = size_of::<Vec<f64>>() as u128;
+
+/// The distances of points to modes.
+pub(crate) struct Distances {
+    /// By points.
+    values: Vec<f32>,
+    m: usize,
+    k: usize,
+    unit: Unit,
+}
+
+/// What makes distances of scaled ones.
+enum Unit {
+    /// By 2 - 2 cos of directions.
+    Sphere {
+        radius: f64,
+    },
+    Factor(f64),
+}
+
+impl Distances {
+    /// That of a point to a mode, in units of the data.
+    pub(crate) fn of(&self, point: usize, mode: usize) -> f64 {
+        let scaled = f64::from(self.values[point * self.k + mode]);
+        match self.unit {
+            Unit::Sphere { radius } => (scaled / radius).powi(2) / 2.0,
+            Unit::Factor(factor) => scaled / factor,
+        }
+    }
+}
+
+/// Checks that there is memory for the distances of m points to k modes in d dimensions, and for more that is made of them on
+/// the host when the device has given its own back.
+fn reserve(device: &Device, (m, k, d): (u128, u128, u128), more: u128) -> Result<()> {
+    let (what, advice) = ("the distances to all modes", "take fewer points at a time");
+    let (on_device, copy) = (m * (k + d) * 4, m * k * 4);
+    if device.machine() != MachineKind::Gpu {
+        return device.reserve(copy + on_device.max(more), what, advice);
+    }
+    device.reserve(on_device, what, advice)?;
+    let (needed, available) = (copy + more, host_memory() as u128);
+    if needed > available {
+        let (device, what, needed, available) =
+            ("the host".to_owned(), what.to_owned(), Bytes(needed), Bytes(available));
+        return Err(Error::Memory { device, what, needed, available, advice });
+    }
+    Ok(())
 }
 
 /// A product, with its logarithm for where it leaves f64.

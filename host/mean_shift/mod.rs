@@ -44,6 +44,7 @@ pub use bandwidth::Bandwidth;
 pub use binned::{DensityField, FieldMode, FieldModes};
 pub use builder::MeanShift;
 pub use fit::{Clustering, Phases, Query};
+pub(crate) use fitted::Distances;
 pub use frames::Frames;
 pub use iterate::Iteration;
 pub use masses::Masses;

@@ -39,13 +39,15 @@ pub(super) fn fitted(text: &str, size: f64, most: f64) -> String {
     if width(text, size) <= most {
         return text.to_owned();
     }
-    let mut kept: Vec<char> = text.chars().collect();
-    loop {
-        let dotted: String = kept.iter().chain(&['…']).collect();
-        if kept.pop().is_none() || width(&dotted, size) <= most {
-            return dotted;
-        }
+    // Halved: a name may be as long as a file.
+    let letters: Vec<char> = text.chars().collect();
+    let dotted = |kept: usize| letters[..kept].iter().chain(&['…']).collect::<String>();
+    let (mut fits, mut beyond) = (0, letters.len() + 1);
+    while beyond - fits > 1 {
+        let kept = fits.midpoint(beyond);
+        if width(&dotted(kept), size) <= most { fits = kept } else { beyond = kept }
     }
+    dotted(fits)
 }
 
 /// Calls `glyph` for each letter with where it begins, and at last for nothing with where the text ends.
@@ -94,6 +96,12 @@ mod tests {
         let short = fitted("bandwidth of each dimension", 12.0, 80.0);
         assert!(short.ends_with('…') && width(&short, 12.0) <= 80.0, "{short}");
         assert_eq!(fitted("bandwidth", 12.0, 0.0), "…");
+        let of = width("bandwidth of…", 12.0);
+        assert_eq!(fitted("bandwidth of each", 12.0, of + 0.1), "bandwidth of…");
+        assert_eq!(fitted("bandwidth of each", 12.0, of - 0.1), "bandwidth o…");
+        // As many letters as fit, in less time than it takes to lay out each beginning of the text.
+        let long = fitted(&"m".repeat(300_000), 12.0, 100.0 * one);
+        assert_eq!(long, "m".repeat(98) + "…");
     }
 
     #[test]

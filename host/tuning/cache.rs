@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::Case;
 use crate::error::{Error, Result};
 use crate::executor::{Details, Device, ptx};
-use crate::files::write_whole;
+use crate::files::{self, write_whole};
 
 /// What measurements hold for.
 ///
@@ -199,6 +199,16 @@ pub fn read(folder: &Path, key: &Key, most_threads: u32) -> Result<Option<BTreeM
     Ok(Some(found))
 }
 
+/// Looks whether the file for a device can be written, in a folder that is made if it is not there.
+pub(crate) fn check(folder: &Path, key: &Key) -> Result<()> {
+    make(folder)?;
+    files::check(&folder.join(key.file_name()))
+}
+
+fn make(folder: &Path) -> Result<()> {
+    std::fs::create_dir_all(folder).map_err(|source| Error::WriteFile { path: folder.to_owned(), source })
+}
+
 /// Writes the file for a device, whole or not at all; its path.
 ///
 /// ```
@@ -218,7 +228,7 @@ pub fn read(folder: &Path, key: &Key, most_threads: u32) -> Result<Option<BTreeM
 /// [`Error::WriteFile`].
 pub fn write(folder: &Path, key: &Key, blocks: &BTreeMap<Case, u32>) -> Result<PathBuf> {
     let path = folder.join(key.file_name());
-    std::fs::create_dir_all(folder).map_err(|source| Error::WriteFile { path: folder.to_owned(), source })?;
+    make(folder)?;
     let blocks = blocks.iter().map(|(case, &threads)| Block { case: case.clone(), threads }).collect();
     let contents = Contents { made_for: key.clone(), blocks };
     write_whole(&path, |out| {

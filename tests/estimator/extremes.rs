@@ -1,6 +1,6 @@
 //! Numbers of every size: weights, columns and distances that f32 would not hold as they are.
 
-use modeseek::{Assignment, Bandwidth, Distance, Error, Form, MeanShift, Merging, Method, Seeding};
+use modeseek::{Assignment, Bandwidth, Distance, Error, Form, MeanShift, Merging, Method, Points, Seeding};
 
 use crate::{DEVICE, fixed, flat, near, refused};
 
@@ -164,5 +164,26 @@ fn wide_bandwidths_of_points_have_support() {
         let found = fixed(1.0).bandwidth(Bandwidth::PerPoint(bandwidths.clone())).form(form).fit(&points).unwrap();
         assert_eq!(found.labels, expected, "{form:?}");
         assert_eq!(found.predict(&points, Assignment::Basin).unwrap(), expected, "{form:?}");
+    }
+}
+
+/// None of whose steps has any point to go by: neither those of the seeds that a fit begins with, nor those of places that
+/// are asked for later.
+#[test]
+fn fields_of_places_without_points_near_are_empty() {
+    for d in 2..=5 {
+        let points: Vec<Vec<f64>> =
+            (0..d).map(|c| (0..d).map(|axis| f64::from(u8::from(axis == c))).collect()).collect();
+        let far = vec![vec![1e3; d], vec![1e3 + 1.0; d]];
+        for method in [Method::Field, Method::Fused] {
+            let estimator = fixed(1.0).form(Form::Standard).method(method);
+            let seeds = Seeding::At(Points::from_rows(&far.concat(), d).unwrap());
+            let error =
+                refused(estimator.clone().seeding(seeds).fit(&points), &["no seed has a point within its reach"]);
+            assert!(matches!(error, Error::Undefined { .. }), "{method:?}, d = {d}");
+            let found = estimator.fit(&points).unwrap();
+            assert_eq!(found.predict(&far, Assignment::Basin).unwrap(), [-1, -1], "{method:?}, d = {d}");
+            assert_eq!(found.density(&far).unwrap(), [0.0, 0.0], "{method:?}, d = {d}");
+        }
     }
 }

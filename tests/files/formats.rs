@@ -126,6 +126,8 @@ fn arrays_of_an_archive_are_columns() {
     folder.refuses("text.npz", 1, &["text.npz has no column that holds numbers"]);
     folder.write("cut.npz", npz(&[("x", "<f4", "(3,)", &x[..9]), ("id", "<i8", "(3,)", &id)]));
     folder.refuses("cut.npz", 1, &["cut off: 2 values of 3"]);
+    folder.write("objects.npz", npz(&[("a", "|O", "(3,)", name)]));
+    folder.refuses("objects.npz", 1, &["its values are of type '|O'; give integers or floating-point numbers"]);
     folder.write("none.npz", npz(&[]));
     folder.refuses("none.npz", 1, &["it has no arrays"]);
     for (shape, word) in [("(1, 3)", "x (3), y (1 x 3)"), ("(2,)", "x (3), y (2)"), ("()", "x (3), y ()")] {

@@ -166,6 +166,39 @@ fn who_closes_the_pipe_has_seen_enough() {
     }
 }
 
+/// What else was asked for is written, though nobody reads what goes to standard output.
+#[test]
+fn who_closes_the_pipe_leaves_the_files_whole() {
+    let unread = |folder: &Folder, arguments: &str, caches: bool| {
+        let mut command = folder.command(arguments);
+        if caches {
+            command.env("XDG_CACHE_HOME", folder.path("caches"));
+        }
+        let mut program = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop(program.stdout.take());
+        let output = program.wait_with_output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((output.status.code(), said.as_str()), (Some(0), ""), "{arguments}");
+    };
+    let folder = Folder::new();
+    folder.run("--points 3000 -q -o points.csv");
+    let files =
+        "-q -o - --report report.json --centres centres.csv --plot plot.svg --predict points.csv --predicted p.csv";
+    unread(&folder, &format!("points.csv --columns x0,x1 --bandwidth 2 {files}"), false);
+    assert_eq!(folder.names(), ["centres.csv", "p.csv", "plot.svg", "points.csv", "report.json"]);
+
+    let folder = Folder::new();
+    folder.run("--points 3000 -q -o points.csv");
+    unread(&folder, "points.csv --columns x0,x1 --bandwidth 2 --stream -q -o - --report report.json", false);
+    let report: serde_json::Value = serde_json::from_str(&folder.read("report.json")).unwrap();
+    let sizes = report["clusters"].as_array().unwrap().iter().map(|cluster| cluster["size"].as_u64().unwrap());
+    assert_eq!(sizes.sum::<u64>() + report["noise"].as_u64().unwrap(), 3000);
+
+    let folder = Folder::new();
+    unread(&folder, "tune --kernel flat --dim 1 --points 100 --samples 3", true);
+    assert_eq!(std::fs::read_dir(folder.path("caches/modeseek/tuning")).unwrap().count(), 1);
+}
+
 /// What is said to nobody ends no run, nor keeps it from ending as it would.
 #[test]
 fn who_closes_standard_error_changes_nothing() {

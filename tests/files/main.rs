@@ -1,10 +1,12 @@
 //! Files as the program's user meets them: every format in and out, what is wrong with them, and reading in parts.
 
+mod binary;
 mod formats;
 mod interrupts;
 mod mistakes;
 mod outputs;
 mod parts;
+mod system;
 mod text;
 mod types;
 

@@ -6,6 +6,8 @@ use crate::{Folder, csv};
 fn files_that_cannot_be_opened() {
     let folder = Folder::new();
     folder.refuses("none.csv", 1, &["none.csv", "cannot be read", "No such file"]);
+    folder.refuses("none.csv --stream --bandwidth 1", 1, &["none.csv", "cannot be read", "No such file"]);
+    folder.refuses("- --stream --bandwidth 1", 2, &["it is read twice"]);
     std::fs::create_dir(folder.path("folder.csv")).unwrap();
     folder.refuses("folder.csv", 1, &["folder.csv", "directory"]);
     folder.write("data.docx", "1,2\n");
@@ -411,60 +413,4 @@ fn results_that_would_do_harm_or_nothing() {
     folder.refuses("in.csv --array a", 2, &[".npz"]);
     folder.refuses(&format!("{fit} --seeds-file in.csv"), 2, &["--form standard"]);
     assert_eq!(folder.read("in.csv"), csv());
-}
-
-#[cfg(target_os = "linux")]
-#[test]
-fn a_full_disk() {
-    let folder = Folder::new();
-    folder.write("in.csv", csv());
-    std::os::unix::fs::symlink("/dev/full", folder.path("full.csv")).unwrap();
-    folder.refuses("in.csv --columns x,y --bandwidth 1 -o full.csv", 1, &["full.csv", "No space left"]);
-}
-
-/// The superuser may read everything, so the program is then run as somebody else.
-#[cfg(target_os = "linux")]
-#[test]
-fn no_permission() {
-    use std::os::unix::fs::PermissionsExt;
-    let folder = Folder::new();
-    folder.write("in.csv", csv());
-    let allow = |name: &str, mode| {
-        std::fs::set_permissions(folder.path(name), std::fs::Permissions::from_mode(mode)).unwrap();
-    };
-    allow("in.csv", 0o000);
-    allow("", 0o555);
-    let mut program = folder.command("in.csv --bandwidth 1");
-    if std::fs::read(folder.path("in.csv")).is_ok() {
-        let somebody = program;
-        program = std::process::Command::new("setpriv");
-        program.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).current_dir(folder.path(""));
-        program.arg(somebody.get_program());
-        let mut version = std::process::Command::new(program.get_program());
-        let starts =
-            version.args(program.get_args()).arg("--version").output().is_ok_and(|tried| tried.status.success());
-        if !starts {
-            eprintln!("not tried: nobody but the superuser may start {:?}", somebody.get_program());
-            return;
-        }
-        program.args(somebody.get_args());
-    }
-    let output = program.output().unwrap();
-    let message = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(1), "{message}");
-    assert!(message.contains("in.csv") && message.to_lowercase().contains("permission denied"), "{message}");
-    // Nor may a file be written into such a folder.
-    allow("in.csv", 0o444);
-    let mut arguments = program.get_args().map(std::ffi::OsStr::to_owned).collect::<Vec<_>>();
-    arguments.extend(["--columns", "x,y", "-o", "out.csv"].map(Into::into));
-    let output = std::process::Command::new(program.get_program())
-        .args(arguments)
-        .current_dir(folder.path(""))
-        .output()
-        .unwrap();
-    let message = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(1), "{message}");
-    assert!(message.contains("out.csv") && message.to_lowercase().contains("permission denied"), "{message}");
-    assert_eq!(folder.names(), ["in.csv"]);
-    allow("", 0o755);
 }

@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use super::{Report, Seconds};
+use crate::cli::terminal::line;
 use crate::data::{left_out_text, list};
 use crate::error::Result;
 use crate::mean_shift::Path;
@@ -24,9 +25,9 @@ impl Report {
     /// If it cannot be written.
     pub fn write_text(&self, out: &mut (impl Write + ?Sized)) -> Result<()> {
         writeln!(out, "device      {}: {}", self.device, self.device_why)?;
-        writeln!(out, "data        {}", self.data_text())?;
+        writeln!(out, "data        {}", line(&self.data_text()))?;
         if let Some(text) = left_out_text(&self.left_out) {
-            writeln!(out, "            {text}")?;
+            writeln!(out, "            {}", line(&text))?;
         }
         let state = if self.converged {
             "converged"
@@ -56,7 +57,7 @@ impl Report {
             )?;
         }
         for note in &self.notes {
-            writeln!(out, "note        {note}")?;
+            writeln!(out, "note        {}", line(note))?;
         }
         self.write_times(out)?;
         self.write_clusters(out)

@@ -1,10 +1,8 @@
 //! Apache Parquet and Arrow.
 
 use std::fs::File;
-use std::io::{BufReader, Read, Seek};
 
 use arrow_array::RecordBatch;
-use arrow_ipc::reader::{FileReader, StreamReader};
 use arrow_schema::{ArrowError, SchemaRef};
 use bytes::Bytes;
 use parquet::arrow::ProjectionMask;
@@ -14,13 +12,10 @@ use parquet::file::reader::{ChunkReader, Length};
 
 use super::chunk::{Chunk, Rows, columns_of, is_numbers};
 use super::guarded::guarded;
-use super::{Carry, Chunks, rows_at_a_time};
+use super::{Carry, Chunks, ipc, rows_at_a_time};
 use crate::data::columns::{Chosen, ReadOptions, Role};
 use crate::data::error::DataError;
-use crate::data::source::{BytesRead, Source};
-
-/// The first bytes of Arrow's files; its streams have none.
-const FILE_MARK: &[u8] = b"ARROW1";
+use crate::data::source::{BytesRead, Format, Source};
 
 /// How the names begin that pandas gives to its index.
 const INDEX: &str = "__index_level_";
@@ -51,6 +46,9 @@ impl ChunkReader for Counted {
     }
 }
 
+/// A table's rows, as Arrow's libraries give them.
+pub type InParts = Box<dyn Iterator<Item = Result<RecordBatch, ArrowError>>>;
+
 /// Batches of columns.
 pub struct Batches {
     /// Those of columns that are read, for messages.
@@ -60,7 +58,7 @@ pub struct Batches {
     roles: Vec<(usize, Role)>,
     options: ReadOptions,
     carry: Carry,
-    batches: Box<dyn Iterator<Item = Result<RecordBatch, ArrowError>>>,
+    batches: InParts,
     /// What is left of a batch that had more rows than were asked for.
     left: Option<RecordBatch>,
     row: u64,
@@ -109,22 +107,9 @@ impl Batches {
     /// # Errors
     /// What [`DataError`] has for columns.
     pub fn open_arrow(source: &Source, options: &ReadOptions, carry: Carry) -> Result<Self, DataError> {
-        let malformed = |error: ArrowError| source.malformed(error);
-        // A pipe that has a name cannot be begun anew, and has a stream.
-        if source.is_file() {
-            let mut file = BufReader::new(source.counted_file()?);
-            let mut mark = [0; FILE_MARK.len()];
-            let found = file.read_exact(&mut mark).is_ok() && mark == *FILE_MARK;
-            file.rewind().map_err(|error| source.unreadable(error))?;
-            if found {
-                let reader = FileReader::try_new(file, None).map_err(malformed)?;
-                let (all, chosen) = choose_of(source, options, &reader.schema())?;
-                return Ok(Self::new(options, carry, (all, chosen.clone()), chosen, Box::new(reader)));
-            }
-        }
-        let reader = StreamReader::try_new(source.stream()?, None).map_err(malformed)?;
-        let (all, chosen) = choose_of(source, options, &reader.schema())?;
-        Ok(Self::new(options, carry, (all, chosen.clone()), chosen, Box::new(reader)))
+        let (schema, batches) = ipc::open(source)?;
+        let (all, chosen) = choose_of(source, options, &schema)?;
+        Ok(Self::new(options, carry, (all, chosen.clone()), chosen, batches))
     }
 
     /// Batches of the columns that are `read`, of `all` the names.
@@ -133,7 +118,7 @@ impl Batches {
         carry: Carry,
         (all, chosen): (Vec<String>, Chosen),
         read: Chosen,
-        batches: Box<dyn Iterator<Item = Result<RecordBatch, ArrowError>>>,
+        batches: InParts,
     ) -> Self {
         let roles: Vec<_> = read.roles().collect();
         // Messages name columns by where they are among those that are read.
@@ -189,6 +174,18 @@ fn unpackable(compression: Compression) -> Option<&'static str> {
         | Compression::LZ4_RAW
         | Compression::ZSTD(_) => None,
     }
+}
+
+/// The columns that a file of Parquet or Arrow has, without its rows.
+///
+/// # Errors
+/// What [`DataError`] has for files.
+pub fn schema(source: &Source) -> Result<SchemaRef, DataError> {
+    if source.format() == Format::Parquet {
+        let builder = ParquetRecordBatchReaderBuilder::try_new(source.file()?);
+        return Ok(builder.map_err(|error| source.malformed(error))?.schema().clone());
+    }
+    Ok(ipc::open(source)?.0)
 }
 
 /// The columns' names, and which are meant.

@@ -5,6 +5,7 @@ mod arrow;
 mod chunk;
 mod guarded;
 mod header;
+mod ipc;
 mod npy;
 mod npz;
 mod records;
@@ -13,6 +14,7 @@ mod text;
 mod typed;
 
 use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
 
 use super::columns::{LeftOut, ReadOptions, quoted};
 use super::error::DataError;
@@ -246,6 +248,17 @@ fn no_positions(coordinates: &[String]) -> Option<String> {
         _ => ("columns", "are", "they are ids or labels"),
     };
     Some(format!("{columns} {} {are} among the coordinates; if {they}, name the others in --columns", quoted(&found)))
+}
+
+/// The columns that a file has, where that is seen before its rows are read: what text holds is not, nor what a pipe brings.
+///
+/// # Errors
+/// What [`DataError`] has for files.
+pub(crate) fn schema(source: &Source) -> Result<Option<SchemaRef>, DataError> {
+    match source.format() {
+        Format::Parquet | Format::Arrow if source.is_file() => guarded(source, || arrow::schema(source))?.map(Some),
+        _ => Ok(None),
+    }
 }
 
 /// How many rows of so many columns are read at a time.

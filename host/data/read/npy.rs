@@ -212,13 +212,16 @@ pub fn is_numbers(kind: &DType) -> bool {
     }
 }
 
+/// That values are of another type.
+pub fn no_numbers(source: &Source, kind: &DType) -> DataError {
+    let what = format!("its values are of type {}", kind.descr());
+    source.malformed(format_args!("{what}; give integers or floating-point numbers of up to 64 bits"))
+}
+
 /// The values, whatever their type.
 pub fn values<R: Read + 'static>(source: &Source, array: NpyFile<R>) -> Result<Values, DataError> {
     let kind = array.dtype();
-    let unknown = || {
-        let what = format!("its values are of type {}", kind.descr());
-        source.malformed(format_args!("{what}; give integers or floating-point numbers of up to 64 bits"))
-    };
+    let unknown = || no_numbers(source, &kind);
     let DType::Plain(plain) = &kind else { return Err(unknown()) };
     macro_rules! of {
         ($type:ty, $convert:expr) => {{

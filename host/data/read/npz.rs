@@ -134,6 +134,9 @@ impl<'a> Archive<'a> {
         let source = self.source;
         let array = self.begin(name)?;
         let header = array.header().clone();
+        if !npy::is_numbers(&header.dtype()) {
+            return Err(npy::no_numbers(source, &header.dtype()));
+        }
         let expected = bytes_of(&header).ok_or_else(|| source.malformed("its size is more than can be counted"))?;
         let mut bytes = Vec::new();
         array.into_inner().take(expected).read_to_end(&mut bytes).map_err(|error| failure(source, error))?;

@@ -162,6 +162,18 @@ impl Target {
         self.path.as_deref()
     }
 
+    /// Looks whether the format holds columns such as these, before there are rows of them. What NPZ does not hold is left out.
+    ///
+    /// # Errors
+    /// [`DataError::Unsupported`]; what the library for the format says.
+    pub(crate) fn check(&self, schema: &SchemaRef) -> Result<()> {
+        match self.format {
+            Format::Csv | Format::Tsv => text::check(schema),
+            Format::Parquet => arrow::Parquet::new(&mut io::sink(), schema).map(drop),
+            Format::Npy | Format::Npz | Format::Arrow => Ok(()),
+        }
+    }
+
     /// Writes a table of these columns: `fill` gives its rows. A file is there whole or not at all.
     ///
     /// ```

@@ -5,8 +5,8 @@ use std::io::Write;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::*;
-use arrow_array::{Array, RecordBatch};
-use arrow_schema::{DataType, SchemaRef};
+use arrow_array::{Array, RecordBatch, new_empty_array};
+use arrow_schema::{DataType, Schema, SchemaRef};
 
 use super::{Sink, unsupported};
 use crate::data::read::plain;
@@ -48,6 +48,17 @@ impl<W: Write> Sink for Text<W> {
     fn finish(&mut self) -> Result<()> {
         Ok(self.writer.flush()?)
     }
+}
+
+/// That text has a form for all columns.
+///
+/// # Errors
+/// [`DataError::Unsupported`](crate::data::DataError::Unsupported), of the first for which it has none.
+pub fn check(schema: &Schema) -> Result<()> {
+    schema.fields().iter().try_for_each(|field| {
+        let none = plain(new_empty_array(field.data_type()).as_ref());
+        shown(none.as_ref(), field.name()).map(drop)
+    })
 }
 
 type Shown<'a> = Box<dyn Fn(usize, &mut String) + 'a>;

@@ -139,6 +139,10 @@ impl Blocks {
         let (mut from, mut to) = (even, odd);
         for (pass, moment) in passes.iter().zip(1..) {
             let OnDevice { slots, links, count, width } = pass;
+            // Where no query is near any point, nothing of what a pass writes is looked at, nor of those behind it.
+            if *count == 0 {
+                break;
+            }
             device.launch(smooth_blocks::launch(
                 &*from, taps, slots, links, to, state, limit, reach, d, side_bits, moment, *count, *width, stored,
             ))?;

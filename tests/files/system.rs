@@ -1,0 +1,118 @@
+//! What the system does not let a run do, or not any more.
+#![cfg(target_os = "linux")]
+
+use std::ffi::OsStr;
+use std::fs::Permissions;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::process::{Command, Output};
+
+use crate::{Folder, csv};
+
+/// Runs the program within a limit of the shell's.
+fn within(limit: &str, folder: &Folder, arguments: &str) -> (Option<i32>, String) {
+    let program = folder.command(arguments);
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &format!("ulimit {limit}; exec \"$0\" \"$@\"")]).arg(program.get_program());
+    let output = shell.args(program.get_args()).current_dir(folder.path("")).output().unwrap();
+    (output.status.code(), String::from_utf8(output.stderr).unwrap())
+}
+
+#[test]
+fn a_full_disk() {
+    let folder = Folder::new();
+    folder.write("in.csv", csv());
+    symlink("/dev/full", folder.path("full.csv")).unwrap();
+    folder.refuses("in.csv --columns x,y --bandwidth 1 -o full.csv", 1, &["full.csv", "No space left"]);
+}
+
+/// A signal would end the program in the midst of its temporary.
+#[test]
+fn files_that_may_not_be_so_large() {
+    let folder = Folder::new();
+    let (code, said) = within("-f 8", &folder, "--points 2000 --bandwidth 2 -q -o out.csv");
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("out.csv cannot be written: File too large") && said.lines().count() == 1, "{said}");
+    assert!(folder.names().is_empty(), "{:?}", folder.names());
+}
+
+/// 25 million distances are 100 MB; and once more, as they come from the device. They were five times as much.
+#[test]
+fn distances_take_little_more_than_themselves() {
+    let folder = Folder::new();
+    symlink("/dev/null", folder.path("null.arrow")).unwrap();
+    let distances = "--points 5000 --shape uniform --bandwidth 1e-4 --threads 1 -q --distances -o null.arrow";
+    let (code, said) = within("-v 500000", &folder, distances);
+    assert_eq!(code, Some(0), "{said}");
+    // Where there is not as much, that is told.
+    let (code, said) = within("-v 300000", &folder, distances);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("are needed for the distances to all modes"), "{said}");
+}
+
+/// Runs the program in a folder as somebody who is not the superuser, who may do everything; none, if somebody else may not
+/// start it.
+fn as_somebody(folder: &Folder, arguments: &str) -> Option<Output> {
+    let mut program = folder.command(arguments);
+    if std::fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0) {
+        let mut somebody = Command::new("setpriv");
+        somebody.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(program.get_program());
+        let mut version = Command::new(somebody.get_program());
+        if !version.args(somebody.get_args()).arg("--version").output().is_ok_and(|tried| tried.status.success()) {
+            eprintln!("not tried: nobody but the superuser may start {:?}", program.get_program());
+            return None;
+        }
+        somebody.args(program.get_args()).current_dir(folder.path(""));
+        program = somebody;
+    }
+    Some(program.env("XDG_CACHE_HOME", folder.path("caches")).output().unwrap())
+}
+
+#[test]
+fn no_permission() {
+    let folder = Folder::new();
+    folder.write("in.csv", csv());
+    folder.write("old.csv", "");
+    let allow = |name: &str, mode| std::fs::set_permissions(folder.path(name), Permissions::from_mode(mode)).unwrap();
+    std::fs::create_dir_all(folder.path("caches/modeseek/tuning")).unwrap();
+    for (name, mode) in [("in.csv", 0), ("old.csv", 0o644), ("caches/modeseek/tuning", 0o555), ("", 0o555)] {
+        allow(name, mode);
+        if name == "old.csv" {
+            let superuser = std::os::unix::fs::chown(folder.path(name), Some(1), Some(1)).is_ok();
+            allow(name, if superuser { 0o644 } else { 0o444 });
+        }
+    }
+    // What may not be written is told before what is not there.
+    for (arguments, file) in [
+        ("in.csv --bandwidth 1", "in.csv cannot be read"),
+        ("none.csv --bandwidth 1 -o out.csv", "out.csv cannot be written"),
+        ("none.csv --bandwidth 1 -o old.csv", "old.csv cannot be written"),
+        ("none.csv --bandwidth 1 --report out.json", "out.json cannot be written"),
+        ("tune --kernel flat --dim 1 --points 100 --samples 3", ".json cannot be written"),
+    ] {
+        let Some(Output { status, stdout, stderr }) = as_somebody(&folder, arguments) else { continue };
+        let message = String::from_utf8(stderr).unwrap();
+        assert_eq!(status.code(), Some(1), "{arguments}: {message}");
+        assert!(
+            message.contains(file) && message.to_lowercase().contains("permission denied"),
+            "{arguments}: {message}"
+        );
+        assert!(!message.contains(".modeseek-") && stdout.is_empty(), "{arguments}: {message}");
+    }
+    assert_eq!(folder.names(), ["caches", "in.csv", "old.csv"]);
+    allow("", 0o755);
+    allow("caches/modeseek/tuning", 0o755);
+}
+
+/// Names may have characters that a terminal obeys: they are shown.
+#[test]
+fn control_characters_are_shown() {
+    let folder = Folder::new();
+    let name = "\u{1b}[2J";
+    folder.write("in.csv", format!("{name},y\n1,2\n3,4\n"));
+    let report = folder.run("in.csv --bandwidth 1");
+    assert!(report.contains("(\\u{1b}[2J, y) of in.csv") && !report.contains(name), "{report}");
+    let none = OsStr::new("\u{1b}[2J\n.csv");
+    let output = folder.command("--bandwidth 1").arg(none).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.starts_with("modeseek: \\u{1b}[2J\\n.csv cannot be read") && said.lines().count() == 1, "{said}");
+}
