@@ -199,14 +199,12 @@ pub fn read(folder: &Path, key: &Key, most_threads: u32) -> Result<Option<BTreeM
     Ok(Some(found))
 }
 
-/// Looks whether the file for a device can be written, in a folder that is made if it is not there.
+/// Looks whether the file for a device can be written, in a folder that may have to be made: nothing is, lest tuning that fails
+/// leaves it.
 pub(crate) fn check(folder: &Path, key: &Key) -> Result<()> {
-    make(folder)?;
-    files::check(&folder.join(key.file_name()))
-}
-
-fn make(folder: &Path) -> Result<()> {
-    std::fs::create_dir_all(folder).map_err(|source| Error::WriteFile { path: folder.to_owned(), source })
+    // A folder is made in the nearest that is there.
+    let there = folder.ancestors().find(|folder| folder.symlink_metadata().is_ok()).unwrap_or(folder);
+    files::check(&there.join(key.file_name()))
 }
 
 /// Writes the file for a device, whole or not at all; its path.
@@ -228,7 +226,7 @@ fn make(folder: &Path) -> Result<()> {
 /// [`Error::WriteFile`].
 pub fn write(folder: &Path, key: &Key, blocks: &BTreeMap<Case, u32>) -> Result<PathBuf> {
     let path = folder.join(key.file_name());
-    make(folder)?;
+    std::fs::create_dir_all(folder).map_err(|source| Error::WriteFile { path: folder.to_owned(), source })?;
     let blocks = blocks.iter().map(|(case, &threads)| Block { case: case.clone(), threads }).collect();
     let contents = Contents { made_for: key.clone(), blocks };
     write_whole(&path, |out| {
