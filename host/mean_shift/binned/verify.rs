@@ -12,7 +12,7 @@ use crate::mean_shift::iterate::{self, Queries};
 const PAIRS: usize = 400_000_000;
 
 /// The least and the most queries of a sample.
-const QUERIES: (usize, usize) = (16, 128);
+const QUERIES: (usize, usize) = (16, 256);
 
 /// Queries that a sample of m has, over n points.
 pub fn sample_size(m: usize, n: usize) -> usize {
