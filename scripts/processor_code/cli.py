@@ -11,6 +11,7 @@ from pathlib import Path
 from . import gate
 from .assembly import functions
 from .measure import measure
+from .rows import Rows, load_rows
 from .specification import BUDGETS, SpecificationError, load_budgets, load_kernels, write_budgets
 from .tools import ToolError, default_binary, disassemble, is_x86_64
 
@@ -24,7 +25,8 @@ instructions a pair. A compiler takes vectors to pieces without a word, which co
   - scalar arithmetic in a hot loop, arithmetic on narrower registers than the loop's, and moves between lanes,
     except a number that is splat over a register;
   - more instructions a vector of pairs than the committed budget and 15 %;
-  - a kernel whose hot loop is not found.
+  - a kernel whose hot loop is not found;
+  - kernels of a field's rows, where most arithmetic is of single numbers.
 
 Without --check or --write-budgets, only prints the table.
 """
@@ -81,7 +83,8 @@ def judge(options: argparse.Namespace, kernels_file: Path | None, budgets_file: 
     kernels = load_kernels(kernels_file) if kernels_file else load_kernels()
     # Before the longer work.
     budgets = load_budgets(kernels, budgets_file) if options.check else {}
-    results = measure(functions(disassemble(options.binary)), kernels)
+    rows = Rows(load_rows(kernels_file) if kernels_file else load_rows())
+    results = measure(rows.watch(functions(disassemble(options.binary))), kernels)
     print("\n".join(gate.table(results)))
     problems = gate.missing(results)
     if options.write_budgets and not problems:
@@ -92,9 +95,10 @@ def judge(options: argparse.Namespace, kernels_file: Path | None, budgets_file: 
         problems = gate.violations(results, kernels, budgets)
         for note in gate.notes(results, kernels, budgets):
             print(f"note: {note}")
+        problems += rows.violations()
     for problem in problems:
         print(f"refused: {problem}", file=sys.stderr)
-    print(f"{len(results)} kernels by kinds of processor, {len(problems)} refusals")
+    print(f"{len(results) + len(rows.shares)} kernels by kinds of processor, {len(problems)} refusals")
     return 1 if problems else 0
 
 

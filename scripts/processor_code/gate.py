@@ -38,7 +38,7 @@ def violations(results: Results, kernels: dict[str, KernelSpec], budgets: Budget
                 found.append(f"{where} takes vectors to pieces: {text}; allowed 0")
         cost, budget = measured.per_vector, budgets[kernel][kind]
         if cost > budget * SLACK:
-            found.append(f"{kernel} on {kind}: {cost:.2f} instructions a vector; budget {budget:.2f} and 15 %")
+            found.append(f"{kernel} on {kind}: {cost:.2f} instructions a vector of pairs; budget {budget:.2f} and 15 %")
     return found
 
 
@@ -46,7 +46,7 @@ def notes(results: Results, kernels: dict[str, KernelSpec], budgets: Budgets) ->
     """Budgets and permissions that have lost their object."""
     for (kernel, kind), measured in results.items():
         if measured.loops and measured.per_vector < budgets[kernel][kind] * LOOSE:
-            cost = f"{measured.per_vector:.2f} instructions a vector"
+            cost = f"{measured.per_vector:.2f} instructions a vector of pairs"
             yield f"{kernel} on {kind} takes {cost} now; lower its budget (--write-budgets)"
         if stale := sorted(kernels[kernel].allowed.get(kind, frozenset()) - measured.forbidden.keys()):
             yield f"{kernel} on {kind} has no {', '.join(stale)} any more: remove it from [[allowed]] in kernels.toml"

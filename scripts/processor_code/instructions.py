@@ -12,9 +12,6 @@ PACKED = re.compile(OPERATION + "p[sd]")
 SCALAR = re.compile(rf"(?:{OPERATION}|v?u?comi|v?cvt\w*2)s[sd]")
 ROOT = re.compile(r"v?sqrtps")
 SHIFT = re.compile(r"v?pslld")
-CONVERSION = re.compile(r"v?cvtt?ps2(?:qq|pd)")
-# Where multiply-adds are one instruction, a product alone is another.
-MULTIPLY_ADD = re.compile(r"vfn?m(?:add|sub)\d{3}ps|mulps")
 
 # Choices by a mask, of the same lane (blendvps, vblendmps), are none of these.
 LANE_MOVE = re.compile(
@@ -42,8 +39,7 @@ def is_anchor(instruction: Instruction, anchor: str) -> bool:
     """What each vector of pairs has one of (kernels.toml)."""
     if anchor == "exponential":
         return bool(SHIFT.fullmatch(instruction.name)) and instruction.operands[0] == "$0x17" and width(instruction) > 0
-    pattern = {"root": ROOT, "conversion": CONVERSION, "multiply-add": MULTIPLY_ADD}[anchor]
-    return bool(pattern.fullmatch(instruction.name))
+    return bool(ROOT.fullmatch(instruction.name))
 
 
 def forbidden(instruction: Instruction, whole: int) -> str | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from .assembly import Function, Instruction, innermost_loops
 from .instructions import forbidden, is_anchor, is_packed, width
-from .specification import KINDS, LANES_STAY, KernelSpec
+from .specification import KINDS, KernelSpec
 
 BYTES_OF_NUMBER = 4
 
@@ -59,9 +59,7 @@ def measure(functions: Iterable[Function], kernels: dict[str, KernelSpec]) -> Re
     results = {(name, kind): Measured(kind) for name in kernels for kind in KINDS}
     for function in functions:
         if spec := kernels.get(function.kernel):
-            # Rows of nodes have loops among them, that look for a block: of what takes them, all is counted.
-            pieces = innermost_loops(function.code) if spec.anchor in LANES_STAY else [function.code]
-            found = (hot_loop(code, spec) for code in pieces)
+            found = (hot_loop(code, spec) for code in innermost_loops(function.code))
             results[function.kernel, function.kind].loops.extend(loop for loop in found if loop)
     return results
 
@@ -71,7 +69,5 @@ def hot_loop(code: list[Instruction], spec: KernelSpec) -> Loop | None:
     anchors = [width(instruction) for instruction in code if is_anchor(instruction, spec.anchor)]
     if not anchors or not any(map(is_packed, code)):
         return None
-    # Of rows of nodes the lanes are words, which do move.
-    looked_at = code if spec.anchor in LANES_STAY else []
-    found = (forbidden(instruction, max(anchors)) for instruction in looked_at)
+    found = (forbidden(instruction, max(anchors)) for instruction in code)
     return Loop(code[0].address, len(code), sum(anchors) // BYTES_OF_NUMBER, Counter(name for name in found if name))

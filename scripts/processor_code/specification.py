@@ -11,13 +11,11 @@ KERNELS = Path(__file__).with_name("kernels.toml")
 BUDGETS = Path(__file__).with_name("budgets.toml")
 # Kinds of processor, and the numbers that their widest vectors hold.
 KINDS = {"baseline": 4, "avx2": 8, "avx512": 16}
-ANCHORS = ("exponential", "root", "conversion", "multiply-add")
-# Those of loops whose lanes are neighbours, and stay in their places.
-LANES_STAY = ("exponential", "root")
+ANCHORS = ("exponential", "root")
 
 HEAD = """\
-# Instructions of the dearest hot loop for one vector (baseline 4, AVX2 8, AVX-512 16 numbers) of pairs, or of its anchor, by kernel and
-# kind of processor. Written by `scripts/processor-code --write-budgets`; --check allows 15 % more, since the loops differ a
+# Instructions of the dearest hot loop for one vector of pairs (baseline 4, AVX2 8, AVX-512 16 pairs), by kernel and kind of
+# processor. Written by `scripts/processor-code --write-budgets`; --check allows 15 % more, since the loops differ a
 # little with the splits of a crate into units. A change here is a decision: say in the commit why.
 
 """

@@ -30,7 +30,7 @@ class Gate(unittest.TestCase):
     def test_pieces_and_a_passed_budget(self) -> None:
         found = gate.violations(measure(listing("pieces"), KERNELS), KERNELS, BUDGETS)
         self.assertIn("on avx2: the loop at 0x9bc570 takes vectors to pieces: 4 vextractps", found[0])
-        self.assertIn("on avx2: 83.00 instructions a vector; budget 20.00", found[1])
+        self.assertIn("on avx2: 83.00 instructions a vector of pairs; budget 20.00", found[1])
 
     def test_some_more_are_allowed(self) -> None:
         results = measure(listing("whole"), KERNELS)
