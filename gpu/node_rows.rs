@@ -226,8 +226,8 @@ unsafe fn add_row<M: Machine, const R: usize>(weight: f32, along_x: &[f32; R], u
     }
 }
 
-/// Adds points of columns `stride` apart, each with `scale` times its factor, to the sums of nodes, of W words each: L of them at a
-/// time. `axis` says how many nodes an axis has, and where its first is; `find` where the first node that a point touches is, and how
+/// Adds points of columns `stride` apart, each with `scale` times its factor, to the sums of nodes, L points at a time.
+/// `axis` says how many nodes an axis has, and where its first is; `find` where the first node that a point touches is, and how
 /// far apart nodes are along each axis; what it does not find is left out.
 ///
 /// # Safety

@@ -1,6 +1,5 @@
 //! Ctrl-C, and the signals by which a system ends programs: what has begun is given up in order; where that takes long, or who
-//! asks twice, at once. And that by which it ends them over a file that is too
-//! large, whose write then says so.
+//! asks twice, at once. The signal of a file that grows too large ends nothing: the write says so.
 
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
