@@ -53,7 +53,6 @@ fn completions_and_manual_are_of_all_options() {
     assert!(page.contains(".TH modeseek 1") && page.contains("bandwidth") && page.contains("segment"));
 }
 
-/// A command's help has what it takes.
 /// What is more to say of a command than a line stands in its help.
 #[test]
 fn commands_are_explained() {

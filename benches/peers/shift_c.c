@@ -19,6 +19,8 @@
  */
 #include <immintrin.h>
 #include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,7 +68,7 @@ static inline Vector exp2_minus(Vector x) {
 }
 
 /* The points lie in memory that is padded with zeros to a multiple of HELD * LANES. */
-static void *step(void *argument) {
+static void step(void *argument) {
     Part *part = argument;
     const float *x = part->x, *y = part->y;
     float moved = 0.0f;
@@ -108,12 +110,11 @@ static void *step(void *argument) {
         }
     }
     part->moved = moved;
-    return NULL;
 }
 
 /* Twelve independent chains, enough to cover the latency of two units; as an array they would stay in
  * memory. The empty asm has each step neither folded nor hoisted. */
-static void *peak(void *result) {
+static void peak(void *result) {
     const Vector half = V(set1_ps)(0.5f);
     Vector a = half, b = half, c = half, d = half, e = half, f = half;
     Vector g = half, h = half, i = half, j = half, k = half, l = half;
@@ -124,22 +125,48 @@ static void *peak(void *result) {
     }
     Vector sum = V(add_ps)(V(add_ps)(V(add_ps)(a, b), V(add_ps)(c, d)), V(add_ps)(V(add_ps)(e, f), V(add_ps)(g, h)));
     V(storeu_ps)(result, V(add_ps)(sum, V(add_ps)(V(add_ps)(i, j), V(add_ps)(k, l))));
-    return NULL;
-}
-
-/* Runs the body once for each argument, the first on this thread. */
-static void run(void *(*body)(void *), char *arguments, size_t size, int threads) {
-    pthread_t others[threads];
-    for (int t = 1; t < threads; t++)
-        if (pthread_create(&others[t], NULL, body, arguments + t * size)) abort();
-    body(arguments);
-    for (int t = 1; t < threads; t++) pthread_join(others[t], NULL);
 }
 
 static double seconds(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+/* A thread's part of all repeats. */
+typedef struct {
+    void (*body)(void *);
+    char *argument;
+    int repeats, threads;
+    atomic_int *arrived;
+} Share;
+
+/* Threads meet behind each repeat, as those of a kernel do, and look for each other meanwhile: the system would take
+ * a good part of a short step to wake them. */
+static void *all_repeats(void *argument) {
+    const Share *share = argument;
+    for (int r = 1; r <= share->repeats; r++) {
+        share->body(share->argument);
+        atomic_fetch_add(share->arrived, 1);
+        for (int turn = 0; atomic_load(share->arrived) < r * share->threads; turn++)
+            if (turn > 1000) sched_yield();
+    }
+    return NULL;
+}
+
+/* Repeats the body for each argument, the first on this thread; the seconds that it took. */
+static double run(void (*body)(void *), char *arguments, size_t size, int threads, int repeats) {
+    atomic_int arrived = 0;
+    pthread_t others[threads];
+    Share shares[threads];
+    double start = seconds();
+    for (int t = 0; t < threads; t++) {
+        shares[t] = (Share){body, arguments + t * size, repeats, threads, &arrived};
+        if (t && pthread_create(&others[t], NULL, all_repeats, &shares[t])) abort();
+    }
+    all_repeats(&shares[0]);
+    for (int t = 1; t < threads; t++) pthread_join(others[t], NULL);
+    return seconds() - start;
 }
 
 static float *zeros(size_t count) {
@@ -164,9 +191,7 @@ static int time_shift(char **words) {
         int first = (int)((long)blocks * t / threads) * block, end = (int)((long)blocks * (t + 1) / threads) * block;
         parts[t] = (Part){points, points + padded, next, next + padded, n, first, end, 0.0f};
     }
-    double start = seconds();
-    for (int r = 0; r < repeats; r++) run(step, (char *)parts, sizeof(Part), threads);
-    double took = seconds() - start;
+    double took = run(step, (char *)parts, sizeof(Part), threads, repeats);
     FILE *out = fopen(words[4], "wb");
     if (!out || fwrite(next, sizeof(float), n, out) != (size_t)n ||
         fwrite(next + padded, sizeof(float), n, out) != (size_t)n || fclose(out))
@@ -180,8 +205,6 @@ int main(int count, char **words) {
     if (count != 4 || strcmp(words[1], "peak")) return 2;
     int threads = atoi(words[2]), repeats = atoi(words[3]);
     Vector results[threads];
-    double start = seconds();
-    for (int r = 0; r < repeats; r++) run(peak, (char *)results, sizeof(Vector), threads);
-    printf("%.9f %d\n", seconds() - start, LANES);
+    printf("%.9f %d\n", run(peak, (char *)results, sizeof(Vector), threads, repeats), LANES);
     return 0;
 }

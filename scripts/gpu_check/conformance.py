@@ -79,6 +79,10 @@ def run(job: Job, found: Found, deadline: Deadline) -> None:
     if not chosen:
         found.fail(f"the suite has no tests named {FILTERS[device]}")
         return
+    unknown = set(job.tests) - {name.split("::")[-1] for name in chosen}
+    if unknown:
+        found.fail(f"the suite has no tests named {', '.join(sorted(unknown))}")
+        return
     remaining, ended = chosen, "it was not reached"
     while remaining:
         words = ["--exact", "--nocapture", "--test-threads=1", *remaining]

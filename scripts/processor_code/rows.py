@@ -29,26 +29,28 @@ def load_rows(path: Path = KERNELS) -> list[str]:
 
 
 class Rows:
-    """The share of single numbers, by kernel and kind of processor; `None` where no arithmetic was found."""
+    """Operations on single numbers and on vectors, by kernel and kind of processor."""
 
     def __init__(self, names: Iterable[str]) -> None:
-        self.shares: dict[tuple[str, str], float | None] = {(name, kind): None for name in names for kind in KINDS}
+        self.counts: dict[tuple[str, str], tuple[int, int]] = {(name, kind): (0, 0) for name in names for kind in KINDS}
 
     def watch(self, functions: Iterable[Function]) -> Iterator[Function]:
         """The same functions, which are looked at in passing."""
         for function in functions:
-            if (function.kernel, function.kind) in self.shares:
-                single = sum(SINGLE.fullmatch(instruction.name) is not None for instruction in function.code)
-                packed = sum(map(is_packed, function.code))
-                if single + packed > 0:
-                    self.shares[function.kernel, function.kind] = single / (single + packed)
+            if (function.kernel, function.kind) in self.counts:
+                # A kernel may be several functions.
+                single, packed = self.counts[function.kernel, function.kind]
+                single += sum(SINGLE.fullmatch(instruction.name) is not None for instruction in function.code)
+                packed += sum(map(is_packed, function.code))
+                self.counts[function.kernel, function.kind] = (single, packed)
             yield function
 
     def violations(self) -> list[str]:
         """Every breach, one line each."""
         found = []
-        for (kernel, kind), share in self.shares.items():
-            if share is None:
+        for (kernel, kind), (single, packed) in self.counts.items():
+            share = single / max(single + packed, 1)
+            if single + packed == 0:
                 found.append(f"{kernel} on {kind}: no arithmetic was found; is the kernel in the program?")
             elif share > MOST_SINGLE:
                 found.append(f"{kernel} on {kind}: {share:.2f} of its arithmetic is of single numbers; allowed {MOST_SINGLE}")

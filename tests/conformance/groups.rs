@@ -6,11 +6,12 @@ use modeseek::mean_shift::labels::{
     self, NOISE, count_within, nearest, nearest_of_supported, occupied_bins, order, relabel, tally,
 };
 
-use crate::check::{assert_close, random};
-use crate::labels::{Set, distance, is_slow};
+use crate::check::{assert_close, is_interpreted, random};
+use crate::labels::{Set, distance};
 
 pub fn scan(device: &Device) {
-    let sizes: &[usize] = if is_slow(device) { &[1, 65, 20_000] } else { &[1, 63, 64, 65, 16_384, 16_385, 300_001] };
+    let sizes: &[usize] =
+        if is_interpreted(device) { &[1, 65, 20_000] } else { &[1, 63, 64, 65, 16_384, 16_385, 300_001] };
     for &n in sizes {
         let values: Vec<u32> = (0..n).map(|i| (i * i % 7) as u32).collect();
         let mut buffer = device.upload(&values).unwrap();
@@ -52,7 +53,7 @@ fn tally_in_order(ids: &[u32], count: usize, set: &Set, weights: &[f32]) -> (Vec
 }
 
 pub fn tally_of_groups(device: &Device) {
-    let sizes: &[usize] = if is_slow(device) { &[1, 500] } else { &[1, 500, 20_000] };
+    let sizes: &[usize] = if is_interpreted(device) { &[1, 500] } else { &[1, 500, 20_000] };
     for &n in sizes {
         for d in [1, 2, 5, 64] {
             let set = Set::new(device, random(n * d, 21).iter().map(|x| x * 300.0).collect(), d);
@@ -105,7 +106,7 @@ pub fn means_of_spots(device: &Device) {
 }
 
 pub fn order_of_groups(device: &Device) {
-    let counts: &[usize] = if is_slow(device) { &[1, 17, 70] } else { &[1, 2, 16, 17, 33, 1000, 4099] };
+    let counts: &[usize] = if is_interpreted(device) { &[1, 17, 70] } else { &[1, 2, 16, 17, 33, 1000, 4099] };
     for &count in counts {
         for (d, minimum) in [(1, 1), (2, 2), (3, 4)] {
             // Few sizes and few positions, so that there are ties of every kind.
@@ -230,7 +231,7 @@ pub fn counts_within(device: &Device) {
 }
 
 pub fn bins_of_points(device: &Device) {
-    let n = if is_slow(device) { 100 } else { 3000 };
+    let n = if is_interpreted(device) { 100 } else { 3000 };
     for (d, size, minimum, factor) in [(1, 0.25, 1, 1.0), (2, 0.3, 3, 0.5), (3, 0.5, 2, 2.0), (5, 1.0, 1, 4.0)] {
         // Halves, which are rounded to even, and coordinates between.
         let originals: Vec<f64> = random(n * d, 41)

@@ -6,7 +6,7 @@ use modeseek::mean_shift::labels::{
 };
 use modeseek::{Buffer, Device};
 
-use crate::check::random;
+use crate::check::{is_interpreted, random};
 
 /// Points by rows, and by columns on a device.
 pub struct Set {
@@ -48,11 +48,6 @@ pub fn distance(a: &[f32], b: &[f32], p: f32) -> f64 {
     let p = f64::from(p);
     let sum: f64 = a.iter().zip(b).map(|(a, b)| (f64::from(*a) - f64::from(*b)).abs().powf(p)).sum();
     sum.powf(1.0 / p)
-}
-
-/// Tests on the interpreter run the same code a thousand times slower.
-pub fn is_slow(device: &Device) -> bool {
-    device.machine() == cuda_std::machine::MachineKind::Gpu
 }
 
 /// The component of each point over all pairs, numbered by first points; `present` says which count.
@@ -139,7 +134,7 @@ fn check_components(device: &Device, what: &str, set: &Set, p: f32, support: Opt
 }
 
 pub fn components_of_ends(device: &Device) {
-    let sizes: &[usize] = if is_slow(device) { &[70] } else { &[2, 33, 300] };
+    let sizes: &[usize] = if is_interpreted(device) { &[70] } else { &[2, 33, 300] };
     for &n in sizes {
         for d in [1, 2, 3, 5, 64] {
             for (what, rows) in sets(n, d) {
@@ -183,7 +178,7 @@ fn suppress_in_order(set: &Set, counts: &[u32], p: f32, bandwidth: f64) -> Vec<u
 }
 
 pub fn suppressed_centres(device: &Device) {
-    let sizes: &[usize] = if is_slow(device) { &[35] } else { &[2, 33, 600] };
+    let sizes: &[usize] = if is_interpreted(device) { &[35] } else { &[2, 33, 600] };
     for &n in sizes {
         for d in [1, 2, 3, 64] {
             for (what, rows) in sets(n, d) {

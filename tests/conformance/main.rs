@@ -1,6 +1,7 @@
 //! One suite, instantiated for every executor: kernel by kernel, and whole runs, against the f64 oracle.
 //!
-//! A machine that is not there is skipped by name, never passed in silence.
+//! A machine that is not there is skipped by name. What is skipped passes, and libtest shows what a test says only where
+//! it is told to (`--nocapture`): scripts/gpu-check and the last step of .ci/run look for it.
 
 mod arranged;
 mod bandwidth;

@@ -1,5 +1,7 @@
 //! Ranges for profilers: the phases of a fit, each once and in their order.
 
+use std::collections::BTreeSet;
+
 use crate::{assert_fails_in_one_line, has_ptx, report, run_in, run_with, stand_in};
 
 const RUN: &[&str] = &["--points", "50", "--json"];
@@ -47,6 +49,7 @@ fn launches_lie_within_their_phases() {
     let args = [RUN, &["--device", "cuda", "--nvtx"]].concat();
     let log = run_with(&stand_in(), "works", &args).log;
     let mut phase = None;
+    let mut seen = BTreeSet::new();
     for line in log.lines() {
         if let Some(name) = line.strip_prefix("range begins: ") {
             phase = Some(name);
@@ -54,14 +57,16 @@ fn launches_lie_within_their_phases() {
             phase = None;
         } else if let Some(kernel) = line.strip_prefix("plain launch of ").and_then(|rest| rest.split(' ').next()) {
             let expected = match kernel {
-                "shift_gaussian_2" | "begin" => "iterate",
+                "shift_gaussian_few_2" | "begin" => "iterate",
                 "unite_l2" => "merge",
                 "relabel" => "label",
                 _ => continue,
             };
             assert_eq!(phase, Some(expected), "{kernel}");
+            seen.insert(kernel);
         }
     }
+    assert_eq!(Vec::from_iter(seen), ["begin", "relabel", "shift_gaussian_few_2", "unite_l2"]);
 }
 
 #[test]

@@ -11,10 +11,11 @@ use crate::Folder;
 /// Longer than anything here takes to end.
 const LONG: Duration = Duration::from_secs(60);
 
-/// Sends a signal.
-fn send(signal: &str, program: &Child) {
-    let sent = Command::new("kill").args([signal, &program.id().to_string()]).status().unwrap();
-    assert!(sent.success(), "the program had ended already");
+/// Sends a signal to a program that has not ended yet.
+#[track_caller]
+fn send(signal: &str, program: &mut Child) {
+    assert!(program.try_wait().unwrap().is_none(), "the program had ended already");
+    assert!(Command::new("kill").args([signal, &program.id().to_string()]).status().unwrap().success());
 }
 
 #[track_caller]
@@ -38,7 +39,7 @@ fn ended_by(
     let (input, output) = (program.stdin.take(), program.stdout.take());
     let mut said = BufReader::new(program.stderr.take().unwrap());
     wait(&mut said);
-    (0..times).for_each(|_| send(signal, &program));
+    (0..times).for_each(|_| send(signal, &mut program));
     let (done, ended) = mpsc::channel();
     std::thread::spawn(move || {
         let mut rest = String::new();
@@ -143,13 +144,20 @@ fn twice_while_a_file_is_being_written() {
 #[test]
 fn nohup_outlives_its_terminal() {
     let mut command = Command::new("nohup");
-    command.args([env!("CARGO_BIN_EXE_modeseek"), "--points", "20000", "--bandwidth", "0.5", "--method", "fused"]);
-    command.args(["--device", "cpu", "--tolerance", "0", "--iterations", "12"]);
-    let program = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    std::thread::sleep(Duration::from_millis(300));
-    send("-HUP", &program);
-    let output = program.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    command.args([env!("CARGO_BIN_EXE_modeseek"), "--points", "30000", "--bandwidth", "0.3", "--method", "fused"]);
+    command.args(["--device", "cpu", "--tolerance", "0", "--iterations", "100000", "--progress"]);
+    let mut program = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut said = BufReader::new(program.stderr.take().unwrap());
+    line_with("iteration 2")(&mut said);
+    send("-HUP", &mut program);
+    // Who is not ended by it goes on, and who goes on can be interrupted.
+    for _ in 0..3 {
+        line_with("iteration")(&mut said);
+    }
+    send("-INT", &mut program);
+    let mut rest = String::new();
+    said.read_to_string(&mut rest).unwrap();
+    assert_eq!(program.wait().unwrap().code(), Some(130), "{rest}");
 }
 
 #[test]
@@ -228,7 +236,7 @@ fn interrupted_unheard(arguments: &str, stderr: impl Into<Stdio>, times: usize) 
     drop(program.stderr.take());
     let input = program.stdin.take();
     std::thread::sleep(Duration::from_millis(500));
-    (0..times).for_each(|_| send("-INT", &program));
+    (0..times).for_each(|_| send("-INT", &mut program));
     let start = Instant::now();
     let status = loop {
         match program.try_wait().unwrap() {

@@ -217,7 +217,6 @@ fn a_file_has_its_own_default_bandwidth() {
     assert_eq!(folder.names(), ["in.csv"]);
 }
 
-/// Arrays that are columns are those of the points' names, in whatever order they stand.
 /// Of a file nothing says how many points there would be if they were generated.
 #[test]
 fn parameters_are_those_of_the_run() {

@@ -1,6 +1,5 @@
 //! Files that are read twice in parts.
 
-use std::sync::mpsc;
 use std::time::Duration;
 
 use modeseek::agreement::adjusted_rand_index;
@@ -180,24 +179,5 @@ fn a_file_that_changes_between_the_passes() {
             failed
         });
         assert!(caught, "{word}");
-    }
-}
-
-#[cfg(unix)]
-#[test]
-fn ctrl_c_leaves_nothing_half_written() {
-    let folder = Folder::new();
-    folder.write("in.csv", blobs(300_000).0);
-    let (done, finished) = mpsc::channel();
-    let mut program = folder.command(&format!("in.csv {STREAM} --columns x,y -o out.csv"));
-    let program = program.stderr(std::process::Stdio::piped()).stdout(std::process::Stdio::null()).spawn().unwrap();
-    let id = program.id().to_string();
-    std::thread::spawn(move || done.send(program.wait_with_output().unwrap()).unwrap());
-    std::thread::sleep(Duration::from_millis(60));
-    let sent = std::process::Command::new("kill").args(["-INT", &id]).status().unwrap();
-    let output = finished.recv_timeout(Duration::from_secs(60)).unwrap();
-    if sent.success() && !output.status.success() {
-        assert_eq!(output.status.code(), Some(130));
-        assert_eq!(folder.names(), ["in.csv"]);
     }
 }

@@ -87,7 +87,7 @@ class Packing(Checkout):
         out = self.folder / "pack"
         for versions, more, part in (
             (["GLIBC_2.37"], b"", "needs glibc 2.37, newer than 2.36"),
-            (["GLIBC_2.34"], random.Random(1).randbytes(14_000_000), "more than 40"),
+            (["GLIBC_2.34"], random.Random(1).getrandbits(8 * 14_000_000).to_bytes(14_000_000, "little"), "more than 40"),
         ):
             code, said = self.pack_of(versions, out, more)
             self.assertEqual((code, part in said, len(said.splitlines())), (1, True, 1), said)
