@@ -91,6 +91,20 @@ fn tables_that_memory_does_not_hold() {
     assert_eq!(folder.names(), ["in.csv.zst"]);
 }
 
+/// What a field takes is told before it is taken: the first one's, and that of one that has to grow.
+#[test]
+fn fields_that_memory_does_not_hold() {
+    let folder = Folder::new();
+    let far = "4,789456\n";
+    for (near, what) in [(1, "the nodes of a binned field"), (70_000, "the sums of a binned field")] {
+        folder.write("in.csv", format!("x,y\n{}{far}", "0,0\n".repeat(near)));
+        let (code, said) = within("-v 2000000", &folder, "in.csv --stream --bandwidth 1 --threads 1 -q");
+        assert_eq!(code, Some(1), "{said}");
+        assert!(said.contains(&format!("are needed for {what}; use a larger bandwidth")), "{said}");
+        assert_eq!(said.lines().count(), 1, "{said}");
+    }
+}
+
 /// Runs the program in a folder as somebody who is not the superuser, who may do everything; none, if somebody else may not
 /// start it.
 fn as_somebody(folder: &Folder, arguments: &str) -> Option<Output> {
