@@ -6,13 +6,15 @@
 
 mod permission;
 
-use std::fs::{self, File, Metadata, Permissions};
+use std::fs::{self, File, Metadata};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tempfile::Builder;
 
+#[cfg(unix)]
+use permission::at_first;
 use permission::{may_be_replaced, those_of};
 
 use crate::error::{Error, Result};
@@ -155,11 +157,7 @@ fn beside(name: &Path, replaced: Option<&Metadata>) -> io::Result<tempfile::Name
     let mut builder = Builder::new();
     builder.prefix(".modeseek-");
     #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        // The process's mask is taken off what a file is created with.
-        builder.permissions(Permissions::from_mode(0o666));
-    }
+    builder.permissions(at_first(replaced));
     let temporary = builder.tempfile_in(folder_of(name)).map_err(unnamed)?;
     if let Some(replaced) = replaced {
         may_be_replaced(replaced)?;
@@ -256,6 +254,7 @@ mod tests {
 
     #[cfg(unix)]
     mod unix {
+        use std::fs::Permissions;
         use std::os::unix::fs::{PermissionsExt, symlink};
 
         use super::*;
@@ -278,6 +277,20 @@ mod tests {
             fs::set_permissions(&ours, Permissions::from_mode(0o6755)).unwrap();
             write(&ours, "once more").unwrap();
             assert_eq!(fs::metadata(&ours).unwrap().permissions().mode() & 0o7777, 0o755);
+        }
+
+        #[test]
+        fn a_temporary_is_for_no_more_than_who_may_read_what_it_replaces() {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("a.txt");
+            write(&path, "private").unwrap();
+            for (of_file, first) in [(0o600, 0o600), (0o640, 0o640), (0o6755, 0o644), (0o666, 0o666)] {
+                fs::set_permissions(&path, Permissions::from_mode(of_file)).unwrap();
+                let there = fs::metadata(&path).unwrap();
+                assert_eq!(at_first(Some(&there)).mode(), first, "{of_file:o}");
+                assert_eq!(mode(beside(&path, Some(&there)).unwrap().path()), of_file & 0o777, "{of_file:o}");
+            }
+            assert_eq!(at_first(None).mode(), 0o666);
         }
 
         #[test]

@@ -171,14 +171,20 @@ pub enum Unusable {
 /// One that is named is the only one: to fall back silently would build with another than was asked for.
 pub(crate) fn candidates(named: Option<OsString>, active: Option<OsString>) -> Vec<Candidate> {
     if let Some(path) = named.filter(|path| !path.is_empty()) {
-        return vec![Candidate { path: path.into(), origin: RUSTC_VARIABLE }];
+        return vec![Candidate { path: from_here(path), origin: RUSTC_VARIABLE }];
     }
     let active = active.unwrap_or_else(|| OsString::from("rustc"));
-    let mut candidates = vec![Candidate { path: active.into(), origin: "the active toolchain" }];
+    let mut candidates = vec![Candidate { path: from_here(active), origin: "the active toolchain" }];
     if candidates[0].path != Path::new(DISTRIBUTION) {
         candidates.push(Candidate { path: DISTRIBUTION.into(), origin: "the distribution's" });
     }
     candidates
+}
+
+/// A path as it is from this process's folder, since compilers run in that of the kernels; a name in `PATH` stays one.
+fn from_here(path: OsString) -> PathBuf {
+    let path = PathBuf::from(path);
+    if path.components().count() == 1 { path } else { std::path::absolute(&path).unwrap_or(path) }
 }
 
 /// The compiler to use for the crate in `folder`, which decides what the active toolchain is.
@@ -262,6 +268,17 @@ mod tests {
         let found = candidates(Some("".into()), None);
         assert_eq!(found.iter().map(|c| c.path.to_str().unwrap()).collect::<Vec<_>>(), ["rustc", DISTRIBUTION]);
         assert_eq!(candidates(None, Some(DISTRIBUTION.into())).len(), 1, "no candidate twice");
+    }
+
+    /// They run in the kernels' folder, where another program may stand at the same path.
+    #[test]
+    fn paths_of_compilers_are_from_where_the_builder_runs() {
+        let here = std::env::current_dir().unwrap();
+        for path in ["./rustc", "bin/rustc"] {
+            for found in [candidates(Some(path.into()), None), candidates(None, Some(path.into()))] {
+                assert_eq!(found[0].path, here.join(path));
+            }
+        }
     }
 
     #[cfg(unix)]

@@ -84,6 +84,19 @@ pub(crate) fn host_memory() -> usize {
     usize::try_from(free.min(allowed())).unwrap_or(usize::MAX)
 }
 
+/// Checks that the host has so much memory free, before any of it is taken, as `Device::reserve` does of a device's.
+///
+/// # Errors
+/// [`Error::Memory`].
+pub(crate) fn reserve_host(bytes: u128, what: &str, advice: &'static str) -> Result<()> {
+    let available = host_memory() as u128;
+    if bytes > available {
+        let (device, what, needed) = ("the host".to_owned(), what.to_owned(), Bytes(bytes));
+        return Err(Error::Memory { device, what, needed, available: Bytes(available), advice });
+    }
+    Ok(())
+}
+
 /// Bytes of a huge page of x86-64, and of AArch64 where others have 4 KiB. Buffers of no less begin with one.
 const HUGE_PAGE: usize = 2 << 20;
 

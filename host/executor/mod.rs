@@ -36,7 +36,7 @@ use cuda_std::machine::MachineKind;
 pub use buffer::{Buffer, Slice, SliceMut};
 pub use choice::DeviceChoice;
 pub use cpu::CpuOptions;
-pub(crate) use cpu::host_memory;
+pub(crate) use cpu::{host_memory, reserve_host};
 pub use cuda::CudaOptions;
 pub use details::Details;
 pub use device::{Counts, Device};

@@ -64,3 +64,11 @@ pub fn those_of(file: &Metadata) -> Permissions {
     #[cfg(not(unix))]
     file.permissions()
 }
+
+/// Permissions to create a file with that is to have those of another one, which the process's mask is taken off: who may not read
+/// the other is not to open this one before it has them. A new one is for all.
+#[cfg(unix)]
+pub fn at_first(replaced: Option<&Metadata>) -> Permissions {
+    use std::os::unix::fs::PermissionsExt;
+    Permissions::from_mode(replaced.map_or(0o666, |file| file.permissions().mode() & 0o666))
+}

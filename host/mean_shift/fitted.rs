@@ -11,8 +11,8 @@ use super::iterate::Queries;
 use super::labels::{Columns, Groups, nearest};
 use super::options::{Assignment, Distance, Form, WeightFunction};
 use super::prepare::Prepared;
-use crate::error::{Bytes, Error, Result};
-use crate::executor::{Device, host_memory};
+use crate::error::{Error, Result};
+use crate::executor::{Device, reserve_host};
 use crate::points::ToPoints;
 
 /// The fit's points and modes, still on its device.
@@ -248,13 +248,7 @@ fn reserve(device: &Device, (m, k, d): (u128, u128, u128), more: u128) -> Result
         return device.reserve(copy + on_device.max(more), what, advice);
     }
     device.reserve(on_device, what, advice)?;
-    let (needed, available) = (copy + more, host_memory() as u128);
-    if needed > available {
-        let (device, what, needed, available) =
-            ("the host".to_owned(), what.to_owned(), Bytes(needed), Bytes(available));
-        return Err(Error::Memory { device, what, needed, available, advice });
-    }
-    Ok(())
+    reserve_host(copy + more, what, advice)
 }
 
 /// A product, with its logarithm for where it leaves f64.

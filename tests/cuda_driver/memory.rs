@@ -57,6 +57,22 @@ fn memory_is_kept_by_nobody_who_says_so() {
     }
 }
 
+/// A copy without an event is waited for before its memory goes to somebody else.
+#[test]
+fn copies_whose_end_nothing_tells_are_waited_for() {
+    if has_ptx() {
+        let outcome = run("events-fail", "cuda", &[]);
+        assert_fails_in_one_line(&outcome, &["refused to copy from the GPU: CUDA_ERROR_OUT_OF_MEMORY"]);
+        let mut last = outcome.log.lines().skip_while(|line| *line != "refusal of an event");
+        assert_eq!(
+            (last.next(), last.next()),
+            (Some("refusal of an event"), Some("wait for a stream")),
+            "{}",
+            outcome.log
+        );
+    }
+}
+
 #[test]
 fn batches_shrink_to_the_memory() {
     if has_ptx() {

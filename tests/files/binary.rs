@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use arrow_array::types::Int32Type;
 use arrow_array::{ArrayRef, Date32Array, Decimal128Array, Float64Array, ListArray, RecordBatch};
-use arrow_ipc::writer::{FileWriter, StreamWriter};
+use arrow_ipc::CompressionType;
+use arrow_ipc::writer::{FileWriter, IpcWriteOptions, StreamWriter};
 use modeseek::data::{Target, table};
 
 use crate::Folder;
@@ -107,5 +108,35 @@ fn arrow_files_whose_parts_are_not_there() {
         bytes[whole.len() - 10..whole.len() - 6].copy_from_slice(&size.to_le_bytes());
         folder.write("in.arrow", bytes);
         folder.refuses("in.arrow --bandwidth 1", 1, &["in.arrow", "its end is not whole"]);
+    }
+}
+
+/// What a file of Arrow's says how long packed values are is not believed where memory does not hold as much.
+#[test]
+fn arrow_buffers_that_are_said_to_be_long() {
+    let folder = Folder::new();
+    let values: ArrayRef = Arc::new(Float64Array::from_iter_values((0..1000).map(|i| f64::from(i % 2))));
+    let rows = table(vec![("x".to_owned(), values)]);
+    for (compression, mark) in
+        [(CompressionType::LZ4_FRAME, [0x04, 0x22, 0x4d, 0x18]), (CompressionType::ZSTD, [0x28, 0xb5, 0x2f, 0xfd])]
+    {
+        let options = || IpcWriteOptions::default().try_with_compression(Some(compression)).unwrap();
+        let mut file = FileWriter::try_new_with_options(Vec::new(), &rows.schema(), options()).unwrap();
+        let mut stream = StreamWriter::try_new_with_options(Vec::new(), &rows.schema(), options()).unwrap();
+        file.write(&rows).unwrap();
+        stream.write(&rows).unwrap();
+        for whole in [file.into_inner().unwrap(), stream.into_inner().unwrap()] {
+            folder.write("in.arrow", &whole);
+            folder.run("in.arrow --bandwidth 0.5");
+            // Its 8000 bytes, and what they are packed as.
+            let place = [&8000_u64.to_le_bytes()[..], &mark].concat();
+            let at = whole.windows(place.len()).position(|bytes| bytes == place).unwrap();
+            let mut damaged = whole;
+            damaged[at..at + 8].copy_from_slice(&(1_u64 << 60).to_le_bytes());
+            folder.write("in.arrow", damaged);
+            let said =
+                ["in.arrow", ": a batch of it takes 1.0 EiB of memory", "or has to be written in smaller batches"];
+            folder.refuses("in.arrow --bandwidth 0.5", 1, &said);
+        }
     }
 }

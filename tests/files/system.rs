@@ -3,6 +3,7 @@
 
 use std::ffi::OsStr;
 use std::fs::Permissions;
+use std::io::Write;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::process::{Command, Output};
 
@@ -47,6 +48,61 @@ fn distances_take_little_more_than_themselves() {
     let (code, said) = within("-v 300000", &folder, distances);
     assert_eq!(code, Some(1), "{said}");
     assert!(said.contains("are needed for the distances to all modes"), "{said}");
+}
+
+/// Text that begins so and goes on with so many times the other, compressed.
+fn packed(begins: &str, goes_on: &str, times: usize) -> Vec<u8> {
+    let mut packed = zstd::Encoder::new(Vec::new(), 1).unwrap();
+    packed.write_all(begins.as_bytes()).unwrap();
+    let block = goes_on.repeat(1000);
+    (0..times / 1000).for_each(|_| packed.write_all(block.as_bytes()).unwrap());
+    packed.finish().unwrap()
+}
+
+/// A small file may unpack to a line of any length, and to a quote that stays open.
+#[test]
+fn rows_that_do_not_end() {
+    let folder = Folder::new();
+    for begins in ["x,y\n1,2\n3,4\n5,6\n", "x,y\n1,2\n3,4\n\n5,\""] {
+        folder.write("in.csv.zst", packed(begins, "1", 300_000_000));
+        for stream in ["", "--stream"] {
+            let (code, said) = within("-v 1500000", &folder, &format!("in.csv.zst --bandwidth 1 --threads 1 {stream}"));
+            assert_eq!(code, Some(1), "{said}");
+            assert!(
+                said.contains("line 5: a row goes on for more than 256.0 MiB") && said.lines().count() == 1,
+                "{said}"
+            );
+        }
+    }
+}
+
+/// Columns that are kept beside the coordinates are held by a library that ends the process where there is no memory.
+#[test]
+fn tables_that_memory_does_not_hold() {
+    let folder = Folder::new();
+    let row = format!("1.5,{}\n", "a".repeat(200));
+    folder.write("in.csv.zst", packed("x,name\n", &row, 3_000_000));
+    let (code, said) = within("-v 400000", &folder, "in.csv.zst --bandwidth 1 --threads 1 -q -o out.csv");
+    assert_eq!(code, Some(1), "{said}");
+    assert!(
+        said.contains("which the host's memory does not hold; say --stream") && said.lines().count() == 1,
+        "{said}"
+    );
+    assert_eq!(folder.names(), ["in.csv.zst"]);
+}
+
+/// What a field takes is told before it is taken: the first one's, and that of one that has to grow.
+#[test]
+fn fields_that_memory_does_not_hold() {
+    let folder = Folder::new();
+    let far = "4,789456\n";
+    for (near, what) in [(1, "the nodes of a binned field"), (70_000, "the sums of a binned field")] {
+        folder.write("in.csv", format!("x,y\n{}{far}", "0,0\n".repeat(near)));
+        let (code, said) = within("-v 2000000", &folder, "in.csv --stream --bandwidth 1 --threads 1 -q");
+        assert_eq!(code, Some(1), "{said}");
+        assert!(said.contains(&format!("are needed for {what}; use a larger bandwidth")), "{said}");
+        assert_eq!(said.lines().count(), 1, "{said}");
+    }
 }
 
 /// Runs the program in a folder as somebody who is not the superuser, who may do everything; none, if somebody else may not

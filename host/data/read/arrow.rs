@@ -144,7 +144,7 @@ impl Chunks for Batches {
         let batch = match self.left.take() {
             Some(batch) => batch,
             None => match guarded(source, || self.batches.next())? {
-                Some(batch) => batch.map_err(|error| source.malformed(error))?,
+                Some(batch) => batch.map_err(|error| ipc::refused(source, error))?,
                 None => return Ok(None),
             },
         };

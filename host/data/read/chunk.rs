@@ -105,6 +105,15 @@ impl<'a> Rows<'a> {
 }
 
 impl Chunk {
+    /// Bytes of memory that it takes.
+    pub(super) fn bytes(&self) -> usize {
+        let numbers = self.rows.len() + self.weights.len() + self.bandwidths.len();
+        // Of what is shared with other parts, their own.
+        let of = |column: &ArrayRef| column.to_data().get_slice_memory_size().unwrap_or(0);
+        let carried = self.carried.iter().flat_map(RecordBatch::columns).map(of);
+        numbers * size_of::<f64>() + carried.sum::<usize>()
+    }
+
     /// Adds a value of a row.
     pub(super) fn push(&mut self, role: Role, value: f64) {
         match role {

@@ -1,12 +1,13 @@
 //! Arrow's files, which are read from their ends, and its streams, which are read from the first byte to the last.
 
-use std::io::{BufReader, Cursor, Read, Seek, SeekFrom};
+use std::io::{self, BufReader, Cursor, Read, Seek, SeekFrom};
 
 use arrow_ipc::reader::{FileReader, StreamReader, read_footer_length};
 use arrow_ipc::root_as_footer;
 use arrow_schema::{ArrowError, SchemaRef};
 
 use super::arrow::InParts;
+use super::messages::{Messages, check_head};
 use crate::data::error::DataError;
 use crate::data::source::Source;
 
@@ -24,13 +25,12 @@ const END: u64 = 10;
 /// # Errors
 /// What [`DataError`] has for files.
 pub fn open(source: &Source) -> Result<(SchemaRef, InParts), DataError> {
-    let malformed = |error: ArrowError| source.malformed(error);
     // A pipe that has a name cannot be begun anew, and has a stream.
     if source.is_file() {
         let mut file = BufReader::new(source.counted_file()?);
         if mark(source, &mut file)? == FILE_MARK {
-            check_parts(source, &mut file)?;
-            let reader = FileReader::try_new(file, None).map_err(malformed)?;
+            check_parts(source)?;
+            let reader = FileReader::try_new(file, None).map_err(|error| refused(source, error))?;
             return Ok((reader.schema(), Box::new(reader)));
         }
     }
@@ -41,8 +41,17 @@ pub fn open(source: &Source) -> Result<(SchemaRef, InParts), DataError> {
             "it is an Arrow file, which is read from its end; write it to a file first, or send Arrow's stream";
         return Err(source.malformed(message));
     }
-    let reader = StreamReader::try_new(Cursor::new(mark).chain(stream), None).map_err(malformed)?;
+    let messages = Messages::new(Cursor::new(mark).chain(stream));
+    let reader = StreamReader::try_new(messages, None).map_err(|error| refused(source, error))?;
     Ok((reader.schema(), Box::new(reader)))
+}
+
+/// What the library, or what is between it and the file, found wrong.
+pub fn refused(source: &Source, error: ArrowError) -> DataError {
+    match error {
+        ArrowError::IoError(said, _) => source.malformed(said),
+        other => source.malformed(other),
+    }
 }
 
 /// The first bytes, as many as a mark has.
@@ -55,32 +64,40 @@ fn mark(source: &Source, bytes: &mut impl Read) -> Result<Vec<u8>, DataError> {
     Ok(mark)
 }
 
-/// Checks that a file's parts lie within it: memory is taken for as much as its end says that they have. Then begins anew.
-fn check_parts(source: &Source, file: &mut (impl Read + Seek)) -> Result<(), DataError> {
+/// Checks that a file's parts lie within it, and that there is memory for each: it is taken for as much as the file says.
+fn check_parts(source: &Source) -> Result<(), DataError> {
+    let mut file = source.file()?;
     let length = file.seek(SeekFrom::End(0)).map_err(|error| source.unreadable(error))?;
+    let mut read = |from: u64, bytes: &mut [u8]| file.seek(SeekFrom::Start(from)).and_then(|_| file.read_exact(bytes));
     let cut = || source.malformed("it is cut off, or damaged: its end is not whole");
-    let mut read = |from: Option<u64>, bytes: &mut [u8]| {
-        file.seek(SeekFrom::Start(from.ok_or_else(cut)?)).map_err(|error| source.unreadable(error))?;
-        file.read_exact(bytes).map_err(|error| source.unreadable(error))
-    };
     let mut end = [0; END as usize];
-    read(length.checked_sub(END), &mut end)?;
+    read(length.checked_sub(END).ok_or_else(cut)?, &mut end).map_err(|error| source.unreadable(error))?;
     let size = read_footer_length(end).map_err(|error| source.malformed(error))?;
-    let behind = (length - END).checked_sub(size as u64);
-    let mut footer = vec![0; if behind.is_some() { size } else { 0 }];
-    read(behind, &mut footer)?;
-    read(Some(0), &mut [])?;
+    let behind = (length - END).checked_sub(size as u64).ok_or_else(cut)?;
+    let mut footer = vec![0; size];
+    read(behind, &mut footer).map_err(|error| source.unreadable(error))?;
     // What else is wrong with it is for the library to say.
     let Ok(footer) = root_as_footer(&footer) else { return Ok(()) };
     let parts = footer.dictionaries().into_iter().flatten().chain(footer.recordBatches().into_iter().flatten());
     for part in parts {
-        let sizes = [part.offset(), part.metaDataLength().into(), part.bodyLength()];
-        let ends = sizes.into_iter().try_fold(0_u64, |ends, size| ends.checked_add(u64::try_from(size).ok()?));
-        if ends.is_none_or(|ends| ends > length) {
-            return Err(
-                source.malformed("it is cut off, or damaged: a part of it is said to be where the file has ended")
-            );
+        let sizes = [part.offset(), part.metaDataLength().into(), part.bodyLength()].map(u64::try_from);
+        let [Ok(begins), Ok(head), Ok(body)] = sizes else { return Err(nowhere(source)) };
+        let behind_head = begins.checked_add(head).ok_or_else(|| nowhere(source))?;
+        if behind_head.checked_add(body).is_none_or(|ends| ends > length) {
+            return Err(nowhere(source));
         }
+        let mut bytes = vec![0; head as usize];
+        read(begins, &mut bytes).map_err(|error| source.unreadable(error))?;
+        check_head(&bytes, body, |place, bytes| read(behind_head + place, bytes)).map_err(|error| {
+            match error.kind() {
+                io::ErrorKind::OutOfMemory => source.malformed(error),
+                _ => source.unreadable(error),
+            }
+        })?;
     }
     Ok(())
+}
+
+fn nowhere(source: &Source) -> DataError {
+    source.malformed("it is cut off, or damaged: a part of it is said to be where the file has ended")
 }

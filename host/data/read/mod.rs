@@ -6,6 +6,7 @@ mod chunk;
 mod guarded;
 mod header;
 mod ipc;
+mod messages;
 mod npy;
 mod npz;
 mod records;
@@ -20,6 +21,7 @@ use super::columns::{LeftOut, ReadOptions, quoted};
 use super::error::DataError;
 use super::source::{Format, Source};
 use crate::error::Result;
+use crate::executor::host_memory;
 
 use guarded::guarded;
 
@@ -31,6 +33,9 @@ const CHUNK: usize = 1 << 16;
 
 /// Numbers that are read at a time.
 const CHUNK_VALUES: usize = 1 << 22;
+
+/// How much more memory a part may take while it is made, as vectors that grow and columns of another type do.
+const WHILE_MADE: usize = 4;
 
 /// What is kept of a table's columns, to be written again.
 ///
@@ -352,11 +357,19 @@ impl Table {
         let mut reader = Reader::open(source, options, if typed { Carry::AsTheyWere } else { carry })?;
         let (names, left_out) = (reader.coordinates().to_vec(), reader.left_out().to_vec());
         let mut table = Self { names, left_out, notes: reader.notes().to_vec(), ..Self::default() };
-        while let Some(chunk) = reader.next_chunk()? {
+        let too_large = |values: usize| DataError::TooLarge { file: source.to_string(), values: values as u64 };
+        let mut last = 0;
+        loop {
+            // The library that holds columns ends the process where there is no memory. A part is about as large as that before
+            // it, and larger while it is made.
+            if WHILE_MADE * last > host_memory() {
+                return Err(too_large(table.rows.len()).into());
+            }
+            let Some(chunk) = reader.next_chunk()? else { break };
             go_on()?;
-            let values = (table.rows.len() + chunk.rows.len()) as u64;
-            let too_large = |_| DataError::TooLarge { file: source.to_string(), values };
-            table.rows.try_reserve(chunk.rows.len()).map_err(too_large)?;
+            last = chunk.bytes();
+            let values = table.rows.len() + chunk.rows.len();
+            table.rows.try_reserve(chunk.rows.len()).map_err(|_| too_large(values))?;
             table.rows.extend(chunk.rows);
             table.weights.extend(chunk.weights);
             table.bandwidths.extend(chunk.bandwidths);

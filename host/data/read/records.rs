@@ -7,9 +7,13 @@ use thiserror::Error;
 
 use crate::data::error::DataError;
 use crate::data::source::Source;
+use crate::error::Bytes;
 
 /// Bytes that are looked at together.
 const BYTES: usize = 1 << 15;
+
+/// The most bytes of a record, to within those: a longer one is no row of a table, and is not taken into memory for one.
+const LONGEST: usize = 1 << 28;
 
 /// Records, of whatever numbers of fields.
 pub struct Records<R> {
@@ -30,7 +34,7 @@ impl<R: Read> Records<R> {
     /// Reads the next record, and on which line it begins; false at the end.
     ///
     /// # Errors
-    /// [`DataError::Read`]; [`DataError::OpenQuote`]; [`DataError::Malformed`] for what is not UTF-8.
+    /// [`DataError::Read`]; [`DataError::OpenQuote`]; [`DataError::Malformed`] for what is not UTF-8, or is too long.
     pub fn read(&mut self, source: &Source, record: &mut StringRecord) -> Result<bool, DataError> {
         let before = self.reader.position().line();
         let mut bytes = std::mem::take(record).into_byte_record();
@@ -61,18 +65,22 @@ fn ends_within(record: &ByteRecord) -> u64 {
 /// What the library, or what is between it and the file, found wrong.
 fn failure(source: &Source, error: csv::Error) -> DataError {
     match error.into_kind() {
-        csv::ErrorKind::Io(error) => match error.get_ref().and_then(|error| error.downcast_ref::<OpenQuote>()) {
-            Some(&OpenQuote { line }) => DataError::OpenQuote { file: source.to_string(), line },
+        csv::ErrorKind::Io(error) => match error.get_ref().and_then(|error| error.downcast_ref::<Endless>()) {
+            Some(&Endless::Quote { line }) => DataError::OpenQuote { file: source.to_string(), line },
+            Some(long @ Endless::Record { .. }) => source.malformed(long),
             None => source.unreadable(error),
         },
         other => source.malformed(format_args!("{other:?}")),
     }
 }
 
+/// What should have ended.
 #[derive(Debug, Error)]
-#[error("a quote opens on line {line} and is not closed")]
-struct OpenQuote {
-    line: u64,
+enum Endless {
+    #[error("a quote opens on line {line} and is not closed")]
+    Quote { line: u64 },
+    #[error("line {line}: a row goes on for more than {}; end it, or close the quote in it", Bytes(LONGEST as u128))]
+    Record { line: u64 },
 }
 
 /// Where in a record the next byte stands, as the library has it.
@@ -105,6 +113,12 @@ struct Plain<R> {
     opened: u64,
     /// Whether the last byte was `\r`, with which `\n` ends one line.
     returned: bool,
+    /// Whether a record ended in the bytes that were taken last.
+    closed: bool,
+    /// Bytes that were taken since one did, but for those with which it did.
+    length: usize,
+    /// The most of those: [`LONGEST`].
+    most: usize,
     /// Whether spaces were there that are a delimiter if another field follows.
     spaces: bool,
     raw: Vec<u8>,
@@ -124,6 +138,9 @@ impl<R: Read> Plain<R> {
             line: above + 1,
             opened: 0,
             returned: false,
+            closed: false,
+            length: 0,
+            most: LONGEST,
             spaces: false,
             raw: vec![0; BYTES],
             out: Vec::new(),
@@ -142,8 +159,14 @@ impl<R: Read> Plain<R> {
             return self.end();
         }
         let raw = std::mem::take(&mut self.raw);
+        self.closed = false;
         self.take(&raw[..length]);
         self.raw = raw;
+        self.length = if self.closed { 0 } else { self.length + length };
+        if self.length > self.most {
+            let line = if self.state == State::Quoted { self.opened } else { self.line };
+            return Err(io::Error::other(Endless::Record { line }));
+        }
         Ok(())
     }
 
@@ -154,8 +177,10 @@ impl<R: Read> Plain<R> {
         }
         // Most text: it stays as it is, and its last byte says where it is.
         self.out.extend_from_slice(bytes);
-        self.line += bytes.iter().filter(|&&byte| byte == b'\n').count() as u64;
+        let ends = bytes.iter().filter(|&&byte| byte == b'\n').count() as u64;
+        self.line += ends;
         if self.state != State::Quoted {
+            self.closed = ends > 0;
             self.state = match bytes.last() {
                 Some(b'\n') => State::Record,
                 Some(&byte) if byte == self.delimiter => State::Field,
@@ -177,7 +202,7 @@ impl<R: Read> Plain<R> {
             b'\n' if ended => {}
             b'\n' | b'\r' => {
                 (self.state, self.returned, self.spaces) = (State::Record, byte == b'\r', false);
-                self.line += 1;
+                (self.line, self.closed) = (self.line + 1, true);
                 self.out.push(b'\n');
             }
             b' ' if self.delimiter == b' ' => self.spaces = self.state != State::Record,
@@ -206,7 +231,7 @@ impl<R: Read> Plain<R> {
     /// The text's end.
     fn end(&mut self) -> io::Result<()> {
         match self.state {
-            State::Quoted if self.whole => Err(io::Error::other(OpenQuote { line: self.opened })),
+            State::Quoted if self.whole => Err(io::Error::other(Endless::Quote { line: self.opened })),
             State::Record => Ok(()),
             // A record is whole for the library, though not for who knows that the text goes on.
             State::Quoted => {
@@ -311,6 +336,36 @@ mod tests {
         );
         check("  \"a  b\"   \"c\"\n", b' ', Ok(&[(1, &["a  b", "c"])]));
         check("x,  y\n,\n", b',', Ok(&[(1, &["x", "  y"]), (2, &["", ""])]));
+    }
+
+    /// Gives the same bytes again and again.
+    struct Again(Vec<u8>);
+
+    impl Read for Again {
+        fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+            (&self.0[..]).read(to)
+        }
+    }
+
+    /// Neither a line nor what is between quotes is taken into memory however long it is.
+    #[test]
+    fn records_that_do_not_end_are_refused() {
+        for (begins, goes_on, line) in [
+            ("x\n1\n", "1", Some(3)),
+            ("x\n\"1\n\n", "1", Some(2)),
+            ("x\n\"", "\n", Some(2)),
+            ("x\n\"", "\n\"\r\"", None),
+        ] {
+            let text = Again(goes_on.repeat(BYTES / goes_on.len()).into_bytes()).take(10 * BYTES as u64);
+            let mut text = Plain::new(begins.as_bytes().chain(text), b',', false, 0);
+            text.most = 9 * BYTES;
+            let found = io::copy(&mut text, &mut io::sink());
+            let found = found.err().and_then(|error| match error.downcast().unwrap() {
+                Endless::Record { line } => Some(line),
+                Endless::Quote { .. } => None,
+            });
+            assert_eq!(found, line, "{begins:?} and {goes_on:?}");
+        }
     }
 
     /// What is left to the library is as it was without this.

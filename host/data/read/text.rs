@@ -24,6 +24,9 @@ const MISSING: [&str; 7] = ["", "na", "n/a", "nan", "null", "none", "?"];
 /// The name of an index without one that pandas has read and written again.
 const READ_AGAIN: &str = "Unnamed: 0";
 
+/// Bytes of text that are kept at a time: more rows come in the next part. Beyond 2^31 a column could not say where its values begin.
+const KEPT: usize = 1 << 26;
+
 /// Letters of a wrong value that are shown.
 const SHOWN: usize = 40;
 
@@ -152,7 +155,7 @@ impl Chunks for Text {
         let mut carried = Carried::new(self.carry, &self.names, &self.chosen);
         let mut values = Vec::with_capacity(self.roles.len());
         let mut read = 0;
-        while read < most && self.records.read(source, &mut self.record)? {
+        while read < most && carried.bytes < KEPT && self.records.read(source, &mut self.record)? {
             read += 1;
             let line = || self.record.position().map_or(0, csv::Position::line);
             let (found, expected) = (self.record.len() as u64, self.names.len() as u64);
@@ -283,6 +286,8 @@ fn shown(value: &str) -> String {
 struct Carried {
     fields: Vec<Field>,
     columns: Vec<Column>,
+    /// Bytes of the rows so far, if there are columns.
+    bytes: usize,
 }
 
 enum Column {
@@ -304,10 +309,13 @@ impl Carried {
                 });
             }
         }
-        Self { fields, columns }
+        Self { fields, columns, bytes: 0 }
     }
 
     fn push(&mut self, record: &StringRecord, decimal: Decimal) {
+        if !self.columns.is_empty() {
+            self.bytes += record.as_slice().len();
+        }
         for (column, text) in self.columns.iter_mut().zip(record) {
             match column {
                 Column::Text(column) => column.append_value(text),

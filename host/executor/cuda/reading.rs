@@ -97,7 +97,8 @@ impl Reading for Copy<'_> {
 impl Drop for Copy<'_> {
     fn drop(&mut self) {
         if let Some(block) = self.block.take() {
-            // Nobody waited. An event that was never recorded has ended; an error is told by whoever waits next.
+            // Nobody waited. An event that was never recorded has ended, and so has its copy, which never began or was waited
+            // for; an error is told by whoever waits next.
             let _ = self.end.synchronize();
             self.cuda.pinned().give(block);
         }
@@ -121,6 +122,10 @@ pub(super) unsafe fn begin<'a>(cuda: &'a Cuda, address: u64, bytes: usize) -> Re
             result::memcpy_dtoh_async(to, address, cuda.stream.cu_stream()).map_err(refused())?;
         }
     }
-    copy.end.record(&cuda.stream).map_err(refused())?;
+    if let Err(error) = copy.end.record(&cuda.stream) {
+        // Without its event nothing tells when the copy has ended, and its block is given back at once.
+        let _ = cuda.stream.synchronize();
+        return Err(refused()(error));
+    }
     Ok(Box::new(copy))
 }

@@ -15,7 +15,7 @@ use super::plan::Plan;
 use super::storage::{Stored, Wanted};
 use super::taps::{reversed_taps, taps};
 use crate::error::{Error, Result};
-use crate::executor::{Buffer, Device};
+use crate::executor::{Buffer, Device, reserve_host};
 use crate::mean_shift::labels::Columns;
 
 /// A field, and what it is built with.
@@ -42,7 +42,7 @@ pub struct Field {
 }
 
 /// What to do where a field takes too much memory.
-const ADVICE: &str = "use --method tiles, or a lower accuracy";
+const ADVICE: &str = "use a larger bandwidth, a lower accuracy, or --method tiles";
 
 /// The run that a launch belongs to, for which it does nothing when that is over; its state, and the limit of
 /// its iterations, or 0 for none.
@@ -67,6 +67,17 @@ fn affordable(device: &Device, copies: u32, bytes: impl Fn(u32) -> u128) -> Resu
     }
     let half = device.available()? as u128 / 2;
     Ok((1..=copies).rev().find(|&copies| bytes(copies) <= half).unwrap_or(1))
+}
+
+/// Checks that the host has memory for so many words of sums.
+fn reserve_sums(words: usize) -> Result<()> {
+    reserve_host(words as u128 * 8, "the sums of a binned field", ADVICE)
+}
+
+/// So many words of sums on the host, all zero.
+pub fn on_host(words: usize) -> Result<Vec<u64>> {
+    reserve_sums(words)?;
+    Ok(vec![0; words])
 }
 
 impl Field {
@@ -233,25 +244,32 @@ impl Field {
         Ok(())
     }
 
-    /// A field with these sums, and room for n more points at a time.
+    /// A field with these sums, or with none, and room for n more points at a time.
     pub fn with_sums(device: &Device, grid: Grid, exponent: i32, n: usize, sums: &[u64]) -> Result<Self> {
         let mut field = Self::new(device, grid, exponent, n, Wanted::all(&grid))?;
-        let mut all = vec![0; field.sums.len()];
-        all[..sums.len()].copy_from_slice(sums);
-        field.sums = device.upload(&all)?;
+        if !sums.is_empty() {
+            let mut all = on_host(field.sums.len())?;
+            all[..sums.len()].copy_from_slice(sums);
+            // Not both at a time.
+            field.sums = device.zeros(0)?;
+            field.sums = device.upload(&all)?;
+        }
         Ok(field)
     }
 
     /// The sums, of all copies together.
     pub fn totals(&self, device: &Device) -> Result<Vec<u64>> {
-        let all = device.download(&self.sums)?;
-        let mut copies = all.chunks(self.grid.count() * self.grid.words());
-        let mut totals = copies.next().unwrap_or_default().to_vec();
-        for copy in copies {
-            for (total, word) in totals.iter_mut().zip(copy) {
+        reserve_sums(self.sums.len())?;
+        let mut totals = device.download(&self.sums)?;
+        let count = self.grid.count() * self.grid.words();
+        let (first, copies) = totals.split_at_mut(count);
+        for copy in copies.chunks(count) {
+            for (total, word) in first.iter_mut().zip(copy) {
                 *total = total.wrapping_add(*word);
             }
         }
+        totals.truncate(count);
+        totals.shrink_to_fit();
         Ok(totals)
     }
 

@@ -118,7 +118,7 @@ impl DensityField {
         // As far as a point reaches, so that queries beyond are beyond all points.
         let reach = i64::from(grid.reach);
         let wide = grid.widened(|_| reach).unwrap_or(grid);
-        let mut field = self.on_device(wide, &self.moved_to(&wide, &sums), 1)?;
+        let mut field = self.on_device(wide, &self.moved_to(&wide, &sums)?, 1)?;
         field.smooth(device, true, (&mut no_run(device)?, 0))?;
         let ends = field.climb_all(device, &self.options, seeds, &mut |_| ControlFlow::Continue(()))?;
         let at_rest = ends.queries.as_columns(d as u32);
@@ -175,7 +175,7 @@ impl DensityField {
         let (device, d) = (&self.device, self.dimensions());
         let beside = extents(device, queries.as_columns(d as u32))?;
         let grid = self.around(Some(grid), &beside, 0.0)?;
-        let whole = self.moved_to(&grid, &sums);
+        let whole = self.moved_to(&grid, &sums)?;
         let mut field = self.on_device(grid, &whole, 1)?;
         field.smooth(device, true, (&mut no_run(device)?, 0))?;
         let before = device.download(&queries.columns)?;

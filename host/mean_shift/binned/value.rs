@@ -1,6 +1,6 @@
 //! A field as a value: built from chunks of points, and merged.
 
-use super::field::{Field, no_run};
+use super::field::{Field, no_run, on_host};
 use super::grid::{FEW_DIMENSIONS, Grid};
 use super::taps;
 use crate::error::{Error, Result};
@@ -300,7 +300,7 @@ impl DensityField {
         let (Some(grid), sums) = (other.grid, other.total_sums()?) else { return Ok(()) };
         self.settle()?;
         let whole = self.grid.map_or(Ok(grid), |own| own.united(&grid)).map_err(|nodes| self.too_large(nodes))?;
-        let mut united = vec![0; whole.count() * gpu::spread::WORDS];
+        let mut united = on_host(whole.count() * gpu::spread::WORDS)?;
         if let Some(own) = self.grid {
             whole.copy_from(&own, &self.sums, &mut united);
         }
@@ -318,7 +318,11 @@ impl DensityField {
     /// All points' sums, of which some may still be on the device.
     pub(super) fn total_sums(&self) -> Result<Vec<u64>> {
         match &self.adding {
-            None => Ok(self.sums.clone()),
+            None => {
+                let mut sums = on_host(self.sums.len())?;
+                sums.copy_from_slice(&self.sums);
+                Ok(sums)
+            }
             Some(field) => field.totals(&self.device),
         }
     }
@@ -369,19 +373,18 @@ impl DensityField {
         if self.grid == Some(grid) && self.adding.is_some() {
             return Ok(());
         }
-        let sums = self.moved_to(&grid, &self.total_sums()?);
+        let sums = self.moved_to(&grid, &self.total_sums()?)?;
         let field = self.on_device(grid, &sums, n)?;
         (self.grid, self.sums, self.adding) = (Some(grid), Vec::new(), Some(field));
         Ok(())
     }
 
-    /// The sums on a larger grid.
-    pub(super) fn moved_to(&self, grid: &Grid, sums: &[u64]) -> Vec<u64> {
-        let mut moved = vec![0; grid.count() * gpu::spread::WORDS];
-        if let Some(own) = &self.grid {
-            grid.copy_from(own, sums, &mut moved);
-        }
-        moved
+    /// The sums on a larger grid; none, where there are none yet, however large that is.
+    pub(super) fn moved_to(&self, grid: &Grid, sums: &[u64]) -> Result<Vec<u64>> {
+        let Some(own) = &self.grid else { return Ok(Vec::new()) };
+        let mut moved = on_host(grid.count() * gpu::spread::WORDS)?;
+        grid.copy_from(own, sums, &mut moved);
+        Ok(moved)
     }
 
     pub(super) fn on_device(&self, grid: Grid, sums: &[u64], n: usize) -> Result<Field> {

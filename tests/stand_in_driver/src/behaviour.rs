@@ -35,6 +35,8 @@ pub(crate) enum Behaviour {
     Shared(usize),
     /// Every launch is refused.
     LaunchFails,
+    /// No event is recorded.
+    EventsFail,
     /// What is recorded is found invalid in the end, as when another library has waited for the whole device meanwhile.
     RecordingFails,
     /// A launch goes wrong, which comes out when the program waits for it: the first, or `kernel-fails-3`, the third.
@@ -54,7 +56,7 @@ pub(crate) struct Lost {
 }
 
 /// Those that have a name alone.
-const NAMED: [(&str, Behaviour); 16] = [
+const NAMED: [(&str, Behaviour); 17] = [
     ("works", Behaviour::Works),
     ("two-devices", Behaviour::TwoDevices),
     ("no-devices", Behaviour::NoDevices),
@@ -68,6 +70,7 @@ const NAMED: [(&str, Behaviour); 16] = [
     ("no-compiler", Behaviour::NoCompiler),
     ("out-of-memory", Behaviour::OutOfMemory),
     ("launch-fails", Behaviour::LaunchFails),
+    ("events-fail", Behaviour::EventsFail),
     ("recording-fails", Behaviour::RecordingFails),
     ("kernel-fails", Behaviour::KernelFails(1)),
     ("kernel-fails-soon", Behaviour::KernelFailsSoon),

@@ -3,6 +3,7 @@
 use std::ffi::c_uint;
 use std::time::Instant;
 
+use crate::behaviour::Behaviour;
 use crate::driver::{Context, Notices, log, with_context};
 use crate::errors::{Answer, Out, Status, give};
 
@@ -41,8 +42,12 @@ extern "C" fn cuEventDestroy_v2(event: usize) -> Status {
 
 #[unsafe(no_mangle)]
 extern "C" fn cuEventRecord(event: usize, stream: usize) -> Status {
-    with_context(Notices::Perhaps, |_, context| {
+    with_context(Notices::Perhaps, |behaviour, context| {
         context.check_stream(stream)?;
+        if behaviour == Behaviour::EventsFail {
+            log(format_args!("refusal of an event"));
+            return Err(Status::OUT_OF_MEMORY);
+        }
         context.events.get_mut(&event).ok_or(Status::INVALID_HANDLE)?.recorded = Some(Instant::now());
         Ok(())
     })
