@@ -64,7 +64,8 @@ fn what_cannot_be_drawn_is_refused_before_anything_is_done() {
     refused(path, &[points, "--trace=a.gif"], 2, ".png or .svg");
     refused(path, &[points, "--animate=a.png"], 2, ".gif or .html");
     refused(path, &[points, "--trace=a.png", "--traced=0"], 2, "--traced");
-    refused(path, &[points, "--traced=5"], 2, "--trace");
+    refused(path, &[points, "--traced=5"], 2, "--traced without --trace is not possible");
+    refused(path, &["a.csv", "--stream", "--bandwidth=1", "--traced=5"], 2, "--traced without --trace");
     refused(path, &[points, "--plot=none/a.png"], 1, "folder");
     assert_eq!(names(path), [""; 0]);
 }

@@ -27,40 +27,40 @@ pub struct InputArgs {
     pub file: Option<PathBuf>,
 
     /// The columns of coordinates, by name or number, as x,y or '#2,#3'; all that hold numbers if not given
-    #[arg(long, value_name = "COLUMNS", value_delimiter = ',', requires = "file")]
+    #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
     pub columns: Vec<String>,
 
     /// The column of sample weights
-    #[arg(long, value_name = "COLUMN", requires = "file")]
+    #[arg(long, value_name = "COLUMN")]
     pub weights: Option<String>,
 
     /// The format of FILE, if its extension does not say: csv, tsv, npy, npz, parquet, arrow
-    #[arg(long, value_name = "FORMAT", requires = "file")]
+    #[arg(long, value_name = "FORMAT")]
     pub format: Option<Format>,
 
     /// What separates fields of text: a character, or tab; found out if not given
-    #[arg(long, value_name = "CHAR", requires = "file")]
+    #[arg(long, value_name = "CHAR")]
     pub delimiter: Option<Delimiter>,
 
     /// The mark before the decimal places of numbers in text: . or a comma; . if not given
-    #[arg(long, value_name = "MARK", requires = "file")]
+    #[arg(long, value_name = "MARK")]
     pub decimal: Option<Mark>,
 
     /// Whether the first line of text has the columns' names
-    #[arg(long, value_enum, default_value_t, requires = "file")]
+    #[arg(long, value_enum, default_value_t)]
     pub header: HeaderName,
 
     /// What to do with rows in which a value is missing
-    #[arg(long, value_enum, default_value_t, requires = "file")]
+    #[arg(long, value_enum, default_value_t)]
     pub missing: MissingName,
 
     /// The array of an NPZ file. If not given, the only one, or all as columns if they have one axis and are as long, or
     /// that called points, X or data
-    #[arg(long, value_name = "NAME", requires = "file")]
+    #[arg(long, value_name = "NAME")]
     pub array: Option<String>,
 
     /// Brings columns to one scale before, and results back after; bandwidths are of that scale
-    #[arg(long, value_enum, value_name = "HOW", requires = "file")]
+    #[arg(long, value_enum, value_name = "HOW")]
     pub standardize: Option<StandardName>,
 
     /// How many points to generate
@@ -213,10 +213,7 @@ impl InputArgs {
     pub fn input(&self, bandwidths: Option<&str>) -> Result<Input> {
         match &self.file {
             None => {
-                if bandwidths.is_some() {
-                    let what = "--bandwidth column:NAME without a file";
-                    return Err(Error::Conflict { what, why: "generated points have no columns; give a file" });
-                }
+                self.check_without_file(bandwidths)?;
                 let (shape, most) = match self.shape {
                     ShapeName::Blobs => (Shape::Blobs, 6),
                     ShapeName::Stretched => (Shape::Stretched, 6),
@@ -238,6 +235,33 @@ impl InputArgs {
                 Ok(Input::Table { source, options, standard })
             }
         }
+    }
+
+    /// Finds an option of files: beside those of generated points, which exclude a file, clap does not ask for one.
+    fn check_without_file(&self, bandwidths: Option<&str>) -> Result<()> {
+        let no_columns = "generated points have no columns; give a file";
+        let no_file = "it says how one is read; give a file";
+        for (present, what, why) in [
+            (bandwidths.is_some(), "--bandwidth column:NAME without a file", no_columns),
+            (!self.columns.is_empty(), "--columns without a file", no_columns),
+            (self.weights.is_some(), "--weights without a file", no_columns),
+            (self.format.is_some(), "--format without a file", no_file),
+            (self.delimiter.is_some(), "--delimiter without a file", no_file),
+            (self.decimal.is_some(), "--decimal without a file", no_file),
+            (self.header != HeaderName::Auto, "--header without a file", no_file),
+            (self.missing != MissingName::Error, "--missing without a file", no_file),
+            (self.array.is_some(), "--array without a file", no_file),
+            (
+                self.standardize.is_some(),
+                "--standardize without a file",
+                "generated points have one scale; give a file",
+            ),
+        ] {
+            if present {
+                return Err(Error::Conflict { what, why });
+            }
+        }
+        Ok(())
     }
 
     fn table(&self, file: &Path, bandwidths: Option<&str>) -> Result<(Source, ReadOptions)> {
