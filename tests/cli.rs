@@ -408,6 +408,12 @@ fn memory_that_the_system_does_not_let_it_take_is_not_free() {
     assert!(message.contains("of memory free, and 4.5 GiB are needed"), "{message}");
 }
 
+/// Of sizes whose product no number holds.
+#[test]
+fn more_bytes_than_can_be_counted_are_too_many() {
+    refuses("--points 18446744073709551615 --dim 18446744073709551615 --device cpu", 1, &["iB", "--points"]);
+}
+
 #[test]
 fn bandwidths_that_f32_cannot_resolve_are_refused() {
     refuses("--points 10 --bandwidth 1e-7 --device cpu", 1, &["larger bandwidth"]);
