@@ -35,6 +35,24 @@ fn files_that_may_not_be_so_large() {
     assert!(folder.names().is_empty(), "{:?}", folder.names());
 }
 
+/// A link is of one file with what it names, though that is not there yet.
+#[test]
+fn links_to_where_results_go() {
+    let folder = Folder::new();
+    folder.write("in.csv", csv());
+    std::fs::create_dir(folder.path("other")).unwrap();
+    for (name, target) in [("link.csv", "out.csv"), ("other/link.csv", "../link.csv")] {
+        symlink(target, folder.path(name)).unwrap();
+        for (one, two) in [("out.csv", name), (name, "out.csv"), (name, "./link.csv")] {
+            let run = format!("in.csv --columns x,y --bandwidth 1 -o {one} --centres {two}");
+            folder.refuses(&run, 2, &[two, "would have two results"]);
+        }
+    }
+    // What has a name of its own is another file.
+    folder.run("in.csv --columns x,y --bandwidth 1 -q -o other/link.csv --centres centres.csv");
+    assert_eq!(folder.names(), ["centres.csv", "in.csv", "link.csv", "other", "out.csv"]);
+}
+
 /// 25 million distances are 100 MB; and once more, as they come from the device. They were five times as much.
 #[test]
 fn distances_take_little_more_than_themselves() {
