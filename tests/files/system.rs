@@ -4,7 +4,7 @@
 use std::ffi::OsStr;
 use std::fs::Permissions;
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use crate::{Folder, csv};
 
@@ -119,6 +119,26 @@ fn no_permission() {
     assert_eq!(folder.names(), ["caches", "in.csv", "old.csv"]);
     allow("", 0o755);
     allow("caches/modeseek/tuning", 0o755);
+}
+
+/// A line on a terminal takes a thread, without which a run is done all the same.
+#[test]
+fn no_thread_to_draw_a_line() {
+    let folder = Folder::new();
+    folder.write("in.csv", csv());
+    // No system has so much memory for a thread's stack. The interpreter takes no other.
+    let (stack, program) = (1_u64 << 60, env!("CARGO_BIN_EXE_modeseek"));
+    let arguments = "in.csv --columns x,y --bandwidth 1 --device interpreter -o out.csv";
+    let run = format!("RUST_MIN_STACK={stack} exec '{program}' {arguments}");
+    let mut terminal = Command::new("script");
+    terminal.args(["-qec", &run, "/dev/null"]).current_dir(folder.path("")).stdin(Stdio::null());
+    let Ok(output) = terminal.output() else {
+        eprintln!("not tried: there is no `script` here, which would be a terminal");
+        return;
+    };
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("clusters    3 found") && !said.contains("panicked"), "{said}");
+    assert_eq!(folder.names(), ["in.csv", "out.csv"]);
 }
 
 /// Names may have characters that a terminal obeys: they are shown.
