@@ -61,14 +61,7 @@ impl Job {
             return Err(Error::Option { option: "--report", value: "-".to_owned(), must });
         }
         let input = args.input.input(args.estimator.bandwidth_column())?;
-        let of_file = matches!(input, Input::Table { .. });
-        let mut estimator =
-            args.estimator.estimator(args.input.seed, of_file)?.threads_per_block(args.threads_per_block);
-        if args.input.weights.is_some() {
-            // Which, is not known yet; that there are some, excludes some options.
-            estimator = estimator.sample_weights([]);
-            estimator.check()?;
-        }
+        let estimator = args.estimator.estimator(&args.input)?.threads_per_block(args.threads_per_block);
         let source = match &input {
             Input::Synthetic(blobs, _) => {
                 args.estimator.bandwidth(false).check(blobs.points, blobs.dimensions, false)?;

@@ -27,6 +27,16 @@ fn other_points_that_cannot_be_read() {
     folder.refuses(&format!("{run} folder.csv"), 1, &["folder.csv", "cannot be read", "directory"]);
 }
 
+/// That there are weights, whichever, is known before they are read.
+#[test]
+fn weights_exclude_options_before_anything_is_read() {
+    let folder = Folder::new();
+    for command in ["", "sweep"] {
+        let run = format!("{command} none.csv --weights w --method composed");
+        folder.refuses(&run, 2, &["--method composed here is not possible", "no --weights"]);
+    }
+}
+
 #[test]
 fn files_without_points() {
     let folder = Folder::new();
