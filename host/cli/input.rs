@@ -11,7 +11,7 @@ use super::interrupt;
 use super::typed::{count, seed};
 use crate::data::{
     Blobs, Carry, Decimal, Format, LabelledPoints, Missing, ReadOptions, Shape, Source, Standard, Standardization,
-    Table, reserve,
+    Table, has_names, reserve,
 };
 use crate::error::{Error, Result};
 use crate::points::Points;
@@ -236,6 +236,18 @@ impl InputArgs {
         }
     }
 
+    /// Another file of points. What names the format of FILE names its format, unless its extension does.
+    ///
+    /// # Errors
+    /// A file of unknown format.
+    pub fn other(&self, file: &Path) -> Result<Source> {
+        let source = Source::new(file, None).or_else(|error| match self.format {
+            Some(_) => Source::new(file, self.format),
+            None => Err(error),
+        });
+        Ok(source?)
+    }
+
     /// Finds an option of files: beside those of generated points, which exclude a file, clap does not ask for one.
     fn check_without_file(&self, bandwidths: Option<&str>) -> Result<()> {
         let no_columns = "generated points have no columns; give a file";
@@ -339,6 +351,37 @@ impl Input {
             }
         }
     }
+}
+
+impl Data {
+    /// Reads another table as that of the points was read, and brings it to their scale: its columns are those that were
+    /// chosen, or else have the points' names.
+    ///
+    /// # Errors
+    /// Whatever is wrong with the file.
+    pub fn read_other(&self, source: &Source, options: Option<&ReadOptions>, carry: Carry) -> Result<Table> {
+        let mut options = ReadOptions { weights: None, bandwidths: None, ..options.cloned().unwrap_or_default() };
+        if !has_names(source, &options)? {
+            // An array has its columns in order, of which a name that is not an array's says nothing.
+            if !options.coordinates.iter().all(|column| is_of_array(column)) {
+                options.coordinates.clear();
+            }
+        } else if options.coordinates.is_empty() {
+            options.coordinates.clone_from(&self.names);
+        }
+        let mut table = Table::read_watched(source, &options, carry, interrupt::check)?;
+        if let Some(standardization) = &self.standardization
+            && table.names.len() == self.names.len()
+        {
+            standardization.apply(&mut table.rows);
+        }
+        Ok(table)
+    }
+}
+
+/// Whether a column is chosen by a number, as '#2', or by the name that an array's has, as x1.
+fn is_of_array(column: &str) -> bool {
+    column.strip_prefix(['#', 'x']).is_some_and(|number| number.parse::<usize>().is_ok())
 }
 
 /// Bytes of generated points: the rows twice (as generated, and centred), the true labels and the found ones.

@@ -25,6 +25,9 @@ fn other_points_that_cannot_be_read() {
     let run = "none.csv --bandwidth 1 --predicted out.csv --predict";
     folder.refuses(&format!("{run} new.csv"), 1, &["new.csv", "cannot be read", "No such file"]);
     folder.refuses(&format!("{run} folder.csv"), 1, &["folder.csv", "cannot be read", "directory"]);
+    let run = "none.csv --bandwidth 1 --form standard --seeds-file";
+    folder.refuses(&format!("{run} seeds.csv"), 1, &["seeds.csv", "cannot be read", "No such file"]);
+    folder.refuses(&format!("{run} folder.csv"), 1, &["folder.csv", "cannot be read", "directory"]);
 }
 
 /// That there are weights, whichever, is known before they are read.
@@ -400,11 +403,12 @@ fn results_that_would_do_harm_or_nothing() {
         let density = format!("in.csv --columns x,y --bandwidth {bandwidth} -o out.csv --density");
         folder.refuses(&density, 2, &["--density with bandwidths of points"]);
     }
-    folder.refuses(
-        "- --form standard --seeds-file - --bandwidth 1",
-        2,
-        &["reading two tables from standard input is not possible"],
-    );
+    for (file, seeds, predict) in [("-", "-", "in.csv"), ("-", "seeds.csv", "-"), ("in.csv", "-", "-"), ("-", "-", "-")]
+    {
+        let seeded = format!("{file} --bandwidth 1 --form standard --seeds-file {seeds}");
+        let run = format!("{seeded} --predict {predict} --predicted out.csv");
+        folder.refuses(&run, 2, &["reading two tables from standard input is not possible"]);
+    }
     folder.refuses(&format!("{fit} -o - --centres -"), 2, &["writing two tables to standard output is not possible"]);
     folder.refuses(&format!("{fit} -o out.docx"), 2, &["out.docx", "another extension"]);
     folder.refuses(&format!("{fit} -o out.npy.gz"), 2, &["compressed"]);
