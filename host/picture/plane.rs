@@ -100,23 +100,18 @@ impl Plane {
         } else {
             // X X' and X' X have the same values, and X takes the vectors of one to those of the other.
             let SymmetricEigen { eigenvalues, eigenvectors } = SymmetricEigen::new(about.transpose() * &about);
-            (eigenvalues, &about * eigenvectors)
+            (eigenvalues, &about * eigenvectors / about.norm())
         };
         let mut order: Vec<usize> = (0..values.len()).collect();
         order.sort_by(|&a, &b| values[b].total_cmp(&values[a]));
         let total: f64 = values.iter().sum();
-        let axis = |k: usize| {
-            let fallback = || DVector::from_fn(d, |c, _| if c == k { 1.0 } else { 0.0 });
-            let Some(&at) = order.get(k) else { return fallback() };
-            let vector: DVector<f64> = vectors.column(at).into_owned();
-            let length = vector.norm();
-            if length.is_nan() || length <= 1e-12 {
-                return fallback();
-            }
-            // Either sign is right: the larger entry is to be positive.
-            let (low, high) = (vector.min(), vector.max());
-            vector * (if high >= -low { 1.0 } else { -1.0 } / length)
-        };
+        let component = |k: usize| order.get(k).map(|&at| vectors.column(at).into_owned());
+        let along = |column: usize| DVector::from_fn(d, |c, _| if c == column { 1.0 } else { 0.0 });
+        let first = component(0).and_then(direction).unwrap_or_else(|| along(0));
+        let beside = |vector: DVector<f64>| &vector - &first * first.dot(&vector);
+        // Where nothing extends beside the first, any direction is as good: of a column that it hardly goes along.
+        let second = component(1).and_then(|vector| direction(beside(vector)));
+        let second = second.unwrap_or_else(|| beside(along(first.iamin())).normalize());
         let share = |k: usize| {
             let value = order.get(k).map_or(0.0, |&at| values[at].max(0.0));
             if total > 0.0 { 100.0 * value / total } else { 0.0 }
@@ -124,7 +119,7 @@ impl Plane {
         let name = |k: usize, which: &str| format!("{which} principal component ({:.0} % of the variance)", share(k));
         let origin = DVector::from_fn(d, |c, _| points.centre()[c]) + mean;
         let names = [name(0, "first"), name(1, "second")];
-        Self { names, axes: [Some(axis(0)), Some(axis(1))], origin, units: AS_THEY_ARE }
+        Self { names, axes: [Some(first), Some(second)], origin, units: AS_THEY_ARE }
     }
 
     /// The same plane in the units that columns had before they were brought to one scale. Components of three columns and
@@ -227,6 +222,14 @@ impl Plane {
     }
 }
 
+/// The direction of a component, unless it is rounding alone.
+fn direction(vector: DVector<f64>) -> Option<DVector<f64>> {
+    let length = vector.norm();
+    // Either sign is right: the larger entry is to be positive.
+    let sign = if vector.max() >= -vector.min() { 1.0 } else { -1.0 };
+    (length > 1e-12).then(|| vector * (sign / length))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -268,6 +271,22 @@ mod tests {
             let (first, last) = (places[0], places[49]);
             assert!(((last[0] - first[0]) - 49.0 * length).abs() <= 1.0, "d = {d}: {first:?} {last:?}");
             assert!(places.iter().all(|place| place[1].abs() <= 0.8), "d = {d}");
+        }
+    }
+
+    /// What extends along one direction alone lies on a line, however many dimensions there are.
+    #[test]
+    fn axes_are_at_right_angles() {
+        for d in [3, 257, 300, 4000] {
+            let direction: Vec<f64> = (0..d).map(|c| f64::from(c as u32 % 7) - 2.0).collect();
+            let rows: Vec<f64> = (0..10).flat_map(|i| direction.iter().map(move |x| f64::from(i) * x)).collect();
+            let plane = Plane::of(&Points::from_rows(&rows, d).unwrap(), &[]);
+            let [Some(first), Some(second)] = &plane.axes else { panic!("two axes") };
+            assert!((first.norm() - 1.0).abs() <= 1e-12 && (second.norm() - 1.0).abs() <= 1e-12, "d = {d}");
+            assert!(first.dot(second).abs() <= 1e-12, "d = {d}: {}", first.dot(second));
+            let places = plane.of_points(&Points::from_rows(&rows, d).unwrap());
+            assert!(places.iter().all(|place| place[1].abs() <= 1e-9), "d = {d}: {places:?}");
+            assert!(plane.names[1].contains("(0 %"), "{:?}", plane.names);
         }
     }
 
