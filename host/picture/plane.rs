@@ -82,9 +82,8 @@ impl Plane {
     fn of_components(points: &Points) -> Self {
         let (n, d) = (points.len(), points.dimensions());
         let rows = points.centred_rows();
-        let most = if d <= FULL { SAMPLE } else { FULL };
-        let count = n.min(most);
-        let sample = DMatrix::from_fn(d, count, |c, k| f64::from(rows[k * n / count * d + c]));
+        let chosen: Vec<usize> = evenly(n, if d <= FULL { SAMPLE } else { FULL }).collect();
+        let sample = DMatrix::from_fn(d, chosen.len(), |c, k| f64::from(rows[chosen[k] * d + c]));
         let mean = sample.column_mean();
         let mut about = sample;
         for mut column in about.column_iter_mut() {
@@ -183,8 +182,13 @@ impl Plane {
     /// # Ok::<(), modeseek::Error>(())
     /// ```
     pub fn of_points(&self, points: &Points) -> Vec<[f64; 2]> {
-        let rows = points.centred_rows().chunks_exact(points.dimensions());
-        rows.enumerate().map(|(at, row)| self.of_position(&points.uncentred(row), at)).collect()
+        self.of_some(points, points.len())
+    }
+
+    /// Where so many of the points lie, or all if there are fewer.
+    pub(super) fn of_some(&self, points: &Points, most: usize) -> Vec<[f64; 2]> {
+        let row = |at: usize| &points.centred_rows()[at * points.dimensions()..][..points.dimensions()];
+        evenly(points.len(), most).map(|at| self.of_position(&points.uncentred(row(at)), at)).collect()
     }
 
     /// Whether the points have one dimension, and the second axis says nothing.
@@ -220,6 +224,12 @@ impl Plane {
             Some(_) => None,
         }
     }
+}
+
+/// So many of n numbers from 0 on, or all if there are fewer, at even distances.
+fn evenly(n: usize, most: usize) -> impl Iterator<Item = usize> {
+    let count = n.min(most);
+    (0..count).map(move |k| (k as u128 * n as u128 / count as u128) as usize)
 }
 
 /// The direction of a component, unless it is rounding alone.
