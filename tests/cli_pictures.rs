@@ -230,6 +230,27 @@ fn numbers_of_any_size_can_be_read() {
     assert!(report.contains("(1000000.00"), "{report}");
 }
 
+/// Columns that f32 does not hold but in another scale, up to the largest numbers that there are.
+#[test]
+fn columns_of_any_size_are_drawn() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    for (how, size) in [("zscore", 1e41), ("zscore", 1e-300), ("minmax", 1.5e308)] {
+        let rows: String =
+            (0..60).map(|i| format!("{:e},{:e}\n", size * f64::from(i % 3 - 1), size / f64::from(1 + i % 2))).collect();
+        std::fs::write(path.join("in.csv"), format!("x,y\n{rows}")).unwrap();
+        let standardize = format!("--standardize={how}");
+        let fit = ["in.csv", &standardize, "--bandwidth=0.5", "-q"];
+        done(path, &[&fit[..], &["--plot=a.svg", "--animate=b.html", "--trace=c.svg"]].concat());
+        for name in ["a.svg", "b.html", "c.svg"] {
+            let text = std::fs::read_to_string(path.join(name)).unwrap();
+            for no_number in ["NaN", "\"inf", "-inf", ":null", "[null", ",null"] {
+                assert!(!text.contains(no_number), "{how} {size:e}: {no_number} in {name}");
+            }
+        }
+    }
+}
+
 /// A mean of the dimensions' bandwidths is none of theirs.
 #[test]
 fn titles_name_the_bandwidths_of_dimensions() {

@@ -247,18 +247,21 @@ struct PageData<'a> {
 /// where that is no length on the plane.
 fn density(device: &Device, points: &Points, clustering: &Clustering, scene: &Scene) -> Result<Vec<u8>> {
     let (columns, rows) = CELLS;
-    let line = scene.plane.is_line();
-    let sample = scene.plane.of_some(&as_seen(points, clustering), SAMPLE);
-    let bandwidth = match reach_on(&scene.plane, clustering) {
+    // In the scale of the points: f32 may not hold the units that their columns had before.
+    let plane = scene.plane.standardized();
+    let line = plane.is_line();
+    let bandwidth = match reach_on(&plane, clustering) {
         Some((x, y)) if !line && x != y => Bandwidth::PerDimension(vec![x, y]),
         Some((x, _)) => Bandwidth::Fixed(x),
         None => Bandwidth::Scott,
     };
     let d = if line { 1 } else { 2 };
+    let sample = plane.of_some(&as_seen(points, clustering), SAMPLE);
     let flat: Vec<f64> = sample.iter().flat_map(|place| place[..d].to_vec()).collect();
     let estimator = MeanShift::new().bandwidth(bandwidth).max_iterations(1).on(device);
     let fitted = estimator.fit(&Points::from_rows(&flat, d)?)?;
     let ((left, right), (low, high)) = (scene.axes.x, scene.axes.y);
+    let [[left, low], [right, high]] = [[left, low], [right, high]].map(|corner| scene.plane.to_standardized(corner));
     let at = |k: usize, count: usize, from: f64, to: f64| from + (to - from) * (k as f64 + 0.5) / count as f64;
     let places: Vec<f64> = (0..rows)
         .flat_map(|row| (0..columns).map(move |column| (row, column)))

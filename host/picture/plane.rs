@@ -33,12 +33,14 @@ pub struct Plane {
     axes: [Option<DVector<f64>>; 2],
     /// What coordinates are counted from along an axis.
     origin: DVector<f64>,
-    /// What places are multiplied by and what is then added, along each axis.
-    units: [(f64, f64); 2],
+    /// How places were brought to the scale of the points, along each axis.
+    units: Standardization,
 }
 
-/// Places as they are.
-const AS_THEY_ARE: [(f64, f64); 2] = [(1.0, 0.0); 2];
+/// Places in the scale of the points.
+fn as_they_are() -> Standardization {
+    Standardization { offsets: vec![0.0; 2], scales: vec![1.0; 2] }
+}
 
 impl Plane {
     /// The plane of a point set. `names` are those of its columns; a column without one is named by its number, from 0.
@@ -67,13 +69,13 @@ impl Plane {
                 names: [name(0), "spread, to tell points apart".to_owned()],
                 axes: [along(0), None],
                 origin: DVector::zeros(1),
-                units: AS_THEY_ARE,
+                units: as_they_are(),
             },
             2 => Self {
                 names: [name(0), name(1)],
                 axes: [along(0), along(1)],
                 origin: DVector::zeros(2),
-                units: AS_THEY_ARE,
+                units: as_they_are(),
             },
             _ => Self::of_components(points),
         }
@@ -118,7 +120,7 @@ impl Plane {
         let name = |k: usize, which: &str| format!("{which} principal component ({:.0} % of the variance)", share(k));
         let origin = DVector::from_fn(d, |c, _| points.centre()[c]) + mean;
         let names = [name(0, "first"), name(1, "second")];
-        Self { names, axes: [Some(first), Some(second)], origin, units: AS_THEY_ARE }
+        Self { names, axes: [Some(first), Some(second)], origin, units: as_they_are() }
     }
 
     /// The same plane in the units that columns had before they were brought to one scale. Components of three columns and
@@ -142,15 +144,27 @@ impl Plane {
     pub fn unstandardized(mut self, of: &Standardization) -> Self {
         let d = self.origin.len();
         assert_eq!(of.scales.len(), d, "a scale for each column");
-        for (k, unit) in self.units.iter_mut().enumerate().take(if d > 2 { 0 } else { d }) {
-            *unit = (of.scales[k], of.offsets[k]);
+        if d <= 2 {
+            self.units.scales[..d].copy_from_slice(&of.scales);
+            self.units.offsets[..d].copy_from_slice(&of.offsets);
         }
         self
     }
 
     /// How long what is a unit of distance is along each axis.
     pub(super) fn unit(&self) -> [f64; 2] {
-        self.units.map(|(scale, _)| scale)
+        [self.units.scales[0], self.units.scales[1]]
+    }
+
+    /// The same plane in the scale of the points.
+    pub(super) fn standardized(&self) -> Self {
+        Self { units: as_they_are(), ..self.clone() }
+    }
+
+    /// Where a place lies on [`standardized`](Self::standardized).
+    pub(super) fn to_standardized(&self, mut place: [f64; 2]) -> [f64; 2] {
+        self.units.apply(&mut place);
+        place
     }
 
     /// Where a position, in the scale of the points, lies; `at` is its number, by which it is spread in one dimension.
@@ -169,7 +183,9 @@ impl Plane {
         let along = |axis: &DVector<f64>| {
             position.iter().zip(axis.iter()).zip(self.origin.iter()).map(|((x, a), from)| (x - from) * a).sum::<f64>()
         };
-        [0, 1].map(|k| self.axes[k].as_ref().map_or_else(spread, along) * self.units[k].0 + self.units[k].1)
+        let mut place = [0, 1].map(|k| self.axes[k].as_ref().map_or_else(spread, along));
+        self.units.undo(&mut place);
+        place
     }
 
     /// Where each point lies.
