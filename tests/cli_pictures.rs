@@ -165,9 +165,11 @@ fn more_regions_than_labels_are_refused() {
     let image =
         RgbImage::from_fn(260, 256, |x, y| Rgb([(x * 97 % 256) as u8, (y * 59 % 256) as u8, (x * y % 251) as u8]));
     image.save(folder.path().join("photo.png")).unwrap();
-    let words = ["segment", "photo.png", "--spatial=1", "--range=0.1", "--min-region=1", "--labels=l.png"];
+    let words = ["segment", "photo.png", "--spatial=1", "--range=0.1", "--min-region=1", "--labels=l.png", "-o=s.png"];
     refused(folder.path(), &words, 1, "a PNG of 16 bits");
     refused(folder.path(), &words, 1, "--min-region");
+    // Nor is anything else written.
+    assert_eq!(names(folder.path()), ["photo.png"]);
 }
 
 #[test]
