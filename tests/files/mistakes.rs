@@ -89,6 +89,16 @@ fn values_that_are_none() {
     assert_eq!(folder.read("out.csv"), "x,y,z,label\n1,2,a,0\n4,5,c,1\n");
 }
 
+/// An estimate is of what the points are, which may be more than kernels compute with.
+#[test]
+fn bandwidths_that_are_estimated_too_large() {
+    let folder = Folder::new();
+    folder.write("in.csv", "x\n0\n1e38\n3e37\n");
+    for rule in ["third", "quantile", "scott", "silverman"] {
+        folder.refuses(&format!("in.csv --bandwidth {rule}"), 1, &["the bandwidth estimated", "scale the data first"]);
+    }
+}
+
 /// A quote that nothing closes would take the rest of the file for one field.
 #[test]
 fn quotes_that_nothing_closes() {

@@ -67,13 +67,14 @@ fn distances_take_little_more_than_themselves() {
     assert!(said.contains("are needed for the distances to all modes"), "{said}");
 }
 
-/// Runs the program in a folder as somebody who is not the superuser, who may do everything; none, if somebody else may not
+/// The program in a folder, run as somebody who is not the superuser, who may do everything; none, if somebody else may not
 /// start it.
-fn as_somebody(folder: &Folder, arguments: &str) -> Option<Output> {
+fn as_somebody(folder: &Folder, number: u32, arguments: &str) -> Option<Command> {
     let mut program = folder.command(arguments);
     if std::fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0) {
         let mut somebody = Command::new("setpriv");
-        somebody.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(program.get_program());
+        let [user, group] = ["--reuid", "--regid"].map(|what| format!("{what}={number}"));
+        somebody.args([&user, &group, "--clear-groups"]).arg(program.get_program());
         let mut version = Command::new(somebody.get_program());
         if !version.args(somebody.get_args()).arg("--version").output().is_ok_and(|tried| tried.status.success()) {
             eprintln!("not tried: nobody but the superuser may start {:?}", program.get_program());
@@ -82,7 +83,7 @@ fn as_somebody(folder: &Folder, arguments: &str) -> Option<Output> {
         somebody.args(program.get_args()).current_dir(folder.path(""));
         program = somebody;
     }
-    Some(program.env("XDG_CACHE_HOME", folder.path("caches")).output().unwrap())
+    Some(program)
 }
 
 #[test]
@@ -107,7 +108,9 @@ fn no_permission() {
         ("none.csv --bandwidth 1 --report out.json", "out.json cannot be written"),
         ("tune --kernel flat --dim 1 --points 100 --samples 3", ".json cannot be written"),
     ] {
-        let Some(Output { status, stdout, stderr }) = as_somebody(&folder, arguments) else { continue };
+        let Some(mut program) = as_somebody(&folder, 65_534, arguments) else { continue };
+        let caches = folder.path("caches");
+        let Output { status, stdout, stderr } = program.env("XDG_CACHE_HOME", caches).output().unwrap();
         let message = String::from_utf8(stderr).unwrap();
         assert_eq!(status.code(), Some(1), "{arguments}: {message}");
         assert!(
@@ -119,6 +122,23 @@ fn no_permission() {
     assert_eq!(folder.names(), ["caches", "in.csv", "old.csv"]);
     allow("", 0o755);
     allow("caches/modeseek/tuning", 0o755);
+}
+
+/// Whom the system does not know has no home.
+#[test]
+fn no_folder_for_caches() {
+    let folder = Folder::new();
+    let tune = "tune --kernel flat --dim 1 --points 100 --samples 3";
+    let Some(mut program) = as_somebody(&folder, 54_321, tune) else { return };
+    if program.get_program() == env!("CARGO_BIN_EXE_modeseek") {
+        eprintln!("not tried: nobody but the superuser can be whom the system does not know");
+        return;
+    }
+    let output = program.env_remove("HOME").env_remove("XDG_CACHE_HOME").output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("the system names no folder for caches") && said.lines().count() == 1, "{said}");
+    assert!(said.contains("set HOME, or say --dry-run") && output.stdout.is_empty(), "{said}");
 }
 
 /// A line on a terminal takes a thread, without which a run is done all the same.
