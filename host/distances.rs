@@ -137,7 +137,7 @@ impl Products {
 
 impl Distances {
     /// For m rows of A, n of B, and d dimensions, by what the device has of the formula. Where it has no memory for what products
-    /// need, 14 bytes a coordinate, or there is nothing to multiply, by differences.
+    /// need, 10 bytes a coordinate and 4 a row, or there is nothing to multiply, by differences.
     ///
     /// ```
     /// use modeseek::Device;

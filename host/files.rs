@@ -122,7 +122,7 @@ fn names(path: &Path) -> impl Iterator<Item = PathBuf> {
 }
 
 /// The name that a path has for a file that is not there: links to it are followed, as `canonicalize` cannot.
-fn followed(path: &Path) -> io::Result<PathBuf> {
+pub(crate) fn followed(path: &Path) -> io::Result<PathBuf> {
     let names: Vec<_> = names(path).take(LINKS + 1).collect();
     match names.last() {
         Some(last) if names.len() <= LINKS => Ok(last.clone()),
@@ -337,6 +337,19 @@ mod tests {
             let error = write(&folder.path().join("nowhere"), "x").unwrap_err();
             let missing = io::ErrorKind::NotFound;
             assert!(matches!(&error, Error::WriteFile { source, .. } if source.kind() == missing), "{error}");
+        }
+
+        #[test]
+        fn links_that_lead_nowhere_are_not_followed_for_ever() {
+            let folder = tempfile::tempdir().unwrap();
+            let [one, other] = ["one", "other"].map(|name| folder.path().join(name));
+            symlink("other", &one).unwrap();
+            symlink("one", &other).unwrap();
+            let error = followed(&one).unwrap_err();
+            assert!(error.to_string().contains("too many links"), "{error}");
+            // What the system says of it comes first where there is something to write.
+            let error = write(&one, "x").unwrap_err();
+            assert!(matches!(&error, Error::WriteFile { path, .. } if *path == one), "{error}");
         }
 
         #[test]

@@ -26,6 +26,7 @@
 //! | [`distances`] | Euclidean distances of all pairs of rows |
 //! | [`reduction`] | weighted means of points, for many rows of weights |
 //! | [`sweep`] | what other bandwidths find |
+//! | [`tuning`] | which blocks are fastest on a device: measured, and kept for later runs |
 //! | [`agreement`] | how far two labellings agree |
 //! | [`mod@reference`] | the naive oracle in f64 |
 //! | [`files`] | files that are there whole or not at all |

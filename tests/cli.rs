@@ -285,6 +285,30 @@ fn options_without_effect_are_wrong_usage() {
 }
 
 #[test]
+fn options_of_files_are_not_of_generated_points() {
+    for (option, words) in [
+        ("--columns x,y", ["--columns without a file is not possible", "no columns; give a file"]),
+        ("--weights w", ["--weights without a file is not possible", "no columns; give a file"]),
+        ("--bandwidth column:h", ["--bandwidth column:NAME without a file is not possible", "no columns"]),
+        ("--format csv", ["--format without a file is not possible", "how one is read"]),
+        ("--delimiter ;", ["--delimiter without a file is not possible", "how one is read"]),
+        ("--decimal ,", ["--decimal without a file is not possible", "how one is read"]),
+        ("--header yes", ["--header without a file is not possible", "how one is read"]),
+        ("--missing drop", ["--missing without a file is not possible", "how one is read"]),
+        ("--array X", ["--array without a file is not possible", "how one is read"]),
+        ("--standardize zscore", ["--standardize without a file is not possible", "one scale"]),
+    ] {
+        for points in ["", "--points 100"] {
+            refuses(&format!("{points} {option}"), 2, &words);
+        }
+    }
+    refuses("sweep --points 100 --standardize zscore", 2, &["--standardize without a file is not possible"]);
+    for points in ["", "--points 100"] {
+        refuses(&format!("--stream --bandwidth 1 {points}"), 2, &["--stream without a file is not possible"]);
+    }
+}
+
+#[test]
 fn senseless_options_are_wrong_usage() {
     for (arguments, words) in [
         ("--distance lp --norm 0.5", "--norm is 0.5"),
@@ -380,6 +404,12 @@ fn memory_that_the_system_does_not_let_it_take_is_not_free() {
     let message = text(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{message}");
     assert!(message.contains("of memory free, and 4.5 GiB are needed"), "{message}");
+}
+
+/// Of sizes whose product no number holds.
+#[test]
+fn more_bytes_than_can_be_counted_are_too_many() {
+    refuses("--points 18446744073709551615 --dim 18446744073709551615 --device cpu", 1, &["iB", "--points"]);
 }
 
 #[test]

@@ -64,7 +64,8 @@ fn what_cannot_be_drawn_is_refused_before_anything_is_done() {
     refused(path, &[points, "--trace=a.gif"], 2, ".png or .svg");
     refused(path, &[points, "--animate=a.png"], 2, ".gif or .html");
     refused(path, &[points, "--trace=a.png", "--traced=0"], 2, "--traced");
-    refused(path, &[points, "--traced=5"], 2, "--trace");
+    refused(path, &[points, "--traced=5"], 2, "--traced without --trace is not possible");
+    refused(path, &["a.csv", "--stream", "--bandwidth=1", "--traced=5"], 2, "--traced without --trace");
     refused(path, &[points, "--plot=none/a.png"], 1, "folder");
     assert_eq!(names(path), [""; 0]);
 }
@@ -164,9 +165,11 @@ fn more_regions_than_labels_are_refused() {
     let image =
         RgbImage::from_fn(260, 256, |x, y| Rgb([(x * 97 % 256) as u8, (y * 59 % 256) as u8, (x * y % 251) as u8]));
     image.save(folder.path().join("photo.png")).unwrap();
-    let words = ["segment", "photo.png", "--spatial=1", "--range=0.1", "--min-region=1", "--labels=l.png"];
+    let words = ["segment", "photo.png", "--spatial=1", "--range=0.1", "--min-region=1", "--labels=l.png", "-o=s.png"];
     refused(folder.path(), &words, 1, "a PNG of 16 bits");
     refused(folder.path(), &words, 1, "--min-region");
+    // Nor is anything else written.
+    assert_eq!(names(folder.path()), ["photo.png"]);
 }
 
 #[test]
@@ -227,6 +230,27 @@ fn numbers_of_any_size_can_be_read() {
     three_clusters(path, "fine.csv", 1e-3, 1e6);
     let report = done(path, &["fine.csv", "--bandwidth=1e-3"]);
     assert!(report.contains("(1000000.00"), "{report}");
+}
+
+/// Columns that f32 does not hold but in another scale, up to the largest numbers that there are.
+#[test]
+fn columns_of_any_size_are_drawn() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    for (how, size) in [("zscore", 1e41), ("zscore", 1e-300), ("minmax", 1.5e308)] {
+        let rows: String =
+            (0..60).map(|i| format!("{:e},{:e}\n", size * f64::from(i % 3 - 1), size / f64::from(1 + i % 2))).collect();
+        std::fs::write(path.join("in.csv"), format!("x,y\n{rows}")).unwrap();
+        let standardize = format!("--standardize={how}");
+        let fit = ["in.csv", &standardize, "--bandwidth=0.5", "-q"];
+        done(path, &[&fit[..], &["--plot=a.svg", "--animate=b.html", "--trace=c.svg"]].concat());
+        for name in ["a.svg", "b.html", "c.svg"] {
+            let text = std::fs::read_to_string(path.join(name)).unwrap();
+            for no_number in ["NaN", "\"inf", "-inf", ":null", "[null", ",null"] {
+                assert!(!text.contains(no_number), "{how} {size:e}: {no_number} in {name}");
+            }
+        }
+    }
 }
 
 /// A mean of the dimensions' bandwidths is none of theirs.

@@ -2,7 +2,7 @@
 
 use modeseek::data::Blobs;
 use modeseek::mean_shift::Frames;
-use modeseek::picture::{Animation, Scatter, Shape, palette, scatter, trace, weight_functions};
+use modeseek::picture::{Animation, Mark, Scatter, Shape, palette, scatter, trace, weight_functions};
 use modeseek::sweep::{self, Sweep};
 use modeseek::{Bandwidth, Clustering, Device, Distance, Error, Form, MeanShift, Points, Seeding};
 
@@ -257,6 +257,35 @@ fn frames_of_many_points() {
     for (position, &i) in frames.frame(frames.positions.len() - 1).zip(&frames.followed) {
         let mode = &clustering.modes[clustering.labels[i] as usize].position;
         assert!((position[0] - mode[0]).hypot(position[1] - mode[1]) <= 0.5, "{position:?} is not at {mode:?}");
+    }
+}
+
+/// Of many points some are shown, which need not be those about a mode.
+#[test]
+fn modes_far_from_what_is_shown_are_on_the_picture() {
+    // Four points far from the others, none of which is followed or among those behind.
+    let place = |i: u32| if i % 4 == 1 && i > 19_983 { [100.0; 2] } else { [f64::from(i).cos(), f64::from(i).sin()] };
+    let points = Points::from_rows(&(0..20_000).flat_map(place).collect::<Vec<f64>>(), 2).unwrap();
+    let estimator = MeanShift::new().bandwidth(Bandwidth::Fixed(1.0));
+    let (clustering, frames) = (estimator.fit(&points).unwrap(), estimator.frames(&points, 200).unwrap());
+    assert_eq!(clustering.modes.last().unwrap().size, 4);
+    assert!(frames.followed.iter().all(|i| i % 4 == 0));
+    let drawing = trace(&points, &clustering, &frames, &Scatter::default());
+    let crosses = drawing.shapes.iter().filter_map(|shape| match shape {
+        Shape::Marker { at, mark: Mark::Cross(_), .. } => Some(*at),
+        _ => None,
+    });
+    let crosses: Vec<_> = crosses.collect();
+    assert_eq!(crosses.len(), 2 * clustering.modes.len());
+    for (x, y) in crosses {
+        assert!((72.0..=732.0).contains(&x) && (44.0..=584.0).contains(&y), "{x} {y}");
+    }
+    let device = Device::processor().unwrap();
+    let page = Animation::new(&device, &points, &clustering, &frames, &Scatter::default()).unwrap().page();
+    let data = page.split_once("const data = ").unwrap().1;
+    let data = serde_json::Deserializer::from_str(data).into_iter::<serde_json::Value>().next().unwrap().unwrap();
+    for axis in ["x", "y"] {
+        assert!(data[axis][1].as_f64().unwrap() > 100.0, "{axis}: {}", data[axis]);
     }
 }
 

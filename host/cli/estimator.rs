@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use super::input::InputArgs;
 use super::typed::{AccuracyText, BandwidthText, count, number};
 use crate::error::{Error, Result};
 use crate::mean_shift::{Assignment, Bandwidth, Distance, Form, MeanShift, Merging, Method, Seeding, WeightFunction};
@@ -279,12 +280,13 @@ impl EstimatorArgs {
         }
     }
 
-    /// What was meant, for points of a file or generated ones.
+    /// What was meant, for points that are chosen so.
     ///
     /// # Errors
     /// As [`MeanShift::check`]; [`Error::Conflict`] for an option without effect.
-    pub fn estimator(&self, seed: u64, of_file: bool) -> Result<MeanShift> {
+    pub fn estimator(&self, input: &InputArgs) -> Result<MeanShift> {
         self.check_effects()?;
+        let seed = input.seed;
         let weight = self.kernel.into();
         let distance = match self.distance {
             DistanceName::L2 => Distance::L2,
@@ -317,7 +319,7 @@ impl EstimatorArgs {
             MethodName::Tiles => Method::Tiles,
         };
         let mut estimator = MeanShift::new()
-            .bandwidth(self.bandwidth(of_file))
+            .bandwidth(self.bandwidth(input.file.is_some()))
             .weight(weight)
             .distance(distance)
             .form(form)
@@ -338,6 +340,10 @@ impl EstimatorArgs {
         }
         if let Some(reach) = self.reach {
             estimator = estimator.reach(reach);
+        }
+        if input.weights.is_some() {
+            // Which, is not known yet; that there are some, excludes some options.
+            estimator = estimator.sample_weights([]);
         }
         estimator.check()?;
         Ok(estimator)

@@ -11,10 +11,9 @@ use super::interrupt;
 use super::typed::{count, seed};
 use crate::data::{
     Blobs, Carry, Decimal, Format, LabelledPoints, Missing, ReadOptions, Shape, Source, Standard, Standardization,
-    Table,
+    Table, has_names, reserve,
 };
-use crate::error::{Bytes, Error, Result};
-use crate::executor::host_memory;
+use crate::error::{Error, Result};
 use crate::points::Points;
 
 /// Which points.
@@ -27,40 +26,40 @@ pub struct InputArgs {
     pub file: Option<PathBuf>,
 
     /// The columns of coordinates, by name or number, as x,y or '#2,#3'; all that hold numbers if not given
-    #[arg(long, value_name = "COLUMNS", value_delimiter = ',', requires = "file")]
+    #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
     pub columns: Vec<String>,
 
     /// The column of sample weights
-    #[arg(long, value_name = "COLUMN", requires = "file")]
+    #[arg(long, value_name = "COLUMN")]
     pub weights: Option<String>,
 
     /// The format of FILE, if its extension does not say: csv, tsv, npy, npz, parquet, arrow
-    #[arg(long, value_name = "FORMAT", requires = "file")]
+    #[arg(long, value_name = "FORMAT")]
     pub format: Option<Format>,
 
     /// What separates fields of text: a character, or tab; found out if not given
-    #[arg(long, value_name = "CHAR", requires = "file")]
+    #[arg(long, value_name = "CHAR")]
     pub delimiter: Option<Delimiter>,
 
     /// The mark before the decimal places of numbers in text: . or a comma; . if not given
-    #[arg(long, value_name = "MARK", requires = "file")]
+    #[arg(long, value_name = "MARK")]
     pub decimal: Option<Mark>,
 
     /// Whether the first line of text has the columns' names
-    #[arg(long, value_enum, default_value_t, requires = "file")]
+    #[arg(long, value_enum, default_value_t)]
     pub header: HeaderName,
 
     /// What to do with rows in which a value is missing
-    #[arg(long, value_enum, default_value_t, requires = "file")]
+    #[arg(long, value_enum, default_value_t)]
     pub missing: MissingName,
 
     /// The array of an NPZ file. If not given, the only one, or all as columns if they have one axis and are as long, or
     /// that called points, X or data
-    #[arg(long, value_name = "NAME", requires = "file")]
+    #[arg(long, value_name = "NAME")]
     pub array: Option<String>,
 
     /// Brings columns to one scale before, and results back after; bandwidths are of that scale
-    #[arg(long, value_enum, value_name = "HOW", requires = "file")]
+    #[arg(long, value_enum, value_name = "HOW")]
     pub standardize: Option<StandardName>,
 
     /// How many points to generate
@@ -213,10 +212,7 @@ impl InputArgs {
     pub fn input(&self, bandwidths: Option<&str>) -> Result<Input> {
         match &self.file {
             None => {
-                if bandwidths.is_some() {
-                    let what = "--bandwidth column:NAME without a file";
-                    return Err(Error::Conflict { what, why: "generated points have no columns; give a file" });
-                }
+                self.check_without_file(bandwidths)?;
                 let (shape, most) = match self.shape {
                     ShapeName::Blobs => (Shape::Blobs, 6),
                     ShapeName::Stretched => (Shape::Stretched, 6),
@@ -238,6 +234,45 @@ impl InputArgs {
                 Ok(Input::Table { source, options, standard })
             }
         }
+    }
+
+    /// Another file of points. What names the format of FILE names its format, unless its extension does.
+    ///
+    /// # Errors
+    /// A file of unknown format.
+    pub fn other(&self, file: &Path) -> Result<Source> {
+        let source = Source::new(file, None).or_else(|error| match self.format {
+            Some(_) => Source::new(file, self.format),
+            None => Err(error),
+        });
+        Ok(source?)
+    }
+
+    /// Finds an option of files: beside those of generated points, which exclude a file, clap does not ask for one.
+    fn check_without_file(&self, bandwidths: Option<&str>) -> Result<()> {
+        let no_columns = "generated points have no columns; give a file";
+        let no_file = "it says how one is read; give a file";
+        for (present, what, why) in [
+            (bandwidths.is_some(), "--bandwidth column:NAME without a file", no_columns),
+            (!self.columns.is_empty(), "--columns without a file", no_columns),
+            (self.weights.is_some(), "--weights without a file", no_columns),
+            (self.format.is_some(), "--format without a file", no_file),
+            (self.delimiter.is_some(), "--delimiter without a file", no_file),
+            (self.decimal.is_some(), "--decimal without a file", no_file),
+            (self.header != HeaderName::Auto, "--header without a file", no_file),
+            (self.missing != MissingName::Error, "--missing without a file", no_file),
+            (self.array.is_some(), "--array without a file", no_file),
+            (
+                self.standardize.is_some(),
+                "--standardize without a file",
+                "generated points have one scale; give a file",
+            ),
+        ] {
+            if present {
+                return Err(Error::Conflict { what, why });
+            }
+        }
+        Ok(())
     }
 
     fn table(&self, file: &Path, bandwidths: Option<&str>) -> Result<(Source, ReadOptions)> {
@@ -292,7 +327,8 @@ impl Input {
     pub fn data(&self, carry: Carry, quiet: bool) -> Result<Data> {
         match self {
             Self::Synthetic(blobs, shape) => {
-                reserve(blobs)?;
+                // Before any are made.
+                reserve(blobs, bytes_of(blobs))?;
                 let LabelledPoints { rows, labels, centroids } = shape.generate(blobs)?;
                 let points = Points::from_rows(&rows, blobs.dimensions)?;
                 let names = (0..blobs.dimensions).map(|c| format!("x{c}")).collect();
@@ -317,20 +353,39 @@ impl Input {
     }
 }
 
-/// Checks that the host can hold generated points, before it makes any.
-fn reserve(blobs: &Blobs) -> Result<()> {
-    let (n, d) = (blobs.points as u128, blobs.dimensions as u128);
-    // The rows twice (as generated, and centred), the true labels and the found ones.
-    let needed = n * (2 * d + 2) * 4;
-    let available = host_memory() as u128;
-    if needed > available {
-        return Err(Error::Memory {
-            device: "the host".to_owned(),
-            what: format!("{n} points of {d} dimensions"),
-            needed: Bytes(needed),
-            available: Bytes(available),
-            advice: "use fewer --points or a smaller --dim",
-        });
+impl Data {
+    /// Reads another table as that of the points was read, and brings it to their scale: its columns are those that were
+    /// chosen, or else have the points' names.
+    ///
+    /// # Errors
+    /// Whatever is wrong with the file.
+    pub fn read_other(&self, source: &Source, options: Option<&ReadOptions>, carry: Carry) -> Result<Table> {
+        let mut options = ReadOptions { weights: None, bandwidths: None, ..options.cloned().unwrap_or_default() };
+        if !has_names(source, &options)? {
+            // An array has its columns in order, of which a name that is not an array's says nothing.
+            if !options.coordinates.iter().all(|column| is_of_array(column)) {
+                options.coordinates.clear();
+            }
+        } else if options.coordinates.is_empty() {
+            options.coordinates.clone_from(&self.names);
+        }
+        let mut table = Table::read_watched(source, &options, carry, interrupt::check)?;
+        if let Some(standardization) = &self.standardization
+            && table.names.len() == self.names.len()
+        {
+            standardization.apply(&mut table.rows);
+        }
+        Ok(table)
     }
-    Ok(())
+}
+
+/// Whether a column is chosen by a number, as '#2', or by the name that an array's has, as x1.
+fn is_of_array(column: &str) -> bool {
+    column.strip_prefix(['#', 'x']).is_some_and(|number| number.parse::<usize>().is_ok())
+}
+
+/// Bytes of generated points: the rows twice (as generated, and centred), the true labels and the found ones.
+fn bytes_of(blobs: &Blobs) -> u128 {
+    let (n, d) = (blobs.points as u128, blobs.dimensions as u128);
+    n.saturating_mul((2 * d + 2) * 4)
 }

@@ -29,10 +29,14 @@ pub fn watch() {
         if INTERRUPTED.swap(true, Ordering::Relaxed) {
             end();
         }
-        thread::spawn(|| {
+        let patient = thread::Builder::new().spawn(|| {
             thread::sleep(PATIENCE);
             end();
         });
+        // Without it nobody would end what does not end by itself.
+        if patient.is_err() {
+            end();
+        }
     });
     // Another handler is there already where the program runs twice in one process.
     drop(noted);

@@ -15,7 +15,7 @@ use super::pictures::PictureArgs;
 use super::report::{Facts, Parameters, Report};
 use super::{say, stream};
 use crate::agreement::adjusted_rand_index;
-use crate::data::{Carry, LeftOut, ReadOptions, Source, Table, has_names};
+use crate::data::{Carry, LeftOut, ReadOptions, Source};
 use crate::error::{Error, Result};
 use crate::executor::{CpuOptions, Device, DeviceChoice, nvtx};
 use crate::mean_shift::{Bandwidth, Clustering, Form, Iteration, MeanShift, Seeding};
@@ -61,14 +61,7 @@ impl Job {
             return Err(Error::Option { option: "--report", value: "-".to_owned(), must });
         }
         let input = args.input.input(args.estimator.bandwidth_column())?;
-        let of_file = matches!(input, Input::Table { .. });
-        let mut estimator =
-            args.estimator.estimator(args.input.seed, of_file)?.threads_per_block(args.threads_per_block);
-        if args.input.weights.is_some() {
-            // Which, is not known yet; that there are some, excludes some options.
-            estimator = estimator.sample_weights([]);
-            estimator.check()?;
-        }
+        let estimator = args.estimator.estimator(&args.input)?.threads_per_block(args.threads_per_block);
         let source = match &input {
             Input::Synthetic(blobs, _) => {
                 args.estimator.bandwidth(false).check(blobs.points, blobs.dimensions, false)?;
@@ -76,21 +69,14 @@ impl Job {
             }
             Input::Table { source, .. } => Some(source),
         };
-        let seeds_file = args.estimator.seeds_file.as_deref();
+        let seeds = args.estimator.seeds_file.as_deref().map(|file| args.input.other(file)).transpose()?;
         let pictures = [&args.pictures.plot, &args.pictures.animate, &args.pictures.trace];
         let written = pictures.into_iter().chain([&args.report]).filter_map(|path| path.as_deref()).collect();
-        let beside = Beside { read: seeds_file.into_iter().collect(), written };
-        let outputs = args.output.outputs(source, args.input.format, &beside)?;
+        let beside = Beside { read: seeds.iter().collect(), written };
+        let outputs = args.output.outputs(source, &args.input, &beside)?;
         args.pictures.check()?;
-        let seeds = args.estimator.seeds_file.as_ref().map(|file| Source::new(file, None)).transpose()?;
         if args.output.density {
             args.estimator.check_density()?;
-        }
-        if source.is_some_and(|source| source.path().is_none())
-            && seeds.as_ref().is_some_and(|seeds| seeds.path().is_none())
-        {
-            let (what, why) = ("reading two tables from standard input", "read one of them from a file");
-            return Err(Error::Conflict { what, why });
         }
         if args.stream {
             stream::check(&input, args)?;
@@ -225,18 +211,7 @@ impl Job {
             estimator = estimator.bandwidth(Bandwidth::PerPoint(std::mem::take(&mut table.bandwidths)));
         }
         if let Some(seeds) = &self.seeds {
-            // Read as FILE is, but for its columns: of an array without names, all.
-            let of_file = self.options().cloned().unwrap_or_default();
-            let mut options = ReadOptions { coordinates: Vec::new(), weights: None, bandwidths: None, ..of_file };
-            if has_names(seeds, &options)? {
-                options.coordinates.clone_from(&data.names);
-            }
-            let mut table = Table::read_watched(seeds, &options, Carry::Nothing, interrupt::check)?;
-            if let Some(standardization) = &data.standardization
-                && table.names.len() == data.names.len()
-            {
-                standardization.apply(&mut table.rows);
-            }
+            let table = data.read_other(seeds, self.options(), Carry::Nothing)?;
             let d = table.names.len();
             let seeds = DMatrixView::from_slice(&table.rows, d, table.rows.len() / d);
             let seeds = seeds.to_points_about(Some(data.points.centre()))?.into_owned();

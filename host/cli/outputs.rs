@@ -8,11 +8,11 @@ use arrow_array::RecordBatch;
 use clap::{Args, ValueEnum};
 use nalgebra::DMatrixView;
 
-use super::input::Data;
+use super::input::{Data, InputArgs};
 use super::interrupt;
 use super::places::check_files;
 use super::tables::{Values, carry_for, generated, held, write_centres, write_rows};
-use crate::data::{Carry, Format, ReadOptions, Source, Standardization, Table, Target, has_names, schema};
+use crate::data::{Carry, Format, ReadOptions, Source, Standardization, Target, schema};
 use crate::error::{Error, Result};
 use crate::mean_shift::{Assignment, Clustering};
 use crate::points::ToPoints;
@@ -80,7 +80,7 @@ struct Predict {
 /// Files that others read and write in the same run.
 #[derive(Clone, Debug, Default)]
 pub struct Beside<'a> {
-    pub read: Vec<&'a Path>,
+    pub read: Vec<&'a Source>,
     pub written: Vec<&'a Path>,
 }
 
@@ -90,7 +90,7 @@ impl OutputArgs {
     /// # Errors
     /// Formats that are unknown or do not hold what is to be written; a file that would be written over though it is
     /// read, or twice; one of other points that cannot be read; options without effect.
-    pub fn outputs(&self, input: Option<&Source>, format: Option<Format>, beside: &Beside<'_>) -> Result<Outputs> {
+    pub fn outputs(&self, input: Option<&Source>, args: &InputArgs, beside: &Beside<'_>) -> Result<Outputs> {
         let target = |path: &Option<PathBuf>| path.as_deref().map(Target::new).transpose();
         let (labels, centres) = (target(&self.output)?, target(&self.centres)?);
         let predict = match (&self.predict, &self.predicted) {
@@ -99,12 +99,7 @@ impl OutputArgs {
                     PredictName::Basin => Assignment::Basin,
                     PredictName::Nearest => Assignment::NearestMode,
                 };
-                // What names the format of one file names that of the other, unless an extension does.
-                let source = Source::new(file, None).or_else(|error| match format {
-                    Some(_) => Source::new(file, format),
-                    None => Err(error),
-                })?;
-                Some(Predict { source, target: Target::new(to)?, by })
+                Some(Predict { source: args.other(file)?, target: Target::new(to)?, by })
             }
             _ => None,
         };
@@ -126,22 +121,19 @@ impl Outputs {
         if more && tables().any(|target| target.format() == Format::Npy) {
             return conflict("--density or --distances in an NPY file", "it has labels alone; write .npz or .csv");
         }
-        let predict_from = self.predict.as_ref().map(|predict| &predict.source);
-        let read = input.into_iter().chain(predict_from).filter_map(Source::path);
-        let read: Vec<&Path> = read.chain(beside.read.iter().copied()).collect();
+        let others = || self.predict.iter().map(|predict| &predict.source).chain(beside.read.iter().copied());
+        let sources = || input.into_iter().chain(others());
+        let read: Vec<&Path> = sources().filter_map(Source::path).collect();
         let written = tables().chain(&self.centres).filter_map(Target::path);
         let written: Vec<&Path> = written.chain(beside.written.iter().copied()).collect();
         check_files(&read, &written)?;
-        if let Some(source) = predict_from {
+        for source in others() {
             source.check()?;
         }
         if tables().chain(&self.centres).filter(|target| target.path().is_none()).count() > 1 {
             return conflict("writing two tables to standard output", "write one of them to a file");
         }
-        if let (Some(input), Some(predict)) = (input, predict_from)
-            && input.path().is_none()
-            && predict.path().is_none()
-        {
+        if sources().filter(|source| source.path().is_none()).count() > 1 {
             return conflict("reading two tables from standard input", "read one of them from a file");
         }
         Ok(())
@@ -253,20 +245,9 @@ impl Outputs {
         clustering: &Clustering,
         options: Option<&ReadOptions>,
     ) -> Result<()> {
-        // The same columns as the points', by their names.
-        let mut options = ReadOptions { weights: None, bandwidths: None, ..options.cloned().unwrap_or_default() };
-        if options.coordinates.is_empty() && has_names(source, &options)? {
-            options.coordinates.clone_from(&data.names);
-        }
-        let mut table = Table::read_watched(source, &options, carry_for(target), interrupt::check)?;
-        let mut rows = std::mem::take(&mut table.rows);
-        if let Some(standardization) = &data.standardization
-            && table.names.len() == data.names.len()
-        {
-            standardization.apply(&mut rows);
-        }
+        let table = data.read_other(source, options, carry_for(target))?;
         // As they are, so that each is rounded about the fit's centre, whatever is beside it.
-        let points = DMatrixView::from_slice(&rows, table.names.len(), rows.len() / table.names.len());
+        let points = DMatrixView::from_slice(&table.rows, table.names.len(), table.count());
         let labels = clustering.predict(&points, *by)?;
         let more = self.columns(target, &points, data.standardization.as_ref(), clustering)?;
         write_rows(target, &table.carried, &labels, &more)

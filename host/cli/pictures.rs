@@ -32,7 +32,7 @@ pub struct PictureArgs {
     pub trace: Option<PathBuf>,
 
     /// How many points, for --trace; 200 if not given
-    #[arg(long, value_name = "N", value_parser = count::<usize>, requires = "trace", allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", value_parser = count::<usize>, allow_negative_numbers = true)]
     pub traced: Option<usize>,
 }
 
@@ -40,13 +40,17 @@ impl PictureArgs {
     /// Checks what can be seen to be senseless before anything is done.
     ///
     /// # Errors
-    /// [`Error::PictureName`], [`Error::Option`].
+    /// [`Error::PictureName`], [`Error::Option`]; [`Error::Conflict`] for an option without effect.
     pub fn check(&self) -> Result<()> {
         for path in [&self.plot, &self.trace].into_iter().flatten() {
             Format::of(path)?;
         }
         if let Some(path) = &self.animate {
             Animation::check(path)?;
+        }
+        if self.traced.is_some() && self.trace.is_none() {
+            let (what, why) = ("--traced without --trace", "it is how many ways that draws");
+            return Err(Error::Conflict { what, why });
         }
         match self.traced {
             Some(traced) if !(1..=10_000).contains(&traced) => {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::error::{Error, Result};
-use crate::files::{self, folder_of};
+use crate::files::{self, folder_of, followed};
 
 /// Checks that nothing is written over what is read, nor two results to one file; and that there can be files of these
 /// names, lest a long run ends with that.
@@ -27,8 +27,9 @@ pub fn check_files(read: &[&Path], written: &[&Path]) -> Result<()> {
 fn same(one: &Path, other: &Path) -> bool {
     let whole = |path: &Path| {
         let within = || {
-            let folder = folder_of(path).canonicalize().ok()?;
-            Some(folder.join(path.file_name()?))
+            // A link may be there before what it names.
+            let name = followed(path).ok()?;
+            Some(folder_of(&name).canonicalize().ok()?.join(name.file_name()?))
         };
         path.canonicalize().ok().or_else(within)
     };

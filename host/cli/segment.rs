@@ -148,6 +148,11 @@ impl SegmentArgs {
     }
 
     fn write(&self, image: &RgbImage, found: &Segmented) -> Result<()> {
+        const MOST: usize = 1 << 16;
+        // All is written or nothing.
+        if self.labels.is_some() && found.regions.len() > MOST {
+            return Err(Error::TooManyRegions { regions: found.regions.len(), most: MOST });
+        }
         if let Some(path) = &self.output {
             save_photo(&found.segments().into(), path)?;
         }
@@ -210,12 +215,8 @@ impl SegmentArgs {
     }
 }
 
-/// Labels as a grey image of 16 bits.
+/// Labels, which it can number, as a grey image of 16 bits.
 fn save_labels(found: &Segmented, path: &Path) -> Result<()> {
-    const MOST: usize = 1 << 16;
-    if found.regions.len() > MOST {
-        return Err(Error::TooManyRegions { regions: found.regions.len(), most: MOST });
-    }
     let (width, height) = found.filtered.dimensions();
     let labels = found.labels.iter().map(|&label| label as u16).collect();
     let image: ImageBuffer<Luma<u16>, Vec<u16>> =

@@ -37,7 +37,10 @@ pub struct Done {
 /// [`Error::Conflict`]; a file that is not there.
 pub fn check(input: &Input, args: &Args) -> Result<()> {
     let Args { input: data, estimator, output, .. } = args;
-    let Input::Table { source, .. } = input else { return Ok(()) };
+    let Input::Table { source, .. } = input else {
+        let (what, why) = ("--stream without a file", "it is a file that is read in parts; give one");
+        return Err(Error::Conflict { what, why });
+    };
     if !source.is_file() {
         source.check()?;
     }

@@ -83,8 +83,7 @@ impl SweepArgs {
         }
         // What is given is checked before anything is read.
         bandwidths(self.from.unwrap_or(1e-30), self.to.unwrap_or(1e30), self.steps)?;
-        let of_file = self.input.file.is_some();
-        let estimator = self.estimator.estimator(self.input.seed, of_file)?;
+        let estimator = self.estimator.estimator(&self.input)?;
         let input = self.input.input(None)?;
         let device = self.device.open(CpuOptions { workers: self.threads, machine: None })?;
         let mut data = input.data(Carry::Nothing, false)?;

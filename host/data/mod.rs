@@ -17,5 +17,6 @@ pub(crate) use read::{has_names, schema};
 pub use shapes::Shape;
 pub use source::{Compression, Format, Source, format_of};
 pub use standard::{Standard, Standardization};
+pub(crate) use synthetic::reserve;
 pub use synthetic::{Blobs, LabelledPoints};
 pub use write::{Column, Sink, Target, table, with_columns};

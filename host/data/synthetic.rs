@@ -135,22 +135,30 @@ pub(super) fn room(sizes: &Blobs, matrices: usize) -> Result<(Vec<f32>, Vec<u32>
     let row = d.saturating_mul(4).saturating_add(4);
     let later = d.saturating_mul(8).saturating_mul(k.saturating_add(d.saturating_mul(matrices as u128)));
     let needed = n.saturating_mul(row).saturating_add(later);
-    let available = host_memory() as u128;
+    reserve(sizes, needed)?;
     let (mut rows, mut labels) = (Vec::new(), Vec::new());
     let values = points.checked_mul(dimensions);
-    let refused = needed > available
-        || values.is_none_or(|values| rows.try_reserve_exact(values).is_err())
+    let refused = values.is_none_or(|values| rows.try_reserve_exact(values).is_err())
         || labels.try_reserve_exact(points).is_err();
-    if refused {
-        return Err(Error::Memory {
-            device: "the host".to_owned(),
-            what: format!("{n} points of {d} dimensions"),
-            needed: Bytes(needed),
-            available: Bytes(available),
-            advice: "use fewer --points or a smaller --dim",
-        });
+    if refused { Err(too_large(sizes, needed)) } else { Ok((rows, labels)) }
+}
+
+/// Checks that the host has so many bytes for generated points.
+///
+/// # Errors
+/// [`Error::Memory`].
+pub(crate) fn reserve(sizes: &Blobs, needed: u128) -> Result<()> {
+    if needed > host_memory() as u128 { Err(too_large(sizes, needed)) } else { Ok(()) }
+}
+
+fn too_large(sizes: &Blobs, needed: u128) -> Error {
+    Error::Memory {
+        device: "the host".to_owned(),
+        what: format!("{} points of {} dimensions", sizes.points, sizes.dimensions),
+        needed: Bytes(needed),
+        available: Bytes(host_memory() as u128),
+        advice: "use fewer --points or a smaller --dim",
     }
-    Ok((rows, labels))
 }
 
 #[cfg(test)]

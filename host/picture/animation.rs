@@ -10,8 +10,7 @@ use serde::Serialize;
 
 use super::drawing::{end_of, unwritable};
 use super::palette;
-use super::plane::Plane;
-use super::scatter::Scatter;
+use super::scatter::{Scatter, as_seen, reach_on};
 use super::scene::Scene;
 use super::svg::{base64, escaped};
 use crate::error::{Error, Result};
@@ -248,23 +247,21 @@ struct PageData<'a> {
 /// where that is no length on the plane.
 fn density(device: &Device, points: &Points, clustering: &Clustering, scene: &Scene) -> Result<Vec<u8>> {
     let (columns, rows) = CELLS;
-    let line = scene.plane.is_line();
-    let sample = sample(points, &scene.plane, clustering.is_of_directions());
-    let reach = if clustering.is_of_directions() {
-        None
-    } else {
-        scene.plane.reach(clustering.bandwidth, clustering.bandwidth_per_dimension.as_deref())
-    };
-    let bandwidth = match reach {
+    // In the scale of the points: f32 may not hold the units that their columns had before.
+    let plane = scene.plane.standardized();
+    let line = plane.is_line();
+    let bandwidth = match reach_on(&plane, clustering) {
         Some((x, y)) if !line && x != y => Bandwidth::PerDimension(vec![x, y]),
         Some((x, _)) => Bandwidth::Fixed(x),
         None => Bandwidth::Scott,
     };
     let d = if line { 1 } else { 2 };
+    let sample = plane.of_some(&as_seen(points, clustering), SAMPLE);
     let flat: Vec<f64> = sample.iter().flat_map(|place| place[..d].to_vec()).collect();
     let estimator = MeanShift::new().bandwidth(bandwidth).max_iterations(1).on(device);
     let fitted = estimator.fit(&Points::from_rows(&flat, d)?)?;
     let ((left, right), (low, high)) = (scene.axes.x, scene.axes.y);
+    let [[left, low], [right, high]] = [[left, low], [right, high]].map(|corner| scene.plane.to_standardized(corner));
     let at = |k: usize, count: usize, from: f64, to: f64| from + (to - from) * (k as f64 + 0.5) / count as f64;
     let places: Vec<f64> = (0..rows)
         .flat_map(|row| (0..columns).map(move |column| (row, column)))
@@ -273,23 +270,6 @@ fn density(device: &Device, points: &Points, clustering: &Clustering, scene: &Sc
     let densities = fitted.density(&Points::from_rows(&places, d)?)?;
     let most = densities.iter().copied().fold(0.0, f64::max);
     Ok(densities.iter().map(|value| if most > 0.0 { (value / most * 255.0).round() as u8 } else { 0 }).collect())
-}
-
-/// Some of the points, on the plane.
-fn sample(points: &Points, plane: &Plane, directions: bool) -> Vec<[f64; 2]> {
-    let (n, d) = (points.len(), points.dimensions());
-    let count = n.min(SAMPLE);
-    (0..count)
-        .map(|k| (k as u64 * n as u64 / count as u64) as usize)
-        .map(|i| {
-            let mut row = points.uncentred(&points.centred_rows()[i * d..][..d]);
-            let length = row.iter().map(|x| x * x).sum::<f64>().sqrt();
-            if directions && length > 0.0 {
-                row.iter_mut().for_each(|x| *x /= length);
-            }
-            plane.of_position(&row, i)
-        })
-        .collect()
 }
 
 #[cfg(test)]

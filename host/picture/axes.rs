@@ -42,8 +42,8 @@ impl Axes {
     /// The same with one scale for both, by more room about the shorter one: what is `unit` long along each axis is as
     /// long on the drawing.
     pub fn with_one_scale(mut self, unit: [f64; 2]) -> Self {
-        let per_x = (self.x.1 - self.x.0) / unit[0] / self.area.width;
-        let per_y = (self.y.1 - self.y.0) / unit[1] / self.area.height;
+        let per_x = half(self.x) / unit[0] / self.area.width;
+        let per_y = half(self.y) / unit[1] / self.area.height;
         let per = per_x.max(per_y);
         self.x = lengthened(self.x, per * unit[0] * self.area.width);
         self.y = lengthened(self.y, per * unit[1] * self.area.height);
@@ -94,8 +94,7 @@ impl Axes {
 
     /// The place of two numbers.
     pub fn place(&self, x: f64, y: f64) -> Place {
-        // Halved, so that the length of a range is a number.
-        let part = |value: f64, (low, high): (f64, f64)| (value / 2.0 - low / 2.0) / (high / 2.0 - low / 2.0);
+        let part = |value: f64, range: (f64, f64)| half((range.0, value)) / half(range);
         let along = match self.by_factor {
             true => part(x.ln(), (self.x.0.ln(), self.x.1.ln())),
             false => part(x, self.x),
@@ -105,7 +104,7 @@ impl Axes {
 
     /// Pixels for a length along each axis.
     pub fn lengths(&self, x: f64, y: f64) -> (f64, f64) {
-        (x / (self.x.1 - self.x.0) * self.area.width, y / (self.y.1 - self.y.0) * self.area.height)
+        (x / 2.0 / half(self.x) * self.area.width, y / 2.0 / half(self.y) * self.area.height)
     }
 
     /// Draws a grid and the ticks' numbers; `names` below and to the left; at an axis' end, what is to be added to its
@@ -159,9 +158,13 @@ impl Axes {
 /// The unit of one scale for what extends over these ranges, if that is one: none where one is longer than the other
 /// [`LONGER`] times, and would be a line. Of what is drawn, not of the axes: more room hides how long each is.
 pub(super) fn one_scale(x: (f64, f64), y: (f64, f64), unit: [f64; 2]) -> Option<[f64; 2]> {
-    let length = |(low, high): (f64, f64), unit: f64| (high / 2.0 - low / 2.0) / unit;
-    let (across, up) = (length(x, unit[0]), length(y, unit[1]));
+    let (across, up) = (half(x) / unit[0], half(y) / unit[1]);
     (across.max(up) <= LONGER * across.min(up)).then_some(unit)
+}
+
+/// Half as long as a range is: the whole of a wide one may be no number.
+pub(super) fn half((low, high): (f64, f64)) -> f64 {
+    high / 2.0 - low / 2.0
 }
 
 /// A range with a margin; a number alone gets neighbours.
@@ -171,15 +174,20 @@ fn widened((low, high): (f64, f64)) -> (f64, f64) {
     } else {
         // So much that f64 holds ticks in between.
         let least = low.abs().max(high.abs()) * 1e-13;
-        ((high / 2.0 - low / 2.0) / 10.0).max(least)
+        (half((low, high)) / 10.0).max(least)
     };
-    ((low - margin).max(-f64::MAX), (high + margin).min(f64::MAX))
+    held((low - margin, high + margin))
 }
 
-/// A range of this length with the same middle.
-fn lengthened((low, high): (f64, f64), length: f64) -> (f64, f64) {
+/// A range of this half length with the same middle.
+fn lengthened((low, high): (f64, f64), half: f64) -> (f64, f64) {
     let middle = low / 2.0 + high / 2.0;
-    (middle - length / 2.0, middle + length / 2.0)
+    held((middle - half, middle + half))
+}
+
+/// A range as far as numbers go.
+fn held((low, high): (f64, f64)) -> (f64, f64) {
+    (low.max(-f64::MAX), high.min(f64::MAX))
 }
 
 #[cfg(test)]
@@ -202,6 +210,27 @@ mod tests {
             assert!((across / up - 1.0).abs() < 1e-9, "{unit:?}: {across} {up}");
         }
     }
+
+    /// However wide ranges are, of which the whole length is no number any more.
+    #[test]
+    fn whatever_numbers_hold_is_drawn() {
+        let most = (-f64::MAX, f64::MAX);
+        for (x, y) in [(most, most), ((-1.5e308, 1.5e308), (0.0, 1.0)), ((1e308, 1.2e308), most)] {
+            for one_scale in [None, Some([1.0; 2]), Some([f64::MAX, 1.0])] {
+                for width in [100.0, 600.0] {
+                    let area = Rect { x: 100.0, y: 20.0, width, height: 300.0 };
+                    let axes = Axes::fitting(area, x, y, one_scale);
+                    let mut drawing = Drawing::new(800, 400);
+                    axes.draw(&mut drawing, ["across", "up"]);
+                    let (svg, lengths) = (drawing.to_svg(), axes.lengths(1e308, 1e308));
+                    assert!(!svg.contains("NaN") && !svg.contains("inf"), "{x:?} {y:?} {one_scale:?}: {svg}");
+                    assert!(lengths.0 > 0.0 && lengths.1 > 0.0, "{lengths:?}");
+                    assert!(!axes.across().at.is_empty() && axes.upwards().at.len() > 1, "{x:?} {y:?} {one_scale:?}");
+                }
+            }
+        }
+    }
+
     /// Far from the origin as near it: f64 tells apart what is 1e-13 of the offset.
     #[test]
     fn ranges_far_from_the_origin_fill_the_area() {

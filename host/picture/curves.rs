@@ -82,8 +82,12 @@ pub(crate) fn plot_as(drawing: &mut Drawing, names: [&str; 2], curves: &[Curve],
     let x = look.from_to.unwrap_or(x);
     let top = look.highest.map_or(y.1, |highest| y.1.min(highest));
     let mut axes = Axes::about(area, x, (y.0.min(0.0), top));
-    // A number alone gets neighbours.
-    axes.x = if x.0 == x.1 && look.by_factor { (x.0 / 2.0, x.1 * 2.0) } else { x };
+    // A number alone keeps the neighbours that it got.
+    if x.0 != x.1 {
+        axes.x = x;
+    } else if look.by_factor {
+        axes.x = (x.0 / 2.0, x.1 * 2.0);
+    }
     axes.by_factor = look.by_factor;
     // A curve above 0 stands on the axis.
     axes.y.0 = if y.0 >= 0.0 { 0.0 } else { axes.y.0 };
@@ -215,6 +219,25 @@ mod tests {
         let twice = [vec![(0.0, 20.0), (1.0, 10.0)], vec![(3.0, 10.0), (4.0, 20.0)]];
         assert_eq!(cut(&[(0.0, 20.0), (2.0, 0.0), (4.0, 20.0)]), twice);
         assert!(cut(&[(0.0, 0.0), (1.0, 5.0)]).is_empty() && cut(&[]).is_empty());
+    }
+
+    #[test]
+    fn places_above_each_other_are_drawn() {
+        let area = Rect { x: 70.0, y: 40.0, width: 300.0, height: 200.0 };
+        for (x, by_factor) in [(0.0, false), (3.0, false), (3.0, true)] {
+            let curve = Curve { name: "upwards".to_owned(), through: vec![[x, 0.0], [x, 2.0]] };
+            let mut drawing = Drawing::new(500, 300);
+            plot_as(&mut drawing, ["x", "y"], &[curve], area, &Look { by_factor, ..Look::default() });
+            let svg = drawing.to_svg();
+            assert!(!svg.contains("NaN"), "{svg}");
+            let curve = drawing.shapes.iter().find_map(|shape| match shape {
+                Shape::Line { through, width: 2.5, .. } => Some(through.clone()),
+                _ => None,
+            });
+            // The room that the second axis needs is taken from the left.
+            let across = curve.unwrap()[0].0;
+            assert!((70.0..370.0).contains(&across), "{across}");
+        }
     }
 
     #[test]

@@ -59,25 +59,6 @@ pub fn mark(label: i32) -> Mark {
     usize::try_from(label).map_or(Mark::Disc, |label| MARKS[label / COLOURS.len() % MARKS.len()])
 }
 
-/// A colour on the way from white to dark blue, for t from 0 to 1: light falls evenly along it.
-///
-/// ```
-/// use modeseek::picture::palette::{WHITE, heat};
-///
-/// assert_eq!(heat(0.0), WHITE);
-/// // Darker and darker.
-/// assert!(heat(0.9)[0] < heat(0.4)[0]);
-/// ```
-pub fn heat(t: f64) -> Colour {
-    const STOPS: [[f64; 3]; 5] =
-        [[255.0, 255.0, 255.0], [198.0, 219.0, 239.0], [107.0, 174.0, 214.0], [33.0, 113.0, 181.0], [8.0, 48.0, 107.0]];
-    let at = t.clamp(0.0, 1.0) * (STOPS.len() - 1) as f64;
-    let low = (at as usize).min(STOPS.len() - 2);
-    let part = at - low as f64;
-    let mixed = |c: usize| (STOPS[low][c] * (1.0 - part) + STOPS[low + 1][c] * part).round() as u8;
-    [mixed(0), mixed(1), mixed(2), 255]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -120,12 +101,5 @@ mod tests {
             }
         }
         assert_eq!(colour(-1), NOISE);
-    }
-
-    #[test]
-    fn heat_falls_from_white_to_dark() {
-        let light = |t: f64| heat(t)[..3].iter().map(|&value| u32::from(value)).sum::<u32>();
-        assert_eq!(heat(-1.0), WHITE);
-        assert!((0..50).all(|i| light(f64::from(i) / 50.0) > light(f64::from(i + 1) / 50.0)));
     }
 }

@@ -33,12 +33,14 @@ pub struct Plane {
     axes: [Option<DVector<f64>>; 2],
     /// What coordinates are counted from along an axis.
     origin: DVector<f64>,
-    /// What places are multiplied by and what is then added, along each axis.
-    units: [(f64, f64); 2],
+    /// How places were brought to the scale of the points, along each axis.
+    units: Standardization,
 }
 
-/// Places as they are.
-const AS_THEY_ARE: [(f64, f64); 2] = [(1.0, 0.0); 2];
+/// Places in the scale of the points.
+fn as_they_are() -> Standardization {
+    Standardization { offsets: vec![0.0; 2], scales: vec![1.0; 2] }
+}
 
 impl Plane {
     /// The plane of a point set. `names` are those of its columns; a column without one is named by its number, from 0.
@@ -67,13 +69,13 @@ impl Plane {
                 names: [name(0), "spread, to tell points apart".to_owned()],
                 axes: [along(0), None],
                 origin: DVector::zeros(1),
-                units: AS_THEY_ARE,
+                units: as_they_are(),
             },
             2 => Self {
                 names: [name(0), name(1)],
                 axes: [along(0), along(1)],
                 origin: DVector::zeros(2),
-                units: AS_THEY_ARE,
+                units: as_they_are(),
             },
             _ => Self::of_components(points),
         }
@@ -82,9 +84,8 @@ impl Plane {
     fn of_components(points: &Points) -> Self {
         let (n, d) = (points.len(), points.dimensions());
         let rows = points.centred_rows();
-        let most = if d <= FULL { SAMPLE } else { FULL };
-        let count = n.min(most);
-        let sample = DMatrix::from_fn(d, count, |c, k| f64::from(rows[k * n / count * d + c]));
+        let chosen: Vec<usize> = evenly(n, if d <= FULL { SAMPLE } else { FULL }).collect();
+        let sample = DMatrix::from_fn(d, chosen.len(), |c, k| f64::from(rows[chosen[k] * d + c]));
         let mean = sample.column_mean();
         let mut about = sample;
         for mut column in about.column_iter_mut() {
@@ -100,23 +101,18 @@ impl Plane {
         } else {
             // X X' and X' X have the same values, and X takes the vectors of one to those of the other.
             let SymmetricEigen { eigenvalues, eigenvectors } = SymmetricEigen::new(about.transpose() * &about);
-            (eigenvalues, &about * eigenvectors)
+            (eigenvalues, &about * eigenvectors / about.norm())
         };
         let mut order: Vec<usize> = (0..values.len()).collect();
         order.sort_by(|&a, &b| values[b].total_cmp(&values[a]));
         let total: f64 = values.iter().sum();
-        let axis = |k: usize| {
-            let fallback = || DVector::from_fn(d, |c, _| if c == k { 1.0 } else { 0.0 });
-            let Some(&at) = order.get(k) else { return fallback() };
-            let vector: DVector<f64> = vectors.column(at).into_owned();
-            let length = vector.norm();
-            if length.is_nan() || length <= 1e-12 {
-                return fallback();
-            }
-            // Either sign is right: the larger entry is to be positive.
-            let (low, high) = (vector.min(), vector.max());
-            vector * (if high >= -low { 1.0 } else { -1.0 } / length)
-        };
+        let component = |k: usize| order.get(k).map(|&at| vectors.column(at).into_owned());
+        let along = |column: usize| DVector::from_fn(d, |c, _| if c == column { 1.0 } else { 0.0 });
+        let first = component(0).and_then(direction).unwrap_or_else(|| along(0));
+        let beside = |vector: DVector<f64>| &vector - &first * first.dot(&vector);
+        // Where nothing extends beside the first, any direction is as good: of a column that it hardly goes along.
+        let second = component(1).and_then(|vector| direction(beside(vector)));
+        let second = second.unwrap_or_else(|| beside(along(first.iamin())).normalize());
         let share = |k: usize| {
             let value = order.get(k).map_or(0.0, |&at| values[at].max(0.0));
             if total > 0.0 { 100.0 * value / total } else { 0.0 }
@@ -124,7 +120,7 @@ impl Plane {
         let name = |k: usize, which: &str| format!("{which} principal component ({:.0} % of the variance)", share(k));
         let origin = DVector::from_fn(d, |c, _| points.centre()[c]) + mean;
         let names = [name(0, "first"), name(1, "second")];
-        Self { names, axes: [Some(axis(0)), Some(axis(1))], origin, units: AS_THEY_ARE }
+        Self { names, axes: [Some(first), Some(second)], origin, units: as_they_are() }
     }
 
     /// The same plane in the units that columns had before they were brought to one scale. Components of three columns and
@@ -148,15 +144,27 @@ impl Plane {
     pub fn unstandardized(mut self, of: &Standardization) -> Self {
         let d = self.origin.len();
         assert_eq!(of.scales.len(), d, "a scale for each column");
-        for (k, unit) in self.units.iter_mut().enumerate().take(if d > 2 { 0 } else { d }) {
-            *unit = (of.scales[k], of.offsets[k]);
+        if d <= 2 {
+            self.units.scales[..d].copy_from_slice(&of.scales);
+            self.units.offsets[..d].copy_from_slice(&of.offsets);
         }
         self
     }
 
     /// How long what is a unit of distance is along each axis.
     pub(super) fn unit(&self) -> [f64; 2] {
-        self.units.map(|(scale, _)| scale)
+        [self.units.scales[0], self.units.scales[1]]
+    }
+
+    /// The same plane in the scale of the points.
+    pub(super) fn standardized(&self) -> Self {
+        Self { units: as_they_are(), ..self.clone() }
+    }
+
+    /// Where a place lies on [`standardized`](Self::standardized).
+    pub(super) fn to_standardized(&self, mut place: [f64; 2]) -> [f64; 2] {
+        self.units.apply(&mut place);
+        place
     }
 
     /// Where a position, in the scale of the points, lies; `at` is its number, by which it is spread in one dimension.
@@ -175,7 +183,9 @@ impl Plane {
         let along = |axis: &DVector<f64>| {
             position.iter().zip(axis.iter()).zip(self.origin.iter()).map(|((x, a), from)| (x - from) * a).sum::<f64>()
         };
-        [0, 1].map(|k| self.axes[k].as_ref().map_or_else(spread, along) * self.units[k].0 + self.units[k].1)
+        let mut place = [0, 1].map(|k| self.axes[k].as_ref().map_or_else(spread, along));
+        self.units.undo(&mut place);
+        place
     }
 
     /// Where each point lies.
@@ -188,8 +198,13 @@ impl Plane {
     /// # Ok::<(), modeseek::Error>(())
     /// ```
     pub fn of_points(&self, points: &Points) -> Vec<[f64; 2]> {
-        let rows = points.centred_rows().chunks_exact(points.dimensions());
-        rows.enumerate().map(|(at, row)| self.of_position(&points.uncentred(row), at)).collect()
+        self.of_some(points, points.len())
+    }
+
+    /// Where so many of the points lie, or all if there are fewer.
+    pub(super) fn of_some(&self, points: &Points, most: usize) -> Vec<[f64; 2]> {
+        let row = |at: usize| &points.centred_rows()[at * points.dimensions()..][..points.dimensions()];
+        evenly(points.len(), most).map(|at| self.of_position(&points.uncentred(row(at)), at)).collect()
     }
 
     /// Whether the points have one dimension, and the second axis says nothing.
@@ -225,6 +240,20 @@ impl Plane {
             Some(_) => None,
         }
     }
+}
+
+/// So many of n numbers from 0 on, or all if there are fewer, at even distances.
+fn evenly(n: usize, most: usize) -> impl Iterator<Item = usize> {
+    let count = n.min(most);
+    (0..count).map(move |k| (k as u128 * n as u128 / count as u128) as usize)
+}
+
+/// The direction of a component, unless it is rounding alone.
+fn direction(vector: DVector<f64>) -> Option<DVector<f64>> {
+    let length = vector.norm();
+    // Either sign is right: the larger entry is to be positive.
+    let sign = if vector.max() >= -vector.min() { 1.0 } else { -1.0 };
+    (length > 1e-12).then(|| vector * (sign / length))
 }
 
 #[cfg(test)]
@@ -268,6 +297,22 @@ mod tests {
             let (first, last) = (places[0], places[49]);
             assert!(((last[0] - first[0]) - 49.0 * length).abs() <= 1.0, "d = {d}: {first:?} {last:?}");
             assert!(places.iter().all(|place| place[1].abs() <= 0.8), "d = {d}");
+        }
+    }
+
+    /// What extends along one direction alone lies on a line, however many dimensions there are.
+    #[test]
+    fn axes_are_at_right_angles() {
+        for d in [3, 257, 300, 4000] {
+            let direction: Vec<f64> = (0..d).map(|c| f64::from(c as u32 % 7) - 2.0).collect();
+            let rows: Vec<f64> = (0..10).flat_map(|i| direction.iter().map(move |x| f64::from(i) * x)).collect();
+            let plane = Plane::of(&Points::from_rows(&rows, d).unwrap(), &[]);
+            let [Some(first), Some(second)] = &plane.axes else { panic!("two axes") };
+            assert!((first.norm() - 1.0).abs() <= 1e-12 && (second.norm() - 1.0).abs() <= 1e-12, "d = {d}");
+            assert!(first.dot(second).abs() <= 1e-12, "d = {d}: {}", first.dot(second));
+            let places = plane.of_points(&Points::from_rows(&rows, d).unwrap());
+            assert!(places.iter().all(|place| place[1].abs() <= 1e-9), "d = {d}: {places:?}");
+            assert!(plane.names[1].contains("(0 %"), "{:?}", plane.names);
         }
     }
 

@@ -23,7 +23,7 @@ const NAMED: usize = 12;
 const NAMED_BANDWIDTHS: usize = 4;
 
 /// Modes that are marked: the largest.
-const MOST_MODES: usize = 500;
+pub(super) const MOST_MODES: usize = 500;
 
 /// What a picture of a clustering shows beside the points. See [`scatter`].
 ///
@@ -89,11 +89,7 @@ pub fn scatter(points: &Points, clustering: &Clustering, options: &Scatter<'_>) 
     let plane = options.plane(points, clustering);
     let places = plane.of_points(points);
     let modes = modes_on(&plane, clustering);
-    let reach = if clustering.is_of_directions() {
-        None
-    } else {
-        plane.reach(clustering.bandwidth, clustering.bandwidth_per_dimension.as_deref())
-    };
+    let reach = reach_on(&plane, clustering);
 
     let mut drawing = Drawing::new(SIZE.0, SIZE.1);
     let (x, y) = ranges(places.iter().chain(&modes));
@@ -143,6 +139,12 @@ pub(super) fn as_seen<'a>(points: &'a Points, clustering: &Clustering) -> Cow<'a
 pub(super) fn modes_on(plane: &Plane, clustering: &Clustering) -> Vec<[f64; 2]> {
     let places = clustering.modes.iter().map(|mode| plane.of_position(&mode.position, 0));
     places.map(|[x, y]| [x, if plane.is_line() { 0.5 } else { y }]).collect()
+}
+
+/// How far the bandwidth reaches along the axes; that of directions is no length.
+pub(super) fn reach_on(plane: &Plane, clustering: &Clustering) -> Option<(f64, f64)> {
+    let Clustering { bandwidth, bandwidth_per_dimension, .. } = clustering;
+    if clustering.is_of_directions() { None } else { plane.reach(*bandwidth, bandwidth_per_dimension.as_deref()) }
 }
 
 /// Points over their lengths; one at the origin stays there.

@@ -4,7 +4,7 @@ use super::axes::{self, Axes};
 use super::drawing::{Anchor, Drawing, Mark, Shape};
 use super::palette::{self, INK, NOISE};
 use super::plane::Plane;
-use super::scatter::{AREA, Scatter, as_seen, mode, modes_on, ranges};
+use super::scatter::{AREA, MOST_MODES, Scatter, as_seen, mode, modes_on, ranges};
 use super::{SIZE, letters};
 use crate::mean_shift::{Clustering, Frames};
 use crate::points::Points;
@@ -39,18 +39,11 @@ impl Scene {
         let placed: Vec<Vec<[f64; 2]>> = (0..frames.positions.len()).map(followed).collect();
         let label = |&i: &usize| if frames.of_points { clustering.labels[i] } else { -1 };
         let labels = frames.followed.iter().map(label).collect();
-        let n = points.len();
-        let count = n.min(BEHIND);
-        let behind: Vec<[f64; 2]> = (0..count)
-            .map(|k| (k as u64 * n as u64 / count as u64) as usize)
-            .map(|i| {
-                let row = &points.centred_rows()[i * points.dimensions()..][..points.dimensions()];
-                plane.of_position(&points.uncentred(row), i)
-            })
-            .collect();
+        let behind = plane.of_some(points, BEHIND);
         let line = plane.is_line();
         let modes = modes_on(&plane, clustering);
-        let (x, y) = ranges(placed.iter().flatten().chain(&behind));
+        // Of many points some are shown, and modes may be of others.
+        let (x, y) = ranges(placed.iter().flatten().chain(&behind).chain(&modes));
         let axes = Axes::fitting(AREA, x, y, axes::one_scale(x, y, plane.unit()).filter(|_| !line));
         let clusters = clustering.modes.len();
         let title = options.title.map_or_else(
@@ -90,9 +83,14 @@ impl Scene {
             drawing.add(Shape::Marker { at, radius, mark: palette::mark(label), fill });
         }
         if modes {
-            for [x, y] in self.modes.iter().take(500).rev() {
-                mode(drawing, self.axes.place(*x, *y), 0.8);
-            }
+            self.mark_modes(drawing);
+        }
+    }
+
+    /// The modes.
+    pub fn mark_modes(&self, drawing: &mut Drawing) {
+        for [x, y] in self.modes.iter().take(MOST_MODES).rev() {
+            mode(drawing, self.axes.place(*x, *y), 0.8);
         }
     }
 }

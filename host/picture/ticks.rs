@@ -1,5 +1,6 @@
 //! Ticks: round numbers in a range, and how they are written.
 
+use super::axes::half;
 use super::numbers;
 
 /// Numbers of a power of ten that are ticks of an axis on which a factor is a length.
@@ -23,10 +24,10 @@ pub(super) struct Ticks {
 impl Ticks {
     /// About `most` multiples of 1, 2 or 5 times a power of ten; 2 or more.
     pub fn new((low, high): (f64, f64), most: usize) -> Self {
-        let rough = (high - low) / most.max(2) as f64;
+        let rough = half((low, high)) / (most.max(2) as f64 / 2.0);
         let power = 10_f64.powf(rough.log10().floor());
         let step = [1.0, 2.0, 5.0, 10.0].map(|round| round * power).into_iter().find(|&step| step >= rough * 0.999);
-        let step = step.unwrap_or(10.0 * power);
+        let step = step.unwrap_or(10.0 * power).min(f64::MAX);
         let (first, last) = ((low / step).ceil(), (high / step).floor());
         // What is no number, or out of proportion, has no ticks.
         let count = (last - first + 1.0).clamp(0.0, 100.0);

@@ -3,7 +3,7 @@
 use super::drawing::{Drawing, Mark, Shape};
 use super::numbers::count;
 use super::palette::{self, INK};
-use super::scatter::{Scatter, mode};
+use super::scatter::Scatter;
 use super::scene::Scene;
 use crate::mean_shift::{Clustering, Frames};
 use crate::points::Points;
@@ -39,8 +39,6 @@ pub fn trace(points: &Points, clustering: &Clustering, frames: &Frames, options:
         drawing.add(Shape::Line { through, width: 1.6, colour });
         drawing.add(Shape::Marker { at, radius: 3.0, mark: Mark::Disc, fill: colour });
     }
-    for [x, y] in scene.modes.iter().take(500).rev() {
-        mode(&mut drawing, scene.axes.place(*x, *y), 0.8);
-    }
+    scene.mark_modes(&mut drawing);
     drawing
 }

@@ -259,10 +259,11 @@ impl Segment {
         let (width, height) = image.dimensions();
         let n = u64::from(width) * u64::from(height);
         if n == 0 {
-            return Err(Error::NoPoints);
+            let (option, must) = ("the number of pixels", "at least 1");
+            return Err(Error::Option { option, value: n.to_string(), must });
         }
         if n > MOST_PIXELS {
-            return Err(Error::TooMany { what: "pixels", count: n as usize, most: MOST_PIXELS as usize });
+            return Err(Error::TooMany { what: "a number of pixels", count: n as usize, most: MOST_PIXELS as usize });
         }
         let device = Device::or_auto(self.device.as_ref())?;
         self.run_on(&device, image, n as usize)

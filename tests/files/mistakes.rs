@@ -25,6 +25,19 @@ fn other_points_that_cannot_be_read() {
     let run = "none.csv --bandwidth 1 --predicted out.csv --predict";
     folder.refuses(&format!("{run} new.csv"), 1, &["new.csv", "cannot be read", "No such file"]);
     folder.refuses(&format!("{run} folder.csv"), 1, &["folder.csv", "cannot be read", "directory"]);
+    let run = "none.csv --bandwidth 1 --form standard --seeds-file";
+    folder.refuses(&format!("{run} seeds.csv"), 1, &["seeds.csv", "cannot be read", "No such file"]);
+    folder.refuses(&format!("{run} folder.csv"), 1, &["folder.csv", "cannot be read", "directory"]);
+}
+
+/// That there are weights, whichever, is known before they are read.
+#[test]
+fn weights_exclude_options_before_anything_is_read() {
+    let folder = Folder::new();
+    for command in ["", "sweep"] {
+        let run = format!("{command} none.csv --weights w --method composed");
+        folder.refuses(&run, 2, &["--method composed here is not possible", "no --weights"]);
+    }
 }
 
 #[test]
@@ -74,6 +87,16 @@ fn values_that_are_none() {
     assert_eq!((&report["points"], &report["dropped"]), (&2.into(), &1.into()));
     assert_eq!(report["left_out"][0]["column"], "z");
     assert_eq!(folder.read("out.csv"), "x,y,z,label\n1,2,a,0\n4,5,c,1\n");
+}
+
+/// An estimate is of what the points are, which may be more than kernels compute with.
+#[test]
+fn bandwidths_that_are_estimated_too_large() {
+    let folder = Folder::new();
+    folder.write("in.csv", "x\n0\n1e38\n3e37\n");
+    for rule in ["third", "quantile", "scott", "silverman"] {
+        folder.refuses(&format!("in.csv --bandwidth {rule}"), 1, &["the bandwidth estimated", "scale the data first"]);
+    }
 }
 
 /// A quote that nothing closes would take the rest of the file for one field.
@@ -390,11 +413,12 @@ fn results_that_would_do_harm_or_nothing() {
         let density = format!("in.csv --columns x,y --bandwidth {bandwidth} -o out.csv --density");
         folder.refuses(&density, 2, &["--density with bandwidths of points"]);
     }
-    folder.refuses(
-        "- --form standard --seeds-file - --bandwidth 1",
-        2,
-        &["reading two tables from standard input is not possible"],
-    );
+    for (file, seeds, predict) in [("-", "-", "in.csv"), ("-", "seeds.csv", "-"), ("in.csv", "-", "-"), ("-", "-", "-")]
+    {
+        let seeded = format!("{file} --bandwidth 1 --form standard --seeds-file {seeds}");
+        let run = format!("{seeded} --predict {predict} --predicted out.csv");
+        folder.refuses(&run, 2, &["reading two tables from standard input is not possible"]);
+    }
     folder.refuses(&format!("{fit} -o - --centres -"), 2, &["writing two tables to standard output is not possible"]);
     folder.refuses(&format!("{fit} -o out.docx"), 2, &["out.docx", "another extension"]);
     folder.refuses(&format!("{fit} -o out.npy.gz"), 2, &["compressed"]);

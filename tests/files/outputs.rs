@@ -263,6 +263,36 @@ fn arrays_of_other_points_go_by_name() {
     }
 }
 
+/// Both kinds of other points are found in their files in the same way: by name, as `--columns` says, and in order.
+#[test]
+fn columns_of_other_points_are_found_in_one_way() {
+    let folder = Folder::new();
+    folder.write("named.csv", "x,y,z\n0,0,9\n0.5,0,9\n8,4,9\n");
+    folder.write("twice.csv", "x,x\n0,0\n0.5,0\n8,4\n");
+    folder.write("swapped.csv", "y,x,z\n4,8,9\n");
+    folder.write("other.csv", "x,x\n8,4\n");
+    folder.write("other.dat", "y,x\n4,8\n");
+    folder.run("other.csv --columns #1,#2 --bandwidth 1 -q --centres other.npy");
+    for (fit, other) in [
+        ("named.csv --columns x,y", "swapped.csv"),
+        ("named.csv --columns #1,#2", "other.npy"),
+        ("named.csv --columns x,y", "other.npy"),
+        ("twice.csv --columns #1,#2", "other.csv"),
+        ("twice.csv --columns #1,#2", "twice.csv"),
+        ("named.csv --columns x,y --format csv", "other.dat"),
+    ] {
+        let rows = if other == "twice.csv" { 3 } else { 1 };
+        let run = format!("{fit} --bandwidth 1");
+        let predicted = folder.run(&format!("{run} -q --predict {other} --predicted -"));
+        let labels = last_column(&predicted);
+        assert_eq!((labels.len(), labels.last()), (rows, Some(&1)), "{fit} {other}: {predicted}");
+        let seeded = folder.json(&format!("{run} --form standard --seeds-file {other}"));
+        let mode = &seeded["clusters"].as_array().unwrap().last().unwrap()["mode"];
+        let apart = [8.0, 4.0].iter().zip(mode.as_array().unwrap()).map(|(x, found)| x - found.as_f64().unwrap());
+        assert!(apart.map(f64::abs).fold(0.0, f64::max) <= 1e-5, "{fit} {other}: {seeded}");
+    }
+}
+
 /// Standard output may be a file with something in it, which other runs wrote.
 #[test]
 #[cfg(unix)]

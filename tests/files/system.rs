@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::fs::Permissions;
 use std::io::Write;
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use crate::{Folder, csv};
 
@@ -34,6 +34,24 @@ fn files_that_may_not_be_so_large() {
     assert_eq!(code, Some(1), "{said}");
     assert!(said.contains("out.csv cannot be written: File too large") && said.lines().count() == 1, "{said}");
     assert!(folder.names().is_empty(), "{:?}", folder.names());
+}
+
+/// A link is of one file with what it names, though that is not there yet.
+#[test]
+fn links_to_where_results_go() {
+    let folder = Folder::new();
+    folder.write("in.csv", csv());
+    std::fs::create_dir(folder.path("other")).unwrap();
+    for (name, target) in [("link.csv", "out.csv"), ("other/link.csv", "../link.csv")] {
+        symlink(target, folder.path(name)).unwrap();
+        for (one, two) in [("out.csv", name), (name, "out.csv"), (name, "./link.csv")] {
+            let run = format!("in.csv --columns x,y --bandwidth 1 -o {one} --centres {two}");
+            folder.refuses(&run, 2, &[two, "would have two results"]);
+        }
+    }
+    // What has a name of its own is another file.
+    folder.run("in.csv --columns x,y --bandwidth 1 -q -o other/link.csv --centres centres.csv");
+    assert_eq!(folder.names(), ["centres.csv", "in.csv", "link.csv", "other", "out.csv"]);
 }
 
 /// 25 million distances are 100 MB; and once more, as they come from the device. They were five times as much.
@@ -105,13 +123,14 @@ fn fields_that_memory_does_not_hold() {
     }
 }
 
-/// Runs the program in a folder as somebody who is not the superuser, who may do everything; none, if somebody else may not
+/// The program in a folder, run as somebody who is not the superuser, who may do everything; none, if somebody else may not
 /// start it.
-fn as_somebody(folder: &Folder, arguments: &str) -> Option<Output> {
+fn as_somebody(folder: &Folder, number: u32, arguments: &str) -> Option<Command> {
     let mut program = folder.command(arguments);
     if std::fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0) {
         let mut somebody = Command::new("setpriv");
-        somebody.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(program.get_program());
+        let [user, group] = ["--reuid", "--regid"].map(|what| format!("{what}={number}"));
+        somebody.args([&user, &group, "--clear-groups"]).arg(program.get_program());
         let mut version = Command::new(somebody.get_program());
         if !version.args(somebody.get_args()).arg("--version").output().is_ok_and(|tried| tried.status.success()) {
             eprintln!("not tried: nobody but the superuser may start {:?}", program.get_program());
@@ -120,7 +139,7 @@ fn as_somebody(folder: &Folder, arguments: &str) -> Option<Output> {
         somebody.args(program.get_args()).current_dir(folder.path(""));
         program = somebody;
     }
-    Some(program.env("XDG_CACHE_HOME", folder.path("caches")).output().unwrap())
+    Some(program)
 }
 
 #[test]
@@ -145,7 +164,9 @@ fn no_permission() {
         ("none.csv --bandwidth 1 --report out.json", "out.json cannot be written"),
         ("tune --kernel flat --dim 1 --points 100 --samples 3", ".json cannot be written"),
     ] {
-        let Some(Output { status, stdout, stderr }) = as_somebody(&folder, arguments) else { continue };
+        let Some(mut program) = as_somebody(&folder, 65_534, arguments) else { continue };
+        let caches = folder.path("caches");
+        let Output { status, stdout, stderr } = program.env("XDG_CACHE_HOME", caches).output().unwrap();
         let message = String::from_utf8(stderr).unwrap();
         assert_eq!(status.code(), Some(1), "{arguments}: {message}");
         assert!(
@@ -157,6 +178,43 @@ fn no_permission() {
     assert_eq!(folder.names(), ["caches", "in.csv", "old.csv"]);
     allow("", 0o755);
     allow("caches/modeseek/tuning", 0o755);
+}
+
+/// Whom the system does not know has no home.
+#[test]
+fn no_folder_for_caches() {
+    let folder = Folder::new();
+    let tune = "tune --kernel flat --dim 1 --points 100 --samples 3";
+    let Some(mut program) = as_somebody(&folder, 54_321, tune) else { return };
+    if program.get_program() == env!("CARGO_BIN_EXE_modeseek") {
+        eprintln!("not tried: nobody but the superuser can be whom the system does not know");
+        return;
+    }
+    let output = program.env_remove("HOME").env_remove("XDG_CACHE_HOME").output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("the system names no folder for caches") && said.lines().count() == 1, "{said}");
+    assert!(said.contains("set HOME, or say --dry-run") && output.stdout.is_empty(), "{said}");
+}
+
+/// A line on a terminal takes a thread, without which a run is done all the same.
+#[test]
+fn no_thread_to_draw_a_line() {
+    let folder = Folder::new();
+    folder.write("in.csv", csv());
+    // No system has so much memory for a thread's stack. The interpreter takes no other.
+    let (stack, program) = (1_u64 << 60, env!("CARGO_BIN_EXE_modeseek"));
+    let arguments = "in.csv --columns x,y --bandwidth 1 --device interpreter -o out.csv";
+    let run = format!("RUST_MIN_STACK={stack} exec '{program}' {arguments}");
+    let mut terminal = Command::new("script");
+    terminal.args(["-qec", &run, "/dev/null"]).current_dir(folder.path("")).stdin(Stdio::null());
+    let Ok(output) = terminal.output() else {
+        eprintln!("not tried: there is no `script` here, which would be a terminal");
+        return;
+    };
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("clusters    3 found") && !said.contains("panicked"), "{said}");
+    assert_eq!(folder.names(), ["in.csv", "out.csv"]);
 }
 
 /// Names may have characters that a terminal obeys: they are shown.

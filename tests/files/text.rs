@@ -72,6 +72,15 @@ fn names_that_are_numbers() {
     );
 }
 
+/// What stands between quotes may have lines of its own.
+#[test]
+fn delimiters_of_fields_that_go_on_in_the_next_line() {
+    let folder = Folder::new();
+    folder.write("in.csv", "x;y;note\n1;2;\"a\nb\"\n3;4;c\n");
+    let report = folder.json("in.csv --bandwidth 1");
+    assert_eq!((&report["points"], &report["columns"]), (&2.into(), &serde_json::json!(["x", "y"])));
+}
+
 /// Lines above a table that begin with `#`, as np.savetxt writes them, may have its names.
 #[test]
 fn lines_above_a_table_are_left_out() {

@@ -326,7 +326,7 @@ impl Table {
         Self::read_watched(source, options, carry, || Ok(()))
     }
 
-    /// [`read`](Self::read), with a function that is asked before each part whether to go on.
+    /// [`read`](Self::read), with a function that is asked after each part whether to go on.
     ///
     /// ```
     /// # use modeseek::data::{Carry, ReadOptions, Source, Table};

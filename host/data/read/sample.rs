@@ -19,6 +19,9 @@ const LONGEST: usize = 1 << 30;
 /// Lines that are looked at.
 const LINES: usize = 200;
 
+/// Lines that tell the delimiter.
+const SNIFFED: usize = 20;
+
 /// Lines that must be whole: the first, which may have names, and one with values.
 const WHOLE: usize = 2;
 
@@ -160,15 +163,10 @@ impl<R: Read + 'static> Sample<R> {
     }
 }
 
-/// The bytes up to the last end of a line; all, if there is none.
-fn whole_lines(sample: &[u8]) -> &[u8] {
-    sample.iter().rposition(|&byte| byte == b'\n').map_or(sample, |at| &sample[..=at])
-}
-
 /// The delimiter that the first lines have, each as often as the others; if none, a comma, or a semicolon where numbers
 /// have commas.
 fn sniff(sample: &[u8], decimal: Decimal) -> u8 {
-    let lines: Vec<Vec<u8>> = whole_lines(sample).lines_of().take(20).map(unquoted).collect();
+    let lines = unquoted(sample);
     let count = |delimiter: u8| {
         let mut counts = lines.iter().map(|line| match delimiter {
             // Several are one, and those about a line none.
@@ -187,32 +185,55 @@ fn sniff(sample: &[u8], decimal: Decimal) -> u8 {
     most.filter(|&delimiter| count(delimiter) > 0).unwrap_or(candidates[0])
 }
 
-trait Lines {
-    /// Lines that are not empty.
-    fn lines_of(&self) -> impl Iterator<Item = &[u8]>;
-}
-
-impl Lines for [u8] {
-    fn lines_of(&self) -> impl Iterator<Item = &[u8]> {
-        self.split(|&byte| byte == b'\n').map(|line| line.trim_ascii_end()).filter(|line| !line.is_empty())
+/// The first whole lines that are not empty, without what stands between quotes; all of a text without an end of a line.
+fn unquoted(sample: &[u8]) -> Vec<Vec<u8>> {
+    let (mut lines, mut line) = (Vec::new(), Vec::new());
+    // A line ends within a field that begins with a quote, and not behind one that only stands there, as 5" does.
+    let (mut quoted, mut of_field, mut before) = (false, false, b'\n');
+    for &byte in sample {
+        if byte == b'"' {
+            // One right behind another is of its field.
+            of_field = if quoted || before == b'"' { of_field } else { b",;\t|\n".contains(&before) };
+            quoted = !quoted;
+        }
+        before = byte;
+        if byte == b'\n' && !(quoted && of_field) {
+            quoted = false;
+            end(&mut lines, std::mem::take(&mut line));
+            if lines.len() == SNIFFED {
+                return lines;
+            }
+        } else if !quoted {
+            line.push(byte);
+        }
     }
+    // What is begun may be cut.
+    if lines.is_empty() {
+        end(&mut lines, line);
+    }
+    lines
 }
 
-/// A line without what stands between quotes.
-fn unquoted(line: &[u8]) -> Vec<u8> {
-    let mut quoted = false;
-    line.iter()
-        .copied()
-        .filter(|&byte| {
-            quoted ^= byte == b'"';
-            !quoted
-        })
-        .collect()
+/// Ends a line, unless there is nothing in it.
+fn end(lines: &mut Vec<Vec<u8>>, mut line: Vec<u8>) {
+    line.truncate(line.trim_ascii_end().len());
+    if !line.is_empty() {
+        lines.push(line);
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn too_long_for_two_lines_is_no_table() {
+        let source = Source::new(std::path::Path::new("in.csv"), None).unwrap();
+        let (bytes, rest) = (vec![0; LONGEST], std::io::empty());
+        let mut sample = Sample { bytes, cut: true, rest, before: 0, above: 0, comment: None };
+        let error = sample.grow(&source).unwrap_err().to_string();
+        assert!(error.contains("its first 1073741824 bytes are not two whole lines"), "{error}");
+    }
 
     #[test]
     fn delimiters_are_found() {
@@ -226,6 +247,13 @@ mod tests {
             ("1,  2\n3,  4\n", b','),
             ("\"a,b\";1\n\"c\";2\n", b';'),
             ("a,b c\n1,2 3\n", b','),
+            // A field goes on in the next line; a quote within one ends with its own.
+            ("x;y;note\n1;2;\"a\nb\"\n3;4;c\n", b';'),
+            ("x;note;y\n1;\"a \"\"b\n, c\"\"\";2\n3;\"\";4\n", b';'),
+            ("\"a\r\nb\";y\r\n1;2\r\n", b';'),
+            ("x;y;note\n1;2;5\" pipe\n3;4;c, d\n5;6;\"e\nf", b';'),
+            // What is not closed by the end of what is looked at is no line.
+            ("x;y\n1;\"2\n", b';'),
             ("1\n2\n", b','),
         ] {
             assert_eq!(char::from(sniff(text.as_bytes(), Decimal::Point)), char::from(delimiter), "{text:?}");
