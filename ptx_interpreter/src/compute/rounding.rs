@@ -224,6 +224,11 @@ pub(crate) fn add64(a: f64, b: f64, round: Round) -> f64 {
 /// Products near the bottom of the range are compared at a scale where their tails exist.
 const SCALE: f64 = 1.157_920_892_373_162e77; // 2^256
 
+/// Times 2^1024, which is no f64 itself.
+fn scaled(x: f64) -> f64 {
+    x * SCALE * SCALE * SCALE * SCALE
+}
+
 /// The sign of a product, even where it is too small for an f64.
 fn product_sign(a: f64, b: f64) -> f64 {
     if a == 0.0 || b == 0.0 { 0.0 } else { a.signum() * b.signum() }
@@ -255,27 +260,39 @@ pub(crate) fn fma64(a: f64, b: f64, c: f64, round: Round) -> f64 {
     if round == Round::Nearest {
         return nearest;
     }
-    let residue = overflow_residue(nearest, &[a, b, c]).unwrap_or_else(|| {
-        let product = a * b;
-        if !nearest.is_finite() || !product.is_finite() {
-            0.0
-        } else if product.abs() >= f64::MIN_POSITIVE * SCALE {
-            sum_sign(&[a.mul_add(b, -product), product, c, -nearest])
-        } else if c.abs() >= f64::MIN_POSITIVE * SCALE * SCALE {
-            // The addend is so much larger that the sum is the addend, but for a trace of the product.
-            product_sign(a, b)
-        } else {
-            let (small, large) = if a.abs() < b.abs() { (a, b) } else { (b, a) };
-            let scaled = small * SCALE * SCALE;
-            let product = scaled * large;
-            sum_sign(&[scaled.mul_add(large, -product), product, c * SCALE * SCALE, -nearest * SCALE * SCALE])
-        }
-    });
+    let residue = overflow_residue(nearest, &[a, b, c])
+        .unwrap_or_else(|| if nearest.is_finite() { fma_residue(a, b, c, nearest) } else { 0.0 });
     if nearest == 0.0 && residue == 0.0 {
         let negative = a.is_sign_negative() != b.is_sign_negative();
         return zero_sum(negative, c.is_sign_negative(), round);
     }
     directed64(nearest, residue, round)
+}
+
+/// The sign of `a b + c - nearest`, where `nearest` is finite.
+fn fma_residue(a: f64, b: f64, c: f64, nearest: f64) -> f64 {
+    let (small, large) = if a.abs() < b.abs() { (a, b) } else { (b, a) };
+    let product = a * b;
+    if product.is_infinite() || (product.abs() >= f64::MAX / SCALE && c.abs() >= f64::MAX / SCALE) {
+        // The product, or its sum with the addend, may be beyond the range that the whole is in.
+        let (large, c, nearest) = (large / SCALE, c / SCALE, nearest / SCALE);
+        let product = large * small;
+        return sum_sign(&[large.mul_add(small, -product), product, c, -nearest]);
+    }
+    if product.abs() >= f64::MIN_POSITIVE * SCALE {
+        return sum_sign(&[a.mul_add(b, -product), product, c, -nearest]);
+    }
+    if c.abs() >= f64::MIN_POSITIVE * SCALE * SCALE {
+        // The addend is so much larger that the sum is the addend, but for a trace of the product.
+        return product_sign(a, b);
+    }
+    let small = scaled(small);
+    let product = small * large;
+    if product.abs() < f64::MIN_POSITIVE * SCALE {
+        // No more than a trace beside the smallest number.
+        return product_sign(a, b);
+    }
+    sum_sign(&[small.mul_add(large, -product), product, scaled(c), -scaled(nearest)])
 }
 
 pub(crate) fn div64(a: f64, b: f64, round: Round) -> f64 {
@@ -295,7 +312,13 @@ pub(crate) fn div64(a: f64, b: f64, round: Round) -> f64 {
 
 pub(crate) fn sqrt64(a: f64, round: Round) -> f64 {
     let nearest = a.sqrt();
-    let residue = if nearest.is_finite() { (-nearest).mul_add(nearest, a) } else { 0.0 };
+    let residue = if !nearest.is_finite() {
+        0.0
+    } else if a < f64::MIN_POSITIVE * SCALE {
+        (-(nearest * SCALE)).mul_add(nearest * SCALE, a * SCALE * SCALE)
+    } else {
+        (-nearest).mul_add(nearest, a)
+    };
     directed64(nearest, residue, round)
 }
 
@@ -366,6 +389,38 @@ mod tests {
                 prop_assert_eq!(div64(a * b, b, round), a);
                 prop_assert_eq!(sqrt64(a * a, round), a.abs());
             }
+        }
+
+        // A power of two changes nothing but the scale, wherever in the range it leads: what is exact in the
+        // middle is so at the ends.
+        #[test]
+        fn wide_roots_are_the_same_at_every_scale(bits in 1..1u64 << 52) {
+            let small = f64::from_bits(bits);
+            for round in [Round::Down, Round::Up, Round::Zero] {
+                prop_assert_eq!(sqrt64(small, round) * SCALE, sqrt64(small * SCALE * SCALE, round));
+            }
+        }
+
+        #[test]
+        fn wide_sums_of_products_are_the_same_at_every_scale(a in 1f64..2.0, b in 1f64..2.0, c in -2f64..2.0) {
+            let top = 2f64.powi(1023);
+            for round in [Round::Down, Round::Up, Round::Zero] {
+                let middle = fma64(a, b, c, round);
+                let high = fma64(a * 2f64.powi(600), b * 2f64.powi(423), c * top, round);
+                prop_assert!(middle.abs() >= 2.0 || high == middle * top, "{high:e} {middle:e}");
+                let low = fma64(a * 2f64.powi(-1000), b * 2f64.powi(80), c * 2f64.powi(-920), round);
+                prop_assert_eq!(low, middle * 2f64.powi(-920));
+            }
+        }
+
+        // Far below the smallest number, a product is there all the same.
+        #[test]
+        fn a_trace_of_a_product_moves_what_it_is_added_to(a in 1..99u64, b in 1..99u64, c in 0..99u64) {
+            let [a, b, c] = [a, b, c].map(f64::from_bits);
+            prop_assert_eq!(fma64(a, b, c, Round::Up), c.next_up());
+            prop_assert_eq!(fma64(a, b, c, Round::Down), c);
+            prop_assert_eq!(fma64(a, -b, c, Round::Up), c);
+            prop_assert_eq!(fma64(a, -b, c, Round::Down), c.next_down());
         }
     }
 }
