@@ -8,7 +8,7 @@ use crate::report::OpcodeClass;
 use crate::syntax::ast::{Function, Instruction, Location, Statement, Variable};
 use crate::types::{Space, Type};
 
-/// Between local variables: an overrun of one does not end up in the next.
+/// Between local variables: an overrun of one does not end up in the next. It is the largest alignment, too.
 const LOCAL_GAP: u32 = 1 << 16;
 
 pub(super) struct Body<'a, 'l> {
@@ -54,6 +54,8 @@ pub(super) fn lower<'a>(
     let Frame { template, specials, relocations, .. } = body.frame;
     let end = lowerer.code.insts.len() as u32;
     let code = &mut lowerer.code.functions[number as usize];
+    // The frame of whatever it calls begins where every alignment is kept.
+    code.local_extent = code.local_extent.next_multiple_of(LOCAL_GAP);
     code.start = Some(start);
     code.end = end;
     code.template = template;
@@ -266,6 +268,10 @@ impl<'a> Body<'a, '_> {
                 }
             }
         }
+    }
+
+    pub(super) fn is_predicate(&mut self, name: &'a str) -> Result<bool, ParseErrorKind> {
+        Ok(matches!(self.frame.lookup(name)?, Some(Entity::Register(_, Type::Pred))))
     }
 
     /// The slot of a register; `_` is the slot that swallows results.

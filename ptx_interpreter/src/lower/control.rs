@@ -3,6 +3,7 @@
 use super::Symbol;
 use super::body::{Body, Lowered};
 use super::frame::Entity;
+use super::memory::take_block_scope;
 use super::operands::wrong_operands;
 use crate::code::{Action, BarrierKind, BarrierOp, CallOp, Slots};
 use crate::compute::Modifiers;
@@ -33,7 +34,7 @@ impl<'a> Body<'a, '_> {
                 if m.take("proxy") {
                     return Ok(Lowered::new(proxy_fence(m), none, Barrier));
                 }
-                let block_only = m.take("cta");
+                let block_only = take_block_scope(m);
                 while m.find(|_| Some(())).is_some() {}
                 Ok(Lowered::new(Action::Fence(!block_only), none, Barrier))
             }
