@@ -77,6 +77,41 @@ fn operands_are_checked() {
     assert!(instruction_error("ld.param.u64 %rd1, [x+4];").contains("`x` has only 8 bytes"));
     assert!(instruction_error("ld.global.v2.u32 %r1, [%rd1];").contains("2 elements are needed"));
     assert!(instruction_error("mov.u32 %r1, %tid.w;").contains("`%tid` is not declared here"));
+    for (copy, what) in [
+        ("cp.async.ca.shared.global [%rd1], [%rd2], 5;", "the size is 4, 8 or 16"),
+        ("cp.async.cg.shared.global [%rd1], [%rd2], 4;", "the size is 16; `.ca` has 4 and 8, too"),
+        ("cp.async.ca.shared.global [%rd1], [%rd2], 16, 8, 9;", "it takes two addresses, a size, and perhaps"),
+        ("cp.async.shared.global [%rd1], [%rd2], 16;", "lacks `.ca` or `.cg`"),
+    ] {
+        assert!(instruction_error(copy).contains(what), "{copy}");
+    }
+}
+
+/// Bits of one type are another number in another.
+#[test]
+fn constants_are_of_their_instructions_type() {
+    for (code, ty) in [
+        ("add.rn.f64 %rd1, 1.0, 0f3F800000;", ".f64"),
+        ("mov.b64 %rd1, 0f3F800000;", ".b64"),
+        ("add.s32 %r1, 2, 1.5;", ".s32"),
+        ("add.s32 %r1, 2, 0d3FF0000000000000;", ".s32"),
+        ("add.rn.f16 %h1, %h2, 1.0;", ".f16"),
+        ("slct.b32.s32 %r1, 1, 2, -1.0;", ".s32"),
+        ("selp.f32 %r1, 1.0, 2.0, 1.0;", ".pred"),
+    ] {
+        let expected = format!("`{ty}` has no such constants; write its bits as an integer");
+        assert!(instruction_error(code).contains(&expected), "{code}");
+    }
+    for code in [
+        "add.rn.f32 %r1, 1.5, 0f3F800000;",
+        "add.rn.f64 %rd1, 1.5, 0d3FF0000000000000;",
+        "mov.b32 %r1, 0f3F800000;",
+        "mov.b64 %rd1, 0d3FF0000000000000;",
+        "st.shared.v2.b32 [%rd1], {0f3F800000, %r1};",
+        "match.any.sync.b32 %r1, 0f3F800000, -1;",
+    ] {
+        Module::parse(&module_text("", "", code)).unwrap_or_else(|error| panic!("{error}"));
+    }
 }
 
 #[test]

@@ -111,12 +111,13 @@ impl<'a> Body<'a, '_> {
         if !all && !m.take("any") {
             return Err(m.missing("`.any` or `.all`"));
         }
-        let width = m.ty()?.bytes() as u8;
+        let ty = m.ty()?;
+        let width = ty.bytes() as u8;
         let [result, value, mask] = operands else {
             return Err(wrong_operands(m.full(), "it takes a result, a value and a mask"));
         };
         let (d, e) = self.results(result, m.full())?;
-        let a = self.source(value, Type::B64, m.full())?;
+        let a = self.source(value, ty, m.full())?;
         let slots = Slots { d, e, a, m: self.source(mask, Type::B32, m.full())?, ..Slots::default() };
         Ok(self.warp_operation(WarpOp::Match { all, width }, slots, Warp))
     }
