@@ -214,7 +214,8 @@ impl Gpu {
     /// # Panics
     /// If the size passes what an allocation can hold, some 16 GiB.
     pub fn alloc<T: Element>(&mut self, len: usize) -> Buffer<T> {
-        let address = self.alloc_bytes(len * T::BYTES);
+        // What no number holds, no allocation does.
+        let address = self.alloc_bytes(len.saturating_mul(T::BYTES));
         Buffer::new(address.expect("the buffer fits device memory"), len)
     }
 
