@@ -137,6 +137,27 @@ fn places_and_kinds() {
     assert!(matches!(error(".version 7.0\n.global .b32 x = 0f12;"), (2, 18, ParseErrorKind::Number(_))));
 }
 
+/// A mask holds one symbol, so that no text makes the parser go deeper than its stack.
+#[test]
+fn masks_are_not_nested() {
+    let initial = |value: &str| format!(".version 7.1\n.global .u64 x;\n.global .u8 y = {value};");
+    assert!(Module::parse(&initial("0xff(x+4)")).is_ok());
+    assert!(Module::parse(&initial("0xff00(generic(x)+4)")).is_ok());
+    for value in ["1(".repeat(100_000), "1(2)".to_owned(), "-x".to_owned(), "-1(x)".to_owned()] {
+        assert!(matches!(error(&initial(&value)).2, ParseErrorKind::Expected { .. }));
+    }
+}
+
+/// Variables of 512 KiB each, in functions that have room for their addresses.
+#[test]
+fn local_memory_of_any_size_is_counted() {
+    let variables: String = (0..1700).map(|i| format!(".local .b8 a{i}[524288];\n")).collect();
+    let functions: String = (0..5).map(|i| format!(".func f{i}() {{\n{variables}ret; }}\n")).collect();
+    let calls: String = (0..5).map(|i| format!("call f{i};\n")).collect();
+    let module = Module::parse(&module_text(&functions, "", &calls)).expect("it is sound");
+    assert_eq!(module.kernel("k").expect("it is there").summary().local, 5 * 1700 << 19);
+}
+
 fn ptx_files(folder: &Path) -> Vec<PathBuf> {
     let mut found: Vec<PathBuf> = std::fs::read_dir(folder)
         .into_iter()
@@ -290,6 +311,7 @@ proptest! {
         match Module::parse(&text) {
             Ok(module) => {
                 let _ = module.lints();
+                module.kernels().for_each(|kernel| drop(kernel.summary()));
                 run_briefly(&module);
             }
             Err(error) => prop_assert!(error.line >= 1 && error.column >= 1),
