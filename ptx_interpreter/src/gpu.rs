@@ -54,7 +54,7 @@ impl Default for Checks {
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Threads of a block.
+    /// Threads of a block; beyond 1024 it stays at that.
     pub threads: u32,
     /// Extents of a block.
     pub block: [u32; 3],

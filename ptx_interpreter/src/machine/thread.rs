@@ -68,7 +68,7 @@ pub(crate) struct Thread {
     pub(crate) state: State,
     pub(crate) stack: Stack,
     pub(crate) params: Params,
-    /// Counts the barriers that this thread passed.
+    /// Counts what others may be ordered after: barriers, fences, releases, arrivals and meetings of a warp.
     pub(crate) clock: u32,
     /// Clocks of the others that this thread is ordered after.
     pub(crate) known: Rc<[u32]>,
