@@ -291,7 +291,7 @@ fn conversions() {
         ("cvt.rn.satfinite.f16.f32 %h1, 0fC9742400; cvt.u32.u16 %r9, %h1;", 0xFBFF),
         ("cvt.rn.satfinite.bf16.f32 %h1, 0fC0400000; cvt.u32.u16 %r9, %h1;", 0xC040),
         ("cvt.rn.satfinite.bf16.f32 %h1, 0f7F800000; cvt.u32.u16 %r9, %h1;", 0x7F7F),
-        ("cvt.rn.satfinite.tf32.f32 %r9, 0f40A00000;", 0x40A0_0000),
+        ("cvt.rna.satfinite.tf32.f32 %r9, 0f40A00000;", 0x40A0_0000),
         ("cvt.rna.satfinite.tf32.f32 %r9, 0f7F7FFFFF;", 0x7F7F_E000),
         ("cvt.rna.satfinite.tf32.f32 %r9, 0f7FC00000;", 0x7FFF_FFFF),
         ("cvt.rn.satfinite.f16x2.f32 %r9, 0f49742400, 0f40000000;", 0x7BFF_4000),
@@ -355,6 +355,25 @@ fn sixteen_bit_floats() {
         ("mov.b16 %h1, 0x3300; ex2.approx.ftz.bf16 %h2, %h1; cvt.u32.u16 %r9, %h2;", 0x3F80),
         ("mov.b16 %h1, 1; mov.b16 %h2, 0; add.ftz.f16 %h3, %h1, %h2; cvt.u32.u16 %r9, %h3;", 0),
     ]);
+}
+
+/// Whatever the processor makes of infinity less infinity.
+#[test]
+fn sums_in_memory_have_the_same_nan() {
+    let infinities = "mov.b32 %r1, 0f7F800000; st.global.u32 [%rd2+4], 0; st.global.b32 [%rd2], %r1;";
+    let words = evaluate(&format!("{infinities} red.global.add.f32 [%rd2], 0fFF800000;"), &[0], 1);
+    assert_eq!(words, [0x7FFF_FFFF]);
+}
+
+/// A thread that reads it again has run since.
+#[test]
+fn the_clock_advances() {
+    let words = evaluate(
+        "mov.u64 %rd3, %clock64; mov.u64 %rd4, %clock64; sub.u64 %rd5, %rd4, %rd3; st.global.u64 [%rd2], %rd5;",
+        &[0],
+        1,
+    );
+    assert_eq!(words, [1]);
 }
 
 /// Every loaded width, with and without a sign, in every register width.

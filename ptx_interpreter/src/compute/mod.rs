@@ -14,6 +14,7 @@ mod slot;
 
 pub(crate) use compare::{NEGATED_PREDICATE, copy};
 pub(crate) use rounding::{Round, flush};
+pub(crate) use slot::Slot;
 
 use crate::code::Compute;
 use crate::error::ParseErrorKind;
