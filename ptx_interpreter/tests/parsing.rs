@@ -50,6 +50,16 @@ fn instructions_that_the_target_lacks_are_refused() {
         ("min.NaN.f32 %r1, %r2, %r3;", "sm_80"),
         ("add.rn.bf16x2 %r1, %r2, %r3;", "sm_90"),
         ("griddepcontrol.wait;", "sm_90"),
+        ("fence.proxy.async;", "sm_90"),
+        ("fence.acquire.gpu;", "sm_90"),
+        ("min.relu.s32 %r1, %r2, %r3;", "sm_90"),
+        ("min.xorsign.abs.f32 %r1, %r2, %r3;", "sm_86"),
+        ("cvt.rna.tf32.f32 %r1, %r2;", "sm_80"),
+        ("cvt.rn.tf32.f32 %r1, %r2;", "sm_90"),
+        ("cvt.rn.satfinite.tf32.f32 %r1, %r2;", "sm_100"),
+        ("red.global.add.noftz.bf16x2 [%rd1], %r1;", "sm_90"),
+        ("ld.global.v4.f64 {%rd1, %rd2, %rd3, %rd4}, [%rd5];", "sm_100"),
+        ("st.global.v4.u64 [%rd5], {%rd1, %rd2, %rd3, %rd4};", "sm_100"),
         ("wgmma.fence.sync.aligned;", "sm_90a"),
     ] {
         assert_eq!(of_target(oldest, code), Ok(()));
@@ -84,6 +94,75 @@ fn operands_are_checked() {
         ("cp.async.shared.global [%rd1], [%rd2], 16;", "lacks `.ca` or `.cg`"),
     ] {
         assert!(instruction_error(copy).contains(what), "{copy}");
+    }
+}
+
+/// What would run as something else, if what does not fit were passed over.
+#[test]
+fn what_an_instruction_does_not_have_is_refused() {
+    for code in [
+        // `!` is for the third predicate of a comparison.
+        "selp.b32 %r1, 1, 2, !%p1;",
+        "prmt.b32 %r1, %r2, 0, !%p1;",
+        "fma.rn.f32 %r1, %r2, %r3, !%p1;",
+        "setp.nan.s32 %p1, %r1, %r2;",
+        "setp.ltu.u32 %p1, %r1, %r2;",
+        "setp.lo.s32 %p1, %r1, %r2;",
+        "setp.lt.b32 %p1, %r1, %r2;",
+        "setp.hs.f32 %p1, %r1, %r2;",
+        "setp.eq.ftz.f64 %p1, %rd1, %rd2;",
+        "set.eq.u64.u32 %rd1, %r1, %r2;",
+        "atom.global.inc.u64 %rd3, [%rd1], %rd2;",
+        "atom.global.add.tf32 %r1, [%rd1], %r2;",
+        "atom.global.min.b32 %r1, [%rd1], %r2;",
+        "atom.global.and.u32 %r1, [%rd1], %r2;",
+        "atom.const.add.u32 %r1, [%rd1], %r2;",
+        "red.global.cas.b32 [%rd1], %r1, %r2;",
+        "red.global.exch.b32 [%rd1], %r1;",
+        "shfl.sync.idx.b64 %rd1, %rd2, 0, 31, -1;",
+        "vote.sync.all.b32 %r1, %p1, -1;",
+        "match.any.sync.b16 %r1, %h1, -1;",
+        "prmt.b64 %rd1, %rd2, %rd3, 0;",
+        "shf.l.wrap.b64 %rd1, %rd2, %rd3, 1;",
+        "bmsk.clamp.b64 %rd1, 4, 8;",
+        "szext.wrap.b32 %r1, 8, 4;",
+        "min.relu.s64 %rd1, %rd2, %rd3;",
+        "div.relu.s32 %r1, %r2, %r3;",
+        "sqrt.full.f32 %r1, %r2;",
+        "rcp.approx.f64 %rd1, %rd2;",
+        "add.ftz.f64 %rd1, %rd2, %rd3;",
+        "mul.sat.f64 %rd1, %rd2, %rd3;",
+        "st.const.u32 [%rd1], 1;",
+        "ld.reg.u32 %r1, [%rd1];",
+        "ld.global.v8.b64 {%rd1, %rd2, %rd3, %rd4, %rd5, %rd6, %rd7, %rd8}, [%rd9];",
+        "cvt.f32.f16x2 %r1, %r2;",
+        "cvt.rn.bf16x2.f64 %r1, %rd1, %rd2;",
+        "cvt.rn.satfinite.f32.f64 %r1, %rd1;",
+        "cvt.rn.relu.f32.f64 %r1, %rd1;",
+        "cvt.rn.sat.f16x2.f32 %r1, %r2, %r3;",
+        "ret 5;",
+        "exit %r1;",
+        "trap 1;",
+        "fence.bogus.foo;",
+        "fence.proxy.bogus;",
+        // What one of its loads gives afterwards may differ.
+        "discard.global.L2 [%rd1], 128;",
+    ] {
+        instruction_error(code);
+    }
+    for code in [
+        "fence.acq_rel.sys;",
+        "fence.sc.cta;",
+        "membar.gl;",
+        "membar.sys;",
+        "fence.proxy.alias;",
+        "fence.proxy.async.global;",
+        "rcp.approx.ftz.f64 %rd1, %rd2;",
+        "rsqrt.approx.f64 %rd1, %rd2;",
+        "atom.global.cas.b16 %h1, [%rd1], %h2, %h3;",
+        "vote.sync.uni.pred %p1, !%p2, -1;",
+    ] {
+        Module::parse(&module_text("", "", code)).unwrap_or_else(|error| panic!("{error}"));
     }
 }
 

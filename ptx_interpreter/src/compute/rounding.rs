@@ -60,6 +60,10 @@ impl FloatMode {
         self.0 == 0
     }
 
+    pub(crate) fn only_rounds(self) -> bool {
+        self.0 & (Self::FLUSH | Self::SATURATE) == 0
+    }
+
     pub(crate) fn flushes(self) -> bool {
         self.0 & Self::FLUSH != 0
     }
@@ -73,16 +77,6 @@ impl FloatMode {
     pub(crate) fn result(self, value: f32) -> f32 {
         let value = self.source(value);
         if self.0 & Self::SATURATE != 0 { saturate(value) } else { value }
-    }
-
-    pub(crate) fn result64(self, value: f64) -> f64 {
-        if self.0 & Self::SATURATE == 0 {
-            value
-        } else if value.is_nan() || value <= 0.0 {
-            0.0
-        } else {
-            value.min(1.0)
-        }
     }
 }
 

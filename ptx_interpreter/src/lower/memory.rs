@@ -30,6 +30,9 @@ const HINTS: [&str; 16] = [
     "unified",
 ];
 
+/// The most bytes of a load or store.
+const LARGEST_ACCESS: u8 = 32;
+
 /// Those that a copy has too.
 const PREFETCHES: [&str; 3] = ["L2::64B", "L2::128B", "L2::256B"];
 
@@ -72,6 +75,9 @@ impl<'a> Body<'a, '_> {
     fn store(&mut self, m: &mut Modifiers, operands: &[Operand<'a>]) -> Result<Lowered, ParseErrorKind> {
         let flags = take_order(m);
         let (mut op, ty) = self.memory_op(m, flags)?;
+        if op.place == Place::Const {
+            return Err(m.unknown("const"));
+        }
         let [address, value] = operands else {
             return Err(wrong_operands(m.full(), "it takes an address and a value"));
         };
@@ -82,7 +88,7 @@ impl<'a> Body<'a, '_> {
 
     fn memory_op(&self, m: &mut Modifiers, flags: u8) -> Result<(MemoryOp, Type), ParseErrorKind> {
         while m.find(|word| HINTS.contains(&word).then_some(())).is_some() {}
-        let place = take_place(m);
+        let place = take_place(m)?;
         let count = m.find(|word| match word {
             "v2" => Some(2),
             "v4" => Some(4),
@@ -93,15 +99,11 @@ impl<'a> Body<'a, '_> {
         if matches!(ty, Type::Pred | Type::B128) {
             return Err(m.unknown(ty.name()));
         }
-        let op = MemoryOp {
-            offset: 0,
-            place,
-            width: ty.bytes() as u8,
-            count: count.unwrap_or(1),
-            unwanted: 0,
-            flags: AccessFlags(flags),
-        };
-        Ok((op, ty))
+        let (width, count) = (ty.bytes() as u8, count.unwrap_or(1));
+        if width * count > LARGEST_ACCESS {
+            return Err(ParseErrorKind::UnknownInstruction(m.full().to_owned()));
+        }
+        Ok((MemoryOp { offset: 0, place, width, count, unwanted: 0, flags: AccessFlags(flags) }, ty))
     }
 
     /// The slots of a vector stand in a row in the table of vectors.
@@ -183,12 +185,8 @@ impl<'a> Body<'a, '_> {
         m.take("noftz");
         let kind = m.find(atomic_kind).ok_or_else(|| m.missing("an operation such as `.add`"))?;
         let (mut memory, ty) = self.memory_op(m, flags)?;
-        let fits = match ty {
-            Type::F32 | Type::F64 | Type::F16 | Type::F16x2 | Type::BF16 | Type::BF16x2 => kind == AtomicKind::Add,
-            Type::B16 => kind == AtomicKind::CompareSwap,
-            _ => ty.bytes() >= 4,
-        };
-        if memory.count != 1 || !fits {
+        let somewhere = matches!(memory.place, Place::Generic | Place::Global | Place::Shared);
+        if memory.count != 1 || !somewhere || !has_atomic(kind, ty, returns) {
             return Err(ParseErrorKind::UnknownInstruction(m.full().to_owned()));
         }
         let mut slots = Slots { d: SINK, ..Slots::default() };
@@ -315,14 +313,29 @@ pub(super) fn take_block_scope(m: &mut Modifiers) -> bool {
     m.take("cta") || m.take("cluster")
 }
 
-fn take_place(m: &mut Modifiers) -> Place {
-    match m.find(Space::from_name) {
+fn take_place(m: &mut Modifiers) -> Result<Place, ParseErrorKind> {
+    Ok(match m.find(Space::from_name) {
         Some(Space::Global) => Place::Global,
         Some(Space::Shared) => Place::Shared,
         Some(Space::Const) => Place::Const,
         Some(Space::Local) => Place::Local,
         Some(Space::Param) => Place::Param,
-        _ => Place::Generic,
+        Some(space @ (Space::Register | Space::Generic)) => return Err(m.unknown(space.name())),
+        None => Place::Generic,
+    })
+}
+
+/// Whether an operation has a type; one that swaps is there for what it returns.
+fn has_atomic(kind: AtomicKind, ty: Type, returns: bool) -> bool {
+    let integer = matches!(ty, Type::U32 | Type::S32 | Type::U64 | Type::S64);
+    let bits = matches!(ty, Type::B32 | Type::B64);
+    match kind {
+        AtomicKind::Add => integer || (ty.is_float() && ty != Type::TF32),
+        AtomicKind::Min | AtomicKind::Max => integer,
+        AtomicKind::Inc | AtomicKind::Dec => ty == Type::U32,
+        AtomicKind::And | AtomicKind::Or | AtomicKind::Xor => bits,
+        AtomicKind::Exchange => returns && bits,
+        AtomicKind::CompareSwap => returns && (bits || ty == Type::B16),
     }
 }
 

@@ -32,7 +32,7 @@ impl<'a> Body<'a, '_> {
                 Some(self.lower_memory(&mut m, operands)?)
             }
             "bra" | "brx" | "call" | "ret" | "exit" | "trap" | "brkpt" | "bar" | "barrier" | "membar" | "fence"
-            | "nanosleep" | "pmevent" | "discard" | "applypriority" | "griddepcontrol" => {
+            | "nanosleep" | "pmevent" | "applypriority" | "griddepcontrol" => {
                 Some(self.lower_control(&mut m, operands)?)
             }
             "shfl" | "vote" | "match" | "redux" | "activemask" | "mma" | "ldmatrix" | "wgmma" => {
