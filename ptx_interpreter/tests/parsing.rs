@@ -48,7 +48,7 @@ fn local_memory_of_any_size_is_counted() {
     let functions: String = (0..5).map(|i| format!(".func f{i}() {{\n{variables}ret; }}\n")).collect();
     let calls: String = (0..5).map(|i| format!("call f{i};\n")).collect();
     let module = Module::parse(&module_text(&functions, "", &calls)).expect("it is sound");
-    assert_eq!(module.kernel("k").expect("it is there").summary().local, 5 * 1700 << 19);
+    assert_eq!(module.kernel("k").expect("it is there").summary().local, (5 * 1700) << 19);
 }
 
 fn ptx_files(folder: &Path) -> Vec<PathBuf> {
