@@ -90,7 +90,7 @@ pub enum Fault {
         /// The bytes behind it up to the last one that was written.
         beyond: usize,
     },
-    /// The system has no memory for a stack or for shared memory.
+    /// The system has no memory for a stack.
     #[error("kernel {kernel} needs memory for its threads that the system refuses: {reason}")]
     NoMemory {
         /// The kernel.

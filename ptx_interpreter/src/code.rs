@@ -13,6 +13,8 @@ use std::sync::Arc;
 pub(crate) const CARRY: u32 = 0;
 /// Slot that results nobody wants go to.
 pub(crate) const SINK: u32 = 1;
+/// In the modifiers of a copy: `c` is a predicate, and the source counts for nothing where it is true.
+pub(crate) const IGNORED_IF: u32 = 1;
 /// The guard of an instruction without a predicate.
 pub(crate) const UNGUARDED: u32 = u32::MAX;
 
@@ -432,15 +434,22 @@ impl Code {
 
     /// The functions that `entry` may run, itself included.
     pub(crate) fn reachable(&self, entry: u32) -> BTreeSet<u32> {
-        let mut seen = BTreeSet::from([entry]);
-        let mut open = vec![entry];
-        while let Some(function) = open.pop() {
-            for callee in &self.functions[function as usize].callees {
-                if seen.insert(*callee) {
-                    open.push(*callee);
+        let (mut functions, mut globals) = (BTreeSet::new(), BTreeSet::new());
+        let mut open = vec![Target::Function(entry)];
+        while let Some(target) = open.pop() {
+            match target {
+                Target::Function(number) if functions.insert(number) => {
+                    let function = &self.functions[number as usize];
+                    open.extend(function.callees.iter().map(|callee| Target::Function(*callee)));
+                    open.extend(function.relocations.iter().map(|(_, target, _)| *target));
                 }
+                // A table of functions is there to call them.
+                Target::Global(number) if globals.insert(number) => {
+                    open.extend(self.globals[number as usize].pointers.iter().map(|pointer| pointer.target));
+                }
+                _ => {}
             }
         }
-        seen
+        functions
     }
 }

@@ -54,7 +54,7 @@ impl Default for Checks {
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Threads of a block.
+    /// Threads of a block; beyond 1024 it stays at that.
     pub threads: u32,
     /// Extents of a block.
     pub block: [u32; 3],
@@ -214,7 +214,8 @@ impl Gpu {
     /// # Panics
     /// If the size passes what an allocation can hold, some 16 GiB.
     pub fn alloc<T: Element>(&mut self, len: usize) -> Buffer<T> {
-        let address = self.alloc_bytes(len * T::BYTES);
+        // What no number holds, no allocation does.
+        let address = self.alloc_bytes(len.saturating_mul(T::BYTES));
         Buffer::new(address.expect("the buffer fits device memory"), len)
     }
 

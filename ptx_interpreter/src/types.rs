@@ -35,7 +35,8 @@ pub enum Type {
     F64,
 }
 
-const TYPES: [(Type, &str, u32); 21] = [
+/// In the order of [`Type`].
+pub(crate) const TYPES: [(Type, &str, u32); 21] = [
     (Type::Pred, "pred", 1),
     (Type::B8, "b8", 1),
     (Type::B16, "b16", 2),

@@ -187,6 +187,14 @@ fn rounding_directions_of_f64() {
         // The smallest number times itself is nothing, but not when rounding up.
         (text("mul.rp.f64 %rd9, 0d0000000000000001, 0d0000000000000001;"), 1),
         (text("mul.rn.f64 %rd9, 0d0000000000000001, 0d0000000000000001;"), 0),
+        (text("fma.rp.f64 %rd9, 0d0000000000000001, 0d0000000000000001, 0d0000000000000000;"), 1),
+        (text("fma.rm.f64 %rd9, 0d0000000000000001, 0d8000000000000001, 0d0000000000000000;"), 0x8000_0000_0000_0001),
+        // The product alone is beyond the range: some 1.5 2^1024, less the largest number.
+        (text("fma.rm.f64 %rd9, 0d7FE8000000000001, 0d4000000000000001, 0dFFEFFFFFFFFFFFFF;"), 0x7FE0_0000_0000_0006),
+        (text("fma.rp.f64 %rd9, 0d7FE8000000000001, 0d4000000000000001, 0dFFEFFFFFFFFFFFFF;"), 0x7FE0_0000_0000_0007),
+        // The root of 2^-1073 is 2^-537 times that of 2.
+        (text("sqrt.rm.f64 %rd9, 0d0000000000000002;"), 0x1E66_A09E_667F_3BCC),
+        (text("sqrt.rp.f64 %rd9, 0d0000000000000002;"), 0x1E66_A09E_667F_3BCD),
     ];
     let cases: Vec<(&str, u64)> = cases.iter().map(|(code, value)| (code.as_str(), *value)).collect();
     check(&cases);
@@ -278,6 +286,17 @@ fn conversions() {
         ("cvt.rn.bf16x2.f32 %r9, 0f3F800000, 0f40000000;", 0x3F80_4000),
         ("cvt.rn.f16x2.f32 %r9, 0f3F800000, 0f40000000;", 0x3C00_4000),
         ("cvt.rna.tf32.f32 %r9, 0f3F801000;", 0x3F80_2000),
+        // To the format's largest number, and no further than that.
+        ("cvt.rn.satfinite.f16.f32 %h1, 0f40A00000; cvt.u32.u16 %r9, %h1;", 0x4500),
+        ("cvt.rn.satfinite.f16.f32 %h1, 0fC9742400; cvt.u32.u16 %r9, %h1;", 0xFBFF),
+        ("cvt.rn.satfinite.bf16.f32 %h1, 0fC0400000; cvt.u32.u16 %r9, %h1;", 0xC040),
+        ("cvt.rn.satfinite.bf16.f32 %h1, 0f7F800000; cvt.u32.u16 %r9, %h1;", 0x7F7F),
+        ("cvt.rna.satfinite.tf32.f32 %r9, 0f40A00000;", 0x40A0_0000),
+        ("cvt.rna.satfinite.tf32.f32 %r9, 0f7F7FFFFF;", 0x7F7F_E000),
+        ("cvt.rna.satfinite.tf32.f32 %r9, 0f7FC00000;", 0x7FFF_FFFF),
+        ("cvt.rn.satfinite.f16x2.f32 %r9, 0f49742400, 0f40000000;", 0x7BFF_4000),
+        ("cvt.rn.satfinite.bf16x2.f32 %r9, 0fFF800000, 0f40A00000;", 0xFF7F_40A0),
+        ("cvt.rn.sat.f16.f32 %h1, 0f40A00000; cvt.u32.u16 %r9, %h1;", 0x3C00),
     ]);
 }
 
@@ -306,7 +325,15 @@ fn comparisons() {
         (set("eq.s32 %p2, 1, 1; and.pred %p1, %p2, %p2; not.pred %p1, %p1"), 0),
         ("set.lt.u32.s32 %r9, 1, 2;".to_owned(), 0xFFFF_FFFF),
         ("set.lt.f32.s32 %r9, 1, 2;".to_owned(), bits(1.0)),
+        ("mov.b16 %h1, 0x3c00; mov.b16 %h2, 0; set.gt.f16.f16 %h3, %h1, %h2; cvt.u32.u16 %r9, %h3;".to_owned(), 0x3C00),
+        (
+            "mov.b16 %h1, 0x3f80; mov.b16 %h2, 0; set.gt.bf16.bf16 %h3, %h1, %h2; cvt.u32.u16 %r9, %h3;".to_owned(),
+            0x3F80,
+        ),
+        ("mov.b16 %h1, 1; mov.b16 %h2, 0; setp.eq.ftz.f16 %p1, %h1, %h2; selp.u32 %r9, 1, 0, %p1;".to_owned(), 1),
+        ("mov.b16 %h1, 1; mov.b16 %h2, 0; setp.eq.f16 %p1, %h1, %h2; selp.u32 %r9, 1, 0, %p1;".to_owned(), 0),
         ("slct.u32.s32 %r9, 5, 6, -1;".to_owned(), 6),
+        ("slct.u32.f32 %r9, 5, 6, -1.0;".to_owned(), 6),
         ("slct.u32.f32 %r9, 5, 6, 0f80000000;".to_owned(), 5),
     ];
     let cases: Vec<(&str, u64)> = cases.iter().map(|(code, value)| (code.as_str(), *value)).collect();
@@ -322,7 +349,31 @@ fn sixteen_bit_floats() {
         ("mov.b16 %h1, 0xbc00; fma.rn.relu.f16 %h2, %h1, %h1, %h1; cvt.u32.u16 %r9, %h2;", 0),
         ("mov.b32 %r1, 0x3c00bc00; mov.b32 %r2, 0; max.f16x2 %r9, %r1, %r2;", 0x3C00_0000),
         ("mov.b32 %r1, 0x3c00bc00; neg.f16x2 %r9, %r1;", 0xBC00_3C00),
+        // Of each format its own smallest normal number: 2^-130 is below that of bf16, 2^-100 is not.
+        ("mov.b16 %h1, 0xc302; ex2.approx.ftz.bf16 %h2, %h1; cvt.u32.u16 %r9, %h2;", 0),
+        ("mov.b16 %h1, 0xc2c8; ex2.approx.ftz.bf16 %h2, %h1; cvt.u32.u16 %r9, %h2;", 0x0D80),
+        ("mov.b16 %h1, 0x3300; ex2.approx.ftz.bf16 %h2, %h1; cvt.u32.u16 %r9, %h2;", 0x3F80),
+        ("mov.b16 %h1, 1; mov.b16 %h2, 0; add.ftz.f16 %h3, %h1, %h2; cvt.u32.u16 %r9, %h3;", 0),
     ]);
+}
+
+/// Whatever the processor makes of infinity less infinity.
+#[test]
+fn sums_in_memory_have_the_same_nan() {
+    let infinities = "mov.b32 %r1, 0f7F800000; st.global.u32 [%rd2+4], 0; st.global.b32 [%rd2], %r1;";
+    let words = evaluate(&format!("{infinities} red.global.add.f32 [%rd2], 0fFF800000;"), &[0], 1);
+    assert_eq!(words, [0x7FFF_FFFF]);
+}
+
+/// A thread that reads it again has run since.
+#[test]
+fn the_clock_advances() {
+    let words = evaluate(
+        "mov.u64 %rd3, %clock64; mov.u64 %rd4, %clock64; sub.u64 %rd5, %rd4, %rd3; st.global.u64 [%rd2], %rd5;",
+        &[0],
+        1,
+    );
+    assert_eq!(words, [1]);
 }
 
 /// Every loaded width, with and without a sign, in every register width.

@@ -137,6 +137,23 @@ fn the_source_is_written_by_another_thread_before_the_wait() {
     .check(true, |kind| matches!(kind, FaultKind::Race { space: Space::Global, .. }));
 }
 
+/// Where a predicate says that the source is to be ignored, zeros come, and nobody reads it.
+#[test]
+fn a_source_may_be_ignored() {
+    for (ignored, expected) in [("ne", 0x11), ("eq", 0)] {
+        let body = format!(
+            "ld.param.u64 %rd1, [data]; mov.u32 %r1, tile; mov.u32 %r2, 1; mov.u64 %rd2, 8;
+             setp.{ignored}.u32 %p1, %r2, 1; selp.b64 %rd3, %rd2, %rd1, %p1; st.global.u32 [%rd1], 0x11;
+             cp.async.ca.shared.global [%r1], [%rd3], 4, %p1; cp.async.wait_all;
+             ld.shared.u32 %r3, [%r1]; st.global.u32 [%rd1+4], %r3;"
+        );
+        let text = module_text(".shared .align 16 .b8 tile[16];", ".param .u64 data", &body);
+        let (result, words) = run_on_buffer(&text, 0, Grid::linear(1, 1), 2);
+        assert!(result.is_ok(), "{result:?}");
+        assert_eq!(words[1], expected, "{ignored}");
+    }
+}
+
 /// Nobody sees them, and the next block begins anew.
 #[test]
 fn copies_may_be_left_when_a_thread_exits() {

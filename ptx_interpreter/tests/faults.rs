@@ -262,6 +262,21 @@ fn a_fence_of_the_block_does_not_reach_other_blocks() {
         .check(true, |kind| matches!(kind, FaultKind::Race { .. }));
 }
 
+/// Without clusters, every block is one of its own.
+#[test]
+fn the_scope_of_a_cluster_is_the_block() {
+    Case::new(
+        Grid::linear(2, 1),
+        "red.relaxed.cluster.global.add.u32 [%rd1], 1; // FAULT",
+        "red.relaxed.gpu.global.add.u32 [%rd1], 1;",
+    )
+    .check(true, |kind| matches!(kind, FaultKind::Race { .. }));
+    let faulty = last_block("fence.acq_rel.cluster;", "fence.acq_rel.cluster;");
+    Case::new(Grid::linear(2, 32), faulty, last_block("fence.acq_rel.gpu;", "fence.acq_rel.gpu;"))
+        .with_shared()
+        .check(true, |kind| matches!(kind, FaultKind::Race { .. }));
+}
+
 /// One thread hands a word to another of its block through a flag.
 #[test]
 fn a_flag_is_released_and_acquired() {

@@ -94,6 +94,13 @@ fn memory_as_the_host_sees_it() {
     assert_eq!(buffer.address() % 256, 0);
 }
 
+/// However many bytes it would have.
+#[test]
+#[should_panic(expected = "the buffer fits device memory")]
+fn a_buffer_that_is_too_large_is_refused() {
+    let _ = Gpu::new().alloc::<u64>(usize::MAX / 8 + 2);
+}
+
 #[test]
 fn a_report_counts() {
     let module = parse(&module_text("", "", "bar.sync 0; add.u32 %r1, %r1, 1; mul.f32 %r2, %r2, %r2;"));

@@ -5,79 +5,7 @@ mod support;
 use proptest::prelude::*;
 use ptx_interpreter::{Argument, Gpu, Grid, Module, ParseErrorKind};
 use std::path::{Path, PathBuf};
-use support::module_text;
-
-fn error(text: &str) -> (u32, u32, ParseErrorKind) {
-    let error = Module::parse(text).expect_err("the text is wrong");
-    (error.line, error.column, error.kind)
-}
-
-/// An error in the one instruction of a kernel, which starts its line.
-fn instruction_error(code: &str) -> String {
-    let text = module_text("", ".param .u64 x", code);
-    let (line, column, kind) = error(&text);
-    assert_eq!((line, column), (8, 1), "{kind}");
-    kind.to_string()
-}
-
-#[test]
-fn unknown_instructions_are_named() {
-    assert!(instruction_error("frobnicate.b32 %r1, %r2;").starts_with("unknown instruction `frobnicate.b32`"));
-    assert!(instruction_error("tcgen05.commit;").contains("`tcgen05.commit`"));
-    assert!(instruction_error("add.s32.weird %r1, %r2, %r3;").contains("modifier `.weird`"));
-    assert!(instruction_error("add.cc.u16 %h1, %h2, %h3;").contains("unknown instruction `add.cc.u16`"));
-    assert!(instruction_error("add.rn %r1, %r2, %r3;").contains("lacks a type"));
-    assert!(instruction_error("shfl.bfly.b32 %r1, %r2, 1, 31;").contains("`.sync`"));
-    for wait in ["cp.async.wait_group;", "cp.async.wait_group %r1;", "cp.async.wait_group -1;"] {
-        assert!(instruction_error(wait).contains("a number of groups"), "{wait}");
-    }
-    for alone in ["cp.async.commit_group 0;", "cp.async.wait_all 0;"] {
-        assert!(instruction_error(alone).contains("it takes none"), "{alone}");
-    }
-}
-
-/// Hardware that lacks an instruction would have it refused by the driver.
-#[test]
-fn instructions_that_the_target_lacks_are_refused() {
-    let of_target = |target: &str, code: &str| {
-        let text = module_text("", ".param .u64 x", code).replace(".target sm_90a", &format!(".target {target}"));
-        Module::parse(&text).map(|_| ()).map_err(|error| error.kind)
-    };
-    for (code, oldest) in [
-        ("cp.async.commit_group;", "sm_80"),
-        ("redux.sync.add.s32 %r1, %r2, -1;", "sm_80"),
-        ("cvt.rn.bf16x2.f32 %r1, %r1, %r2;", "sm_80"),
-        ("min.NaN.f32 %r1, %r2, %r3;", "sm_80"),
-        ("add.rn.bf16x2 %r1, %r2, %r3;", "sm_90"),
-        ("griddepcontrol.wait;", "sm_90"),
-        ("wgmma.fence.sync.aligned;", "sm_90a"),
-    ] {
-        assert_eq!(of_target(oldest, code), Ok(()));
-        let refused = of_target("sm_75", code).unwrap_err();
-        let name = code.split([' ', ';']).next().unwrap();
-        let text = format!("`{name}` needs {oldest}, and the module is for sm_75; compile for that, or do without");
-        assert_eq!(refused.to_string(), text);
-        // What a later GPU has of it: all but what is of one architecture.
-        assert_eq!(of_target("sm_120", code).is_ok(), oldest != "sm_90a");
-    }
-    assert!(matches!(of_target("sm_90", "wgmma.fence.sync.aligned;"), Err(ParseErrorKind::Target { .. })));
-    for code in ["min.f32 %r1, %r2, %r3;", "tanh.approx.f32 %r1, %r2;", "ex2.approx.f32 %r1, %r2;"] {
-        assert_eq!(of_target("sm_75", code), Ok(()));
-    }
-    // No GPU: what it has is not known.
-    assert_eq!(of_target("nothing", "redux.sync.add.s32 %r1, %r2, -1;"), Ok(()));
-}
-
-#[test]
-fn operands_are_checked() {
-    assert!(instruction_error("add.s32 %r1, %r2;").contains("takes 3 operands, and 2 are given"));
-    assert!(instruction_error("add.s32 5, %r2, %r3;").contains("the result goes to a register"));
-    assert!(instruction_error("add.s32 %r1, %r2, %r64;").contains("`%r64` is not declared here"));
-    assert!(instruction_error("bra nowhere;").contains("`nowhere` is not declared here"));
-    assert!(instruction_error("ld.param.u64 %rd1, [x+4];").contains("`x` has only 8 bytes"));
-    assert!(instruction_error("ld.global.v2.u32 %r1, [%rd1];").contains("2 elements are needed"));
-    assert!(instruction_error("mov.u32 %r1, %tid.w;").contains("`%tid` is not declared here"));
-}
+use support::{error, module_text};
 
 #[test]
 fn places_and_kinds() {
@@ -100,6 +28,27 @@ fn places_and_kinds() {
     let twice = ".version 7.0\n.entry k() { .reg .b32 a;\n.reg .b32 a; }";
     assert!(matches!(error(twice), (3, 11, ParseErrorKind::DuplicateName(name)) if name == "a"));
     assert!(matches!(error(".version 7.0\n.global .b32 x = 0f12;"), (2, 18, ParseErrorKind::Number(_))));
+}
+
+/// A mask holds one symbol, so that no text makes the parser go deeper than its stack.
+#[test]
+fn masks_are_not_nested() {
+    let initial = |value: &str| format!(".version 7.1\n.global .u64 x;\n.global .u8 y = {value};");
+    assert!(Module::parse(&initial("0xff(x+4)")).is_ok());
+    assert!(Module::parse(&initial("0xff00(generic(x)+4)")).is_ok());
+    for value in ["1(".repeat(100_000), "1(2)".to_owned(), "-x".to_owned(), "-1(x)".to_owned()] {
+        assert!(matches!(error(&initial(&value)).2, ParseErrorKind::Expected { .. }));
+    }
+}
+
+/// Variables of 512 KiB each, in functions that have room for their addresses.
+#[test]
+fn local_memory_of_any_size_is_counted() {
+    let variables: String = (0..1700).map(|i| format!(".local .b8 a{i}[524288];\n")).collect();
+    let functions: String = (0..5).map(|i| format!(".func f{i}() {{\n{variables}ret; }}\n")).collect();
+    let calls: String = (0..5).map(|i| format!("call f{i};\n")).collect();
+    let module = Module::parse(&module_text(&functions, "", &calls)).expect("it is sound");
+    assert_eq!(module.kernel("k").expect("it is there").summary().local, (5 * 1700) << 19);
 }
 
 fn ptx_files(folder: &Path) -> Vec<PathBuf> {
@@ -255,6 +204,7 @@ proptest! {
         match Module::parse(&text) {
             Ok(module) => {
                 let _ = module.lints();
+                module.kernels().for_each(|kernel| drop(kernel.summary()));
                 run_briefly(&module);
             }
             Err(error) => prop_assert!(error.line >= 1 && error.column >= 1),

@@ -3,7 +3,7 @@
 mod support;
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use support::module_text;
 
 fn check(arguments: &[&str]) -> (Output, String) {
@@ -89,6 +89,15 @@ fn barriers_of_both_arms() {
     assert_eq!(lints("", "", &kernel("mov.u32 %r1, %tid.x;")), ["split-barrier"]);
     // All threads of a block take the same arm.
     assert_eq!(lints("", "", &kernel("mov.u32 %r1, %ctaid.x;")), [""; 0]);
+    // Through operations of a warp.
+    let shuffled = "mov.u32 %r2, %tid.x; shfl.sync.idx.b32 %r1, %r2, 0, 31, -1;";
+    assert_eq!(lints("", "", &kernel(shuffled)), ["split-barrier"]);
+    let voted = "mov.u32 %r2, %tid.x; setp.lt.u32 %p2, %r2, 32; vote.sync.ballot.b32 %r1, %p2, -1;";
+    assert_eq!(lints("", "", &kernel(voted)), ["split-barrier"]);
+    let loaded = "ldmatrix.sync.aligned.m8n8.x2.shared.b16 {%r2, %r1}, [%rd1];";
+    assert_eq!(lints("", "", &kernel(loaded)), ["split-barrier"]);
+    let same = "mov.u32 %r2, %ctaid.x; redux.sync.add.u32 %r1, %r2, -1;";
+    assert_eq!(lints("", "", &kernel(same)), [""; 0]);
     let joined = "mov.u32 %r1, %tid.x; setp.lt.u32 %p1, %r1, 5; @%p1 bra yes; add.u32 %r1, %r1, 1; yes: bar.sync 0;";
     assert_eq!(lints("", "", joined), [""; 0]);
 }
@@ -110,6 +119,33 @@ fn what_cannot_be_checked_exits_with_2() {
     assert_eq!(check(&[]).0.status.code(), Some(2));
     let (output, help) = check(&["--help"]);
     assert!(output.status.success() && help.contains("generic-shared") && help.contains("Exit codes"), "{help}");
+}
+
+#[test]
+fn a_kernel_that_is_not_there_is_an_error() {
+    let text = module_text(".entry shift_2() { ret; }", "", "");
+    let folder = tempfile::tempdir().expect("a folder for the test");
+    let path = folder.path().join("k.ptx");
+    std::fs::write(&path, text).expect("the folder is writable");
+    let path = path.to_str().expect("a plain path");
+    let (output, _) = check(&[path, "--kernel", "shfit_2", "--kernel", "k"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert_eq!(said, "ptx-check: there is no kernel `shfit_2`; there are `shift_2`\n");
+}
+
+/// More than a pipe holds, and nobody who reads it.
+#[test]
+fn a_closed_pipe_is_no_error() {
+    let folder = tempfile::tempdir().expect("a folder for the test");
+    let path = folder.path().join("k.ptx");
+    std::fs::write(&path, module_text("", "", "bar.sync 0;")).expect("the folder is writable");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ptx-check"));
+    command.arg("--json").args(vec![&path; 400]).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the program starts");
+    drop(child.stdout.take());
+    let output = child.wait_with_output().expect("it ends");
+    assert_eq!((output.status.code(), String::from_utf8_lossy(&output.stderr).as_ref()), (Some(0), ""));
 }
 
 #[test]

@@ -5,8 +5,8 @@
 //! what rustc's JumpThreading makes of one barrier between two branches on the same condition
 //! (rust-lang/rust#137086), so that is told apart from a barrier on one way only.
 //!
-//! A warp's product of matrices (`mma`), and a load of them (`ldmatrix`), count as a barrier here: its threads, too, must
-//! come together.
+//! A warp's product of matrices (`mma`), a load of them (`ldmatrix`) and what four warps do (`wgmma`) count as a barrier
+//! here: their threads, too, must come together.
 
 use std::collections::{BTreeMap, BTreeSet};
 

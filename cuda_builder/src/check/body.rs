@@ -115,8 +115,8 @@ impl Body {
                     scopes[scopes.len() - 1].insert(token.text.to_owned(), inner);
                 }
             }
-            ".local" => self.local_bytes += declared_bytes(tokens),
-            ".shared" => self.shared_bytes += declared_bytes(tokens),
+            ".local" => self.local_bytes = self.local_bytes.saturating_add(declared_bytes(tokens)),
+            ".shared" => self.shared_bytes = self.shared_bytes.saturating_add(declared_bytes(tokens)),
             ".branchtargets" => {
                 let targets = tokens[1..].iter().filter(|t| t.kind == Kind::Word);
                 let targets = targets.map(|t| self.name(t.text)).collect();
@@ -198,9 +198,10 @@ fn statement_length(tokens: &[Token<'_>]) -> Result<usize, Malformed> {
 pub(crate) fn declared_bytes(tokens: &[Token<'_>]) -> u64 {
     let is_type = |t: &&Token<'_>| matches!(t.text.as_bytes(), [b'.', b'b' | b'u' | b's' | b'f', b'1'..=b'9', ..]);
     let bits: u64 = tokens.iter().find(is_type).and_then(|t| t.text[2..].parse().ok()).unwrap_or(0);
-    let mut elements = 1;
+    let mut elements = 1_u64;
     for (index, _) in tokens.iter().enumerate().filter(|(_, t)| t.is(b'[')) {
-        elements *= tokens.get(index + 1).and_then(|t| t.text.parse::<u64>().ok()).unwrap_or(0);
+        let length = tokens.get(index + 1).and_then(|t| t.text.parse::<u64>().ok());
+        elements = elements.saturating_mul(length.unwrap_or(0));
     }
-    bits / 8 * elements
+    elements.saturating_mul(bits / 8)
 }

@@ -8,7 +8,7 @@ use super::body::{Body, Instruction, Name, Step};
 #[derive(Debug, Default)]
 pub(crate) struct Block<'a> {
     pub(crate) instructions: Vec<&'a Instruction>,
-    /// Blocks that may follow; [`Graph::exit`] for a return. Ways that end in a trap are left out.
+    /// Blocks that may follow; [`Graph::exit`] for a return or an `exit`. Ways that end in a trap are left out.
     pub(crate) next: Vec<usize>,
 }
 
@@ -99,8 +99,9 @@ fn ways_out(
             let tables = last.operands.iter().flatten().filter_map(|name| body.tables.get(name));
             tables.flatten().filter_map(to).collect()
         }
-        "ret" => vec![exit],
-        "exit" | "trap" => Vec::new(),
+        // To the barriers that others wait at it is all one whether a thread returns or exits.
+        "ret" | "exit" => vec![exit],
+        "trap" => Vec::new(),
         _ => return vec![onward],
     };
     if last.guard.is_some() {

@@ -205,7 +205,8 @@ fn local_memory(
     reached: &BTreeSet<usize>,
     allowed: &Allowances,
 ) -> Option<CheckError> {
-    let bytes = reached.iter().filter_map(|index| bodies.get(index)).map(|code| code.body.local_bytes).sum();
+    let bytes = reached.iter().filter_map(|index| bodies.get(index)).map(|code| code.body.local_bytes);
+    let bytes = bytes.fold(0, u64::saturating_add);
     let wrong = bytes > 0 && !allowed.local.contains(&marker.entry);
     wrong.then(|| CheckError::LocalMemory { kernel: marker.entry.clone(), bytes })
 }
@@ -232,7 +233,7 @@ fn shared_bytes(ptx: &Ptx<'_>, bodies: &Bodies, reached: &BTreeSet<usize>) -> u6
         None if ptx.items[*index].kind == static_shared => declared_bytes(&code_tokens(ptx.items[*index].text)),
         None => 0,
     };
-    reached.iter().map(bytes).sum()
+    reached.iter().map(bytes).fold(0, u64::saturating_add)
 }
 
 #[cfg(test)]

@@ -51,6 +51,11 @@ fn more_shared_memory_than_a_gpu_gives_is_refused() {
     let error = only_error(&array((48 << 10) + 16));
     assert!(matches!(error, CheckError::SharedMemory { bytes: 49_168, most: 49_152, .. }), "{error}");
     assert!(error.to_string().contains("`k` declares 49168 bytes"), "{error}");
+    // More than a number holds.
+    for shape in ["[18446744073709551615][3]", "[18446744073709551615]"] {
+        let text = kernel(&format!(".shared .align 16 .b32 a[8];\n.shared .align 16 .b32 tile{shape};\nret;"));
+        assert!(matches!(only_error(&text), CheckError::SharedMemory { bytes: u64::MAX, .. }));
+    }
     // Two arrays of its own, and one that it shares with other kernels.
     let parts = ".shared .align 4 .b8 a[20480];\n.shared .align 4 .b8 b[20480];\nld.shared.b32 %r1, [c];\nret;";
     let text = module(&format!(".shared .align 4 .b8 c[20480];\n.visible .entry k()\n{{\n{parts}\n}}"));
@@ -127,6 +132,7 @@ fn a_barrier_that_some_threads_miss_is_reported() {
     assert_divergent("setp.eq.u32 %p1, %tid.x, 0;\n@%p1 bra $A;\nbar.sync 0;\n$A:\nbar.warp.sync 1;\nret;");
     // An early return.
     assert_divergent("setp.eq.u32 %p1, %tid.x, 0;\n@%p1 ret;\nbarrier.cta.sync.aligned.all 0;\nret;");
+    assert_divergent("setp.eq.u32 %p1, %tid.x, 0;\n@%p1 exit;\nbar.sync 0;\nret;");
     // A guard.
     assert_divergent("setp.eq.u32 %p1, %tid.x, 0;\n@!%p1 bar.sync 0;\nret;");
     // Through memory and a shuffle.

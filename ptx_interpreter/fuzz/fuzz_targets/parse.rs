@@ -7,5 +7,8 @@ use ptx_interpreter::Module;
 fuzz_target!(|text: &str| {
     if let Ok(module) = Module::parse(text) {
         let _ = module.lints();
+        for kernel in module.kernels() {
+            let _ = kernel.summary();
+        }
     }
 });

@@ -1,9 +1,10 @@
 //! Approximate functions. They are evaluated in f64 and rounded once, well within the errors that the ISA documents.
 
-use super::rounding::{FloatMode, flush};
+use super::rounding::FloatMode;
 use super::slot::{read, write};
 use super::{Decoded, Modifiers, Pure};
 use crate::code::{Compute, Slots};
+use crate::error::ParseErrorKind;
 use crate::report::OpcodeClass::Approximate;
 use crate::types::Type;
 
@@ -54,17 +55,17 @@ pub(super) fn division(m: &mut Modifiers, ty: Type) -> Decoded {
     let (run, sources): (Compute, u8) = match (m.name, ty) {
         ("div", Type::F32) if full => (divide_full, 2),
         ("div", Type::F32) => (divide_approx, 2),
-        ("rcp", Type::F32) => (|r, s| apply(r, s, |x| 1.0 / x), 1),
-        ("sqrt", Type::F32) => (|r, s| apply(r, s, f64::sqrt), 1),
-        // The low 32 bits of the result are zero.
-        ("rcp", Type::F64) => (
+        ("rcp", Type::F32) if !full => (|r, s| apply(r, s, |x| 1.0 / x), 1),
+        ("sqrt", Type::F32) if !full => (|r, s| apply(r, s, f64::sqrt), 1),
+        // The low 32 bits of the result are zero. There is no form that keeps subnormal numbers.
+        ("rcp", Type::F64) if !full && mode.flushes() => (
             |r, s| {
                 let value = 1.0 / flush64(read::<f64>(r, s.a));
                 write(r, s.d, flush64(f64::from_bits(value.to_bits() & !0xFFFF_FFFF)));
             },
             1,
         ),
-        _ => return Err(m.unknown("approx")),
+        _ => return Err(ParseErrorKind::UnknownInstruction(m.full().to_owned())),
     };
     Ok(Some(Pure::new(run, sources, ty, Approximate).with_mode(mode.0)))
 }
@@ -85,6 +86,5 @@ fn divide_approx(r: &mut [u64], s: Slots) {
 fn divide(r: &mut [u64], s: Slots, quotient: fn(f32, f32) -> f32) {
     let mode = FloatMode(s.m);
     let value = quotient(mode.source(read(r, s.a)), mode.source(read(r, s.b)));
-    let value = if mode.flushes() { flush(value) } else { value };
     write(r, s.d, mode.result(value));
 }

@@ -160,8 +160,16 @@ fn any_logic(r: &mut [u64], s: Slots) {
     write(r, s.d, result);
 }
 
+/// The one type that an instruction has.
+fn take_b32(m: &mut Modifiers) -> Result<Type, ParseErrorKind> {
+    match m.ty()? {
+        Type::B32 => Ok(Type::B32),
+        other => Err(m.unknown(other.name())),
+    }
+}
+
 fn permute(m: &mut Modifiers) -> Result<Pure, ParseErrorKind> {
-    let ty = m.ty()?;
+    let ty = take_b32(m)?;
     let mode = m.find(|word| match word {
         "f4e" => Some(1),
         "b4e" => Some(2),
@@ -207,7 +215,7 @@ fn funnel_shift(m: &mut Modifiers) -> Result<Pure, ParseErrorKind> {
     if !clamps && !m.take("wrap") {
         return Err(m.missing("`.clamp` or `.wrap`"));
     }
-    let ty = m.ty()?;
+    let ty = take_b32(m)?;
     let mode = u32::from(left) | u32::from(clamps) << 1;
     Ok(Pure::new(shift_pair, 3, ty, Logic).with_mode(mode))
 }
@@ -225,7 +233,7 @@ fn bit_mask(m: &mut Modifiers) -> Result<Pure, ParseErrorKind> {
     if !clamps && !m.take("wrap") {
         return Err(m.missing("`.clamp` or `.wrap`"));
     }
-    let ty = m.ty()?;
+    let ty = take_b32(m)?;
     let run: Compute = |r, s| {
         let (mut start, mut len): (u32, u32) = (read(r, s.a), read(r, s.b));
         if s.m & 1 == 0 {
@@ -243,6 +251,9 @@ fn extend(m: &mut Modifiers) -> Result<Pure, ParseErrorKind> {
         return Err(m.missing("`.clamp` or `.wrap`"));
     }
     let ty = m.ty()?;
+    if !matches!(ty, Type::U32 | Type::S32) {
+        return Err(m.unknown(ty.name()));
+    }
     let run: Compute = |r, s| {
         let (value, bits): (u32, u32) = (read(r, s.a), read(r, s.b));
         let bits = if s.m & 1 != 0 { bits.min(32) } else { bits & 31 };

@@ -1,10 +1,11 @@
 //! Comparisons and selections.
 
-use super::half::{bf16_to_f64, f16_to_f64};
+use super::half::{F16, bf16_to_f64, f16_to_f64};
 use super::rounding::flush;
 use super::slot::{each_bits, each_integer, read, write};
 use super::{Decoded, Modifiers, Pure};
 use crate::code::{Compute, Slots};
+use crate::error::ParseErrorKind;
 use crate::report::OpcodeClass::Compare;
 use crate::types::Type;
 
@@ -20,8 +21,9 @@ const FLUSH: u32 = 1 << 8;
 const COMBINE_SHIFT: u32 = 10;
 /// The third predicate is negated.
 pub(crate) const NEGATED_PREDICATE: u32 = 1 << 12;
-/// `set` to a float gives 1.0 rather than all ones.
-const AS_FLOAT: u32 = 1 << 13;
+/// Bits 13 and 14: what `set` gives for true, all ones or 1.0 in the result's own type.
+const TRUTH_SHIFT: u32 = 13;
+const TRUTHS: [u32; 4] = [u32::MAX, 0x3F80_0000, 0x3C00, 0x3F80];
 
 pub(super) fn decode(m: &mut Modifiers) -> Decoded {
     match m.name {
@@ -30,7 +32,7 @@ pub(super) fn decode(m: &mut Modifiers) -> Decoded {
             let ty = m.ty()?;
             let run: Compute =
                 |r, s| r[s.d as usize] = if r[s.c as usize] & 1 != 0 { r[s.a as usize] } else { r[s.b as usize] };
-            Ok(Some(Pure::new(run, 3, ty, Compare)))
+            Ok(Some(Pure { third: Type::Pred, ..Pure::new(run, 3, ty, Compare) }))
         }
         "slct" => select_by_sign(m),
         _ => Ok(None),
@@ -54,7 +56,7 @@ fn select_by_sign(m: &mut Modifiers) -> Decoded {
         },
         _ => return Err(m.unknown(sign.name())),
     };
-    Ok(Some(Pure::new(run, 3, ty, Compare).with_mode(u32::from(flushes) * FLUSH)))
+    Ok(Some(Pure { third: sign, ..Pure::new(run, 3, ty, Compare).with_mode(u32::from(flushes) * FLUSH) }))
 }
 
 fn compare(m: &mut Modifiers) -> Decoded {
@@ -66,12 +68,16 @@ fn compare(m: &mut Modifiers) -> Decoded {
     let flushes = m.take("ftz");
     let result = if m.name == "set" { Some(m.ty()?) } else { None };
     let ty = m.ty()?;
+    if !has_operator(ty, operator) {
+        return Err(m.unknown(OPERATORS[operator as usize]));
+    }
+    if flushes && !matches!(ty, Type::F32 | Type::F16) {
+        return Err(m.unknown("ftz"));
+    }
     let base = if ty.is_float() { operator } else { unsigned_alias(operator) };
     let mut mode = base | (u32::from(flushes) * FLUSH);
     mode |= combine.map_or(0, |at| at as u32 + 1) << COMBINE_SHIFT;
-    if result.is_some_and(Type::is_float) {
-        mode |= AS_FLOAT;
-    }
+    mode |= result.map_or(Ok(0), |result| truth(m, result))? << TRUTH_SHIFT;
     let quick = if combine.is_none() && result.is_none() { quick_compare(base, ty) } else { None };
     let slow = if result.is_some() { set_general(ty) } else { setp_general(ty) };
     let Some(run) = quick.or(slow) else {
@@ -83,7 +89,33 @@ fn compare(m: &mut Modifiers) -> Decoded {
         // The second predicate is wanted only where it is written.
         pure.destinations = 2;
     }
+    if combine.is_some() {
+        (pure.third, pure.negatable) = (Type::Pred, true);
+    }
     Ok(Some(pure))
+}
+
+/// Those of floats tell unordered operands apart, those of unsigned integers have names of their own, and bits are the
+/// same or not.
+fn has_operator(ty: Type, operator: u32) -> bool {
+    match ty {
+        _ if operator < 2 => true,
+        Type::B16 | Type::B32 | Type::B64 => false,
+        Type::U16 | Type::U32 | Type::U64 => !(UNORDERED..14).contains(&operator),
+        _ if ty.is_float() => operator < 14,
+        _ => operator < UNORDERED,
+    }
+}
+
+/// Where the result of `set` for true stands among [`TRUTHS`].
+fn truth(m: &Modifiers, result: Type) -> Result<u32, ParseErrorKind> {
+    match result {
+        Type::U16 | Type::S16 | Type::U32 | Type::S32 => Ok(0),
+        Type::F32 => Ok(1),
+        Type::F16 => Ok(2),
+        Type::BF16 => Ok(3),
+        _ => Err(m.unknown(result.name())),
+    }
 }
 
 /// `lo`, `ls`, `hi` and `hs` are `lt`, `le`, `gt` and `ge` of unsigned integers.
@@ -124,7 +156,11 @@ fn outcome_of(ty: Type) -> Option<Outcome> {
             compare_floats(s.m, f64::from(a), f64::from(b))
         },
         Type::F64 => |r, s| compare_floats(s.m, read(r, s.a), read(r, s.b)),
-        Type::F16 => |r, s| compare_floats(s.m, f16_to_f64(read(r, s.a)), f16_to_f64(read(r, s.b))),
+        Type::F16 => |r, s| {
+            let (a, b) = (f16_to_f64(read(r, s.a)), f16_to_f64(read(r, s.b)));
+            let (a, b) = if s.m & FLUSH != 0 { (F16.flush(a), F16.flush(b)) } else { (a, b) };
+            compare_floats(s.m, a, b)
+        },
         Type::BF16 => |r, s| compare_floats(s.m, bf16_to_f64(read(r, s.a)), bf16_to_f64(read(r, s.b))),
         Type::S16 => |r, s| compare_order(s.m, read::<i16>(r, s.a).cmp(&read(r, s.b))),
         Type::S32 => |r, s| compare_order(s.m, read::<i32>(r, s.a).cmp(&read(r, s.b))),
@@ -199,11 +235,7 @@ fn finish_setp(r: &mut [u64], s: Slots, outcome: bool) {
 
 fn finish_set(r: &mut [u64], s: Slots, outcome: bool) {
     let yes = combined(r, s, outcome);
-    if s.m & AS_FLOAT != 0 {
-        write(r, s.d, if yes { 1f32 } else { 0f32 });
-    } else {
-        write(r, s.d, if yes { u32::MAX } else { 0 });
-    }
+    write(r, s.d, if yes { TRUTHS[(s.m >> TRUTH_SHIFT & 3) as usize] } else { 0 });
 }
 
 /// Moves between registers of one kind.

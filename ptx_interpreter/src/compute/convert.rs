@@ -1,18 +1,19 @@
 //! `cvt`: conversions between integers and floats of all widths.
 
-use super::half::{BF16, F16, TF32, bf16_to_f64, f16_to_f64, f64_to_bf16, f64_to_f16, round_to_integer};
+use super::half::{BF16, F16, Format, TF32, bf16_to_f64, f16_to_f64, f64_to_bf16, f64_to_f16, round_to_integer};
 use super::rounding::{Round, directed32, flush};
 use super::slot::{CANONICAL_NAN, Slot, read, write};
 use super::{Decoded, Modifiers, Pure};
 use crate::code::{Compute, Slots};
+use crate::error::ParseErrorKind;
 use crate::report::OpcodeClass::Convert;
-use crate::types::Type;
+use crate::types::{TYPES, Type};
 
 const FLUSH: u32 = 1 << 16;
 const SATURATE: u32 = 1 << 17;
 const RELU: u32 = 1 << 18;
 const INTEGRAL: u32 = 1 << 19;
-const PACKED: u32 = 1 << 20;
+const FINITE: u32 = 1 << 20;
 
 pub(super) fn decode(m: &mut Modifiers) -> Decoded {
     if m.name != "cvt" {
@@ -28,49 +29,34 @@ pub(super) fn decode(m: &mut Modifiers) -> Decoded {
         None if m.take("rna") => Round::NearestAway,
         None => m.find(Round::from_name).unwrap_or(Round::Nearest),
     };
-    for (name, bit) in [("ftz", FLUSH), ("sat", SATURATE), ("relu", RELU), ("satfinite", SATURATE)] {
+    for (name, bit) in [("ftz", FLUSH), ("sat", SATURATE), ("relu", RELU), ("satfinite", FINITE)] {
         if m.take(name) {
             mode |= bit;
         }
     }
     let (to, from) = (m.ty()?, m.ty()?);
-    if to == Type::Pred || from == Type::Pred || from.bytes() > 8 || to.bytes() > 8 {
-        return Err(m.unknown("pred"));
+    let pair = matches!(to, Type::F16x2 | Type::BF16x2);
+    let of_f32_only = pair || to == Type::TF32;
+    let composite = |ty| matches!(ty, Type::Pred | Type::B128 | Type::F16x2 | Type::BF16x2 | Type::TF32);
+    if composite(from) || matches!(to, Type::Pred | Type::B128) || (of_f32_only && from != Type::F32) {
+        return Err(ParseErrorKind::UnknownInstruction(m.full().to_owned()));
+    }
+    let narrow = of_f32_only || matches!(to, Type::F16 | Type::BF16);
+    for (name, bit, fits) in [("satfinite", FINITE, narrow), ("relu", RELU, narrow), ("sat", SATURATE, !of_f32_only)] {
+        if mode & bit != 0 && !fits {
+            return Err(m.unknown(name));
+        }
     }
     mode |= to as u32 | (from as u32) << 5 | (round as u32) << 10;
-    if matches!(to, Type::F16x2 | Type::BF16x2) {
-        let pure = Pure::new(convert_pair, 2, from, Convert);
-        return Ok(Some(pure.with_mode(mode | PACKED)));
+    if pair {
+        return Ok(Some(Pure::new(convert_pair, 2, from, Convert).with_mode(mode)));
     }
     let run = quick(to, from, mode).unwrap_or(convert);
     Ok(Some(Pure::new(run, 1, from, Convert).with_mode(mode)))
 }
 
 fn decode_type(code: u32) -> Type {
-    const ALL: [Type; 21] = [
-        Type::Pred,
-        Type::B8,
-        Type::B16,
-        Type::B32,
-        Type::B64,
-        Type::B128,
-        Type::U8,
-        Type::U16,
-        Type::U32,
-        Type::U64,
-        Type::S8,
-        Type::S16,
-        Type::S32,
-        Type::S64,
-        Type::F16,
-        Type::F16x2,
-        Type::BF16,
-        Type::BF16x2,
-        Type::TF32,
-        Type::F32,
-        Type::F64,
-    ];
-    ALL[(code & 31).min(20) as usize]
+    TYPES[(code & 31) as usize].0
 }
 
 /// The widenings and truncations of integers, which addresses are made of.
@@ -208,8 +194,7 @@ fn float_to_float(value: f64, from: Type, to: Type, mode: u32) -> u64 {
     if mode & INTEGRAL != 0 {
         value = round_to_integer(value, rounding(mode));
     }
-    let unit = to.bytes() >= 4 || mode & PACKED == 0;
-    if mode & SATURATE != 0 && unit {
+    if mode & SATURATE != 0 {
         value = if value.is_nan() || value <= 0.0 { 0.0 } else { value.min(1.0) };
     }
     if mode & RELU != 0 && value <= 0.0 {
@@ -217,10 +202,10 @@ fn float_to_float(value: f64, from: Type, to: Type, mode: u32) -> u64 {
     }
     match to {
         Type::F64 => value.to_bits(),
-        Type::F16 => u64::from(f64_to_f16(finite(value, mode, unit, F16.highest), rounding(mode))),
-        Type::BF16 => u64::from(f64_to_bf16(finite(value, mode, unit, BF16.highest), rounding(mode))),
+        Type::F16 => u64::from(f64_to_f16(finite(value, mode, F16), rounding(mode))),
+        Type::BF16 => u64::from(f64_to_bf16(finite(value, mode, BF16), rounding(mode))),
         Type::TF32 if value.is_nan() => u64::from(CANONICAL_NAN),
-        Type::TF32 => (TF32.round(value, rounding(mode)) as f32).put(),
+        Type::TF32 => (TF32.round(finite(value, mode, TF32), rounding(mode)) as f32).put(),
         _ => {
             let nearest = value as f32;
             let residue = if value.is_finite() { value - f64::from(nearest) } else { 0.0 };
@@ -230,11 +215,10 @@ fn float_to_float(value: f64, from: Type, to: Type, mode: u32) -> u64 {
     }
 }
 
-/// `.satfinite` of a pair keeps values in the format's range.
-fn finite(value: f64, mode: u32, unit: bool, highest: i32) -> f64 {
-    if mode & SATURATE == 0 || unit || value.is_nan() {
+/// `.satfinite` keeps values in the format's range; a NaN stays one.
+fn finite(value: f64, mode: u32, format: Format) -> f64 {
+    if mode & FINITE == 0 {
         return value;
     }
-    let limit = if highest == F16.highest { 65504.0 } else { f64::from(f32::from_bits(0x7F7F_0000)) };
-    value.clamp(-limit, limit)
+    value.clamp(-format.largest(), format.largest())
 }

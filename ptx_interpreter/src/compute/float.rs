@@ -23,6 +23,9 @@ pub(super) fn decode(m: &mut Modifiers) -> Decoded {
     }
     m.ty()?;
     let mode = FloatMode::take(m);
+    if ty == Type::F64 && !mode.only_rounds() {
+        return Err(ParseErrorKind::UnknownInstruction(m.full().to_owned()));
+    }
     let (run, sources) = match m.name {
         "min" | "max" => extremum(ty),
         "abs" | "neg" | "copysign" => sign(m.name, ty, mode),
@@ -37,7 +40,7 @@ pub(super) fn decode(m: &mut Modifiers) -> Decoded {
     Ok(Some(Pure::new(run, sources, ty, class).with_mode(mode)))
 }
 
-/// The approximate forms of `div`, `rcp` and `sqrt` belong to another family, and get their modifier back.
+/// The approximate forms of `div`, `rcp` and `sqrt` belong to another family.
 fn approximate_division(m: &mut Modifiers, ty: Type) -> Decoded {
     if matches!(m.name, "div" | "rcp" | "sqrt") {
         m.ty()?;
@@ -60,7 +63,7 @@ fn with_mode(r: &mut [u64], s: Slots, operation: impl Fn(FloatMode, f32, f32, f3
 fn with_mode64(r: &mut [u64], s: Slots, operation: impl Fn(FloatMode, f64, f64, f64) -> f64) {
     let mode = FloatMode(s.m);
     let value = operation(mode, read(r, s.a), read(r, s.b), read(r, s.c));
-    write(r, s.d, mode.result64(value));
+    write(r, s.d, value);
 }
 
 fn arithmetic32(name: &str, mode: FloatMode) -> (Compute, u8) {

@@ -24,6 +24,16 @@ fn exponent_of_two(exponent: i32) -> f64 {
 }
 
 impl Format {
+    /// The largest number.
+    pub(crate) fn largest(self) -> f64 {
+        (2.0 - exponent_of_two(-self.fraction)) * exponent_of_two(self.highest)
+    }
+
+    /// A subnormal becomes a zero of its sign.
+    pub(crate) fn flush(self, value: f64) -> f64 {
+        if value.abs() < exponent_of_two(self.lowest) { 0f64.copysign(value) } else { value }
+    }
+
     /// `value` rounded to the format, as an f64; what is too large becomes infinite or the largest number.
     pub(crate) fn round(self, value: f64, round: Round) -> f64 {
         if value == 0.0 || !value.is_finite() {
@@ -33,7 +43,7 @@ impl Format {
         // In units of the last place, a rounding of the format is one to an integer.
         let unit = exponent_of_two(exponent - self.fraction);
         let rounded = round_to_integer(value / unit, round) * unit;
-        let largest = (2.0 - exponent_of_two(-self.fraction)) * exponent_of_two(self.highest);
+        let largest = self.largest();
         if rounded.abs() <= largest {
             return rounded;
         }

@@ -1,7 +1,7 @@
 //! Arithmetic on f16, bf16 and pairs of them.
 
 use super::float::{extremum_mode, pick_extremum};
-use super::half::{bf16_to_f64, f16_to_f64, f64_to_bf16, f64_to_f16};
+use super::half::{self, bf16_to_f64, f16_to_f64, f64_to_bf16, f64_to_f16};
 use super::rounding::Round;
 use super::slot::{read, write};
 use super::{Decoded, Modifiers, Pure};
@@ -86,25 +86,23 @@ fn lanes(r: &mut [u64], s: Slots, operation: fn(f64, f64, f64, u32) -> f64) {
     write(r, s.d, result);
 }
 
-/// Smallest normal f16: 2^-14.
-const SMALLEST_F16: f64 = 6.103_515_625e-5;
-
 fn widen(bits: u16, mode: u32) -> f64 {
     let value = if mode & BF16 != 0 { bf16_to_f64(bits) } else { f16_to_f64(bits) };
     flushed(value, mode)
 }
 
 fn flushed(value: f64, mode: u32) -> f64 {
-    if mode & FLUSH != 0 && value.abs() < SMALLEST_F16 { 0f64.copysign(value) } else { value }
+    let format = if mode & BF16 != 0 { half::BF16 } else { half::F16 };
+    if mode & FLUSH != 0 { format.flush(value) } else { value }
 }
 
 fn narrow(value: f64, mode: u32) -> u16 {
-    let mut value = value;
+    let mut value = flushed(value, mode);
     if mode & SATURATE != 0 {
         value = if value.is_nan() || value <= 0.0 { 0.0 } else { value.min(1.0) };
     }
     if mode & RELU != 0 && value <= 0.0 {
         value = 0.0;
     }
-    if mode & BF16 != 0 { f64_to_bf16(value, Round::Nearest) } else { f64_to_f16(flushed(value, mode), Round::Nearest) }
+    if mode & BF16 != 0 { f64_to_bf16(value, Round::Nearest) } else { f64_to_f16(value, Round::Nearest) }
 }

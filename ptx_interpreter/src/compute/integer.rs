@@ -24,6 +24,9 @@ pub(super) fn decode(m: &mut Modifiers) -> Decoded {
         name => {
             let ty = m.ty()?;
             let relu = m.take("relu");
+            if relu && !(matches!(name, "min" | "max") && ty == Type::S32) {
+                return Err(m.unknown("relu"));
+            }
             let (run, sources) = simple(name, ty, relu);
             run.map(|run| Pure::new(run, sources, ty, Integer))
         }

@@ -14,6 +14,7 @@ mod slot;
 
 pub(crate) use compare::{NEGATED_PREDICATE, copy};
 pub(crate) use rounding::{Round, flush};
+pub(crate) use slot::Slot;
 
 use crate::code::Compute;
 use crate::error::ParseErrorKind;
@@ -31,12 +32,16 @@ pub(crate) struct Pure {
     pub(crate) mode: u32,
     /// Type that immediates are read as.
     pub(crate) ty: Type,
+    /// The same of the third source.
+    pub(crate) third: Type,
+    /// The third source is a predicate that `!` may stand before.
+    pub(crate) negatable: bool,
     pub(crate) class: OpcodeClass,
 }
 
 impl Pure {
     fn new(run: Compute, sources: u8, ty: Type, class: OpcodeClass) -> Self {
-        Self { run, destinations: 1, sources, mode: 0, ty, class }
+        Self { run, destinations: 1, sources, mode: 0, ty, third: ty, negatable: false, class }
     }
 
     fn with_mode(self, mode: u32) -> Self {

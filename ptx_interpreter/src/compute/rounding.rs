@@ -60,6 +60,10 @@ impl FloatMode {
         self.0 == 0
     }
 
+    pub(crate) fn only_rounds(self) -> bool {
+        self.0 & (Self::FLUSH | Self::SATURATE) == 0
+    }
+
     pub(crate) fn flushes(self) -> bool {
         self.0 & Self::FLUSH != 0
     }
@@ -73,16 +77,6 @@ impl FloatMode {
     pub(crate) fn result(self, value: f32) -> f32 {
         let value = self.source(value);
         if self.0 & Self::SATURATE != 0 { saturate(value) } else { value }
-    }
-
-    pub(crate) fn result64(self, value: f64) -> f64 {
-        if self.0 & Self::SATURATE == 0 {
-            value
-        } else if value.is_nan() || value <= 0.0 {
-            0.0
-        } else {
-            value.min(1.0)
-        }
     }
 }
 
@@ -224,6 +218,11 @@ pub(crate) fn add64(a: f64, b: f64, round: Round) -> f64 {
 /// Products near the bottom of the range are compared at a scale where their tails exist.
 const SCALE: f64 = 1.157_920_892_373_162e77; // 2^256
 
+/// Times 2^1024, which is no f64 itself.
+fn scaled(x: f64) -> f64 {
+    x * SCALE * SCALE * SCALE * SCALE
+}
+
 /// The sign of a product, even where it is too small for an f64.
 fn product_sign(a: f64, b: f64) -> f64 {
     if a == 0.0 || b == 0.0 { 0.0 } else { a.signum() * b.signum() }
@@ -255,27 +254,39 @@ pub(crate) fn fma64(a: f64, b: f64, c: f64, round: Round) -> f64 {
     if round == Round::Nearest {
         return nearest;
     }
-    let residue = overflow_residue(nearest, &[a, b, c]).unwrap_or_else(|| {
-        let product = a * b;
-        if !nearest.is_finite() || !product.is_finite() {
-            0.0
-        } else if product.abs() >= f64::MIN_POSITIVE * SCALE {
-            sum_sign(&[a.mul_add(b, -product), product, c, -nearest])
-        } else if c.abs() >= f64::MIN_POSITIVE * SCALE * SCALE {
-            // The addend is so much larger that the sum is the addend, but for a trace of the product.
-            product_sign(a, b)
-        } else {
-            let (small, large) = if a.abs() < b.abs() { (a, b) } else { (b, a) };
-            let scaled = small * SCALE * SCALE;
-            let product = scaled * large;
-            sum_sign(&[scaled.mul_add(large, -product), product, c * SCALE * SCALE, -nearest * SCALE * SCALE])
-        }
-    });
+    let residue = overflow_residue(nearest, &[a, b, c])
+        .unwrap_or_else(|| if nearest.is_finite() { fma_residue(a, b, c, nearest) } else { 0.0 });
     if nearest == 0.0 && residue == 0.0 {
         let negative = a.is_sign_negative() != b.is_sign_negative();
         return zero_sum(negative, c.is_sign_negative(), round);
     }
     directed64(nearest, residue, round)
+}
+
+/// The sign of `a b + c - nearest`, where `nearest` is finite.
+fn fma_residue(a: f64, b: f64, c: f64, nearest: f64) -> f64 {
+    let (small, large) = if a.abs() < b.abs() { (a, b) } else { (b, a) };
+    let product = a * b;
+    if product.is_infinite() || (product.abs() >= f64::MAX / SCALE && c.abs() >= f64::MAX / SCALE) {
+        // The product, or its sum with the addend, may be beyond the range that the whole is in.
+        let (large, c, nearest) = (large / SCALE, c / SCALE, nearest / SCALE);
+        let product = large * small;
+        return sum_sign(&[large.mul_add(small, -product), product, c, -nearest]);
+    }
+    if product.abs() >= f64::MIN_POSITIVE * SCALE {
+        return sum_sign(&[a.mul_add(b, -product), product, c, -nearest]);
+    }
+    if c.abs() >= f64::MIN_POSITIVE * SCALE * SCALE {
+        // The addend is so much larger that the sum is the addend, but for a trace of the product.
+        return product_sign(a, b);
+    }
+    let small = scaled(small);
+    let product = small * large;
+    if product.abs() < f64::MIN_POSITIVE * SCALE {
+        // No more than a trace beside the smallest number.
+        return product_sign(a, b);
+    }
+    sum_sign(&[small.mul_add(large, -product), product, scaled(c), -scaled(nearest)])
 }
 
 pub(crate) fn div64(a: f64, b: f64, round: Round) -> f64 {
@@ -295,77 +306,15 @@ pub(crate) fn div64(a: f64, b: f64, round: Round) -> f64 {
 
 pub(crate) fn sqrt64(a: f64, round: Round) -> f64 {
     let nearest = a.sqrt();
-    let residue = if nearest.is_finite() { (-nearest).mul_add(nearest, a) } else { 0.0 };
+    let residue = if !nearest.is_finite() {
+        0.0
+    } else if a < f64::MIN_POSITIVE * SCALE {
+        (-(nearest * SCALE)).mul_add(nearest * SCALE, a * SCALE * SCALE)
+    } else {
+        (-nearest).mul_add(nearest, a)
+    };
     directed64(nearest, residue, round)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    /// Two results that enclose the exact one, with nothing between them.
-    fn encloses(down: f32, up: f32, exact: f64) -> bool {
-        f64::from(down) <= exact && exact <= f64::from(up) && (down == up || down.next_up() == up)
-    }
-
-    fn moderate() -> impl Strategy<Value = f32> {
-        (any::<f32>(), -60..60i32).prop_map(|(fraction, exponent)| {
-            let fraction = f32::from_bits((fraction.to_bits() & 0x807F_FFFF) | 0x3F80_0000);
-            fraction * 2f32.powi(exponent)
-        })
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
-
-        #[test]
-        fn products_are_enclosed(a in any::<f32>(), b in any::<f32>()) {
-            let exact = f64::from(a) * f64::from(b);
-            prop_assume!(exact.is_finite());
-            let (down, up) = (mul32(a, b, Round::Down), mul32(a, b, Round::Up));
-            prop_assert!(encloses(down, up, exact), "{down:e} {exact:e} {up:e}");
-            let towards_zero = mul32(a, b, Round::Zero);
-            prop_assert_eq!(towards_zero, if exact < 0.0 { up } else { down });
-        }
-
-        // Within 29 binary orders the sum of two f32 is exact in f64.
-        #[test]
-        fn sums_are_enclosed(a in moderate(), shift in -14..14i32, b in -2f32..2.0) {
-            let b = a.abs() * b * 2f32.powi(shift);
-            let exact = f64::from(a) + f64::from(b);
-            prop_assume!(exact - f64::from(a) == f64::from(b));
-            let (down, up) = (add32(a, b, Round::Down), add32(a, b, Round::Up));
-            prop_assert!(encloses(down, up, exact), "{down:e} {exact:e} {up:e}");
-            prop_assert_eq!(fma32(a, 1.0, b, Round::Down), down);
-        }
-
-        #[test]
-        fn quotients_multiply_back(a in moderate(), b in moderate()) {
-            let (down, up) = (div32(a, b, Round::Down), div32(a, b, Round::Up));
-            let (low, high) = (f64::from(down) * f64::from(b), f64::from(up) * f64::from(b));
-            let a = f64::from(a);
-            prop_assert!(low.min(high) <= a && a <= low.max(high));
-            prop_assert!(down == up || down.next_up() == up);
-        }
-
-        #[test]
-        fn roots_square_back(a in moderate()) {
-            let a = a.abs();
-            let (down, up) = (f64::from(sqrt32(a, Round::Down)), f64::from(sqrt32(a, Round::Up)));
-            prop_assert!(down * down <= f64::from(a) && f64::from(a) <= up * up);
-        }
-
-        // f64 results are enclosed where f32 operands make the exact value an f64.
-        #[test]
-        fn wide_results_are_exact_where_they_can_be(a in moderate(), b in moderate()) {
-            let (a, b) = (f64::from(a), f64::from(b));
-            for round in [Round::Down, Round::Up, Round::Zero] {
-                prop_assert_eq!(mul64(a, b, round), a * b);
-                prop_assert_eq!(fma64(a, b, 0.0, round), a * b);
-                prop_assert_eq!(div64(a * b, b, round), a);
-                prop_assert_eq!(sqrt64(a * a, round), a.abs());
-            }
-        }
-    }
-}
+mod tests;

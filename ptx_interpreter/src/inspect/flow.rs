@@ -1,6 +1,6 @@
 //! How values and control flow through a kernel, as far as the lints need it.
 
-use crate::code::{Action, Code, FunctionCode, Slots};
+use crate::code::{Action, Code, FunctionCode, GroupOp, Slots, WarpOp};
 use crate::memory::{SHARED_WINDOW, shared_address};
 use std::collections::{BTreeSet, HashMap};
 
@@ -142,6 +142,17 @@ pub(super) fn divergent_slots(code: &Code, function: &FunctionCode) -> BTreeSet<
                 Action::Atomic(_) | Action::Clock(_) => {
                     known.insert(d);
                 }
+                Action::Warp(number) => match &code.warps[number as usize] {
+                    WarpOp::Group(GroupOp::Multiply(op)) => {
+                        known.extend(&code.vectors[op.d as usize..][..usize::from(op.columns) / 2]);
+                    }
+                    WarpOp::Sync | WarpOp::Group(_) => {}
+                    // A warp has one result, the same for all if what it is made of is.
+                    WarpOp::Vote(..) | WarpOp::Reduce(..) if !guarded && !known.contains(&a) => {}
+                    WarpOp::Matrix(op) => known.extend(&code.vectors[op.d as usize..][..usize::from(op.lens[0])]),
+                    WarpOp::LoadMatrix(op) => known.extend(&code.vectors[op.d as usize..][..usize::from(op.count)]),
+                    _ => known.extend([d, e]),
+                },
                 _ => {}
             }
         }

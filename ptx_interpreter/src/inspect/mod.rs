@@ -30,7 +30,7 @@ pub struct Summary {
     /// Whether it uses dynamic shared memory.
     pub dynamic_shared: bool,
     /// Bytes of local memory of a thread.
-    pub local: u32,
+    pub local: u64,
     /// Registers that are declared, by type. The assembler gives out far fewer.
     pub registers: Vec<(Type, u64)>,
     /// Barriers of the block, as instructions.
@@ -69,7 +69,7 @@ impl<'m> Kernel<'m> {
         let mut local = 0;
         for number in code.reachable(self.number) {
             let function = &code.functions[number as usize];
-            local += function.locals.iter().map(|variable| variable.size).sum::<u32>();
+            local += function.locals.iter().map(|variable| u64::from(variable.size)).sum::<u64>();
             for (ty, count) in &function.registers {
                 match registers.iter_mut().find(|(known, _)| known == ty) {
                     Some((_, total)) => *total += count,

@@ -8,7 +8,7 @@ use crate::report::OpcodeClass;
 use crate::syntax::ast::{Function, Instruction, Location, Statement, Variable};
 use crate::types::{Space, Type};
 
-/// Between local variables: an overrun of one does not end up in the next.
+/// Between local variables: an overrun of one does not end up in the next. It is the largest alignment, too.
 const LOCAL_GAP: u32 = 1 << 16;
 
 pub(super) struct Body<'a, 'l> {
@@ -49,11 +49,13 @@ pub(super) fn lower<'a>(
     // Falling off the end returns.
     let at = function.at;
     body.emit(at, at, UNGUARDED, Lowered::new(Action::Return, Slots::default(), OpcodeClass::Control));
-    body.resolve_jumps(function)?;
+    body.resolve_jumps();
     body.drop_unread_elements(start);
     let Frame { template, specials, relocations, .. } = body.frame;
     let end = lowerer.code.insts.len() as u32;
     let code = &mut lowerer.code.functions[number as usize];
+    // The frame of whatever it calls begins where every alignment is kept.
+    code.local_extent = code.local_extent.next_multiple_of(LOCAL_GAP);
     code.start = Some(start);
     code.end = end;
     code.template = template;
@@ -236,20 +238,18 @@ impl<'a> Body<'a, '_> {
         self.lowerer.code.sites.push(site);
     }
 
-    fn resolve_jumps(&mut self, function: &Function<'a>) -> ParseResult<()> {
-        let place = |frame: &Frame, label: u32| frame.labels[label as usize];
+    /// Every label that has been declared has a place by now.
+    fn resolve_jumps(&mut self) {
+        let labels = &self.frame.labels;
         for (pc, label) in std::mem::take(&mut self.jumps) {
-            let Some(target) = place(&self.frame, label) else {
-                let kind = ParseErrorKind::UnknownName("a label".to_owned());
-                return Err(self.at(function.at, kind));
-            };
-            self.lowerer.code.insts[pc as usize].action = Action::Jump(target);
+            if let Some(target) = labels[label as usize] {
+                self.lowerer.code.insts[pc as usize].action = Action::Jump(target);
+            }
         }
-        for (table, labels) in std::mem::take(&mut self.tables) {
+        for (table, targets) in std::mem::take(&mut self.tables) {
             self.lowerer.code.tables[table as usize] =
-                labels.iter().filter_map(|label| place(&self.frame, *label)).collect();
+                targets.iter().filter_map(|label| labels[*label as usize]).collect();
         }
-        Ok(())
     }
 
     /// Marks the elements of vector loads that no instruction reads.
@@ -266,6 +266,10 @@ impl<'a> Body<'a, '_> {
                 }
             }
         }
+    }
+
+    pub(super) fn is_predicate(&mut self, name: &'a str) -> Result<bool, ParseErrorKind> {
+        Ok(matches!(self.frame.lookup(name)?, Some(Entity::Register(_, Type::Pred))))
     }
 
     /// The slot of a register; `_` is the slot that swallows results.

@@ -3,6 +3,7 @@
 use super::Symbol;
 use super::body::{Body, Lowered};
 use super::frame::Entity;
+use super::memory::take_block_scope;
 use super::operands::wrong_operands;
 use crate::code::{Action, BarrierKind, BarrierOp, CallOp, Slots};
 use crate::compute::Modifiers;
@@ -18,6 +19,9 @@ impl<'a> Body<'a, '_> {
         operands: &[Operand<'a>],
     ) -> Result<Lowered, ParseErrorKind> {
         let none = Slots::default();
+        if matches!(m.name, "ret" | "exit" | "trap" | "brkpt") && !operands.is_empty() {
+            return Err(wrong_operands(m.full(), "it takes none"));
+        }
         match m.name {
             "bra" => self.branch(m, operands),
             "brx" => self.branch_table(m, operands),
@@ -29,14 +33,7 @@ impl<'a> Body<'a, '_> {
             "exit" => Ok(Lowered::new(Action::Exit, none, Control)),
             "trap" | "brkpt" => Ok(Lowered::new(Action::Trap, none, Control)),
             "bar" | "barrier" => self.barrier(m, operands),
-            "membar" | "fence" => {
-                if m.take("proxy") {
-                    return Ok(Lowered::new(proxy_fence(m), none, Barrier));
-                }
-                let block_only = m.take("cta");
-                while m.find(|_| Some(())).is_some() {}
-                Ok(Lowered::new(Action::Fence(!block_only), none, Barrier))
-            }
+            "membar" | "fence" => Ok(Lowered::new(fence(m), none, Barrier)),
             _ => {
                 // Hints have no effect that a program sees.
                 while m.find(|_| Some(())).is_some() {}
@@ -193,10 +190,24 @@ impl<'a> Body<'a, '_> {
     }
 }
 
-/// `fence.proxy.async` between ordinary accesses and those of instructions that run on their own. Of other proxies, and of
+/// The words of fences, but for the proxies and the scope of a block.
+const FENCES: [&str; 6] = ["sc", "acq_rel", "acquire", "release", "gpu", "sys"];
+
+/// `fence.proxy.async` is between ordinary accesses and those of instructions that run on their own. Of other proxies, and of
 /// global memory, there is nobody here whose accesses it could order.
-fn proxy_fence(m: &mut Modifiers) -> Action {
-    let publishes = m.take("async") && !m.take("global");
-    while m.find(|_| Some(())).is_some() {}
-    if publishes { Action::Publish } else { Action::Nothing }
+fn fence(m: &mut Modifiers) -> Action {
+    let action = if !m.take("proxy") {
+        Action::Fence(!take_block_scope(m))
+    } else if m.take("async") && !m.take("global") {
+        m.find(|word| matches!(word, "shared::cta" | "shared::cluster").then_some(()));
+        return Action::Publish;
+    } else {
+        m.find(|word| matches!(word, "alias" | "tensormap::generic").then_some(()));
+        take_block_scope(m);
+        Action::Nothing
+    };
+    while m.find(|word| FENCES.contains(&word).then_some(())).is_some() {}
+    // The old name has an old scope.
+    m.take("gl");
+    action
 }

@@ -3,7 +3,7 @@
 use super::body::{Body, Lowered};
 use super::frame::Entity;
 use super::operands::wrong_operands;
-use crate::code::{AccessFlags, Action, AtomicKind, AtomicOp, MemoryOp, Place, SINK, Slots};
+use crate::code::{AccessFlags, Action, AtomicKind, AtomicOp, IGNORED_IF, MemoryOp, Place, SINK, Slots};
 use crate::compute::Modifiers;
 use crate::error::ParseErrorKind;
 use crate::report::OpcodeClass;
@@ -29,6 +29,12 @@ const HINTS: [&str; 16] = [
     "L2::256B",
     "unified",
 ];
+
+/// The most bytes of a load or store.
+const LARGEST_ACCESS: u8 = 32;
+
+/// Those that a copy has too.
+const PREFETCHES: [&str; 3] = ["L2::64B", "L2::128B", "L2::256B"];
 
 impl<'a> Body<'a, '_> {
     pub(super) fn lower_memory(
@@ -69,6 +75,9 @@ impl<'a> Body<'a, '_> {
     fn store(&mut self, m: &mut Modifiers, operands: &[Operand<'a>]) -> Result<Lowered, ParseErrorKind> {
         let flags = take_order(m);
         let (mut op, ty) = self.memory_op(m, flags)?;
+        if op.place == Place::Const {
+            return Err(m.unknown("const"));
+        }
         let [address, value] = operands else {
             return Err(wrong_operands(m.full(), "it takes an address and a value"));
         };
@@ -79,7 +88,7 @@ impl<'a> Body<'a, '_> {
 
     fn memory_op(&self, m: &mut Modifiers, flags: u8) -> Result<(MemoryOp, Type), ParseErrorKind> {
         while m.find(|word| HINTS.contains(&word).then_some(())).is_some() {}
-        let place = take_place(m);
+        let place = take_place(m)?;
         let count = m.find(|word| match word {
             "v2" => Some(2),
             "v4" => Some(4),
@@ -90,15 +99,11 @@ impl<'a> Body<'a, '_> {
         if matches!(ty, Type::Pred | Type::B128) {
             return Err(m.unknown(ty.name()));
         }
-        let op = MemoryOp {
-            offset: 0,
-            place,
-            width: ty.bytes() as u8,
-            count: count.unwrap_or(1),
-            unwanted: 0,
-            flags: AccessFlags(flags),
-        };
-        Ok((op, ty))
+        let (width, count) = (ty.bytes() as u8, count.unwrap_or(1));
+        if width * count > LARGEST_ACCESS {
+            return Err(ParseErrorKind::UnknownInstruction(m.full().to_owned()));
+        }
+        Ok((MemoryOp { offset: 0, place, width, count, unwanted: 0, flags: AccessFlags(flags) }, ty))
     }
 
     /// The slots of a vector stand in a row in the table of vectors.
@@ -172,7 +177,7 @@ impl<'a> Body<'a, '_> {
 
     fn atomic(&mut self, m: &mut Modifiers, operands: &[Operand<'a>]) -> Result<Lowered, ParseErrorKind> {
         let returns = m.name == "atom";
-        let block_only = m.take("cta");
+        let block_only = take_block_scope(m);
         let mut flags = take_order(m) | AccessFlags::STRONG | AccessFlags::STRONG_DEVICE;
         if block_only {
             flags &= !AccessFlags::STRONG_DEVICE;
@@ -180,12 +185,8 @@ impl<'a> Body<'a, '_> {
         m.take("noftz");
         let kind = m.find(atomic_kind).ok_or_else(|| m.missing("an operation such as `.add`"))?;
         let (mut memory, ty) = self.memory_op(m, flags)?;
-        let fits = match ty {
-            Type::F32 | Type::F64 | Type::F16 | Type::F16x2 | Type::BF16 | Type::BF16x2 => kind == AtomicKind::Add,
-            Type::B16 => kind == AtomicKind::CompareSwap,
-            _ => ty.bytes() >= 4,
-        };
-        if memory.count != 1 || !fits {
+        let somewhere = matches!(memory.place, Place::Generic | Place::Global | Place::Shared);
+        if memory.count != 1 || !somewhere || !has_atomic(kind, ty, returns) {
             return Err(ParseErrorKind::UnknownInstruction(m.full().to_owned()));
         }
         let mut slots = Slots { d: SINK, ..Slots::default() };
@@ -216,16 +217,28 @@ impl<'a> Body<'a, '_> {
         if let Some(action) = copies_end(m, operands)? {
             return Ok(Lowered::new(action, Slots::default(), OpcodeClass::Barrier));
         }
-        while m.find(|word| HINTS.contains(&word).then_some(())).is_some() {}
+        let through_l1 = m.take("ca");
+        if !through_l1 && !m.take("cg") {
+            return Err(m.missing("`.ca` or `.cg`"));
+        }
+        while m.find(|word| PREFETCHES.contains(&word).then_some(())).is_some() {}
         let spaces = m.take("shared") || m.take("shared::cta");
         if !spaces || !m.take("global") {
             return Err(ParseErrorKind::UnknownInstruction(m.full().to_owned()));
         }
-        let [to, from, size, ignored @ ..] = operands else {
-            return Err(wrong_operands(m.full(), "it takes two addresses and a size"));
+        let (to, from, size, given) = match operands {
+            [to, from, size] => (to, from, size, None),
+            [to, from, size, given] => (to, from, size, Some(given)),
+            _ => {
+                let what = "it takes two addresses, a size, and perhaps the source's size or whether to ignore it";
+                return Err(wrong_operands(m.full(), what));
+            }
         };
-        let &Operand::Integer(bytes @ (4 | 8 | 16)) = size else {
-            return Err(wrong_operands(m.full(), "the size is 4, 8 or 16"));
+        let bytes = match *size {
+            Operand::Integer(bytes @ (4 | 8)) if through_l1 => bytes,
+            Operand::Integer(16) => 16,
+            _ if through_l1 => return Err(wrong_operands(m.full(), "the size is 4, 8 or 16")),
+            _ => return Err(wrong_operands(m.full(), "the size is 16; `.ca` has 4 and 8, too")),
         };
         let mut op = MemoryOp {
             offset: 0,
@@ -239,12 +252,15 @@ impl<'a> Body<'a, '_> {
         let source_offset = op.offset;
         slots.a = self.address(&mut op, to, m.full())?;
         slots.e = self.frame.constant(i64::from(source_offset) as u64)?;
-        let all = self.frame.constant(bytes)?;
-        // Beyond the source's size the copy is filled with zeros.
-        slots.c = match ignored.first() {
-            Some(source_size) => self.source(source_size, Type::U32, m.full())?,
-            None => all,
-        };
+        // Beyond the source's size the copy is filled with zeros, as is all of it where a predicate says so.
+        match given {
+            None => slots.c = self.frame.constant(bytes)?,
+            Some(Operand::Name(name, None)) if self.is_predicate(name)? => {
+                slots.c = self.register(name)?;
+                slots.m = IGNORED_IF;
+            }
+            Some(source_size) => slots.c = self.source(source_size, Type::U32, m.full())?,
+        }
         Ok(Lowered::new(Action::CopyAsync(op), slots, OpcodeClass::Load))
     }
 }
@@ -283,23 +299,43 @@ fn take_order(m: &mut Modifiers) -> u8 {
             flags |= order | AccessFlags::STRONG | AccessFlags::STRONG_DEVICE;
         }
     }
-    if m.take("cta") {
+    if take_block_scope(m) {
         flags &= !AccessFlags::STRONG_DEVICE;
     }
-    for word in ["weak", "gpu", "sys", "cluster"] {
+    for word in ["weak", "gpu", "sys"] {
         m.take(word);
     }
     flags
 }
 
-fn take_place(m: &mut Modifiers) -> Place {
-    match m.find(Space::from_name) {
+/// Whether the scope is the block; without clusters, every block is a cluster of its own.
+pub(super) fn take_block_scope(m: &mut Modifiers) -> bool {
+    m.take("cta") || m.take("cluster")
+}
+
+fn take_place(m: &mut Modifiers) -> Result<Place, ParseErrorKind> {
+    Ok(match m.find(Space::from_name) {
         Some(Space::Global) => Place::Global,
         Some(Space::Shared) => Place::Shared,
         Some(Space::Const) => Place::Const,
         Some(Space::Local) => Place::Local,
         Some(Space::Param) => Place::Param,
-        _ => Place::Generic,
+        Some(space @ (Space::Register | Space::Generic)) => return Err(m.unknown(space.name())),
+        None => Place::Generic,
+    })
+}
+
+/// Whether an operation has a type; one that swaps is there for what it returns.
+fn has_atomic(kind: AtomicKind, ty: Type, returns: bool) -> bool {
+    let integer = matches!(ty, Type::U32 | Type::S32 | Type::U64 | Type::S64);
+    let bits = matches!(ty, Type::B32 | Type::B64);
+    match kind {
+        AtomicKind::Add => integer || (ty.is_float() && ty != Type::TF32),
+        AtomicKind::Min | AtomicKind::Max => integer,
+        AtomicKind::Inc | AtomicKind::Dec => ty == Type::U32,
+        AtomicKind::And | AtomicKind::Or | AtomicKind::Xor => bits,
+        AtomicKind::Exchange => returns && bits,
+        AtomicKind::CompareSwap => returns && (bits || ty == Type::B16),
     }
 }
 

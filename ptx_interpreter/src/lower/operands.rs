@@ -32,7 +32,7 @@ impl<'a> Body<'a, '_> {
                 Some(self.lower_memory(&mut m, operands)?)
             }
             "bra" | "brx" | "call" | "ret" | "exit" | "trap" | "brkpt" | "bar" | "barrier" | "membar" | "fence"
-            | "nanosleep" | "pmevent" | "discard" | "applypriority" | "griddepcontrol" => {
+            | "nanosleep" | "pmevent" | "applypriority" | "griddepcontrol" => {
                 Some(self.lower_control(&mut m, operands)?)
             }
             "shfl" | "vote" | "match" | "redux" | "activemask" | "mma" | "ldmatrix" | "wgmma" => {
@@ -70,11 +70,11 @@ impl<'a> Body<'a, '_> {
         }
         for (index, operand) in operands[1..].iter().enumerate() {
             let slot = match operand {
-                Operand::Not(name) if index == 2 => {
+                Operand::Not(name) if index == 2 && pure.negatable => {
                     slots.m |= NEGATED_PREDICATE;
                     self.register(name)?
                 }
-                _ => self.source(operand, pure.ty, m.full())?,
+                _ => self.source(operand, if index == 2 { pure.third } else { pure.ty }, m.full())?,
             };
             match index {
                 0 => slots.a = slot,
@@ -104,10 +104,16 @@ impl<'a> Body<'a, '_> {
                 _ => *value,
             },
             Operand::Decimal(value) if ty == Type::F32 => u64::from((*value as f32).to_bits()),
-            Operand::Decimal(value) => value.to_bits(),
-            Operand::Float32(bits) => u64::from(*bits),
+            Operand::Decimal(value) if ty == Type::F64 => value.to_bits(),
+            Operand::Float32(bits) if ty.bytes() == 4 => u64::from(*bits),
             Operand::Float64(bits) if ty == Type::F32 => u64::from((f64::from_bits(*bits) as f32).to_bits()),
-            Operand::Float64(bits) => *bits,
+            Operand::Float64(bits) if ty.bytes() == 8 => *bits,
+            Operand::Decimal(_) | Operand::Float32(_) | Operand::Float64(_) => {
+                return Err(wrong_operands(
+                    opcode,
+                    format!("`{ty}` has no such constants; write its bits as an integer"),
+                ));
+            }
             _ => return Err(wrong_operands(opcode, "a register or a constant is needed here")),
         };
         Ok(Value::Slot(self.frame.constant(bits)?))

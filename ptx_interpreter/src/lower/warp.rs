@@ -20,7 +20,7 @@ impl<'a> Body<'a, '_> {
     ) -> Result<Lowered, ParseErrorKind> {
         match m.name {
             "activemask" => {
-                m.ty()?;
+                take_type(m, &[Type::B32])?;
                 let [result] = operands else {
                     return Err(wrong_operands(m.full(), "it takes a result"));
                 };
@@ -74,7 +74,7 @@ impl<'a> Body<'a, '_> {
             _ => None,
         });
         let mode = mode.ok_or_else(|| m.missing("`.up`, `.down`, `.bfly` or `.idx`"))?;
-        m.ty()?;
+        take_type(m, &[Type::B32])?;
         let [result, value, lane, clamp, mask] = operands else {
             return Err(wrong_operands(m.full(), "it takes a result, a value, a lane, a clamp and a mask"));
         };
@@ -93,7 +93,7 @@ impl<'a> Body<'a, '_> {
             _ => None,
         });
         let mode = mode.ok_or_else(|| m.missing("`.all`, `.any`, `.uni` or `.ballot`"))?;
-        m.ty()?;
+        take_type(m, &[if mode == VoteMode::Ballot { Type::B32 } else { Type::Pred }])?;
         let [result, predicate, mask] = operands else {
             return Err(wrong_operands(m.full(), "it takes a result, a predicate and a mask"));
         };
@@ -111,12 +111,13 @@ impl<'a> Body<'a, '_> {
         if !all && !m.take("any") {
             return Err(m.missing("`.any` or `.all`"));
         }
-        let width = m.ty()?.bytes() as u8;
+        let ty = take_type(m, &[Type::B32, Type::B64])?;
+        let width = ty.bytes() as u8;
         let [result, value, mask] = operands else {
             return Err(wrong_operands(m.full(), "it takes a result, a value and a mask"));
         };
         let (d, e) = self.results(result, m.full())?;
-        let a = self.source(value, Type::B64, m.full())?;
+        let a = self.source(value, ty, m.full())?;
         let slots = Slots { d, e, a, m: self.source(mask, Type::B32, m.full())?, ..Slots::default() };
         Ok(self.warp_operation(WarpOp::Match { all, width }, slots, Warp))
     }
@@ -132,10 +133,7 @@ impl<'a> Body<'a, '_> {
             _ => None,
         });
         let reduction = reduction.ok_or_else(|| m.missing("an operation such as `.add`"))?;
-        let ty = m.ty()?;
-        if !matches!(ty, Type::U32 | Type::S32 | Type::B32) {
-            return Err(m.unknown(ty.name()));
-        }
+        let ty = take_type(m, &[Type::U32, Type::S32, Type::B32])?;
         let [result, value, mask] = operands else {
             return Err(wrong_operands(m.full(), "it takes a result, a value and a mask"));
         };
@@ -226,4 +224,9 @@ impl<'a> Body<'a, '_> {
         let op = LoadMatrixOp { count, transposed, memory, d };
         Ok(self.warp_operation(WarpOp::LoadMatrix(op), slots, Matrix))
     }
+}
+
+fn take_type(m: &mut Modifiers, known: &[Type]) -> Result<Type, ParseErrorKind> {
+    let ty = m.ty()?;
+    if known.contains(&ty) { Ok(ty) } else { Err(m.unknown(ty.name())) }
 }

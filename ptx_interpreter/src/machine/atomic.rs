@@ -5,7 +5,7 @@ use super::access::{effective, from_bytes, locate, to_bytes};
 use super::thread::Thread;
 use crate::code::{AtomicKind, AtomicOp, Place, Slots};
 use crate::compute::half::{bf16_to_f64, f16_to_f64, f64_to_bf16, f64_to_f16};
-use crate::compute::{Round, flush};
+use crate::compute::{Round, Slot, flush};
 use crate::fault::AccessKind;
 use crate::memory::{Outcome, space_of};
 use crate::types::{Space, Type};
@@ -57,7 +57,7 @@ fn add(ty: Type, a: u64, b: u64, flushes: bool) -> u64 {
                 (a, b) = (flush(a), flush(b));
             }
             let sum = a + b;
-            u64::from(if flushes { flush(sum) } else { sum }.to_bits())
+            if flushes { flush(sum) } else { sum }.put()
         }
         Type::F64 => (f64::from_bits(a) + f64::from_bits(b)).to_bits(),
         Type::F16 => sum16(half(a, 0), half(b, 0)),

@@ -9,7 +9,7 @@
 use super::Env;
 use super::access::{effective, locate, resolve, shared_region};
 use super::thread::Thread;
-use crate::code::{MemoryOp, Place, Slots};
+use crate::code::{IGNORED_IF, MemoryOp, Place, Slots};
 use crate::fault::{AccessKind, FaultKind};
 use crate::memory::Outcome;
 use std::collections::VecDeque;
@@ -54,10 +54,16 @@ impl Copies {
     }
 }
 
-/// Begins a copy: shared address in `a`, global address in `b` with its offset in `e`, bytes of the source in `c`.
+/// Begins a copy: shared address in `a`, global address in `b` with its offset in `e`, bytes of the source in `c`,
+/// or whether to take none of them.
 pub(super) fn begin(env: &mut Env, thread: &mut Thread, op: MemoryOp, s: Slots) -> Outcome<()> {
     let total = usize::from(op.width) * usize::from(op.count);
-    let taken = (thread.read(s.c) as u32 as usize).min(total);
+    let given = thread.read(s.c);
+    let taken = match s.m {
+        IGNORED_IF if given & 1 != 0 => 0,
+        IGNORED_IF => total,
+        _ => (given as u32 as usize).min(total),
+    };
     let from = thread.read(s.b).wrapping_add(thread.read(s.e));
     let to = effective(thread, op, s.a);
     let bytes = source(env, thread, op, from, taken)?;

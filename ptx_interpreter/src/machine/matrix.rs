@@ -9,8 +9,8 @@ use super::block::Block;
 use super::collective::LaneTrouble;
 use super::warp::lanes;
 use crate::code::{LoadMatrixOp, MatrixOp, Slots};
-use crate::compute::Round;
 use crate::compute::half::{bf16_to_f64, f16_to_f64, f64_to_f16};
+use crate::compute::{Round, Slot};
 use crate::fault::{AccessKind, FaultKind};
 use crate::types::Type;
 
@@ -70,8 +70,7 @@ impl Block {
             let slots = &env.code.vectors[op.d as usize..];
             if op.output == Type::F32 {
                 for (index, slot) in slots.iter().take(4).enumerate() {
-                    let bits = (value(index) as f32).to_bits();
-                    self.set_lane(first, lane, *slot, u64::from(bits));
+                    self.set_lane(first, lane, *slot, (value(index) as f32).put());
                 }
             } else {
                 for (register, slot) in slots.iter().take(2).enumerate() {

@@ -12,6 +12,7 @@ use super::collective::LaneTrouble;
 use super::matrix::whole_warp;
 use super::thread::Thread;
 use crate::code::{AccessFlags, Action, Code, GroupOp, Inst, MemoryOp, Place, ProductOp, SINK, Slots, WarpOp};
+use crate::compute::Slot;
 use crate::compute::half::{bf16_to_f64, f16_to_f64};
 use crate::fault::{AccessKind, FaultKind};
 use crate::memory::{Outcome, SHARED_SPAN_BITS, shared_address};
@@ -335,7 +336,7 @@ impl Block {
                 let (a, b) = (&a[row * depth..][..depth], &b[column * depth..][..depth]);
                 let old = f64::from(f32::from_bits(self.lane_value(first, lane, *slot) as u32));
                 let new = a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>() + if adds { old } else { 0.0 };
-                self.set_lane(first, lane, *slot, u64::from((new as f32).to_bits()));
+                self.set_lane(first, lane, *slot, (new as f32).put());
                 self.threads[(first + lane) as usize].watched[*slot as usize].products -= 1;
             }
             for slot in fragment(env.code, op) {

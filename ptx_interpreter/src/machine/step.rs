@@ -24,7 +24,7 @@ pub(crate) fn run(env: &mut Env, thread: &mut Thread, steps: u64) -> Outcome<Sto
 }
 
 fn run_counted(env: &mut Env, thread: &mut Thread, left: &mut u64) -> Outcome<Stop> {
-    let code = env.code;
+    let (code, steps) = (env.code, *left);
     while *left > 0 {
         *left -= 1;
         let pc = thread.pc as usize;
@@ -54,7 +54,7 @@ fn run_counted(env: &mut Env, thread: &mut Thread, left: &mut u64) -> Outcome<St
             Action::CopyWait(pending) => copies::wait(env, thread, pending)?,
             Action::FrameAddress(place, offset) => frame_address(thread, place, offset, slots),
             Action::Clock(clock) => {
-                let value = read_clock(env.executed, thread.index, clock);
+                let value = read_clock(env.executed + steps - *left, thread.index, clock);
                 thread.write(slots.d, value);
             }
             Action::JumpTable(table) => jump_through(env, thread, table, slots)?,

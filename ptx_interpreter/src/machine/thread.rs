@@ -13,6 +13,9 @@ use std::rc::Rc;
 /// Deeper calls than this are taken for a recursion without end.
 const DEEPEST_CALL: usize = 256;
 
+/// Where the parameters of a call begin: the ISA has no larger alignment of them.
+const PARAM_ALIGNMENT: usize = 128;
+
 /// What a thread is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum State {
@@ -65,7 +68,7 @@ pub(crate) struct Thread {
     pub(crate) state: State,
     pub(crate) stack: Stack,
     pub(crate) params: Params,
-    /// Counts the barriers that this thread passed.
+    /// Counts what others may be ordered after: barriers, fences, releases, arrivals and meetings of a warp.
     pub(crate) clock: u32,
     /// Clocks of the others that this thread is ordered after.
     pub(crate) known: Rc<[u32]>,
@@ -143,7 +146,7 @@ impl Thread {
         for (slot, special) in &code.specials {
             self.registers[self.base + *slot as usize] = self.special(env, *special);
         }
-        self.params.base = self.params.bytes.len();
+        self.params.base = self.params.bytes.len().next_multiple_of(PARAM_ALIGNMENT);
         self.params.bytes.resize(self.params.base + code.param_bytes as usize, 0);
         self.stack.frame = self.stack.top;
         for local in &code.locals {
@@ -197,7 +200,8 @@ impl Thread {
             self.params.bytes.copy_within(start..start + len, caller.param_base + *offset as usize);
         }
         self.registers.truncate(self.base);
-        self.params.bytes.truncate(self.params.base);
+        let caller_bytes = env.code.functions[caller.function as usize].param_bytes as usize;
+        self.params.bytes.truncate(caller.param_base + caller_bytes);
         if let Some(first) = self.stack.spans.get(caller.spans) {
             self.stack.bytes.truncate(first.at);
         }

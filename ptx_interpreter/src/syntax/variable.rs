@@ -3,7 +3,7 @@
 use super::ast::{Initial, Shape, Variable};
 use super::lexer::Kind;
 use super::module::Parser;
-use crate::error::{ParseErrorKind, ParseResult};
+use crate::error::{ParseError, ParseErrorKind, ParseResult};
 use crate::types::{Space, Type};
 
 /// Larger variables than this are a damaged text rather than a plan.
@@ -145,16 +145,11 @@ impl<'a> Parser<'a, '_> {
         let negative = self.accept('-');
         let at = self.here();
         Ok(match self.next() {
-            Kind::Integer(mask) if self.accept('(') => {
-                let value = self.initial_value()?;
+            Kind::Integer(mask) if !negative && self.accept('(') => {
+                let inner = self.next();
+                let value = self.symbol(inner, Some(mask), at)?;
                 self.expect(')')?;
-                match value {
-                    Initial::Symbol { name, addend, generic, .. } => {
-                        let mask = Some(mask);
-                        Initial::Symbol { name, addend, generic, mask, at }
-                    }
-                    other => other,
-                }
+                value
             }
             Kind::Integer(value) if negative => Initial::Bits(value.wrapping_neg()),
             Kind::Integer(value) => Initial::Bits(value),
@@ -164,21 +159,31 @@ impl<'a> Parser<'a, '_> {
                 let value: f64 = text.parse().unwrap_or(0.0);
                 Initial::Float64(if negative { -value } else { value }.to_bits())
             }
+            other if !negative => self.symbol(other, None, at)?,
+            other => return Err(self.no_value(other, at)),
+        })
+    }
+
+    /// The address of a variable or function, of which `first` has been read.
+    fn symbol(&mut self, first: Kind<'a>, mask: Option<u64>, at: u32) -> ParseResult<Initial<'a>> {
+        match first {
             Kind::Word("generic") if self.accept('(') => {
                 let (name, addend) = self.symbol_and_addend()?;
                 self.expect(')')?;
                 let late = self.addend()?;
-                Initial::Symbol { name, addend: addend.wrapping_add(late), generic: true, mask: None, at }
+                Ok(Initial::Symbol { name, addend: addend.wrapping_add(late), generic: true, mask, at })
             }
             Kind::Word(name) => {
                 let addend = self.addend()?;
-                Initial::Symbol { name, addend, generic: false, mask: None, at }
+                Ok(Initial::Symbol { name, addend, generic: false, mask, at })
             }
-            other => {
-                let kind = ParseErrorKind::Expected { expected: "a value".to_owned(), found: other.to_string() };
-                return Err(self.error_at(at, kind));
-            }
-        })
+            other => Err(self.no_value(other, at)),
+        }
+    }
+
+    fn no_value(&self, found: Kind, at: u32) -> ParseError {
+        let kind = ParseErrorKind::Expected { expected: "a value".to_owned(), found: found.to_string() };
+        self.error_at(at, kind)
     }
 
     fn symbol_and_addend(&mut self) -> ParseResult<(&'a str, i64)> {

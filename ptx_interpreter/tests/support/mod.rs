@@ -3,7 +3,7 @@
 
 pub mod planted;
 
-use ptx_interpreter::{Argument, Gpu, Grid, LaunchError, Module, Report};
+use ptx_interpreter::{Argument, Gpu, Grid, LaunchError, Module, ParseErrorKind, Report};
 
 /// Registers that every kernel of the tests may use.
 const REGISTERS: &str = ".reg .pred %p<16>; .reg .b16 %h<16>; .reg .b32 %r<64>; .reg .b64 %rd<64>;";
@@ -18,6 +18,20 @@ pub fn module_text(outside: &str, parameters: &str, body: &str) -> String {
 /// Parses, with the error in full.
 pub fn parse(text: &str) -> Module {
     Module::parse(text).unwrap_or_else(|error| panic!("{error}\n{text}"))
+}
+
+/// Line, column and kind of what is wrong with a text.
+pub fn error(text: &str) -> (u32, u32, ParseErrorKind) {
+    let error = Module::parse(text).expect_err("the text is wrong");
+    (error.line, error.column, error.kind)
+}
+
+/// An error in the one instruction of a kernel, which starts its line.
+pub fn instruction_error(code: &str) -> String {
+    let text = module_text("", ".param .u64 x", code);
+    let (line, column, kind) = error(&text);
+    assert_eq!((line, column), (8, 1), "{kind}");
+    kind.to_string()
 }
 
 /// Lines of a text that carry a mark.
