@@ -6,6 +6,7 @@ mod chunk;
 mod guarded;
 mod header;
 mod ipc;
+mod lists;
 mod npy;
 mod npz;
 mod records;
