@@ -183,7 +183,12 @@ fn ids_and_labels_among_the_coordinates_are_noted() {
     let notes = folder.json("in.csv --bandwidth 0.5")["notes"].to_string();
     assert!(notes.contains(r#"columns \"ID\", \"Cluster\" are among the coordinates; if they are ids"#), "{notes}");
     assert!(folder.run("sweep in.csv --from 1 --to 2 --steps 2").contains("note: columns \"ID\""));
-    folder.write("in.csv", "identity,x,labels\n1,2,3\n2,5,6\n");
+    for name in ["Species", "class", "target", "labels"] {
+        folder.write("in.csv", format!("x,{name}\n1,0\n2,1\n"));
+        let notes = folder.json("in.csv --bandwidth 0.5")["notes"].to_string();
+        assert!(notes.contains(&format!(r#"column \"{name}\" is among the coordinates"#)), "{notes}");
+    }
+    folder.write("in.csv", "identity,y,classes\n1,2,3\n2,5,6\n");
     assert!(!folder.json("in.csv --bandwidth 0.5")["notes"].to_string().contains("among the coordinates"));
 }
 
