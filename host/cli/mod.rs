@@ -14,6 +14,7 @@ mod outputs;
 mod pictures;
 mod places;
 mod report;
+mod scales;
 mod segment;
 mod stream;
 mod sweep;

@@ -12,6 +12,7 @@ use super::estimator::EstimatorArgs;
 use super::input::InputArgs;
 use super::interrupt;
 use super::places::check_files;
+use super::scales;
 use super::terminal::line;
 use super::typed::{QUANTILE, count, number};
 use crate::data::{Carry, LeftOut, Table, left_out_text};
@@ -88,6 +89,9 @@ impl SweepArgs {
         let input = self.input.input(None)?;
         let device = self.device.open(CpuOptions { workers: self.threads, machine: None })?;
         let mut data = input.data(Carry::Nothing, false)?;
+        if !estimator.is_of_directions() {
+            data.table.notes.extend(scales::note(&data));
+        }
         let weights = std::mem::take(&mut data.table.weights);
         let estimator = if weights.is_empty() { estimator } else { estimator.sample_weights(weights) };
         // By the distance and the weights of the fits.
