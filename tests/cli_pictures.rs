@@ -229,6 +229,28 @@ fn numbers_of_any_size_can_be_read() {
     assert!(report.contains("(1000000.00"), "{report}");
 }
 
+/// Points that are alone are clusters, as many as the bandwidth makes of them: what leaves them out is named.
+#[test]
+fn outliers_of_a_sweep_can_be_left_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    three_clusters(path, "in.csv", 1.0, 0.0);
+    let mut text = std::fs::read_to_string(path.join("in.csv")).unwrap();
+    for pair in 0..20 {
+        // Two beside each other, farther each time, so that each bandwidth joins others.
+        let (one, apart) = (f64::from(100 * (pair + 1)), 1.2 * 1.08_f64.powi(pair));
+        text += &format!("{one},0\n{},0\n", one + apart);
+    }
+    std::fs::write(path.join("in.csv"), text).unwrap();
+    let sweep = ["sweep", "in.csv", "--from=0.6", "--to=1.4", "--steps=5"];
+    let told = done(path, &sweep);
+    assert!(told.contains("no stretch") && told.contains("or --min-size 5, which leaves outliers out"), "{told}");
+    let told = done(path, &[&sweep[..], &["--min-size=5"]].concat());
+    assert!(told.contains("suggested: --bandwidth"), "{told}");
+    let told = done(path, &["sweep", "in.csv", "--from=50000", "--to=90000", "--steps=2", "--min-size=5"]);
+    assert!(told.contains("no stretch") && !told.contains("outliers"), "{told}");
+}
+
 /// A mean of the dimensions' bandwidths is none of theirs.
 #[test]
 fn titles_name_the_bandwidths_of_dimensions() {

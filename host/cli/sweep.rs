@@ -160,10 +160,15 @@ impl SweepArgs {
                 let bandwidth = numbers::rounded(bandwidth, 6);
                 writeln!(out, "suggested: --bandwidth {bandwidth}, in the middle of the longest stable stretch")?
             }
-            None => writeln!(
-                out,
-                "no stretch of bandwidths is stable with more than one cluster; try another range, or more --steps"
-            )?,
+            None => {
+                // A few points that are alone, and not for long, make the number of clusters another each time.
+                let outliers =
+                    if self.estimator.min_size == 1 { ", or --min-size 5, which leaves outliers out" } else { "" };
+                writeln!(
+                    out,
+                    "no stretch of bandwidths is stable with more than one cluster; try another range, more --steps{outliers}"
+                )?
+            }
         }
         Ok(())
     }
