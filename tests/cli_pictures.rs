@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
-use image::{Rgb, RgbImage};
+use image::{Rgb, RgbImage, Rgba, RgbaImage};
 
 fn modeseek(folder: &Path, words: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_modeseek"));
@@ -157,6 +157,29 @@ fn an_image_is_segmented() {
     assert_eq!((json["regions"].as_u64(), json["width"].as_u64()), (Some(2), Some(48)));
 }
 
+/// Through pipes, with what the file has and the pixels do not told beside.
+#[test]
+fn an_image_may_be_a_stream() {
+    let folder = tempfile::tempdir().unwrap();
+    let image =
+        RgbaImage::from_fn(24, 16, |x, _| Rgba([if x < 8 { 250 } else { 10 }, 40, 90, if x == 2 { 0 } else { 255 }]));
+    image.save(folder.path().join("photo.png")).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_modeseek"))
+        .args(["segment", "-", "-o", "-", "--device", "cpu"])
+        .stdin(std::fs::File::open(folder.path().join("photo.png")).unwrap())
+        .output()
+        .unwrap();
+    let report = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{report}");
+    assert_eq!(image::load_from_memory(&output.stdout).unwrap().width(), 24);
+    for part in ["standard input: 24 x 16 pixels", "regions     2,", "note        transparency is ignored"] {
+        assert!(report.contains(part), "{report}");
+    }
+    let json: serde_json::Value =
+        serde_json::from_str(&done(folder.path(), &["segment", "photo.png", "--json"])).unwrap();
+    assert_eq!(json["notes"].as_array().unwrap().len(), 1);
+}
+
 /// A PNG has 65,536 shades of grey: no fewer regions are made of more pixels that all differ.
 #[test]
 fn more_regions_than_labels_are_refused() {
@@ -191,6 +214,7 @@ fn bad_images_and_options_are_refused() {
     refused(path, &["segment", "photo.png", "--labels=a.jpg"], 2, "16 bits");
     refused(path, &["segment", "photo.png", "-o=none/a.png"], 1, "folder");
     refused(path, &["segment"], 2, "IMAGE");
+    refused(path, &["photo.png"], 2, "of an image: `modeseek segment photo.png`");
     assert_eq!(names(path), ["empty.jpg", "half.png", "photo.png", "text.png"]);
 }
 
