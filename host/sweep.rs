@@ -4,6 +4,7 @@
 //! bandwidths, a constant factor apart, a sweep tells how many clusters there are, and how far labels agree with those of
 //! the neighbouring bandwidths: the adjusted Rand index, 1 for the same clusters.
 
+use std::collections::HashSet;
 use std::ops::ControlFlow;
 use std::time::Instant;
 
@@ -115,8 +116,9 @@ impl Found {
 pub struct Sweep {
     /// From the smallest bandwidth to the largest.
     pub found: Vec<Found>,
-    /// The middle of the longest stretch of bandwidths that find the same number of clusters, more than one, and
-    /// whose labels agree with their neighbours' (adjusted Rand index of 0.95 and more). None, if there is no such pair.
+    /// The middle of the longest stretch of bandwidths that find the same number of clusters, more than one and no more than
+    /// half of the points that differ, and whose labels agree with their neighbours' (adjusted Rand index of 0.95 and
+    /// more). None, if there is no such pair.
     pub suggested: Option<f64>,
 }
 
@@ -245,11 +247,11 @@ impl Sweep {
         }
         found.reverse();
         agreements.reverse();
-        Ok(Self::of(found, &agreements))
+        Ok(Self::of(found, &agreements, unmerged(points)))
     }
 
-    /// What was found, and how far each agrees with the next.
-    fn of(mut found: Vec<Found>, agreements: &[f64]) -> Self {
+    /// What was found, how far each agrees with the next, and from how many clusters on nothing is found yet.
+    fn of(mut found: Vec<Found>, agreements: &[f64], unmerged: usize) -> Self {
         for (k, one) in found.iter_mut().enumerate() {
             let beside = [k.checked_sub(1), Some(k)];
             let known: Vec<f64> = beside.into_iter().flatten().filter_map(|at| agreements.get(at)).copied().collect();
@@ -264,8 +266,7 @@ impl Sweep {
             let length = found[last].bandwidth.ln() - found[first].bandwidth.ln();
             // Of equals the first, whatever the logarithms are rounded to.
             let longest = best.is_none_or(|(longest, _, _)| length > longest * (1.0 + 1e-9));
-            // Where each point is a cluster of its own, nothing is found yet.
-            let alone = found[first].largest <= 1;
+            let alone = found[first].clusters >= unmerged;
             if length > 0.0 && found[first].clusters > 1 && !alone && longest {
                 best = Some((length, first, last));
             }
@@ -317,6 +318,14 @@ impl Sweep {
         plot_as(&mut drawing, names, &[stability], area(352.0), &look);
         drawing
     }
+}
+
+/// From how many clusters on most points are still alone, however stable that is: more than half of the points that differ.
+/// Where so many are equal that each place has ten, places are clusters.
+fn unmerged(points: &Points) -> usize {
+    let rows = points.centred_rows().chunks_exact(points.dimensions());
+    let places: HashSet<Vec<u32>> = rows.map(|row| row.iter().map(|x| x.to_bits()).collect()).collect();
+    if places.len() * 10 <= points.len() { usize::MAX } else { places.len() / 2 + 1 }
 }
 
 #[cfg(test)]
@@ -383,18 +392,44 @@ mod tests {
     fn the_longest_stretch_is_suggested() {
         // Stable from 2 to 8 with three clusters, and from 16 on with a single one.
         let all = [(1.0, 9), (2.0, 3), (4.0, 3), (8.0, 3), (16.0, 1), (32.0, 1), (64.0, 1), (128.0, 1)];
-        let sweep = Sweep::of(all.map(|(h, k)| found(h, k)).to_vec(), &[0.2, 1.0, 0.99, 0.0, 1.0, 1.0, 1.0]);
+        let sweep = Sweep::of(all.map(|(h, k)| found(h, k)).to_vec(), &[0.2, 1.0, 0.99, 0.0, 1.0, 1.0, 1.0], 50);
         assert!((sweep.suggested.unwrap() - 4.0).abs() < 1e-12);
         let stability: Vec<f64> = sweep.found.iter().map(|found| found.stability).collect();
         assert_eq!(stability[..3], [0.2, 0.6, 0.995]);
         assert_eq!(stability[7], 1.0);
-        // Equally long, as they are said to be; and longer, but of points that are each alone.
-        let mut all = [(3.0, 9), (6.0, 9), (30.0, 4), (60.0, 4), (600.0, 3), (1200.0, 3)].map(|(h, k)| found(h, k));
+        // Equally long, as they are said to be; and longer, but of points that are mostly alone.
+        let all = [(3.0, 9), (6.0, 9), (30.0, 4), (60.0, 4), (600.0, 3), (1200.0, 3)].map(|(h, k)| found(h, k));
         let agreements = [1.0, 0.0, 1.0, 0.0, 1.0];
-        assert_eq!(Sweep::of(all.to_vec(), &agreements).suggested, Some(18_f64.sqrt()));
-        all[..2].iter_mut().for_each(|found| found.largest = 1);
-        assert_eq!(Sweep::of(all.to_vec(), &agreements).suggested, Some(1800_f64.sqrt()));
-        let sweep = Sweep::of(vec![found(1.0, 5), found(2.0, 1)], &[0.1]);
+        assert_eq!(Sweep::of(all.to_vec(), &agreements, 50).suggested, Some(18_f64.sqrt()));
+        assert_eq!(Sweep::of(all.to_vec(), &agreements, 9).suggested, Some(1800_f64.sqrt()));
+        let sweep = Sweep::of(vec![found(1.0, 5), found(2.0, 1)], &[0.1], 50);
         assert_eq!(sweep.suggested, None);
+    }
+
+    /// Equal rows are one cluster for any bandwidth, which says nothing of the others.
+    #[test]
+    fn equal_rows_are_no_stretch() {
+        let device = Device::processor().unwrap();
+        let of = |rows: &[f64], low: f64, high: f64| {
+            let points = Points::from_rows(rows, 1).unwrap();
+            Sweep::new(&device, &points, &MeanShift::new(), &bandwidths(low, high, 12).unwrap(), |_| Ok(())).unwrap()
+        };
+        // Farther apart each time, so that there is no other stretch.
+        let mut rows: Vec<f64> = (0..12).map(|at| 1.5_f64.powi(at)).collect();
+        assert_eq!(of(&rows, 1e-4, 1e-2).suggested, None);
+        rows.push(rows[11]);
+        assert_eq!(of(&rows, 1e-4, 1e-2).found[0].largest, 2);
+        assert_eq!(of(&rows, 1e-4, 1e-2).suggested, None);
+        // Each of them twice.
+        rows.pop();
+        rows.extend_from_within(..);
+        assert_eq!(of(&rows, 1e-4, 1e-2).suggested, None);
+        // Two clusters are found behind the stretch that finds nothing, though that is longer.
+        let near: Vec<f64> = (0..40).map(|at| f64::from(at % 20) * 0.1 + f64::from(at / 20) * 20.0).collect();
+        let suggested = of(&[&near[..], &near[..1]].concat(), 1e-4, 10.0).suggested.unwrap();
+        assert!((0.1..10.0).contains(&suggested), "{suggested}");
+        // Places of many points each are clusters.
+        let places: Vec<f64> = (0..60).map(|at| f64::from(at % 3)).collect();
+        assert!(of(&places, 1e-3, 0.1).suggested.is_some());
     }
 }

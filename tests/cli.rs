@@ -198,6 +198,28 @@ fn noise_and_notes_are_told() {
     assert!(notes.contains("the merge radius is large, 1e9 bandwidths") && !notes.contains("sweep"), "{notes}");
 }
 
+/// What others call an option is explained, and not taken for one that is spelt about as it is.
+#[test]
+fn options_of_others_are_explained() {
+    for (typed, meant, not) in [
+        ("--bin-seeding", "--seeding bins", "'--seed"),
+        ("--metric l1", "--distance", "--merging"),
+        ("--normalize", "--standardize", "--norm'"),
+        ("--n-clusters 3", "not told how many", "'--clusters'"),
+        ("--n_clusters=3", "not told how many", "'--clusters'"),
+        ("sweep --n-jobs 2", "--threads", "tip: a similar"),
+    ] {
+        refuses(typed, 2, &["unexpected argument", meant]);
+        let message = modeseek(typed).stderr;
+        assert!(!text(&message).contains(not), "{}", text(&message));
+    }
+    // A command is no other's, and what is nearly an option is.
+    for typed in ["segment", "sweep --plt", "tune --foo"] {
+        assert!(!text(&modeseek(typed).stderr).contains("did you mean"), "{typed}");
+    }
+    refuses("--bandwith 2", 2, &["a similar argument exists: '--bandwidth'"]);
+}
+
 /// A file of this name is hardly meant.
 #[test]
 fn a_report_on_standard_output_is_asked_for_otherwise() {

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
-use image::{Rgb, RgbImage};
+use image::{Rgb, RgbImage, Rgba, RgbaImage};
 
 fn modeseek(folder: &Path, words: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_modeseek"));
@@ -158,6 +158,29 @@ fn an_image_is_segmented() {
     assert_eq!((json["regions"].as_u64(), json["width"].as_u64()), (Some(2), Some(48)));
 }
 
+/// Through pipes, with what the file has and the pixels do not told beside.
+#[test]
+fn an_image_may_be_a_stream() {
+    let folder = tempfile::tempdir().unwrap();
+    let image =
+        RgbaImage::from_fn(24, 16, |x, _| Rgba([if x < 8 { 250 } else { 10 }, 40, 90, if x == 2 { 0 } else { 255 }]));
+    image.save(folder.path().join("photo.png")).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_modeseek"))
+        .args(["segment", "-", "-o", "-", "--device", "cpu"])
+        .stdin(std::fs::File::open(folder.path().join("photo.png")).unwrap())
+        .output()
+        .unwrap();
+    let report = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{report}");
+    assert_eq!(image::load_from_memory(&output.stdout).unwrap().width(), 24);
+    for part in ["standard input: 24 x 16 pixels", "regions     2,", "note        transparency is ignored"] {
+        assert!(report.contains(part), "{report}");
+    }
+    let json: serde_json::Value =
+        serde_json::from_str(&done(folder.path(), &["segment", "photo.png", "--json"])).unwrap();
+    assert_eq!(json["notes"].as_array().unwrap().len(), 1);
+}
+
 /// A PNG has 65,536 shades of grey: no fewer regions are made of more pixels that all differ.
 #[test]
 fn more_regions_than_labels_are_refused() {
@@ -194,6 +217,7 @@ fn bad_images_and_options_are_refused() {
     refused(path, &["segment", "photo.png", "--labels=a.jpg"], 2, "16 bits");
     refused(path, &["segment", "photo.png", "-o=none/a.png"], 1, "folder");
     refused(path, &["segment"], 2, "IMAGE");
+    refused(path, &["photo.png"], 2, "of an image: `modeseek segment photo.png`");
     assert_eq!(names(path), ["empty.jpg", "half.png", "photo.png", "text.png"]);
 }
 
@@ -251,6 +275,28 @@ fn columns_of_any_size_are_drawn() {
             }
         }
     }
+}
+
+/// Points that are alone are clusters, as many as the bandwidth makes of them: what leaves them out is named.
+#[test]
+fn outliers_of_a_sweep_can_be_left_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    three_clusters(path, "in.csv", 1.0, 0.0);
+    let mut text = std::fs::read_to_string(path.join("in.csv")).unwrap();
+    for pair in 0..20 {
+        // Two beside each other, farther each time, so that each bandwidth joins others.
+        let (one, apart) = (f64::from(100 * (pair + 1)), 1.2 * 1.08_f64.powi(pair));
+        text += &format!("{one},0\n{},0\n", one + apart);
+    }
+    std::fs::write(path.join("in.csv"), text).unwrap();
+    let sweep = ["sweep", "in.csv", "--from=0.6", "--to=1.4", "--steps=5"];
+    let told = done(path, &sweep);
+    assert!(told.contains("no stretch") && told.contains("or --min-size 5, which leaves outliers out"), "{told}");
+    let told = done(path, &[&sweep[..], &["--min-size=5"]].concat());
+    assert!(told.contains("suggested: --bandwidth"), "{told}");
+    let told = done(path, &["sweep", "in.csv", "--from=50000", "--to=90000", "--steps=2", "--min-size=5"]);
+    assert!(told.contains("no stretch") && !told.contains("outliers"), "{told}");
 }
 
 /// A mean of the dimensions' bandwidths is none of theirs.

@@ -42,14 +42,14 @@ pub enum Command {
     Man,
 }
 
-/// The command that a word may be meant for which is none: it is nearly one, and no file. Whoever mistypes a command is
+/// The command that a word may be meant for which is none: it is nearly one, and not one, and no file. Whoever mistypes a command is
 /// understood to name a file.
 pub fn nearly(word: &Path) -> Option<String> {
     let text = word.to_str().filter(|_| word.extension().is_none() && !word.exists())?;
     let command = Args::command();
     let near = command.get_subcommands().map(|command| (edits(text, command.get_name()), command.get_name()));
     let (edits, name) = near.min()?;
-    (edits <= name.len() / 3).then(|| name.to_owned())
+    (1..=name.len() / 3).contains(&edits).then(|| name.to_owned())
 }
 
 /// How many letters are to be changed, added or removed to make one word of the other (Levenshtein's distance).
@@ -99,6 +99,7 @@ mod tests {
             ("plot-kernels", Some("plot-kernel")),
             ("men", Some("man")),
             ("points", None),
+            ("segment", None),
             ("seep.csv", None),
             ("", None),
             ("t", None),

@@ -13,7 +13,7 @@ use super::interrupt;
 use super::outputs::{Beside, Outputs};
 use super::pictures::PictureArgs;
 use super::report::{Facts, Parameters, Report};
-use super::{say, stream};
+use super::{say, scales, stream};
 use crate::agreement::adjusted_rand_index;
 use crate::data::{Carry, LeftOut, ReadOptions, Source};
 use crate::error::{Error, Result};
@@ -145,6 +145,7 @@ impl Job {
             self.tell(iteration)
         })?;
         drop(status);
+        data.table.notes.extend(scales::note_of(&data, &clustering));
         interrupt::check()?;
         let Clustering { iterations, converged, path, modes, .. } = &clustering;
         tracing::debug!(iterations, converged, path = path.name, why = path.reason, modes = modes.len(), "clustered");

@@ -5,6 +5,7 @@ mod bar;
 mod commands;
 mod doctor;
 mod estimator;
+mod foreign;
 mod generated;
 mod input;
 mod interrupt;
@@ -14,6 +15,7 @@ mod outputs;
 mod pictures;
 mod places;
 mod report;
+mod scales;
 mod segment;
 mod stream;
 mod sweep;
@@ -54,7 +56,7 @@ const FILE: &str = "file";
 
 /// Runs the program: 0 if all went well, 1 if not, 2 if the command was wrong, 130 if it was interrupted.
 pub fn main() -> ExitCode {
-    let matches = Args::command().try_get_matches().unwrap_or_else(|error| refuse(&error));
+    let matches = Args::command().try_get_matches().unwrap_or_else(|error| refuse(error));
     let args = Args::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     interrupt::watch();
     match run(&args, parameters(&matches)) {
@@ -80,7 +82,8 @@ pub fn main() -> ExitCode {
 }
 
 /// Tells what is wrong with the command, or what was asked of it, and ends the program.
-fn refuse(error: &clap::Error) -> ! {
+fn refuse(mut error: clap::Error) -> ! {
+    foreign::explain(&mut error);
     let first = std::env::args_os().nth(1).map(PathBuf::from);
     // A command that is mistyped is a file, of which some arguments make no sense.
     if error.use_stderr()

@@ -1,5 +1,7 @@
 //! What the library calls by its meaning, as it is typed.
 
+use std::path::Path;
+
 use super::commands;
 use crate::data::DataError;
 use crate::error::Error;
@@ -110,6 +112,9 @@ const CONFLICTS: [([&str; 2], [&str; 2]); 14] = [
     ),
 ];
 
+/// What names of images end with.
+const IMAGES: [&str; 5] = ["png", "jpg", "jpeg", "gif", "bmp"];
+
 /// The error, with the option's name in place of its meaning.
 pub fn as_typed(error: Error) -> Error {
     match error {
@@ -123,14 +128,22 @@ pub fn as_typed(error: Error) -> Error {
             let [what, why] = typed.unwrap_or([what, why]);
             Error::Conflict { what, why }
         }
-        // What is no command is taken for a file.
+        // What is no command is taken for a file, and points may be meant to be an image's.
         Error::Data(DataError::UnknownFormat { path, option: option @ "--format", hint }) => {
-            let hint =
-                commands::nearly(&path).map_or(hint, |command| format!("; did you mean the command `{command}`?"));
+            let hint = match commands::nearly(&path) {
+                Some(command) => format!("; did you mean the command `{command}`?"),
+                None if is_image(&path) => format!("; of an image: `modeseek segment {}`", path.display()),
+                None => hint,
+            };
             DataError::UnknownFormat { path, option, hint }.into()
         }
         other => other,
     }
+}
+
+/// Whether a file is an image by its name.
+fn is_image(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| IMAGES.iter().any(|image| extension.eq_ignore_ascii_case(image)))
 }
 
 /// The words for a meaning, if they are others.

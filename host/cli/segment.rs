@@ -1,11 +1,11 @@
 //! `modeseek segment`: an image's regions.
 
-use std::io::Write;
+use std::io::{self, Cursor, Write};
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use image::{ImageBuffer, Luma, RgbImage};
+use image::{ImageBuffer, ImageFormat, Luma, RgbImage};
 use serde::Serialize;
 
 use super::places::check_files;
@@ -15,12 +15,13 @@ use crate::error::{Error, Result};
 use crate::executor::{CpuOptions, Device, DeviceChoice};
 use crate::mean_shift::WeightFunction;
 use crate::picture::{PhotoFormat, save_photo};
-use crate::segment::{Segment, Segmented, photo};
+use crate::segment::photo::{self, Photo};
+use crate::segment::{Segment, Segmented};
 
 /// Smooths an image within things and not across their borders, and divides it into regions.
 #[derive(Clone, Debug, Args)]
 pub struct SegmentArgs {
-    /// The image: PNG, JPEG, GIF or BMP
+    /// The image: PNG, JPEG, GIF or BMP; - for standard input. Transparency is ignored, and 16 bits a channel are read as 8
     #[arg(value_name = "IMAGE")]
     pub image: PathBuf,
 
@@ -52,7 +53,7 @@ pub struct SegmentArgs {
     #[arg(long, value_name = "TOL", value_parser = number, default_value_t = 0.01, allow_hyphen_values = true)]
     pub tolerance: f64,
 
-    /// Writes the regions in their mean colours: .png, .jpg or .bmp
+    /// Writes the regions in their mean colours: .png, .jpg or .bmp; - for PNG on standard output
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
 
@@ -103,6 +104,8 @@ struct Told {
     largest: u32,
     iterations_per_pixel: f64,
     still_moving: usize,
+    /// What is lost of the image in the file.
+    notes: Vec<String>,
     seconds: Seconds,
 }
 
@@ -130,7 +133,9 @@ impl SegmentArgs {
             .max_iterations(self.iterations)
             .tolerance(self.tolerance);
         segment.check()?;
-        for path in [&self.output, &self.filtered, &self.borders].into_iter().flatten() {
+        let output = self.output.as_deref().filter(|path| !is_stream(path));
+        let pictures = [output, self.filtered.as_deref(), self.borders.as_deref()];
+        for path in pictures.into_iter().flatten() {
             PhotoFormat::of(path)?;
         }
         if let Some(path) = &self.labels
@@ -138,23 +143,37 @@ impl SegmentArgs {
         {
             return Err(Error::PictureName { path: path.clone(), ends: ".png, which holds 16 bits a pixel" });
         }
-        let written = [&self.output, &self.filtered, &self.borders, &self.labels].into_iter().flatten();
-        check_files(&[&self.image], &written.map(PathBuf::as_path).collect::<Vec<_>>())?;
-        let image = photo::read(&self.image)?;
+        let written: Vec<&Path> = pictures.into_iter().chain([self.labels.as_deref()]).flatten().collect();
+        let photo = if is_stream(&self.image) {
+            check_files(&[], &written)?;
+            photo::load_from(Path::new("standard input"), io::stdin().lock())?
+        } else {
+            check_files(&[&self.image], &written)?;
+            photo::load(&self.image)?
+        };
         let device = self.device.open(CpuOptions { workers: self.threads, machine: None })?;
-        let found = segment.on(&device).run(&image)?;
-        self.write(&image, &found)?;
-        self.tell(&device, &image, &found, out)
+        let found = segment.on(&device).run(&photo.image)?;
+        self.write(&photo.image, &found, out)?;
+        let out: &mut dyn Write =
+            if self.output.as_deref().is_some_and(is_stream) { &mut io::stderr().lock() } else { out };
+        self.tell(&device, photo, &found, out)
     }
 
-    fn write(&self, image: &RgbImage, found: &Segmented) -> Result<()> {
+    fn write(&self, image: &RgbImage, found: &Segmented, out: &mut dyn Write) -> Result<()> {
         const MOST: usize = 1 << 16;
         // All is written or nothing.
         if self.labels.is_some() && found.regions.len() > MOST {
             return Err(Error::TooManyRegions { regions: found.regions.len(), most: MOST });
         }
-        if let Some(path) = &self.output {
-            save_photo(&found.segments().into(), path)?;
+        match &self.output {
+            Some(path) if is_stream(path) => {
+                let mut bytes = Cursor::new(Vec::new());
+                found.segments().write_to(&mut bytes, ImageFormat::Png).map_err(io::Error::other)?;
+                out.write_all(bytes.get_ref())?;
+                out.flush()?;
+            }
+            Some(path) => save_photo(&found.segments().into(), path)?,
+            None => {}
         }
         if let Some(path) = &self.filtered {
             save_photo(&found.filtered.clone().into(), path)?;
@@ -168,12 +187,13 @@ impl SegmentArgs {
         Ok(())
     }
 
-    fn tell(&self, device: &Device, image: &RgbImage, found: &Segmented, out: &mut dyn Write) -> Result<()> {
-        let (width, height) = image.dimensions();
+    fn tell(&self, device: &Device, photo: Photo, found: &Segmented, out: &mut dyn Write) -> Result<()> {
+        let (width, height) = photo.image.dimensions();
+        let image = if is_stream(&self.image) { "standard input".to_owned() } else { self.image.display().to_string() };
         let times = found.times;
         let told = Told {
             device: device.describe(),
-            image: self.image.display().to_string(),
+            image,
             width,
             height,
             regions: found.regions.len(),
@@ -181,6 +201,7 @@ impl SegmentArgs {
             largest: found.regions[0].size,
             iterations_per_pixel: found.iterations as f64 / found.labels.len() as f64,
             still_moving: found.moving,
+            notes: photo.notes,
             seconds: Seconds {
                 prepare: times.prepare.as_secs_f64(),
                 filter: times.filter.as_secs_f64(),
@@ -206,6 +227,9 @@ impl SegmentArgs {
             "regions     {}, of {} before those of fewer than {} pixels were merged; the largest has {} pixels",
             told.regions, told.regions_before_merging, self.min_region, told.largest
         )?;
+        for note in &told.notes {
+            writeln!(out, "note        {note}")?;
+        }
         let total = prepare + filter + regions;
         writeln!(
             out,
@@ -213,6 +237,11 @@ impl SegmentArgs {
         )?;
         Ok(())
     }
+}
+
+/// Whether a name is that of standard input, or output.
+fn is_stream(path: &Path) -> bool {
+    path == Path::new("-")
 }
 
 /// Labels, which it can number, as a grey image of 16 bits.

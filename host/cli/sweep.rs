@@ -12,6 +12,7 @@ use super::estimator::EstimatorArgs;
 use super::input::InputArgs;
 use super::interrupt;
 use super::places::check_files;
+use super::scales;
 use super::terminal::line;
 use super::typed::{QUANTILE, count, number};
 use crate::data::{Carry, LeftOut, Table, left_out_text};
@@ -87,6 +88,9 @@ impl SweepArgs {
         let input = self.input.input(None)?;
         let device = self.device.open(CpuOptions { workers: self.threads, machine: None })?;
         let mut data = input.data(Carry::Nothing, false)?;
+        if !estimator.is_of_directions() {
+            data.table.notes.extend(scales::note(&data));
+        }
         let weights = std::mem::take(&mut data.table.weights);
         let estimator = if weights.is_empty() { estimator } else { estimator.sample_weights(weights) };
         // By the distance and the weights of the fits.
@@ -155,10 +159,15 @@ impl SweepArgs {
                 let bandwidth = numbers::rounded(bandwidth, 6);
                 writeln!(out, "suggested: --bandwidth {bandwidth}, in the middle of the longest stable stretch")?
             }
-            None => writeln!(
-                out,
-                "no stretch of bandwidths is stable with more than one cluster; try another range, or more --steps"
-            )?,
+            None => {
+                // A few points that are alone, and not for long, make the number of clusters another each time.
+                let outliers =
+                    if self.estimator.min_size == 1 { ", or --min-size 5, which leaves outliers out" } else { "" };
+                writeln!(
+                    out,
+                    "no stretch of bandwidths is stable with more than one cluster; try another range, more --steps{outliers}"
+                )?
+            }
         }
         Ok(())
     }

@@ -100,6 +100,23 @@ pub enum DataError {
         /// Those of the first line.
         expected: u64,
     },
+    /// A list of more or fewer numbers than the first.
+    #[error(
+        "{file}, row {row}, column {column}: {}, and the rows before have {expected}; give each as many, or choose others with --columns",
+        count(*found, "number")
+    )]
+    Uneven {
+        /// Which.
+        file: String,
+        /// From 0.
+        row: u64,
+        /// The column's name.
+        column: String,
+        /// Its numbers.
+        found: u64,
+        /// Those of the first row.
+        expected: u64,
+    },
     /// A quote that nothing closes, which would take the rest of the file for one field.
     #[error("{file}, line {line}: a quote opens there that is not closed; close it, or remove it")]
     OpenQuote {

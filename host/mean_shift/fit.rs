@@ -11,27 +11,20 @@ use super::fitted::Fitted;
 use super::iterate::{Ends, Iteration, Queries, Watch};
 use super::memory;
 use super::near::{self, Pairs};
-use super::options::{Form, Merging, Method};
+use super::options::{Form, Method};
 use super::path::{Path, Way};
 use super::prepare::Prepared;
 use crate::error::{Bytes, Result};
 use crate::executor::nvtx::Range;
 use crate::executor::{Counts, Device};
-use crate::picture::numbers;
 use crate::points::{Points, ToPoints};
 use crate::product::Instruction;
-
-/// What helps where a bandwidth tells nothing apart.
-const SWEEP: &str = "`modeseek sweep` finds which are stable";
 
 /// So many iterations of the blurring form are enough for all but clusters that draw each other in.
 const LONG: usize = 100;
 
 const DRAWN_IN: &str = "near clusters still draw each other in, as the blurring form goes on to do until they are one; \
                         modes of the standard form (`--form standard`) stay";
-
-/// A merge radius, in bandwidths, that is large beside the default: ends so far apart are hardly one mode's.
-const LARGE_RADIUS: f64 = 1.0;
 
 /// What a fit found.
 ///
@@ -250,20 +243,10 @@ impl MeanShift {
             ends.first.map(|first| Pairs { kept: ends.pairs, all: all(), first: first.kept, ideal: first.ideal });
         let mut notes = prepared.notes.clone();
         notes.extend(device.shapes().warning().map(str::to_owned));
-        if modes.len() == n && n > 1 {
-            notes.push(format!("every point is a cluster of its own: the bandwidth is small; {SWEEP}"));
-        } else if modes.len() == 1 && modes[0].size == n && ends.queries.m > 1 && points.extent() > 0.0 {
-            // Of equal points any bandwidth makes one cluster.
-            notes.push(match self.merging {
-                // Then a smaller bandwidth need not help.
-                Merging::Chains { radius } if radius > LARGE_RADIUS => {
-                    let radius = numbers::short(radius);
-                    format!(
-                        "all points are one cluster: the merge radius is large, {radius} bandwidths (0.5 if not given)"
-                    )
-                }
-                _ => format!("all points are one cluster: the bandwidth is large; {SWEEP}"),
-            });
+        notes.extend(self.note_of_small(&modes, n));
+        // Of equal points any bandwidth makes one cluster, and so does one query.
+        if ends.queries.m > 1 && points.extent() > 0.0 {
+            notes.extend(self.note_of_large(&modes, n));
         }
         let cancelled = ends.cancelled || assembled.cancelled;
         let converged = ends.converged && assembled.converged && !cancelled;

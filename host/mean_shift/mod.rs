@@ -31,6 +31,7 @@ pub mod labels;
 mod masses;
 mod memory;
 pub mod near;
+mod notes;
 mod options;
 mod path;
 mod prepare;

@@ -35,15 +35,38 @@ const UNKNOWN: &str = "it is not a PNG, JPEG, GIF or BMP image of a kind that is
 /// [`Error::ReadFile`]; [`Error::Image`] for what is no image, or not all of one; [`Error::ImageSize`] for one without
 /// pixels or with more than [`MOST_PIXELS`].
 pub fn read(path: &Path) -> Result<RgbImage> {
+    Ok(load(path)?.image)
+}
+
+/// An image, and what is lost of the one in the file.
+pub(crate) struct Photo {
+    pub image: RgbImage,
+    pub notes: Vec<String>,
+}
+
+/// Reads an image.
+///
+/// # Errors
+/// As [`read`].
+pub(crate) fn load(path: &Path) -> Result<Photo> {
     let failed = |source| Error::ReadFile { path: path.to_owned(), source };
     let file = File::open(path).map_err(failed)?;
     let metadata = file.metadata().map_err(failed)?;
     if metadata.is_dir() {
         return Err(failed(std::io::ErrorKind::IsADirectory.into()));
     }
+    load_from(path, BufReader::new(file))
+}
+
+/// Reads an image of which messages say this path.
+///
+/// # Errors
+/// As [`read`].
+pub(crate) fn load_from(path: &Path, from: impl Read) -> Result<Photo> {
+    let failed = |source| Error::ReadFile { path: path.to_owned(), source };
     // What has no length, as a pipe, is read to its end; no more than an image can have.
     let mut bytes = Vec::new();
-    BufReader::new(file).take(MOST_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
+    from.take(MOST_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() as u64 > MOST_BYTES {
         let message = "it has more than 1 GiB".to_owned();
         return Err(Error::Image { path: path.to_owned(), message });
@@ -51,7 +74,7 @@ pub fn read(path: &Path) -> Result<RgbImage> {
     decode(path, &bytes)
 }
 
-fn decode(path: &Path, bytes: &[u8]) -> Result<RgbImage> {
+fn decode(path: &Path, bytes: &[u8]) -> Result<Photo> {
     let bad = |message: String| Error::Image { path: path.to_owned(), message };
     if bytes.is_empty() {
         return Err(bad("it is empty".to_owned()));
@@ -76,7 +99,38 @@ fn decode(path: &Path, bytes: &[u8]) -> Result<RgbImage> {
     let turned = decoder.orientation().map_err(|error| bad(reason(&error)))?;
     let mut image = DynamicImage::from_decoder(decoder).map_err(|error| bad(reason(&error)))?;
     image.apply_orientation(turned);
-    Ok(image.into_rgb8())
+    let mut notes = Vec::new();
+    if is_transparent(&image) {
+        notes.push("transparency is ignored: pixels have the colours that it hides; lay the image on a ground first");
+    }
+    if image.color().bytes_per_pixel() > image.color().channel_count() {
+        notes.push("16 bits a channel are read as 8");
+    }
+    let mut notes: Vec<String> = notes.into_iter().map(str::to_owned).collect();
+    let image = image.into_rgb8();
+    notes.extend(note_of_range(&image));
+    Ok(Photo { image, notes })
+}
+
+/// Whether some pixels are not opaque.
+fn is_transparent(image: &DynamicImage) -> bool {
+    match image {
+        DynamicImage::ImageLumaA8(image) => image.pixels().any(|pixel| pixel.0[1] < u8::MAX),
+        DynamicImage::ImageRgba8(image) => image.pixels().any(|pixel| pixel.0[3] < u8::MAX),
+        DynamicImage::ImageLumaA16(image) => image.pixels().any(|pixel| pixel.0[1] < u16::MAX),
+        DynamicImage::ImageRgba16(image) => image.pixels().any(|pixel| pixel.0[3] < u16::MAX),
+        _ => false,
+    }
+}
+
+/// That colours differ little, as those of 12 bits in a file of 16 do.
+fn note_of_range(image: &RgbImage) -> Option<String> {
+    /// Shades of 255.
+    const FEW: u8 = 25;
+    let (least, most) = image.iter().fold((u8::MAX, 0), |(least, most), &value| (least.min(value), most.max(value)));
+    let shades = most.checked_sub(least).filter(|shades| (1..=FEW).contains(shades))?;
+    let share = f64::from(shades) / 2.55;
+    Some(format!("the image uses {share:.0} % of its range; stretch it first, or say a smaller --range"))
 }
 
 /// Whether a JPEG has its end (ITU-T T.81, B.1.1): the marker of it outside of all segments, of which some have images
@@ -114,7 +168,7 @@ fn reason(error: &image::ImageError) -> String {
 
 #[cfg(test)]
 mod tests {
-    use image::Rgb;
+    use image::{ImageBuffer, Luma, Rgb, Rgba, RgbaImage};
 
     use super::*;
 
@@ -126,7 +180,7 @@ mod tests {
     }
 
     fn error(bytes: &[u8]) -> String {
-        let error = decode(Path::new("photo"), bytes).unwrap_err();
+        let error = decode(Path::new("photo"), bytes).err().unwrap();
         let text = error.to_string();
         assert!(text.contains("photo") && !text.contains('\n'), "{text}");
         text
@@ -135,7 +189,11 @@ mod tests {
     #[test]
     fn every_format_is_read() {
         for format in [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::Gif, ImageFormat::Bmp] {
-            assert_eq!(decode(Path::new("photo"), &encoded(format)).unwrap().dimensions(), (32, 20), "{format:?}");
+            assert_eq!(
+                decode(Path::new("photo"), &encoded(format)).unwrap().image.dimensions(),
+                (32, 20),
+                "{format:?}"
+            );
         }
     }
 
@@ -166,10 +224,30 @@ mod tests {
             }
             assert!(error(&whole[..whole.len() - 20]).contains("cut off"));
             for more in [&b""[..], b"more", &[0xff, 0xd8, 0xff]] {
-                let image = decode(Path::new("photo"), &[&whole, more].concat()).unwrap();
-                assert_eq!(image.dimensions(), (32, 20));
+                let photo = decode(Path::new("photo"), &[&whole, more].concat()).unwrap();
+                assert_eq!(photo.image.dimensions(), (32, 20));
             }
         }
+    }
+
+    /// What the pixels that are clustered do not have of the file's is noted.
+    #[test]
+    fn what_is_lost_is_noted() {
+        let notes = |image: DynamicImage| {
+            let mut bytes = Cursor::new(Vec::new());
+            image.write_to(&mut bytes, ImageFormat::Png).unwrap();
+            decode(Path::new("photo"), bytes.get_ref()).unwrap().notes.join("\n")
+        };
+        let opaque =
+            |alpha: u8| RgbaImage::from_fn(8, 8, |x, _| Rgba([x as u8 * 30, 0, 0, if x == 3 { alpha } else { 255 }]));
+        assert_eq!(notes(opaque(255).into()), "");
+        assert!(notes(opaque(254).into()).starts_with("transparency is ignored"));
+        let grey =
+            |most: u16| ImageBuffer::<Luma<u16>, _>::from_fn(8, 8, |x, y| Luma([most / 64 * (8 * x + y) as u16]));
+        assert_eq!(notes(grey(65535).into()), "16 bits a channel are read as 8");
+        let dark = notes(grey(4095).into());
+        assert!(dark.starts_with("16 bits") && dark.contains("the image uses 6 % of its range"), "{dark}");
+        assert_eq!(notes(RgbImage::from_pixel(8, 8, Rgb([9; 3])).into()), "");
     }
 
     /// A PNG of a few bytes whose header claims any size.

@@ -120,6 +120,25 @@ fn too_large_a_bandwidth_makes_one_cluster() {
     }
 }
 
+/// Nearly one cluster, and crumbs; nearly all alone, and a few that met.
+#[test]
+fn clusters_that_tell_little_are_noted() {
+    let crumbs: Vec<[f64; 1]> = (0..97).map(|i| [f64::from(i) / 97.0]).chain([[50.0], [70.0], [90.0]]).collect();
+    let found = fixed(5.0).fit(&crumbs).unwrap();
+    noted(&found, &["97 of 100 points are one cluster: the bandwidth is large", "`--form standard`"]);
+    let found = fixed(5.0).form(Form::Standard).fit(&crumbs).unwrap();
+    noted(&found, &["97 of 100 points are one cluster"]);
+    assert!(found.notes.iter().all(|note| !note.contains("standard form")), "{:?}", found.notes);
+    // Outliers are no sign of a small bandwidth, and noise is none of a large one.
+    let outliers: Vec<[f64; 1]> =
+        (0..90).map(|i| [f64::from(i % 2) * 50.0]).chain((3..13).map(|i| [f64::from(i) * 50.0])).collect();
+    for estimator in [fixed(5.0), fixed(5.0).minimum_size(2)] {
+        assert_eq!(estimator.fit(&outliers).unwrap().notes.len(), 0);
+    }
+    let mostly: Vec<[f64; 1]> = (0..30).map(|i| [f64::from(i)]).chain((0..10).map(|i| [f64::from(i) + 0.01])).collect();
+    noted(&fixed(0.1).fit(&mostly).unwrap(), &["20 of 30 clusters are single points: the bandwidth is small"]);
+}
+
 /// With sample weights a neighbour is so much weight: of four points of weight 3 the fifth is among the next.
 #[test]
 fn neighbours_are_counted_by_weight() {

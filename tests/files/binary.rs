@@ -5,7 +5,7 @@ use std::process::Stdio;
 use std::sync::Arc;
 
 use arrow_array::types::Int32Type;
-use arrow_array::{ArrayRef, Date32Array, Decimal128Array, Float64Array, ListArray, RecordBatch};
+use arrow_array::{ArrayRef, Date32Array, Float64Array, ListArray, RecordBatch, Time32SecondArray};
 use arrow_ipc::CompressionType;
 use arrow_ipc::writer::{FileWriter, IpcWriteOptions, StreamWriter};
 use modeseek::data::{Target, table};
@@ -40,10 +40,9 @@ fn of_pipe(folder: &Folder, bytes: &[u8], arguments: &str, code: i32) -> String 
 fn columns_that_a_format_does_not_hold() {
     let folder = Folder::new();
     let lists = ListArray::from_iter_primitive::<Int32Type, _, _>([Some([Some(1)]), Some([Some(2)])]);
-    let decimals = Decimal128Array::from(vec![5, 6]).with_precision_and_scale(9, 2).unwrap();
     let columns: [(&str, ArrayRef); 3] = [
         ("Date32", Arc::new(Date32Array::from(vec![1, 2]))),
-        ("Decimal128", Arc::new(decimals)),
+        ("Time32", Arc::new(Time32SecondArray::from(vec![5, 6]))),
         ("List", Arc::new(lists)),
     ];
     folder.write("x.csv", "x\n1\n2\n");

@@ -3,6 +3,7 @@
 mod binary;
 mod formats;
 mod interrupts;
+mod lists;
 mod mistakes;
 mod outputs;
 mod parts;

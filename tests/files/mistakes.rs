@@ -189,6 +189,30 @@ fn columns_of_numbers_that_are_left_out_are_noted() {
     folder.refuses("in.csv --bandwidth 1 --weights y", 1, &["\"1.2.3\" is not a number"]);
 }
 
+/// One column of another unit decides alone what is near: which is said, unless a scale or a bandwidth was chosen.
+#[test]
+fn columns_of_other_scales_are_noted() {
+    let folder = Folder::new();
+    let row = |i: u32| format!("{i},{},{},7\n", i * i % 7, 1000 * (i * i % 11));
+    folder.write("in.csv", format!("age,rooms,value,one\n{}", (0..20).map(row).collect::<String>()));
+    let noted = |arguments: &str| folder.json(arguments)["notes"].to_string().contains("--standardize zscore");
+    let notes = folder.json("in.csv")["notes"].to_string();
+    let note = r#"column \"value\" is 500 times as wide as the others are by their median, and decides the clusters"#;
+    assert!(notes.contains(note), "{notes}");
+    assert!(folder.run("sweep in.csv --steps 2").contains("note: column \"value\""));
+    for chosen in [
+        "--standardize zscore",
+        "--bandwidth 500",
+        "--bandwidth 5,3,500,1",
+        "--bandwidth scott",
+        "--columns age,rooms",
+        "--distance cosine",
+    ] {
+        assert!(!noted(&format!("in.csv {chosen}")), "{chosen}");
+    }
+    assert!(noted("in.csv --bandwidth quantile"));
+}
+
 /// Who reads again what a run has written, or numbers rows, clusters that too: which is said, unless columns were named.
 #[test]
 fn ids_and_labels_among_the_coordinates_are_noted() {
@@ -206,7 +230,12 @@ fn ids_and_labels_among_the_coordinates_are_noted() {
     let notes = folder.json("in.csv --bandwidth 0.5")["notes"].to_string();
     assert!(notes.contains(r#"columns \"ID\", \"Cluster\" are among the coordinates; if they are ids"#), "{notes}");
     assert!(folder.run("sweep in.csv --from 1 --to 2 --steps 2").contains("note: columns \"ID\""));
-    folder.write("in.csv", "identity,x,labels\n1,2,3\n2,5,6\n");
+    for name in ["Species", "class", "target", "labels"] {
+        folder.write("in.csv", format!("x,{name}\n1,0\n2,1\n"));
+        let notes = folder.json("in.csv --bandwidth 0.5")["notes"].to_string();
+        assert!(notes.contains(&format!(r#"column \"{name}\" is among the coordinates"#)), "{notes}");
+    }
+    folder.write("in.csv", "identity,y,classes\n1,2,3\n2,5,6\n");
     assert!(!folder.json("in.csv --bandwidth 0.5")["notes"].to_string().contains("among the coordinates"));
 }
 

@@ -10,8 +10,9 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::basic::Compression;
 use parquet::file::reader::{ChunkReader, Length};
 
-use super::chunk::{Chunk, Rows, columns_of, is_numbers};
+use super::chunk::{Chunk, Rows, columns_of};
 use super::guarded::guarded;
+use super::lists::{LOOKED_AT, Lists};
 use super::{Carry, Chunks, ipc, rows_at_a_time};
 use crate::data::columns::{Chosen, ReadOptions, Role};
 use crate::data::error::DataError;
@@ -61,6 +62,8 @@ pub struct Batches {
     batches: InParts,
     /// What is left of a batch that had more rows than were asked for.
     left: Option<RecordBatch>,
+    /// Of the columns that are read.
+    lists: Lists,
     row: u64,
     names: Vec<String>,
     chosen: Chosen,
@@ -74,19 +77,18 @@ impl Batches {
     pub fn open_parquet(source: &Source, options: &ReadOptions, carry: Carry) -> Result<Self, DataError> {
         let file = Counted { file: source.file()?, counter: source.counter() };
         let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| source.malformed(error))?;
-        let (all, chosen) = choose_of(source, options, builder.schema())?;
-        let (read, mask, count) = if carry == Carry::Nothing {
+        let lists = Lists::of(builder.schema(), |columns| first_rows(source, columns));
+        let (all, of, chosen) = choose_of(source, options, builder.schema(), &lists)?;
+        let (read, lists, mask, count) = if carry == Carry::Nothing {
             // Only what is needed is decoded.
-            let mut wanted: Vec<usize> = chosen.roles().map(|(at, _)| at).collect();
+            let mut wanted: Vec<usize> = chosen.roles().map(|(at, _)| of[at]).collect();
             wanted.sort_unstable();
             wanted.dedup();
-            (
-                chosen.among(&wanted),
-                ProjectionMask::roots(builder.parquet_schema(), wanted.iter().copied()),
-                wanted.len(),
-            )
+            let there: Vec<usize> = (0..all.len()).filter(|&at| wanted.binary_search(&of[at]).is_ok()).collect();
+            let mask = ProjectionMask::roots(builder.parquet_schema(), wanted.iter().copied());
+            (chosen.among(&there), lists.among(&wanted), mask, there.len())
         } else {
-            (chosen.clone(), ProjectionMask::all(), all.len())
+            (chosen.clone(), lists, ProjectionMask::all(), all.len())
         };
         let columns = builder.metadata().row_groups().iter().flat_map(|group| group.columns().iter().enumerate());
         let wanted: Vec<_> = columns.filter(|(at, _)| mask.leaf_included(*at)).map(|(_, column)| column).collect();
@@ -99,7 +101,7 @@ impl Batches {
         let rows = rows_at_a_time(count);
         let batches =
             builder.with_projection(mask).with_batch_size(rows).build().map_err(|error| source.malformed(error))?;
-        Ok(Self::new(options, carry, (all, chosen), read, Box::new(batches)))
+        Ok(Self { lists, ..Self::new(options, carry, (all, chosen), read, Box::new(batches)) })
     }
 
     /// Begins to read an Arrow file, or a stream.
@@ -107,9 +109,16 @@ impl Batches {
     /// # Errors
     /// What [`DataError`] has for columns.
     pub fn open_arrow(source: &Source, options: &ReadOptions, carry: Carry) -> Result<Self, DataError> {
-        let (schema, batches) = ipc::open(source)?;
-        let (all, chosen) = choose_of(source, options, &schema)?;
-        Ok(Self::new(options, carry, (all, chosen.clone()), chosen, batches))
+        let (schema, mut batches) = ipc::open(source)?;
+        let mut left = None;
+        let lists = Lists::of(&schema, |columns| {
+            left = batches.next();
+            let rows = left.as_ref()?.as_ref().ok()?.project(columns).ok()?;
+            Some(rows.slice(0, rows.num_rows().min(LOOKED_AT)))
+        });
+        let left = left.transpose().map_err(|error| source.malformed(error))?;
+        let (all, _, chosen) = choose_of(source, options, &schema, &lists)?;
+        Ok(Self { left, lists, ..Self::new(options, carry, (all, chosen.clone()), chosen, batches) })
     }
 
     /// Batches of the columns that are `read`, of `all` the names.
@@ -126,8 +135,8 @@ impl Batches {
         for ((at, _), (original, _)) in roles.iter().zip(chosen.roles()) {
             read_names[*at] = all[original].clone();
         }
-        let (options, left) = (options.clone(), None);
-        Self { read_names, read, roles, options, carry, batches, left, row: 0, names: all, chosen }
+        let (options, left, lists) = (options.clone(), None, Lists::default());
+        Self { read_names, read, roles, options, carry, batches, left, lists, row: 0, names: all, chosen }
     }
 
     pub fn names(&self) -> &[String] {
@@ -153,7 +162,7 @@ impl Chunks for Batches {
             self.left = Some(batch.slice(now.num_rows(), batch.num_rows() - now.num_rows()));
         }
         let file = source.to_string();
-        let columns = columns_of(&now, &self.read, &file)?;
+        let columns = columns_of(&self.lists.spread(&now, self.row, &file)?, &self.read, &file)?;
         let taker = Rows { file: &file, names: &self.read_names, roles: &self.roles, missing: self.options.missing };
         let carried = (self.carry != Carry::Nothing).then_some(&now);
         let chunk = taker.of_columns(&columns, self.row, carried)?;
@@ -188,13 +197,24 @@ pub fn schema(source: &Source) -> Result<SchemaRef, DataError> {
     Ok(ipc::open(source)?.0)
 }
 
-/// The columns' names, and which are meant.
-fn choose_of(source: &Source, options: &ReadOptions, schema: &SchemaRef) -> Result<(Vec<String>, Chosen), DataError> {
-    let names: Vec<String> = schema.fields().iter().map(|field| field.name().clone()).collect();
-    let kinds = schema.fields().iter().map(|field| field.data_type());
-    let kinds: Vec<_> = kinds.map(|kind| (!is_numbers(kind)).then(|| kind.to_string())).collect();
-    let chosen = choose(source, options, &names, &kinds)?;
-    Ok((names, chosen))
+/// The first rows of a Parquet file's columns; nothing if they cannot be read, which is told when they are wanted.
+fn first_rows(source: &Source, columns: &[usize]) -> Option<RecordBatch> {
+    let builder = ParquetRecordBatchReaderBuilder::try_new(source.file().ok()?).ok()?;
+    let mask = ProjectionMask::roots(builder.parquet_schema(), columns.iter().copied());
+    builder.with_projection(mask).with_limit(LOOKED_AT).with_batch_size(LOOKED_AT).build().ok()?.next()?.ok()
+}
+
+/// The columns' names, of which file's column each is, and which are meant.
+fn choose_of(
+    source: &Source,
+    options: &ReadOptions,
+    schema: &SchemaRef,
+    lists: &Lists,
+) -> Result<(Vec<String>, Vec<usize>, Chosen), DataError> {
+    let (names, of, kinds) = lists.columns(schema);
+    let coordinates = lists.chosen(schema, &options.coordinates);
+    let chosen = choose(source, &ReadOptions { coordinates, ..options.clone() }, &names, &kinds)?;
+    Ok((names, of, chosen))
 }
 
 /// Which columns are meant, if for each that holds no numbers there is the kind of what it holds.

@@ -1,6 +1,7 @@
 //! Rows of a table as numbers.
 
 use arrow_array::cast::AsArray;
+use arrow_array::types::DecimalType;
 use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, make_array};
 use arrow_schema::DataType;
 use arrow_select::filter::filter_record_batch;
@@ -139,6 +140,11 @@ pub fn numbers(array: &dyn Array) -> Result<Vec<f64>, String> {
                     let values = array.as_primitive::<Float16Type>().iter();
                     Ok(values.map(|value| value.map_or(f64::NAN, f64::from)).collect())
                 }
+                // As text a decimal has all of its digits: a quotient of two floats might be off in the last.
+                DataType::Decimal32(..) => Ok(decimals::<Decimal32Type>(array)),
+                DataType::Decimal64(..) => Ok(decimals::<Decimal64Type>(array)),
+                DataType::Decimal128(..) => Ok(decimals::<Decimal128Type>(array)),
+                DataType::Decimal256(..) => Ok(decimals::<Decimal256Type>(array)),
                 DataType::Dictionary(_, of) => numbers(&plain(array)).map_err(|_| of.to_string()),
                 other => Err(other.to_string()),
             }
@@ -150,11 +156,18 @@ pub fn numbers(array: &dyn Array) -> Result<Vec<f64>, String> {
     )
 }
 
+/// Decimals as the floats that are nearest, NaN where there is none.
+fn decimals<T: DecimalType>(array: &dyn Array) -> Vec<f64> {
+    let values = array.as_primitive::<T>();
+    let number = |row| values.value_as_string(row).parse().expect("digits");
+    (0..values.len()).map(|row| if values.is_valid(row) { number(row) } else { f64::NAN }).collect()
+}
+
 /// Whether a column's values can be had as [`numbers`].
 pub fn is_numbers(kind: &DataType) -> bool {
     match kind {
         DataType::Dictionary(_, of) => is_numbers(of),
-        kind => kind.is_integer() || kind.is_floating(),
+        kind => kind.is_integer() || kind.is_floating() || kind.is_decimal(),
     }
 }
 

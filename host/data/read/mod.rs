@@ -6,6 +6,7 @@ mod chunk;
 mod guarded;
 mod header;
 mod ipc;
+mod lists;
 mod messages;
 mod npy;
 mod npz;
@@ -240,8 +241,9 @@ pub(crate) fn has_names(source: &Source, options: &ReadOptions) -> Result<bool, 
     }
 }
 
-/// Names of columns that number rows, or that a run before this one has written.
-const NO_POSITIONS: [&str; 3] = ["id", "label", "cluster"];
+/// Names of columns that number rows, that a run before this one has written, or that say what is to be found. Not y, as
+/// coordinates are called too.
+const NO_POSITIONS: [&str; 7] = ["id", "label", "labels", "cluster", "class", "target", "species"];
 
 /// That nobody chose the coordinates, and some are no positions by their names.
 fn no_positions(coordinates: &[String]) -> Option<String> {

@@ -67,11 +67,14 @@ type Shown<'a> = Box<dyn Fn(usize, &mut String) + 'a>;
 /// without loss.
 fn shown<'a>(array: &'a dyn Array, name: &str) -> Result<Shown<'a>> {
     macro_rules! of {
-        ($values:expr) => {{
+        ($values:expr) => {
+            of!($values, value)
+        };
+        ($values:expr, $value:ident) => {{
             let values = $values;
             Box::new(move |row: usize, out: &mut String| {
                 if values.is_valid(row) {
-                    write!(out, "{}", values.value(row)).expect("a string takes all");
+                    write!(out, "{}", values.$value(row)).expect("a string takes all");
                 }
             })
         }};
@@ -84,6 +87,10 @@ fn shown<'a>(array: &'a dyn Array, name: &str) -> Result<Shown<'a>> {
                 DataType::LargeUtf8 => of!(array.as_string::<i64>()),
                 DataType::Utf8View => of!(array.as_string_view()),
                 DataType::Boolean => of!(array.as_boolean()),
+                DataType::Decimal32(..) => of!(array.as_primitive::<Decimal32Type>(), value_as_string),
+                DataType::Decimal64(..) => of!(array.as_primitive::<Decimal64Type>(), value_as_string),
+                DataType::Decimal128(..) => of!(array.as_primitive::<Decimal128Type>(), value_as_string),
+                DataType::Decimal256(..) => of!(array.as_primitive::<Decimal256Type>(), value_as_string),
                 other => return Err(unsupported(name, other, "text has no form for it; write Parquet or Arrow")),
             }
         };
