@@ -299,11 +299,8 @@ impl MeanShift {
         batch: Option<usize>,
         watch: Watch<'_>,
     ) -> Result<(Ends, Path)> {
-        let n = prepared.field.n as usize;
         if let (Method::Composed { .. }, Some(batch)) = (self.method, batch) {
-            let rows = &prepared.rows;
-            let (d, scale) = (prepared.field.d as usize, prepared.scaling.factors[0]);
-            let ends = composed::Rows { device: device.clone(), rows, n, d, scale, batch }.blur(self, watch)?;
+            let ends = composed::blur(self, &prepared.field, batch, watch)?;
             return Ok((ends, Path::exact("composed", "asked for")));
         }
         let queries = self.seeds(device, prepared)?;

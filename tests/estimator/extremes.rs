@@ -4,6 +4,26 @@ use modeseek::{Assignment, Bandwidth, Distance, Error, Form, MeanShift, Merging,
 
 use crate::{DEVICE, fixed, flat, near, refused};
 
+/// Whatever the unit of the data, every method sees them in bandwidths.
+#[test]
+fn data_of_any_unit_are_clustered() {
+    let blobs = modeseek::data::Blobs { points: 300, clusters: 3, dimensions: 2, seed: 5 }.generate().unwrap();
+    for method in [Method::Composed { batch: 128 }, Method::Fused, Method::Tiles, Method::Field] {
+        let fit = |exponent| {
+            let unit = 2_f64.powi(exponent);
+            let rows: Vec<f64> = blobs.rows.iter().map(|&x| f64::from(x) * unit).collect();
+            fixed(2.5 * unit).method(method).fit(&Points::from_rows(&rows, 2).unwrap()).unwrap()
+        };
+        let plain = fit(0);
+        assert_eq!(plain.modes.len(), 3, "{method:?}");
+        // Up to 1e-29 and 1e29. Powers of two, so that scaled coordinates are the same to the bit.
+        for exponent in [-96, -80, -73, 65, 80, 95] {
+            let found = fit(exponent);
+            assert_eq!((&found.labels, &found.shifts), (&plain.labels, &plain.shifts), "{method:?}, 2^{exponent}");
+        }
+    }
+}
+
 /// Only ratios of sample weights count, whatever their size.
 #[test]
 fn weights_of_any_size_are_weights() {
