@@ -177,7 +177,8 @@ impl MeanShift {
     ///
     /// # Precision
     /// Positions are f32 about the centre of the points: a coordinate is off by some 2^-22 of the
-    /// points' extent at most, on every device, against the same iterations in f64.
+    /// points' extent at most, on every device, against the same iterations in f64. With sample weights a mode's is off by up to
+    /// n s 2^-59 more, where n points have a cluster of s, and its weight by as much of itself.
     pub fn fit(&self, points: &(impl ToPoints + ?Sized)) -> Result<Clustering> {
         self.fit_watched(points, |_| ControlFlow::Continue(()))
     }
