@@ -45,7 +45,7 @@ use crate::executor::{Buffer, Device};
 pub use modes::{FieldMode, FieldModes};
 pub use value::DensityField;
 
-use field::{Field, exponent, no_run};
+use field::{Field, exponent, lightest, no_run};
 use grid::{FEW_DIMENSIONS, Grid, MOST_DIMENSIONS};
 use storage::Wanted;
 
@@ -118,7 +118,12 @@ impl MeanShift {
         let farthest = beside.iter().map(|(low, high)| low.abs().max(high.abs())).fold(0.0, f64::max);
         let rounding = (d as f64).sqrt() * farthest * f64::from(f32::EPSILON) / scale;
         let mut per_bandwidth = taps::nodes_for(d, self.accuracy);
+        let exponent = exponent(total, largest);
         for _ in 0..3 {
+            let bound = taps::error_bound(d, per_bandwidth);
+            if least < lightest(exponent, d, bound) {
+                return Ok(Err("a field's sums do not hold weights of points that are so far apart".to_owned()));
+            }
             let (grid, box_nodes) = Grid::however_large(&beside, scale, per_bandwidth, (total / least, self.accuracy));
             let wanted = match self.stored(device, prepared, queries, (grid, box_nodes))? {
                 Ok(wanted) => wanted,
@@ -127,7 +132,7 @@ impl MeanShift {
             if !matches!(wanted, Wanted::Blocks(_)) {
                 device.prepare(&self.kernels_of_field(n, d, !prepared.field.marks.is_empty()));
             }
-            let mut field = Field::new(device, grid, exponent(total, largest), n, wanted)?;
+            let mut field = Field::new(device, grid, exponent, n, wanted)?;
             let mut state = no_run(device)?;
             field.add(device, points, self.factors(prepared), (&mut state, 0))?;
             // Queries may come to where others are wanted, which are made of the same points.
@@ -136,7 +141,6 @@ impl MeanShift {
             let exact = (&prepared.field, &prepared.field.columns);
             let sampled = verify::sampled_error(device, self, &field, exact, (queries, needed))?;
             if sampled <= self.accuracy + rounding {
-                let bound = taps::error_bound(d, per_bandwidth);
                 let (nodes, parts) = (field.count(), field.parts());
                 let binned = Binned { field, box_nodes, nodes, parts, bound, sampled, met: None, bytes_of_looks: 0 };
                 return Ok(Ok(binned));
