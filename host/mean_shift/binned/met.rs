@@ -68,8 +68,8 @@ impl Looks {
 /// Moves places on, which the points of a fit had come to, and gives where the points are then.
 pub fn go_on(options: &MeanShift, exact: &Exact, ends: Ends, places: Arranged, watch: Watch<'_>) -> Result<Ends> {
     let (device, d, done) = (&exact.device, exact.d, ends.history.len());
-    // By the weights of all points: a place has that of one at least.
-    let reach = options.reach_of(exact)?;
+    // By the weights of all points: a place has that of one at least, if that is any.
+    let reach = options.reach_of_all(exact)?;
     let options = options.clone().max_iterations(options.max_iterations - done);
     let mut watch = |iteration: Iteration| watch(Iteration { number: done + iteration.number, ..iteration });
     let Arranged { columns, marks, n, stride, number_of } = places;
