@@ -149,6 +149,10 @@ fn norms_hold_over_the_whole_extent() {
             assert!((distances[0][label(0) as usize] / (far * 0.4) - 1.0).abs() <= 1e-5, "{what}: {distances:?}");
             // So far that f32 holds no power of it: no mode, where the first was said to be the nearest.
             assert_eq!(found.predict(&[[1e30, 0.0]], Assignment::NearestMode).unwrap(), [-1], "{what}");
+            assert!(found.transform(&[[1e30, 0.0]]).unwrap()[0].iter().all(|far| far.is_infinite()), "{what}");
+            let far = [[4e7, 0.0]];
+            assert!(found.predict(&far, Assignment::NearestMode).unwrap()[0] >= 0, "{what}");
+            assert!(found.transform(&far).unwrap()[0].iter().all(|far| far.is_finite()), "{what}");
         }
     }
 }
