@@ -131,6 +131,8 @@ fn what_a_field_is_not_for_is_refused() {
         assert!(matches!(estimator().accuracy(accuracy).field(2), Err(Error::Option { option: "the accuracy", .. })));
     }
     let mut field = estimator().merging(Merging::Densest).field(2).unwrap();
+    // Before anything is computed.
+    assert!(matches!(field.modes(), Err(Error::Conflict { .. })));
     field.add(&rows(4)).unwrap();
     assert!(matches!(field.modes(), Err(Error::Conflict { .. })));
 }
