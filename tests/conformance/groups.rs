@@ -1,10 +1,10 @@
 //! Groups of points, and what is near them, against plain computations in order.
 
-use modeseek::Device;
 use modeseek::mean_shift::Masses;
 use modeseek::mean_shift::labels::{
     self, NOISE, count_within, nearest, nearest_of_supported, occupied_bins, order, relabel, tally,
 };
+use modeseek::{Device, Error};
 
 use crate::check::{assert_close, random};
 use crate::labels::{Set, distance, is_slow};
@@ -181,6 +181,9 @@ pub fn order_by_weight(device: &Device) {
 }
 
 pub fn nearest_modes(device: &Device) {
+    let set = Set::new(device, vec![0.5], 1);
+    let error = nearest(device, set.columns(), &device.zeros(0).unwrap(), 0, 2.0, None).unwrap_err();
+    assert!(matches!(error, Error::Undefined { what: "the nearest mode", .. }), "{error}");
     for (m, k, d) in [(1, 1, 1), (33, 3, 2), (70, 9, 3), (300, 5, 5), (40, 13, 64)] {
         let set = Set::new(device, random(m * d, 31), d);
         let mut modes = random(k * d, 32);
