@@ -72,6 +72,19 @@ fn the_largest_weight_counts() {
     }
 }
 
+/// They stand for points, of which Scott's and Silverman's rules cannot take any number: the error is about them.
+#[test]
+fn weights_that_are_too_many_points_for_a_rule_are_named() {
+    let points: Vec<[f64; 2]> = (0..300).map(|i| [f64::from(i % 17), f64::from(i % 13)]).collect();
+    for rule in [Bandwidth::Scott, Bandwidth::Silverman] {
+        let fit = |weight| fixed(1.0).bandwidth(rule.clone()).sample_weights(vec![weight; 300]).fit(&points);
+        let error = refused(fit(1e308), &["sample weights whose sum f64 does not hold", "divide all by one number"]);
+        assert!(matches!(error, Error::Undefined { .. }));
+        refused(fit(1e300), &["300 points that weigh 3.0e302"]);
+        assert!(!fit(1e9).unwrap().bandwidth_from.contains("weigh"));
+    }
+}
+
 /// Far tiles are left out, and pairs counted, by weights whose sum f64 does not hold as by others; and what weighs nothing
 /// beside the others asks for no pairs.
 #[test]
