@@ -86,7 +86,7 @@ pub fn go_on(options: &MeanShift, exact: &Exact, ends: Ends, places: Arranged, w
     let later = near::blur(&options, &few, columns, Some(reach), &mut watch)?;
     let Queries { m, stride, .. } = ends.queries;
     let of_points = |from: &Buffer<f32>, rows: u32| -> Result<Buffer<f32>> {
-        let mut to = device.zeros((rows * stride) as usize)?;
+        let mut to = device.zeros(rows as usize * stride as usize)?;
         let from_stride = later.queries.stride;
         device.launch(gather_columns::launch(from, &number_of, &mut to, m, rows, from_stride, stride))?;
         Ok(to)
