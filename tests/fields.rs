@@ -109,6 +109,7 @@ fn rows_that_cannot_be_added_leave_a_field_as_it_was() {
         let error = field.add_weighted(&[1.0, 2.0, 3.0, 4.0], weights).unwrap_err();
         assert!(matches!(error, Error::SampleWeights { .. }), "{error}");
     }
+    assert!(matches!(field.add_weighted::<f64>(&[], &[1.0]), Err(Error::SampleWeights { points: 0, .. })));
     field.add::<f64>(&[]).unwrap();
     assert_eq!(saved(&field), before);
 }
