@@ -1,5 +1,7 @@
 //! Binned fields as values: saved, loaded, merged; and what cannot be.
 
+use sha2::{Digest, Sha256};
+
 use modeseek::{Bandwidth, DensityField, Device, Error, Form, MeanShift, Merging, Method, WeightFunction};
 
 fn estimator() -> MeanShift {
@@ -76,6 +78,11 @@ fn files_that_are_no_fields_are_refused() {
         changed[at] ^= 1;
         assert!(refused(&changed).contains("checksum"), "{at}");
     }
+    // With a checksum that fits.
+    let mut crowded = whole[..whole.len() - 32].to_vec();
+    crowded[64..][..8].copy_from_slice(&u64::MAX.to_le_bytes());
+    crowded.extend(Sha256::digest(&crowded));
+    assert!(refused(&crowded).contains(&format!("{} points", u64::MAX)));
     let mut newer = whole;
     newer[16] = 9;
     assert!(refused(&newer).contains("version 9"));
