@@ -8,7 +8,7 @@ use gpu::pairwise::{pairwise_l1, pairwise_l2, pairwise_lp};
 use super::builder::MeanShift;
 use super::fit::Clustering;
 use super::iterate::Queries;
-use super::labels::{Columns, Groups, nearest};
+use super::labels::{Columns, Groups, launch_by_norm, nearest};
 use super::options::{Assignment, Distance, Form, WeightFunction};
 use super::prepare::Prepared;
 use crate::error::{Bytes, Error, Result};
@@ -149,11 +149,7 @@ impl Clustering {
         ))?;
         let mut distances = device.zeros(m * k)?;
         let (a, b, out, p) = (&rows, &groups.means, &mut distances, options.distance.p());
-        device.launch(match p {
-            2.0 => pairwise_l2::launch(a, b, out, queries.m, k as u32, d, p),
-            1.0 => pairwise_l1::launch(a, b, out, queries.m, k as u32, d, p),
-            _ => pairwise_lp::launch(a, b, out, queries.m, k as u32, d, p),
-        })?;
+        launch_by_norm!(device, p, [pairwise_l2, pairwise_l1, pairwise_lp], (a, b, out, queries.m, k as u32, d, p))?;
         drop((rows, queries));
         Ok(Distances { values: device.download(&distances)?, m, k, unit })
     }
