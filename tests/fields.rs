@@ -1,5 +1,7 @@
 //! Binned fields as values: saved, loaded, merged; and what cannot be.
 
+use sha2::{Digest, Sha256};
+
 use modeseek::{Bandwidth, DensityField, Device, Error, Form, MeanShift, Merging, Method, WeightFunction};
 
 fn estimator() -> MeanShift {
@@ -76,6 +78,11 @@ fn files_that_are_no_fields_are_refused() {
         changed[at] ^= 1;
         assert!(refused(&changed).contains("checksum"), "{at}");
     }
+    // With a checksum that fits.
+    let mut crowded = whole[..whole.len() - 32].to_vec();
+    crowded[64..][..8].copy_from_slice(&u64::MAX.to_le_bytes());
+    crowded.extend(Sha256::digest(&crowded));
+    assert!(refused(&crowded).contains(&format!("{} points", u64::MAX)));
     let mut newer = whole;
     newer[16] = 9;
     assert!(refused(&newer).contains("version 9"));
@@ -109,6 +116,7 @@ fn rows_that_cannot_be_added_leave_a_field_as_it_was() {
         let error = field.add_weighted(&[1.0, 2.0, 3.0, 4.0], weights).unwrap_err();
         assert!(matches!(error, Error::SampleWeights { .. }), "{error}");
     }
+    assert!(matches!(field.add_weighted::<f64>(&[], &[1.0]), Err(Error::SampleWeights { points: 0, .. })));
     field.add::<f64>(&[]).unwrap();
     assert_eq!(saved(&field), before);
 }
@@ -131,6 +139,8 @@ fn what_a_field_is_not_for_is_refused() {
         assert!(matches!(estimator().accuracy(accuracy).field(2), Err(Error::Option { option: "the accuracy", .. })));
     }
     let mut field = estimator().merging(Merging::Densest).field(2).unwrap();
+    // Before anything is computed.
+    assert!(matches!(field.modes(), Err(Error::Conflict { .. })));
     field.add(&rows(4)).unwrap();
     assert!(matches!(field.modes(), Err(Error::Conflict { .. })));
 }

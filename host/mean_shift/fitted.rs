@@ -8,7 +8,7 @@ use gpu::pairwise::{pairwise_l1, pairwise_l2, pairwise_lp};
 use super::builder::MeanShift;
 use super::fit::Clustering;
 use super::iterate::Queries;
-use super::labels::{Columns, Groups, nearest};
+use super::labels::{Columns, Groups, launch_by_norm, nearest};
 use super::options::{Assignment, Distance, Form, WeightFunction};
 use super::prepare::Prepared;
 use crate::error::{Error, Result};
@@ -47,7 +47,8 @@ impl Clustering {
 
     /// The labels of new points: of the mode to whose basin each belongs, found by really moving it over
     /// the fit's points, of the nearest mode to where it comes to rest, and -1 where it has no point in reach; or of the
-    /// nearest mode at once, and -1 beyond the fit's reach, if it has one. Where ends of one mode lie far apart, as those
+    /// nearest mode at once, and -1 beyond the fit's reach, if it has one, and where f32 does not hold the p-th power of the distance
+    /// in bandwidths: from 1e19 of them on, and with the largest norm, 5, from 5e7. Where ends of one mode lie far apart, as those
     /// of the flat weight may, a point's end may be nearer to another mode than the chain of ends says that a fit follows.
     ///
     /// Points of the fit itself have its labels where it was of the standard form. In the blurring form its points moved too,
@@ -107,6 +108,10 @@ impl Clustering {
     ///
     /// # Errors
     /// As [`predict`](Self::predict); too little memory for points x modes.
+    ///
+    /// # Precision
+    /// Distances are f32, to some 2^-22 of themselves and of the farthest mode's from the centre. One of whose p-th power, in bandwidths,
+    /// f32 does not hold, is infinite: from 1e19 bandwidths on, and with the largest norm, 5, from 5e7.
     pub fn transform(&self, points: &(impl ToPoints + ?Sized)) -> Result<Vec<Vec<f64>>> {
         let distances = self.distances(points, |m, k| m * (k * 8 + ROW))?;
         Ok((0..distances.m).map(|row| (0..distances.k).map(|mode| distances.of(row, mode)).collect()).collect())
@@ -144,11 +149,7 @@ impl Clustering {
         ))?;
         let mut distances = device.zeros(m * k)?;
         let (a, b, out, p) = (&rows, &groups.means, &mut distances, options.distance.p());
-        device.launch(match p {
-            2.0 => pairwise_l2::launch(a, b, out, queries.m, k as u32, d, p),
-            1.0 => pairwise_l1::launch(a, b, out, queries.m, k as u32, d, p),
-            _ => pairwise_lp::launch(a, b, out, queries.m, k as u32, d, p),
-        })?;
+        launch_by_norm!(device, p, [pairwise_l2, pairwise_l1, pairwise_lp], (a, b, out, queries.m, k as u32, d, p))?;
         drop((rows, queries));
         Ok(Distances { values: device.download(&distances)?, m, k, unit })
     }

@@ -106,8 +106,9 @@ impl MeanShift {
             let row = |&i: &usize| -> Vec<f32> { (0..d).map(|c| columns[c * stride + i]).collect() };
             Ok(followed.iter().flat_map(|i| prepared.scaling.unscaled(&row(i))).collect())
         };
-        let tiled = n as f64 * m as f64 >= FEW_PAIRS && self.tiles_conflict().is_none();
-        let reach = if tiled { Some(self.reach_of(&prepared.field)?) } else { None };
+        let fits = near::bytes(n, m, d) <= device.available()? as u128 / 2;
+        let tiled = fits && n as f64 * m as f64 >= FEW_PAIRS && self.tiles_conflict().is_none();
+        let reach = if tiled { Some(self.reach_of_all(&prepared.field)?) } else { None };
         let one = self.clone().max_iterations(1);
         let (mut positions, mut converged) = (vec![place(&queries)?], false);
         let mut flow = ControlFlow::Continue(());

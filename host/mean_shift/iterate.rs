@@ -57,6 +57,8 @@ pub struct Field {
     pub columns: Buffer<f32>,
     /// 2 x stride, or empty.
     pub marks: Buffer<f32>,
+    /// Whether some points weigh nothing: where they are there may be less than a point's weight.
+    pub weightless: bool,
     pub n: u32,
     pub d: u32,
     pub stride: u32,

@@ -15,6 +15,7 @@
 //! The host queues iterations and looks at a few numbers now and then: how far each moved.
 
 mod ahead;
+mod anywhere;
 mod assemble;
 pub mod bandwidth;
 mod basins;

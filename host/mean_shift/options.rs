@@ -249,7 +249,7 @@ pub enum Seeding {
 pub enum Assignment {
     /// The one to which it climbs.
     Basin,
-    /// The nearest.
+    /// The nearest; none where it is so far that f32 does not hold the distance's p-th power, 1e19 bandwidths, or 5e7 with the largest norm.
     NearestMode,
 }
 

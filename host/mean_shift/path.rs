@@ -98,12 +98,8 @@ pub(super) enum Way {
 }
 
 impl MeanShift {
-    /// The way for these queries over the fit's points.
-    pub(super) fn choose(&self, device: &Device, prepared: &Prepared, queries: &Queries) -> Result<Way> {
-        self.choose_above(device, prepared, queries, 0.0)
-    }
-
-    /// [`choose`](Self::choose), where queries with a smaller sum of weights than `least` are not going to take that way.
+    /// The way for these queries over the fit's points, where those with a smaller sum of weights than `least` are not going
+    /// to take it.
     pub(super) fn choose_above(
         &self,
         device: &Device,
@@ -195,8 +191,41 @@ impl MeanShift {
         queries: Queries,
         watch: Watch<'_>,
     ) -> Result<Ends> {
-        let mut way = self.choose(device, prepared, &queries)?;
-        self.climb_by(&mut way, prepared, queries, watch)
+        let needed = self.needed(prepared, &queries);
+        let mut way = self.choose_above(device, prepared, &queries, needed)?;
+        self.climb_above(&mut way, prepared, (queries, needed), watch)
+    }
+
+    /// [`climb`](Self::climb) by a way that was chosen for these queries above what they need.
+    pub(super) fn climb_above(
+        &self,
+        way: &mut Way,
+        prepared: &Prepared,
+        (queries, needed): (Queries, f64),
+        watch: Watch<'_>,
+    ) -> Result<Ends> {
+        if needed > 0.0 {
+            self.climb_from_anywhere(way, prepared, queries, watch)
+        } else {
+            self.climb_by(way, prepared, queries, watch)
+        }
+    }
+
+    /// Moves the fit's points, in the blurring form, until they rest.
+    pub(super) fn blur_by(
+        &self,
+        way: &mut Way,
+        prepared: &Prepared,
+        points: Queries,
+        watch: Watch<'_>,
+    ) -> Result<Ends> {
+        let field = &prepared.field;
+        match way {
+            Way::AllPairs(_) => field.blur(self, points.columns, watch),
+            Way::InOrder(_) => near::blur(self, field, points.columns, None, watch),
+            Way::Tiles(_) => near::blur(self, field, points.columns, Some(self.reach_of_all(field)?), watch),
+            Way::Field(binned, _) => binned.blur(self, prepared, points, watch),
+        }
     }
 
     /// [`climb`](Self::climb) by a way that was chosen for these queries, once or several times.

@@ -227,7 +227,9 @@ impl MeanShift {
         let (n, d) = (points.len(), points.dimensions());
         let unit = self.weight_unit(n)?;
         let range = Range::begin(c"upload");
-        let weights = self.weights_in(unit).map(|weights| device.upload(&weights)).transpose()?;
+        let held = self.weights_in(unit);
+        let weightless = held.iter().flatten().any(|&weight| weight == 0.0);
+        let weights = held.map(|weights| device.upload(&weights)).transpose()?;
         let rows = device.upload(points.centred_rows())?;
         drop(range);
         let range = Range::begin(c"bandwidth");
@@ -279,6 +281,7 @@ impl MeanShift {
             device: device.clone(),
             columns,
             marks,
+            weightless,
             n: n as u32,
             d: d as u32,
             stride: stride as u32,

@@ -211,7 +211,9 @@ pub fn better(rows: &[Row]) -> BTreeMap<Case, u32> {
 /// # Errors
 /// [`Error::Option`] for a plan that makes no sense; whatever the device reports, and `tell`.
 pub fn measure(device: &Device, plan: &Plan, mut tell: impl FnMut(&Row) -> Result<()>) -> Result<Vec<Row>> {
+    let outside = plan.dimensions.iter().find(|d| !(1..=4).contains(*d));
     for (option, value, fits, must) in [
+        ("the number of dimensions", outside.map_or(0, |&d| d as usize), outside.is_none(), "from 1 to 4"),
         ("the number of samples", plan.samples, (3..=1000).contains(&plan.samples), "from 3 to 1000"),
         ("the number of points", plan.many, (1..=1 << 24).contains(&plan.many), "from 1 to 16777216"),
     ] {
@@ -337,6 +339,19 @@ mod tests {
             .iter()
             .map(|(threads, times)| (*threads, times.iter().map(|&time| Duration::from_micros(time)).collect()));
         judge(case(), 128, &samples.collect())
+    }
+
+    #[test]
+    fn plans_that_make_no_sense_are_refused() {
+        let device = Device::processor().unwrap();
+        let plan = || Plan { few: 64, many: 64, ..Plan::of(&device) };
+        let refused = |plan| measure(&device, &plan, |_| Ok(())).expect_err("it makes no sense").to_string();
+        for d in [0, 5] {
+            let words = format!("the number of dimensions is {d}, but must be from 1 to 4");
+            assert_eq!(refused(Plan { dimensions: vec![2, d], ..plan() }), words);
+        }
+        assert_eq!(refused(Plan { samples: 2, ..plan() }), "the number of samples is 2, but must be from 3 to 1000");
+        assert_eq!(refused(Plan { many: 0, ..plan() }), "the number of points is 0, but must be from 1 to 16777216");
     }
 
     #[test]

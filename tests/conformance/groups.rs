@@ -1,10 +1,10 @@
 //! Groups of points, and what is near them, against plain computations in order.
 
-use modeseek::Device;
 use modeseek::mean_shift::Masses;
 use modeseek::mean_shift::labels::{
     self, NOISE, count_within, nearest, nearest_of_supported, occupied_bins, order, relabel, tally,
 };
+use modeseek::{Device, Error};
 
 use crate::check::{assert_close, is_interpreted, random};
 use crate::labels::{Set, distance};
@@ -83,6 +83,35 @@ pub fn tally_of_groups(device: &Device) {
     }
 }
 
+/// Groups whose weights are far apart, one of which has none, as precise as each would be alone.
+pub fn tally_of_light_groups(device: &Device) {
+    let n = 500;
+    for d in [1, 3] {
+        let set = Set::new(device, random(n * d, 25).iter().map(|x| x * 300.0).collect(), d);
+        for count in [5, 250] {
+            let ids: Vec<u32> = (0..n).map(|i| (i % count) as u32).collect();
+            let size = |i: usize| [1.0, 2_f32.powi(-37), 2_f32.powi(-80), 2_f32.powi(-121), 0.0][i % count % 5];
+            let weights: Vec<f32> = random(n, 26).iter().enumerate().map(|(i, w)| (w.abs() + 0.1) * size(i)).collect();
+            let (_, totals, means) = tally_in_order(&ids, count, &set, &weights);
+            let (on_device, buffer) = (device.upload(&ids).unwrap(), device.upload(&weights).unwrap());
+            let found = tally(device, &on_device, count, set.columns(), Some(&buffer)).unwrap();
+            let (found_totals, found_means) =
+                (device.download(&found.totals).unwrap(), device.download(&found.means).unwrap());
+            for group in 0..count {
+                let what = format!("group {group} of {count} in {d}");
+                let (total, found) = (totals[group], found_totals[group]);
+                assert!((found - total).abs() <= total * 2f64.powi(-26), "{what}: {found:e} is not {total:e}");
+                // The first point, where there is no weight.
+                let mean = |c: usize| if total > 0.0 { means[group * d + c] } else { f64::from(set.row(group)[c]) };
+                for c in 0..d {
+                    let found = f64::from(found_means[group * d + c]);
+                    assert!((found - mean(c)).abs() <= 300.0 * 2f64.powi(-24), "{what}: {found} is not {}", mean(c));
+                }
+            }
+        }
+    }
+}
+
 /// Points on one spot have it as their mean, to the bit, and points of no weight have a mean, too.
 pub fn means_of_spots(device: &Device) {
     let rows: Vec<f32> = (0..300).flat_map(|i| [[0.1, -77.7], [1e-3, 3.3], [5.0, 0.0]][i % 3]).collect();
@@ -153,6 +182,9 @@ pub fn order_by_weight(device: &Device) {
 }
 
 pub fn nearest_modes(device: &Device) {
+    let set = Set::new(device, vec![0.5], 1);
+    let error = nearest(device, set.columns(), &device.zeros(0).unwrap(), 0, 2.0, None).unwrap_err();
+    assert!(matches!(error, Error::Undefined { what: "the nearest mode", .. }), "{error}");
     for (m, k, d) in [(1, 1, 1), (33, 3, 2), (70, 9, 3), (300, 5, 5), (40, 13, 64)] {
         let set = Set::new(device, random(m * d, 31), d);
         let mut modes = random(k * d, 32);

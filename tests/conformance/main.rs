@@ -78,7 +78,7 @@ macro_rules! conformance {
                     senseless_bandwidths_are_refused, workers_agree;
                 marks: marks_of_points, wide_bandwidths_beside_narrow_ones, narrow_bandwidths_far_away;
                 labels: components_of_ends, components_at_the_radius, suppressed_centres;
-                groups: scan, tally_of_groups, means_of_spots, order_of_groups, order_by_weight, nearest_modes, nearest_of_few,
+                groups: scan, tally_of_groups, tally_of_light_groups, means_of_spots, order_of_groups, order_by_weight, nearest_modes, nearest_of_few,
                     counts_within, bins_of_points, bins_that_fail, bins_of_weights;
                 binned: spread_onto_nodes, noted_patches;
                 binned_nodes: smoothed_nodes;

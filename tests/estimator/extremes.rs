@@ -4,6 +4,26 @@ use modeseek::{Assignment, Bandwidth, Distance, Error, Form, MeanShift, Merging,
 
 use crate::{DEVICE, fixed, flat, near, refused};
 
+/// Whatever the unit of the data, every method sees them in bandwidths.
+#[test]
+fn data_of_any_unit_are_clustered() {
+    let blobs = modeseek::data::Blobs { points: 300, clusters: 3, dimensions: 2, seed: 5 }.generate().unwrap();
+    for method in [Method::Composed { batch: 128 }, Method::Fused, Method::Tiles, Method::Field] {
+        let fit = |exponent| {
+            let unit = 2_f64.powi(exponent);
+            let rows: Vec<f64> = blobs.rows.iter().map(|&x| f64::from(x) * unit).collect();
+            fixed(2.5 * unit).method(method).fit(&Points::from_rows(&rows, 2).unwrap()).unwrap()
+        };
+        let plain = fit(0);
+        assert_eq!(plain.modes.len(), 3, "{method:?}");
+        // Up to 1e-29 and 1e29. Powers of two, so that scaled coordinates are the same to the bit.
+        for exponent in [-96, -80, -73, 65, 80, 95] {
+            let found = fit(exponent);
+            assert_eq!((&found.labels, &found.shifts), (&plain.labels, &plain.shifts), "{method:?}, 2^{exponent}");
+        }
+    }
+}
+
 /// Only ratios of sample weights count, whatever their size.
 #[test]
 fn weights_of_any_size_are_weights() {
@@ -49,6 +69,19 @@ fn the_largest_weight_counts() {
         let found = fixed(1.0).sample_weights([largest, largest / 4.0, 1.0]).fit(&[[0.0], [9.0], [9.5]]).unwrap();
         assert_eq!(found.labels, [0, 1, 1]);
         assert!(found.modes[0].weight >= largest * (1.0 - 1e-6) && found.modes[1].weight.is_finite());
+    }
+}
+
+/// They stand for points, of which Scott's and Silverman's rules cannot take any number: the error is about them.
+#[test]
+fn weights_that_are_too_many_points_for_a_rule_are_named() {
+    let points: Vec<[f64; 2]> = (0..300).map(|i| [f64::from(i % 17), f64::from(i % 13)]).collect();
+    for rule in [Bandwidth::Scott, Bandwidth::Silverman] {
+        let fit = |weight| fixed(1.0).bandwidth(rule.clone()).sample_weights(vec![weight; 300]).fit(&points);
+        let error = refused(fit(1e308), &["sample weights whose sum f64 does not hold", "divide all by one number"]);
+        assert!(matches!(error, Error::Undefined { .. }));
+        refused(fit(1e300), &["300 points that weigh 3.0e302"]);
+        assert!(!fit(1e9).unwrap().bandwidth_from.contains("weigh"));
     }
 }
 
@@ -129,6 +162,10 @@ fn norms_hold_over_the_whole_extent() {
             assert!((distances[0][label(0) as usize] / (far * 0.4) - 1.0).abs() <= 1e-5, "{what}: {distances:?}");
             // So far that f32 holds no power of it: no mode, where the first was said to be the nearest.
             assert_eq!(found.predict(&[[1e30, 0.0]], Assignment::NearestMode).unwrap(), [-1], "{what}");
+            assert!(found.transform(&[[1e30, 0.0]]).unwrap()[0].iter().all(|far| far.is_infinite()), "{what}");
+            let far = [[4e7, 0.0]];
+            assert!(found.predict(&far, Assignment::NearestMode).unwrap()[0] >= 0, "{what}");
+            assert!(found.transform(&far).unwrap()[0].iter().all(|far| far.is_finite()), "{what}");
         }
     }
 }

@@ -9,6 +9,7 @@ mod density;
 mod extremes;
 mod inputs;
 mod labelling;
+mod light;
 mod meeting;
 mod new_points;
 mod shares;

@@ -262,7 +262,8 @@ impl Bandwidth {
     /// ```
     ///
     /// # Errors
-    /// As [`check`](Self::check); too little memory; an estimate outside 1e-30..1e30; whatever the device reports.
+    /// As [`check`](Self::check); too little memory; an estimate outside 1e-30..1e30; [`Error::Undefined`] for Scott's and
+    /// Silverman's rules by weights whose sum f64 does not hold; whatever the device reports.
     ///
     /// # Precision
     /// Distances are f32: an estimate is off by about d 2^-24 of itself, and 2^-24 of the points' extent.

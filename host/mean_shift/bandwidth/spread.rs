@@ -4,8 +4,11 @@ use gpu::moments::column_moments;
 
 use super::scaled::{Scaled, Summary, unit};
 use super::{Resolved, Sample, Values};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::executor::Device;
+
+/// The most that f64 can count.
+const MOST_COUNT: f64 = (1_u64 << 53) as f64;
 
 /// Which factor the standard deviations get.
 #[derive(Clone, Copy, Debug)]
@@ -28,8 +31,16 @@ impl Rule {
 
 /// A bandwidth for each dimension.
 pub(super) fn rule(device: &Device, sample: &Sample<'_>, rule: Rule) -> Result<Resolved> {
-    let how = format!("{rule:?}'s rule for {} points", sample.n);
     let (deviations, effective) = deviations(device, sample)?;
+    if effective.is_infinite() {
+        return Err(Error::Undefined {
+            what: "a bandwidth by Scott's or Silverman's rule",
+            why: "for sample weights whose sum f64 does not hold, since they stand for so many points; divide all by one number",
+        });
+    }
+    // No number of points, and what makes the bandwidth small.
+    let weighing = if effective > MOST_COUNT { format!(" that weigh {effective:.1e}") } else { String::new() };
+    let how = format!("{rule:?}'s rule for {} points{weighing}", sample.n);
     let factor = rule.factor(effective, sample.d);
     let mut values: Vec<f64> = deviations.iter().map(|deviation| deviation * factor).collect();
     let positive: Vec<f64> = values.iter().copied().filter(|&h| h > 0.0).collect();

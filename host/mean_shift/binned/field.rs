@@ -60,6 +60,12 @@ pub fn exponent(total: f64, largest: f64) -> i32 {
     (60 - bits(total)).min(49 - bits(largest)).clamp(-120, 120)
 }
 
+/// The least weight of a point that is alone whose steps are off by no more than `error` bandwidths for what its 4^d nodes are rounded
+/// to: half of 2^-exponent each, and as much of a moment, which by chance are some 2^d / 8 of these units together, in bandwidths.
+pub fn lightest(exponent: i32, d: usize, error: f64) -> f64 {
+    2_f64.powi(d as i32 - exponent) / error
+}
+
 /// The most copies, of these or fewer, with which a field takes no more than half of what a device has left; one at least.
 fn affordable(device: &Device, copies: u32, bytes: impl Fn(u32) -> u128) -> Result<u32> {
     if copies == 1 {

@@ -19,6 +19,9 @@ const MAGIC: &[u8; 16] = b"modeseek field\0\0";
 /// Of this layout, of the spacing of nodes for an accuracy, and of the weights of the nodes about a point.
 const VERSION: u32 = 2;
 
+/// More points than anyone adds, of whom more can be added and counted.
+const MOST_POINTS: u64 = 1 << 62;
+
 impl DensityField {
     /// Writes the field: everything that [`MeanShift::load_field`] needs.
     ///
@@ -129,6 +132,9 @@ impl MeanShift {
         let points = u64::from_le_bytes(rest.take()?);
         let weight = rest.f64()?;
         let estimator = self.clone().bandwidth(Bandwidth::PerDimension(bandwidths)).accuracy(accuracy);
+        if points > MOST_POINTS {
+            return Err(unreadable(format!("it has {points} points")));
+        }
         if !(0.0..=MOST_WEIGHT).contains(&weight) {
             return Err(unreadable(format!("its points weigh {weight}")));
         }

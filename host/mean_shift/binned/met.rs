@@ -68,8 +68,8 @@ impl Looks {
 /// Moves places on, which the points of a fit had come to, and gives where the points are then.
 pub fn go_on(options: &MeanShift, exact: &Exact, ends: Ends, places: Arranged, watch: Watch<'_>) -> Result<Ends> {
     let (device, d, done) = (&exact.device, exact.d, ends.history.len());
-    // By the weights of all points: a place has that of one at least.
-    let reach = options.reach_of(exact)?;
+    // By the weights of all points: a place has that of one at least, if that is any.
+    let reach = options.reach_of_all(exact)?;
     let options = options.clone().max_iterations(options.max_iterations - done);
     let mut watch = |iteration: Iteration| watch(Iteration { number: done + iteration.number, ..iteration });
     let Arranged { columns, marks, n, stride, number_of } = places;
@@ -86,7 +86,7 @@ pub fn go_on(options: &MeanShift, exact: &Exact, ends: Ends, places: Arranged, w
     let later = near::blur(&options, &few, columns, Some(reach), &mut watch)?;
     let Queries { m, stride, .. } = ends.queries;
     let of_points = |from: &Buffer<f32>, rows: u32| -> Result<Buffer<f32>> {
-        let mut to = device.zeros((rows * stride) as usize)?;
+        let mut to = device.zeros(rows as usize * stride as usize)?;
         let from_stride = later.queries.stride;
         device.launch(gather_columns::launch(from, &number_of, &mut to, m, rows, from_stride, stride))?;
         Ok(to)

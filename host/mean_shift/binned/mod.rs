@@ -45,7 +45,7 @@ use crate::executor::{Buffer, Device};
 pub use modes::{FieldMode, FieldModes};
 pub use value::DensityField;
 
-use field::{Field, exponent, no_run};
+use field::{Field, exponent, lightest, no_run};
 use grid::{FEW_DIMENSIONS, Grid, MOST_DIMENSIONS};
 use storage::Wanted;
 
@@ -118,7 +118,12 @@ impl MeanShift {
         let farthest = beside.iter().map(|(low, high)| low.abs().max(high.abs())).fold(0.0, f64::max);
         let rounding = (d as f64).sqrt() * farthest * f64::from(f32::EPSILON) / scale;
         let mut per_bandwidth = taps::nodes_for(d, self.accuracy);
+        let exponent = exponent(total, largest);
         for _ in 0..3 {
+            let bound = taps::error_bound(d, per_bandwidth);
+            if least < lightest(exponent, d, bound) {
+                return Ok(Err("a field's sums do not hold weights of points that are so far apart".to_owned()));
+            }
             let (grid, box_nodes) = Grid::however_large(&beside, scale, per_bandwidth, (total / least, self.accuracy));
             let wanted = match self.stored(device, prepared, queries, (grid, box_nodes))? {
                 Ok(wanted) => wanted,
@@ -127,16 +132,21 @@ impl MeanShift {
             if !matches!(wanted, Wanted::Blocks(_)) {
                 device.prepare(&self.kernels_of_field(n, d, !prepared.field.marks.is_empty()));
             }
-            let mut field = Field::new(device, grid, exponent(total, largest), n, wanted)?;
+            let mut field = Field::new(device, grid, exponent, n, wanted)?;
             let mut state = no_run(device)?;
             field.add(device, points, self.factors(prepared), (&mut state, 0))?;
             // Queries may come to where others are wanted, which are made of the same points.
             let kept = field.follows() && self.form == Form::Standard;
             field.smooth(device, kept, (&mut state, 0))?;
+            if self.form == Form::Blurring
+                && needed > 0.0
+                && !self.reaches_weightless(&field, prepared, queries, needed)?
+            {
+                return Ok(Err("points that weigh nothing are far from those that do".to_owned()));
+            }
             let exact = (&prepared.field, &prepared.field.columns);
             let sampled = verify::sampled_error(device, self, &field, exact, (queries, needed))?;
             if sampled <= self.accuracy + rounding {
-                let bound = taps::error_bound(d, per_bandwidth);
                 let (nodes, parts) = (field.count(), field.parts());
                 let binned = Binned { field, box_nodes, nodes, parts, bound, sampled, met: None, bytes_of_looks: 0 };
                 return Ok(Ok(binned));
@@ -152,6 +162,20 @@ impl MeanShift {
             "a field's steps were off by more than {:.0e} bandwidths, by a sample of queries",
             self.accuracy
         )))
+    }
+
+    /// Whether each of the points that weigh nothing has a sum of weights of `needed` at least. In the blurring form they move
+    /// with the others, and have no other way (anywhere.rs).
+    fn reaches_weightless(&self, field: &Field, prepared: &Prepared, points: &Queries, needed: f64) -> Result<bool> {
+        let (device, d) = (&prepared.field.device, prepared.field.d);
+        let weights = self.weights_in(prepared.unit).unwrap_or_default();
+        let without: Vec<u32> = (0..points.m).filter(|&i| weights[i as usize] == 0.0).collect();
+        let mut queries = points.picked(device, d, &without)?;
+        let (mut details, mut state) =
+            (device.zeros(3 * queries.stride as usize)?, prepared.field.one_step(queries.m)?);
+        field.climb(device, &mut queries, &mut details, &mut state, (1, 1, 0.0))?;
+        let sums = device.download_first(&details, without.len())?;
+        Ok(sums.into_iter().all(|sum| f64::from(sum) >= needed))
     }
 
     /// The factors of the points, or an empty buffer.
@@ -178,31 +202,26 @@ impl Binned {
         self.field.grid.per_bandwidth
     }
 
-    /// Moves queries, or in the blurring form the points themselves, until they rest.
-    pub fn move_queries(
+    /// Moves the points themselves, until they rest.
+    pub fn blur(
         &mut self,
-        device: &Device,
         options: &MeanShift,
         prepared: &Prepared,
-        queries: Queries,
+        points: Queries,
         watch: Watch<'_>,
     ) -> Result<Ends> {
-        let exact = &prepared.field;
-        let factors = options.factors(prepared);
-        let ends = match options.form {
-            Form::Standard => self.field.climb_anywhere(device, options, queries, watch)?,
-            Form::Blurring => {
-                let (ends, met) = self.field.blur_all(device, options, (queries, exact.d), factors, &mut *watch)?;
-                self.bytes_of_looks = met.bytes;
-                match met.places {
-                    None => ends,
-                    Some(places) => {
-                        self.met = Some((places.n, ends.history.len()));
-                        met::go_on(options, exact, ends, places, watch)?
-                    }
-                }
-            }
-        };
+        let (exact, factors) = (&prepared.field, options.factors(prepared));
+        let (ends, met) = self.field.blur_all(&exact.device, options, (points, exact.d), factors, &mut *watch)?;
+        self.bytes_of_looks = met.bytes;
+        let Some(places) = met.places else { return Ok(ends) };
+        self.met = Some((places.n, ends.history.len()));
+        met::go_on(options, exact, ends, places, watch)
+    }
+
+    /// Compares steps where a fit's queries have ended, but for those with a smaller sum of weights than `needed`.
+    pub fn check_ends(&mut self, options: &MeanShift, prepared: &Prepared, ends: &Ends, needed: f64) -> Result<()> {
+        let (exact, factors) = (&prepared.field, options.factors(prepared));
+        let device = &exact.device;
         // In the blurring form the ends are the points now, over which a step would go on.
         let places = ends.queries.as_columns(exact.d);
         let points = if options.form == Form::Standard {
@@ -215,12 +234,12 @@ impl Binned {
             self.field.smooth(device, false, (&mut state, 0))?;
             &ends.queries.columns
         };
-        let sampled = verify::sampled_error(device, options, &self.field, (exact, points), (&ends.queries, 0.0))?;
+        let sampled = verify::sampled_error(device, options, &self.field, (exact, points), (&ends.queries, needed))?;
         self.sampled = if sampled <= self.sampled { self.sampled } else { sampled };
-        Ok(ends)
+        Ok(())
     }
 
-    /// Moves other queries of the standard form over the same field.
+    /// Moves queries of the standard form over the field.
     pub fn climb(&mut self, device: &Device, options: &MeanShift, queries: Queries, watch: Watch<'_>) -> Result<Ends> {
         self.field.climb_anywhere(device, options, queries, watch)
     }

@@ -110,8 +110,11 @@ impl DensityField {
     /// ```
     ///
     /// # Errors
-    /// [`Error::NoPoints`]; whatever the device reports.
+    /// [`Error::NoPoints`]; [`Error::Conflict`] for [`Merging::Densest`], which needs the points; whatever the device reports.
     pub fn modes(&self) -> Result<FieldModes> {
+        let Merging::Chains { radius } = self.options.merging else {
+            return Err(Error::Conflict { what: "scikit-learn's rule of merging here", why: "it needs the points" });
+        };
         let (Some(grid), sums) = (self.grid, self.total_sums()?) else { return Err(Error::NoPoints) };
         let (device, d) = (&self.device, self.dimensions());
         let (seeds, masses) = self.seeds(grid, &sums)?;
@@ -122,15 +125,6 @@ impl DensityField {
         field.smooth(device, true, (&mut no_run(device)?, 0))?;
         let ends = field.climb_all(device, &self.options, seeds, &mut |_| ControlFlow::Continue(()))?;
         let at_rest = ends.queries.as_columns(d as u32);
-        let radius = match self.options.merging {
-            Merging::Chains { radius } => radius,
-            Merging::Densest => {
-                return Err(Error::Conflict {
-                    what: "scikit-learn's rule of merging here",
-                    why: "it needs the points",
-                });
-            }
-        };
         let radius = radius * WeightFunction::Gaussian.scale();
         let found = components(device, at_rest, 2.0, None, radius)?;
         let groups = tally(device, &found.ids, found.count, at_rest, Some(&masses))?;

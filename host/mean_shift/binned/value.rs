@@ -242,12 +242,12 @@ impl DensityField {
     /// As [`add`](Self::add); [`Error::SampleWeights`].
     pub fn add_weighted<T: Copy + Into<f64>>(&mut self, rows: &[T], weights: &[f64]) -> Result<()> {
         let queries = self.scaled(rows)?;
-        let Some(queries) = queries else { return Ok(()) };
-        let n = queries.m as usize;
+        let n = queries.as_ref().map_or(0, |queries| queries.m as usize);
         let wrong = |what| Err(Error::SampleWeights { what, points: n });
         if !weights.is_empty() && weights.len() != n {
             return wrong(format!("there are {} sample weights", weights.len()));
         }
+        let Some(queries) = queries else { return Ok(()) };
         if let Some(at) = weights.iter().position(|&w| !(0.0..=HEAVIEST).contains(&w)) {
             return wrong(format!("sample weight {at} is {}, and a field takes {HEAVIEST} at most", weights[at]));
         }

@@ -29,7 +29,7 @@ use crate::mean_shift::masses::Masses;
 /// ```
 ///
 /// # Errors
-/// No modes; too little memory; whatever the device reports.
+/// [`Error::Undefined`] without modes; too little memory; whatever the device reports.
 pub fn nearest(
     device: &Device,
     queries: Columns<'_>,
@@ -77,7 +77,7 @@ pub fn nearest_of_supported(
     let Sizes { n: m, d, stride } = queries.sizes()?;
     let modes_count = count(k, "modes")?;
     if k == 0 {
-        return Err(Error::NoPoints);
+        return Err(Error::Undefined { what: "the nearest mode", why: "where there are no modes; give one at least" });
     }
     let mut ids = device.zeros(queries.n)?;
     let mut distances = device.zeros(queries.n)?;

@@ -122,4 +122,4 @@ macro_rules! launch_by_norm {
         }
     };
 }
-use launch_by_norm;
+pub(super) use launch_by_norm;

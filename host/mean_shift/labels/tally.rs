@@ -3,9 +3,13 @@
 use gpu::axes::largest_magnitude;
 use gpu::tally::{SHARED_CELLS, cells, tally_few, tally_many, tally_means};
 
-use super::{Columns, Sizes, count};
+use super::{Columns, NOISE, Sizes, count, relabel};
 use crate::error::Result;
 use crate::executor::{Buffer, Device};
+
+/// Units for each of its points, of those that weights are cut to multiples of, from which on a group's sums are as precise as
+/// f32.
+const PRECISE: f64 = (1 << 26) as f64;
 
 /// What there is to say of groups of points, group by group.
 ///
@@ -68,10 +72,11 @@ impl Groups {
 /// ```
 ///
 /// # Precision
-/// Sums are of fixed point, which cannot overflow, so that they do not depend on an order. A mean is off
-/// by less than n 2^-60 max|x| max|w| / (mean weight of its group), and the rounding to f32; see
-/// `gpu/tally.rs`. Points on one spot have that spot as their mean. A group whose weight is 0 has its
-/// first point.
+/// Sums are of fixed point, which cannot overflow, so that they do not depend on an order; those of groups that are light
+/// beside others are made again by a scale of their own. A mean of equal weights is off by less than n 2^-59 max|x|, and one of others
+/// by less than (2^-25 + n s 2^-59) max|x|, where its group has s points; and the rounding to f32; see
+/// `gpu/tally.rs`. A total is off by no more than half of that part of itself. Points on one spot have that spot as their mean. A group whose
+/// weight is 0 has its first point.
 ///
 /// # Errors
 /// Too little memory; whatever the device reports.
@@ -86,6 +91,75 @@ pub fn tally(
     weights: Option<&Buffer<f32>>,
 ) -> Result<Groups> {
     let Sizes { n, d, stride } = points.sizes()?;
+    let mut largest = match weights {
+        Some(_) => device.zeros(2)?,
+        None => device.upload(&[0, 1.0_f32.to_bits()])?,
+    };
+    device.launch(largest_magnitude::launch(points.values, &mut largest, n, d, stride, 0))?;
+    let Some(weights) = weights else {
+        return tally_within(device, ids, count_of_groups, points, &device.zeros(0)?, &largest);
+    };
+    device.launch(largest_magnitude::launch(weights, &mut largest, n, 1, n, 1))?;
+    tally_of_any(device, ids, count_of_groups, points, weights, &largest)
+}
+
+/// [`tally`] by weights that may be of any size: groups that are too light for the scale of the heaviest have another.
+fn tally_of_any(
+    device: &Device,
+    ids: &Buffer<u32>,
+    count: usize,
+    points: Columns<'_>,
+    weights: &Buffer<f32>,
+    largest: &Buffer<u32>,
+) -> Result<Groups> {
+    let found = tally_within(device, ids, count, points, weights, largest)?;
+    let (sizes, totals) = (device.begin_download(&found.sizes, count)?, device.begin_download(&found.totals, count)?);
+    let bounds = device.begin_download(largest, 2)?;
+    let (sizes, mut totals, bounds) = (sizes.wait()?, totals.wait()?, bounds.wait()?);
+    let bound = f64::from(f32::from_bits(bounds[1]));
+    // What a weight is cut to a multiple of, at most.
+    let unit = 2.0 * bound / room(points.n);
+    // No weight of a group is more than this.
+    let most = |group: usize| totals[group] + f64::from(sizes[group]) * unit;
+    let is_light = |group: &usize| {
+        let size = f64::from(sizes[*group]);
+        size > 0.0 && totals[*group] < size * PRECISE * unit && most(*group) <= bound / 2.0
+    };
+    let light: Vec<usize> = (0..count).filter(is_light).collect();
+    let bound = light.iter().map(|&group| most(group)).fold(0.0, f64::max) as f32;
+    if bound == 0.0 {
+        return Ok(found);
+    }
+    let mut place = vec![NOISE; count];
+    light.iter().zip(0..).for_each(|(&group, k)| place[group] = k);
+    let ids = relabel(device, ids, &device.upload(&place)?)?;
+    let largest = device.upload(&[bounds[0], bound.to_bits()])?;
+    let again = tally_of_any(device, &ids, light.len(), points, weights, &largest)?;
+    let d = points.d;
+    let (mut means, means_again) = (device.download(&found.means)?, device.download(&again.means)?);
+    let totals_again = device.download(&again.totals)?;
+    for (k, &group) in light.iter().enumerate() {
+        totals[group] = totals_again[k];
+        means[group * d..][..d].copy_from_slice(&means_again[k * d..][..d]);
+    }
+    Ok(Groups { totals: device.upload(&totals)?, means: device.upload(&means)?, ..found })
+}
+
+/// What a point may add to a sum of 63 bits.
+fn room(n: usize) -> f64 {
+    (1_u64 << 62) as f64 / n as f64
+}
+
+/// [`tally`] of groups none of whose coordinates and weights is more than `largest`, as bits.
+fn tally_within(
+    device: &Device,
+    ids: &Buffer<u32>,
+    count_of_groups: usize,
+    points: Columns<'_>,
+    weights: &Buffer<f32>,
+    largest: &Buffer<u32>,
+) -> Result<Groups> {
+    let Sizes { n, d, stride } = points.sizes()?;
     let groups = count(count_of_groups, "groups")?;
     let (totals, means) = (device.room(count_of_groups)?, device.room(count_of_groups * points.d)?);
     // Sizes are added up.
@@ -94,27 +168,15 @@ pub fn tally(
     if groups == 0 {
         return Ok(found);
     }
-    let ones = device.zeros(0)?;
-    let mut largest = match weights {
-        Some(_) => device.zeros(2)?,
-        None => device.upload(&[0, 1.0_f32.to_bits()])?,
-    };
-    device.launch(largest_magnitude::launch(points.values, &mut largest, n, d, stride, 0))?;
-    if let Some(weights) = weights {
-        device.launch(largest_magnitude::launch(weights, &mut largest, n, 1, n, 1))?;
-    }
-    let weights = weights.unwrap_or(&ones);
     let mut sums = device.zeros(count_of_groups * (points.d + 1))?;
     let mut firsts = device.zeros(count_of_groups)?;
-    // What a point may add to a sum of 63 bits.
-    let room = (1_u64 << 62) as f64 / points.n as f64;
-    let (values, sizes) = (points.values, &mut found.sizes);
+    let (values, sizes, room) = (points.values, &mut found.sizes, room(points.n));
     device.launch(if cells(count_of_groups, points.d) <= SHARED_CELLS {
-        tally_few::launch(ids, values, weights, &largest, &mut sums, sizes, &mut firsts, groups, n, d, stride, room)
+        tally_few::launch(ids, values, weights, largest, &mut sums, sizes, &mut firsts, groups, n, d, stride, room)
     } else {
-        tally_many::launch(ids, values, weights, &largest, &mut sums, sizes, &mut firsts, groups, n, d, stride, room)
+        tally_many::launch(ids, values, weights, largest, &mut sums, sizes, &mut firsts, groups, n, d, stride, room)
     })?;
     let (means, totals) = (&mut found.means, &mut found.totals);
-    device.launch(tally_means::launch(values, &largest, &sums, &firsts, means, totals, groups, n, d, stride, room))?;
+    device.launch(tally_means::launch(values, largest, &sums, &firsts, means, totals, groups, n, d, stride, room))?;
     Ok(found)
 }

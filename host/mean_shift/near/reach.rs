@@ -10,8 +10,27 @@ use crate::mean_shift::options::WeightFunction;
 /// approximated.
 const MORE: [f64; 2] = [1e-5, 1e-3];
 
+/// Less than the sum of weights of a query that has support (`Weight::LEAST`, 2^-68), and than f32 tells beside it.
+const NOTHING: f64 = 1.0 / (1_u128 << 90) as f64;
+
 impl MeanShift {
-    /// The reach of the weight for a field's points, in bandwidths.
+    /// How far f32 reaches, in bandwidths: what is farther counts for nothing, whatever there is else.
+    ///
+    /// # Errors
+    /// As [`reach_of`](Self::reach_of).
+    pub(in crate::mean_shift) fn far_reach(&self, field: &Field) -> Result<f64> {
+        Self { accuracy: NOTHING, ..self.clone() }.reach_of(field)
+    }
+
+    /// The reach for all of a field's points, where those that weigh nothing move with the others.
+    ///
+    /// # Errors
+    /// As [`reach_of`](Self::reach_of).
+    pub(in crate::mean_shift) fn reach_of_all(&self, field: &Field) -> Result<f64> {
+        if field.weightless { self.far_reach(field) } else { self.reach_of(field) }
+    }
+
+    /// The reach of the weight for queries that have the weight of one of a field's points, in bandwidths.
     ///
     /// # Errors
     /// Too little memory; whatever the device reports.
