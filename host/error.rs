@@ -514,6 +514,15 @@ fn advice(error: &std::io::Error) -> &'static str {
 }
 
 /// A number of bytes, shown in the unit that fits.
+///
+/// ```
+/// use modeseek::{Bandwidth, Bytes, MeanShift};
+///
+/// assert_eq!(Bytes(3 << 20).to_string(), "3.0 MiB");
+/// let clustering = MeanShift::new().bandwidth(Bandwidth::Fixed(1.0)).fit(&[[0.0], [0.2], [9.0]])?;
+/// assert!(clustering.memory.0 > 0 && clustering.memory.0 < 1 << 20);
+/// # Ok::<(), modeseek::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bytes(pub u128);
 

@@ -53,7 +53,7 @@ pub mod segment;
 pub mod sweep;
 pub mod tuning;
 
-pub use error::{Error, Result};
+pub use error::{Bytes, Error, Result};
 pub use executor::{Buffer, Device};
 pub use mean_shift::{
     Assignment, Bandwidth, Clustering, DensityField, Distance, FieldMode, FieldModes, Form, Iteration, MeanShift,
