@@ -380,7 +380,7 @@ pub enum Error {
     UnreadableField(String),
     /// What a saved field is to be read from fails.
     #[error("the field cannot be read: {0}")]
-    ReadField(#[source] std::io::Error),
+    ReadField(std::io::Error),
     /// An iteration gave a position that is not a number.
     #[error(
         "iteration {iteration} moved a point to a position that is not a number; this is a defect, please report it"
@@ -408,9 +408,9 @@ pub enum Error {
     /// Something about a file of points.
     #[error(transparent)]
     Data(#[from] crate::data::DataError),
-    /// The result could not be written.
+    /// The result could not be written. Whoever writes says so (`map_err(Error::Output)`): an I/O error may be any other.
     #[error("the result cannot be written: {0}")]
-    Output(#[from] std::io::Error),
+    Output(std::io::Error),
     /// A file could not be read.
     #[error("{} cannot be read: {source}", .path.display())]
     ReadFile {
@@ -539,7 +539,20 @@ impl std::fmt::Display for Bytes {
 
 #[cfg(test)]
 mod tests {
-    use super::Bytes;
+    use super::{Bytes, Error};
+
+    /// What fails to be read is not said to be what cannot be written: no `?` makes one of the other.
+    #[test]
+    fn an_error_of_reading_is_none_of_writing() {
+        trait Converts<Which> {
+            fn known() {}
+        }
+        impl<T> Converts<()> for T {}
+        struct FromIo;
+        impl<T: From<std::io::Error>> Converts<FromIo> for T {}
+        // With both there would be a choice, and this would not compile.
+        <Error as Converts<_>>::known();
+    }
 
     #[test]
     fn bytes_are_shown_in_the_unit_that_fits() {

@@ -53,15 +53,16 @@ pub(crate) fn discard_unfinished() -> MutexGuard<'static, Vec<PathBuf>> {
 /// already, as `/dev/stdout` or `/dev/fd/3`, wherever that leads: a file keeps what stands in it.
 ///
 /// ```
+/// use modeseek::Error;
 /// use modeseek::files::write_whole;
 ///
 /// # let folder = tempfile::tempdir().unwrap();
 /// # let path = folder.path().join("result.txt");
-/// write_whole(&path, |out| Ok(out.write_all(b"first")?))?;
+/// write_whole(&path, |out| out.write_all(b"first").map_err(Error::Output))?;
 /// // What fails on the way leaves the file as it was.
 /// let failed: Result<(), _> = write_whole(&path, |out| {
-///     out.write_all(b"half of the sec")?;
-///     Err(modeseek::Error::NoPoints)
+///     out.write_all(b"half of the sec").map_err(Error::Output)?;
+///     Err(Error::NoPoints)
 /// });
 /// assert!(failed.is_err());
 /// assert_eq!(std::fs::read_to_string(&path).unwrap(), "first");
@@ -69,7 +70,8 @@ pub(crate) fn discard_unfinished() -> MutexGuard<'static, Vec<PathBuf>> {
 /// ```
 ///
 /// # Errors
-/// [`Error::WriteFile`]: no such folder, no permission, a folder of that name, a full disk. Whatever `write` returns.
+/// [`Error::WriteFile`]: no such folder, no permission, a folder of that name, a full disk, and an [`Error::Output`] of `write`
+/// with the file's name. Whatever else `write` returns.
 pub fn write_whole<T>(path: &Path, write: impl FnOnce(&mut (dyn Write + Send)) -> Result<T>) -> Result<T> {
     let failed = |source| Error::WriteFile { path: path.to_owned(), source };
     if let Some(open) = open_already(path) {
@@ -196,7 +198,7 @@ mod tests {
     use super::*;
 
     fn write(path: &Path, text: &str) -> Result<()> {
-        write_whole(path, |out| Ok(out.write_all(text.as_bytes())?))
+        write_whole(path, |out| out.write_all(text.as_bytes()).map_err(Error::Output))
     }
 
     fn names(folder: &Path) -> Vec<String> {
@@ -224,7 +226,7 @@ mod tests {
         write(&path, "before").unwrap();
         let full = || Error::Output(io::ErrorKind::StorageFull.into());
         let error = write_whole(&path, |out| {
-            out.write_all(&[b'x'; 100_000])?;
+            out.write_all(&[b'x'; 100_000]).map_err(Error::Output)?;
             Err::<(), _>(full())
         })
         .unwrap_err();

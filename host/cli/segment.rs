@@ -1,6 +1,6 @@
 //! `modeseek segment`: an image's regions.
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 
@@ -144,7 +144,7 @@ impl SegmentArgs {
         let device = self.device.open(CpuOptions { workers: self.threads, machine: None })?;
         let found = segment.on(&device).run(&image)?;
         self.write(&image, &found)?;
-        self.tell(&device, &image, &found, out)
+        self.tell(&device, &image, &found, out).map_err(Error::Output)
     }
 
     fn write(&self, image: &RgbImage, found: &Segmented) -> Result<()> {
@@ -163,7 +163,7 @@ impl SegmentArgs {
         Ok(())
     }
 
-    fn tell(&self, device: &Device, image: &RgbImage, found: &Segmented, out: &mut dyn Write) -> Result<()> {
+    fn tell(&self, device: &Device, image: &RgbImage, found: &Segmented, out: &mut dyn Write) -> io::Result<()> {
         let (width, height) = image.dimensions();
         let times = found.times;
         let told = Told {
@@ -183,9 +183,8 @@ impl SegmentArgs {
             },
         };
         if self.json {
-            serde_json::to_writer(&mut *out, &told).map_err(std::io::Error::from)?;
-            writeln!(out)?;
-            return Ok(());
+            serde_json::to_writer(&mut *out, &told)?;
+            return writeln!(out);
         }
         let Seconds { prepare, filter, regions } = told.seconds;
         writeln!(out, "device      {}", told.device)?;
@@ -205,8 +204,7 @@ impl SegmentArgs {
         writeln!(
             out,
             "time        {total:.3} s in all: prepare {prepare:.3} s, filter {filter:.3} s, regions {regions:.3} s"
-        )?;
-        Ok(())
+        )
     }
 }
 

@@ -146,7 +146,7 @@ impl Animation {
     pub fn save(&self, path: &Path) -> Result<()> {
         match Format::of(path)? {
             Format::Gif => write_whole(path, |out| self.write_gif(out)),
-            Format::Html => write_whole(path, |out| Ok(out.write_all(self.page().as_bytes())?)),
+            Format::Html => write_whole(path, |out| out.write_all(self.page().as_bytes()).map_err(Error::Output)),
         }
     }
 

@@ -230,9 +230,8 @@ pub fn write(folder: &Path, key: &Key, blocks: &BTreeMap<Case, u32>) -> Result<P
     let blocks = blocks.iter().map(|(case, &threads)| Block { case: case.clone(), threads }).collect();
     let contents = Contents { made_for: key.clone(), blocks };
     write_whole(&path, |out| {
-        serde_json::to_writer_pretty(&mut *out, &contents).map_err(std::io::Error::from)?;
-        writeln!(out)?;
-        Ok(())
+        let written = serde_json::to_writer_pretty(&mut *out, &contents).map_err(std::io::Error::from);
+        written.and_then(|()| writeln!(out)).map_err(Error::Output)
     })?;
     Ok(path)
 }
