@@ -10,7 +10,7 @@ use crate::picture::numbers::{count, short};
 /// A result whose error is [`enum@Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What went wrong, and what to do.
+/// What went wrong, and what to do. A message has its causes in it: none of them is a `source` that would say them again.
 ///
 /// ```
 /// use modeseek::{Error, Points};
@@ -346,18 +346,17 @@ pub enum Error {
     Interpreted(#[from] ptx_interpreter::LaunchError),
     /// PTX that the interpreter cannot read.
     #[error("the interpreter cannot read the PTX: {0}")]
-    UnreadablePtx(#[from] ptx_interpreter::ParseError),
+    UnreadablePtx(ptx_interpreter::ParseError),
     /// Memory of the interpreter was used wrongly, or there is none left.
     #[error(transparent)]
     InterpreterMemory(#[from] ptx_interpreter::MemoryError),
     /// The system refused worker threads.
-    #[error("the system refused {workers} worker threads: {source}; ask for fewer (--threads)")]
+    #[error("the system refused {workers} worker threads: {cause}; ask for fewer (--threads)")]
     Workers {
         /// How many were asked for.
         workers: usize,
         /// Why.
-        #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
+        cause: Box<dyn std::error::Error + Send + Sync>,
     },
     /// A binned field over points too far apart.
     #[error("the field would have {nodes} nodes, and can have {most}: use a larger bandwidth, or remove far points")]
@@ -412,13 +411,12 @@ pub enum Error {
     #[error("the result cannot be written: {0}")]
     Output(std::io::Error),
     /// A file could not be read.
-    #[error("{} cannot be read: {source}", .path.display())]
+    #[error("{} cannot be read: {cause}", .path.display())]
     ReadFile {
         /// The file.
         path: PathBuf,
         /// Why.
-        #[source]
-        source: std::io::Error,
+        cause: std::io::Error,
     },
     /// A file that is no image, or not all of one.
     #[error("{} is no image that can be read: {message}", .path.display())]
@@ -449,13 +447,12 @@ pub enum Error {
         ends: &'static str,
     },
     /// A file could not be written; what stood there before still does.
-    #[error("{} cannot be written: {source}{}", .path.display(), advice(.source))]
+    #[error("{} cannot be written: {cause}{}", .path.display(), advice(.cause))]
     WriteFile {
         /// The file.
         path: PathBuf,
         /// Why.
-        #[source]
-        source: std::io::Error,
+        cause: std::io::Error,
     },
 }
 
@@ -539,7 +536,10 @@ impl std::fmt::Display for Bytes {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::{Bytes, Error};
+    use crate::data::DataError;
 
     /// What fails to be read is not said to be what cannot be written: no `?` makes one of the other.
     #[test]
@@ -552,6 +552,30 @@ mod tests {
         impl<T: From<std::io::Error>> Converts<FromIo> for T {}
         // With both there would be a choice, and this would not compile.
         <Error as Converts<_>>::known();
+    }
+
+    /// Who prints an error with its sources would say a cause twice.
+    #[test]
+    fn a_cause_that_the_message_has_is_no_source() {
+        use std::error::Error as _;
+        use std::io;
+
+        let (path, why) = (Path::new("points.csv"), "the disk is damaged");
+        let io = || io::Error::other(why);
+        let parsed = ptx_interpreter::Module::parse("no PTX").unwrap_err();
+        for error in [
+            Error::UnreadablePtx(parsed),
+            Error::Workers { workers: 2, cause: why.into() },
+            Error::ReadField(io()),
+            DataError::Read { file: "points.csv".to_owned(), cause: io() }.into(),
+            Error::Output(io()),
+            Error::ReadFile { path: path.to_owned(), cause: io() },
+            Error::WriteFile { path: path.to_owned(), cause: io() },
+        ] {
+            let words = error.to_string();
+            assert!(words.contains(why) || matches!(error, Error::UnreadablePtx(_)), "{words}");
+            assert!(error.source().is_none(), "{words}");
+        }
     }
 
     #[test]

@@ -73,7 +73,7 @@ pub(crate) fn discard_unfinished() -> MutexGuard<'static, Vec<PathBuf>> {
 /// [`Error::WriteFile`]: no such folder, no permission, a folder of that name, a full disk, and an [`Error::Output`] of `write`
 /// with the file's name. Whatever else `write` returns.
 pub fn write_whole<T>(path: &Path, write: impl FnOnce(&mut (dyn Write + Send)) -> Result<T>) -> Result<T> {
-    let failed = |source| Error::WriteFile { path: path.to_owned(), source };
+    let failed = |cause| Error::WriteFile { path: path.to_owned(), cause };
     if let Some(open) = open_already(path) {
         return into_stream(open.map_err(failed)?, path, write);
     }
@@ -178,7 +178,7 @@ fn unnamed(error: io::Error) -> io::Error {
 
 /// Writes to what has no whole: a terminal, a pipe, a device, what somebody else has begun.
 fn into_stream<T>(to: File, path: &Path, write: impl FnOnce(&mut (dyn Write + Send)) -> Result<T>) -> Result<T> {
-    let failed = |source| Error::WriteFile { path: path.to_owned(), source };
+    let failed = |cause| Error::WriteFile { path: path.to_owned(), cause };
     let mut stream = BufWriter::new(to);
     let written = write(&mut stream).map_err(|error| named(path, error))?;
     stream.flush().map_err(failed)?;
@@ -188,7 +188,7 @@ fn into_stream<T>(to: File, path: &Path, write: impl FnOnce(&mut (dyn Write + Se
 /// An error of writing, with the file's name.
 fn named(path: &Path, error: Error) -> Error {
     match error {
-        Error::Output(source) => Error::WriteFile { path: path.to_owned(), source },
+        Error::Output(cause) => Error::WriteFile { path: path.to_owned(), cause },
         other => other,
     }
 }
@@ -250,7 +250,7 @@ mod tests {
             (file.join("a.txt"), io::ErrorKind::NotADirectory),
         ] {
             let error = write(&path, "x").unwrap_err();
-            assert!(matches!(&error, Error::WriteFile { source, .. } if source.kind() == kind), "{error}");
+            assert!(matches!(&error, Error::WriteFile { cause, .. } if cause.kind() == kind), "{error}");
             assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");
         }
         assert_eq!(names(folder.path()), ["file"]);
@@ -290,7 +290,7 @@ mod tests {
             fs::set_permissions(&path, Permissions::from_mode(0o444)).unwrap();
             let error = write(&path, "after").unwrap_err();
             let denied = io::ErrorKind::PermissionDenied;
-            assert!(matches!(&error, Error::WriteFile { source, .. } if source.kind() == denied), "{error}");
+            assert!(matches!(&error, Error::WriteFile { cause, .. } if cause.kind() == denied), "{error}");
             assert_eq!(fs::read_to_string(&path).unwrap(), "before");
             assert_eq!(names(folder.path()), ["a.txt"]);
         }
@@ -325,7 +325,7 @@ mod tests {
             symlink("none/file", folder.path().join("nowhere")).unwrap();
             let error = write(&folder.path().join("nowhere"), "x").unwrap_err();
             let missing = io::ErrorKind::NotFound;
-            assert!(matches!(&error, Error::WriteFile { source, .. } if source.kind() == missing), "{error}");
+            assert!(matches!(&error, Error::WriteFile { cause, .. } if cause.kind() == missing), "{error}");
         }
 
         #[test]

@@ -135,21 +135,21 @@ pub enum Error {
     NotABuildScript(&'static str),
 
     /// A file cannot be read or written.
-    #[error("cannot {action} {}: {source}", .path.display())]
+    #[error("cannot {action} {}: {cause}", .path.display())]
     Io {
         /// What was tried, as a verb.
         action: &'static str,
         /// The file or folder.
         path: PathBuf,
         /// Why not.
-        source: std::io::Error,
+        cause: std::io::Error,
     },
 }
 
 impl Error {
     /// For `map_err`: a failure to do `action` to `path`.
     pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
-        move |source| Self::Io { action, path: path.to_owned(), source }
+        move |cause| Self::Io { action, path: path.to_owned(), cause }
     }
 }
 
@@ -184,6 +184,17 @@ fn hint(output: &str) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Who prints an error with its sources would say a cause twice.
+    #[test]
+    fn a_cause_that_the_message_has_is_no_source() {
+        use std::error::Error as _;
+
+        let io = Error::io("read", Path::new("a.ptx"))(std::io::Error::other("it is damaged"));
+        assert!(io.to_string().ends_with("it is damaged") && io.source().is_none(), "{io}");
+        let malformed = CheckError::Malformed(Malformed { line: 3, what: "`mov` has no semicolon".to_owned() });
+        assert!(malformed.to_string().contains("semicolon") && malformed.source().is_none(), "{malformed}");
+    }
 
     #[test]
     fn what_llvm_cannot_do_is_said_in_words_of_rust() {

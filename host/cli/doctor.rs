@@ -231,7 +231,7 @@ mod tests {
 
     #[test]
     fn a_processor_that_fails_is_not_what_is_advised() {
-        let error = Error::Workers { workers: 2, source: "there are none left".into() };
+        let error = Error::Workers { workers: 2, cause: "there are none left".into() };
         let Finding { works, advice, .. } = no_device("choice", &error);
         assert!(!works && advice.is_some_and(|advice| !advice.contains("--device cpu")));
     }

@@ -412,8 +412,8 @@ impl Source {
         Ok(BufReader::with_capacity(BUFFER, bytes))
     }
 
-    pub(super) fn unreadable(&self, source: io::Error) -> DataError {
-        DataError::Read { file: self.to_string(), source }
+    pub(super) fn unreadable(&self, cause: io::Error) -> DataError {
+        DataError::Read { file: self.to_string(), cause }
     }
 
     /// That the contents are not of the format.

@@ -62,15 +62,15 @@ impl Cpu {
                 must: "one that this processor is",
             });
         }
-        let executor = CpuExecutor::new(workers, machine).map_err(|source| refused(options, Box::new(source)))?;
+        let executor = CpuExecutor::new(workers, machine).map_err(|cause| refused(options, Box::new(cause)))?;
         Ok(Self { executor })
     }
 }
 
 /// That there are no threads: as many as were asked for, or one for each core.
-fn refused(options: CpuOptions, source: Box<dyn std::error::Error + Send + Sync>) -> Error {
+fn refused(options: CpuOptions, cause: Box<dyn std::error::Error + Send + Sync>) -> Error {
     let cores = || std::thread::available_parallelism().map_or(1, NonZero::get);
-    Error::Workers { workers: options.workers.map_or_else(cores, NonZero::get), source }
+    Error::Workers { workers: options.workers.map_or_else(cores, NonZero::get), cause }
 }
 
 /// Bytes of memory that the host has free, and lets this process take; as many as can be counted where it does not say, so

@@ -35,7 +35,7 @@ const UNKNOWN: &str = "it is not a PNG, JPEG, GIF or BMP image of a kind that is
 /// [`Error::ReadFile`]; [`Error::Image`] for what is no image, or not all of one; [`Error::ImageSize`] for one without
 /// pixels or with more than [`MOST_PIXELS`].
 pub fn read(path: &Path) -> Result<RgbImage> {
-    let failed = |source| Error::ReadFile { path: path.to_owned(), source };
+    let failed = |cause| Error::ReadFile { path: path.to_owned(), cause };
     let file = File::open(path).map_err(failed)?;
     let metadata = file.metadata().map_err(failed)?;
     if metadata.is_dir() {
