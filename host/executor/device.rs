@@ -201,7 +201,7 @@ impl Device {
     /// ```
     ///
     /// # Errors
-    /// [`Error::NoGpu`](crate::Error::NoGpu) if the program was built without PTX, [`Error::UnreadablePtx`](crate::Error::UnreadablePtx) if a module of the
+    /// [`Error::NoGpu`](crate::Error::NoGpu) if the program was built without PTX and no module is given, [`Error::UnreadablePtx`](crate::Error::UnreadablePtx) if a module of the
     /// options is none.
     pub fn interpreter(options: InterpreterOptions) -> Result<Self> {
         Ok(Self::new(Box::new(Interpreter::new(options)?), "asked for".to_owned()))

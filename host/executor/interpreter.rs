@@ -68,7 +68,7 @@ struct State {
 
 impl Interpreter {
     pub(super) fn new(InterpreterOptions { compute, seed, modules }: InterpreterOptions) -> Result<Self> {
-        if PTX.is_empty() {
+        if PTX.is_empty() && modules.is_empty() {
             return Err(Error::NoGpu { reason: format!("the program was built without PTX ({PTX_ORIGIN})") });
         }
         let limits = GpuLimits::for_target(&format!("sm_{compute}"));
