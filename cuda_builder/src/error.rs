@@ -8,6 +8,7 @@ use crate::check::CheckError;
 use crate::compiler::NoCompiler;
 use crate::policy::Mode;
 use crate::ptx::Malformed;
+use crate::renew;
 
 /// Why there is no PTX.
 ///
@@ -109,7 +110,7 @@ pub enum Error {
     },
 
     /// The stamp of the checked-in copy cannot be understood.
-    #[error("{}: {reason}; make the copy anew with `cargo run -p cuda_builder -- build`", .path.display())]
+    #[error("{}: {reason}; make the copy anew with `{}`", .path.display(), renew::command(kernels_of(.path)))]
     Stamp {
         /// The stamp.
         path: PathBuf,
@@ -165,6 +166,11 @@ fn at(expected: &Option<PathBuf>) -> String {
 
 fn named(ptx: &Option<PathBuf>) -> String {
     ptx.as_ref().map_or(String::new(), |path| format!(", in {},", path.display()))
+}
+
+/// The folder of the kernels that a file of the copy is of; where the file tells none, the one that the program takes.
+fn kernels_of(file: &Path) -> &Path {
+    file.ancestors().find(|folder| folder.ends_with("ptx")).and_then(Path::parent).unwrap_or(Path::new("gpu"))
 }
 
 fn list(errors: &[CheckError]) -> String {

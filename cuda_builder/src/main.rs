@@ -133,7 +133,7 @@ impl Kernels {
     }
 
     fn advice(&self) -> String {
-        format!("renew it with `cargo run -p cuda_builder -- build {}`", self.krate.display())
+        format!("renew it with `{}`", self.builder().check_in_command())
     }
 }
 
