@@ -29,13 +29,17 @@
 //! | [`agreement`] | how far two labellings agree |
 //! | [`mod@reference`] | the naive oracle in f64 |
 //! | [`files`] | files that are there whole or not at all |
-//! | `cli` | the program |
+//! | `cli` | the program, with the feature of that name |
 //!
 //! The first kernel on the processor, and the first file that is read, wrap the process's panic hook once: panics in kernels and in
 //! readers of damaged files become errors and print nothing, and all others reach the hook that was there.
 
+// Some functions are there for the program alone.
+#![cfg_attr(not(feature = "program"), allow(dead_code, unused_imports))]
+
 pub mod agreement;
 // For the program, and for no other.
+#[cfg(feature = "program")]
 #[doc(hidden)]
 pub mod cli;
 pub mod data;
