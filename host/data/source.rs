@@ -390,8 +390,8 @@ impl Source {
     ///
     /// # Errors
     /// As [`file`](Self::file).
-    pub(super) fn stream(&self) -> Result<BufReader<Box<dyn Read>>, DataError> {
-        let bytes: Box<dyn Read> = match &self.path {
+    pub(super) fn stream(&self) -> Result<BufReader<Box<dyn Read + Send>>, DataError> {
+        let bytes: Box<dyn Read + Send> = match &self.path {
             None => Box::new(io::stdin()),
             Some(_) => Box::new(self.counted_file()?),
         };
@@ -401,7 +401,7 @@ impl Source {
             }
             said => (said, bytes),
         };
-        let bytes: Box<dyn Read> = match compression {
+        let bytes: Box<dyn Read + Send> = match compression {
             Compression::None => bytes,
             // Files of several parts, one after another, are usual.
             Compression::Gzip => {
@@ -426,7 +426,7 @@ impl Source {
 }
 
 /// How bytes are compressed though no name says so, as their first ones tell: no text begins with such. And all of them.
-fn compressed(mut bytes: Box<dyn Read>) -> io::Result<(Compression, Box<dyn Read>)> {
+fn compressed(mut bytes: Box<dyn Read + Send>) -> io::Result<(Compression, Box<dyn Read + Send>)> {
     let mut first = Vec::new();
     bytes.by_ref().take(4).read_to_end(&mut first)?;
     let compression = match &first[..] {
