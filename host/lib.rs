@@ -70,4 +70,4 @@ pub use points::{Points, ToPoints};
 #[doc = include_str!("../README.md")]
 struct Readme;
 // Their types are among this library's: whoever uses these has them in the version that fits.
-pub use {arrow_array, image, nalgebra};
+pub use {arrow_array, arrow_schema, cpu_executor, cuda_std, gpu, image, nalgebra, ptx_interpreter};

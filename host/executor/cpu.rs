@@ -6,7 +6,7 @@ use std::num::NonZero;
 use std::ptr::null_mut;
 use std::slice;
 
-use cpu_executor::CpuExecutor;
+use cpu_executor::{CpuExecutor, NoWorkers};
 use cuda_std::launch::{Arg, Kernel, Limits, Prepared};
 use cuda_std::machine::MachineKind;
 
@@ -62,7 +62,8 @@ impl Cpu {
                 must: "one that this processor is",
             });
         }
-        let executor = CpuExecutor::new(workers, machine).map_err(|cause| refused(options, Box::new(cause)))?;
+        let executor =
+            CpuExecutor::new(workers, machine).map_err(|NoWorkers { reason }| refused(options, reason.into()))?;
         Ok(Self { executor })
     }
 }
