@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::places::check_files;
 use super::terminal::line;
-use super::typed::{count, number};
+use super::typed::{count, name, number};
 use crate::error::{Error, Result};
 use crate::executor::{CpuOptions, Device, DeviceChoice};
 use crate::mean_shift::WeightFunction;
@@ -69,7 +69,7 @@ pub struct SegmentArgs {
     pub labels: Option<PathBuf>,
 
     /// auto, cpu, cuda, cuda:N or interpreter
-    #[arg(long, value_name = "DEVICE", default_value = "auto")]
+    #[arg(long, value_name = "DEVICE", value_parser = name::<DeviceChoice>, default_value = "auto")]
     pub device: DeviceChoice,
 
     /// Processor threads; one for each core if not given. Results do not depend on it

@@ -13,7 +13,7 @@ use super::input::{Data, InputArgs};
 use super::interrupt;
 use super::places::check_files;
 use super::terminal::line;
-use super::typed::{QUANTILE, count, number};
+use super::typed::{QUANTILE, count, name, number};
 use crate::data::{Carry, LeftOut, Table, left_out_text};
 use crate::error::{Error, Result};
 use crate::executor::{CpuOptions, DeviceChoice};
@@ -55,7 +55,7 @@ pub struct SweepArgs {
     pub estimator: EstimatorArgs,
 
     /// auto, cpu, cuda, cuda:N or interpreter
-    #[arg(long, value_name = "DEVICE", default_value = "auto", help_heading = "Execution")]
+    #[arg(long, value_name = "DEVICE", value_parser = name::<DeviceChoice>, default_value = "auto", help_heading = "Execution")]
     pub device: DeviceChoice,
 
     /// Processor threads; one for each core if not given. Results do not depend on it

@@ -8,7 +8,7 @@ use clap::Args;
 
 use super::estimator::KernelName;
 use super::interrupt;
-use super::typed::count;
+use super::typed::{count, name};
 use crate::error::{Error, Result};
 use crate::executor::{CpuOptions, Device, DeviceChoice};
 use crate::tuning::cache::{self, Key};
@@ -18,7 +18,7 @@ use crate::tuning::measure::{Plan, Row, Verdict, better, measure};
 #[derive(Clone, Debug, Args)]
 pub struct TuneArgs {
     /// auto, cpu, cuda or cuda:N
-    #[arg(long, value_name = "DEVICE", default_value = "auto")]
+    #[arg(long, value_name = "DEVICE", value_parser = name::<DeviceChoice>, default_value = "auto")]
     pub device: DeviceChoice,
 
     /// Processor threads; one for each core if not given

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::error::DataError;
+use crate::error::Error;
 
 /// Bytes that are read at once.
 const BUFFER: usize = 1 << 18;
@@ -19,13 +20,17 @@ const OF_SOURCES: &str = "--format";
 /// Extensions of spreadsheets, which are not read.
 const SHEETS: [&str; 3] = ["xlsx", "xls", "ods"];
 
+/// The names of formats, in words.
+const NAMES: &str = "csv, tsv, npy, npz, parquet or arrow";
+
 /// A format of tables.
 ///
 /// ```
 /// use modeseek::data::Format;
 ///
-/// assert_eq!("parquet".parse(), Ok(Format::Parquet));
+/// assert_eq!("parquet".parse::<Format>()?, Format::Parquet);
 /// assert!("xls".parse::<Format>().is_err());
+/// # Ok::<(), modeseek::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -80,9 +85,9 @@ impl Format {
 }
 
 impl FromStr for Format {
-    type Err = String;
+    type Err = Error;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, Error> {
         match text.to_ascii_lowercase().as_str() {
             "csv" | "txt" => Ok(Self::Csv),
             "tsv" | "tab" => Ok(Self::Tsv),
@@ -90,7 +95,7 @@ impl FromStr for Format {
             "npz" => Ok(Self::Npz),
             "parquet" | "pq" => Ok(Self::Parquet),
             "arrow" | "feather" | "ipc" | "arrows" => Ok(Self::Arrow),
-            _ => Err(format!("give one of {}", Self::ALL.map(Self::name).join(", "))),
+            _ => Err(Error::Option { option: "the format", value: text.to_owned(), must: NAMES }),
         }
     }
 }
@@ -440,6 +445,16 @@ fn compressed(mut bytes: Box<dyn Read + Send>) -> io::Result<(Compression, Box<d
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn formats_have_names() {
+        for format in Format::ALL {
+            assert_eq!(format.name().parse::<Format>().unwrap(), format);
+            assert!(NAMES.contains(format.name()), "{format:?}");
+        }
+        let error = "xls".parse::<Format>().unwrap_err();
+        assert!(error.is_usage() && error.to_string().ends_with(NAMES), "{error}");
+    }
 
     #[test]
     fn extensions_name_formats() {
