@@ -79,7 +79,7 @@ pub struct Clustering {
     pub notes: Vec<String>,
     /// Where the time went.
     pub phases: Phases,
-    /// What crossed between host and device.
+    /// What crossed between host and device: of the whole device meanwhile, so that other fits on it are counted, too.
     pub counts: Counts,
     /// Device memory that the fit was predicted to take at most.
     pub memory: Bytes,
