@@ -17,7 +17,7 @@ use super::{Details, DeviceChoice, Executor};
 use crate::error::Result;
 use crate::tuning::Shapes;
 
-/// An executor with its memory, to be shared by cloning.
+/// An executor with its memory, to be shared by cloning: between fits, which otherwise open one each, and between threads.
 ///
 /// ```
 /// use modeseek::{Bandwidth, Device, MeanShift};

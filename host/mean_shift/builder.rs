@@ -340,7 +340,8 @@ impl MeanShift {
         self.distance == Distance::Cosine
     }
 
-    /// The device. If not said: a GPU if there is one that works, else the processor.
+    /// The device. If not said: a GPU if there is one that works, else the processor. Each fit then opens one, and its
+    /// [`Clustering`](crate::Clustering) keeps it: whoever fits often opens one, and shares it between fits and threads.
     ///
     /// ```
     /// use modeseek::{Bandwidth, Device, MeanShift};

@@ -159,7 +159,8 @@ impl Clustering {
 }
 
 impl MeanShift {
-    /// Clusters points: [`Points`], rows of numbers, or the columns of a matrix.
+    /// Clusters points: [`Points`], rows of numbers, or the columns of a matrix. Without a device ([`on`](Self::on)) each fit
+    /// opens one, which its clustering keeps.
     ///
     /// ```
     /// use modeseek::{Bandwidth, MeanShift};

@@ -189,7 +189,7 @@ impl Segment {
         Self { smallest, ..self }
     }
 
-    /// The device. If not said: a GPU if there is one that works, else the processor.
+    /// The device. If not said: a GPU if there is one that works, else the processor; each run then opens one.
     ///
     /// ```
     /// use image::{Rgb, RgbImage};
