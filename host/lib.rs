@@ -34,6 +34,7 @@
 //! The first kernel on the processor, and the first file that is read, wrap the process's panic hook once: panics in kernels and in
 //! readers of damaged files become errors and print nothing, and all others reach the hook that was there.
 
+#![warn(missing_debug_implementations)]
 // Some functions are there for the program alone.
 #![cfg_attr(not(feature = "program"), allow(dead_code, unused_imports))]
 

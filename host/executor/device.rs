@@ -59,6 +59,7 @@ struct Shared {
 /// # Ok::<(), modeseek::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Counts {
     /// Kernels launched; a recording that is replayed counts as one.
     pub launches: u64,

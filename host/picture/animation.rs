@@ -66,6 +66,7 @@ impl Format {
 /// assert!(animation.page().contains("<html"));
 /// # Ok::<(), modeseek::Error>(())
 /// ```
+#[derive(Debug)]
 pub struct Animation {
     scene: Scene,
     /// Of the data on the plane: cells from the upper left, 255 where it is largest.

@@ -81,6 +81,7 @@ pub struct Segmented {
 /// # Ok::<(), modeseek::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct SegmentTimes {
     /// Colours to Lab, and to the device.
     pub prepare: Duration,
