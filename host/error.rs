@@ -10,7 +10,7 @@ use crate::picture::numbers::{count, short};
 /// A result whose error is [`enum@Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What went wrong, and what to do.
+/// What went wrong, and what to do. A message has its causes in it: none of them is a `source` that would say them again.
 ///
 /// ```
 /// use modeseek::{Error, Points};
@@ -346,18 +346,17 @@ pub enum Error {
     Interpreted(#[from] ptx_interpreter::LaunchError),
     /// PTX that the interpreter cannot read.
     #[error("the interpreter cannot read the PTX: {0}")]
-    UnreadablePtx(#[from] ptx_interpreter::ParseError),
+    UnreadablePtx(ptx_interpreter::ParseError),
     /// Memory of the interpreter was used wrongly, or there is none left.
     #[error(transparent)]
     InterpreterMemory(#[from] ptx_interpreter::MemoryError),
     /// The system refused worker threads.
-    #[error("the system refused {workers} worker threads: {source}; ask for fewer (--threads)")]
+    #[error("the system refused {workers} worker threads: {cause}; ask for fewer (--threads)")]
     Workers {
         /// How many were asked for.
         workers: usize,
         /// Why.
-        #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
+        cause: Box<dyn std::error::Error + Send + Sync>,
     },
     /// A binned field over points too far apart.
     #[error("the field would have {nodes} nodes, and can have {most}: use a larger bandwidth, or remove far points")]
@@ -380,7 +379,7 @@ pub enum Error {
     UnreadableField(String),
     /// What a saved field is to be read from fails.
     #[error("the field cannot be read: {0}")]
-    ReadField(#[source] std::io::Error),
+    ReadField(std::io::Error),
     /// An iteration gave a position that is not a number.
     #[error(
         "iteration {iteration} moved a point to a position that is not a number; this is a defect, please report it"
@@ -408,17 +407,16 @@ pub enum Error {
     /// Something about a file of points.
     #[error(transparent)]
     Data(#[from] crate::data::DataError),
-    /// The result could not be written.
+    /// The result could not be written. Whoever writes says so (`map_err(Error::Output)`): an I/O error may be any other.
     #[error("the result cannot be written: {0}")]
-    Output(#[from] std::io::Error),
+    Output(std::io::Error),
     /// A file could not be read.
-    #[error("{} cannot be read: {source}", .path.display())]
+    #[error("{} cannot be read: {cause}", .path.display())]
     ReadFile {
         /// The file.
         path: PathBuf,
         /// Why.
-        #[source]
-        source: std::io::Error,
+        cause: std::io::Error,
     },
     /// A file that is no image, or not all of one.
     #[error("{} is no image that can be read: {message}", .path.display())]
@@ -449,13 +447,12 @@ pub enum Error {
         ends: &'static str,
     },
     /// A file could not be written; what stood there before still does.
-    #[error("{} cannot be written: {source}{}", .path.display(), advice(.source))]
+    #[error("{} cannot be written: {cause}{}", .path.display(), advice(.cause))]
     WriteFile {
         /// The file.
         path: PathBuf,
         /// Why.
-        #[source]
-        source: std::io::Error,
+        cause: std::io::Error,
     },
 }
 
@@ -514,6 +511,15 @@ fn advice(error: &std::io::Error) -> &'static str {
 }
 
 /// A number of bytes, shown in the unit that fits.
+///
+/// ```
+/// use modeseek::{Bandwidth, Bytes, MeanShift};
+///
+/// assert_eq!(Bytes(3 << 20).to_string(), "3.0 MiB");
+/// let clustering = MeanShift::new().bandwidth(Bandwidth::Fixed(1.0)).fit(&[[0.0], [0.2], [9.0]])?;
+/// assert!(clustering.memory.0 > 0 && clustering.memory.0 < 1 << 20);
+/// # Ok::<(), modeseek::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bytes(pub u128);
 
@@ -530,7 +536,47 @@ impl std::fmt::Display for Bytes {
 
 #[cfg(test)]
 mod tests {
-    use super::Bytes;
+    use std::path::Path;
+
+    use super::{Bytes, Error};
+    use crate::data::DataError;
+
+    /// What fails to be read is not said to be what cannot be written: no `?` makes one of the other.
+    #[test]
+    fn an_error_of_reading_is_none_of_writing() {
+        trait Converts<Which> {
+            fn known() {}
+        }
+        impl<T> Converts<()> for T {}
+        struct FromIo;
+        impl<T: From<std::io::Error>> Converts<FromIo> for T {}
+        // With both there would be a choice, and this would not compile.
+        <Error as Converts<_>>::known();
+    }
+
+    /// Who prints an error with its sources would say a cause twice.
+    #[test]
+    fn a_cause_that_the_message_has_is_no_source() {
+        use std::error::Error as _;
+        use std::io;
+
+        let (path, why) = (Path::new("points.csv"), "the disk is damaged");
+        let io = || io::Error::other(why);
+        let parsed = ptx_interpreter::Module::parse("no PTX").unwrap_err();
+        for error in [
+            Error::UnreadablePtx(parsed),
+            Error::Workers { workers: 2, cause: why.into() },
+            Error::ReadField(io()),
+            DataError::Read { file: "points.csv".to_owned(), cause: io() }.into(),
+            Error::Output(io()),
+            Error::ReadFile { path: path.to_owned(), cause: io() },
+            Error::WriteFile { path: path.to_owned(), cause: io() },
+        ] {
+            let words = error.to_string();
+            assert!(words.contains(why) || matches!(error, Error::UnreadablePtx(_)), "{words}");
+            assert!(error.source().is_none(), "{words}");
+        }
+    }
 
     #[test]
     fn bytes_are_shown_in_the_unit_that_fits() {

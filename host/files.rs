@@ -55,15 +55,16 @@ pub(crate) fn discard_unfinished() -> MutexGuard<'static, Vec<PathBuf>> {
 /// already, as `/dev/stdout` or `/dev/fd/3`, wherever that leads: a file keeps what stands in it.
 ///
 /// ```
+/// use modeseek::Error;
 /// use modeseek::files::write_whole;
 ///
 /// # let folder = tempfile::tempdir().unwrap();
 /// # let path = folder.path().join("result.txt");
-/// write_whole(&path, |out| Ok(out.write_all(b"first")?))?;
+/// write_whole(&path, |out| out.write_all(b"first").map_err(Error::Output))?;
 /// // What fails on the way leaves the file as it was.
 /// let failed: Result<(), _> = write_whole(&path, |out| {
-///     out.write_all(b"half of the sec")?;
-///     Err(modeseek::Error::NoPoints)
+///     out.write_all(b"half of the sec").map_err(Error::Output)?;
+///     Err(Error::NoPoints)
 /// });
 /// assert!(failed.is_err());
 /// assert_eq!(std::fs::read_to_string(&path).unwrap(), "first");
@@ -71,9 +72,10 @@ pub(crate) fn discard_unfinished() -> MutexGuard<'static, Vec<PathBuf>> {
 /// ```
 ///
 /// # Errors
-/// [`Error::WriteFile`]: no such folder, no permission, a folder of that name, a full disk. Whatever `write` returns.
+/// [`Error::WriteFile`]: no such folder, no permission, a folder of that name, a full disk, and an [`Error::Output`] of `write`
+/// with the file's name. Whatever else `write` returns.
 pub fn write_whole<T>(path: &Path, write: impl FnOnce(&mut (dyn Write + Send)) -> Result<T>) -> Result<T> {
-    let failed = |source| Error::WriteFile { path: path.to_owned(), source };
+    let failed = |cause| Error::WriteFile { path: path.to_owned(), cause };
     if let Some(open) = open_already(path) {
         return into_stream(open.map_err(failed)?, path, write);
     }
@@ -174,7 +176,7 @@ fn unnamed(error: io::Error) -> io::Error {
 
 /// Writes to what has no whole: a terminal, a pipe, a device, what somebody else has begun.
 fn into_stream<T>(to: File, path: &Path, write: impl FnOnce(&mut (dyn Write + Send)) -> Result<T>) -> Result<T> {
-    let failed = |source| Error::WriteFile { path: path.to_owned(), source };
+    let failed = |cause| Error::WriteFile { path: path.to_owned(), cause };
     let mut stream = BufWriter::new(to);
     let written = write(&mut stream).map_err(|error| named(path, error))?;
     stream.flush().map_err(failed)?;
@@ -184,7 +186,7 @@ fn into_stream<T>(to: File, path: &Path, write: impl FnOnce(&mut (dyn Write + Se
 /// An error of writing, with the file's name.
 fn named(path: &Path, error: Error) -> Error {
     match error {
-        Error::Output(source) => Error::WriteFile { path: path.to_owned(), source },
+        Error::Output(cause) => Error::WriteFile { path: path.to_owned(), cause },
         other => other,
     }
 }
@@ -194,7 +196,7 @@ mod tests {
     use super::*;
 
     fn write(path: &Path, text: &str) -> Result<()> {
-        write_whole(path, |out| Ok(out.write_all(text.as_bytes())?))
+        write_whole(path, |out| out.write_all(text.as_bytes()).map_err(Error::Output))
     }
 
     fn names(folder: &Path) -> Vec<String> {
@@ -222,7 +224,7 @@ mod tests {
         write(&path, "before").unwrap();
         let full = || Error::Output(io::ErrorKind::StorageFull.into());
         let error = write_whole(&path, |out| {
-            out.write_all(&[b'x'; 100_000])?;
+            out.write_all(&[b'x'; 100_000]).map_err(Error::Output)?;
             Err::<(), _>(full())
         })
         .unwrap_err();
@@ -246,7 +248,7 @@ mod tests {
             (file.join("a.txt"), io::ErrorKind::NotADirectory),
         ] {
             let error = write(&path, "x").unwrap_err();
-            assert!(matches!(&error, Error::WriteFile { source, .. } if source.kind() == kind), "{error}");
+            assert!(matches!(&error, Error::WriteFile { cause, .. } if cause.kind() == kind), "{error}");
             assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");
         }
         assert_eq!(names(folder.path()), ["file"]);
@@ -301,7 +303,7 @@ mod tests {
             fs::set_permissions(&path, Permissions::from_mode(0o444)).unwrap();
             let error = write(&path, "after").unwrap_err();
             let denied = io::ErrorKind::PermissionDenied;
-            assert!(matches!(&error, Error::WriteFile { source, .. } if source.kind() == denied), "{error}");
+            assert!(matches!(&error, Error::WriteFile { cause, .. } if cause.kind() == denied), "{error}");
             assert_eq!(fs::read_to_string(&path).unwrap(), "before");
             assert_eq!(names(folder.path()), ["a.txt"]);
         }
@@ -336,7 +338,7 @@ mod tests {
             symlink("none/file", folder.path().join("nowhere")).unwrap();
             let error = write(&folder.path().join("nowhere"), "x").unwrap_err();
             let missing = io::ErrorKind::NotFound;
-            assert!(matches!(&error, Error::WriteFile { source, .. } if source.kind() == missing), "{error}");
+            assert!(matches!(&error, Error::WriteFile { cause, .. } if cause.kind() == missing), "{error}");
         }
 
         #[test]

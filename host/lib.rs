@@ -30,13 +30,18 @@
 //! | [`agreement`] | how far two labellings agree |
 //! | [`mod@reference`] | the naive oracle in f64 |
 //! | [`files`] | files that are there whole or not at all |
-//! | `cli` | the program |
+//! | `cli` | the program, with the feature of that name |
 //!
 //! The first kernel on the processor, and the first file that is read, wrap the process's panic hook once: panics in kernels and in
 //! readers of damaged files become errors and print nothing, and all others reach the hook that was there.
 
+#![warn(missing_debug_implementations)]
+// Some functions are there for the program alone.
+#![cfg_attr(not(feature = "program"), allow(dead_code, unused_imports))]
+
 pub mod agreement;
 // For the program, and for no other.
+#[cfg(feature = "program")]
 #[doc(hidden)]
 pub mod cli;
 pub mod data;
@@ -54,7 +59,7 @@ pub mod segment;
 pub mod sweep;
 pub mod tuning;
 
-pub use error::{Error, Result};
+pub use error::{Bytes, Error, Result};
 pub use executor::{Buffer, Device};
 pub use mean_shift::{
     Assignment, Bandwidth, Clustering, DensityField, Distance, FieldMode, FieldModes, Form, Iteration, MeanShift,
@@ -67,4 +72,4 @@ pub use points::{Points, ToPoints};
 #[doc = include_str!("../README.md")]
 struct Readme;
 // Their types are among this library's: whoever uses these has them in the version that fits.
-pub use {arrow_array, image, nalgebra};
+pub use {arrow_array, arrow_schema, cpu_executor, cuda_std, gpu, image, nalgebra, ptx_interpreter};

@@ -401,7 +401,12 @@ fn senseless_blocks_are_wrong_usage() {
 
 #[test]
 fn unknown_words_are_wrong_usage() {
-    refuses("--device tpu", 2, &["--device", "auto, cpu, cuda"]);
+    refuses(
+        "--device tpu",
+        2,
+        &["'tpu' for '--device", ": give auto, cpu, cuda, cuda:N (N counts from 0) or interpreter"],
+    );
+    refuses("a.xls --format xls", 2, &["'xls' for '--format", ": give csv, tsv, npy, npz, parquet or arrow"]);
     refuses("--kernel cosine", 2, &["gaussian, triangular, flat"]);
     refuses("--colour red", 2, &["--colour"]);
     refuses("extra", 2, &["extra", "--format"]);

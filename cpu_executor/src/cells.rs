@@ -72,6 +72,12 @@ impl<T: DeviceCopy> Cells<T> {
     }
 }
 
+// SAFETY: the cells are the value's own, as a box's are.
+unsafe impl<T: Send> Send for Cells<T> {}
+
+// SAFETY: whoever shares the value reads the cells; a launch that writes them borrows it mutably.
+unsafe impl<T: Sync> Sync for Cells<T> {}
+
 impl<T> Drop for Cells<T> {
     fn drop(&mut self) {
         // SAFETY: the cells came from a box, and are freed once.
@@ -95,3 +101,14 @@ unsafe impl<T: DeviceCopy> DeviceSlice<T> for Cells<T> {
 
 // SAFETY: as above; a launch borrows the value mutably.
 unsafe impl<T: DeviceCopy> DeviceSliceMut<T> for Cells<T> {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threads_may_share_cells_and_pass_them_on() {
+        fn check<T: Send + Sync>() {}
+        check::<Cells<f32>>();
+    }
+}

@@ -100,6 +100,27 @@ pub enum Fault {
     },
 }
 
+/// That the system refused worker threads.
+///
+/// ```
+/// use cpu_executor::{CpuExecutor, NoWorkers, RunError};
+///
+/// /// What opens an executor and runs kernels has one error.
+/// fn open() -> Result<CpuExecutor, RunError> {
+///     Ok(CpuExecutor::of_this_processor()?)
+/// }
+/// assert!(open()?.workers() > 0);
+/// let refused = NoWorkers { reason: "there are none left".to_owned() };
+/// assert_eq!(RunError::from(refused.clone()).to_string(), refused.to_string());
+/// # Ok::<(), RunError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("the system refused worker threads: {reason}; ask for fewer")]
+pub struct NoWorkers {
+    /// What the system said.
+    pub reason: String,
+}
+
 /// Why a launch was not run, or did not end well: see [`CpuExecutor::run`](crate::CpuExecutor::run).
 ///
 /// ```
@@ -129,4 +150,7 @@ pub enum RunError {
     /// It went wrong while it ran.
     #[error(transparent)]
     Fault(#[from] Fault),
+    /// There was nothing to run it on.
+    #[error(transparent)]
+    Workers(#[from] NoWorkers),
 }

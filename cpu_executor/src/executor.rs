@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use crate::block::{self, BlockLaunch};
 use crate::cells::OWNER;
 use crate::crew;
-use crate::error::{Fault, RunError};
+use crate::error::{Fault, NoWorkers, RunError};
 use crate::memory::SharedMemory;
 use crate::share::Blocks;
 
@@ -66,13 +66,14 @@ impl CpuExecutor {
     ///
     /// # Panics
     /// If this processor is not of that kind, or the kind is the GPU.
-    pub fn new(workers: usize, machine: MachineKind) -> Result<Self, rayon::ThreadPoolBuildError> {
+    pub fn new(workers: usize, machine: MachineKind) -> Result<Self, NoWorkers> {
         let runs_here = machine != MachineKind::Gpu && machine.runs_here();
         assert!(runs_here, "this processor cannot run code for {machine:?}");
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(workers)
             .thread_name(|index| format!("kernel-{index}"))
-            .build()?;
+            .build()
+            .map_err(|error| NoWorkers { reason: error.to_string() })?;
         Ok(Self { machine, pool })
     }
 
@@ -88,7 +89,7 @@ impl CpuExecutor {
     ///
     /// # Errors
     /// If the system refuses the threads.
-    pub fn of_this_processor() -> Result<Self, rayon::ThreadPoolBuildError> {
+    pub fn of_this_processor() -> Result<Self, NoWorkers> {
         Self::new(0, MachineKind::of_this_processor())
     }
 

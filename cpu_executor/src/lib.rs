@@ -27,7 +27,7 @@ mod stacks;
 mod waits;
 
 pub use cells::Cells;
-pub use error::{Fault, RunError};
+pub use error::{Fault, NoWorkers, RunError};
 pub use executor::CpuExecutor;
 pub use panics::quietly;
 

@@ -122,10 +122,6 @@ impl CudaBuilder {
             self.check_in_command()
         )
     }
-
-    fn check_in_command(&self) -> String {
-        format!("cargo run -p cuda_builder -- build {}", self.crate_dir.display())
-    }
 }
 
 impl Choice {

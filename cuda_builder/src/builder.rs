@@ -10,6 +10,7 @@ use crate::compiler::{self, Compiler};
 use crate::device_build::{DeviceBuild, recipe};
 use crate::error::Error;
 use crate::ptx::directives;
+use crate::renew;
 use crate::sources::Sources;
 use crate::stamp::{CheckedIn, Fit};
 
@@ -241,6 +242,18 @@ impl CudaBuilder {
             return Err(Error::LineTablesCheckedIn);
         }
         build.to_checked_in().write(&self.ptx_dir())
+    }
+
+    /// The command that makes the checked-in copy anew, to be typed in the folder where this runs, or in its workspace.
+    ///
+    /// ```
+    /// use cuda_builder::CudaBuilder;
+    ///
+    /// // In modeseek's own workspace; from others it says where the program is.
+    /// assert_eq!(CudaBuilder::new("gpu").check_in_command(), "cargo run -p cuda_builder -- build gpu");
+    /// ```
+    pub fn check_in_command(&self) -> String {
+        renew::command(&self.crate_dir)
     }
 
     /// The checked-in copy, if there is one, and whether it fits the sources as they are.

@@ -8,6 +8,7 @@ use crate::check::CheckError;
 use crate::compiler::NoCompiler;
 use crate::policy::Mode;
 use crate::ptx::Malformed;
+use crate::renew;
 
 /// Why there is no PTX.
 ///
@@ -109,7 +110,7 @@ pub enum Error {
     },
 
     /// The stamp of the checked-in copy cannot be understood.
-    #[error("{}: {reason}; make the copy anew with `cargo run -p cuda_builder -- build`", .path.display())]
+    #[error("{}: {reason}; make the copy anew with `{}`", .path.display(), renew::command(kernels_of(.path)))]
     Stamp {
         /// The stamp.
         path: PathBuf,
@@ -135,21 +136,21 @@ pub enum Error {
     NotABuildScript(&'static str),
 
     /// A file cannot be read or written.
-    #[error("cannot {action} {}: {source}", .path.display())]
+    #[error("cannot {action} {}: {cause}", .path.display())]
     Io {
         /// What was tried, as a verb.
         action: &'static str,
         /// The file or folder.
         path: PathBuf,
         /// Why not.
-        source: std::io::Error,
+        cause: std::io::Error,
     },
 }
 
 impl Error {
     /// For `map_err`: a failure to do `action` to `path`.
     pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
-        move |source| Self::Io { action, path: path.to_owned(), source }
+        move |cause| Self::Io { action, path: path.to_owned(), cause }
     }
 }
 
@@ -165,6 +166,11 @@ fn at(expected: &Option<PathBuf>) -> String {
 
 fn named(ptx: &Option<PathBuf>) -> String {
     ptx.as_ref().map_or(String::new(), |path| format!(", in {},", path.display()))
+}
+
+/// The folder of the kernels that a file of the copy is of; where the file tells none, the one that the program takes.
+fn kernels_of(file: &Path) -> &Path {
+    file.ancestors().find(|folder| folder.ends_with("ptx")).and_then(Path::parent).unwrap_or(Path::new("gpu"))
 }
 
 fn list(errors: &[CheckError]) -> String {
@@ -184,6 +190,17 @@ fn hint(output: &str) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Who prints an error with its sources would say a cause twice.
+    #[test]
+    fn a_cause_that_the_message_has_is_no_source() {
+        use std::error::Error as _;
+
+        let io = Error::io("read", Path::new("a.ptx"))(std::io::Error::other("it is damaged"));
+        assert!(io.to_string().ends_with("it is damaged") && io.source().is_none(), "{io}");
+        let malformed = CheckError::Malformed(Malformed { line: 3, what: "`mov` has no semicolon".to_owned() });
+        assert!(malformed.to_string().contains("semicolon") && malformed.source().is_none(), "{malformed}");
+    }
 
     #[test]
     fn what_llvm_cannot_do_is_said_in_words_of_rust() {

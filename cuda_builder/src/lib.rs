@@ -30,6 +30,7 @@ mod error;
 mod manifest;
 mod policy;
 pub mod ptx;
+mod renew;
 mod sources;
 mod stamp;
 

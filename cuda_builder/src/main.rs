@@ -68,7 +68,7 @@ fn build(args: BuildArgs) -> Result<ExitCode, Error> {
     let builder = args.kernels.builder().line_tables(args.line_tables);
     if let Some(out) = &args.out {
         // Not after a minute's work.
-        std::fs::create_dir_all(out).map_err(|source| Error::Io { action: "create", path: out.clone(), source })?;
+        std::fs::create_dir_all(out).map_err(|cause| Error::Io { action: "create", path: out.clone(), cause })?;
     }
     let build = build_aloud(&builder)?;
     let folder = if let Some(out) = args.out {
@@ -133,7 +133,7 @@ impl Kernels {
     }
 
     fn advice(&self) -> String {
-        format!("renew it with `cargo run -p cuda_builder -- build {}`", self.krate.display())
+        format!("renew it with `{}`", self.builder().check_in_command())
     }
 }
 

@@ -117,7 +117,7 @@ fn path_of(name: &str, dependency: &Value, dir: &Path, workspace: Option<&(PathB
 }
 
 /// The nearest manifest above `dir`, or in it, that makes a workspace.
-fn workspace_of(dir: &Path) -> Result<Option<(PathBuf, Table)>, Error> {
+pub(crate) fn workspace_of(dir: &Path) -> Result<Option<(PathBuf, Table)>, Error> {
     for ancestor in dir.ancestors() {
         let path = ancestor.join("Cargo.toml");
         if path.is_file() {
@@ -141,7 +141,7 @@ fn string<'a>(value: &'a Value, key: &str) -> Option<&'a str> {
 }
 
 /// Without `..`, so that a folder has one name however it is come by.
-fn tidy(path: &Path) -> PathBuf {
+pub(crate) fn tidy(path: &Path) -> PathBuf {
     let mut tidy = PathBuf::new();
     for part in path.components() {
         match part {

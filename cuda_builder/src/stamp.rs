@@ -253,8 +253,12 @@ mod tests {
     #[test]
     fn a_stamp_that_makes_no_sense_is_named() {
         let root = tempfile::tempdir().unwrap();
-        fs::write(root.path().join(STAMP), "{}").unwrap();
-        let message = CheckedIn::read(root.path()).unwrap_err().to_string();
+        let folder = root.path().join("ptx");
+        fs::create_dir(&folder).unwrap();
+        fs::write(folder.join(STAMP), "{}").unwrap();
+        let message = CheckedIn::read(&folder).unwrap_err().to_string();
         assert!(message.contains("stamp.json") && message.contains("missing field"), "{message}");
+        let command = format!("`cargo run -p cuda_builder -- build {}`", root.path().display());
+        assert!(message.ends_with(&command), "{message}");
     }
 }

@@ -10,7 +10,7 @@ use super::estimator::EstimatorArgs;
 use super::input::InputArgs;
 use super::outputs::OutputArgs;
 use super::pictures::PictureArgs;
-use super::typed::count;
+use super::typed::{count, name};
 use crate::executor::DeviceChoice;
 
 const EXAMPLES: &str = "\
@@ -53,7 +53,7 @@ pub struct Args {
     pub estimator: EstimatorArgs,
 
     /// auto, cpu, cuda, cuda:N (the GPU number N, from 0), or interpreter (the PTX, every access checked; slow)
-    #[arg(long, value_name = "DEVICE", default_value = "auto", help_heading = "Execution")]
+    #[arg(long, value_name = "DEVICE", value_parser = name::<DeviceChoice>, default_value = "auto", help_heading = "Execution")]
     pub device: DeviceChoice,
 
     /// Threads of a block, a multiple of 32, for kernels that accept any; each chooses its own if not given

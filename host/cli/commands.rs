@@ -12,7 +12,7 @@ use super::pictures::PlotKernelArgs;
 use super::segment::SegmentArgs;
 use super::sweep::SweepArgs;
 use super::tune::TuneArgs;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// What the program does beside clustering.
 // Of a command and its arguments these are the words that the help has.
@@ -78,9 +78,9 @@ impl Command {
             Self::Sweep(args) => args.run(out),
             Self::PlotKernel(args) => args.run(),
             Self::Tune(args) => args.run(out),
-            Self::Doctor(args) => args.run(out),
-            Self::Completions(args) => args.run(out),
-            Self::Man => generated::man(out),
+            Self::Doctor(args) => args.run(out).map_err(Error::Output),
+            Self::Completions(args) => args.run(out).map_err(Error::Output),
+            Self::Man => generated::man(out).map_err(Error::Output),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! `modeseek doctor`: what there is to run on, what is missing, and what would mend it.
 
 use std::collections::BTreeMap;
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::Path;
 use std::thread;
 
@@ -37,15 +37,14 @@ impl DoctorArgs {
     ///
     /// # Errors
     /// If it cannot be written. What is missing is no error: the processor suffices.
-    pub fn run(&self, out: &mut dyn Write) -> Result<()> {
+    pub fn run(&self, out: &mut dyn Write) -> io::Result<()> {
         let mut findings = vec![processor()];
         // Without any, why there is none.
         findings.extend((0..Device::cuda_count().max(1)).map(gpu));
         findings.extend([kernels(), compiler(), choice(), tuning()]);
         if self.json {
-            serde_json::to_writer(&mut *out, &findings).map_err(std::io::Error::from)?;
-            writeln!(out)?;
-            return Ok(());
+            serde_json::to_writer(&mut *out, &findings)?;
+            return writeln!(out);
         }
         writeln!(out, "modeseek {}", env!("CARGO_PKG_VERSION"))?;
         for Finding { what, works, found, advice } in findings {
@@ -232,7 +231,7 @@ mod tests {
 
     #[test]
     fn a_processor_that_fails_is_not_what_is_advised() {
-        let error = Error::Workers { workers: 2, source: "there are none left".into() };
+        let error = Error::Workers { workers: 2, cause: "there are none left".into() };
         let Finding { works, advice, .. } = no_device("choice", &error);
         assert!(!works && advice.is_some_and(|advice| !advice.contains("--device cpu")));
     }

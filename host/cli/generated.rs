@@ -1,11 +1,9 @@
 //! What shells and `man` want to know of the program, made from its own definition.
 
-use std::io::Write;
+use std::io::{self, Write};
 
 use clap::{Args, CommandFactory};
 use clap_complete::Shell;
-
-use crate::error::Result;
 
 /// Writes completions for a shell.
 #[derive(Clone, Debug, Args)]
@@ -20,11 +18,10 @@ impl CompletionsArgs {
     ///
     /// # Errors
     /// If they cannot be written.
-    pub fn run(&self, out: &mut dyn Write) -> Result<()> {
+    pub fn run(&self, out: &mut dyn Write) -> io::Result<()> {
         let mut text = Vec::new();
         clap_complete::generate(self.shell, &mut super::Args::command(), "modeseek", &mut text);
-        out.write_all(&text)?;
-        Ok(())
+        out.write_all(&text)
     }
 }
 
@@ -32,7 +29,7 @@ impl CompletionsArgs {
 ///
 /// # Errors
 /// If it cannot be written.
-pub fn man(out: &mut dyn Write) -> Result<()> {
+pub fn man(out: &mut dyn Write) -> io::Result<()> {
     let mut command = super::Args::command();
     command.build();
     clap_mangen::Man::new(command.clone()).render(out)?;

@@ -8,7 +8,7 @@ use nalgebra::DMatrix;
 
 use super::bar::Bar;
 use super::interrupt;
-use super::typed::{count, seed};
+use super::typed::{count, name, seed};
 use crate::data::{
     Blobs, Carry, Decimal, Format, LabelledPoints, Missing, ReadOptions, Shape, Source, Standard, Standardization,
     Table, has_names, reserve,
@@ -34,7 +34,7 @@ pub struct InputArgs {
     pub weights: Option<String>,
 
     /// The format of FILE, if its extension does not say: csv, tsv, npy, npz, parquet, arrow
-    #[arg(long, value_name = "FORMAT")]
+    #[arg(long, value_name = "FORMAT", value_parser = name::<Format>)]
     pub format: Option<Format>,
 
     /// What separates fields of text: a character, or tab; found out if not given

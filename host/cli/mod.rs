@@ -112,13 +112,14 @@ fn run(args: &Args, parameters: Parameters) -> Result<()> {
     let job = Job::from_args(args, parameters)?;
     let report = job.run()?;
     if let Some(path) = &args.report {
-        write_whole(path, |out| report.write_json(out))?;
+        write_whole(path, |out| report.write_json(out).map_err(Error::Output))?;
     }
     if args.quiet {
         return Ok(());
     }
     let out: &mut dyn Write = if job.takes_stdout() { &mut io::stderr().lock() } else { &mut io::stdout().lock() };
-    if args.json { report.write_json(out) } else { report.write_text(out) }
+    let told = if args.json { report.write_json(out) } else { report.write_text(out) };
+    told.map_err(Error::Output)
 }
 
 /// Has what is being done told on standard error, in colours if that is a terminal and `NO_COLOR` is not set.

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::places::check_files;
 use super::terminal::line;
-use super::typed::{count, number};
+use super::typed::{count, name, number};
 use crate::error::{Error, Result};
 use crate::executor::{CpuOptions, Device, DeviceChoice};
 use crate::mean_shift::WeightFunction;
@@ -70,7 +70,7 @@ pub struct SegmentArgs {
     pub labels: Option<PathBuf>,
 
     /// auto, cpu, cuda, cuda:N or interpreter
-    #[arg(long, value_name = "DEVICE", default_value = "auto")]
+    #[arg(long, value_name = "DEVICE", value_parser = name::<DeviceChoice>, default_value = "auto")]
     pub device: DeviceChoice,
 
     /// Processor threads; one for each core if not given. Results do not depend on it
@@ -156,7 +156,7 @@ impl SegmentArgs {
         self.write(&photo.image, &found, out)?;
         let out: &mut dyn Write =
             if self.output.as_deref().is_some_and(is_stream) { &mut io::stderr().lock() } else { out };
-        self.tell(&device, photo, &found, out)
+        self.tell(&device, photo, &found, out).map_err(Error::Output)
     }
 
     fn write(&self, image: &RgbImage, found: &Segmented, out: &mut dyn Write) -> Result<()> {
@@ -168,9 +168,8 @@ impl SegmentArgs {
         match &self.output {
             Some(path) if is_stream(path) => {
                 let mut bytes = Cursor::new(Vec::new());
-                found.segments().write_to(&mut bytes, ImageFormat::Png).map_err(io::Error::other)?;
-                out.write_all(bytes.get_ref())?;
-                out.flush()?;
+                let made = found.segments().write_to(&mut bytes, ImageFormat::Png).map_err(io::Error::other);
+                made.and_then(|()| out.write_all(bytes.get_ref())).and_then(|()| out.flush()).map_err(Error::Output)?;
             }
             Some(path) => save_photo(&found.segments().into(), path)?,
             None => {}
@@ -187,7 +186,7 @@ impl SegmentArgs {
         Ok(())
     }
 
-    fn tell(&self, device: &Device, photo: Photo, found: &Segmented, out: &mut dyn Write) -> Result<()> {
+    fn tell(&self, device: &Device, photo: Photo, found: &Segmented, out: &mut dyn Write) -> io::Result<()> {
         let (width, height) = photo.image.dimensions();
         let image = if is_stream(&self.image) { "standard input".to_owned() } else { self.image.display().to_string() };
         let times = found.times;
@@ -209,9 +208,8 @@ impl SegmentArgs {
             },
         };
         if self.json {
-            serde_json::to_writer(&mut *out, &told).map_err(std::io::Error::from)?;
-            writeln!(out)?;
-            return Ok(());
+            serde_json::to_writer(&mut *out, &told)?;
+            return writeln!(out);
         }
         let Seconds { prepare, filter, regions } = told.seconds;
         writeln!(out, "device      {}", told.device)?;
@@ -234,8 +232,7 @@ impl SegmentArgs {
         writeln!(
             out,
             "time        {total:.3} s in all: prepare {prepare:.3} s, filter {filter:.3} s, regions {regions:.3} s"
-        )?;
-        Ok(())
+        )
     }
 }
 

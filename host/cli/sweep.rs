@@ -1,6 +1,6 @@
 //! `modeseek sweep`: what other bandwidths find.
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::num::NonZero;
 use std::path::PathBuf;
 
@@ -9,12 +9,12 @@ use serde::Serialize;
 
 use super::bar::Status;
 use super::estimator::EstimatorArgs;
-use super::input::InputArgs;
+use super::input::{Data, InputArgs};
 use super::interrupt;
 use super::places::check_files;
 use super::scales;
 use super::terminal::line;
-use super::typed::{QUANTILE, count, number};
+use super::typed::{QUANTILE, count, name, number};
 use crate::data::{Carry, LeftOut, Table, left_out_text};
 use crate::error::{Error, Result};
 use crate::executor::{CpuOptions, DeviceChoice};
@@ -56,7 +56,7 @@ pub struct SweepArgs {
     pub estimator: EstimatorArgs,
 
     /// auto, cpu, cuda, cuda:N or interpreter
-    #[arg(long, value_name = "DEVICE", default_value = "auto", help_heading = "Execution")]
+    #[arg(long, value_name = "DEVICE", value_parser = name::<DeviceChoice>, default_value = "auto", help_heading = "Execution")]
     pub device: DeviceChoice,
 
     /// Processor threads; one for each core if not given. Results do not depend on it
@@ -114,12 +114,15 @@ impl SweepArgs {
         if let Some(path) = &self.plot {
             sweep.picture().save(path)?;
         }
+        self.tell(&sweep, data, out).map_err(Error::Output)
+    }
+
+    fn tell(&self, sweep: &Sweep, data: Data, out: &mut dyn Write) -> io::Result<()> {
         if self.json {
             let Table { left_out, dropped, notes, .. } = data.table;
-            let told = Told { sweep: &sweep, columns: data.names, left_out, dropped, notes };
-            serde_json::to_writer(&mut *out, &told).map_err(std::io::Error::from)?;
-            writeln!(out)?;
-            return Ok(());
+            let told = Told { sweep, columns: data.names, left_out, dropped, notes };
+            serde_json::to_writer(&mut *out, &told)?;
+            return writeln!(out);
         }
         if let Some(text) = left_out_text(&data.table.left_out) {
             writeln!(out, "{}", line(&text))?;
@@ -149,7 +152,7 @@ impl SweepArgs {
             )?;
         }
         if let [smallest, ..] = &*sweep.found
-            && sweep.found.len() < all.len()
+            && sweep.found.len() < self.steps
         {
             let smallest = numbers::rounded(smallest.bandwidth, 6);
             writeln!(out, "smaller ones than {smallest} were not tried: --from H does")?;
@@ -157,7 +160,7 @@ impl SweepArgs {
         match sweep.suggested {
             Some(bandwidth) => {
                 let bandwidth = numbers::rounded(bandwidth, 6);
-                writeln!(out, "suggested: --bandwidth {bandwidth}, in the middle of the longest stable stretch")?
+                writeln!(out, "suggested: --bandwidth {bandwidth}, in the middle of the longest stable stretch")
             }
             None => {
                 // A few points that are alone, and not for long, make the number of clusters another each time.
@@ -166,10 +169,9 @@ impl SweepArgs {
                 writeln!(
                     out,
                     "no stretch of bandwidths is stable with more than one cluster; try another range, more --steps{outliers}"
-                )?
+                )
             }
         }
-        Ok(())
     }
 }
 

@@ -1,6 +1,6 @@
 //! `modeseek tune`: which blocks are fastest on a device.
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 
@@ -8,7 +8,7 @@ use clap::Args;
 
 use super::estimator::KernelName;
 use super::interrupt;
-use super::typed::count;
+use super::typed::{count, name};
 use crate::error::{Error, Result};
 use crate::executor::{CpuOptions, Device, DeviceChoice};
 use crate::tuning::cache::{self, Key};
@@ -18,7 +18,7 @@ use crate::tuning::measure::{Plan, Row, Verdict, better, measure};
 #[derive(Clone, Debug, Args)]
 pub struct TuneArgs {
     /// auto, cpu, cuda or cuda:N
-    #[arg(long, value_name = "DEVICE", default_value = "auto")]
+    #[arg(long, value_name = "DEVICE", value_parser = name::<DeviceChoice>, default_value = "auto")]
     pub device: DeviceChoice,
 
     /// Processor threads; one for each core if not given
@@ -97,19 +97,20 @@ impl TuneArgs {
         let found = better(&rows);
         let busy = rows.iter().filter(|row| row.verdict == Verdict::Busy).count();
         let kept = self.keep(folder.as_deref(), &key, &rows)?;
-        told?;
-        if self.json {
-            return Ok(());
-        }
-        writeln!(out, "{} of {} steps are faster in other blocks than the table's", found.len(), rows.len())?;
-        if busy > 0 {
-            writeln!(out, "{busy} were not decided: the device does other work, which `--samples` may even out")?;
-        }
-        match kept {
-            Some(path) => writeln!(out, "kept in {}", path.display())?,
-            None => writeln!(out, "nothing was written")?,
-        }
-        Ok(())
+        let end = || {
+            if self.json {
+                return Ok(());
+            }
+            writeln!(out, "{} of {} steps are faster in other blocks than the table's", found.len(), rows.len())?;
+            if busy > 0 {
+                writeln!(out, "{busy} were not decided: the device does other work, which `--samples` may even out")?;
+            }
+            match kept {
+                Some(path) => writeln!(out, "kept in {}", path.display()),
+                None => writeln!(out, "nothing was written"),
+            }
+        };
+        told.and_then(|()| end()).map_err(Error::Output)
     }
 
     /// Where it is to be kept, if it is.
@@ -121,11 +122,10 @@ impl TuneArgs {
         }
     }
 
-    fn tell(&self, out: &mut dyn Write, row: &Row) -> Result<()> {
+    fn tell(&self, out: &mut dyn Write, row: &Row) -> io::Result<()> {
         if self.json {
-            serde_json::to_writer(&mut *out, row).map_err(std::io::Error::from)?;
-            writeln!(out)?;
-            return Ok(());
+            serde_json::to_writer(&mut *out, row)?;
+            return writeln!(out);
         }
         let Row { case, default, best, spread, verdict } = row;
         let verdict = match verdict {
@@ -144,8 +144,7 @@ impl TuneArgs {
             best.1,
             gain,
             100.0 * spread
-        )?;
-        Ok(())
+        )
     }
 
     /// Adds what is better to what the file has of other cases; where it stands.
@@ -162,14 +161,13 @@ impl TuneArgs {
 }
 
 /// What stands above the table.
-fn begin(out: &mut dyn Write, device: &Device) -> Result<()> {
+fn begin(out: &mut dyn Write, device: &Device) -> io::Result<()> {
     writeln!(out, "device {}", device.describe())?;
     writeln!(
         out,
         "{:<44}  {:>7}  {:>10}  {:>7}  {:>10}  {:>6}  {:>6}",
         "step", "table", "us", "best", "us", "gain", "spread"
-    )?;
-    Ok(())
+    )
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::num::{IntErrorKind, ParseIntError};
 use std::str::FromStr;
 
+use crate::error::Error;
 use crate::mean_shift::Bandwidth;
 
 /// A number of things, as typed.
@@ -27,6 +28,17 @@ pub fn seed(text: &str) -> Result<u64, &'static str> {
 /// What to type instead.
 pub fn number(text: &str) -> Result<f64, &'static str> {
     text.parse().map_err(|_| "give a number, as 0.5 or 1e-3")
+}
+
+/// One of several names, as typed.
+///
+/// # Errors
+/// What to type instead: clap says what was typed, and for which option.
+pub fn name<T: FromStr<Err = Error>>(text: &str) -> Result<T, String> {
+    text.parse().map_err(|error| match error {
+        Error::Option { must, .. } => format!("give {must}"),
+        other => other.to_string(),
+    })
 }
 
 fn whole<T: FromStr<Err = ParseIntError>>(text: &str, words: &'static str) -> Result<T, &'static str> {

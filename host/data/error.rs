@@ -26,13 +26,12 @@ use crate::picture::numbers::count;
 #[non_exhaustive]
 pub enum DataError {
     /// The file cannot be opened or read.
-    #[error("{file} cannot be read: {source}")]
+    #[error("{file} cannot be read: {cause}")]
     Read {
         /// Which.
         file: String,
         /// Why.
-        #[source]
-        source: io::Error,
+        cause: io::Error,
     },
     /// An extension that says nothing.
     #[error(

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::error::DataError;
+use crate::error::Error;
 
 /// Bytes that are read at once.
 const BUFFER: usize = 1 << 18;
@@ -19,13 +20,17 @@ const OF_SOURCES: &str = "--format";
 /// Extensions of spreadsheets, which are not read.
 const SHEETS: [&str; 3] = ["xlsx", "xls", "ods"];
 
+/// The names of formats, in words.
+const NAMES: &str = "csv, tsv, npy, npz, parquet or arrow";
+
 /// A format of tables.
 ///
 /// ```
 /// use modeseek::data::Format;
 ///
-/// assert_eq!("parquet".parse(), Ok(Format::Parquet));
+/// assert_eq!("parquet".parse::<Format>()?, Format::Parquet);
 /// assert!("xls".parse::<Format>().is_err());
+/// # Ok::<(), modeseek::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -80,9 +85,9 @@ impl Format {
 }
 
 impl FromStr for Format {
-    type Err = String;
+    type Err = Error;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, Error> {
         match text.to_ascii_lowercase().as_str() {
             "csv" | "txt" => Ok(Self::Csv),
             "tsv" | "tab" => Ok(Self::Tsv),
@@ -90,7 +95,7 @@ impl FromStr for Format {
             "npz" => Ok(Self::Npz),
             "parquet" | "pq" => Ok(Self::Parquet),
             "arrow" | "feather" | "ipc" | "arrows" => Ok(Self::Arrow),
-            _ => Err(format!("give one of {}", Self::ALL.map(Self::name).join(", "))),
+            _ => Err(Error::Option { option: "the format", value: text.to_owned(), must: NAMES }),
         }
     }
 }
@@ -390,8 +395,8 @@ impl Source {
     ///
     /// # Errors
     /// As [`file`](Self::file).
-    pub(super) fn stream(&self) -> Result<BufReader<Box<dyn Read>>, DataError> {
-        let bytes: Box<dyn Read> = match &self.path {
+    pub(super) fn stream(&self) -> Result<BufReader<Box<dyn Read + Send>>, DataError> {
+        let bytes: Box<dyn Read + Send> = match &self.path {
             None => Box::new(io::stdin()),
             Some(_) => Box::new(self.counted_file()?),
         };
@@ -401,7 +406,7 @@ impl Source {
             }
             said => (said, bytes),
         };
-        let bytes: Box<dyn Read> = match compression {
+        let bytes: Box<dyn Read + Send> = match compression {
             Compression::None => bytes,
             // Files of several parts, one after another, are usual.
             Compression::Gzip => {
@@ -412,8 +417,8 @@ impl Source {
         Ok(BufReader::with_capacity(BUFFER, bytes))
     }
 
-    pub(super) fn unreadable(&self, source: io::Error) -> DataError {
-        DataError::Read { file: self.to_string(), source }
+    pub(super) fn unreadable(&self, cause: io::Error) -> DataError {
+        DataError::Read { file: self.to_string(), cause }
     }
 
     /// That the contents are not of the format.
@@ -426,7 +431,7 @@ impl Source {
 }
 
 /// How bytes are compressed though no name says so, as their first ones tell: no text begins with such. And all of them.
-fn compressed(mut bytes: Box<dyn Read>) -> io::Result<(Compression, Box<dyn Read>)> {
+fn compressed(mut bytes: Box<dyn Read + Send>) -> io::Result<(Compression, Box<dyn Read + Send>)> {
     let mut first = Vec::new();
     bytes.by_ref().take(4).read_to_end(&mut first)?;
     let compression = match &first[..] {
@@ -440,6 +445,16 @@ fn compressed(mut bytes: Box<dyn Read>) -> io::Result<(Compression, Box<dyn Read
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn formats_have_names() {
+        for format in Format::ALL {
+            assert_eq!(format.name().parse::<Format>().unwrap(), format);
+            assert!(NAMES.contains(format.name()), "{format:?}");
+        }
+        let error = "xls".parse::<Format>().unwrap_err();
+        assert!(error.is_usage() && error.to_string().ends_with(NAMES), "{error}");
+    }
 
     #[test]
     fn extensions_name_formats() {

@@ -13,8 +13,9 @@ use crate::error::{Error, Result};
 /// use modeseek::executor::{CpuOptions, DeviceChoice};
 ///
 /// // As it is written on the command line.
-/// let choice: DeviceChoice = "cpu".parse().unwrap();
+/// let choice: DeviceChoice = "cpu".parse()?;
 /// assert_eq!(choice, DeviceChoice::Cpu);
+/// # Ok::<(), modeseek::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -31,9 +32,9 @@ pub enum DeviceChoice {
 }
 
 impl FromStr for DeviceChoice {
-    type Err = String;
+    type Err = Error;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self> {
         match text {
             "auto" => Ok(Self::Auto),
             "cpu" => Ok(Self::Cpu),
@@ -41,7 +42,11 @@ impl FromStr for DeviceChoice {
             "interpreter" => Ok(Self::Interpreter),
             other => match other.strip_prefix("cuda:").map(str::parse) {
                 Some(Ok(number)) => Ok(Self::Cuda(number)),
-                _ => Err("there are auto, cpu, cuda, cuda:N (N counts from 0) and interpreter".to_owned()),
+                _ => Err(Error::Option {
+                    option: "the device",
+                    value: text.to_owned(),
+                    must: "auto, cpu, cuda, cuda:N (N counts from 0) or interpreter",
+                }),
             },
         }
     }
@@ -110,10 +115,11 @@ mod tests {
             ("cuda:3", DeviceChoice::Cuda(3)),
             ("interpreter", DeviceChoice::Interpreter),
         ] {
-            assert_eq!(text.parse(), Ok(choice));
+            assert_eq!(text.parse::<DeviceChoice>().unwrap(), choice);
         }
         for text in ["", "gpu", "cuda:", "cuda:x", "cuda:-1", "CPU"] {
-            assert!(text.parse::<DeviceChoice>().is_err(), "{text:?}");
+            let error = text.parse::<DeviceChoice>().unwrap_err();
+            assert!(error.is_usage() && error.to_string().contains("must be auto, cpu, cuda"), "{error}");
         }
     }
 }

@@ -1,11 +1,12 @@
 //! The processor as an executor: host memory, and the simulated GPU of `cpu_executor`.
 
-use std::alloc::{Layout, alloc, dealloc};
+use std::alloc::{Layout, LayoutError, alloc, dealloc};
 use std::mem::MaybeUninit;
 use std::num::NonZero;
+use std::ptr::null_mut;
 use std::slice;
 
-use cpu_executor::CpuExecutor;
+use cpu_executor::{CpuExecutor, NoWorkers};
 use cuda_std::launch::{Arg, Kernel, Limits, Prepared};
 use cuda_std::machine::MachineKind;
 
@@ -61,15 +62,16 @@ impl Cpu {
                 must: "one that this processor is",
             });
         }
-        let executor = CpuExecutor::new(workers, machine).map_err(|source| refused(options, Box::new(source)))?;
+        let executor =
+            CpuExecutor::new(workers, machine).map_err(|NoWorkers { reason }| refused(options, reason.into()))?;
         Ok(Self { executor })
     }
 }
 
 /// That there are no threads: as many as were asked for, or one for each core.
-fn refused(options: CpuOptions, source: Box<dyn std::error::Error + Send + Sync>) -> Error {
+fn refused(options: CpuOptions, cause: Box<dyn std::error::Error + Send + Sync>) -> Error {
     let cores = || std::thread::available_parallelism().map_or(1, NonZero::get);
-    Error::Workers { workers: options.workers.map_or_else(cores, NonZero::get), source }
+    Error::Workers { workers: options.workers.map_or_else(cores, NonZero::get), cause }
 }
 
 /// Bytes of memory that the host has free, and lets this process take; as many as can be counted where it does not say, so
@@ -100,9 +102,9 @@ pub(crate) fn reserve_host(bytes: u128, what: &str, advice: &'static str) -> Res
 /// Bytes of a huge page of x86-64, and of AArch64 where others have 4 KiB. Buffers of no less begin with one.
 const HUGE_PAGE: usize = 2 << 20;
 
-fn layout(bytes: usize) -> Layout {
+/// There is none where no room is left to round a size up to a whole page.
+fn layout(bytes: usize) -> Result<Layout, LayoutError> {
     Layout::from_size_align(bytes, if bytes < HUGE_PAGE { 256 } else { HUGE_PAGE })
-        .expect("a buffer's size was checked")
 }
 
 /// Has a large buffer lie in huge pages, where the system gives them to those who ask: rows of a matrix that are far apart are
@@ -148,7 +150,7 @@ unsafe impl Executor for Cpu {
 
     fn allocate(&self, bytes: usize) -> Result<u64> {
         // SAFETY: the size is not zero.
-        let start = unsafe { alloc(layout(bytes)) };
+        let start = layout(bytes).map_or(null_mut(), |layout| unsafe { alloc(layout) });
         if start.is_null() {
             return Err(Error::Memory {
                 device: self.describe(),
@@ -163,8 +165,9 @@ unsafe impl Executor for Cpu {
     }
 
     unsafe fn free(&self, address: u64, bytes: usize) {
+        let layout = layout(bytes).expect("it was allocated with the same");
         // SAFETY: `allocate` made it with the same layout; launches have ended, since they do not return before.
-        unsafe { dealloc(pointer(address), layout(bytes)) };
+        unsafe { dealloc(pointer(address), layout) };
     }
 
     unsafe fn write(&self, address: u64, bytes: &[u8]) -> Result<()> {
@@ -225,6 +228,18 @@ mod tests {
             let words = format!("the system refused {count} worker threads: there are none left");
             assert!(error.to_string().starts_with(&words), "{error}");
         }
+    }
+
+    #[test]
+    fn sizes_that_no_memory_has_are_told() {
+        let device = crate::Device::processor().unwrap();
+        // From the least that no page can be added to, to what a size does not count.
+        for len in [isize::MAX as usize - HUGE_PAGE + 1, usize::MAX / 2, usize::MAX / 2 + 1, usize::MAX] {
+            for made in [device.zeros::<u8>(len), device.room::<u8>(len)] {
+                assert!(matches!(made.unwrap_err(), Error::Memory { needed, .. } if needed.0 == len as u128), "{len}");
+            }
+        }
+        assert!(matches!(device.zeros::<f32>(usize::MAX / 8), Err(Error::Memory { .. })));
     }
 
     #[test]

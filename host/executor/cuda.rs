@@ -77,7 +77,7 @@ impl Cuda {
     }
 
     pub(super) fn open(CudaOptions { number, modules }: CudaOptions) -> Result<Self> {
-        let driver_version = driver::start(number)?;
+        let driver_version = driver::start(number, &modules)?;
         let device = result::device::get(number as i32).map_err(refused("find the GPU"))?;
         let attribute = |attribute| {
             // SAFETY: the device is valid.

@@ -17,7 +17,7 @@ use super::{Details, DeviceChoice, Executor};
 use crate::error::Result;
 use crate::tuning::Shapes;
 
-/// An executor with its memory, to be shared by cloning.
+/// An executor with its memory, to be shared by cloning: between fits, which otherwise open one each, and between threads.
 ///
 /// ```
 /// use modeseek::{Bandwidth, Device, MeanShift};
@@ -59,6 +59,7 @@ struct Shared {
 /// # Ok::<(), modeseek::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Counts {
     /// Kernels launched; a recording that is replayed counts as one.
     pub launches: u64,
@@ -201,7 +202,7 @@ impl Device {
     /// ```
     ///
     /// # Errors
-    /// [`Error::NoGpu`](crate::Error::NoGpu) if the program was built without PTX, [`Error::UnreadablePtx`](crate::Error::UnreadablePtx) if a module of the
+    /// [`Error::NoGpu`](crate::Error::NoGpu) if the program was built without PTX and no module is given, [`Error::UnreadablePtx`](crate::Error::UnreadablePtx) if a module of the
     /// options is none.
     pub fn interpreter(options: InterpreterOptions) -> Result<Self> {
         Ok(Self::new(Box::new(Interpreter::new(options)?), "asked for".to_owned()))

@@ -68,18 +68,22 @@ struct State {
 
 impl Interpreter {
     pub(super) fn new(InterpreterOptions { compute, seed, modules }: InterpreterOptions) -> Result<Self> {
-        if PTX.is_empty() {
+        if PTX.is_empty() && modules.is_empty() {
             return Err(Error::NoGpu { reason: format!("the program was built without PTX ({PTX_ORIGIN})") });
         }
         let limits = GpuLimits::for_target(&format!("sm_{compute}"));
         let gpu = Gpu::with_options(Options { seed, limits, ..Options::default() });
-        let foreign = modules.iter().map(|text| Module::parse(text)).collect::<Result<_, _>>()?;
+        let foreign = modules.iter().map(|text| parse(text)).collect::<Result<_>>()?;
         Ok(Self { compute, state: Mutex::new(State { gpu, foreign, modules: HashMap::new() }) })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn parse(text: &str) -> Result<Module> {
+    Module::parse(text).map_err(Error::UnreadablePtx)
 }
 
 impl State {
@@ -93,7 +97,7 @@ impl State {
         let module =
             ptx::module_for(PTX, kernel.name, compute, newest).ok_or_else(|| ptx::no_module(kernel.name, compute))?;
         if !modules.contains_key(module.name()) {
-            modules.insert(module.name(), Module::parse(module.text)?);
+            modules.insert(module.name(), parse(module.text)?);
         }
         Ok((gpu, &modules[module.name()]))
     }

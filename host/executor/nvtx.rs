@@ -19,6 +19,7 @@ const NAMES: [&str; 5] =
 const INJECTION: &str = "NVTX_INJECTION64_PATH";
 
 /// The library's functions that are called.
+#[derive(Debug)]
 struct Functions {
     push: unsafe extern "C" fn(*const c_char) -> c_int,
     pop: unsafe extern "C" fn() -> c_int,
@@ -71,6 +72,7 @@ pub fn ask() -> Result<()> {
 /// drop(fit);
 /// ```
 #[must_use = "a range ends when it is dropped"]
+#[derive(Debug)]
 pub struct Range {
     functions: Option<&'static Functions>,
     /// It ends in the thread that it began in.

@@ -11,6 +11,7 @@ use crate::error::Error;
 ///     assert!(text.contains(&format!(".target sm_{compute}")));
 /// }
 /// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PtxModule {
     /// The least compute capability that it runs on, times ten.
     pub compute: u32,

@@ -22,7 +22,7 @@ pub fn check(path: &Path) -> Result<()> {
         (None, Err(error)) if error.kind() == io::ErrorKind::NotFound => may_write(folder_of(&followed(path)?)),
         (None, Err(error)) => Err(error),
     };
-    looked().map_err(|source| Error::WriteFile { path: path.to_owned(), source })
+    looked().map_err(|cause| Error::WriteFile { path: path.to_owned(), cause })
 }
 
 /// Whether the system lets this process write a file, or into a folder.

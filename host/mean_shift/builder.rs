@@ -175,7 +175,8 @@ impl MeanShift {
     }
 
     /// How much each point counts, from 0 on: in the bandwidth's estimate, in every mean, in the modes'
-    /// order and centres. A point of weight 2 counts as two points.
+    /// order and centres. A point of weight 2 counts as two points. They are f64; of f32,
+    /// `weights.iter().copied().map(f64::from).collect::<Vec<_>>()`.
     ///
     /// ```
     /// # use modeseek::{Bandwidth, MeanShift};
@@ -340,7 +341,8 @@ impl MeanShift {
         self.distance == Distance::Cosine
     }
 
-    /// The device. If not said: a GPU if there is one that works, else the processor.
+    /// The device. If not said: a GPU if there is one that works, else the processor. Each fit then opens one, and its
+    /// [`Clustering`](crate::Clustering) keeps it: whoever fits often opens one, and shares it between fits and threads.
     ///
     /// ```
     /// use modeseek::{Bandwidth, Device, MeanShift};

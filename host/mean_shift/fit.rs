@@ -72,7 +72,7 @@ pub struct Clustering {
     pub notes: Vec<String>,
     /// Where the time went.
     pub phases: Phases,
-    /// What crossed between host and device.
+    /// What crossed between host and device: of the whole device meanwhile, so that other fits on it are counted, too.
     pub counts: Counts,
     /// Device memory that the fit was predicted to take at most.
     pub memory: Bytes,
@@ -152,7 +152,8 @@ impl Clustering {
 }
 
 impl MeanShift {
-    /// Clusters points: [`Points`], rows of numbers, or the columns of a matrix.
+    /// Clusters points: [`Points`], rows of numbers, or the columns of a matrix. Without a device ([`on`](Self::on)) each fit
+    /// opens one, which its clustering keeps.
     ///
     /// ```
     /// use modeseek::{Bandwidth, MeanShift};

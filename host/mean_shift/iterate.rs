@@ -40,6 +40,7 @@ use crate::product::Instruction;
 /// # Ok::<(), modeseek::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Iteration {
     /// Which, from 1.
     pub number: usize,

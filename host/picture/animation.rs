@@ -65,6 +65,7 @@ impl Format {
 /// assert!(animation.page().contains("<html"));
 /// # Ok::<(), modeseek::Error>(())
 /// ```
+#[derive(Debug)]
 pub struct Animation {
     scene: Scene,
     /// Of the data on the plane: cells from the upper left, 255 where it is largest.
@@ -145,7 +146,7 @@ impl Animation {
     pub fn save(&self, path: &Path) -> Result<()> {
         match Format::of(path)? {
             Format::Gif => write_whole(path, |out| self.write_gif(out)),
-            Format::Html => write_whole(path, |out| Ok(out.write_all(self.page().as_bytes())?)),
+            Format::Html => write_whole(path, |out| out.write_all(self.page().as_bytes()).map_err(Error::Output)),
         }
     }
 

@@ -308,7 +308,7 @@ impl Drawing {
     /// [`Error::PictureName`]; [`Error::WriteFile`].
     pub fn save(&self, path: &Path) -> Result<()> {
         match Format::of(path)? {
-            Format::Svg => write_whole(path, |out| Ok(out.write_all(self.to_svg().as_bytes())?)),
+            Format::Svg => write_whole(path, |out| out.write_all(self.to_svg().as_bytes()).map_err(Error::Output)),
             Format::Png => write_whole(path, |out| write_png(&self.to_pixels(), out)),
         }
     }

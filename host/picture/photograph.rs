@@ -80,7 +80,7 @@ pub fn save_photo(image: &DynamicImage, path: &Path) -> Result<()> {
         // The encoders of some formats go back in what they have written.
         let mut bytes = Cursor::new(Vec::new());
         image.write_to(&mut bytes, format).map_err(unwritable)?;
-        Ok(out.write_all(bytes.get_ref())?)
+        out.write_all(bytes.get_ref()).map_err(Error::Output)
     })
 }
 

@@ -13,6 +13,7 @@ use crate::points::Points;
 const BEHIND: usize = 5_000;
 
 /// Points on their way, on a plane.
+#[derive(Debug)]
 pub(super) struct Scene {
     pub plane: Plane,
     pub axes: Axes,

@@ -81,6 +81,7 @@ pub struct Segmented {
 /// # Ok::<(), modeseek::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct SegmentTimes {
     /// Colours to Lab, and to the device.
     pub prepare: Duration,
@@ -189,7 +190,7 @@ impl Segment {
         Self { smallest, ..self }
     }
 
-    /// The device. If not said: a GPU if there is one that works, else the processor.
+    /// The device. If not said: a GPU if there is one that works, else the processor; each run then opens one.
     ///
     /// ```
     /// use image::{Rgb, RgbImage};

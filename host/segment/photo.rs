@@ -49,7 +49,7 @@ pub(crate) struct Photo {
 /// # Errors
 /// As [`read`].
 pub(crate) fn load(path: &Path) -> Result<Photo> {
-    let failed = |source| Error::ReadFile { path: path.to_owned(), source };
+    let failed = |cause| Error::ReadFile { path: path.to_owned(), cause };
     let file = File::open(path).map_err(failed)?;
     let metadata = file.metadata().map_err(failed)?;
     if metadata.is_dir() {
@@ -63,7 +63,7 @@ pub(crate) fn load(path: &Path) -> Result<Photo> {
 /// # Errors
 /// As [`read`].
 pub(crate) fn load_from(path: &Path, from: impl Read) -> Result<Photo> {
-    let failed = |source| Error::ReadFile { path: path.to_owned(), source };
+    let failed = |cause| Error::ReadFile { path: path.to_owned(), cause };
     // What has no length, as a pipe, is read to its end; no more than an image can have.
     let mut bytes = Vec::new();
     from.take(MOST_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;

@@ -14,6 +14,7 @@ use std::collections::{BTreeSet, BinaryHeap};
 /// # Ok::<(), modeseek::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Region {
     /// How many pixels it has.
     pub size: u32,

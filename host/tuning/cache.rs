@@ -226,13 +226,12 @@ pub(crate) fn check(folder: &Path, key: &Key) -> Result<()> {
 /// [`Error::WriteFile`].
 pub fn write(folder: &Path, key: &Key, blocks: &BTreeMap<Case, u32>) -> Result<PathBuf> {
     let path = folder.join(key.file_name());
-    std::fs::create_dir_all(folder).map_err(|source| Error::WriteFile { path: folder.to_owned(), source })?;
+    std::fs::create_dir_all(folder).map_err(|cause| Error::WriteFile { path: folder.to_owned(), cause })?;
     let blocks = blocks.iter().map(|(case, &threads)| Block { case: case.clone(), threads }).collect();
     let contents = Contents { made_for: key.clone(), blocks };
     write_whole(&path, |out| {
-        serde_json::to_writer_pretty(&mut *out, &contents).map_err(std::io::Error::from)?;
-        writeln!(out)?;
-        Ok(())
+        let written = serde_json::to_writer_pretty(&mut *out, &contents).map_err(std::io::Error::from);
+        written.and_then(|()| writeln!(out)).map_err(Error::Output)
     })?;
     Ok(path)
 }

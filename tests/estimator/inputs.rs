@@ -110,3 +110,22 @@ fn a_bandwidth_can_be_asked_for_alone() {
     let wrong = MeanShift::new().on(&DEVICE).bandwidth(Bandwidth::PerDimension(vec![1.0]));
     assert!(matches!(wrong.estimate_bandwidth(&points), Err(Error::BandwidthLength { .. })));
 }
+
+/// Whoever looks into an error, or writes a table, has the crates whose types these are in the versions that fit.
+#[test]
+fn the_crates_of_the_librarys_types_come_with_it() {
+    use modeseek::data::{Target, table};
+    use modeseek::{arrow_schema, cpu_executor, cuda_std, gpu, ptx_interpreter};
+
+    let told = |error: &Error| match error {
+        Error::Launch(cuda_std::launch::LaunchError::Block { .. }) => "a block",
+        Error::Kernel(cpu_executor::Fault::Panic { .. }) => "a panic",
+        Error::Interpreted(ptx_interpreter::LaunchError::Fault(_)) => "a fault",
+        _ => "another",
+    };
+    assert_eq!(told(&Error::NoPoints), "another");
+    let _ = modeseek::WeightFunction::Own(&gpu::cauchy::STEPS);
+    let schema: arrow_schema::SchemaRef = table(Vec::new()).schema();
+    let folder = tempfile::tempdir().unwrap();
+    Target::new(&folder.path().join("none.csv")).unwrap().write(&schema, |_| Ok(())).unwrap();
+}

@@ -19,7 +19,7 @@ use crate::ptx::Malformed;
 pub enum CheckError {
     /// The text is not PTX as the scanner knows it.
     #[error("{0}; if an assembler takes the text, the scanner in cuda_builder needs to learn this form")]
-    Malformed(#[from] Malformed),
+    Malformed(Malformed),
 
     /// A marked kernel has no visible entry.
     #[error(

@@ -109,7 +109,7 @@ pub struct KernelInfo {
 /// All that was found wrong, in the order of the kernels.
 pub fn check(ptx: &Ptx<'_>, allowed: &Allowances) -> Result<Vec<KernelInfo>, Vec<CheckError>> {
     let mut errors = names(ptx);
-    let bodies = bodies(ptx).map_err(|malformed| vec![malformed.into()])?;
+    let bodies = bodies(ptx).map_err(|malformed| vec![CheckError::Malformed(malformed)])?;
     let barriers = Barriers::new(&bodies);
     let mut kernels = Vec::new();
     let unique: BTreeSet<&Marker> = ptx.markers().iter().collect();

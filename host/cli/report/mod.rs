@@ -3,7 +3,7 @@
 mod text;
 
 use std::collections::BTreeMap;
-use std::io::Write;
+use std::io::{self, Write};
 use std::time::Duration;
 
 use nalgebra::{DMatrix, DVector};
@@ -11,7 +11,6 @@ use serde::Serialize;
 
 use super::input::Data;
 use crate::data::LeftOut;
-use crate::error::Result;
 use crate::executor::{Counts, Device};
 use crate::mean_shift::{Clustering, Mode, Path};
 
@@ -270,10 +269,9 @@ impl Report {
     ///
     /// # Errors
     /// If it cannot be written.
-    pub fn write_json(&self, out: &mut (impl Write + ?Sized)) -> Result<()> {
-        serde_json::to_writer(&mut *out, self).map_err(std::io::Error::from)?;
-        writeln!(out)?;
-        Ok(())
+    pub fn write_json(&self, out: &mut (impl Write + ?Sized)) -> io::Result<()> {
+        serde_json::to_writer(&mut *out, self)?;
+        writeln!(out)
     }
 }
 

@@ -1,11 +1,10 @@
 //! The report that a person reads.
 
-use std::io::Write;
+use std::io::{self, Write};
 
 use super::{Report, Seconds};
 use crate::cli::terminal::line;
 use crate::data::{left_out_text, list};
-use crate::error::Result;
 use crate::mean_shift::Path;
 use crate::picture::numbers::{self, Notation, count};
 
@@ -23,7 +22,7 @@ impl Report {
     ///
     /// # Errors
     /// If it cannot be written.
-    pub fn write_text(&self, out: &mut (impl Write + ?Sized)) -> Result<()> {
+    pub fn write_text(&self, out: &mut (impl Write + ?Sized)) -> io::Result<()> {
         writeln!(out, "device      {}: {}", self.device, self.device_why)?;
         writeln!(out, "data        {}", line(&self.data_text()))?;
         if let Some(text) = left_out_text(&self.left_out) {
@@ -119,7 +118,7 @@ impl Report {
         self.lengths.iter().take(SHOWN_COORDINATES).enumerate().map(notation).collect()
     }
 
-    fn write_times(&self, out: &mut (impl Write + ?Sized)) -> Result<()> {
+    fn write_times(&self, out: &mut (impl Write + ?Sized)) -> io::Result<()> {
         let Seconds { open_device, generate, read, prepare, iterate, label, download, write, total } = self.seconds;
         let phases = [
             ("open device", open_device),
@@ -148,11 +147,10 @@ impl Report {
             self.launches,
             count(self.uploads, "upload"),
             count(self.downloads, "download")
-        )?;
-        Ok(())
+        )
     }
 
-    fn write_clusters(&self, out: &mut (impl Write + ?Sized)) -> Result<()> {
+    fn write_clusters(&self, out: &mut (impl Write + ?Sized)) -> io::Result<()> {
         let found = self.clusters.len();
         let noise = match self.noise {
             0 => String::new(),

@@ -48,7 +48,7 @@ impl ChunkReader for Counted {
 }
 
 /// A table's rows, as Arrow's libraries give them.
-pub type InParts = Box<dyn Iterator<Item = Result<RecordBatch, ArrowError>>>;
+pub type InParts = Box<dyn Iterator<Item = Result<RecordBatch, ArrowError>> + Send>;
 
 /// Batches of columns.
 pub struct Batches {

@@ -67,7 +67,7 @@ pub enum Carry {
 }
 
 /// A table from which rows are read in parts.
-trait Chunks {
+trait Chunks: Send {
     /// The next rows, at most so many; none at the end.
     fn next(&mut self, source: &Source, most: usize) -> Result<Option<Chunk>, DataError>;
 
@@ -89,6 +89,11 @@ trait Chunks {
 /// assert_eq!(reader.coordinates(), ["x", "y"]);
 /// assert_eq!(reader.next_chunk()?.unwrap().rows, [1.0, 2.0, 3.0, 4.0]);
 /// assert!(reader.next_chunk()?.is_none());
+///
+/// // One thread may read while another goes on with what was read before.
+/// let mut reader = Reader::open(&source, &ReadOptions::default(), Carry::Nothing)?;
+/// let chunk = std::thread::spawn(move || reader.next_chunk()).join().unwrap()?;
+/// assert_eq!(chunk.unwrap().rows.len(), 4);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Reader {

@@ -20,7 +20,7 @@ const MARK: &[u8] = b"\x93NUMPY";
 /// A header has some hundred bytes.
 const LONGEST_HEADER: usize = 1 << 20;
 
-pub type Values = Box<dyn Iterator<Item = io::Result<f64>>>;
+pub type Values = Box<dyn Iterator<Item = io::Result<f64>> + Send>;
 
 /// An array of one or two axes.
 pub struct Npy {
@@ -61,7 +61,7 @@ impl Npy {
         source: &Source,
         options: &ReadOptions,
         carry: Carry,
-        array: NpyFile<impl Read + 'static>,
+        array: NpyFile<impl Read + Send + 'static>,
     ) -> Result<Self, DataError> {
         let (n, d) = match *array.shape() {
             [n] => (n, 1),
@@ -219,7 +219,7 @@ pub fn no_numbers(source: &Source, kind: &DType) -> DataError {
 }
 
 /// The values, whatever their type.
-pub fn values<R: Read + 'static>(source: &Source, array: NpyFile<R>) -> Result<Values, DataError> {
+pub fn values<R: Read + Send + 'static>(source: &Source, array: NpyFile<R>) -> Result<Values, DataError> {
     let kind = array.dtype();
     let unknown = || no_numbers(source, &kind);
     let DType::Plain(plain) = &kind else { return Err(unknown()) };

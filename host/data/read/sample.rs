@@ -39,7 +39,7 @@ pub struct Sample<R> {
     comment: Option<Vec<u8>>,
 }
 
-impl<R: Read + 'static> Sample<R> {
+impl<R: Read + Send + 'static> Sample<R> {
     /// The first bytes of the table that is read from `text`.
     ///
     /// # Errors
@@ -138,7 +138,7 @@ impl<R: Read + 'static> Sample<R> {
     }
 
     /// The whole text, from its first byte.
-    pub fn text(self) -> Box<dyn Read> {
+    pub fn text(self) -> Box<dyn Read + Send> {
         Box::new(Cursor::new(self.bytes).chain(self.rest))
     }
 

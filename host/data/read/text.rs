@@ -39,7 +39,7 @@ const MAY_HAVE_NAMES: &str = "; if the first line has names, say --header yes";
 /// Rows of text.
 pub struct Text {
     file: String,
-    records: Records<Box<dyn Read>>,
+    records: Records<Box<dyn Read + Send>>,
     names: Vec<String>,
     chosen: Chosen,
     roles: Vec<(usize, Role)>,

@@ -196,7 +196,7 @@ impl Target {
             None => {
                 let mut out = io::stdout().lock();
                 let filled = self.fill(&mut text::Text::new(&mut out, b',', schema)?, fill)?;
-                out.flush()?;
+                out.flush().map_err(Error::Output)?;
                 Ok(filled)
             }
             Some(path) => write_whole(path, |out| self.write_to(out, schema, fill)),
@@ -217,13 +217,13 @@ impl Target {
             (Format::Csv | Format::Tsv, Compression::Gzip) => {
                 let mut packed = flate2::write::GzEncoder::new(out, flate2::Compression::default());
                 let filled = self.fill(&mut text::Text::new(&mut packed, delimiter, schema)?, fill)?;
-                packed.finish()?;
+                packed.finish().map_err(Error::Output)?;
                 Ok(filled)
             }
             (Format::Csv | Format::Tsv, Compression::Zstd) => {
-                let mut packed = zstd::Encoder::new(out, 0)?;
+                let mut packed = zstd::Encoder::new(out, 0).map_err(Error::Output)?;
                 let filled = self.fill(&mut text::Text::new(&mut packed, delimiter, schema)?, fill)?;
-                packed.finish()?;
+                packed.finish().map_err(Error::Output)?;
                 Ok(filled)
             }
             (Format::Npy, _) => self.fill(&mut npy::Arrays::one(out), fill),

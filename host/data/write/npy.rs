@@ -1,6 +1,6 @@
 //! numpy's arrays. Their headers say how many rows follow: rows are kept until the end.
 
-use std::io::{Cursor, Write};
+use std::io::{self, Cursor, Write};
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::*;
@@ -12,7 +12,7 @@ use zip::write::SimpleFileOptions;
 
 use super::{Sink, unsupported};
 use crate::data::read::{numbers, plain};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Columns of numbers: one array, or an archive of one for each column.
 pub struct Arrays<W: Write> {
@@ -62,7 +62,7 @@ macro_rules! values {
             }
 
             /// Writes them as an array of one axis.
-            fn write(&self, out: impl Write) -> Result<()> {
+            fn write(&self, out: impl Write) -> io::Result<()> {
                 match self {
                     $(Self::$kind(values) => write(out, &[values.len() as u64], values.iter().copied()),)*
                     Self::Real(values) => write(out, &[values.len() as u64], values.iter().copied()),
@@ -120,16 +120,22 @@ impl<W: Write> Sink for Arrays<W> {
     }
 
     fn finish(&mut self) -> Result<()> {
+        self.write_all().map_err(Error::Output)
+    }
+}
+
+impl<W: Write> Arrays<W> {
+    fn write_all(&mut self) -> io::Result<()> {
         let columns = std::mem::take(&mut self.columns);
         if self.archive {
             // An archive is written to and fro.
             let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
             for (name, values) in &columns {
                 let options = SimpleFileOptions::default().large_file(true);
-                zip.start_file(format!("{name}.npy"), options).map_err(std::io::Error::from)?;
+                zip.start_file(format!("{name}.npy"), options)?;
                 values.write(&mut zip)?;
             }
-            let bytes = zip.finish().map_err(std::io::Error::from)?.into_inner();
+            let bytes = zip.finish()?.into_inner();
             self.out.write_all(&bytes)?;
         } else if let [(_, values)] = &columns[..] {
             values.write(&mut self.out)?;
@@ -139,14 +145,18 @@ impl<W: Write> Sink for Arrays<W> {
             let rows = (0..n).flat_map(|i| columns.iter().map(move |column| column[i]));
             write(&mut self.out, &[n as u64, columns.len() as u64], rows)?;
         }
-        Ok(self.out.flush()?)
+        self.out.flush()
     }
 }
 
-fn write<T: AutoSerialize + Serialize>(out: impl Write, shape: &[u64], values: impl Iterator<Item = T>) -> Result<()> {
+fn write<T: AutoSerialize + Serialize>(
+    out: impl Write,
+    shape: &[u64],
+    values: impl Iterator<Item = T>,
+) -> io::Result<()> {
     let mut writer = WriteOptions::new().default_dtype().shape(shape).writer(out).begin_nd()?;
     writer.extend(values)?;
-    Ok(writer.finish()?)
+    writer.finish()
 }
 
 #[cfg(test)]

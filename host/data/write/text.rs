@@ -46,7 +46,7 @@ impl<W: Write> Sink for Text<W> {
     }
 
     fn finish(&mut self) -> Result<()> {
-        Ok(self.writer.flush()?)
+        self.writer.flush().map_err(Error::Output)
     }
 }
 

@@ -73,8 +73,8 @@ pub(super) fn count() -> Result<usize> {
     Ok(usize::try_from(count).unwrap_or(0))
 }
 
-/// Starts the driver, checks that the GPU is there, and gives the driver's version.
-pub(super) fn start(number: usize) -> Result<i32> {
+/// Starts the driver, checks that the GPU is there and has something to run, and gives the driver's version.
+pub(super) fn start(number: usize, modules: &[Vec<u8>]) -> Result<i32> {
     let count = count()?;
     if count == 0 {
         return Err(no_gpu("the NVIDIA driver finds no GPU"));
@@ -83,7 +83,7 @@ pub(super) fn start(number: usize) -> Result<i32> {
         let last = count - 1;
         return Err(no_gpu(format!("there is no GPU number {number}, they count from 0 to {last}")));
     }
-    if PTX.is_empty() {
+    if PTX.is_empty() && modules.is_empty() {
         return Err(no_gpu(format!("the program was built without kernels for GPUs ({PTX_ORIGIN})")));
     }
     let mut version = 0;

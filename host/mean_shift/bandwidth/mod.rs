@@ -163,7 +163,7 @@ pub struct Resolved {
 /// assert!((h - 5.0).abs() < 1e-5);
 /// # Ok::<(), modeseek::Error>(())
 /// ```
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub struct Sample<'a> {
     /// n x d by rows, centred, in units of the data.
     pub rows: &'a Buffer<f32>,

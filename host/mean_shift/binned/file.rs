@@ -59,10 +59,8 @@ impl DensityField {
             bytes.extend(words[..=d].iter().flat_map(|word| word.to_le_bytes()));
         }
         let checksum = Sha256::digest(&bytes);
-        to.write_all(&bytes)?;
-        to.write_all(&checksum)?;
-        to.flush()?;
-        Ok(())
+        let written = to.write_all(&bytes).and_then(|()| to.write_all(&checksum)).and_then(|()| to.flush());
+        written.map_err(Error::Output)
     }
 }
 

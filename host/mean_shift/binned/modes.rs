@@ -25,6 +25,7 @@ use crate::mean_shift::prepare::{Scaling, TooFar};
 /// # Ok::<(), modeseek::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct FieldMode {
     /// Where it is.
     pub position: Vec<f64>,
