@@ -194,6 +194,18 @@ fn resolvable(points: &Points, h: f64, per_dimension: Option<&[f64]>) -> Result<
     Ok((bandwidth < extent * 1e-6).then(tiny))
 }
 
+/// The factors of flat weights, which count what is exactly h away, as numbers that are whole, or tens of a unit, often are: their
+/// reach is longer by what f32 may have put two points farther apart, but by no more than a hundred-thousandth.
+fn with_ties(mut factors: Vec<f64>, extents: &[f64]) -> Vec<f64> {
+    let d = factors.len() as f64;
+    // Coordinates are rounded twice, at most half of an extent from the centre; then differences, squares and their sum are.
+    let farthest = factors.iter().zip(extents).map(|(factor, extent)| factor * extent / 2.0).fold(0.0, f64::max);
+    let rounding = f64::from(f32::EPSILON) / 2.0;
+    let longer = (rounding * (4.0 * d * farthest + d + 3.0)).min(1e-5);
+    factors.iter_mut().for_each(|factor| *factor /= 1.0 + longer);
+    factors
+}
+
 impl MeanShift {
     /// The bandwidth that a fit of these points has, by its rule, distance and weights: of all of them, or the geometric mean
     /// of those of each dimension or point. In units of the data; with the cosine distance 1 - cos.
@@ -261,6 +273,10 @@ impl MeanShift {
             (_, true) => vec![1.0; d],
             (Some(each), _) => each.iter().map(|h| self.weight.scale() / h).collect(),
             (None, _) => vec![self.weight.scale() / h; d],
+        };
+        let factors = match self.weight {
+            WeightFunction::Flat => with_ties(factors, points.extents()),
+            _ => factors,
         };
         let sphere = (norm.sphere > 0.0).then_some(f64::from(norm.sphere));
         let scaling = Scaling { centre: points.centre().to_vec(), factors, sphere };

@@ -31,6 +31,27 @@ fn densities_by_hand() {
     }
 }
 
+/// What is exactly h away counts with flat weights, in whole numbers and in tenths.
+#[test]
+fn flat_weights_count_what_is_exactly_a_bandwidth_away() {
+    let places: Vec<[i32; 2]> = (0..400).map(|i| [i % 20, i / 20]).collect();
+    for (unit, far) in [(1.0, 0.0), (1.0, 1000.0), (0.1, 0.0), (0.1, 7.3)] {
+        let points: Vec<[f64; 2]> = places.iter().map(|at| at.map(|x| f64::from(x) * unit + far)).collect();
+        for h in [3, 5, 7, 13] {
+            for method in [Method::Fused, Method::Tiles] {
+                let width = f64::from(h) * unit;
+                let found = fixed(width).weight(WeightFunction::Flat).method(method).fit(&points).unwrap();
+                let density = found.density(&points).unwrap();
+                for (at, density) in places.iter().zip(density) {
+                    let within = |other: &&[i32; 2]| (at[0] - other[0]).pow(2) + (at[1] - other[1]).pow(2) <= h * h;
+                    let counted = density * 400.0 * PI * width * width;
+                    near(counted, places.iter().filter(within).count() as f64, 1e-3);
+                }
+            }
+        }
+    }
+}
+
 /// The sum over a fine grid that covers everything, times the cells' size, is 1: for every weight, with bandwidths for
 /// each dimension, with weights of points.
 #[test]
