@@ -95,9 +95,8 @@ pub unsafe fn shift_tensor_wide_512(
     tolerance: f32,
     relaxation: f32,
 ) {
-    let _ = most;
     // SAFETY: the launch has checked the length of `state`; launches follow one another.
-    let active = unsafe { progress::active(state, limit) };
+    let active = unsafe { progress::active(state, limit, most) };
     let first = thread::block_idx_x() as usize * QUERIES;
     // Whole blocks leave: the others need all their threads for the tiles.
     if first >= active as usize {

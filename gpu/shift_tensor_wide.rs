@@ -148,13 +148,12 @@ pub unsafe fn shift_tensor_wide<const D: usize>(
     tolerance: f32,
     relaxation: f32,
 ) {
-    let _ = most;
     let stages = shared_array![[u32; TILE]; STAGES];
     let weights = shared_array![u32; QUERIES * WEIGHTS];
     let totals_of = shared_array![f32; 2 * QUERIES];
     let squares_of = shared_array![f32; THREADS / 16 * QUERIES];
     // SAFETY: the launch has checked the length of `state`; launches follow one another.
-    let active = unsafe { progress::active(state, limit) };
+    let active = unsafe { progress::active(state, limit, most) };
     let first = thread::block_idx_x() as usize * QUERIES;
     // Whole blocks leave: the others need all their threads for the tiles.
     if first >= active as usize {

@@ -153,10 +153,9 @@ pub unsafe fn shift_wgmma<const D: usize, const ROUGH: bool>(
     arrived: *mut u32,
     slice: u32,
 ) {
-    let _ = most;
     let memory: *mut f32 = dynamic_shared_mem();
     // SAFETY: the launch has checked the length of `state`; launches follow one another.
-    let active = unsafe { progress::active(state, limit) };
+    let active = unsafe { progress::active(state, limit, most) };
     let first = thread::block_idx_x() as usize * QUERIES;
     // Whole blocks leave: the others need all their threads for the tiles.
     if first >= active as usize {

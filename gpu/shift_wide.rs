@@ -315,7 +315,7 @@ pub unsafe fn step<M: Machine, W: Weight, const D: usize, const LANES: usize>(
     mut arguments: Arguments<'_>,
 ) {
     // SAFETY: the caller's promise; launches follow one another.
-    let active = unsafe { progress::active(arguments.state, arguments.limit) };
+    let active = unsafe { progress::active(arguments.state, arguments.limit, arguments.most) };
     // Whole blocks leave: the others need all their threads for the tiles.
     if thread::block_idx_x() * thread::block_dim_x() * LANES as u32 >= active {
         return;

@@ -135,7 +135,7 @@ macro_rules! fused_steps {
             let tile = ::cuda_std::shared_array![R; $crate::shift::TILE];
             let slices = $crate::slices::Slices { partial, arrived, points: slice };
             let arguments = $crate::shift::Arguments {
-                queries, points, marks, next, sums, state, n, stride, query_stride, limit, tolerance, relaxation, near,
+                queries, points, marks, next, sums, state, n, stride, query_stride, most, limit, tolerance, relaxation, near,
                 slices,
             };
             // SAFETY: the launch has checked the sizes, and all threads are here with the same arguments.
@@ -179,11 +179,10 @@ macro_rules! fused_steps {
                 tolerance: f32,
                 relaxation: f32,
             ) {
-                let _ = most;
                 let near = $crate::near::Near { boxes: points, query_boxes: points, reach2: f32::INFINITY };
                 let (marks, slices) = (points, $crate::slices::Slices::none(n));
                 let arguments = $crate::shift::Arguments {
-                    queries, points, marks, next, sums, state, n, stride, query_stride, limit, tolerance, relaxation, near,
+                    queries, points, marks, next, sums, state, n, stride, query_stride, most, limit, tolerance, relaxation, near,
                     slices,
                 };
                 let memory = $crate::shift_few::Memory {
@@ -247,7 +246,7 @@ macro_rules! fused_steps {
             let near = $crate::near::Near { boxes: points, query_boxes: points, reach2: f32::INFINITY };
             let marks = points;
             let arguments = $crate::shift::Arguments {
-                queries, points, marks, next, sums, state, n, stride, query_stride, limit, tolerance, relaxation, near,
+                queries, points, marks, next, sums, state, n, stride, query_stride, most, limit, tolerance, relaxation, near,
                 slices: $crate::slices::Slices { partial, arrived, points: slice },
             };
             const QUERIES: usize = $crate::shift_wide::queries(Machine::KIND, Machine::LANES, D);
@@ -318,7 +317,7 @@ macro_rules! fused_steps {
             let memory = ::cuda_std::shared::dynamic_shared_mem::<f32>();
             let slices = $crate::slices::Slices::none(n);
             let arguments = $crate::shift::Arguments {
-                queries, points, marks, next, sums, state, n, stride, query_stride, limit, tolerance, relaxation, near,
+                queries, points, marks, next, sums, state, n, stride, query_stride, most, limit, tolerance, relaxation, near,
                 slices,
             };
             let norm = $crate::shift_any::Norm { p, outer, sphere };

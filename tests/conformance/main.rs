@@ -48,7 +48,7 @@ macro_rules! conformance {
                 steps: shift, shift_few, shift_wide, shift_any, shift_norms, places_do_not_matter, points_in_slices, sums_of_products,
                     products_of_far_queries, wide_points_in_slices,
                     parts_between_multiples_are_refused, nan_is_not_lost,
-                    converged_steps_do_nothing;
+                    converged_steps_do_nothing, no_more_queries_than_checked;
                 retiring: retire_queries, retire_in_order, retire_when_done, begin_runs;
                 arranged: sorted_keys, points_along_a_line, points_along_a_tour, points_along_hilberts_curve, boxes_of_points, arranged_points;
                 within_reach: steps_within_reach, whole_boxes, places_do_not_matter_within_reach,
@@ -66,10 +66,11 @@ macro_rules! conformance {
                     distances_by_a_formula;
                 shift_tensor: steps_on_tensor_cores, many_tiles_on_tensor_cores, slices_on_tensor_cores,
                     places_do_not_matter_on_tensor_cores,
-                    one_spot_on_tensor_cores, idle_steps_on_tensor_cores, what_is_no_number_on_tensor_cores,
+                    one_spot_on_tensor_cores, idle_steps_on_tensor_cores, no_more_queries_on_tensor_cores,
+                    what_is_no_number_on_tensor_cores,
                     fits_on_tensor_cores, seeds_on_tensor_cores, fits_not_on_tensor_cores;
                 shift_wgmma: steps_of_warpgroups, many_tiles_of_warpgroups, slices_of_warpgroups,
-                    places_do_not_matter_of_warpgroups,
+                    places_do_not_matter_of_warpgroups, no_more_queries_of_warpgroups,
                     what_is_no_number_of_warpgroups, fits_by_an_instruction;
                 far: queries_far_away;
                 neighbours: neighbours_by_boxes;
@@ -171,7 +172,7 @@ mod interpreter_sm_80 {
         tensor: products_of_rounded_inputs, products_in_a_precision;
         shift_tensor: steps_on_tensor_cores, many_tiles_on_tensor_cores, slices_on_tensor_cores,
             places_do_not_matter_on_tensor_cores, one_spot_on_tensor_cores, idle_steps_on_tensor_cores,
-            what_is_no_number_on_tensor_cores, fits_on_tensor_cores, seeds_on_tensor_cores, fits_not_on_tensor_cores;
+            no_more_queries_on_tensor_cores, what_is_no_number_on_tensor_cores, fits_on_tensor_cores, seeds_on_tensor_cores, fits_not_on_tensor_cores;
     );
 }
 

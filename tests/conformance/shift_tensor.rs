@@ -37,12 +37,14 @@ pub struct Case {
     pub by: Instruction,
     /// Points of a slice, of steps that take slices; all of them if not given.
     pub slice: Option<u32>,
+    /// How many queries the state says are active; all of them if not given.
+    pub active: Option<usize>,
 }
 
 impl Case {
     /// A step of queries over points, all of them at once, by `mma.sync`, with low halves.
     pub fn standard(points: Vec<f32>, queries: Vec<f32>, d: usize) -> Self {
-        Self { points, queries, d, rough: false, blurring: false, by: Instruction::Warp, slice: None }
+        Self { points, queries, d, rough: false, blurring: false, by: Instruction::Warp, slice: None, active: None }
     }
 
     /// The same of points over themselves.
@@ -77,7 +79,7 @@ impl Case {
         let (_, _, rows, norms) = halves(&self.points, n);
         let (columns, stride, query_rows, query_norms) = halves(&self.queries, m);
         let (mut next, mut sums) = (poisoned(device, stride * d), poisoned(device, 2 * stride));
-        let mut state = device.upload(&progress(m, 1, 3)).unwrap();
+        let mut state = device.upload(&progress(self.active.unwrap_or(m), 1, 3)).unwrap();
         let slice = self.slice.unwrap_or(n as u32);
         let mut partial = poisoned(device, n.div_ceil(slice as usize) * (d + 1) * stride);
         let mut arrived = device.upload(&vec![0_u32; m.div_ceil(64)]).unwrap();
@@ -329,6 +331,22 @@ pub fn idle_steps_on_tensor_cores(device: &Device) {
             assert_eq!(device.download(&state).unwrap(), cells);
         }
     }
+}
+
+/// A step moves no more queries than its launch was checked for, whatever the state says.
+pub fn no_more_queries_on_tensor_cores(device: &Device) {
+    if is_too_old(device) {
+        return;
+    }
+    for d in [16, 30, 64, 100, 200, 300] {
+        no_more_queries(device, Case::blurring(random(40 * d, 3), d));
+    }
+}
+
+/// The step of a case leaves the same where the state says that more are active.
+pub fn no_more_queries(device: &Device, case: Case) {
+    let (moved, sums, state) = case.step(device, 1.0);
+    assert_eq!((moved, sums, state), Case { active: Some(1_000_000), ..case }.step(device, 1.0));
 }
 
 /// Points that are no numbers are not lost, and those behind the last do not count.
