@@ -187,6 +187,7 @@ pub unsafe fn halves_of_columns(
         next.len() >= query_stride * d,
         sums.len() >= query_stride * 2,
         state.len() >= progress::HISTORY + limit,
+        state.is_aligned(8),
         n >= 1,
         query_stride >= most,
         slice >= 1,

@@ -74,6 +74,7 @@ const _: () = assert!(4 * (SQUARES + THREADS) <= SHARED);
         next.len() >= query_stride * d,
         sums.len() >= query_stride * 2,
         state.len() >= progress::HISTORY + limit,
+        state.is_aligned(8),
         n >= 1,
         query_stride >= most,
     ),

@@ -127,6 +127,7 @@ impl<const D: usize> Part<D> {
         next.len() >= query_stride * d,
         sums.len() >= query_stride * 2,
         state.len() >= progress::HISTORY + limit,
+        state.is_aligned(8),
         n >= 1,
         query_stride >= most,
     ),

@@ -125,6 +125,7 @@ unsafe fn finish<const D: usize, const ROUGH: bool>(sums: Sums64) -> Sums64 {
         next.len() >= query_stride * d,
         sums.len() >= query_stride * 2,
         state.len() >= progress::HISTORY + limit,
+        state.is_aligned(8),
         n >= 1,
         query_stride >= most,
         slice >= 1,

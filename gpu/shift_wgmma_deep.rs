@@ -73,6 +73,7 @@ const SHARED: usize = (STAGES * (OF_TILE + TILE)) as usize + Matrix::ALIGNMENT;
         next.len() >= query_stride * d,
         sums.len() >= query_stride * 2,
         state.len() >= progress::HISTORY + limit,
+        state.is_aligned(8),
         n >= 1,
         query_stride >= most,
         slice >= 1,

@@ -420,6 +420,18 @@ pub fn parts_between_multiples_are_refused(device: &Device) {
     }
 }
 
+/// Pairs are counted in 64 bits at a time: a state between multiples of 8 bytes is refused.
+pub fn states_between_multiples_are_refused(device: &Device) {
+    let (columns, stride) = columns_of(device, &random(100 * 20, 13), 20);
+    for step in step_of_each_kind() {
+        let (mut next, mut sums) = (device.zeros(stride * 20).unwrap(), device.zeros(stride * 20).unwrap());
+        let mut state = device.zeros(1 + HISTORY + LIMIT).unwrap();
+        let mut odd = state.slice_mut(1..1 + HISTORY + LIMIT);
+        let launched = step_of_100(device, step, (&columns, stride), [&mut next, &mut sums], &mut odd);
+        assert!(launched.unwrap_err().to_string().contains("state.is_aligned(8)"));
+    }
+}
+
 /// What is no number is noted as such, and not as having come to rest.
 pub fn nan_is_not_lost(device: &Device) {
     for (kernel, d) in [
