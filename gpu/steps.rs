@@ -100,6 +100,7 @@ macro_rules! fused_steps {
                 reach2 == f32::INFINITY || query_boxes.len() >= most.div_ceil(query_box) * D * 2,
                 slice >= 1,
                 slice >= n || reach2 == f32::INFINITY || slice.is_multiple_of($crate::near::WIDE),
+                slice >= n || !<R as $crate::rows::Row<D>>::LOCAL || slice.is_multiple_of($crate::near::BOX),
                 next.is_aligned(16),
                 sums.is_aligned(16),
                 slice >= n || partial.is_aligned(16),

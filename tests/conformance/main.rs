@@ -47,7 +47,8 @@ macro_rules! conformance {
                     relations_are_checked;
                 steps: shift, shift_few, shift_wide, shift_any, shift_norms, places_do_not_matter, points_in_slices, sums_of_products,
                     products_of_far_queries, wide_points_in_slices,
-                    parts_between_multiples_are_refused, states_between_multiples_are_refused, nan_is_not_lost,
+                    parts_between_multiples_are_refused, states_between_multiples_are_refused,
+                    slices_within_boxes_are_refused, nan_is_not_lost,
                     converged_steps_do_nothing, no_more_queries_than_checked;
                 retiring: retire_queries, retire_in_order, retire_when_done, begin_runs;
                 arranged: sorted_keys, points_along_a_line, points_along_a_tour, points_along_hilberts_curve, boxes_of_points, arranged_points;

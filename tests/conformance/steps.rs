@@ -8,7 +8,7 @@ pub mod set;
 use cuda_std::launch::DeviceSliceMut;
 use gpu::progress::{ACTIVE, HISTORY, ITERATION};
 use gpu::shift_any::Norm;
-use gpu::steps::{Call, Sizes, Step};
+use gpu::steps::{Boxes, Call, Shared, Sizes, Step};
 use modeseek::mean_shift::slices::Slices;
 use modeseek::reference::{Metric, Pull};
 use modeseek::{Buffer, Device, Error, WeightFunction};
@@ -430,6 +430,39 @@ pub fn states_between_multiples_are_refused(device: &Device) {
         let launched = step_of_100(device, step, (&columns, stride), [&mut next, &mut sums], &mut odd);
         assert!(launched.unwrap_err().to_string().contains("state.is_aligned(8)"));
     }
+}
+
+/// Sums of products count the points of a box from its middle: a slice that begins within one is refused.
+pub fn slices_within_boxes_are_refused(device: &Device) {
+    let (n, d) = (192, 2);
+    let (columns, stride) = columns_of(device, &random(n * d, 14), d);
+    let boxes = device.zeros(gpu::near::len(n, d)).unwrap();
+    let none = device.zeros(0).unwrap();
+    let step = |slice: usize| {
+        let (mut next, mut sums) = (device.zeros(stride * d).unwrap(), device.zeros(stride * 2).unwrap());
+        let mut state = device.upload(&progress(n, 1, LIMIT)).unwrap();
+        let mut partial = device.zeros(n.div_ceil(slice) * (d + 1) * stride).unwrap();
+        let mut arrived = device.zeros(n).unwrap();
+        let [n, d, stride] = [n, d, stride].map(|size| size as u32);
+        device.launch(WeightFunction::Gaussian.steps().local[0](Call {
+            queries: &columns,
+            points: &columns,
+            marks: &none,
+            next: &mut next,
+            sums: &mut sums,
+            state: &mut state,
+            sizes: Sizes { n, d, stride, query_stride: stride, most: n },
+            limit: LIMIT as u32,
+            tolerance: -1.0,
+            relaxation: 1.0,
+            norm: Norm::L2,
+            near: Some(Boxes { points: &boxes, queries: &boxes, query_box: 1, reach2: f32::INFINITY }),
+            slices: Shared { partial: &mut partial, arrived: &mut arrived, points: slice as u32 },
+        }))
+    };
+    step(gpu::near::BOX).unwrap();
+    let error = step(96).unwrap_err().to_string();
+    assert!(error.contains("slice.is_multiple_of") && error.contains("near::BOX"), "{error}");
 }
 
 /// What is no number is noted as such, and not as having come to rest.
