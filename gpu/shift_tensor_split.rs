@@ -22,9 +22,10 @@ use cuda_std::prelude::*;
 use cuda_std::{copy, warp};
 
 use crate::block_sums::{move_coordinate, support};
+use crate::lanes::Two;
 use crate::progress;
 use crate::pull_split::{DEEP, POINTS, STAGES, Share, TALL, THREADS, WARPS, WEIGHED, WEIGHTS, WIDE, cell};
-use crate::pull_tensor::{Arguments, Two, over_row};
+use crate::pull_tensor::{Arguments, over_row};
 use crate::shift::end_blurring;
 use crate::shift_tensor::padded;
 use crate::tensor::unrolled;

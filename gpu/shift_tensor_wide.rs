@@ -16,8 +16,9 @@ use cuda_std::shared::SharedAddress;
 use cuda_std::{copy, warp};
 
 use crate::block_sums::{move_coordinate, support};
+use crate::lanes::Two;
 use crate::progress;
-use crate::pull_tensor::{Arguments, LIFT, Two, add, halve, over_row};
+use crate::pull_tensor::{Arguments, LIFT, add, halve, over_row};
 use crate::shift::end_blurring;
 use crate::shift_tensor::padded;
 use crate::tensor::{PIECE, WORDS, copy_tile, row_and_matrix, swap, unrolled};
