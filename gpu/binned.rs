@@ -263,7 +263,7 @@ pub unsafe fn blur<const D: usize>(
     low_z: f64,
 ) {
     // SAFETY: the launch has checked the length of `state`; launches follow one another.
-    let active = unsafe { progress::active(state, limit) };
+    let active = unsafe { progress::active(state, limit, n) };
     if active == 0 {
         return;
     }

@@ -210,7 +210,7 @@ pub unsafe fn blur_many<const D: usize>(
     inverse: f64,
 ) {
     // SAFETY: the launch has checked the length of `state`; launches follow one another.
-    let active = unsafe { progress::active(state, limit) };
+    let active = unsafe { progress::active(state, limit, n) };
     if active == 0 {
         return;
     }

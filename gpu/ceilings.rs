@@ -35,11 +35,11 @@ fn place(lanes: usize, count: usize, k: usize) -> usize {
 
 /// `out[i] = input[i]`: the bandwidth of the memory, 4 bytes read and 4 written an element.
 ///
-/// A GPU's addresses are multiples of 16 bytes, as all that a device gives out are.
+/// Both begin at a multiple of 16 bytes, as all that a device gives out does: a GPU takes so many at a time.
 #[kernel(
     block = if Machine::LANES > 4 { 32 } else { 256 },
     grid = out.len().div_ceil(block.x * Machine::LANES * vectors(Machine::LANES)),
-    require(input.len() == out.len()),
+    require(input.len() == out.len(), input.is_aligned(16), out.is_aligned(16)),
 )]
 pub unsafe fn ceiling_copy(input: &[f32], mut out: DisjointMut<f32>) {
     const LANES: usize = Machine::LANES;
@@ -47,8 +47,8 @@ pub unsafe fn ceiling_copy(input: &[f32], mut out: DisjointMut<f32>) {
     let end = place(LANES, VECTORS, VECTORS - 1) + LANES;
     if end <= input.len() && end <= out.len() {
         let mut values = [[0.0; LANES]; VECTORS];
-        // SAFETY: `end` is behind the last array of lanes, and cells with these indices are this thread's. On a
-        // GPU memory begins at a multiple of 16 bytes, and LANES is 4.
+        // SAFETY: `end` is behind the last array of lanes, and cells with these indices are this thread's. The
+        // launch has checked that memory begins at a multiple of 16 bytes, and on a GPU LANES is 4.
         unsafe {
             for k in 0..VECTORS {
                 values[k] = lanes::load_whole::<Machine, LANES>(input.as_ptr().add(place(LANES, VECTORS, k)));

@@ -161,9 +161,15 @@ pub unsafe fn write_some<const N: usize>(out: &mut DisjointMut<f32>, first: usiz
     }
 }
 
-/// Lanes that a GPU loads or stores by one instruction, of 16 bytes.
+/// Numbers that a GPU loads or stores by one instruction, of 16 bytes.
+#[derive(Clone, Copy)]
 #[repr(C, align(16))]
-struct Whole<const N: usize>([f32; N]);
+pub(crate) struct Whole<const N: usize>(pub(crate) [f32; N]);
+
+/// The same of two numbers.
+#[derive(Clone, Copy)]
+#[repr(C, align(8))]
+pub(crate) struct Two(pub(crate) [f32; 2]);
 
 /// [`load`], by a GPU as a whole.
 ///
@@ -228,13 +234,11 @@ pub unsafe fn read_some<const N: usize>(out: &DisjointMut<f32>, first: usize, co
 /// As for [`write_some`]. If `whole`, the first cell is aligned to 16 bytes, and there is none or four of them.
 #[inline(always)]
 pub unsafe fn write_quad(out: &mut DisjointMut<f32>, first: usize, values: [f32; 4], count: usize, whole: bool) {
-    #[repr(C, align(16))]
-    struct Quad([f32; 4]);
     // SAFETY: the caller's promise, and the bound is checked for all four.
     unsafe {
         if whole {
             assert!(first < out.len() && out.len() - first >= 4, "lanes behind the end of the output");
-            out.as_mut_ptr().add(first).cast::<Quad>().write(Quad(values));
+            out.as_mut_ptr().add(first).cast::<Whole<4>>().write(Whole(values));
         } else {
             write_some(out, first, values, count);
         }

@@ -3,7 +3,8 @@
 //! | kernels | file | what | shapes |
 //! |---|---|---|---|
 //! | `axpy` | `vector.rs` | `out += a x` | `x`, `out`: any length |
-//! | `to_columns`, `to_rows` | `layout.rs` | transposes and scales | rows `n x d`, columns `d x stride` |
+//! | `to_columns`, `to_rows`, `gather_columns` | `layout.rs` | transposes and scales; some columns in another order | rows `n x d`, columns `d x stride` |
+//! | `to_sphere` | `sphere.rs` | rows as columns of points on a sphere, for the cosine distance | `n x d`, `d x stride` |
 //! | `matmul_naive`, `matmul_tiled` | `matmul.rs` | `C = A B`, and which kernel is the best for it | `m x k`, `k x n`, `m x n` |
 //! | `matmul_blocked_{128,64}` | `matmul_blocked.rs` | the same, fast | as above |
 //! | `matmul_skinny` | `matmul_skinny.rs` | the same for n <= 32 | as above |
@@ -14,17 +15,18 @@
 //! | `matmul_wgmma_f32` | `matmul_wgmma_split.rs` | the same, in f32's accuracy, of three parts of each number | `m x k`, `k x n`, `m x n` |
 //! | `pairwise_{squared_l2,l2,l1,lp}` | `pairwise.rs` | distances of all pairs of rows | `m x d`, `n x d`, `m x n` |
 //! | `centre_rows`, `pairwise_{products,flagged}_{l2,squared_l2}` | `pairwise_wgmma.rs` | Euclidean distances on tensor cores, in f32's accuracy | `m x d`, `n x d`, `m x n` |
-//! | `weight_{gaussian,triangular,flat}` | `weight.rs` | weights of distances, in place | any length |
+//! | `weight_{gaussian,triangular,flat,epanechnikov,biweight}` | `weight.rs` | weights of distances, in place | any length |
 //! | `reduce_weighted_{1,2,3,4,many}` | `reduce.rs` | `(W X) / rowsum(W)` | `m x n`, `n x d`, `m x d` |
 //! | `reduce_weighted_tensor_{8,16,32}` | `reduce_tensor.rs` | the same on tensor cores, of more than four columns | `m x n`, `n x d`, `m x d` |
 //! | `step_largest` | `step.rs` | `max_i |a_i - b_i|^2` | `n x d` twice |
-//! | `shift_{gaussian,triangular,flat,epanechnikov,biweight,cauchy}[_marked]_{1,2,3,4,any}`, `_{8,16,32}`, `_norm_any`, `shift_gaussian_local_{2,3}` | a file each; `shift.rs`, `shift_wide.rs`, `shift_any.rs` | a whole mean-shift step, no distance stored | `d x stride` |
+//! | `shift_{gaussian,triangular,flat,epanechnikov,biweight,cauchy}_{1,2,3,4,any,8,16,32,norm_any,marked_{1,2,3,4,any}}`, `shift_gaussian_local_{2,3}` | a file each; `shift.rs`, `shift_wide.rs`, `shift_any.rs` | a whole mean-shift step, no distance stored | `d x stride` |
 //! | `shift_gaussian_few_{1,2,3}` | `gaussian.rs`; `shift_few.rs` | the same of few points, a warp for each query | `d x stride` |
 //! | `halves_of_columns`, `shift_tensor_{16,32,64,128}`, `shift_tensor_rough_{64,128}` | `shift_tensor.rs` | the Gaussian step on tensor cores | `d x stride` |
 //! | `shift_tensor_wide_256` | `shift_tensor_wide.rs` | the same in up to 256 dimensions | `d x stride` |
 //! | `shift_tensor_wide_512` | `shift_tensor_split.rs` | the same in up to 512 dimensions | `d x stride` |
 //! | `shift_wgmma_64`, `shift_wgmma_rough_{64,128}` | `shift_wgmma.rs` | the same by the instruction of compute 9.0 | `d x stride` |
 //! | `shift_wgmma_128` | `shift_wgmma_deep.rs` | the same in up to 128 dimensions | `d x stride` |
+//! | `begin`, `flag_moving`, `retire` | `retire.rs` | a run's queries numbered; which go on; those that rest leave | `d x stride` |
 //! | `scan_{sums,block,runs}` | `scan.rs` | prefix sums, in place | `n` |
 //! | `claim_cells` | `cells.rs` | the small cells that ends gather in, by a hash table | `d x stride` |
 //! | `column_extents`, `widest_axes`, `largest_magnitude` | `axes.rs` | how far coordinates extend | `d x stride` |
@@ -38,7 +40,7 @@
 //! | `gather`, `masses` | `gather.rs` | some rows as columns; weights as integers | `n x d`, `d x stride` |
 //! | `column_moments`, `summary`, `product`, `replace_zeros` | `moments.rs` | means, variances, sums in f64 | `d x stride`; `n` |
 //! | `spread_{1,2,3}`, `settle` | `spread.rs` | points onto the nodes of a grid, in fixed point | `d x stride`, `nodes x 4` |
-//! | `smooth_{1,2,3}_{x,y,z}` | `smooth.rs` | the convolution of a binned field, an axis a pass | planes of nodes |
+//! | `smooth_{1_x,2_x,2_y,3_x,3_y,3_z}` | `smooth.rs` | the convolution of a binned field, an axis a pass | planes of nodes |
 //! | `{note,settle,smooth,fill}_blocks` | `blocks.rs` | a binned field in blocks, where most of the box is empty | planes of blocks |
 //! | `climb_{1,2,3}`, `blur_{1,2,3}` | `binned.rs` | mean-shift steps read from a binned field | `nodes x 4`, `d x stride` |
 //! | `spread_{4,5}` | `spread_many.rs` | the same in four and five dimensions | `d x stride`, `nodes x 8` |

@@ -19,8 +19,9 @@ use cuda_std::prelude::*;
 
 use crate::lanes;
 use crate::near::Frame;
-use crate::pull::{AVX512, Sums, pull_halves, read_group};
+use crate::pull::{AVX512, Sums, pull_halves};
 use crate::rows::Row;
+use crate::tile::read_group;
 use crate::weight::Weight;
 
 /// What the points of a box add to a thread's queries, of which `count` are any; nothing, if all are too far. Rows are counted

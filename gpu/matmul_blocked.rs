@@ -30,7 +30,7 @@
 
 use cuda_std::prelude::*;
 
-use crate::lanes::{self, unrolled};
+use crate::lanes::{self, Whole, unrolled};
 use crate::matmul_panels;
 use crate::tile::read_group;
 
@@ -206,10 +206,6 @@ impl Source {
     }
 }
 
-/// Four numbers that are written at once.
-#[repr(C, align(16))]
-struct Quad([f32; 4]);
-
 /// Writes the thread's quads into a stage.
 ///
 /// # Safety
@@ -224,7 +220,7 @@ unsafe fn store<const S: usize>(stage: *mut f32, t: usize, moved: Moved) {
             for lane in 0..4 {
                 stage.add((4 * place + lane) * apart(S) + row).write(moved[0][q][lane]);
             }
-            stage.add(l * apart(S) + 16 * S + PAD + 4 * column).cast::<Quad>().write(Quad(moved[1][q]));
+            stage.add(l * apart(S) + 16 * S + PAD + 4 * column).cast::<Whole<4>>().write(Whole(moved[1][q]));
         }
     }
 }
@@ -334,7 +330,7 @@ unsafe fn gpu_block<M: Machine, const S: usize>(
                 for side in 0..2 {
                     for half in 0..S / 4 {
                         let four = core::array::from_fn(|lane| sums[2 * pass + r][side][4 * half + lane]);
-                        row.add(4 * S * side + 16 * half).cast::<Quad>().write(Quad(four));
+                        row.add(4 * S * side + 16 * half).cast::<Whole<4>>().write(Whole(four));
                     }
                 }
             }

@@ -26,7 +26,7 @@ use cuda_std::shared::{SharedAddress, dynamic_shared_mem};
 use cuda_std::warpgroup::{self, Sums128};
 use cuda_std::{atomic, copy, warp};
 
-use crate::lanes::unrolled;
+use crate::lanes::{Two, unrolled};
 use crate::matmul_tensor::padded;
 use crate::matmul_wgmma::{THREADS, place_of};
 use crate::matmul_wgmma_split::{ALIGNMENT, SHARED, SIDE, TILE, add, copy_tiles, half_of, multiply_tile};
@@ -223,11 +223,6 @@ pub unsafe fn pairwise_products<T: Metric>(
         part += blocks;
     }
 }
-
-/// Two neighbours, in one access.
-#[derive(Clone, Copy)]
-#[repr(C, align(8))]
-struct Two([f32; 2]);
 
 /// Where a thread's sums are among 128 x 128: in this row and eight below it, from this column on two of every eight.
 struct Place {

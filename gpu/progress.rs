@@ -37,14 +37,15 @@ pub const PAIRS: usize = 6;
 /// The first cell of the history.
 pub const HISTORY: usize = 8;
 
-/// Queries that this launch is to move: none behind the last iteration.
+/// Queries that this launch is to move: none behind the last iteration, and no more than the `most` it was checked for,
+/// whatever the cell says.
 ///
 /// # Safety
 /// `state` has the cells, and only functions of this file touch them during the launch.
 #[inline(always)]
-pub(crate) unsafe fn active(state: *mut u32, limit: u32) -> u32 {
+pub(crate) unsafe fn active(state: *mut u32, limit: u32, most: u32) -> u32 {
     // SAFETY: the caller's promise.
-    unsafe { if atomic::load(state.add(ITERATION)) < limit { atomic::load(state.add(ACTIVE)) } else { 0 } }
+    unsafe { if atomic::load(state.add(ITERATION)) < limit { atomic::load(state.add(ACTIVE)).min(most) } else { 0 } }
 }
 
 /// The same, of which both cells are read at once: nothing is waited for before the second.
@@ -52,10 +53,10 @@ pub(crate) unsafe fn active(state: *mut u32, limit: u32) -> u32 {
 /// # Safety
 /// As for [`active`].
 #[inline(always)]
-pub(crate) unsafe fn active_at_once(state: *mut u32, limit: u32) -> u32 {
+pub(crate) unsafe fn active_at_once(state: *mut u32, limit: u32, most: u32) -> u32 {
     // SAFETY: the caller's promise.
     let (iteration, active) = unsafe { (atomic::load(state.add(ITERATION)), atomic::load(state.add(ACTIVE))) };
-    if iteration < limit { active } else { 0 }
+    if iteration < limit { active.min(most) } else { 0 }
 }
 
 /// Raises the largest squared shift to a block's, given its bits: without a look, which would be waited for.

@@ -11,6 +11,7 @@ use cuda_std::prelude::*;
 use crate::lanes;
 use crate::local;
 use crate::rows::Row;
+use crate::tile::read_group;
 use crate::weight::Weight;
 
 /// Points that a GPU's inner loop takes at a time.
@@ -90,27 +91,6 @@ pub(crate) fn pull_halves<
         }
     }
     (sums, totals)
-}
-
-/// Neighbouring points of a tile. Whole groups of 16 bytes lie aligned to them, from which a GPU
-/// makes one load.
-///
-/// # Safety
-/// `first` points to GROUP points of a tile, GROUP of them a multiple from its start.
-#[inline(always)]
-pub(crate) unsafe fn read_group<R: Copy, const GROUP: usize>(first: *const R) -> [R; GROUP] {
-    #[derive(Clone, Copy)]
-    #[repr(C, align(16))]
-    struct Aligned<T>(T);
-    // SAFETY: the caller's promise. The tile is aligned to 16 bytes, and so is each multiple of a group
-    // that is itself a multiple of 16 bytes.
-    unsafe {
-        if (GROUP * size_of::<R>()).is_multiple_of(16) {
-            first.cast::<Aligned<[R; GROUP]>>().read().0
-        } else {
-            first.cast::<[R; GROUP]>().read()
-        }
-    }
 }
 
 /// [`pull`] of as many points as whole groups of `GROUP` hold, added to what there is.

@@ -4,7 +4,8 @@ use cuda_std::prelude::*;
 use cuda_std::shared::{SharedAddress, dynamic_shared_mem};
 use cuda_std::{copy, warp};
 
-use crate::pull_tensor::{Arguments, LIFT, Two, add, halve};
+use crate::lanes::Two;
+use crate::pull_tensor::{Arguments, LIFT, add, halve};
 use crate::shift_tensor_split::QUERIES;
 use crate::tensor::{PIECE, WORDS, row_and_matrix, swap, unrolled};
 

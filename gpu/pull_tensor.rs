@@ -4,6 +4,7 @@ use cuda_std::prelude::*;
 use cuda_std::shared::SharedAddress;
 use cuda_std::{copy, narrow, warp};
 
+use crate::lanes::Two;
 use crate::tensor::{PIECE, WORDS, copy_tile, row_and_matrix, swap, unrolled};
 use crate::tile_lengths;
 
@@ -15,10 +16,6 @@ pub(crate) const STAGES: usize = 3;
 
 /// Weights are multiplied by two to this.
 pub(crate) const LIFT: f32 = 14.0;
-
-/// Two lengths, which are one load.
-#[repr(C, align(8))]
-pub(crate) struct Two(pub(crate) [f32; 2]);
 
 /// Rows of words, and the squares of their lengths, of queries and of points: see `halves_of_columns`.
 pub(crate) struct Arguments<'a> {

@@ -55,7 +55,7 @@ pub unsafe fn flag_moving(
     tolerance: f32,
 ) {
     // SAFETY: the launch has checked the length; launches follow one another.
-    let active = unsafe { progress::active(state, limit) } as usize;
+    let active = unsafe { progress::active(state, limit, most) } as usize;
     let i = thread::index_1d();
     if i < most as usize {
         let goes_on = i < active && moves(sums[query_stride as usize + i], tolerance);
@@ -109,7 +109,7 @@ pub unsafe fn retire(
 ) {
     let (d, query_stride, ends_stride) = (d as usize, query_stride as usize, ends_stride as usize);
     // SAFETY: the launch has checked the length; launches follow one another.
-    let active = unsafe { progress::active(state, limit) };
+    let active = unsafe { progress::active(state, limit, most) };
     if active == 0 {
         return;
     }

@@ -65,6 +65,8 @@ pub struct Arguments<'a> {
     pub stride: u32,
     /// From a column of queries to the next.
     pub query_stride: u32,
+    /// The most queries that move, for which the launch has checked the lengths.
+    pub most: u32,
     /// The most iterations.
     pub limit: u32,
     /// Blurring: iterations end when no squared step is larger. Negative: the standard form, in which
@@ -174,7 +176,7 @@ pub unsafe fn step<M: Machine, W: Weight, R: Row<D>, const D: usize, const LANES
 ) {
     const { assert!(!R::LOCAL || W::MULTIPLIES, "sums of products want a weight that makes products of sums") };
     // SAFETY: the caller's promise; launches follow one another.
-    let active = unsafe { progress::active(arguments.state, arguments.limit) };
+    let active = unsafe { progress::active(arguments.state, arguments.limit, arguments.most) };
     let in_block = thread::block_dim_x() * LANES as u32;
     // Whole blocks leave: the others need all their threads for the tiles.
     if thread::block_idx_x() * in_block >= active {

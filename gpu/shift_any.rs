@@ -220,7 +220,7 @@ unsafe fn in_warps<M: Machine, W: Weight, K: Kind, const LANES: usize>(
 ) {
     let Norm { p, outer, sphere } = norm;
     // SAFETY: the caller's promise; launches follow one another.
-    let active = unsafe { progress::active(arguments.state, arguments.limit) };
+    let active = unsafe { progress::active(arguments.state, arguments.limit, arguments.most) };
     // Whole blocks leave: the others need all their threads for the tiles.
     if thread::block_idx_x() * (THREADS * LANES) as u32 >= active {
         return;

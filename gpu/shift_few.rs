@@ -143,7 +143,7 @@ pub unsafe fn step<M: Machine, W: Weight, const D: usize>(memory: Memory, mut ar
     let (n, query_stride) = (arguments.n, arguments.query_stride as usize);
     let (lane, t) = (warp::lane_id(), thread::thread_idx_x());
     // SAFETY: the caller's promise; launches follow one another.
-    let active = unsafe { progress::active_at_once(arguments.state, arguments.limit) };
+    let active = unsafe { progress::active_at_once(arguments.state, arguments.limit, arguments.most) };
     let i = thread::index_1d() / warp::WARP_SIZE as usize;
     let mut query = [0.0; D];
     for c in 0..D {

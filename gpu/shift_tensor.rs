@@ -187,6 +187,7 @@ pub unsafe fn halves_of_columns(
         next.len() >= query_stride * d,
         sums.len() >= query_stride * 2,
         state.len() >= progress::HISTORY + limit,
+        state.is_aligned(8),
         n >= 1,
         query_stride >= most,
         slice >= 1,
@@ -216,10 +217,9 @@ pub unsafe fn shift_tensor<const D: usize, const TALL: usize, const ROUGH: bool,
     arrived: *mut u32,
     slice: u32,
 ) {
-    let _ = most;
     let stages = shared_array![u32; shared(D, TILE)];
     // SAFETY: the launch has checked the length of `state`; launches follow one another.
-    let active = unsafe { progress::active(state, limit) };
+    let active = unsafe { progress::active(state, limit, most) };
     let first = thread::block_idx_x() as usize * queries_of_block(TALL);
     // Whole blocks leave: the others need all their threads for the tiles.
     if first >= active as usize {

@@ -22,9 +22,10 @@ use cuda_std::prelude::*;
 use cuda_std::{copy, warp};
 
 use crate::block_sums::{move_coordinate, support};
+use crate::lanes::Two;
 use crate::progress;
 use crate::pull_split::{DEEP, POINTS, STAGES, Share, TALL, THREADS, WARPS, WEIGHED, WEIGHTS, WIDE, cell};
-use crate::pull_tensor::{Arguments, Two, over_row};
+use crate::pull_tensor::{Arguments, over_row};
 use crate::shift::end_blurring;
 use crate::shift_tensor::padded;
 use crate::tensor::unrolled;
@@ -74,6 +75,7 @@ const _: () = assert!(4 * (SQUARES + THREADS) <= SHARED);
         next.len() >= query_stride * d,
         sums.len() >= query_stride * 2,
         state.len() >= progress::HISTORY + limit,
+        state.is_aligned(8),
         n >= 1,
         query_stride >= most,
     ),
@@ -95,9 +97,8 @@ pub unsafe fn shift_tensor_wide_512(
     tolerance: f32,
     relaxation: f32,
 ) {
-    let _ = most;
     // SAFETY: the launch has checked the length of `state`; launches follow one another.
-    let active = unsafe { progress::active(state, limit) };
+    let active = unsafe { progress::active(state, limit, most) };
     let first = thread::block_idx_x() as usize * QUERIES;
     // Whole blocks leave: the others need all their threads for the tiles.
     if first >= active as usize {

@@ -16,8 +16,9 @@ use cuda_std::shared::SharedAddress;
 use cuda_std::{copy, warp};
 
 use crate::block_sums::{move_coordinate, support};
+use crate::lanes::Two;
 use crate::progress;
-use crate::pull_tensor::{Arguments, LIFT, Two, add, halve, over_row};
+use crate::pull_tensor::{Arguments, LIFT, add, halve, over_row};
 use crate::shift::end_blurring;
 use crate::shift_tensor::padded;
 use crate::tensor::{PIECE, WORDS, copy_tile, row_and_matrix, swap, unrolled};
@@ -127,6 +128,7 @@ impl<const D: usize> Part<D> {
         next.len() >= query_stride * d,
         sums.len() >= query_stride * 2,
         state.len() >= progress::HISTORY + limit,
+        state.is_aligned(8),
         n >= 1,
         query_stride >= most,
     ),
@@ -148,13 +150,12 @@ pub unsafe fn shift_tensor_wide<const D: usize>(
     tolerance: f32,
     relaxation: f32,
 ) {
-    let _ = most;
     let stages = shared_array![[u32; TILE]; STAGES];
     let weights = shared_array![u32; QUERIES * WEIGHTS];
     let totals_of = shared_array![f32; 2 * QUERIES];
     let squares_of = shared_array![f32; THREADS / 16 * QUERIES];
     // SAFETY: the launch has checked the length of `state`; launches follow one another.
-    let active = unsafe { progress::active(state, limit) };
+    let active = unsafe { progress::active(state, limit, most) };
     let first = thread::block_idx_x() as usize * QUERIES;
     // Whole blocks leave: the others need all their threads for the tiles.
     if first >= active as usize {

@@ -125,6 +125,7 @@ unsafe fn finish<const D: usize, const ROUGH: bool>(sums: Sums64) -> Sums64 {
         next.len() >= query_stride * d,
         sums.len() >= query_stride * 2,
         state.len() >= progress::HISTORY + limit,
+        state.is_aligned(8),
         n >= 1,
         query_stride >= most,
         slice >= 1,
@@ -153,10 +154,9 @@ pub unsafe fn shift_wgmma<const D: usize, const ROUGH: bool>(
     arrived: *mut u32,
     slice: u32,
 ) {
-    let _ = most;
     let memory: *mut f32 = dynamic_shared_mem();
     // SAFETY: the launch has checked the length of `state`; launches follow one another.
-    let active = unsafe { progress::active(state, limit) };
+    let active = unsafe { progress::active(state, limit, most) };
     let first = thread::block_idx_x() as usize * QUERIES;
     // Whole blocks leave: the others need all their threads for the tiles.
     if first >= active as usize {

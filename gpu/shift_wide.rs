@@ -25,7 +25,7 @@
 use cuda_std::machine::MachineKind;
 use cuda_std::prelude::*;
 
-use crate::lanes::{self, unrolled};
+use crate::lanes::{self, Whole, unrolled};
 use crate::progress;
 use crate::shift::{Arguments, end_blurring};
 use crate::shift_any::{Plain, finish};
@@ -96,10 +96,6 @@ pub struct Row<const D: usize> {
     gap: [f32; 4],
 }
 
-/// What a GPU loads by one instruction.
-#[repr(C, align(16))]
-struct Quad([f32; 4]);
-
 /// Runs a block for each of D <= 32 coordinates, which it names as a constant. LLVM unrolls loops only up to some size,
 /// and arrays that a loop indexes are not in a GPU's registers.
 macro_rules! each_coordinate {
@@ -140,7 +136,7 @@ unsafe fn pull<M: Machine, W: Weight, const D: usize, const LANES: usize, const 
 ) -> Sums<D, LANES> {
     let (mut sums, mut totals) = ([[0.0; LANES]; D], [0.0; LANES]);
     // SAFETY: the caller's promise; a row begins with its quads.
-    let quad = |j: usize, c: usize| unsafe { rows.add(j).cast::<Quad>().add(c / 4).read().0 };
+    let quad = |j: usize, c: usize| unsafe { rows.add(j).cast::<Whole<4>>().add(c / 4).read().0 };
     let mut first = [0.0; D];
     if ahead(M::KIND, D) > 0 {
         let start = opaque(0);
@@ -315,7 +311,7 @@ pub unsafe fn step<M: Machine, W: Weight, const D: usize, const LANES: usize>(
     mut arguments: Arguments<'_>,
 ) {
     // SAFETY: the caller's promise; launches follow one another.
-    let active = unsafe { progress::active(arguments.state, arguments.limit) };
+    let active = unsafe { progress::active(arguments.state, arguments.limit, arguments.most) };
     // Whole blocks leave: the others need all their threads for the tiles.
     if thread::block_idx_x() * thread::block_dim_x() * LANES as u32 >= active {
         return;

@@ -56,7 +56,7 @@ pub(crate) fn rounded<M: Machine>(x: f32) -> u64 {
 #[inline(always)]
 pub(crate) unsafe fn is_over(state: *mut u32, limit: u32) -> bool {
     // SAFETY: the caller's promise.
-    limit > 0 && unsafe { progress::active(state, limit) } == 0
+    limit > 0 && unsafe { progress::active(state, limit, 1) } == 0
 }
 
 /// Adds points to the sums. `limit` is 0, or that of the run whose `state` says whether it is over.

@@ -14,13 +14,12 @@ use crate::shift::end_blurring;
     require(before.len() >= n * d, after.len() >= n * d, state.len() >= progress::HISTORY + limit),
 )]
 pub unsafe fn step_largest(before: &[f32], after: &[f32], state: *mut u32, n: u32, d: u32, limit: u32, tolerance: f32) {
-    let (n, d) = (n as usize, d as usize);
     // SAFETY: the launch has checked the length of `state`; launches follow one another.
-    let active = unsafe { progress::active(state, limit) };
+    let active = unsafe { progress::active(state, limit, n) };
     if active == 0 {
         return;
     }
-    let i = thread::index_1d();
+    let (n, d, i) = (n as usize, d as usize, thread::index_1d());
     let mut squared = 0.0;
     if i < n {
         for c in i * d..(i + 1) * d {

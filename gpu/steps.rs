@@ -85,6 +85,7 @@ macro_rules! fused_steps {
                 next.len() >= query_stride * D,
                 sums.len() >= query_stride * 2,
                 state.len() >= $crate::progress::HISTORY + limit,
+                state.is_aligned(8),
                 n >= 1,
                 stride >= n,
                 query_stride >= most,
@@ -99,6 +100,7 @@ macro_rules! fused_steps {
                 reach2 == f32::INFINITY || query_boxes.len() >= most.div_ceil(query_box) * D * 2,
                 slice >= 1,
                 slice >= n || reach2 == f32::INFINITY || slice.is_multiple_of($crate::near::WIDE),
+                slice >= n || !<R as $crate::rows::Row<D>>::LOCAL || slice.is_multiple_of($crate::near::BOX),
                 next.is_aligned(16),
                 sums.is_aligned(16),
                 slice >= n || partial.is_aligned(16),
@@ -135,7 +137,7 @@ macro_rules! fused_steps {
             let tile = ::cuda_std::shared_array![R; $crate::shift::TILE];
             let slices = $crate::slices::Slices { partial, arrived, points: slice };
             let arguments = $crate::shift::Arguments {
-                queries, points, marks, next, sums, state, n, stride, query_stride, limit, tolerance, relaxation, near,
+                queries, points, marks, next, sums, state, n, stride, query_stride, most, limit, tolerance, relaxation, near,
                 slices,
             };
             // SAFETY: the launch has checked the sizes, and all threads are here with the same arguments.
@@ -156,6 +158,7 @@ macro_rules! fused_steps {
                     next.len() >= query_stride * D,
                     sums.len() >= query_stride * 2,
                     state.len() >= $crate::progress::HISTORY + limit,
+                    state.is_aligned(8),
                     n >= 1,
                     stride >= n,
                     query_stride >= most,
@@ -179,11 +182,10 @@ macro_rules! fused_steps {
                 tolerance: f32,
                 relaxation: f32,
             ) {
-                let _ = most;
                 let near = $crate::near::Near { boxes: points, query_boxes: points, reach2: f32::INFINITY };
                 let (marks, slices) = (points, $crate::slices::Slices::none(n));
                 let arguments = $crate::shift::Arguments {
-                    queries, points, marks, next, sums, state, n, stride, query_stride, limit, tolerance, relaxation, near,
+                    queries, points, marks, next, sums, state, n, stride, query_stride, most, limit, tolerance, relaxation, near,
                     slices,
                 };
                 let memory = $crate::shift_few::Memory {
@@ -212,6 +214,7 @@ macro_rules! fused_steps {
                 next.len() >= query_stride * d,
                 sums.len() >= query_stride * 2,
                 state.len() >= $crate::progress::HISTORY + limit,
+                state.is_aligned(8),
                 n >= 1,
                 stride >= n,
                 query_stride >= most,
@@ -247,7 +250,7 @@ macro_rules! fused_steps {
             let near = $crate::near::Near { boxes: points, query_boxes: points, reach2: f32::INFINITY };
             let marks = points;
             let arguments = $crate::shift::Arguments {
-                queries, points, marks, next, sums, state, n, stride, query_stride, limit, tolerance, relaxation, near,
+                queries, points, marks, next, sums, state, n, stride, query_stride, most, limit, tolerance, relaxation, near,
                 slices: $crate::slices::Slices { partial, arrived, points: slice },
             };
             const QUERIES: usize = $crate::shift_wide::queries(Machine::KIND, Machine::LANES, D);
@@ -273,6 +276,7 @@ macro_rules! fused_steps {
                 next.len() >= query_stride * d,
                 sums.len() >= query_stride * 2,
                 state.len() >= $crate::progress::HISTORY + limit,
+                state.is_aligned(8),
                 n >= 1,
                 stride >= n,
                 query_stride >= most,
@@ -318,7 +322,7 @@ macro_rules! fused_steps {
             let memory = ::cuda_std::shared::dynamic_shared_mem::<f32>();
             let slices = $crate::slices::Slices::none(n);
             let arguments = $crate::shift::Arguments {
-                queries, points, marks, next, sums, state, n, stride, query_stride, limit, tolerance, relaxation, near,
+                queries, points, marks, next, sums, state, n, stride, query_stride, most, limit, tolerance, relaxation, near,
                 slices,
             };
             let norm = $crate::shift_any::Norm { p, outer, sphere };

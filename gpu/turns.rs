@@ -272,7 +272,7 @@ pub(crate) unsafe fn step<M: Machine, W: Weight, K: Kind, const LANES: usize, co
     let Norm { p, outer, sphere } = norm;
     const { assert!(LANES <= 4 || tile(LANES) == BOX && 2 * HALF == LANES && groups(LANES) <= MOST_GROUPS) };
     // SAFETY: the caller's promise; launches follow one another.
-    let active = unsafe { progress::active(arguments.state, arguments.limit) } as usize;
+    let active = unsafe { progress::active(arguments.state, arguments.limit, arguments.most) } as usize;
     let first = thread::block_idx_x() as usize * queries(LANES);
     if first >= active {
         return;

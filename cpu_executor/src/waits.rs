@@ -170,7 +170,8 @@ fn first(mut warps: impl Iterator<Item = u32>) -> Option<(usize, usize)> {
     Some((warp, found.trailing_zeros() as usize))
 }
 
-impl Wait for Waits<'_> {
+// SAFETY: a thread is suspended until the others have come; shared memory is that of the one block that runs on it.
+unsafe impl Wait for Waits<'_> {
     fn barrier(&self, thread: u32, predicate: bool) -> u32 {
         let warp = &self.warps[thread as usize / LANES];
         warp.at_barrier.set(warp.at_barrier.get() | 1 << (thread as usize % LANES));

@@ -107,7 +107,8 @@ fn a_grid_without_blocks_does_nothing() {
 #[kernel(block = (8, 4), grid = (columns.div_ceil(8), rows.div_ceil(4)))]
 pub unsafe fn own_2d(mut out: DisjointMut<u32>, columns: u32, rows: u32) {
     let (x, y) = thread::index_2d();
-    if let Some(cell) = out.own_2d(columns as usize) {
+    // SAFETY: all threads have the same.
+    if let Some(cell) = unsafe { out.own_2d(columns as usize) } {
         *cell = (100 * y + x) as u32;
     }
 }
@@ -244,4 +245,32 @@ fn a_thread_may_keep_64_kib_on_its_stack() {
     run(&executor(), deep::launch(&mut out)).unwrap();
     let expected = (0..100).map(|i| 8191 * 8192 / 2 + 8192 * (i % 32)).collect::<Vec<u64>>();
     assert_eq!(out.to_vec(), expected);
+}
+
+/// out[i] += 1 for the k-th cells of the threads.
+#[kernel(block = 4, grid = 3)]
+pub unsafe fn count_strided(mut out: DisjointMut<u32>, k: u64) {
+    if let Some(cell) = out.own_strided(k as usize) {
+        *cell += 1;
+    }
+}
+
+/// The same for the cells of a matrix.
+#[kernel(block = (2, 4), grid = 1)]
+pub unsafe fn count_2d(mut out: DisjointMut<u32>, columns: u64) {
+    // SAFETY: all threads have the same.
+    if let Some(cell) = unsafe { out.own_2d(columns as usize) } {
+        *cell += 1;
+    }
+}
+
+#[test]
+fn places_beyond_all_numbers_are_nobodys() {
+    let mut out = Memory::filled(0, 12);
+    // Times twelve threads it is 8 more than 2^64.
+    run(&executor(), count_strided::launch(&mut out, u64::MAX / 12 + 1)).unwrap();
+    assert_eq!(out.to_vec(), [0; 12]);
+    // The third of the rows would begin at 2^64.
+    run(&executor(), count_2d::launch(&mut out, 1 << 63)).unwrap();
+    assert_eq!(out.to_vec(), [1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
 }

@@ -7,10 +7,11 @@ use crate::thread;
 /// Output memory of a kernel: every thread may write cells, and no two threads the same one.
 ///
 /// A `&mut [T]` in every thread would alias, which Rust forbids; this type hands out one cell at a
-/// time instead. [`own`](Self::own), [`own_2d`](Self::own_2d) and [`own_strided`](Self::own_strided)
-/// are safe: they give a thread only cells that its indices make its own, in a launch that extends
-/// along one axis or, with `own_2d`, two. Everything else is
-/// [`write`](Self::write), whose caller promises the disjointness; its bounds are checked all the same.
+/// time instead. [`own`](Self::own) and [`own_strided`](Self::own_strided) are safe: they give a thread
+/// only cells that its index makes its own, in a launch that extends along one axis. With
+/// [`own_2d`](Self::own_2d), for two axes, the caller promises that all threads mean the same matrix.
+/// Everything else is [`write`](Self::write), whose caller promises the disjointness; its bounds are
+/// checked all the same.
 ///
 /// Use one of the three within a kernel for one slice: each is disjoint over threads by itself, and
 /// two of them side by side are not.
@@ -175,7 +176,8 @@ impl<'a, T> DisjointMut<'a, T> {
     pub fn own_strided(&mut self, k: usize) -> Option<&mut T> {
         #[cfg(not(target_arch = "nvptx64"))]
         assert!(is_along_x(), "`own` gives cells to threads of launches along x alone, and this one is {}", extents());
-        let index = thread::index_1d() + k * thread::grid_stride();
+        // A product that wraps would be another thread's cell.
+        let index = k.checked_mul(thread::grid_stride())?.checked_add(thread::index_1d())?;
         // SAFETY: for different threads, or different k, of a one-dimensional launch the index differs.
         (index < self.len).then(|| unsafe { &mut *self.start.add(index) })
     }
@@ -190,7 +192,8 @@ impl<'a, T> DisjointMut<'a, T> {
     /// #[kernel(block = (4, 4), grid = (columns.div_ceil(4), out.len().div_ceil(4 * columns)))]
     /// pub unsafe fn sums(mut out: DisjointMut<u32>, columns: u32) {
     ///     let (x, y) = thread::index_2d();
-    ///     if let Some(out) = out.own_2d(columns as usize) {
+    ///     // SAFETY: it is an argument of the launch.
+    ///     if let Some(out) = unsafe { out.own_2d(columns as usize) } {
     ///         *out = (x + 10 * y) as u32;
     ///     }
     /// }
@@ -207,9 +210,12 @@ impl<'a, T> DisjointMut<'a, T> {
     ///
     /// # Panics
     /// On the processor, in a launch with threads beside each other along z: an error with kernel, block and thread.
+    ///
+    /// # Safety
+    /// All threads of the launch say the same `columns`: in matrices of different widths cells of different places are one.
     #[inline(always)]
     #[cfg_attr(not(target_arch = "nvptx64"), track_caller)]
-    pub fn own_2d(&mut self, columns: usize) -> Option<&mut T> {
+    pub unsafe fn own_2d(&mut self, columns: usize) -> Option<&mut T> {
         #[cfg(not(target_arch = "nvptx64"))]
         assert!(
             is_along_x_and_y(),
@@ -217,8 +223,10 @@ impl<'a, T> DisjointMut<'a, T> {
             extents()
         );
         let (x, y) = thread::index_2d();
-        let index = y * columns + x;
-        // SAFETY: x < columns makes the index differ for different threads of a two-dimensional launch.
+        // As above.
+        let index = y.checked_mul(columns)?.checked_add(x)?;
+        // SAFETY: x < columns, which is the caller's promise the same for all, makes the index differ for different threads of a
+        // two-dimensional launch.
         (x < columns && index < self.len).then(|| unsafe { &mut *self.start.add(index) })
     }
 

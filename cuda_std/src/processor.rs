@@ -20,7 +20,10 @@ use crate::launch::Arg;
 ///
 /// # Safety
 /// The arguments have the kernel's types, in order; the memory that they name is valid for the
-/// launch, and written by nobody else.
+/// launch, and written by nobody else. The processor has the instructions of that machine:
+/// [`MachineKind::runs_here`](crate::machine::MachineKind::runs_here). Block, grid and dynamic shared
+/// memory are as large as [`Launch::prepare`](crate::launch::Launch::prepare) says, whose rules the
+/// kernel relies on, and each block of the grid is run once.
 pub type Entry = unsafe fn(&[Arg], &Block<'_>);
 
 /// Sizes along x, y and z.
@@ -36,7 +39,8 @@ pub type Dim3 = [u32; 3];
 /// # /// A block of one thread has nobody to wait for.
 /// # struct Alone;
 /// #
-/// # impl Wait for Alone {
+/// # // SAFETY: the one thread waits for nobody, and its kernel asks for no memory.
+/// # unsafe impl Wait for Alone {
 /// #     fn barrier(&self, _thread: u32, predicate: bool) -> u32 {
 /// #         u32::from(predicate)
 /// #     }
@@ -81,7 +85,8 @@ impl<'a> Block<'a> {
     /// # /// A block of one thread has nobody to wait for.
     /// # struct Alone;
     /// #
-    /// # impl Wait for Alone {
+    /// # // SAFETY: the one thread waits for nobody, and its kernel asks for no memory.
+    /// # unsafe impl Wait for Alone {
     /// #     fn barrier(&self, _thread: u32, predicate: bool) -> u32 {
     /// #         u32::from(predicate)
     /// #     }
@@ -115,7 +120,8 @@ impl<'a> Block<'a> {
     /// # /// A block of one thread has nobody to wait for.
     /// # struct Alone;
     /// #
-    /// # impl Wait for Alone {
+    /// # // SAFETY: the one thread waits for nobody, and its kernel asks for no memory.
+    /// # unsafe impl Wait for Alone {
     /// #     fn barrier(&self, _thread: u32, predicate: bool) -> u32 {
     /// #         u32::from(predicate)
     /// #     }
@@ -148,7 +154,8 @@ impl<'a> Block<'a> {
     /// # /// A block of one thread has nobody to wait for.
     /// # struct Alone;
     /// #
-    /// # impl Wait for Alone {
+    /// # // SAFETY: the one thread waits for nobody, and its kernel asks for no memory.
+    /// # unsafe impl Wait for Alone {
     /// #     fn barrier(&self, _thread: u32, predicate: bool) -> u32 {
     /// #         u32::from(predicate)
     /// #     }
@@ -182,7 +189,8 @@ impl<'a> Block<'a> {
     /// # /// A block of one thread has nobody to wait for.
     /// # struct Alone;
     /// #
-    /// # impl Wait for Alone {
+    /// # // SAFETY: the one thread waits for nobody, and its kernel asks for no memory.
+    /// # unsafe impl Wait for Alone {
     /// #     fn barrier(&self, _thread: u32, predicate: bool) -> u32 {
     /// #         u32::from(predicate)
     /// #     }
@@ -215,7 +223,8 @@ impl<'a> Block<'a> {
     /// # /// A block of one thread has nobody to wait for.
     /// # struct Alone;
     /// #
-    /// # impl Wait for Alone {
+    /// # // SAFETY: the one thread waits for nobody, and its kernel asks for no memory.
+    /// # unsafe impl Wait for Alone {
     /// #     fn barrier(&self, _thread: u32, predicate: bool) -> u32 {
     /// #         u32::from(predicate)
     /// #     }
@@ -247,7 +256,7 @@ impl<'a> Block<'a> {
 /// # use cuda_std::prelude::*;
 /// # use cuda_std::launch::DeviceSlice;
 /// # use cuda_std::machine::MachineKind;
-/// # #[kernel]
+/// # #[kernel(block = 1, grid = 1)]
 /// # pub unsafe fn numbers(mut out: DisjointMut<u32>) {
 /// #     if let Some(out) = out.own() {
 /// #         *out = 10 + thread::sync_threads_count(true);
@@ -260,7 +269,8 @@ impl<'a> Block<'a> {
 /// /// A block of one thread has nobody to wait for.
 /// struct Alone;
 ///
-/// impl Wait for Alone {
+/// // SAFETY: the one thread waits for nobody, and its kernel asks for no memory.
+/// unsafe impl Wait for Alone {
 ///     fn barrier(&self, _thread: u32, predicate: bool) -> u32 {
 ///         u32::from(predicate)
 ///     }
@@ -282,12 +292,16 @@ impl<'a> Block<'a> {
 /// let mut out = cpu_executor::Cells::filled(0, 1);
 /// let launch = numbers::launch(&mut out);
 /// let block = Block::new([0; 3], [1, 1, 1], [1, 1, 1], &Alone);
-/// // SAFETY: the arguments are the kernel's, and nobody else touches their memory.
+/// // SAFETY: the arguments are the kernel's, nobody else touches their memory, and the block is all of its grid.
 /// unsafe { (launch.kernel().entry)(MachineKind::Baseline)(launch.args(), &block) };
 /// assert_eq!(out.to_vec(), [11]);
 /// # }
 /// ```
-pub trait Wait {
+///
+/// # Safety
+/// Kernels rely on it: a call returns when those that it waits for have made theirs, as each method says; memory has the
+/// size and alignment that it says, for as long as the block runs, and belongs to the block alone.
+pub unsafe trait Wait {
     /// Returns when every thread of the block has called it; gives how many predicates held.
     fn barrier(&self, thread: u32, predicate: bool) -> u32;
 
@@ -299,7 +313,7 @@ pub trait Wait {
     /// every thread of the block, aligned to 16 bytes. Null for a thread that has had it before.
     fn static_shared(&self, thread: u32, site: usize, bytes: usize) -> *mut u8;
 
-    /// The block's dynamic shared memory, aligned to 16 bytes.
+    /// The block's dynamic shared memory, as much as its launch asks for, aligned to 16 bytes.
     fn dynamic_shared(&self) -> *mut u8;
 }
 

@@ -322,7 +322,8 @@ pub fn index_1d() -> usize {
 /// #[kernel(block = (4, 4), grid = (m.div_ceil(4), n.div_ceil(4)), require(x.len() == m * n, out.len() == m * n))]
 /// pub unsafe fn transpose(x: &[f32], mut out: DisjointMut<f32>, m: u32, n: u32) {
 ///     let (column, row) = thread::index_2d();
-///     if let (Some(out), true) = (out.own_2d(m as usize), row < n as usize) {
+///     // SAFETY: all threads have the same `m`.
+///     if let (Some(out), true) = (unsafe { out.own_2d(m as usize) }, row < n as usize) {
 ///         *out = x[column * n as usize + row];
 ///     }
 /// }

@@ -7,7 +7,7 @@ use quote::{ToTokens, format_ident};
 use syn::visit_mut::{self, VisitMut};
 use syn::{
     BinOp, Error, Expr, ExprBinary, ExprIndex, ExprLit, ExprMethodCall, ExprRepeat, ExprUnary, GenericArgument, Item,
-    Pat, Result, Type, UnOp, parse_quote,
+    Macro, Pat, Result, Type, UnOp, parse_quote,
 };
 
 /// The formula in that arithmetic.
@@ -82,6 +82,11 @@ impl VisitMut for Checked {
 
     fn visit_expr_repeat_mut(&mut self, repeat: &mut ExprRepeat) {
         self.visit_expr_mut(&mut repeat.expr);
+    }
+
+    // What becomes of its tokens is not known here.
+    fn visit_macro_mut(&mut self, called: &mut Macro) {
+        self.refuse(called, "what a macro makes of a formula may panic or overflow; call a function".to_owned());
     }
 
     // What the compiler computes stays: it has no arguments of a launch, and its functions are `const`.

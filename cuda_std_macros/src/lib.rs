@@ -38,7 +38,7 @@ use syn::{ItemFn, parse_macro_input};
 /// In the formulas slices have `len()` and `is_aligned(bytes)`, unsigned parameters are widened to `usize`, `block.x` is the
 /// block's width (so no parameter is called `block`), and `Machine` the machine that will run it. Sums, products, powers and
 /// shifts are as large as can be where they are too large, and a launch whose formula has no result is refused; operators and
-/// methods of which that is not known do not compile, and functions see to it themselves. Known are
+/// methods of which that is not known do not compile, nor do macros, and functions see to it themselves. Known are
 /// - the operators `+ - * / % << >>`, comparisons, `&& || !` and `& | ^`, and casts with `as`;
 /// - of slices `len`, `is_aligned`;
 /// - of numbers `min`, `max`, `div_ceil`, `next_multiple_of`, `pow`, `is_multiple_of`, `is_power_of_two`, `abs_diff`,

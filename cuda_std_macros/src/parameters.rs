@@ -3,7 +3,9 @@
 use proc_macro2::{Span, TokenStream};
 use quote::quote;
 use syn::spanned::Spanned;
-use syn::{Error, FnArg, GenericArgument, Ident, Pat, PathArguments, PointerMutability, Result, Signature, Type};
+use syn::{
+    Error, FnArg, GenericArgument, Ident, Lifetime, Pat, PathArguments, PointerMutability, Result, Signature, Type,
+};
 
 use crate::attributes::source;
 
@@ -39,6 +41,10 @@ impl Parameter {
         };
         if pattern.ident == "block" {
             return Err(Error::new(pattern.span(), "in a launch shape `block` is the block; take another name"));
+        }
+        if let Some(lifetime) = named_lifetime(&typed.ty) {
+            let message = "a kernel's arguments are borrowed for the launch alone; leave the lifetime out";
+            return Err(Error::new(lifetime.span(), message));
         }
         Ok(Self {
             name: pattern.ident.clone(),
@@ -183,6 +189,22 @@ impl Kind {
             _ => Err(Error::new(written.span(), "a kernel takes slices, pointers, `DisjointMut` and numbers")),
         }
     }
+}
+
+/// The lifetime that a parameter's type names, if it does. The body could keep what is borrowed for as long: `'static` for ever.
+fn named_lifetime(written: &Type) -> Option<&Lifetime> {
+    let lifetime = match written {
+        Type::Reference(reference) => reference.lifetime.as_ref(),
+        Type::Path(path) => match &path.path.segments.last()?.arguments {
+            PathArguments::AngleBracketed(arguments) => arguments.args.iter().find_map(|argument| match argument {
+                GenericArgument::Lifetime(lifetime) => Some(lifetime),
+                _ => None,
+            }),
+            _ => None,
+        },
+        _ => None,
+    };
+    lifetime.filter(|lifetime| lifetime.ident != "_")
 }
 
 /// The erased arguments in a launch shape, under a name that hides from parameters called `args`.

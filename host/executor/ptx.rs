@@ -152,6 +152,44 @@ mod tests {
             "{message}"
         );
     }
+
+    /// What the braces of a name in a table stand for.
+    fn names(text: &str) -> Vec<String> {
+        let Some(open) = text.find('{') else { return vec![text.to_owned()] };
+        let mut depth = 0;
+        let (mut choices, mut from, mut close) = (Vec::new(), open + 1, open);
+        for (at, letter) in text[open..].char_indices().map(|(at, letter)| (open + at, letter)) {
+            match letter {
+                '{' => depth += 1,
+                '}' => depth -= 1,
+                _ => {}
+            }
+            if depth == 0 || (depth == 1 && letter == ',') {
+                choices.push(&text[from..at]);
+                (from, close) = (at + 1, at);
+            }
+            if depth == 0 {
+                break;
+            }
+        }
+        let (before, behind) = (&text[..open], &text[close + 1..]);
+        choices.into_iter().flat_map(|choice| names(&format!("{before}{choice}{behind}"))).collect()
+    }
+
+    #[test]
+    fn every_kernel_is_in_the_table_of_its_crate() {
+        let table = include_str!("../../gpu/lib.rs").lines().filter_map(|line| line.strip_prefix("//! | `"));
+        let first_column = table.map(|row| row.split('|').next().unwrap());
+        let listed: Vec<String> = first_column.flat_map(|cell| cell.split('`').flat_map(names)).collect();
+        let entries = || PTX.iter().flat_map(|module| module.entries);
+        for entry in entries() {
+            assert!(listed.iter().any(|name| name == entry), "gpu/lib.rs does not list {entry}");
+        }
+        for name in listed.iter().filter(|name| !PTX.is_empty() && name.contains(char::is_alphanumeric)) {
+            assert!(entries().any(|entry| entry == name), "gpu/lib.rs lists {name}, which is no kernel");
+        }
+    }
+
     /// PTX for an architecture alone is found there and nowhere else, newer ones included.
     fn runs_on_one_alone(module: &PtxModule) {
         assert!(module.text.contains(&format!(".target sm_{}a", module.compute)), "{}", module.family);

@@ -21,6 +21,16 @@ pub fn ceilings_copy(device: &Device) {
     }
 }
 
+/// Memory that a GPU cannot copy 16 bytes at a time is refused.
+pub fn copies_between_multiples_are_refused(device: &Device) {
+    let (input, mut out) = (device.upload(&[1.0; 9]).unwrap(), device.upload(&[POISON; 9]).unwrap());
+    for (from, to, what) in [(1, 0, "input.is_aligned(16)"), (0, 1, "out.is_aligned(16)")] {
+        let launched =
+            device.launch(ceiling_copy::launch(&input.slice(from..from + 8), &mut out.slice_mut(to..to + 8)));
+        assert!(launched.unwrap_err().to_string().contains(what));
+    }
+}
+
 /// Integers count the steps exactly; a factor below 1 forgets its errors.
 pub fn ceilings_fma(device: &Device) {
     for n in LENGTHS {

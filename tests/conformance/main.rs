@@ -48,8 +48,9 @@ macro_rules! conformance {
                     relations_are_checked;
                 steps: shift, shift_few, shift_wide, shift_any, shift_norms, places_do_not_matter, points_in_slices, sums_of_products,
                     products_of_far_queries, wide_points_in_slices,
-                    parts_between_multiples_are_refused, nan_is_not_lost,
-                    converged_steps_do_nothing;
+                    parts_between_multiples_are_refused, states_between_multiples_are_refused,
+                    slices_within_boxes_are_refused, nan_is_not_lost,
+                    converged_steps_do_nothing, no_more_queries_than_checked;
                 retiring: retire_queries, retire_in_order, retire_when_done, begin_runs;
                 arranged: sorted_keys, points_along_a_line, points_along_a_tour, points_along_hilberts_curve, boxes_of_points, arranged_points;
                 within_reach: steps_within_reach, whole_boxes, places_do_not_matter_within_reach,
@@ -57,7 +58,7 @@ macro_rules! conformance {
                 near: tiles_are_all_pairs, tiles_of_hard_sets, tiles_of_norms_and_bandwidths, tiles_of_seeds_and_new_points,
                     kept_pairs, ways_in_many_dimensions, all_pairs_in_order;
                 filter: filtered_images, filtered_constants, united_pixels;
-                ceilings: ceilings_copy, ceilings_fma, ceilings_ex2, ceilings_mma;
+                ceilings: ceilings_copy, copies_between_multiples_are_refused, ceilings_fma, ceilings_ex2, ceilings_mma;
                 reduce_tensor: means_on_tensor_cores, hard_means_on_tensor_cores, points_anywhere_on_tensor_cores,
                     reductions_are_chosen;
                 tensor: products_of_rounded_inputs, products_in_a_precision;
@@ -67,11 +68,12 @@ macro_rules! conformance {
                     distances_by_a_formula;
                 shift_tensor: steps_on_tensor_cores, many_tiles_on_tensor_cores, slices_on_tensor_cores,
                     places_do_not_matter_on_tensor_cores,
-                    one_spot_on_tensor_cores, idle_steps_on_tensor_cores, what_is_no_number_on_tensor_cores,
+                    one_spot_on_tensor_cores, idle_steps_on_tensor_cores, no_more_queries_on_tensor_cores,
+                    states_between_multiples_on_tensor_cores, what_is_no_number_on_tensor_cores,
                     fits_on_tensor_cores, seeds_on_tensor_cores, fits_not_on_tensor_cores;
                 shift_wgmma: steps_of_warpgroups, many_tiles_of_warpgroups, slices_of_warpgroups,
-                    places_do_not_matter_of_warpgroups,
-                    what_is_no_number_of_warpgroups, fits_by_an_instruction;
+                    places_do_not_matter_of_warpgroups, no_more_queries_of_warpgroups,
+                    states_between_multiples_of_warpgroups, what_is_no_number_of_warpgroups, fits_by_an_instruction;
                 far: queries_far_away;
                 neighbours: neighbours_by_boxes;
                 bandwidth: distances_to_neighbours, guessed_brackets, neighbours_in_order, weights_are_repetitions, golden, samples, fallbacks,
@@ -172,7 +174,8 @@ mod interpreter_sm_80 {
         tensor: products_of_rounded_inputs, products_in_a_precision;
         shift_tensor: steps_on_tensor_cores, many_tiles_on_tensor_cores, slices_on_tensor_cores,
             places_do_not_matter_on_tensor_cores, one_spot_on_tensor_cores, idle_steps_on_tensor_cores,
-            what_is_no_number_on_tensor_cores, fits_on_tensor_cores, seeds_on_tensor_cores, fits_not_on_tensor_cores;
+            no_more_queries_on_tensor_cores, states_between_multiples_on_tensor_cores, what_is_no_number_on_tensor_cores,
+            fits_on_tensor_cores, seeds_on_tensor_cores, fits_not_on_tensor_cores;
     );
 }
 

@@ -37,12 +37,17 @@ pub struct Case {
     pub by: Instruction,
     /// Points of a slice, of steps that take slices; all of them if not given.
     pub slice: Option<u32>,
+    /// How many queries the state says are active; all of them if not given.
+    pub active: Option<usize>,
+    /// The cell of its buffer from which the state is.
+    pub state_from: usize,
 }
 
 impl Case {
     /// A step of queries over points, all of them at once, by `mma.sync`, with low halves.
     pub fn standard(points: Vec<f32>, queries: Vec<f32>, d: usize) -> Self {
-        Self { points, queries, d, rough: false, blurring: false, by: Instruction::Warp, slice: None }
+        let (by, slice, active) = (Instruction::Warp, None, None);
+        Self { points, queries, d, rough: false, blurring: false, by, slice, active, state_from: 0 }
     }
 
     /// The same of points over themselves.
@@ -77,7 +82,9 @@ impl Case {
         let (_, _, rows, norms) = halves(&self.points, n);
         let (columns, stride, query_rows, query_norms) = halves(&self.queries, m);
         let (mut next, mut sums) = (poisoned(device, stride * d), poisoned(device, 2 * stride));
-        let mut state = device.upload(&progress(m, 1, 3)).unwrap();
+        let mut state =
+            device.upload(&[vec![0; self.state_from], progress(self.active.unwrap_or(m), 1, 3)].concat()).unwrap();
+        let mut cells = state.slice_mut(self.state_from..self.state_from + HISTORY + 3);
         let slice = self.slice.unwrap_or(n as u32);
         let mut partial = poisoned(device, n.div_ceil(slice as usize) * (d + 1) * stride);
         let mut arrived = device.upload(&vec![0_u32; m.div_ceil(64)]).unwrap();
@@ -91,7 +98,7 @@ impl Case {
                     &norms,
                     &mut next,
                     &mut sums,
-                    &mut state,
+                    &mut cells,
                     n as u32,
                     d as u32,
                     stride as u32,
@@ -126,7 +133,11 @@ impl Case {
         assert!(device.download(&arrived).unwrap().iter().all(|blocks| *blocks == 0), "blocks are counted anew");
         let (next, sums) = (device.download(&next).unwrap(), device.download(&sums).unwrap());
         let moved = (0..m).flat_map(|i| (0..d).map(move |c| c * stride + i)).map(|at| next[at]).collect();
-        Ok((moved, [&sums[..m], &sums[stride..][..m]].concat(), device.download(&state).unwrap()))
+        Ok((
+            moved,
+            [&sums[..m], &sums[stride..][..m]].concat(),
+            device.download(&state).unwrap().split_off(self.state_from),
+        ))
     }
 
     /// The step is the oracle's, within what the kernel says of itself.
@@ -329,6 +340,38 @@ pub fn idle_steps_on_tensor_cores(device: &Device) {
             assert_eq!(device.download(&state).unwrap(), cells);
         }
     }
+}
+
+/// A step moves no more queries than its launch was checked for, whatever the state says.
+pub fn no_more_queries_on_tensor_cores(device: &Device) {
+    if is_too_old(device) {
+        return;
+    }
+    for d in [16, 30, 64, 100, 200, 300] {
+        no_more_queries(device, Case::blurring(random(40 * d, 3), d));
+    }
+}
+
+/// The step of a case leaves the same where the state says that more are active.
+pub fn no_more_queries(device: &Device, case: Case) {
+    let (moved, sums, state) = case.step(device, 1.0);
+    assert_eq!((moved, sums, state), Case { active: Some(1_000_000), ..case }.step(device, 1.0));
+}
+
+/// A state between multiples of 8 bytes is refused.
+pub fn states_between_multiples_on_tensor_cores(device: &Device) {
+    if is_too_old(device) {
+        return;
+    }
+    for d in [16, 30, 64, 100, 200, 300] {
+        refuses_an_odd_state(device, Case::blurring(random(40 * d, 3), d));
+    }
+}
+
+/// The step of a case is not launched with a state that does not begin at a multiple of 8 bytes.
+pub fn refuses_an_odd_state(device: &Device, case: Case) {
+    let error = Case { state_from: 1, ..case }.try_step(device, 1.0).unwrap_err();
+    assert!(error.to_string().contains("state.is_aligned(8)"), "{error}");
 }
 
 /// Points that are no numbers are not lost, and those behind the last do not count.

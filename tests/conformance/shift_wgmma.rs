@@ -7,7 +7,7 @@ use modeseek::reference::Metric;
 use modeseek::{Bandwidth, Device, Form, MeanShift, Points};
 
 use crate::check::is_interpreted;
-use crate::shift_tensor::{Case, clusters, in_slices, two_clusters};
+use crate::shift_tensor::{Case, clusters, in_slices, no_more_queries, refuses_an_odd_state, two_clusters};
 use crate::wgmma::is_missing;
 
 const BY: Instruction = Instruction::Warpgroup;
@@ -83,6 +83,26 @@ fn places_do_not_matter(device: &Device, n: usize, m: usize, d: usize) {
     case.check(device, 1.0);
     let (found, _, _) = case.step(device, 1.0);
     assert!(found.chunks(d).all(|row| row == &found[..d]), "points that have met part");
+}
+
+/// A step moves no more queries than its launch was checked for, whatever the state says.
+pub fn no_more_queries_of_warpgroups(device: &Device) {
+    if is_missing(device) {
+        return;
+    }
+    for (d, rough) in [(50, false), (50, true), (100, false), (100, true)] {
+        no_more_queries(device, Case { rough, by: BY, ..Case::blurring(clusters(40, d, 3), d) });
+    }
+}
+
+/// A state between multiples of 8 bytes is refused.
+pub fn states_between_multiples_of_warpgroups(device: &Device) {
+    if is_missing(device) {
+        return;
+    }
+    for (d, rough) in [(50, false), (50, true), (100, false), (100, true)] {
+        refuses_an_odd_state(device, Case { rough, by: BY, ..Case::blurring(clusters(40, d, 3), d) });
+    }
 }
 
 /// A point that is no number is not lost.

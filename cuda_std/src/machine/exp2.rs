@@ -83,6 +83,10 @@ pub fn minus_vectors<const N: usize>(mut x: [f32; N], mul_add: impl Fn(f32, f32,
     x
 }
 
+/// For other processors, what LLVM makes of the loop.
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+pub use self::minus_each as minus_vectors;
+
 /// The constants of [`minus`], as vectors.
 #[cfg(target_arch = "x86_64")]
 #[repr(C, align(64))]

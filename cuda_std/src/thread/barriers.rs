@@ -177,10 +177,11 @@ pub fn device_fence() {
 ///         if t == 0 {
 ///             arrived.write(0);
 ///         }
-///         parts.add(t).write(x[t]);
 ///         thread::sync_threads();
+///         parts.add(t).write(x[t]);
 ///         thread::block_fence();
 ///         if atomic::fetch_add(arrived, 1) == 3 {
+///             thread::block_fence();
 ///             out.write(0, (0..4).map(|i| parts.add(i).read()).sum());
 ///         }
 ///     }

@@ -19,4 +19,14 @@ pub unsafe fn wrapping(mut out: DisjointMut<f32>, n: u32) {
     let _ = (out.own(), n);
 }
 
+#[kernel(require(matches!(out.len() - 5, 0..=3)))]
+pub unsafe fn matching(mut out: DisjointMut<f32>) {
+    let _ = out.own();
+}
+
+#[kernel(grid = { assert!(n > 0); n })]
+pub unsafe fn asserting(mut out: DisjointMut<f32>, n: u32) {
+    let _ = (out.own(), n);
+}
+
 fn main() {}
