@@ -38,7 +38,7 @@ impl<const D: usize, const LANES: usize> Queries<D, LANES> {
     /// The LANES queries from `start` on.
     ///
     /// # Safety
-    /// `start` points to LANES queries of the first of d columns, `stride` apart; D is 0 or d.
+    /// `start` points to LANES queries of the first of d columns, `stride` apart, such as [`lanes::load_whole`] takes; D is 0 or d.
     #[inline(always)]
     unsafe fn new(start: *const f32, stride: usize, d: usize) -> Self {
         let mut held = [[0.0; LANES]; D];
@@ -64,7 +64,7 @@ impl<const D: usize, const LANES: usize> Queries<D, LANES> {
         for c in 0..if D > 0 { D } else { self.d } {
             let x = match D {
                 // SAFETY: `new` was promised so many columns.
-                0 => unsafe { self.start.add(c * self.stride).cast::<[f32; LANES]>().read() },
+                0 => unsafe { lanes::load_whole::<M, LANES>(self.start.add(c * self.stride)) },
                 _ => self.held[c],
             };
             for k in 0..G {
@@ -90,6 +90,7 @@ impl<const D: usize, const LANES: usize> Queries<D, LANES> {
         queries.len() >= stride * d,
         stride >= m,
         stride.is_multiple_of(crate::layout::STRIDE),
+        queries.is_aligned(16),
         k > 0,
         modes.len() >= k * d,
         ids.len() >= m,
@@ -192,6 +193,7 @@ unsafe fn count_near<M: Machine, T: Metric, const D: usize, const LANES: usize, 
         queries.len() >= query_stride * d,
         query_stride >= m,
         query_stride.is_multiple_of(crate::layout::STRIDE),
+        queries.is_aligned(16),
         points.len() >= stride * d,
         stride >= n,
         masses.len() == 0 || masses.len() >= n,

@@ -24,7 +24,7 @@ use crate::lanes;
 use crate::moves::{Field, blur_over, climb_over};
 use crate::node_rows::{FEW, Spline, read_place};
 use crate::progress;
-use crate::spline::{TAPS, offsets, pick, weights};
+use crate::spline::{TAPS, are_nodes, offsets, pick, weights};
 use crate::spread::WORDS;
 use crate::stored::{Layout, held};
 
@@ -177,9 +177,7 @@ fn read<M: Machine, const D: usize>(nodes: &[f32], layout: Layout<'_>, base: usi
         stride >= m,
         details.len() >= 3 * stride,
         state.len() >= progress::HISTORY + limit,
-        nodes_x >= 4,
-        D < 2 || nodes_y >= 4,
-        D < 3 || nodes_z >= 4,
+        are_nodes([nodes_x, nodes_y, nodes_z], D),
     ),
 )]
 #[allow(clippy::too_many_arguments)]
@@ -237,9 +235,7 @@ pub unsafe fn climb<const D: usize>(
         stride >= n,
         sums.len() >= 2 * stride,
         state.len() >= progress::HISTORY + limit,
-        nodes_x >= 4,
-        D < 2 || nodes_y >= 4,
-        D < 3 || nodes_z >= 4,
+        are_nodes([nodes_x, nodes_y, nodes_z], D),
     ),
 )]
 #[allow(clippy::too_many_arguments)]

@@ -11,7 +11,7 @@ use crate::many::{At, Axes, MANY_WORDS, MOST, rows, tap};
 use crate::moves::{Field, blur_over, climb_over};
 use crate::node_rows::{MANY, Spline, read_place};
 use crate::progress;
-use crate::spline::{TAPS, offsets, pick, weights};
+use crate::spline::{TAPS, are_nodes, offsets, pick, weights};
 
 /// A field, and the grid that it is of.
 #[derive(Clone, Copy)]
@@ -126,11 +126,7 @@ unsafe fn read_nodes<M: Machine, const D: usize>(
         stride >= m,
         details.len() >= 3 * stride,
         state.len() >= progress::HISTORY + limit,
-        nodes_x >= 4,
-        nodes_y >= 4,
-        nodes_z >= 4,
-        nodes_u >= 4,
-        D == 4 || nodes_v >= 4,
+        are_nodes([nodes_x, nodes_y, nodes_z, nodes_u, nodes_v], D),
     ),
 )]
 #[allow(clippy::too_many_arguments)]
@@ -182,11 +178,7 @@ pub unsafe fn climb_many<const D: usize>(
         stride >= n,
         sums.len() >= 2 * stride,
         state.len() >= progress::HISTORY + limit,
-        nodes_x >= 4,
-        nodes_y >= 4,
-        nodes_z >= 4,
-        nodes_u >= 4,
-        D == 4 || nodes_v >= 4,
+        are_nodes([nodes_x, nodes_y, nodes_z, nodes_u, nodes_v], D),
     ),
 )]
 #[allow(clippy::too_many_arguments)]

@@ -24,7 +24,7 @@ use crate::cells::find;
 use crate::components::NONE;
 use crate::lanes;
 use crate::progress;
-use crate::spline::locate;
+use crate::spline::{are_nodes, locate};
 use crate::spread::{WORDS, is_over};
 #[cfg(not(target_arch = "nvptx64"))]
 pub use crate::stored::table;
@@ -47,9 +47,7 @@ use crate::stored::{hash, key, note};
         table.len() >= capacity,
         list.len() >= room,
         count.len() >= 1,
-        nodes_x >= 4,
-        nodes_y >= 4,
-        d < 3 || nodes_z >= 4,
+        are_nodes([nodes_x, nodes_y, nodes_z], d),
     ),
 )]
 #[allow(clippy::too_many_arguments)]
@@ -205,6 +203,8 @@ pub unsafe fn settle_blocks(
         to.len() >= (d + 1) * blocks * (1 << (side_bits * d)),
         moment >= 1,
         moment <= d,
+        // A GPU loads lanes as a whole.
+        from.is_aligned(16),
         state.len() >= progress::HISTORY,
     ),
 )]
@@ -260,10 +260,10 @@ pub unsafe fn smooth_blocks(
             // the launch has checked how long the planes are.
             unsafe {
                 if word == moment as usize {
-                    let mass = lanes::load::<LANES>(from, place(0));
+                    let mass = lanes::load_whole::<Machine, LANES>(from.as_ptr().add(place(0)));
                     sums = lanes::mul_add::<Machine, LANES>(taps[all + tap], mass, sums);
                 }
-                let values = lanes::load::<LANES>(from, place(base));
+                let values = lanes::load_whole::<Machine, LANES>(from.as_ptr().add(place(base)));
                 sums = lanes::mul_add::<Machine, LANES>(taps[tap], values, sums);
             }
         }

@@ -74,9 +74,9 @@ impl<const LANES: usize> Brackets<LANES> {
             let (from, to) = (f32::from_bits(low), f32::from_bits(self.high[lane]));
             // The k-th of c even values, and the one behind it, lie about `at`; the deviation is theirs.
             let values = (self.within[lane] - self.under[lane]) as f32 * unit;
-            let at = ((k - self.under[lane]) as f32 * unit + 0.5) / (values + 1.0);
+            let at = M::divide((k - self.under[lane]) as f32 * unit + 0.5, values + 1.0);
             let at = if at < 1.0 { at } else { 1.0 };
-            let apart = 1.5 * M::sqrt(at * (1.0 - at) / (values + 2.0)) + 0.1 * values / n;
+            let apart = 1.5 * M::sqrt(M::divide(at * (1.0 - at), values + 2.0)) + M::divide(0.1 * values, n);
             let below = if at > 2.0 * apart { at - apart } else { 0.5 * at };
             let above = if 1.0 - at > 2.0 * apart { at + apart } else { 0.5 * at + 0.5 };
             let places = [below, at, above];

@@ -23,7 +23,7 @@ impl Weight for Cauchy {
 
     #[inline(always)]
     fn of<M: Machine>(scaled_squared: f32) -> f32 {
-        1.0 / (1.0 + scaled_squared)
+        M::divide(1.0, 1.0 + scaled_squared)
     }
 
     #[cfg(not(target_arch = "nvptx64"))]

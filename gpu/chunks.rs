@@ -151,7 +151,7 @@ pub(crate) fn add_power<M: Machine, const P: u32>(sum: f32, difference: f32, p: 
 ///
 /// # Safety
 /// `chunk` points to this many coordinates, `queries` to the thread's lanes in the first of these
-/// columns, `stride` apart; the group from `g` on lies in the tile.
+/// columns, `stride` apart, such as [`lanes::load_whole`] takes; the group from `g` on lies in the tile.
 #[inline(always)]
 unsafe fn powers<M: Machine, const P: u32, const LANES: usize>(
     chunk: *const f32,
@@ -164,7 +164,7 @@ unsafe fn powers<M: Machine, const P: u32, const LANES: usize>(
     for c in 0..coordinates {
         // SAFETY: the caller's promise.
         let (query, x) = unsafe {
-            let query = queries.add(c * stride).cast::<[f32; LANES]>().read();
+            let query = lanes::load_whole::<M, LANES>(queries.add(c * stride));
             (query, chunk.add(c * tile(LANES) + g).cast::<[f32; GROUP]>().read())
         };
         for lane in 0..LANES {

@@ -108,19 +108,20 @@ impl<'a, const D: usize> Axes<'a, D> {
             let mut holds = true;
             for c in 0..D {
                 // A place before the patch is far behind it, as a u32.
-                holds &= first[c].wrapping_sub(patch[1 + c]) < patch[1 + D + c].wrapping_sub(TAPS as u32 - 1);
+                holds &= first[c].wrapping_sub(patch[1 + c]) < patch[1 + D + c].saturating_sub(TAPS as u32 - 1);
             }
             if !holds {
                 continue;
             }
-            let (mut node, mut strides, mut stride) = (patch[0], [0; D], 1_u32);
+            let (mut node, mut strides, mut stride) = (patch[0], [0; D], 1_u64);
             for c in 0..D {
                 strides[c] = stride as usize;
-                node = node.wrapping_add(stride.wrapping_mul(first[c].wrapping_sub(patch[1 + c])));
-                stride = stride.wrapping_mul(patch[1 + D + c]);
+                node = node.wrapping_add((stride as u32).wrapping_mul(first[c].wrapping_sub(patch[1 + c])));
+                // More than there ever are stays more.
+                stride = (stride * u64::from(patch[1 + D + c])).min(1 << 32);
             }
             // What a table says is not what a launch checks.
-            assert!(patch[0] <= self.count && stride <= self.count - patch[0], "a patch without nodes");
+            assert!(patch[0] <= self.count && stride <= u64::from(self.count - patch[0]), "a patch without nodes");
             return Some(At { node: node as usize, strides });
         }
         None

@@ -232,6 +232,7 @@ const fn is_kept(lanes: usize, dimensions: usize, d: usize) -> bool {
         stride >= n,
         query_stride >= m,
         query_stride.is_multiple_of(STRIDE),
+        queries.is_aligned(16),
         masses.len() == 0 || masses.len() >= n,
         guesses.len() == 0 || guesses.len() >= 2 * query_stride,
         places.len() == 0 || places.len() >= m,

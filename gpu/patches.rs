@@ -3,7 +3,7 @@
 use cuda_std::prelude::*;
 
 use crate::many::Axes;
-use crate::spline::locate;
+use crate::spline::{are_nodes, locate};
 use crate::stored::note;
 
 /// Lists the cells with places that are in none of the patches, each once, in any order: `count` says how many there are, of which
@@ -23,11 +23,7 @@ use crate::stored::note;
         table.len() >= capacity,
         list.len() >= room,
         count.len() >= 1,
-        nodes_x >= 4,
-        nodes_y >= 4,
-        nodes_z >= 4,
-        nodes_u >= 4,
-        D == 4 || nodes_v >= 4,
+        are_nodes([nodes_x, nodes_y, nodes_z, nodes_u, nodes_v], D),
     ),
 )]
 #[allow(clippy::too_many_arguments)]

@@ -160,10 +160,10 @@ pub(crate) unsafe fn finish<W: Weight, K: Kind, const LANES: usize>(
 /// the first.
 ///
 /// # Safety
-/// `next` points to lanes in the group's first column, and their like in the others are `stride` apart; nobody else touches
-/// them, and they are written unless these are the first.
+/// `next` points to lanes in the group's first column, such as [`lanes::load_whole`] takes, and their like in the others are `stride`
+/// apart; nobody else touches them, and they are written unless these are the first.
 #[inline(always)]
-pub(crate) unsafe fn add_group<const LANES: usize, const GROUP: usize>(
+pub(crate) unsafe fn add_group<M: Machine, const LANES: usize, const GROUP: usize>(
     (next, stride): (*mut f32, usize),
     left: usize,
     are_first: bool,
@@ -174,9 +174,9 @@ pub(crate) unsafe fn add_group<const LANES: usize, const GROUP: usize>(
         if k < left {
             // SAFETY: the caller's promise.
             unsafe {
-                let next = next.add(k * stride).cast::<[f32; LANES]>();
-                let before = if are_first { [0.0; LANES] } else { next.read() };
-                next.write(lanes::add(before, mask(sums[k])));
+                let next = next.add(k * stride);
+                let before = if are_first { [0.0; LANES] } else { lanes::load_whole::<M, LANES>(next) };
+                lanes::store_whole::<M, LANES>(next, lanes::add(before, mask(sums[k])));
             }
         }
     }
@@ -294,7 +294,7 @@ unsafe fn in_warps<M: Machine, W: Weight, K: Kind, const LANES: usize>(
                     unsafe {
                         let next = arguments.next.as_mut_ptr().add((c0 + c) * query_stride + first);
                         let mask = |sums| if near.is_on() { near.masked(&distances, sums) } else { sums };
-                        add_group((next, query_stride), d - c0 - c, seen == 0, sums, mask);
+                        add_group::<M, _, _>((next, query_stride), d - c0 - c, seen == 0, sums, mask);
                     }
                     c += GROUP;
                 }

@@ -17,9 +17,10 @@
 //!
 //! Operations for a node and pass: (D + 2) (2 reach + 1) fma.
 
+use cuda_std::machine::MachineKind;
 use cuda_std::prelude::*;
 
-use crate::lanes;
+use crate::lanes::{self, unrolled};
 use crate::progress;
 use crate::spread::is_over;
 
@@ -31,6 +32,51 @@ fn along<const A: usize>(index: u32, in_row: u32, nodes_y: u32, nodes_z: u32) ->
     let (at, tile, other) = (index % len, index / len % in_row, index / len / in_row);
     let line = if A == 1 { at + nodes_y * other } else { other + nodes_y * at };
     line * in_row + tile
+}
+
+/// Taps that a GPU takes at a time: it waits for the loads of all of them at once, where it has threads too few to have
+/// others meanwhile.
+const TURN: u32 = 4;
+
+/// The sums, and what so many taps from one on add to them: of the neighbour at a place, and those a step apart behind it.
+///
+/// # Safety
+/// There are these taps, of `width`; places are in the planes, and off axis 0 they, the step and the planes are of whole lanes.
+#[inline(always)]
+unsafe fn add_taps<M: Machine, const D: usize, const A: usize, const LANES: usize, const COUNT: usize>(
+    (from, plane): (&[f32], usize),
+    (taps, width): (&[f32], usize),
+    (tap, place, step): (usize, usize, usize),
+    mut sums: [[f32; LANES]; 4],
+) -> [[f32; LANES]; 4] {
+    // SAFETY: the caller's promise.
+    let load = |place| unsafe {
+        match A {
+            0 => lanes::load::<LANES>(from, place),
+            _ => lanes::load_whole::<M, LANES>(from.as_ptr().add(place)),
+        }
+    };
+    let (mut of, mut loaded) = ([[0.0; 2]; COUNT], [[[0.0; LANES]; 4]; COUNT]);
+    unrolled!(t in 0..COUNT, {
+        // SAFETY: as above.
+        of[t] = unsafe { [*taps.get_unchecked(tap + t), *taps.get_unchecked(width + tap + t)] };
+        unrolled!(word in 0..4, {
+            if word <= D {
+                loaded[t][word] = load(word * plane + place + t * step);
+            }
+        });
+    });
+    unrolled!(t in 0..COUNT, {
+        let [k, uk] = of[t];
+        sums[0] = lanes::mul_add::<M, LANES>(k, loaded[t][0], sums[0]);
+        sums[1 + A] = lanes::mul_add::<M, LANES>(uk, loaded[t][0], sums[1 + A]);
+        unrolled!(c in 0..3, {
+            if c < D {
+                sums[1 + c] = lanes::mul_add::<M, LANES>(k, loaded[t][1 + c], sums[1 + c]);
+            }
+        });
+    });
+    sums
 }
 
 /// One pass, along axis A of D.   One thread LANES nodes of a row.
@@ -53,6 +99,9 @@ fn along<const A: usize>(index: u32, in_row: u32, nodes_y: u32, nodes_z: u32) ->
         plane >= 2 * lead + row * nodes_y * nodes_z,
         lead >= reach + Machine::LANES,
         row >= nodes_x + reach,
+        // Off axis 0 a GPU loads lanes as a whole.
+        from.is_aligned(16),
+        A == 0 || lead % 4 == 0 && row % 4 == 0 && plane % 4 == 0,
         state.len() >= progress::HISTORY,
         D > 1 || nodes_y == 1,
         D > 2 || nodes_z == 1,
@@ -99,28 +148,32 @@ pub unsafe fn smooth<const D: usize, const A: usize>(
     let last = (at + reach).min(len - 1);
     let width = 2 * reach as usize + 1;
     let mut sums = [[0.0; LANES]; 4];
-    for neighbour in first..=last {
-        let tap = (neighbour + reach - at) as usize;
-        let (k, uk) = (taps[tap], taps[width + tap]);
-        let place = base + neighbour as usize * step - at as usize * step;
-        // SAFETY: places are in the planes, by the sizes that the launch has checked: lanes behind the end of a
-        // row, and neighbours in front of it, are still in the plane, which has `lead` cells on either side.
-        unsafe {
-            let mass = lanes::load::<LANES>(from, place);
-            sums[0] = lanes::mul_add::<Machine, LANES>(k, mass, sums[0]);
-            sums[1 + A] = lanes::mul_add::<Machine, LANES>(uk, mass, sums[1 + A]);
-            for c in 0..D {
-                let moment = lanes::load::<LANES>(from, (1 + c) * plane + place);
-                sums[1 + c] = lanes::mul_add::<Machine, LANES>(k, moment, sums[1 + c]);
-            }
+    let mut neighbour = first;
+    // SAFETY: places are in the planes, by the sizes that the launch has checked: lanes behind the end of a
+    // row, and neighbours in front of it, are still in the plane, which has `lead` cells on either side. A neighbour
+    // is within the reach, as many taps there are.
+    unsafe {
+        let place = |neighbour: u32| base + neighbour as usize * step - at as usize * step;
+        let tap = |neighbour: u32| (neighbour + reach - at) as usize;
+        while Machine::KIND == MachineKind::Gpu && neighbour + TURN <= last + 1 {
+            let where_from = (tap(neighbour), place(neighbour), step);
+            sums = add_taps::<Machine, D, A, LANES, { TURN as usize }>((from, plane), (taps, width), where_from, sums);
+            neighbour += TURN;
+        }
+        while neighbour <= last {
+            let where_from = (tap(neighbour), place(neighbour), step);
+            sums = add_taps::<Machine, D, A, LANES, 1>((from, plane), (taps, width), where_from, sums);
+            neighbour += 1;
         }
     }
     let count = nodes_x as usize - x;
     if A + 1 < D {
-        for word in 0..=D {
-            // SAFETY: the nodes are this thread's.
-            unsafe { lanes::write_some(&mut to, word * plane + base, sums[word], count) };
-        }
+        unrolled!(word in 0..4, {
+            if word <= D {
+                // SAFETY: the nodes are this thread's.
+                unsafe { lanes::write_some(&mut to, word * plane + base, sums[word], count) };
+            }
+        });
     } else {
         let node = line as usize * nodes_x as usize + x;
         if LANES > 4 && count >= LANES {

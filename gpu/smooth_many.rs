@@ -226,7 +226,8 @@ pub unsafe fn smooth_many<const D: usize>(
 /// Whether a box of so many nodes below an axis, along it and above it lies within the nodes of a plane.
 #[inline(always)]
 fn is_within((first, below, len, groups): (u32, u32, u32, u32), room: u32) -> bool {
-    u64::from(first) + u64::from(below) * u64::from(len) * u64::from(groups) <= u64::from(room)
+    let nodes = (u64::from(below) * u64::from(len)).checked_mul(u64::from(groups));
+    first <= room && nodes.is_some_and(|nodes| nodes <= u64::from(room - first))
 }
 
 /// `count` nodes from node `begin` on, of the first of planes of d + 1 words, each with its words in a row.   One thread LANES nodes.

@@ -15,9 +15,14 @@ use cuda_std::prelude::*;
 /// Nodes in each dimension that a point touches.
 pub(crate) const TAPS: usize = 4;
 
+/// Whether a grid of D axes has nodes enough along each for a point, and no more than [`locate`] can number.
+pub(crate) fn are_nodes<const N: usize>(nodes: [usize; N], axes: usize) -> bool {
+    nodes.iter().take(axes).all(|&nodes| (TAPS..1 << 31).contains(&nodes))
+}
+
 /// Where a coordinate lies: the first node that it touches, and how far it is behind the second.
 ///
-/// Coordinates outside of the grid count as at its border.
+/// Coordinates outside of the grid count as at its border. `nodes` are such as [`are_nodes`] lets pass.
 #[inline(always)]
 pub(crate) fn locate(x: f32, inverse: f64, low: f64, nodes: u32) -> (u32, f32) {
     let t = f64::from(x) * inverse - low;
@@ -25,7 +30,7 @@ pub(crate) fn locate(x: f32, inverse: f64, low: f64, nodes: u32) -> (u32, f32) {
     // A NaN fails both comparisons, and counts as at the border too.
     let t = if t < last { t } else { last };
     let t = if t > 1.0 { t } else { 1.0 };
-    // SAFETY: from 1 to the number of nodes, which is a u32.
+    // SAFETY: from 1 to the number of nodes, which the launch has checked to be an i32.
     let cell = unsafe { t.to_int_unchecked::<i32>() };
     let cell = if cell > nodes as i32 - 3 { nodes as i32 - 3 } else { cell };
     (cell as u32 - 1, (t - f64::from(cell)) as f32)

@@ -26,7 +26,7 @@ use cuda_std::prelude::*;
 use crate::node_rows::{self, FEW};
 use crate::progress;
 use crate::share::each;
-use crate::spline::{TAPS, locate, weights};
+use crate::spline::{TAPS, are_nodes, locate, weights};
 use crate::spread_warp::{Point, add_points, shared};
 use crate::stored::{Layout, held};
 
@@ -76,9 +76,7 @@ pub(crate) unsafe fn is_over(state: *mut u32, limit: u32) -> bool {
         sums.len() / WORDS < u32::MAX as usize,
         state.len() >= progress::HISTORY,
         copies >= 1,
-        nodes_x >= 4,
-        D < 2 || nodes_y >= 4,
-        D < 3 || nodes_z >= 4,
+        are_nodes([nodes_x, nodes_y, nodes_z], D),
     ),
 )]
 #[allow(clippy::too_many_arguments)]

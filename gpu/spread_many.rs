@@ -20,7 +20,7 @@ use cuda_std::{atomic, warp};
 use crate::many::{At, Axes, MANY_WORDS, Place, rows, tap};
 use crate::node_rows::{self, MANY};
 use crate::progress;
-use crate::spline::TAPS;
+use crate::spline::{TAPS, are_nodes};
 use crate::spread::{is_over, rounded};
 
 /// Threads of a GPU's block.
@@ -112,11 +112,7 @@ unsafe fn add_points<const D: usize>(point: Option<(Place<D>, f32)>, room: *mut 
         sums.len() / MANY_WORDS < u32::MAX as usize,
         state.len() >= progress::HISTORY,
         copies >= 1,
-        nodes_x >= 4,
-        nodes_y >= 4,
-        nodes_z >= 4,
-        nodes_u >= 4,
-        D == 4 || nodes_v >= 4,
+        are_nodes([nodes_x, nodes_y, nodes_z, nodes_u, nodes_v], D),
     ),
 )]
 #[allow(clippy::too_many_arguments)]

@@ -23,7 +23,7 @@
 ///
 ///     #[inline(always)]
 ///     fn of<M: Machine>(scaled_squared: f32) -> f32 {
-///         1.0 / (1.0 + scaled_squared * scaled_squared)
+///         M::divide(1.0, 1.0 + scaled_squared * scaled_squared)
 ///     }
 ///
 ///     #[cfg(not(target_arch = "nvptx64"))]
@@ -282,6 +282,8 @@ macro_rules! fused_steps {
                 query_stride >= most,
                 stride.is_multiple_of($crate::layout::STRIDE),
                 query_stride.is_multiple_of($crate::layout::STRIDE),
+                queries.is_aligned(16),
+                next.is_aligned(16),
                 reach2 == f32::INFINITY || <$weight as $crate::weight::Weight>::ENDS,
                 reach2 == f32::INFINITY || boxes.len() >= $crate::near::len(n, d),
                 reach2 == f32::INFINITY

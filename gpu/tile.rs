@@ -5,6 +5,7 @@
 use cuda_std::prelude::*;
 
 use crate::brackets::CUTS;
+use crate::lanes;
 use crate::near::{gap, side};
 use crate::pairwise::Metric;
 
@@ -138,7 +139,7 @@ impl<const LANES: usize> Tile<LANES> {
             let (query, x) = unsafe {
                 let x = read_group::<f32, G>(self.coordinates.add(c * self.width + g));
                 let query = match D {
-                    0 => self.queries.add((c0 + c) * self.stride).cast::<[f32; LANES]>().read(),
+                    0 => lanes::load_whole::<M, LANES>(self.queries.add((c0 + c) * self.stride)),
                     _ => held[c],
                 };
                 (query, x)
@@ -311,7 +312,7 @@ impl<const LANES: usize> Far<'_, LANES> {
             // SAFETY: the caller's promise.
             let (side, query) = unsafe {
                 let query = match D {
-                    0 => tile.queries.add(c * tile.stride).cast::<[f32; LANES]>().read(),
+                    0 => lanes::load_whole::<M, LANES>(tile.queries.add(c * tile.stride)),
                     _ => held[c],
                 };
                 (side(boxes, b, tile.d, c), query)

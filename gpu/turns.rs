@@ -405,11 +405,11 @@ pub(crate) unsafe fn step<M: Machine, W: Weight, K: Kind, const LANES: usize, co
                             if has::<M, W, K>() && by_products {
                                 let origin = origin.as_ptr().add(c);
                                 let sums = pull_about::<M, LANES>(chunk, rows, (origin, of_tile[group]));
-                                add_group(next, left, are_first, sums, mask);
+                                add_group::<M, _, _>(next, left, are_first, sums, mask);
                                 c += MANY;
                             } else {
                                 let sums = pull::<M, LANES, HALF>(chunk, rows);
-                                add_group(next, left, are_first, sums, mask);
+                                add_group::<M, _, _>(next, left, are_first, sums, mask);
                                 c += GROUP;
                             }
                         }

@@ -32,7 +32,7 @@ use crate::lanes;
 ///
 ///     #[inline(always)]
 ///     fn of<M: Machine>(scaled_squared: f32) -> f32 {
-///         1.0 / (1.0 + scaled_squared * scaled_squared)
+///         M::divide(1.0, 1.0 + scaled_squared * scaled_squared)
 ///     }
 ///
 ///     fn oracle(u: f64) -> f64 {

@@ -1,5 +1,6 @@
 //! The binned field: its kernels against plain f64, here how points are spread onto nodes, and which of them are stored.
 
+use cuda_std::machine::MachineKind;
 use gpu::layout::STRIDE;
 use gpu::many::{MANY_WORDS, patch_words};
 use gpu::patches::{cell_bits, note_patches_4, note_patches_5};
@@ -8,7 +9,7 @@ use gpu::spread::{WORDS, spread_1, spread_2, spread_3};
 use gpu::spread_many::{spread_4, spread_5};
 use modeseek::{Buffer, Device};
 
-use crate::check::{assert_close, random};
+use crate::check::{assert_close, is_interpreted, random};
 
 /// A small grid of d dimensions: nodes along each axis, the spacing, and the first node in spacings; and what of it is stored.
 pub struct Grid {
@@ -184,6 +185,53 @@ fn spread(device: &Device, grid: &Grid, columns: &[f32], factors: &[f32], (n, co
         }
     }
     totals
+}
+
+/// What a table of patches says is looked at as a kernel runs: no place is in a patch that is too short, and one of more nodes than there
+/// are, whose number no u32 holds, ends it.
+pub fn patches_without_nodes(device: &Device) {
+    // A check that fails would take a GPU's context with it.
+    if device.machine() == MachineKind::Gpu && !is_interpreted(device) {
+        return;
+    }
+    let spread = |sizes: u32| {
+        let columns = device.zeros::<f32>(4 * STRIDE)?;
+        let (factors, lows) = (device.zeros(0)?, device.upload(&[-1.0; 4])?);
+        // Its number of the first node, its first node on each axis, and how many it has there.
+        let patch: Vec<u32> = [[0; 5].as_slice(), &[sizes; 4]].concat();
+        assert_eq!(patch.len(), patch_words(4));
+        let patches = device.upload(&patch)?;
+        let (mut sums, mut state) = (device.zeros::<u64>(16 * MANY_WORDS)?, device.zeros(HISTORY)?);
+        device.launch(spread_4::launch(
+            &columns,
+            &factors,
+            &lows,
+            &patches,
+            &mut sums,
+            &mut state,
+            0,
+            1,
+            STRIDE as u32,
+            1,
+            16,
+            8,
+            8,
+            8,
+            8,
+            8,
+            1.0,
+            1.0,
+        ))?;
+        device.download(&sums)
+    };
+    for sizes in 0..4 {
+        assert!(spread(sizes).unwrap().iter().all(|&sum| sum == 0), "{sizes}");
+    }
+    // 256, and 2^32, 2^64 and 2^124 nodes.
+    for sizes in [4, 1 << 8, 1 << 16, 1 << 31] {
+        let error = spread(sizes).unwrap_err().to_string();
+        assert!(error.contains("spread_4"), "{error}");
+    }
 }
 
 pub fn spread_onto_nodes(device: &Device) {

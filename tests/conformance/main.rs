@@ -82,7 +82,7 @@ macro_rules! conformance {
                 labels: components_of_ends, components_at_the_radius, suppressed_centres;
                 groups: scan, tally_of_groups, tally_of_light_groups, means_of_spots, order_of_groups, order_by_weight, nearest_modes, nearest_of_few,
                     counts_within, bins_of_points, bins_that_fail, bins_of_weights;
-                binned: spread_onto_nodes, noted_patches;
+                binned: spread_onto_nodes, patches_without_nodes, noted_patches;
                 binned_nodes: smoothed_nodes;
                 binned_steps: climbed_fields, blurred_fields;
                 fields: field_steps_are_accurate, field_fits_are_those_of_all_pairs, fields_in_many_dimensions, fields_have_no_order,
