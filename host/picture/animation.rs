@@ -90,7 +90,7 @@ impl Animation {
         Format::of(path).map(|_| ())
     }
 
-    /// Frames of a clustering's points, on the plane that [`Plane::of`] says, and the density of the data there.
+    /// Frames of a clustering's points, on the plane that [`Plane::of`](super::Plane::of) says, and the density of the data there.
     ///
     /// ```
     /// # use modeseek::picture::{Animation, Scatter};

@@ -98,7 +98,7 @@ def judge(options: argparse.Namespace, kernels_file: Path | None, budgets_file: 
         problems += rows.violations()
     for problem in problems:
         print(f"refused: {problem}", file=sys.stderr)
-    print(f"{len(results) + len(rows.shares)} kernels by kinds of processor, {len(problems)} refusals")
+    print(f"{len(results) + len(rows.counts)} kernels by kinds of processor, {len(problems)} refusals")
     return 1 if problems else 0
 
 

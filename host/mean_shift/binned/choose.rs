@@ -30,6 +30,10 @@ pub const WORTH: f64 = 1.5;
 /// Operations of nodes that take as long as a pair.
 const OF_PAIR: f64 = 2.0;
 
+/// The part of a first iteration's pairs that an iteration of the blurring form has beside a grid in up to three dimensions: points that have
+/// met are few, and all nodes are still there.
+const OF_MET: f64 = 0.5;
+
 /// Operations of nodes that take as long as to add a point to one of the 4^d nodes about it, and to read a step from one: on a GPU, by
 /// the rate of its atomics, and on a processor. Up to three dimensions a point touches few nodes, and that counts for nothing.
 const OF_TAP: [[f64; 2]; 2] = [[750.0, 50.0], [22.0, 8.0]];
@@ -171,6 +175,8 @@ impl MeanShift {
         let (mut pairs, mut name) = (f64::from(field.n) * f64::from(queries.m), "all pairs");
         if operations > 4.0 * near::looks(field.n as usize, queries.m as usize) {
             let kept = near::kept_within(self, field, queries)?;
+            let met = self.form == Form::Blurring && field.d as usize <= FEW_DIMENSIONS;
+            let kept = if met { OF_MET * kept } else { kept };
             if kept < pairs {
                 (pairs, name) = (kept, "the pairs within reach");
             }
