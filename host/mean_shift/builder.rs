@@ -120,7 +120,8 @@ impl MeanShift {
     ///
     /// // Flat: what is farther than the bandwidth does not count at all.
     /// let flat = MeanShift::new().bandwidth(Bandwidth::Fixed(2.0)).weight(WeightFunction::Flat);
-    /// assert_eq!(flat.fit(&[[0.0], [1.0], [9.0]])?.modes[0].position, [0.5]);
+    /// let modes = flat.fit(&[[0.0], [1.0], [9.0]])?.modes;
+    /// assert!(modes.len() == 2 && (modes[0].position[0] - 0.5).abs() < 1e-6);
     /// # Ok::<(), modeseek::Error>(())
     /// ```
     pub fn weight(self, weight: WeightFunction) -> Self {
