@@ -139,7 +139,7 @@ class Report(unittest.TestCase):
         self.assertIn("|  |  | pairs 1e+06 | FAILED", next(line for line in lines if line.startswith("| wrong")))
 
     def test_no_ratio_without_ours(self) -> None:
-        def compared(ours: Row) -> bool:
+        def compared(ours: Dict[str, Any]) -> bool:
             return "modeseek's fastest way, and the fastest peer" in report.page(made([ours, row(name="torch")]))
 
         self.assertTrue(compared(row()))
