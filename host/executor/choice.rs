@@ -20,7 +20,7 @@ use crate::error::{Error, Result};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DeviceChoice {
-    /// The first GPU that can be opened, else the processor.
+    /// The first GPU that can be opened and whose driver compiles kernels, else the processor.
     #[default]
     Auto,
     /// The processor.
@@ -78,10 +78,11 @@ impl DeviceChoice {
     }
 }
 
-/// The first GPU that can be opened, and which that is; or why there is none.
+/// The first GPU that can be opened and runs kernels, and which that is; or why there is none.
 fn first_gpu() -> Result<(Cuda, String), String> {
     let open = |number| {
-        Cuda::open(CudaOptions { number, ..CudaOptions::default() }).map_err(|error| match error {
+        let opened = Cuda::open(CudaOptions { number, ..CudaOptions::default() });
+        opened.and_then(|cuda| cuda.check_compiler().map(|()| cuda)).map_err(|error| match error {
             Error::NoGpu { reason } => reason,
             other => other.to_string(),
         })

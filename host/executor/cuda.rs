@@ -138,6 +138,12 @@ impl Cuda {
         move |error| self.loaded().refused(what, error)
     }
 
+    /// That its driver compiles kernels: where it does not, a GPU is there and runs none.
+    pub(super) fn check_compiler(&self) -> Result<()> {
+        self.enter()?;
+        self.loaded().check_compiler()
+    }
+
     fn loaded(&self) -> MutexGuard<'_, Loaded> {
         self.loaded.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -237,16 +237,18 @@ fn a_gpu_that_another_process_keeps() {
 #[test]
 fn a_driver_that_refuses_the_kernels() {
     if has_ptx() {
-        for device in ["cuda", "auto"] {
-            let outcome = run("refuses-ptx", device, &[]);
-            assert_fails(
-                &outcome,
-                &[
-                    "refused the kernels of family layout: CUDA_ERROR_INVALID_PTX (a PTX JIT compilation failed)",
-                    "--device cpu",
-                    "\nptxas application ptx input, line 42; fatal   : Parsing error near 'shfl': syntax error\n",
-                ],
-            );
+        let words = [
+            "refused the kernels of family layout: CUDA_ERROR_INVALID_PTX (a PTX JIT compilation failed)",
+            "--device cpu",
+            "\nptxas application ptx input, line 42; fatal   : Parsing error near 'shfl': syntax error\n",
+        ];
+        assert_fails(&run("refuses-ptx", "cuda", &[]), &words);
+        // Who did not ask for the GPU has the processor.
+        for (behaviour, why) in [
+            ("refuses-ptx", "its driver compiles no kernels: CUDA_ERROR_INVALID_PTX"),
+            ("no-compiler", "a part of the driver is missing, libnvidia-ptxjitcompiler"),
+        ] {
+            assert_processor_instead(behaviour, why);
         }
     }
 }

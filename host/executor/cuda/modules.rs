@@ -15,6 +15,9 @@ use super::errors::{is_of_a_launch, is_of_a_lost_gpu, message_of_a_module, no_gp
 use crate::error::{Error, Result};
 use crate::executor::ptx::{self, PTX, PtxModule};
 
+/// The least that there is to compile.
+const NOTHING: &str = ".version 7.0\n.target sm_75\n.address_size 64\n.visible .entry nothing() { ret; }\n";
+
 /// What the driver has compiled so far, and what ran last.
 pub(super) struct Loaded {
     ahead: Ahead,
@@ -113,6 +116,15 @@ impl Loaded {
             }
             Err(error) => Err(self.refused(&format!("give kernel {} shared memory", kernel.name), error)),
         }
+    }
+
+    /// That the driver compiles kernels at all: a part of it may be missing, or switched off.
+    pub(super) fn check_compiler(&self) -> Result<()> {
+        let handle = load(NOTHING.as_bytes()).map_err(|(error, _)| {
+            self.refused_module(error, |message| no_gpu(format!("its driver compiles no kernels: {message}")))
+        })?;
+        // SAFETY: the driver gave the handle, and nothing of the module was launched.
+        unsafe { result::module::unload(handle) }.map_err(|error| self.refused("unload a module", error))
     }
 
     /// Whether there is code of a kernel that the GPU and its driver can run.
