@@ -7,20 +7,19 @@
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr::NonNull;
 
-use corosensei::{Coroutine, CoroutineResult};
+use corosensei::CoroutineResult;
 use cuda_std::launch::{Arg, Dim3};
 use cuda_std::processor::{Block, Entry};
 
 use crate::error::Fault;
 use crate::memory::SharedMemory;
+use crate::panics;
+use crate::stacks::{self, NOTHING, Order, Pause, Stack, Work};
 use crate::waits::{Waits, lanes};
-use crate::{panics, stacks};
-
-type Stack = Coroutine<(), (), (), stacks::Stack>;
 
 /// A launch as every block of it sees it.
-#[derive(Clone, Copy)]
 pub struct BlockLaunch<'a> {
     pub kernel: &'static str,
     pub entry: Entry,
@@ -29,20 +28,36 @@ pub struct BlockLaunch<'a> {
     pub block: Dim3,
 }
 
-/// Runs the block at `index`.
-pub fn run(launch: BlockLaunch<'_>, index: Dim3, shared: &SharedMemory) -> Result<(), Fault> {
+impl BlockLaunch<'_> {
+    /// Where a block stands in the grid, of those along x first. Divisions take as long as the threads of a small block.
+    #[inline(always)]
+    pub fn index(&self, number: u64) -> Dim3 {
+        let [x, y, z] = self.grid.map(u64::from);
+        match (y, z) {
+            (1, 1) => [number as u32, 0, 0],
+            _ => [(number % x) as u32, (number / x % y) as u32, (number / x / y) as u32],
+        }
+    }
+}
+
+/// Runs a block, by its number in the grid.
+pub fn run(launch: &BlockLaunch<'_>, number: u64, shared: &SharedMemory) -> Result<(), Fault> {
+    let index = launch.index(number);
     let waits = Waits::new(launch.block.iter().product(), shared);
     let block = Block::new(index, launch.block, launch.grid, &waits);
-    let _quiet = panics::Quiet::new();
-    Scheduler { launch, block: &block, waits: &waits, suspended: Vec::new() }.run()
+    // SAFETY: the scheduler, which borrows block and waits, owns the stacks that run them until they have ended. The launch was made
+    // by the kernel's own typed `launch`; its executor keeps the memory that it names valid until it has ended.
+    let work = unsafe { Work::new(launch.entry, launch.args, &block, &waits) };
+    Scheduler { launch, block: &block, waits: &waits, work, suspended: Vec::new() }.run()
 }
 
 struct Scheduler<'a> {
-    launch: BlockLaunch<'a>,
+    launch: &'a BlockLaunch<'a>,
     block: &'a Block<'a>,
     waits: &'a Waits<'a>,
+    work: Work,
     /// Suspended stacks, by the rank of the thread that waits on each.
-    suspended: Vec<Option<Stack>>,
+    suspended: Vec<Option<Box<Stack>>>,
 }
 
 impl Drop for Scheduler<'_> {
@@ -66,40 +81,17 @@ impl Scheduler<'_> {
 
     /// Runs the next threads, until one of them waits or none is left.
     fn begin(&mut self) -> Result<(), Fault> {
-        let mut stack = self.fresh_stack()?;
-        match catch_unwind(AssertUnwindSafe(|| stack.resume(()))) {
-            Ok(CoroutineResult::Yield(())) => {
-                if self.suspended.is_empty() {
-                    self.suspended.resize_with(self.block.threads() as usize, || None);
-                }
-                self.suspended[self.waits.last()] = Some(stack);
-                Ok(())
-            }
-            Ok(CoroutineResult::Return(())) => {
-                stacks::give(stack.into_stack());
-                Ok(())
-            }
-            Err(payload) => {
-                stacks::give(stack.into_stack());
-                Err(self.panicked(&*payload))
-            }
+        let kernel = self.launch.kernel;
+        let mut stack = stacks::take().map_err(|error| Fault::NoMemory { kernel, reason: error.to_string() })?;
+        if ends(&mut stack, Some(NonNull::from(&self.work))).map_err(|payload| self.panicked(&*payload))? {
+            stacks::give(stack);
+            return Ok(());
         }
-    }
-
-    fn fresh_stack(&self) -> Result<Stack, Fault> {
-        let BlockLaunch { kernel, entry, args, .. } = self.launch;
-        let stack = stacks::take().map_err(|error| Fault::NoMemory { kernel, reason: error.to_string() })?;
-        // A stack may borrow nothing, as far as its type knows. What these point to outlives it all the
-        // same: the scheduler, which owns the stacks, borrows it.
-        let (args, block, waits) = (&raw const *args, (&raw const *self.block).cast(), (&raw const *self.waits).cast());
-        Ok(Coroutine::with_stack(stack, move |yielder, ()| {
-            // SAFETY: the three outlive the stack, and are only shared. The launch was made by the kernel's
-            // own typed `launch`; its executor keeps the memory that it names valid until it has ended.
-            unsafe {
-                Waits::set_yielder(waits, yielder);
-                entry(&*args, &*block);
-            }
-        }))
+        if self.suspended.is_empty() {
+            self.suspended.resize_with(self.block.threads() as usize, || None);
+        }
+        self.suspended[self.waits.last()] = Some(stack);
+        Ok(())
     }
 
     /// Resumes the lanes of every exchange that is complete; false if there is none.
@@ -132,14 +124,12 @@ impl Scheduler<'_> {
     /// begun, so its stack has no other to run.
     fn resume(&mut self, rank: usize) -> Result<(), Fault> {
         let place = &mut self.suspended[rank];
-        let stack = place.as_mut().expect("a waiting thread has a stack");
-        match catch_unwind(AssertUnwindSafe(|| stack.resume(()))) {
-            Ok(CoroutineResult::Yield(())) => Ok(()),
-            ended => {
-                stacks::give(place.take().expect("the stack that ran").into_stack());
-                ended.map(|_| ()).map_err(|payload| self.panicked(&*payload))
-            }
+        match ends(place.as_mut().expect("a waiting thread has a stack"), NOTHING) {
+            Ok(false) => {}
+            Ok(true) => stacks::give(place.take().expect("the stack that ran")),
+            Err(payload) => return Err(self.panicked(&*payload)),
         }
+        Ok(())
     }
 
     fn panicked(&self, payload: &(dyn Any + Send)) -> Fault {
@@ -162,4 +152,10 @@ impl Scheduler<'_> {
         let thread = self.block.thread_index(self.waits.first_at_barrier().unwrap_or(0));
         Fault::PartialBarrier { kernel, block, thread, waiting, absent: self.block.threads() - waiting }
     }
+}
+
+/// Lets a stack run until one of its threads waits, or all have ended: whether they have. One that panicked is done for.
+fn ends(stack: &mut Stack, order: Order) -> Result<bool, Box<dyn Any + Send>> {
+    let paused = catch_unwind(AssertUnwindSafe(|| stack.resume(order)))?;
+    Ok(!matches!(paused, CoroutineResult::Yield(Pause::Waits)))
 }

@@ -12,6 +12,7 @@ use crate::cells::OWNER;
 use crate::crew;
 use crate::error::{Fault, NoWorkers, RunError};
 use crate::memory::SharedMemory;
+use crate::panics;
 use crate::share::Blocks;
 
 /// Bytes that a worker clears at a time: a huge page's.
@@ -207,7 +208,6 @@ impl CpuExecutor {
     /// The arguments have the kernel's types, in order. The memory that they name is valid, and
     /// nobody else writes it, nor reads what the kernel writes, until this returns.
     pub unsafe fn launch(&self, kernel: &'static Kernel, sizes: Prepared, args: &[Arg]) -> Result<(), Fault> {
-        let [x, y, z] = sizes.grid.map(u64::from);
         let launch = BlockLaunch {
             kernel: kernel.name,
             entry: (kernel.entry)(self.machine),
@@ -215,18 +215,23 @@ impl CpuExecutor {
             grid: sizes.grid,
             block: sizes.block,
         };
-        let run = |number: u64| {
-            let index = [(number % x) as u32, (number / x % y) as u32, (number / x / y) as u32];
-            SHARED.with_borrow_mut(|shared| {
-                shared.reset(sizes.shared);
-                let ended = block::run(launch, index, shared);
-                if shared.is_whole() { ended } else { shared.overrun(launch.kernel, index, ended) }
-            })
+        let run = |number: u64, shared: &mut SharedMemory| {
+            shared.reset(sizes.shared);
+            let ended = block::run(&launch, number, shared);
+            match (ended.is_ok(), shared.is_whole()) {
+                // Apart: what a block that has ended well would move is a fault's bytes.
+                (true, true) => Ok(()),
+                (false, true) => ended,
+                (_, false) => shared.overrun(launch.kernel, launch.index(number), ended),
+            }
         };
-        let count = x * y * z;
+        let count = sizes.grid.iter().map(|&blocks| u64::from(blocks)).product::<u64>();
         let workers = count.min(self.workers() as u64);
         let blocks = Blocks::new(count, workers);
-        let work = || blocks.work(run);
+        let work = || {
+            let _quiet = panics::Quiet::new();
+            SHARED.with_borrow_mut(|shared| blocks.work(|number| run(number, shared)));
+        };
         if workers > 1 {
             crew::together(&self.pool, workers as usize - 1, &work);
         } else {

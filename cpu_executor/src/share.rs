@@ -28,7 +28,7 @@ impl Blocks {
     }
 
     /// What a worker does: runs blocks until none is left.
-    pub fn work(&self, run: impl Fn(u64) -> Result<(), Fault>) {
+    pub fn work(&self, mut run: impl FnMut(u64) -> Result<(), Fault>) {
         while let Some(stretch) = self.take() {
             for block in stretch {
                 // Stretches are taken in order: of the blocks in front of one that fails none is left out.

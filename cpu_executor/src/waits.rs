@@ -1,11 +1,12 @@
 //! What the threads of a block wait for, and what they exchange when the wait is over.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 
 use corosensei::Yielder;
 use cuda_std::processor::Wait;
 
 use crate::memory::SharedMemory;
+use crate::stacks::{Order, Pause};
 
 /// Lanes of a warp.
 const LANES: usize = 32;
@@ -14,7 +15,7 @@ const LANES: usize = 32;
 pub struct Waits<'a> {
     shared: &'a SharedMemory,
     /// The way out of the stack that runs; null when the block has ended.
-    yielder: Cell<*const Yielder<(), ()>>,
+    yielder: Cell<*const Yielder<Order, Pause>>,
     /// The thread that was suspended last.
     last: Cell<u32>,
     /// Threads that wait, for whatever.
@@ -23,7 +24,9 @@ pub struct Waits<'a> {
     /// Predicates that held at the barrier that fills, and at the one before.
     predicates: Cell<u32>,
     result: Cell<u32>,
-    warps: Vec<Warp>,
+    threads: u32,
+    /// Made when a thread waits: most kernels' threads do not.
+    warps: OnceCell<Vec<Warp>>,
 }
 
 /// The exchange of a warp: what lanes put in, and what the last complete exchange gave.
@@ -68,7 +71,6 @@ impl Warp {
 impl<'a> Waits<'a> {
     /// Nobody waits yet.
     pub fn new(threads: u32, shared: &'a SharedMemory) -> Self {
-        let lanes = |first: u32| (threads - first).min(LANES as u32);
         Self {
             shared,
             yielder: Cell::new(std::ptr::null()),
@@ -77,8 +79,14 @@ impl<'a> Waits<'a> {
             at_barrier: Cell::new(0),
             predicates: Cell::new(0),
             result: Cell::new(0),
-            warps: (0..threads).step_by(LANES).map(|first| Warp::new(lanes(first))).collect(),
+            threads,
+            warps: OnceCell::new(),
         }
+    }
+
+    fn all_warps(&self) -> &[Warp] {
+        let lanes = |first: u32| (self.threads - first).min(LANES as u32);
+        self.warps.get_or_init(|| (0..self.threads).step_by(LANES).map(|first| Warp::new(lanes(first))).collect())
     }
 
     /// Threads that wait.
@@ -93,7 +101,7 @@ impl<'a> Waits<'a> {
 
     /// Warps of the block.
     pub fn warps(&self) -> usize {
-        self.warps.len()
+        self.all_warps().len()
     }
 
     /// The rank of the thread that was suspended last.
@@ -103,19 +111,19 @@ impl<'a> Waits<'a> {
 
     /// The first thread that waits for lanes of its warp, and its mask.
     pub fn first_in_exchange(&self) -> Option<(u32, u32)> {
-        let (warp, lane) = first(self.warps.iter().map(|warp| warp.arrived.get()))?;
-        Some(((warp * LANES + lane) as u32, self.warps[warp].masks[lane].get()))
+        let (warp, lane) = first(self.all_warps().iter().map(|warp| warp.arrived.get()))?;
+        Some(((warp * LANES + lane) as u32, self.all_warps()[warp].masks[lane].get()))
     }
 
     /// The first thread that waits at the barrier.
     pub fn first_at_barrier(&self) -> Option<u32> {
-        let (warp, lane) = first(self.warps.iter().map(|warp| warp.at_barrier.get()))?;
+        let (warp, lane) = first(self.all_warps().iter().map(|warp| warp.at_barrier.get()))?;
         Some((warp * LANES + lane) as u32)
     }
 
     /// Ends an exchange of a warp that is complete, and gives its lanes; they no longer wait.
     pub fn end_exchange(&self, warp: usize) -> Option<u32> {
-        let warp = &self.warps[warp];
+        let warp = &self.all_warps()[warp];
         let mask = warp.complete()?;
         for lane in lanes(mask) {
             warp.got[lane].set(warp.put[lane].get());
@@ -127,7 +135,7 @@ impl<'a> Waits<'a> {
 
     /// Ends the barrier, at which the whole block waits; it no longer does.
     pub fn end_barrier(&self) {
-        for warp in &self.warps {
+        for warp in self.all_warps() {
             warp.at_barrier.set(0);
         }
         self.waiting.set(self.waiting.get() - self.at_barrier.replace(0));
@@ -143,7 +151,7 @@ impl<'a> Waits<'a> {
     ///
     /// # Safety
     /// `this` is valid.
-    pub unsafe fn set_yielder(this: *const Waits<'static>, yielder: &Yielder<(), ()>) {
+    pub unsafe fn set_yielder(this: *const Waits<'static>, yielder: &Yielder<Order, Pause>) {
         // SAFETY: the caller's promise; the lifetime plays no part in the cell.
         unsafe { (*this).yielder.set(yielder) };
     }
@@ -155,7 +163,7 @@ impl<'a> Waits<'a> {
         self.last.set(thread);
         self.waiting.set(self.waiting.get() + 1);
         // SAFETY: the stack that runs has set it, and lives as long as the code on it.
-        unsafe { (*yielder).suspend(()) };
+        unsafe { (*yielder).suspend(Pause::Waits) };
         self.yielder.set(yielder);
     }
 }
@@ -173,7 +181,7 @@ fn first(mut warps: impl Iterator<Item = u32>) -> Option<(usize, usize)> {
 // SAFETY: a thread is suspended until the others have come; shared memory is that of the one block that runs on it.
 unsafe impl Wait for Waits<'_> {
     fn barrier(&self, thread: u32, predicate: bool) -> u32 {
-        let warp = &self.warps[thread as usize / LANES];
+        let warp = &self.all_warps()[thread as usize / LANES];
         warp.at_barrier.set(warp.at_barrier.get() | 1 << (thread as usize % LANES));
         self.at_barrier.set(self.at_barrier.get() + 1);
         self.predicates.set(self.predicates.get() + u32::from(predicate));
@@ -182,7 +190,7 @@ unsafe impl Wait for Waits<'_> {
     }
 
     fn exchange(&self, thread: u32, mask: u32, value: u64) -> &[Cell<u64>; LANES] {
-        let (warp, lane) = (&self.warps[thread as usize / LANES], thread as usize % LANES);
+        let (warp, lane) = (&self.all_warps()[thread as usize / LANES], thread as usize % LANES);
         assert!(mask >> lane & 1 == 1, "lane {lane} is not in its own mask {mask:#010x}");
         // In a short warp a mask of all lanes means those that there are.
         assert!(mask & warp.there == mask || mask == u32::MAX, "the mask {mask:#010x} names lanes beyond the block");

@@ -105,11 +105,11 @@ pub mod expansion {
         args.try_into().unwrap_or_else(|_| panic!("expected {N} arguments, found {}", args.len()))
     }
 
-    /// The memory of an argument, on the processor, where a device address is an address.
+    /// The memory of an argument and how many elements it has, on the processor, where a device address is an address.
     #[cfg(not(target_arch = "nvptx64"))]
     #[inline(always)]
-    pub fn address<T>(arg: &crate::launch::Arg) -> *mut T {
-        let address = arg.to_region().address as usize;
-        std::ptr::with_exposed_provenance_mut(address)
+    pub fn memory<T>(arg: &crate::launch::Arg) -> (*mut T, usize) {
+        let region = arg.to_region();
+        (std::ptr::with_exposed_provenance_mut(region.address as usize), region.len)
     }
 }

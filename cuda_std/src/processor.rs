@@ -69,6 +69,8 @@ pub struct Block<'a> {
     pub size: Dim3,
     /// Blocks of the grid.
     pub grid: Dim3,
+    /// How many threads that is: each thread asks.
+    threads: u32,
     next: Cell<u32>,
     panicked: Cell<Option<u32>>,
     wait: &'a dyn Wait,
@@ -106,8 +108,10 @@ impl<'a> Block<'a> {
     /// let block = Block::new([0; 3], [32, 1, 1], [1; 3], &Alone);
     /// assert_eq!(block.begun(), 0);
     /// ```
+    #[inline]
     pub fn new(index: Dim3, size: Dim3, grid: Dim3, wait: &'a dyn Wait) -> Self {
-        Self { index, size, grid, next: Cell::new(0), panicked: Cell::new(None), wait }
+        let threads = size.iter().product();
+        Self { index, size, grid, threads, next: Cell::new(0), panicked: Cell::new(None), wait }
     }
 
     /// Threads of the block.
@@ -140,8 +144,9 @@ impl<'a> Block<'a> {
     /// # }
     /// assert_eq!(Block::new([0; 3], [4, 3, 2], [1; 3], &Alone).threads(), 24);
     /// ```
+    #[inline]
     pub fn threads(&self) -> u32 {
-        self.size.iter().product()
+        self.threads
     }
 
     /// Threads that have begun.

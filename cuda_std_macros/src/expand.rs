@@ -224,6 +224,7 @@ impl Parts<'_> {
         let (module, machine) = (format_ident!("{module}"), format_ident!("{machine}"));
         let features = features.map(|features| quote!(#[target_feature(enable = #features)]));
         let body = self.body(&quote!(#[inline] #features));
+        let read = self.parameters.iter().enumerate().map(|(index, p)| p.read(index));
         let restored = self.parameters.iter().enumerate().map(|(index, p)| p.restored(index));
         let count = self.parameters.len();
         quote! {
@@ -240,6 +241,7 @@ impl Parts<'_> {
                     block: &::cuda_std::processor::Block<'_>,
                 ) {
                     let args = ::cuda_std::expansion::all_arguments::<#count>(args);
+                    #(#read)*
                     let thread = ::cuda_std::processor::Thread::new(block);
                     while thread.advance() {
                         unsafe { body(#(#restored),*) }

@@ -1,7 +1,7 @@
 //! A kernel's parameters: how each is launched, passed to a GPU, and seen by a launch shape.
 
 use proc_macro2::{Span, TokenStream};
-use quote::quote;
+use quote::{format_ident, quote};
 use syn::spanned::Spanned;
 use syn::{
     Error, FnArg, GenericArgument, Ident, Lifetime, Pat, PathArguments, PointerMutability, Result, Signature, Type,
@@ -89,26 +89,29 @@ impl Parameter {
         }
     }
 
-    /// The parameter's value from the erased argument `args[index]`, on the processor.
-    pub fn restored(&self, index: usize) -> TokenStream {
-        let written = &self.written;
-        let start = |element: &Type| quote!(::cuda_std::expansion::address::<#element>(&args[#index]));
-        let len = quote!(args[#index].to_region().len);
+    /// Reads the erased argument `args[index]`, on the processor, once for all threads that a stack runs.
+    pub fn read(&self, index: usize) -> TokenStream {
+        let (name, written) = (kept(index), &self.written);
         match &self.kind {
-            Kind::Slice(element) => {
-                let start = start(element);
-                quote!(::core::slice::from_raw_parts(#start, #len))
+            Kind::Slice(element)
+            | Kind::DisjointMut(element)
+            | Kind::ConstPointer(element)
+            | Kind::MutPointer(element) => {
+                quote!(let #name = ::cuda_std::expansion::memory::<#element>(&args[#index]);)
             }
-            Kind::DisjointMut(element) => {
-                let start = start(element);
-                quote!(::cuda_std::DisjointMut::from_raw_parts(#start, #len))
-            }
-            Kind::ConstPointer(element) => {
-                let start = start(element);
-                quote!(#start.cast_const())
-            }
-            Kind::MutPointer(element) => start(element),
-            Kind::Scalar => quote!(args[#index].to_scalar::<#written>()),
+            Kind::Scalar => quote!(let #name = args[#index].to_scalar::<#written>();),
+        }
+    }
+
+    /// The parameter's value for a thread, from what was read.
+    pub fn restored(&self, index: usize) -> TokenStream {
+        let name = kept(index);
+        match &self.kind {
+            Kind::Slice(_) => quote!(::core::slice::from_raw_parts(#name.0, #name.1)),
+            Kind::DisjointMut(_) => quote!(::cuda_std::DisjointMut::from_raw_parts(#name.0, #name.1)),
+            Kind::ConstPointer(_) => quote!(#name.0.cast_const()),
+            Kind::MutPointer(_) => quote!(#name.0),
+            Kind::Scalar => quote!(#name),
         }
     }
 
@@ -210,6 +213,11 @@ fn named_lifetime(written: &Type) -> Option<&Lifetime> {
 /// The erased arguments in a launch shape, under a name that hides from parameters called `args`.
 pub fn erased_arguments() -> Ident {
     Ident::new("args", Span::mixed_site())
+}
+
+/// What was read of an argument, in an entry.
+fn kept(index: usize) -> Ident {
+    format_ident!("kept_{index}", span = Span::mixed_site())
 }
 
 fn is_unsigned(written: &Type) -> bool {

@@ -176,6 +176,7 @@ impl Arg {
     /// # Panics
     /// If the argument is not a scalar of this size.
     #[doc(hidden)]
+    #[inline]
     pub fn to_scalar<T: DeviceCopy>(&self) -> T {
         match self {
             // SAFETY: `T` has `size` bytes, all of whose patterns are values.
@@ -207,6 +208,7 @@ impl Arg {
     /// # Panics
     /// If the argument is a scalar.
     #[doc(hidden)]
+    #[inline]
     pub fn to_region(&self) -> Region {
         match self {
             Self::Slice(region) | Self::Pointer(region) => *region,
