@@ -40,6 +40,7 @@
 #![cfg_attr(not(feature = "program"), allow(dead_code, unused_imports))]
 
 pub mod agreement;
+mod bytes;
 // For the program, and for no other.
 #[cfg(feature = "program")]
 #[doc(hidden)]
@@ -59,7 +60,8 @@ pub mod segment;
 pub mod sweep;
 pub mod tuning;
 
-pub use error::{Bytes, Error, Result};
+pub use bytes::Bytes;
+pub use error::{Error, Result};
 pub use executor::{Buffer, Device};
 pub use mean_shift::{
     Assignment, Bandwidth, Clustering, DensityField, Distance, FieldMode, FieldModes, Form, Iteration, MeanShift,

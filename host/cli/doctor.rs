@@ -10,7 +10,8 @@ use cuda_builder::Compiler;
 use gpu::vector::axpy;
 use serde::Serialize;
 
-use crate::error::{Bytes, Error, Result};
+use crate::bytes::Bytes;
+use crate::error::{Error, Result};
 use crate::executor::{CpuOptions, Details, Device, DeviceChoice, ptx};
 
 /// Tells what there is to run on, what is missing, and what would mend it.

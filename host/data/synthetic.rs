@@ -5,7 +5,8 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Normal, Uniform};
 
-use crate::error::{Bytes, Error, Result};
+use crate::bytes::Bytes;
+use crate::error::{Error, Result};
 use crate::executor::host_memory;
 
 /// Centroids lie in a cube of this half side.

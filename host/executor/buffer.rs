@@ -6,7 +6,8 @@ use std::ops::Range;
 use cuda_std::launch::{DeviceCopy, DeviceSlice, DeviceSliceMut, Region};
 
 use super::Device;
-use crate::error::{Bytes, Error, Result};
+use crate::bytes::Bytes;
+use crate::error::{Error, Result};
 
 /// `len` values in a device's memory, freed when dropped.
 ///

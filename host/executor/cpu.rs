@@ -12,7 +12,8 @@ use cuda_std::machine::MachineKind;
 
 use super::allowed::allowed;
 use super::{Details, Executor};
-use crate::error::{Bytes, Error, Result};
+use crate::bytes::Bytes;
+use crate::error::{Error, Result};
 
 /// How the processor is used.
 ///

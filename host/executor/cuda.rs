@@ -22,7 +22,8 @@ use cudarc::driver::sys::{self, CUdevice_attribute_enum as Attribute, CUevent_fl
 use cudarc::driver::{CudaContext, CudaStream, DriverError, result};
 
 use super::{Copied, Details, Executor, Reading, Recording, ptx};
-use crate::error::{Bytes, Error, Result};
+use crate::bytes::Bytes;
+use crate::error::{Error, Result};
 use errors::{no_gpu, refused};
 use graphs::Recorder;
 use modules::{Function, Loaded, Target};

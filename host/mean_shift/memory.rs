@@ -10,7 +10,8 @@ use super::near;
 use super::options::{Form, Method, Seeding};
 use super::seeds::enough;
 use super::slices;
-use crate::error::{Bytes, Result};
+use crate::bytes::Bytes;
+use crate::error::Result;
 use crate::executor::Device;
 
 /// The most queries of a fit of n points.

@@ -7,7 +7,7 @@ use std::io::{self, Cursor, Read};
 
 use arrow_ipc::{Message, RecordBatch, root_as_message};
 
-use crate::error::Bytes;
+use crate::bytes::Bytes;
 use crate::executor::host_memory;
 
 /// What stands in front of a message's length, but in old files.

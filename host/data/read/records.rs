@@ -5,9 +5,9 @@ use std::io::{self, Read};
 use csv::{ByteRecord, ReaderBuilder, StringRecord};
 use thiserror::Error;
 
+use crate::bytes::Bytes;
 use crate::data::error::DataError;
 use crate::data::source::Source;
-use crate::error::Bytes;
 
 /// Bytes that are looked at together.
 const BYTES: usize = 1 << 15;

@@ -6,7 +6,8 @@ use cuda_std::launch::{DeviceCopy, DeviceSlice};
 use cuda_std::machine::MachineKind;
 
 use super::Device;
-use crate::error::{Bytes, Error, Result};
+use crate::bytes::Bytes;
+use crate::error::{Error, Result};
 use crate::executor::Buffer;
 
 impl Device {
