@@ -2,6 +2,7 @@
 
 mod columns;
 mod error;
+mod format;
 mod read;
 mod shapes;
 mod source;
@@ -12,10 +13,11 @@ mod write;
 pub use columns::{Decimal, LeftOut, Missing, ReadOptions};
 pub(crate) use columns::{left_out_text, list};
 pub use error::DataError;
+pub use format::{Compression, Format, format_of};
 pub use read::{Carry, Chunk, Reader, Table};
 pub(crate) use read::{has_names, schema};
 pub use shapes::Shape;
-pub use source::{Compression, Format, Source, format_of};
+pub use source::Source;
 pub use standard::{Standard, Standardization};
 pub(crate) use synthetic::reserve;
 pub use synthetic::{Blobs, LabelledPoints};

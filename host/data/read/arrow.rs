@@ -16,7 +16,8 @@ use super::lists::{LOOKED_AT, Lists};
 use super::{Carry, Chunks, ipc, rows_at_a_time};
 use crate::data::columns::{Chosen, ReadOptions, Role};
 use crate::data::error::DataError;
-use crate::data::source::{BytesRead, Format, Source};
+use crate::data::format::Format;
+use crate::data::source::{BytesRead, Source};
 
 /// How the names begin that pandas gives to its index.
 const INDEX: &str = "__index_level_";

@@ -20,7 +20,8 @@ use arrow_schema::SchemaRef;
 
 use super::columns::{LeftOut, ReadOptions, quoted};
 use super::error::DataError;
-use super::source::{Format, Source};
+use super::format::Format;
+use super::source::Source;
 use crate::error::Result;
 use crate::executor::host_memory;
 

@@ -12,7 +12,8 @@ use super::chunk::{Chunk, Rows};
 use super::{Carry, Chunks};
 use crate::data::columns::{Chosen, ReadOptions, Role};
 use crate::data::error::DataError;
-use crate::data::source::{Format, Source};
+use crate::data::format::Format;
+use crate::data::source::Source;
 
 /// What a file of an array begins with.
 const MARK: &[u8] = b"\x93NUMPY";

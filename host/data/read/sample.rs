@@ -8,7 +8,8 @@ use super::above::Line;
 use super::records::Records;
 use crate::data::columns::Decimal;
 use crate::data::error::DataError;
-use crate::data::source::{Format, Source};
+use crate::data::format::Format;
+use crate::data::source::Source;
 
 /// Bytes that are looked at, unless lines are longer.
 const BYTES: usize = 1 << 16;

@@ -12,7 +12,7 @@ use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_schema::{Field, Schema, SchemaRef};
 
 use super::error::DataError;
-use super::source::{Compression, Format, format_of};
+use super::format::{Compression, Format, format_of};
 use crate::error::{Error, Result};
 use crate::files::write_whole;
 
