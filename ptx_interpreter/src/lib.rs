@@ -75,6 +75,7 @@ mod error;
 mod fault;
 mod gpu;
 mod inspect;
+mod instruction;
 mod lower;
 mod machine;
 mod memory;

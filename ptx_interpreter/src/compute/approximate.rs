@@ -3,8 +3,8 @@
 use super::rounding::FloatMode;
 use super::slot::{read, write};
 use super::{Decoded, Modifiers, Pure};
-use crate::code::{Compute, Slots};
 use crate::error::ParseErrorKind;
+use crate::instruction::{Compute, Slots};
 use crate::report::OpcodeClass::Approximate;
 use crate::types::Type;
 

@@ -2,8 +2,8 @@
 
 use super::slot::{binary, each_bits, each_integer, read, unary, write};
 use super::{Decoded, Modifiers, Pure};
-use crate::code::{Compute, Slots};
 use crate::error::ParseErrorKind;
+use crate::instruction::{Compute, Slots};
 use crate::report::OpcodeClass::Logic;
 use crate::types::Type;
 

@@ -4,8 +4,8 @@ use super::half::{F16, bf16_to_f64, f16_to_f64};
 use super::rounding::flush;
 use super::slot::{each_bits, each_integer, read, write};
 use super::{Decoded, Modifiers, Pure};
-use crate::code::{Compute, Slots};
 use crate::error::ParseErrorKind;
+use crate::instruction::{Compute, Slots};
 use crate::report::OpcodeClass::Compare;
 use crate::types::Type;
 

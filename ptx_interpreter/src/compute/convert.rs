@@ -4,8 +4,8 @@ use super::half::{BF16, F16, Format, TF32, bf16_to_f64, f16_to_f64, f64_to_bf16,
 use super::rounding::{Round, directed32, flush};
 use super::slot::{CANONICAL_NAN, Slot, read, write};
 use super::{Decoded, Modifiers, Pure};
-use crate::code::{Compute, Slots};
 use crate::error::ParseErrorKind;
+use crate::instruction::{Compute, Slots};
 use crate::report::OpcodeClass::Convert;
 use crate::types::{TYPES, Type};
 

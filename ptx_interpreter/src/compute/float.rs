@@ -3,8 +3,8 @@
 use super::rounding::{self as exact, FloatMode, flush};
 use super::slot::{binary, read, ternary, unary, write};
 use super::{Decoded, Modifiers, Pure};
-use crate::code::{Compute, Slots};
 use crate::error::ParseErrorKind;
+use crate::instruction::{Compute, Slots};
 use crate::report::OpcodeClass::{Float32, Float64};
 use crate::types::Type;
 

@@ -5,8 +5,8 @@ use super::half::{self, bf16_to_f64, f16_to_f64, f64_to_bf16, f64_to_f16};
 use super::rounding::Round;
 use super::slot::{read, write};
 use super::{Decoded, Modifiers, Pure};
-use crate::code::{Compute, Slots};
 use crate::error::ParseErrorKind;
+use crate::instruction::{Compute, Slots};
 use crate::report::OpcodeClass::Half;
 use crate::types::Type;
 

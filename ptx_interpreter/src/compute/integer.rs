@@ -2,8 +2,8 @@
 
 use super::slot::{binary, each_integer, read, ternary, unary, write};
 use super::{Decoded, Modifiers, Pure};
-use crate::code::{CARRY, Compute, Slots};
 use crate::error::ParseErrorKind;
+use crate::instruction::{CARRY, Compute, Slots};
 use crate::report::OpcodeClass::Integer;
 use crate::types::Type;
 

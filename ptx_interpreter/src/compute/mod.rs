@@ -16,8 +16,8 @@ pub(crate) use compare::{NEGATED_PREDICATE, copy};
 pub(crate) use rounding::{Round, flush};
 pub(crate) use slot::Slot;
 
-use crate::code::Compute;
 use crate::error::ParseErrorKind;
+use crate::instruction::Compute;
 use crate::report::OpcodeClass;
 use crate::types::Type;
 

@@ -2,8 +2,8 @@
 
 use super::slot::{read, write};
 use super::{Decoded, Modifiers, Pure};
-use crate::code::{Compute, Slots};
 use crate::error::ParseErrorKind;
+use crate::instruction::{Compute, Slots};
 use crate::report::OpcodeClass::Integer;
 use crate::types::Type;
 

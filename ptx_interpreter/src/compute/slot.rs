@@ -67,10 +67,10 @@ pub(crate) fn write<T: Slot>(r: &mut [u64], slot: u32, value: T) {
     r[slot as usize] = value.put();
 }
 
-/// `unary!(u32, |a| !a)`, `binary!(…)`, `ternary!(…)`: a [`Compute`](crate::code::Compute).
+/// `unary!(u32, |a| !a)`, `binary!(…)`, `ternary!(…)`: a [`Compute`](crate::instruction::Compute).
 macro_rules! unary {
     ($t:ty, |$a:ident| $e:expr) => {
-        |r: &mut [u64], s: crate::code::Slots| {
+        |r: &mut [u64], s: crate::instruction::Slots| {
             let $a: $t = crate::compute::slot::read(r, s.a);
             crate::compute::slot::write(r, s.d, $e);
         }
@@ -78,7 +78,7 @@ macro_rules! unary {
 }
 macro_rules! binary {
     ($t:ty, |$a:ident, $b:ident| $e:expr) => {
-        |r: &mut [u64], s: crate::code::Slots| {
+        |r: &mut [u64], s: crate::instruction::Slots| {
             let $a: $t = crate::compute::slot::read(r, s.a);
             let $b: $t = crate::compute::slot::read(r, s.b);
             crate::compute::slot::write(r, s.d, $e);
@@ -87,7 +87,7 @@ macro_rules! binary {
 }
 macro_rules! ternary {
     ($t:ty, |$a:ident, $b:ident, $c:ident| $e:expr) => {
-        |r: &mut [u64], s: crate::code::Slots| {
+        |r: &mut [u64], s: crate::instruction::Slots| {
             let $a: $t = crate::compute::slot::read(r, s.a);
             let $b: $t = crate::compute::slot::read(r, s.b);
             let $c: $t = crate::compute::slot::read(r, s.c);
@@ -103,7 +103,7 @@ macro_rules! each_integer {
         macro_rules! arm {
             ($rust:ty) => {{
                 type $t = $rust;
-                let run: crate::code::Compute = $body;
+                let run: crate::instruction::Compute = $body;
                 Some(run)
             }};
         }
@@ -126,7 +126,7 @@ macro_rules! each_bits {
         macro_rules! arm {
             ($rust:ty) => {{
                 type $t = $rust;
-                let run: crate::code::Compute = $body;
+                let run: crate::instruction::Compute = $body;
                 Some(run)
             }};
         }

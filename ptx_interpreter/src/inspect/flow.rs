@@ -1,6 +1,7 @@
 //! How values and control flow through a kernel, as far as the lints need it.
 
-use crate::code::{Action, Code, FunctionCode, GroupOp, Slots, WarpOp};
+use crate::code::{Code, FunctionCode};
+use crate::instruction::{Action, CARRY, GroupOp, SINK, Slots, UNGUARDED, WarpOp};
 use crate::memory::{SHARED_WINDOW, shared_address};
 use std::collections::{BTreeSet, HashMap};
 
@@ -51,7 +52,7 @@ pub(super) fn is_generic_shared(code: &Code, value: u64) -> bool {
 /// Successors of every instruction of a function.
 fn successors(code: &Code, pc: usize) -> Vec<usize> {
     let inst = &code.insts[pc];
-    let guarded = inst.guard != crate::code::UNGUARDED;
+    let guarded = inst.guard != UNGUARDED;
     let mut next: Vec<usize> = match inst.action {
         Action::Jump(target) => vec![target as usize],
         Action::JumpTable(table) => code.tables[table as usize].iter().map(|target| *target as usize).collect(),
@@ -95,7 +96,7 @@ pub(super) fn split_barriers(
         let Action::Jump(target) = inst.action else {
             continue;
         };
-        if inst.guard == crate::code::UNGUARDED || !diverges(pc) {
+        if inst.guard == UNGUARDED || !diverges(pc) {
             continue;
         }
         let (taken, passed) = (first_barriers(code, target as usize), first_barriers(code, pc + 1));
@@ -123,14 +124,12 @@ pub(super) fn divergent_slots(code: &Code, function: &FunctionCode) -> BTreeSet<
         let before = known.len();
         for pc in range.clone() {
             let inst = &code.insts[pc];
-            let guarded = inst.guard != crate::code::UNGUARDED && known.contains(&(inst.guard >> 1));
+            let guarded = inst.guard != UNGUARDED && known.contains(&(inst.guard >> 1));
             let Slots { d, e, a, b, c, .. } = inst.slots;
             match inst.action {
                 Action::Compute(_) if guarded || [a, b, c].iter().any(|slot| known.contains(slot)) => {
                     // Unused operands name these two slots, which are the same for all.
-                    known.extend(
-                        [d, e].into_iter().filter(|slot| ![crate::code::SINK, crate::code::CARRY].contains(slot)),
-                    );
+                    known.extend([d, e].into_iter().filter(|slot| ![SINK, CARRY].contains(slot)));
                 }
                 // What is loaded through an address of one's own is one's own.
                 Action::Load(op) if known.contains(&a) => match op.count {
@@ -157,8 +156,8 @@ pub(super) fn divergent_slots(code: &Code, function: &FunctionCode) -> BTreeSet<
             }
         }
         // Constants and the sink are the same for all.
-        known.remove(&crate::code::SINK);
-        known.remove(&crate::code::CARRY);
+        known.remove(&SINK);
+        known.remove(&CARRY);
         if known.len() == before {
             return known;
         }

@@ -1,8 +1,8 @@
 //! What looks wrong or slow in a kernel.
 
 use super::flow;
-use crate::code::{Action, Place};
 use crate::fault::SourceLocation;
+use crate::instruction::{Action, Place};
 use crate::machine::source_location;
 use crate::module::{Kernel, Module};
 use crate::report::OpcodeClass;

@@ -5,7 +5,7 @@ mod lints;
 
 pub use lints::{Lint, LintKind};
 
-use crate::code::{Action, Place, WarpOp};
+use crate::instruction::{Action, Place, WarpOp};
 use crate::module::{Kernel, Module};
 use crate::report::OpcodeClass;
 use crate::types::Type;

@@ -2,8 +2,9 @@
 
 use super::frame::{Entity, Frame};
 use super::{Lowerer, Symbol, place_param};
-use crate::code::{Action, Inst, LocalVariable, SINK, Site, Slots, UNGUARDED};
+use crate::code::{LocalVariable, Site};
 use crate::error::{ParseError, ParseErrorKind, ParseResult};
+use crate::instruction::{Action, Inst, SINK, Slots, UNGUARDED};
 use crate::report::OpcodeClass;
 use crate::syntax::ast::{Function, Instruction, Location, Statement, Variable};
 use crate::types::{Space, Type};

@@ -1,7 +1,8 @@
 //! The frame of one function: scopes, slots, labels.
 
-use crate::code::{CARRY, Special, Target};
+use crate::code::{Special, Target};
 use crate::error::ParseErrorKind;
+use crate::instruction::CARRY;
 use crate::types::Type;
 use std::collections::HashMap;
 

@@ -3,9 +3,9 @@
 use super::body::{Body, Lowered};
 use super::frame::Entity;
 use super::operands::wrong_operands;
-use crate::code::{AccessFlags, Action, AtomicKind, AtomicOp, IGNORED_IF, MemoryOp, Place, SINK, Slots};
 use crate::compute::Modifiers;
 use crate::error::ParseErrorKind;
+use crate::instruction::{AccessFlags, Action, AtomicKind, AtomicOp, IGNORED_IF, MemoryOp, Place, SINK, Slots};
 use crate::report::OpcodeClass;
 use crate::syntax::ast::{Base, Operand};
 use crate::types::{Space, Type};

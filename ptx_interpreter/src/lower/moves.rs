@@ -2,9 +2,9 @@
 
 use super::body::{Body, Lowered};
 use super::operands::{Value, wrong_operands};
-use crate::code::{Action, Compute, Place, Slots};
 use crate::compute::{Modifiers, copy};
 use crate::error::ParseErrorKind;
+use crate::instruction::{Action, Compute, Place, Slots};
 use crate::memory::{LOCAL_WINDOW, PARAM_WINDOW, SHARED_WINDOW, space_of};
 use crate::report::OpcodeClass::Move;
 use crate::syntax::ast::Operand;

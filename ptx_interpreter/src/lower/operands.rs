@@ -2,9 +2,10 @@
 
 use super::body::{Body, Lowered};
 use super::frame::Entity;
-use crate::code::{Action, Clock, SINK, Slots, Special};
+use crate::code::Special;
 use crate::compute::{self, Modifiers, NEGATED_PREDICATE, Pure};
 use crate::error::ParseErrorKind;
+use crate::instruction::{Action, Clock, SINK, Slots};
 use crate::syntax::ast::{Instruction, Operand};
 use crate::types::Type;
 

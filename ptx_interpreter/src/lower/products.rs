@@ -2,9 +2,9 @@
 
 use super::body::{Body, Lowered};
 use super::operands::wrong_operands;
-use crate::code::{GroupOp, ProductOp, Slots, WarpOp};
 use crate::compute::Modifiers;
 use crate::error::ParseErrorKind;
+use crate::instruction::{GroupOp, ProductOp, Slots, WarpOp};
 use crate::report::OpcodeClass;
 use crate::syntax::ast::Operand;
 use crate::types::Type;

@@ -2,12 +2,12 @@
 
 use super::body::{Body, Lowered};
 use super::operands::wrong_operands;
-use crate::code::{
+use crate::compute::Modifiers;
+use crate::error::ParseErrorKind;
+use crate::instruction::{
     AccessFlags, Action, Clock, LoadMatrixOp, MatrixOp, MemoryOp, Place, Reduction, SINK, ShuffleMode, Slots, VoteMode,
     WarpOp,
 };
-use crate::compute::Modifiers;
-use crate::error::ParseErrorKind;
 use crate::report::OpcodeClass::{self, Matrix, Warp};
 use crate::syntax::ast::Operand;
 use crate::types::Type;

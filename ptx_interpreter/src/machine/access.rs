@@ -3,8 +3,8 @@
 use super::Env;
 use super::order;
 use super::thread::{Params, Stack, Thread};
-use crate::code::{AccessFlags, MemoryOp, Place, Slots};
 use crate::fault::{AccessKind, FaultKind};
+use crate::instruction::{AccessFlags, MemoryOp, Place, Slots};
 use crate::memory::region::{Region, misaligned};
 use crate::memory::{Access, LOCAL_WINDOW, Outcome, PARAM_WINDOW, SHARED_SPAN_BITS, SHARED_WINDOW, space_of};
 use crate::types::Space;

@@ -3,10 +3,10 @@
 use super::Env;
 use super::access::{effective, from_bytes, locate, to_bytes};
 use super::thread::Thread;
-use crate::code::{AtomicKind, AtomicOp, Place, Slots};
 use crate::compute::half::{bf16_to_f64, f16_to_f64, f64_to_bf16, f64_to_f16};
 use crate::compute::{Round, Slot, flush};
 use crate::fault::AccessKind;
+use crate::instruction::{AtomicKind, AtomicOp, Place, Slots};
 use crate::memory::{Outcome, space_of};
 use crate::types::{Space, Type};
 

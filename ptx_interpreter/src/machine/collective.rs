@@ -3,8 +3,8 @@
 use super::Env;
 use super::block::Block;
 use super::warp::lanes;
-use crate::code::{Reduction, ShuffleMode, Slots, VoteMode, WarpOp};
 use crate::fault::FaultKind;
+use crate::instruction::{Reduction, ShuffleMode, Slots, VoteMode, WarpOp};
 use crate::memory::Trouble;
 use crate::types::Type;
 

@@ -9,8 +9,8 @@
 use super::Env;
 use super::access::{effective, locate, resolve, shared_region};
 use super::thread::Thread;
-use crate::code::{IGNORED_IF, MemoryOp, Place, Slots};
 use crate::fault::{AccessKind, FaultKind};
+use crate::instruction::{IGNORED_IF, MemoryOp, Place, Slots};
 use crate::memory::Outcome;
 use std::collections::VecDeque;
 

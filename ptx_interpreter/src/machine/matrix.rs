@@ -8,10 +8,10 @@ use super::access::{from_bytes, locate};
 use super::block::Block;
 use super::collective::LaneTrouble;
 use super::warp::lanes;
-use crate::code::{LoadMatrixOp, MatrixOp, Slots};
 use crate::compute::half::{bf16_to_f64, f16_to_f64, f64_to_f16};
 use crate::compute::{Round, Slot};
 use crate::fault::{AccessKind, FaultKind};
+use crate::instruction::{LoadMatrixOp, MatrixOp, Slots};
 use crate::types::Type;
 
 const ROWS: usize = 16;

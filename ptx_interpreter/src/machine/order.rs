@@ -6,8 +6,8 @@
 
 use super::Env;
 use super::thread::Thread;
-use crate::code::AccessFlags;
 use crate::fault::AccessKind;
+use crate::instruction::AccessFlags;
 use crate::memory::shadow::Foreign;
 use crate::types::Space;
 use std::collections::HashMap;

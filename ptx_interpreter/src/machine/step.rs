@@ -3,8 +3,8 @@
 use super::Env;
 use super::thread::Thread;
 use super::{access, atomic, copies, products};
-use crate::code::{Action, Clock, Place, Slots, UNGUARDED};
 use crate::fault::FaultKind;
+use crate::instruction::{Action, Clock, Place, Slots, UNGUARDED};
 use crate::memory::{FUNCTION_WINDOW, LOCAL_WINDOW, Outcome, PARAM_WINDOW};
 
 /// Why a thread gave up its turn.

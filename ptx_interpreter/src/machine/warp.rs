@@ -4,8 +4,8 @@ use super::Env;
 use super::block::{Blamed, Block};
 use super::products::Products;
 use super::thread::State;
-use crate::code::WarpOp;
 use crate::fault::FaultKind;
+use crate::instruction::WarpOp;
 use crate::memory::shadow::Who;
 use crate::memory::{Outcome, Trouble};
 

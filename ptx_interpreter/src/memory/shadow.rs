@@ -9,8 +9,8 @@
 //! Where others meet, such as a part of a warp, or some warps of a block, a third access may be forgotten that clashes.
 
 use super::Access;
-use crate::code::AccessFlags;
 use crate::fault::AccessKind;
+use crate::instruction::AccessFlags;
 use std::collections::HashMap;
 use std::rc::Rc;
 
