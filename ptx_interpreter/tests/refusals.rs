@@ -177,3 +177,36 @@ fn constants_are_of_their_instructions_type() {
         Module::parse(&module_text("", "", code)).unwrap_or_else(|error| panic!("{error}"));
     }
 }
+
+/// Products of warpgroups that there are and that are not interpreted, and operands that do not fit.
+#[test]
+fn other_forms_of_wgmma_are_refused_by_name() {
+    let refused = |code: &str| {
+        let text = module_text("", ".param .u64 x", &format!(".reg .f32 %f<4>;\n{code}"));
+        Module::parse(&text).err().unwrap_or_else(|| panic!("`{code}` was taken")).kind.to_string()
+    };
+    let mma = |form: &str, operands: &str| {
+        refused(&format!("wgmma.mma_async.sync.aligned.{form} {{%f0, %f1, %f2, %f3}}, {operands};"))
+    };
+    for form in [
+        "m64n8k32.f32.e4m3.e4m3",
+        "m64n8k16.f16.f16.f16",
+        "m64n8k32.s32.s8.s8",
+        "m64n12k16.f32.bf16.bf16",
+        "m64n8k8.f32.bf16.bf16",
+    ] {
+        let message = mma(form, "%rd1, %rd2, %p1, 1, 1, 0, 0");
+        assert!(message.contains(form) || message.contains("type"), "{form}: {message}");
+    }
+    assert!(mma("m64n8k16.f32.bf16.bf16", "%rd1, %rd2, %p1, 1, 1, 1, 0").contains("along the columns"));
+    assert!(mma("m64n8k8.f32.tf32.tf32", "%rd1, %rd2, %p1, 1, 1, 0, 1").contains("of B in 16 bits"));
+    assert!(mma("m64n8k16.f32.bf16.bf16", "%rd1, %rd2, %p1, 2, 1, 0, 0").contains("signs are 1 or -1"));
+    let in_registers = "{%r1, %r2, %r3, %r4}, %rd2, %p1, 1, 1";
+    assert!(mma("m64n8k8.f32.tf32.tf32", in_registers).contains("tf32 in registers"));
+    assert!(mma("m64n8k16.f32.bf16.bf16", &format!("{in_registers}, 0, 0")).contains("ways"));
+    assert!(mma("m64n8k16.f32.bf16.bf16", "{%r1, %r2}, %rd2, %p1, 1, 1, 0").contains("4 registers"));
+    assert!(mma("m64n16k16.f32.bf16.bf16", "%rd1, %rd2, %p1, 1, 1, 0, 0").contains("8 registers"));
+    assert!(refused("wgmma.wait_group.sync.aligned 8;").contains("from 0 to 7"));
+    assert!(refused("wgmma.fence.aligned;").contains("unknown instruction `wgmma.fence.aligned`"));
+    assert!(refused("wgmma.mma_async.sp.sync.aligned.m64n8k32.f32.bf16.bf16 {%f0, %f1, %f2, %f3}, %rd1, %rd2, %r1, 0, %p1, 1, 1, 0, 0;").contains("wgmma"));
+}
