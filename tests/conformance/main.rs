@@ -26,6 +26,7 @@ mod retiring;
 mod runs;
 mod shift_tensor;
 mod shift_wgmma;
+mod step_launches;
 mod steps;
 mod tensor;
 mod wgmma;
@@ -47,10 +48,9 @@ macro_rules! conformance {
                     reduce_weighted, reduce_rows_without_weight, reduce_in_slices_of_the_host, step_largest,
                     relations_are_checked;
                 steps: shift, shift_few, shift_wide, shift_any, shift_norms, places_do_not_matter, points_in_slices, sums_of_products,
-                    products_of_far_queries, wide_points_in_slices,
-                    parts_between_multiples_are_refused, states_between_multiples_are_refused,
-                    slices_within_boxes_are_refused, nan_is_not_lost,
-                    converged_steps_do_nothing, no_more_queries_than_checked;
+                    products_of_far_queries, wide_points_in_slices, nan_is_not_lost;
+                step_launches: parts_between_multiples_are_refused, states_between_multiples_are_refused,
+                    slices_within_boxes_are_refused, converged_steps_do_nothing, no_more_queries_than_checked;
                 retiring: retire_queries, retire_in_order, retire_when_done, begin_runs;
                 arranged: sorted_keys, points_along_a_line, points_along_a_tour, points_along_hilberts_curve, boxes_of_points, arranged_points;
                 within_reach: steps_within_reach, whole_boxes, places_do_not_matter_within_reach,
@@ -184,7 +184,8 @@ mod cuda_cpp {
     conformance!(@tests crate::cuda_cpp();
         kernels: matmul, matmul_fast, matmul_few_columns, matmul_is_chosen, pairwise;
         tensor: products_of_rounded_inputs, products_in_a_precision;
-        steps: shift, shift_wide, wide_points_in_slices, converged_steps_do_nothing;
+        steps: shift, shift_wide, wide_points_in_slices;
+        step_launches: converged_steps_do_nothing;
         oracles: blurring_is_the_oracles;
         runs: lecture, block_sizes_agree, same_bits_over_all_pairs;
     );
