@@ -29,6 +29,7 @@ mod shift_wgmma;
 mod step_launches;
 mod steps;
 mod tensor;
+mod tensor_fits;
 mod wgmma;
 mod within_reach;
 
@@ -69,11 +70,11 @@ macro_rules! conformance {
                 shift_tensor: steps_on_tensor_cores, many_tiles_on_tensor_cores, slices_on_tensor_cores,
                     places_do_not_matter_on_tensor_cores,
                     one_spot_on_tensor_cores, idle_steps_on_tensor_cores, no_more_queries_on_tensor_cores,
-                    states_between_multiples_on_tensor_cores, what_is_no_number_on_tensor_cores,
-                    fits_on_tensor_cores, seeds_on_tensor_cores, fits_not_on_tensor_cores;
+                    states_between_multiples_on_tensor_cores, what_is_no_number_on_tensor_cores;
                 shift_wgmma: steps_of_warpgroups, many_tiles_of_warpgroups, slices_of_warpgroups,
                     places_do_not_matter_of_warpgroups, no_more_queries_of_warpgroups,
-                    states_between_multiples_of_warpgroups, what_is_no_number_of_warpgroups, fits_by_an_instruction;
+                    states_between_multiples_of_warpgroups, what_is_no_number_of_warpgroups;
+                tensor_fits: fits_on_tensor_cores, fits_by_an_instruction, seeds_on_tensor_cores, fits_not_on_tensor_cores;
                 far: queries_far_away;
                 neighbours: neighbours_by_boxes;
                 bandwidth: distances_to_neighbours, guessed_brackets, neighbours_in_order, weights_are_repetitions, golden, samples, fallbacks,
@@ -174,8 +175,8 @@ mod interpreter_sm_80 {
         tensor: products_of_rounded_inputs, products_in_a_precision;
         shift_tensor: steps_on_tensor_cores, many_tiles_on_tensor_cores, slices_on_tensor_cores,
             places_do_not_matter_on_tensor_cores, one_spot_on_tensor_cores, idle_steps_on_tensor_cores,
-            no_more_queries_on_tensor_cores, states_between_multiples_on_tensor_cores, what_is_no_number_on_tensor_cores,
-            fits_on_tensor_cores, seeds_on_tensor_cores, fits_not_on_tensor_cores;
+            no_more_queries_on_tensor_cores, states_between_multiples_on_tensor_cores, what_is_no_number_on_tensor_cores;
+        tensor_fits: fits_on_tensor_cores, seeds_on_tensor_cores, fits_not_on_tensor_cores;
     );
 }
 

@@ -1,13 +1,11 @@
-//! Gaussian steps by the instruction of compute capability 9.0 against the oracle, and fits that take it where they are asked.
+//! Gaussian steps by the instruction of compute capability 9.0 against the oracle. Fits that take them: tensor_fits.rs.
 
 use gpu::progress::HISTORY;
-use gpu::shift_wgmma::shift_wgmma_64;
+use modeseek::Device;
 use modeseek::product::Instruction;
-use modeseek::reference::Metric;
-use modeseek::{Bandwidth, Device, Form, MeanShift, Points};
 
 use crate::check::is_interpreted;
-use crate::shift_tensor::{Case, clusters, in_slices, no_more_queries, refuses_an_odd_state, two_clusters};
+use crate::shift_tensor::{Case, clusters, in_slices, no_more_queries, refuses_an_odd_state};
 use crate::wgmma::is_missing;
 
 const BY: Instruction = Instruction::Warpgroup;
@@ -117,29 +115,4 @@ pub fn what_is_no_number_of_warpgroups(device: &Device) {
     let (moved, _, state) = case.step(device, 1.0);
     assert!(moved[5].is_nan(), "a point that is no number pulls every query");
     assert!(f32::from_bits(state[HISTORY + 1]).is_nan());
-}
-
-/// Fits take it where it is there, in as many dimensions as it is for, unless they are asked for the other, say so, and find what
-/// others find.
-pub fn fits_by_an_instruction(device: &Device) {
-    let has = device.machine() == cuda_std::machine::MachineKind::Gpu && device.has(&shift_wgmma_64::KERNEL);
-    for (d, form) in [(40, Form::Blurring), (40, Form::Standard), (100, Form::Blurring), (24, Form::Blurring)] {
-        let n = if is_interpreted(device) { 40 } else { 300 };
-        let points = Points::from_rows(&two_clusters(n, d), d).unwrap();
-        let fit = |instruction| {
-            let estimator = MeanShift::new().on(device).bandwidth(Bandwidth::Fixed(1.0)).form(form);
-            estimator.instruction(instruction).fit(&points).unwrap()
-        };
-        assert_eq!(Instruction::default(), BY);
-        let (other, found) = (fit(Instruction::Warp), fit(BY));
-        let what = format!("d = {d}, {form:?}");
-        assert!(!other.path.reason.contains("wgmma"), "{what}: {}", other.path.reason);
-        let expected = has && d > 32;
-        assert_eq!(found.path.reason.ends_with("on tensor cores by wgmma"), expected, "{what}: {}", found.path.reason);
-        assert_eq!((found.labels, found.modes.len()), (other.labels, 2), "{what}");
-        for (found, other) in found.modes.iter().zip(&other.modes) {
-            let apart = Metric::L2.distance(&found.position, &other.position);
-            assert!(apart <= 1e-3, "{what}: a mode is off by {apart:e}");
-        }
-    }
 }
