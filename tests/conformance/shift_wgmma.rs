@@ -5,7 +5,7 @@ use modeseek::Device;
 use modeseek::product::Instruction;
 
 use crate::check::is_interpreted;
-use crate::shift_tensor::{Case, clusters, in_slices, no_more_queries, refuses_an_odd_state};
+use crate::shift_tensor::case::{Case, clusters, in_slices, no_more_queries, refuses_an_odd_state};
 use crate::wgmma::is_missing;
 
 const BY: Instruction = Instruction::Warpgroup;

@@ -21,7 +21,7 @@ use modeseek::{Buffer, Device, Error, reference};
 use crate::check::{ROUNDING, assert_close, random, wide};
 use crate::distances::try_by_products;
 use crate::kernels::poisoned;
-use crate::shift_tensor::{Case, clusters};
+use crate::shift_tensor::case::{Case, clusters};
 use crate::tensor::no_rows;
 
 /// Whether the device has not the instruction, having checked that it says so.
