@@ -1,6 +1,7 @@
 //! Files as the program's user meets them: every format in and out, what is wrong with them, and reading in parts.
 
 mod binary;
+mod columns;
 mod formats;
 mod interrupts;
 mod lists;
