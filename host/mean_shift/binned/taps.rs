@@ -20,8 +20,9 @@ pub const MOST: f64 = 16.0;
 
 /// k(-reach) to k(reach), then u k(u), for a Gaussian of c nodes a bandwidth.
 pub fn taps(c: f64, reach: usize) -> Vec<f32> {
-    // The integrand vanishes at pi with all derivatives that matter, so that the midpoint rule is exact.
-    const PARTS: usize = 1024;
+    // The integrand vanishes at pi with all derivatives that matter, so that the midpoint rule is exact: four times as many parts
+    // change k by 1e-11 of k(0) with two nodes a bandwidth, and by f64's roundings from two and a half on.
+    const PARTS: usize = 256;
     let part = |i: usize| {
         let f = (i as f64 + 0.5) * PI / PARTS as f64;
         let sinc = (f / 2.0).sin() / (f / 2.0);
@@ -29,8 +30,11 @@ pub fn taps(c: f64, reach: usize) -> Vec<f32> {
     };
     let parts: Vec<(f64, f64)> = (0..PARTS).map(part).collect();
     let k = |u: f64| parts.iter().map(|(f, amplitude)| amplitude * (f * u).cos()).sum::<f64>();
-    let places = || (0..=2 * reach).map(|at| at as f64 - reach as f64);
-    let moments = places().map(|u| u * k(u));
+    // It is even.
+    let half: Vec<f64> = (0..=reach).map(|u| k(u as f64)).collect();
+    let k = |u: i64| half[u.unsigned_abs() as usize];
+    let places = || -(reach as i64)..=reach as i64;
+    let moments = places().map(|u| u as f64 * k(u));
     places().map(k).chain(moments).map(|tap| tap as f32).collect()
 }
 
