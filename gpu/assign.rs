@@ -69,7 +69,11 @@ impl<const D: usize, const LANES: usize> Queries<D, LANES> {
             };
             for k in 0..G {
                 // SAFETY: the caller's promise, and c < d.
-                let y = unsafe { *others.start.add(j[k] * others.item_step + c * others.coordinate_step) };
+                let y = unsafe {
+                    let place = others.start.add(j[k] * others.item_step + c * others.coordinate_step);
+                    // A processor's compiler would make vectors of neighbouring others, each gathered from where it stands.
+                    if LANES > 4 { lanes::unseen(place).read() } else { place.read() }
+                };
                 for lane in 0..LANES {
                     sums[k][lane] = T::add::<M>(sums[k][lane], x[lane] - y, p);
                 }
