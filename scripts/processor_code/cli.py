@@ -10,6 +10,7 @@ from pathlib import Path
 
 from . import gate
 from .assembly import functions
+from .gathers import Gathers, load_allowed
 from .measure import measure
 from .rows import Rows, load_rows
 from .specification import BUDGETS, SpecificationError, load_budgets, load_kernels, write_budgets
@@ -26,7 +27,8 @@ instructions a pair. A compiler takes vectors to pieces without a word, which co
     except a number that is splat over a register;
   - more instructions a vector of pairs than the committed budget and 15 %;
   - a kernel whose hot loop is not found;
-  - kernels of a field's rows, where most arithmetic is of single numbers.
+  - kernels of a field's rows, where most arithmetic is of single numbers;
+  - any kernel that gathers numbers one by one, if kernels.toml has no reason for it.
 
 Without --check or --write-budgets, only prints the table.
 """
@@ -84,7 +86,8 @@ def judge(options: argparse.Namespace, kernels_file: Path | None, budgets_file: 
     # Before the longer work.
     budgets = load_budgets(kernels, budgets_file) if options.check else {}
     rows = Rows(load_rows(kernels_file) if kernels_file else load_rows())
-    results = measure(rows.watch(functions(disassemble(options.binary))), kernels)
+    gathers = Gathers(load_allowed(kernels_file) if kernels_file else load_allowed())
+    results = measure(gathers.watch(rows.watch(functions(disassemble(options.binary)))), kernels)
     print("\n".join(gate.table(results)))
     problems = gate.missing(results)
     if options.write_budgets and not problems:
@@ -93,9 +96,9 @@ def judge(options: argparse.Namespace, kernels_file: Path | None, budgets_file: 
         budgets = load_budgets(kernels, budgets_file)
     if budgets:
         problems = gate.violations(results, kernels, budgets)
-        for note in gate.notes(results, kernels, budgets):
+        for note in [*gate.notes(results, kernels, budgets), *gathers.notes()]:
             print(f"note: {note}")
-        problems += rows.violations()
+        problems += rows.violations() + gathers.violations()
     for problem in problems:
         print(f"refused: {problem}", file=sys.stderr)
     print(f"{len(results) + len(rows.counts)} kernels by kinds of processor, {len(problems)} refusals")
