@@ -176,8 +176,8 @@ impl MeanShift {
     }
 
     /// How much each point counts, from 0 on: in the bandwidth's estimate, in every mean, in the modes'
-    /// order and centres. A point of weight 2 counts as two points. They are f64; of f32,
-    /// `weights.iter().copied().map(f64::from).collect::<Vec<_>>()`.
+    /// order and centres. A point of weight 2 counts as two points, one of less than 1e-38 of the largest as
+    /// none. They are f64; of f32, `weights.iter().copied().map(f64::from).collect::<Vec<_>>()`.
     ///
     /// ```
     /// # use modeseek::{Bandwidth, MeanShift};

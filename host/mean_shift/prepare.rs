@@ -370,9 +370,10 @@ impl MeanShift {
         Ok(Some(Masses { factor: masses.factor / prepared.unit, ..masses }))
     }
 
-    /// The sample weights as the device holds them: over this unit.
+    /// The sample weights as the device holds them: over this unit. What a GPU may take for 0 is 0 everywhere.
     pub(super) fn weights_in(&self, unit: f64) -> Option<Vec<f32>> {
-        self.sample_weights.as_ref().map(|weights| weights.iter().map(|weight| (weight / unit) as f32).collect())
+        let held = |weight| Some((weight / unit) as f32).filter(|held| held.is_normal()).unwrap_or(0.0);
+        self.sample_weights.as_ref().map(|weights| weights.iter().map(held).collect())
     }
 
     /// The power of two over which the largest sample weight is about 1, so that sums of weights and of weighted

@@ -1,6 +1,6 @@
 //! Points that weigh little beside others, or nothing.
 
-use modeseek::{Assignment, Clustering, Form, MeanShift, Method, Points, Seeding};
+use modeseek::{Assignment, Clustering, Form, MeanShift, Method, Points, Seeding, WeightFunction};
 
 use crate::{fixed, near};
 
@@ -92,6 +92,18 @@ fn seeds_climb_from_afar() {
         assert!(found.queries.iter().all(|query| query.iterations > 1 && query.converged), "{method:?}");
         assert_eq!(found.modes.len(), 1, "{method:?}");
         near(found.modes[0].position[0].hypot(found.modes[0].position[1]), 0.0, 0.05);
+    }
+}
+
+/// A GPU may take what f32 has fewer digits of for 0: so does every device.
+#[test]
+fn weights_that_are_next_to_nothing_are_nothing() {
+    for (weight, label) in [(0.0, -1), (1e-39, -1), (1e-37, 2)] {
+        let (estimator, points) = beside(&[[15.0, 100.0]], weight);
+        for form in FORMS {
+            let found = estimator.clone().weight(WeightFunction::Flat).form(form).fit(&points).unwrap();
+            assert_eq!(found.labels[5000], label, "{weight:e} {form:?}");
+        }
     }
 }
 
