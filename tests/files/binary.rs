@@ -35,7 +35,7 @@ fn of_pipe(folder: &Folder, bytes: &[u8], arguments: &str, code: i32) -> String 
     said
 }
 
-/// Text has no form for them: whoever waits for a long run is not told at its end.
+/// Neither text nor numpy's archives have a form for them: whoever waits for a long run is not told at its end.
 #[test]
 fn columns_that_a_format_does_not_hold() {
     let folder = Folder::new();
@@ -56,8 +56,11 @@ fn columns_that_a_format_does_not_hold() {
             folder.refuses(&format!("{name} --bandwidth 1e-30 -o out.csv"), 2, &words);
             folder.refuses(&format!("{name} --bandwidth 1e-30 --stream -o out.tsv"), 2, &words);
             folder.refuses(&format!("x.csv --bandwidth 1e-30 --predict {name} --predicted out.csv.gz"), 2, &words);
+            let words = ["column other of", kind, "it holds numbers, one a row; write .parquet or .arrow, or .npy"];
+            folder.refuses(&format!("{name} --bandwidth 1e-30 -o out.npz"), 2, &words);
+            folder.refuses(&format!("x.csv --bandwidth 1e-30 --predict {name} --predicted out.npz"), 2, &words);
             folder.run(&format!("{name} --bandwidth 1 -o out.parquet"));
-            folder.run(&format!("{name} --bandwidth 1 -o out.npz"));
+            folder.run(&format!("{name} --bandwidth 1 -o out.npy"));
         }
         let mut stream = StreamWriter::try_new(Vec::new(), &both.schema()).unwrap();
         stream.write(&both).unwrap();

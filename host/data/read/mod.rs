@@ -28,7 +28,7 @@ use crate::executor::host_memory;
 use guarded::guarded;
 
 pub use chunk::Chunk;
-pub(super) use chunk::{numbers, plain};
+pub(super) use chunk::{is_numbers, numbers, plain};
 
 /// Rows that are read at a time, unless they are long.
 const CHUNK: usize = 1 << 16;

@@ -162,7 +162,7 @@ impl Target {
         self.path.as_deref()
     }
 
-    /// Looks whether the format holds columns such as these, before there are rows of them. What NPZ does not hold is left out.
+    /// Looks whether the format holds columns such as these, before there are rows of them. NPZ leaves out text.
     ///
     /// # Errors
     /// [`DataError::Unsupported`]; what the library for the format says.
@@ -170,7 +170,8 @@ impl Target {
         match self.format {
             Format::Csv | Format::Tsv => text::check(schema),
             Format::Parquet => arrow::Parquet::new(&mut io::sink(), schema).map(drop),
-            Format::Npy | Format::Npz | Format::Arrow => Ok(()),
+            Format::Npz => npy::check(schema),
+            Format::Npy | Format::Arrow => Ok(()),
         }
     }
 

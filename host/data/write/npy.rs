@@ -4,14 +4,14 @@ use std::io::{self, Cursor, Write};
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::*;
-use arrow_array::{Array, RecordBatch};
-use arrow_schema::DataType;
+use arrow_array::{Array, RecordBatch, new_empty_array};
+use arrow_schema::{DataType, Field, Schema};
 use npyz::{AutoSerialize, Serialize, WriteOptions, WriterBuilder};
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
 use super::{Sink, unsupported};
-use crate::data::read::{numbers, plain};
+use crate::data::read::{is_numbers, numbers, plain};
 use crate::error::{Error, Result};
 
 /// Columns of numbers: one array, or an archive of one for each column.
@@ -89,6 +89,27 @@ impl<W: Write> Arrays<W> {
     }
 }
 
+/// That an archive has a form for all columns, or leaves them out, as text is known to be.
+///
+/// # Errors
+/// [`DataError::Unsupported`](crate::data::DataError::Unsupported), of the first for which it has none.
+pub fn check(schema: &Schema) -> Result<()> {
+    schema.fields().iter().try_for_each(|field| check_column(field))
+}
+
+fn check_column(field: &Field) -> Result<()> {
+    let none = plain(new_empty_array(field.data_type()).as_ref());
+    let kind = none.data_type();
+    if is_numbers(kind) || kind.is_string() || kind.is_null() {
+        return Ok(());
+    }
+    Err(unsupported(
+        field.name(),
+        kind,
+        "it holds numbers, one a row; write .parquet or .arrow, or .npy for labels alone",
+    ))
+}
+
 impl<W: Write> Sink for Arrays<W> {
     fn write(&mut self, rows: &RecordBatch) -> Result<()> {
         let mut at = 0;
@@ -97,7 +118,10 @@ impl<W: Write> Sink for Arrays<W> {
             let integers = Values::integers(array.as_ref()).map(Ok);
             let more = match integers.unwrap_or_else(|| numbers(array.as_ref()).map(Values::Real)) {
                 Ok(values) => values,
-                Err(_) if self.archive => continue,
+                Err(_) if self.archive => {
+                    check_column(field)?;
+                    continue;
+                }
                 Err(_) => {
                     let why = "it holds numbers; write .csv or .parquet";
                     return Err(unsupported(field.name(), array.data_type(), why));
@@ -163,10 +187,29 @@ fn write<T: AutoSerialize + Serialize>(
 mod tests {
     use std::sync::Arc;
 
-    use arrow_array::{ArrayRef, PrimitiveArray};
+    use arrow_array::{ArrayRef, BooleanArray, Int32Array, ListArray, NullArray, PrimitiveArray, StringArray};
 
     use super::*;
     use crate::data::table;
+
+    #[test]
+    fn text_is_left_out_and_nothing_else() {
+        let lists = ListArray::from_iter_primitive::<Int32Type, _, _>([Some([Some(1)]), Some([Some(2)])]);
+        let columns: [(ArrayRef, bool); 4] = [
+            (Arc::new(StringArray::from(vec!["a", "b"])), true),
+            (Arc::new(NullArray::new(2)), true),
+            (Arc::new(BooleanArray::from(vec![true, false])), false),
+            (Arc::new(lists), false),
+        ];
+        for (column, left_out) in columns {
+            let kind = column.data_type().clone();
+            let label = Arc::new(Int32Array::from(vec![0, 1])) as ArrayRef;
+            let rows = table(vec![("other".to_owned(), column), ("label".to_owned(), label)]);
+            let mut arrays = Arrays::archive(Vec::new());
+            assert_eq!((arrays.write(&rows).is_ok(), check(&rows.schema()).is_ok()), (left_out, left_out), "{kind}");
+            assert!(arrays.columns.iter().all(|(name, _)| name == "label"), "{kind}");
+        }
+    }
 
     /// A column in parts, of which the second has the values that are missing.
     #[test]
