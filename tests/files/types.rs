@@ -90,8 +90,27 @@ fn columns_of_text_have_the_type_of_their_values() {
     }
     // No part knows what the others hold.
     folder.run("in.csv --columns x --bandwidth 1 --stream -o out.parquet");
-    let kinds: Vec<_> = types(&columns(&folder, "out.parquet")).into_iter().map(|(_, kind)| kind).collect();
+    let rows = columns(&folder, "out.parquet");
+    let kinds: Vec<_> = types(&rows).into_iter().map(|(_, kind)| kind).collect();
     assert_eq!(kinds[..2], [DataType::Float64, DataType::Utf8]);
+    assert!(rows.column(5).is_null(0) && rows.column(5).as_string::<i32>().value(1) == "3");
+}
+
+/// An empty field of text is none, whether it is read as a whole or in parts.
+#[test]
+fn empty_fields_of_text_are_null() {
+    let folder = Folder::new();
+    folder.write("in.csv", "x,name,none\n1,a,\n2,,\n3, ,\n");
+    for stream in ["", "--stream"] {
+        for name in ["out.parquet", "out.arrow"] {
+            folder.run(&format!("in.csv --columns x --bandwidth 1 {stream} -o {name}"));
+            let rows = columns(&folder, name);
+            let texts = |at: usize| rows.column(at).as_string::<i32>().iter().collect::<Vec<_>>();
+            assert_eq!((texts(1), texts(2)), (vec![Some("a"), None, None], vec![None; 3]), "{name} {stream}");
+        }
+    }
+    folder.run("in.csv --columns x --bandwidth 1 -o out.csv");
+    assert!(folder.read("out.csv").starts_with("x,name,none,label\n1,a,,"));
 }
 
 /// As pandas has categories.

@@ -63,7 +63,8 @@ pub enum Carry {
     /// All as they were, text as text.
     AsTheyWere,
     /// All, and those of text as numbers that are: of a table as a whole, those whose values are all integers of 64
-    /// bits, or all numbers; of parts, of which none knows the others, those that are read as numbers.
+    /// bits, or all numbers; of parts, of which none knows the others, those that are read as numbers. An empty field of
+    /// text is null.
     AsNumbers,
 }
 

@@ -208,6 +208,11 @@ fn has_comma(text: &str, (delimiter, decimal): (u8, Decimal)) -> bool {
     decimal == Decimal::Point && delimiter != b',' && text.contains(',') && is_number()
 }
 
+/// Whether a field has anything in it.
+pub fn there(text: &str) -> bool {
+    !text.trim().is_empty()
+}
+
 /// What a column's fields are, as far as the first lines tell.
 struct Fields {
     numbers: usize,
@@ -286,6 +291,8 @@ fn shown(value: &str) -> String {
 struct Carried {
     fields: Vec<Field>,
     columns: Vec<Column>,
+    /// Whether an empty field of text is none at all.
+    missing: bool,
     /// Bytes of the rows so far, if there are columns.
     bytes: usize,
 }
@@ -309,7 +316,7 @@ impl Carried {
                 });
             }
         }
-        Self { fields, columns, bytes: 0 }
+        Self { fields, columns, missing: carry == Carry::AsNumbers, bytes: 0 }
     }
 
     fn push(&mut self, record: &StringRecord, decimal: Decimal) {
@@ -318,7 +325,7 @@ impl Carried {
         }
         for (column, text) in self.columns.iter_mut().zip(record) {
             match column {
-                Column::Text(column) => column.append_value(text),
+                Column::Text(column) => column.append_option(Some(text).filter(|text| !self.missing || there(text))),
                 Column::Numbers(column) => column.append_value(parse(text, decimal).unwrap_or(f64::NAN)),
             }
         }

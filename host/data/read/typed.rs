@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::{ArrayRef, Float64Array, Int64Array, RecordBatch};
+use arrow_array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
 use arrow_schema::{DataType, Field, Schema};
 
-use super::text::parse;
+use super::text::{parse, there};
 use crate::data::columns::Decimal;
 
 /// What all of a column's values are, the narrowest first.
@@ -81,7 +81,10 @@ fn converted(column: &ArrayRef, kind: Kind, decimal: Decimal) -> ArrayRef {
             let number = |text| parse(text, decimal).filter(|value| !value.is_nan());
             Arc::new(texts().map(number).collect::<Float64Array>())
         }
-        Kind::Missing | Kind::Text => column.clone(),
+        Kind::Missing | Kind::Text => {
+            let texts = column.as_string::<i32>().iter().map(|text| text.filter(|text| there(text)));
+            Arc::new(texts.collect::<StringArray>())
+        }
     }
 }
 
