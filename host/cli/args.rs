@@ -74,7 +74,7 @@ pub struct Args {
     pub threads: Option<NonZero<usize>>,
 
     /// Reads FILE twice in parts instead of holding it, for files larger than memory: by a binned field, with a bandwidth
-    /// that is given
+    /// that is given, and with --form standard
     #[arg(long, help_heading = "Execution")]
     pub stream: bool,
 

@@ -2,12 +2,21 @@
 
 use std::path::PathBuf;
 
+use clap::builder::ArgPredicate;
 use clap::{Args, ValueEnum};
 
 use super::input::InputArgs;
 use super::typed::{AccuracyText, BandwidthText, count, number};
 use crate::error::{Error, Result};
 use crate::mean_shift::{Assignment, Bandwidth, Distance, Form, MeanShift, Merging, Method, Seeding, WeightFunction};
+
+/// The bandwidth for generated points, if none is given.
+const GENERATED: f64 = 2.5;
+
+/// The bandwidth if none is given, as it would be typed.
+pub fn bandwidth_by_default(of_file: bool) -> String {
+    if of_file { "matched".to_owned() } else { GENERATED.to_string() }
+}
 
 /// How to cluster.
 #[derive(Clone, Debug, Args)]
@@ -32,7 +41,13 @@ pub struct EstimatorArgs {
     pub norm: Option<f64>,
 
     /// Which points move
-    #[arg(long, value_enum, default_value_t, help_heading = "Mean shift")]
+    #[arg(
+        long,
+        value_enum,
+        default_value_t,
+        default_value_if("stream", ArgPredicate::IsPresent, "standard"),
+        help_heading = "Mean shift"
+    )]
     pub form: FormName,
 
     /// Where queries start, for --form standard
@@ -276,7 +291,7 @@ impl EstimatorArgs {
             Some(BandwidthText::Rule(bandwidth)) => bandwidth.clone(),
             Some(BandwidthText::Column(_)) => Bandwidth::PerPoint(Vec::new()),
             None if of_file => Bandwidth::default(),
-            None => Bandwidth::Fixed(2.5),
+            None => Bandwidth::Fixed(GENERATED),
         }
     }
 

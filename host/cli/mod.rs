@@ -158,5 +158,8 @@ fn parameters(matches: &ArgMatches) -> Parameters {
         let raw = matches.try_get_raw(id).ok().flatten()?;
         Some((id.to_owned(), raw.map(|value| value.to_string_lossy().into_owned()).collect()))
     };
-    command.get_arguments().filter_map(values).collect()
+    let mut parameters: Parameters = command.get_arguments().filter_map(values).collect();
+    // The parser has no default of its own, as there are two.
+    parameters.entry("bandwidth".to_owned()).or_insert_with(|| vec![estimator::bandwidth_by_default(of_file)]);
+    parameters
 }

@@ -11,7 +11,7 @@ use arrow_array::{ArrayRef, Int32Array, RecordBatch};
 
 use super::args::Args;
 use super::bar::Bar;
-use super::estimator::{DistanceName, KernelName, MergingName, MethodName, SeedingName};
+use super::estimator::{DistanceName, FormName, KernelName, MergingName, MethodName, SeedingName};
 use super::input::Input;
 use super::interrupt;
 use super::outputs::{Outputs, is_unread};
@@ -62,6 +62,11 @@ pub fn check(input: &Input, args: &Args) -> Result<()> {
             target.is_some_and(|target| !text_or_columns(target.format())),
             "--stream into numpy's formats",
             "they hold all rows at once; write .csv, .parquet or .arrow",
+        ),
+        (
+            estimator.form == FormName::Blurring,
+            "--stream with --form blurring",
+            "queries climb a field that stays, as in the standard form; leave it out",
         ),
         (estimator.seeds_file.is_some(), "--stream with --seeds-file", "queries start from the field; leave it out"),
         (

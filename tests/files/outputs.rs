@@ -238,6 +238,15 @@ fn parameters_are_those_of_the_run() {
     assert!(has(&names("in.csv --columns x,y --bandwidth 1 --form standard --seeding random"), "seed"));
     let generated = names("--points 30 --clusters 3");
     assert!(of_points.iter().all(|name| generated.contains(name)) && has(&generated, "seed"), "{generated:?}");
+    for (arguments, name, value) in [
+        ("--points 30", "bandwidth", "2.5"),
+        ("in.csv --columns x,y", "bandwidth", "matched"),
+        ("in.csv --columns x,y --bandwidth scott", "bandwidth", "scott"),
+        ("in.csv --columns x,y", "form", "blurring"),
+        ("in.csv --columns x,y --stream --bandwidth 1", "form", "standard"),
+    ] {
+        assert_eq!(folder.json(arguments)["parameters"][name], serde_json::json!([value]), "{arguments}");
+    }
 }
 
 #[test]

@@ -125,6 +125,7 @@ fn what_is_known_only_when_all_is_there_is_refused() {
         ("--stream --bandwidth 1 --min-size 2", "--min-size"),
         ("--stream --bandwidth 1 --assign nearest", "--assign"),
         ("--stream --bandwidth 1 --predict in.csv --predicted out.csv", "--predict"),
+        ("--stream --bandwidth 1 --form blurring", "--stream with --form blurring is not possible"),
         ("--stream --bandwidth 1 --form standard --seeds-file in.csv", "--seeds-file"),
         ("--stream --bandwidth 1 --form standard --seeding bins", "--seeding"),
         ("--stream --bandwidth 1 --merging densest", "--merging densest"),
