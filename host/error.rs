@@ -120,7 +120,7 @@ pub enum Error {
     },
     /// A point without direction.
     #[error(
-        "point {row} lies at the origin, to the precision of the points, and has no direction; remove such points, or take another distance"
+        "point {row} (from 0) lies at the origin, to the precision of the points, and has no direction; remove such points, or take another distance"
     )]
     NoDirection {
         /// The point, from 0.

@@ -221,7 +221,7 @@ impl WeightScale {
         }
         let unit = self.0.unwrap_or(1.0);
         if value / unit > Self::MOST {
-            let (file, at) = (source.to_string(), format!("point {}", before + 1 + at as u64));
+            let (file, at) = (source.to_string(), format!("point {} (from 0)", before + at as u64));
             let (column, what) = (
                 options.weights.clone().unwrap_or_default(),
                 "what --stream takes: 524288 times the largest weight of the first part at most",

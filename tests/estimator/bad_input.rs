@@ -171,19 +171,26 @@ fn bandwidths_that_are_none_are_named() {
 fn points_without_direction_are_named() {
     let estimator = fixed(0.1).distance(Distance::Cosine);
     let points = [[1.0, 0.0], [0.0, 1.0], [0.0, 0.0], [0.0, 0.0]];
-    let error = refused(estimator.fit(&points), &["point 2 lies at the origin", "remove such points, or take another"]);
+    let error = refused(
+        estimator.fit(&points),
+        &["point 2 (from 0) lies at the origin", "remove such points, or take another"],
+    );
     assert!(matches!(error, Error::NoDirection { row: 2 }));
     let found = estimator.fit(&points[..2]).unwrap();
-    refused(found.predict(&points[1..3], Assignment::NearestMode), &["point 1 lies at the origin"]);
+    refused(found.predict(&points[1..3], Assignment::NearestMode), &["point 1 (from 0) lies at the origin"]);
     let seeds = Points::from_rows(&[0.0, 0.0], 2).unwrap();
-    refused(estimator.clone().form(Form::Standard).seeding(Seeding::At(seeds)).fit(&points[..2]), &["point 0 lies"]);
+    refused(
+        estimator.clone().form(Form::Standard).seeding(Seeding::At(seeds)).fit(&points[..2]),
+        &["point 0 (from 0) lies"],
+    );
     // The origin itself, though the centre is no number that f32 or f64 holds.
     for offset in [0.1, 0.3, 0.7] {
         let points = [[1.0 + offset, offset], [-1.0, 0.0], [0.0, 0.0], [offset, 1.0]];
-        let error = refused(estimator.fit(&points), &["point 2 lies at the origin, to the precision of the points"]);
+        let error =
+            refused(estimator.fit(&points), &["point 2 (from 0) lies at the origin, to the precision of the points"]);
         assert!(matches!(error, Error::NoDirection { row: 2 }));
         let points = [[2e3 + offset, offset], [3.0, offset], [1e-6, 0.0]];
-        refused(estimator.fit(&points), &["point 2 lies at the origin"]);
+        refused(estimator.fit(&points), &["point 2 (from 0) lies at the origin"]);
         // Small is not near, unless it is beside the others.
         assert!(estimator.fit(&[[1e-20 * offset, 1e-20], [1e-20, offset * 1e-21]]).is_ok());
         assert!(estimator.fit(&[[2e3 + offset, offset], [3.0, offset], [offset, 0.0]]).is_ok());

@@ -107,7 +107,7 @@ fn weights_of_any_size_give_the_same() {
     let mut far = "x,y,w\n".to_owned() + &"1,2,1\n".repeat(1 << 16);
     far += "1,2,3\n1,2,1e6\n";
     folder.write("in.csv", far);
-    folder.refuses(&run, 1, &["in.csv, point 65538, column w: 1000000", "524288 times"]);
+    folder.refuses(&run, 1, &["in.csv, point 65537 (from 0), column w: 1000000", "524288 times"]);
     assert_eq!(folder.names(), ["in.csv"]);
 }
 
