@@ -214,7 +214,7 @@ pub enum MethodName {
     Fused,
     /// A binned field, in time that grows with the points and not with their square
     Field,
-    /// Distances, weights and a weighted mean, in batches
+    /// Distances, weights and a weighted mean, in batches; for --form blurring, --distance l2, one bandwidth and no --weights
     Composed,
     /// The fused kernels, without the tiles of points that are too far to count
     Tiles,

@@ -20,8 +20,8 @@ use crate::points::Points;
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Data")]
 pub struct InputArgs {
-    /// Points to cluster: a file of .csv, .tsv, .npy, .npz, .parquet, .arrow or .feather (text also .gz or .zst), or -
-    /// for standard input. Without one, points are generated
+    /// Points to cluster: a file of .csv, .txt, .tsv, .tab (these also .gz or .zst), .npy, .npz, .parquet, .pq, .arrow,
+    /// .feather, .ipc or .arrows, or - for standard input. Without one, points are generated
     #[arg(value_name = "FILE")]
     pub file: Option<PathBuf>,
 
@@ -33,7 +33,8 @@ pub struct InputArgs {
     #[arg(long, value_name = "COLUMN")]
     pub weights: Option<String>,
 
-    /// The format of FILE, if its extension does not say: csv, tsv, npy, npz, parquet, arrow
+    /// The format of FILE, if its extension does not say: csv, tsv, npy, npz, parquet, arrow. Standard input is csv, tsv, npy, or
+    /// an Arrow stream
     #[arg(long, value_name = "FORMAT", value_parser = name::<Format>)]
     pub format: Option<Format>,
 
@@ -128,8 +129,8 @@ impl FromStr for Mark {
 /// Names of what a first line may be.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum HeaderName {
-    /// It has names if no field of it is a number, or one is text above a number, or they are 0, 1, 2, ...; it is noted
-    /// where that is not sure
+    /// It has names if no field of it is a number, or one is text above a number, or the first alone is empty and above a
+    /// number, or they are 0, 1, 2, ...; it is noted where that is not sure
     #[default]
     Auto,
     /// It has names

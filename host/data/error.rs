@@ -35,7 +35,7 @@ pub enum DataError {
     },
     /// An extension that says nothing.
     #[error(
-        "{path}: its extension names no format; end it on .csv, .tsv, .npy, .npz, .parquet, .arrow or .feather (text also on .gz or .zst), or give {option}{hint}"
+        "{path}: its extension names no format; end it on .csv, .txt, .tsv, .tab (these also on .gz or .zst), .npy, .npz, .parquet, .pq, .arrow, .feather, .ipc or .arrows, or give {option}{hint}"
     )]
     UnknownFormat {
         /// The file.

@@ -152,6 +152,9 @@ pub(super) fn compression_of(path: &Path) -> (Compression, PathBuf) {
 mod tests {
     use super::*;
 
+    const EXTENSIONS: [&str; 12] =
+        ["csv", "txt", "tsv", "tab", "npy", "npz", "parquet", "pq", "arrow", "feather", "ipc", "arrows"];
+
     #[test]
     fn formats_have_names() {
         for format in Format::ALL {
@@ -176,7 +179,14 @@ mod tests {
             assert_eq!(format_of(Path::new(path), "--format").unwrap(), (format, compression), "{path}");
         }
         for path in ["a", "a.gz", "a.docx", ".csv"] {
-            assert!(format_of(Path::new(path), "--format").is_err(), "{path}");
+            let error = format_of(Path::new(path), "--format").unwrap_err().to_string();
+            for extension in EXTENSIONS {
+                assert!(
+                    error.contains(&format!(".{extension},")) || error.contains(&format!(".{extension} ")),
+                    "{error}"
+                );
+                assert!(extension.parse::<Format>().is_ok(), "{extension}");
+            }
         }
     }
 }

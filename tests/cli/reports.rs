@@ -188,6 +188,9 @@ fn help_and_version() {
     for word in ["--points", "--bandwidth", "--device", "Examples:", "Exit codes"] {
         assert!(text(&help.stdout).contains(word), "{word}");
     }
+    for extension in [".txt", ".tab", ".pq", ".feather", ".ipc", ".arrows"] {
+        assert!(text(&help.stdout).contains(extension), "{extension}");
+    }
     let version = modeseek("--version");
     assert_eq!(text(&version.stdout).trim(), concat!("modeseek ", env!("CARGO_PKG_VERSION")));
 }
