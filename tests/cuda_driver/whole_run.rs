@@ -41,6 +41,20 @@ fn run(args: &str) -> Outcome {
     run_with(&stand_in(), "works", &args)
 }
 
+/// That a row of docs/profiling.md, by what it begins with, says so: kernels loaded, and what was asked for.
+#[track_caller]
+fn is_told(run: &str, kernels: usize, asked: &Asked) {
+    let page = include_str!("../../docs/profiling.md");
+    let row = page.lines().find(|line| line.starts_with(&format!("| {run}"))).expect("a row");
+    let cells: Vec<_> = row.trim_matches('|').split('|').map(str::trim).collect();
+    let Asked { launches, uploads, downloads, waits, looks, .. } = asked;
+    let copies = format!("{uploads}, {downloads}");
+    assert_eq!([cells[1], cells[2], cells[4]], [&kernels.to_string(), &launches.to_string(), &copies], "{row}");
+    assert!(cells[3].starts_with("none") && asked.graphs.is_empty(), "{row}");
+    let said = [cells[5].split(':').next().unwrap(), cells[6]];
+    assert_eq!(said, [&waits.to_string(), &looks.to_string()], "{row}");
+}
+
 /// The lecture's case. Up go the points, the factors of their scale (twice: they are moved too), and a few cells for each of
 /// two tallies; down come one look at how far the run is and the number of components, which are waited for, as are the
 /// iterations and the labels; and at the end these, four lists about the modes, and what became of the queries, which are all
@@ -58,6 +72,7 @@ fn a_run_over_all_pairs() {
         Asked { launches: 26, graphs: vec![], uploads: 5, downloads: 8, clearings: 15, waits: 2 + 2, looks: 6 };
     assert_eq!(asked, expected);
     assert_eq!((&told["launches"], &told["uploads"], &told["downloads"]), (&26.into(), &5.into(), &8.into()));
+    is_told("`--points 1500 --iterations 5`", KERNELS, &asked);
 }
 
 /// The main job's way, over a binned field.
@@ -74,7 +89,12 @@ fn a_run_over_a_field() {
         Asked { launches: 62, graphs: vec![], uploads: 8, downloads: 16, clearings: 34, waits: 4 + 2, looks: 12 };
     assert_eq!(asked, expected);
     assert_eq!((&told["launches"], &told["uploads"], &told["downloads"]), (&62.into(), &8.into(), &16.into()));
+    is_told("the same with a field", FIELD_KERNELS, &asked);
 }
+
+/// Kernels that the two runs load.
+const KERNELS: usize = 18;
+const FIELD_KERNELS: usize = 26;
 
 const FIELD: &str = "--points 1500 --method field --accuracy 1e-2 --iterations 5 --tolerance 0";
 
@@ -84,7 +104,9 @@ fn no_kernel_is_loaded_that_is_not_launched() {
     if !has_ptx() {
         return;
     }
-    for (args, kernels, most_bytes) in [("--points 1500 --iterations 5", 18, 130_000), (FIELD, 26, 200_000)] {
+    for (args, kernels, most_bytes) in
+        [("--points 1500 --iterations 5", KERNELS, 130_000), (FIELD, FIELD_KERNELS, 200_000)]
+    {
         let log = run(args).log;
         let modules: Vec<_> = log.lines().filter_map(|line| line.strip_prefix("module of ")).collect();
         let (mut bytes, mut loaded) = (0, BTreeSet::new());
