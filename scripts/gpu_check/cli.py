@@ -65,11 +65,11 @@ def parser() -> argparse.ArgumentParser:
                          help="where the record goes (default: record/<device>/<date>, in a checkout under benches/)")
     running.add_argument("--minutes", type=_minutes, metavar="M", default=8.0, help="at most so long (default: 8)")
     running.add_argument("--list", action="store_true", help="name the parts, and run none")
-    _shared(running)
+    _shared(running, "the pack's")
     trying = command("dry", "Tries everything at small sizes, without a GPU.")
     trying.add_argument("--minutes", type=_minutes, metavar="M", default=8.0, help="at most so long (default: 8)")
     trying.add_argument("--out", type=Path, metavar="DIR", help="keep the records there (default: they are removed)")
-    _shared(trying)
+    _shared(trying, "what cargo builds")
     reporting = command("report", "Makes report.md of a record again, from its results.json.")
     reporting.add_argument("folder", type=Path, metavar="DIR", help="the record's folder")
     reading = command("readme", "Makes the blocks <!-- record:NAME --> of README.md and docs/figures.md again, from records.")
@@ -78,12 +78,12 @@ def parser() -> argparse.ArgumentParser:
     return whole
 
 
-def _shared(of: argparse.ArgumentParser) -> None:
+def _shared(of: argparse.ArgumentParser, instead_of: str) -> None:
     """Options of both `run` and `dry`."""
     of.add_argument("--python", metavar="PROGRAM", default=None,
                     help="the Python that has the peers' packages (default: $MODESEEK_PYTHON, else python3)")
     of.add_argument("--bin-dir", type=Path, metavar="DIR", default=None,
-                    help=f"a folder with {', '.join(kit.PROGRAMS)}, instead of the pack's or cargo's")
+                    help=f"a folder with {', '.join(kit.PROGRAMS)}, instead of {instead_of}")
 
 
 def _parts(text: str) -> List[Part]:
