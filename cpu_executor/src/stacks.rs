@@ -30,6 +30,7 @@ thread_local! {
 }
 
 struct Pool {
+    #[allow(clippy::vec_box)] // a stack changes hands for each block, and is not moved
     free: Vec<Box<Stack>>,
     made: usize,
 }
