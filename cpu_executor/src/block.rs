@@ -68,11 +68,21 @@ impl Drop for Scheduler<'_> {
 
 impl Scheduler<'_> {
     fn run(mut self) -> Result<(), Fault> {
+        // Once for the block: a switch of stacks returns to where it was made, and each return from a call in between is one that a
+        // processor does not foresee.
+        match catch_unwind(AssertUnwindSafe(|| self.all())) {
+            Ok(ended) => ended,
+            Err(payload) => Err(self.panicked(&*payload)),
+        }
+    }
+
+    /// Runs all threads to their ends. What one of them panics with goes on from here.
+    fn all(&mut self) -> Result<(), Fault> {
         while self.block.begun() < self.block.threads() {
             self.begin()?;
         }
         while self.waits.waiting() > 0 {
-            if !self.resume_lanes()? && !self.resume_barrier()? {
+            if !self.resume_lanes() && !self.resume_barrier() {
                 return Err(self.stuck());
             }
         }
@@ -83,7 +93,7 @@ impl Scheduler<'_> {
     fn begin(&mut self) -> Result<(), Fault> {
         let kernel = self.launch.kernel;
         let mut stack = stacks::take().map_err(|error| Fault::NoMemory { kernel, reason: error.to_string() })?;
-        if ends(&mut stack, Some(NonNull::from(&self.work))).map_err(|payload| self.panicked(&*payload))? {
+        if ends(&mut stack, Some(NonNull::from(&self.work))) {
             stacks::give(stack);
             return Ok(());
         }
@@ -95,41 +105,39 @@ impl Scheduler<'_> {
     }
 
     /// Resumes the lanes of every exchange that is complete; false if there is none.
-    fn resume_lanes(&mut self) -> Result<bool, Fault> {
+    fn resume_lanes(&mut self) -> bool {
         let mut any = false;
         for warp in 0..self.waits.warps() {
             let Some(mask) = self.waits.end_exchange(warp) else { continue };
             any = true;
             for lane in lanes(mask) {
-                self.resume(warp * 32 + lane)?;
+                self.resume(warp * 32 + lane);
             }
         }
-        Ok(any)
+        any
     }
 
     /// Resumes the whole block if all of it is at the barrier; false if not.
-    fn resume_barrier(&mut self) -> Result<bool, Fault> {
+    fn resume_barrier(&mut self) -> bool {
         let threads = self.block.threads();
         if self.waits.at_barrier() < threads {
-            return Ok(false);
+            return false;
         }
         self.waits.end_barrier();
         for rank in 0..threads as usize {
-            self.resume(rank)?;
+            self.resume(rank);
         }
-        Ok(true)
+        true
     }
 
     /// Lets a thread whose wait is over go on until it waits again or ends. By now every thread has
     /// begun, so its stack has no other to run.
-    fn resume(&mut self, rank: usize) -> Result<(), Fault> {
+    #[inline(always)]
+    fn resume(&mut self, rank: usize) {
         let place = &mut self.suspended[rank];
-        match ends(place.as_mut().expect("a waiting thread has a stack"), NOTHING) {
-            Ok(false) => {}
-            Ok(true) => stacks::give(place.take().expect("the stack that ran")),
-            Err(payload) => return Err(self.panicked(&*payload)),
+        if ends(place.as_mut().expect("a waiting thread has a stack"), NOTHING) {
+            stacks::give(place.take().expect("the stack that ran"));
         }
-        Ok(())
     }
 
     fn panicked(&self, payload: &(dyn Any + Send)) -> Fault {
@@ -155,7 +163,7 @@ impl Scheduler<'_> {
 }
 
 /// Lets a stack run until one of its threads waits, or all have ended: whether they have. One that panicked is done for.
-fn ends(stack: &mut Stack, order: Order) -> Result<bool, Box<dyn Any + Send>> {
-    let paused = catch_unwind(AssertUnwindSafe(|| stack.resume(order)))?;
-    Ok(!matches!(paused, CoroutineResult::Yield(Pause::Waits)))
+#[inline(always)]
+fn ends(stack: &mut Stack, order: Order) -> bool {
+    !matches!(stack.resume(order), CoroutineResult::Yield(Pause::Waits))
 }

@@ -52,18 +52,22 @@ index_words! {
     lane_id = |thread| thread.rank.get() % 32;
 }
 
+#[inline]
 pub(crate) fn sync_threads() {
     wait(|executor, rank| executor.barrier(rank, false));
 }
 
+#[inline]
 pub(crate) fn sync_threads_count(predicate: bool) -> u32 {
     wait(|executor, rank| executor.barrier(rank, predicate))
 }
 
+#[inline]
 pub(crate) fn sync_threads_and(predicate: bool) -> bool {
     sync_threads_count(!predicate) == 0
 }
 
+#[inline]
 pub(crate) fn sync_threads_or(predicate: bool) -> bool {
     sync_threads_count(predicate) != 0
 }
