@@ -96,7 +96,7 @@ def judge(options: argparse.Namespace, kernels_file: Path | None, budgets_file: 
         budgets = load_budgets(kernels, budgets_file)
     if budgets:
         problems = gate.violations(results, kernels, budgets)
-        for note in [*gate.notes(results, kernels, budgets), *gathers.notes()]:
+        for note in gate.notes(results, kernels, budgets):
             print(f"note: {note}")
         problems += rows.violations() + gathers.violations()
     for problem in problems:

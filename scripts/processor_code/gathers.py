@@ -46,9 +46,3 @@ class Gathers:
             for (kernel, kind), count in self.counts.items()
             if count > MOST and kernel not in self.allowed
         ]
-
-    def notes(self) -> Iterator[str]:
-        """Permissions that have lost their object."""
-        for kernel in sorted(self.allowed):
-            if all(count <= MOST for (name, _), count in self.counts.items() if name == kernel):
-                yield f"{kernel} gathers no more than others: remove it from [gathers] in kernels.toml"

@@ -23,12 +23,6 @@ class Counts(unittest.TestCase):
         self.assertEqual(list(gathers.watch(code)), code)
         (line,) = gathers.violations()
         self.assertIn(f"many on avx512: {MOST + 1} instructions gather", line)
-        self.assertEqual(list(gathers.notes()), [])
-
-    def test_a_permission_without_an_object_is_noted(self) -> None:
-        gathers = Gathers(frozenset({"narrow", "gone"}))
-        list(gathers.watch([function("narrow", 1)]))
-        self.assertEqual([note.split()[0] for note in gathers.notes()], ["gone", "narrow"])
 
     def test_reasons(self) -> None:
         self.assertIn("blur_1", load_allowed())
