@@ -4,7 +4,8 @@ use cuda_std::launch::{DeviceSlice, DeviceSliceMut, Launch};
 use cuda_std::machine::MachineKind;
 
 use crate::shift_any::Norm;
-use crate::{shift_few, shift_wide, whole};
+use crate::weight::Slopes;
+use crate::{shift_few, shift_wide, tight, whole};
 
 /// Sizes of a step, as kernels count them.
 ///
@@ -182,6 +183,8 @@ pub struct Steps {
     pub least: f32,
     /// Of which power the weight is, if boxes may be summed as a whole: see whole.rs.
     pub power: Option<u32>,
+    /// How fast the weight changes, if boxes that are nearly one point may be taken as one: see tight.rs.
+    pub slopes: Option<Slopes>,
     /// The weight of a distance over the bandwidth, in f64: what the kernels are compared with.
     pub oracle: fn(f64) -> f64,
     /// For d = 1, 2, 3, 4.
@@ -297,6 +300,20 @@ impl Steps {
     /// ```
     pub fn takes_moments(&self, machine: MachineKind, d: u32) -> Option<u32> {
         self.power.filter(|_| whole::serves(machine, d as usize))
+    }
+
+    /// The weight's slopes, if [`choose_near`](Self::choose_near) gives points of d coordinates, with the 2-norm, a step that looks at
+    /// the records of boxes (tight.rs), if it has them.
+    ///
+    /// ```
+    /// use cuda_std::machine::MachineKind::{Avx2, Gpu};
+    /// use gpu::{cauchy, gaussian};
+    ///
+    /// assert_eq!([Avx2, Gpu].map(|machine| gaussian::STEPS.takes_records(machine, 5).is_some()), [true, false]);
+    /// assert_eq!(cauchy::STEPS.takes_records(Avx2, 5), None);
+    /// ```
+    pub fn takes_records(&self, machine: MachineKind, d: u32) -> Option<Slopes> {
+        self.slopes.filter(|_| tight::serves(machine, d as usize))
     }
 
     /// Whether [`choose_near`](Self::choose_near) gives unmarked points of d coordinates, with the 2-norm, a step that takes

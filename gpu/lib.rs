@@ -51,6 +51,7 @@
 //! | `count_digits`, `scatter_digits`, `count_up` | `radix.rs` | a stable radix sort of keys and numbers | `n` |
 //! | `flag_points`, `write_points`, `gather_numbers` | `merge.rs` | points in another order, equal ones as one | `d x stride` |
 //! | `boxes_of_points`, `boxes_of_boxes`, `moments_of_boxes` | `boxes.rs` | boxes of points in a row, for steps that leave out what is far (near.rs) or take boxes as a whole (whole.rs) | `d x stride` |
+//! | `records_of_boxes` | `tight.rs` | and what steps in many dimensions know of boxes that are nearly one point | `d x stride` |
 //! | `marks` | `marks.rs` | factors and scales of points with bandwidths of their own | `2 x stride` |
 //! | `filter_{flat,gaussian}`, `unite_pixels` | `filter.rs` | the colour each pixel of an image climbs to; neighbours of like colours | 3 x plane |
 //! | `ceiling_{copy,fma,ex2,mma}` | `ceilings.rs` | a machine's own limits, for benchmarks | any length |
@@ -179,6 +180,7 @@ pub mod suppress;
 pub mod tally;
 #[cfg(any(not(target_arch = "nvptx64"), target_feature = "sm_80"))]
 mod tensor;
+pub mod tight;
 mod tile;
 #[cfg(any(not(target_arch = "nvptx64"), target_feature = "sm_80"))]
 mod tile_lengths;

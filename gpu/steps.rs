@@ -347,6 +347,7 @@ macro_rules! fused_steps {
                 Some((power, _)) => Some(power),
                 None => None,
             },
+            slopes: <$weight as $crate::weight::Weight>::SLOPES,
             oracle: <$weight as $crate::weight::Weight>::oracle,
             plain: $crate::steps!(specialised $p1, $p2, $p3, $p4),
             marked: $crate::steps!(specialised $m1, $m2, $m3, $m4),

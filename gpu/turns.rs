@@ -17,6 +17,7 @@ use crate::near::{BOX, WIDE};
 use crate::progress;
 use crate::shift::{Arguments, end_blurring};
 use crate::shift_any::{Kind, Norm, add_group, finish};
+use crate::tight::Tight;
 use crate::turn_products::{COLUMNS, FEWEST, MANY, ORIGINS, double, enter, has, products, pull_about};
 use crate::weight::Weight;
 
@@ -296,11 +297,13 @@ pub(crate) unsafe fn step<M: Machine, W: Weight, K: Kind, const LANES: usize, co
         }
     }
     let mut totals = [[0.0; LANES]; MOST_GROUPS];
-    let mut seen = [0_u32; MOST_GROUPS];
+    // Points that were counted, and whether there are sums of any.
+    let (mut seen, mut begun) = ([0_u32; MOST_GROUPS], [false; MOST_GROUPS]);
     let mut distances = [[0.0; LANES]; MOST_GROUPS];
     let mut pulls = [true; MOST_GROUPS];
     let may_multiply = has::<M, W, K>() && d >= FEWEST && machine::adds_where_it_multiplies();
     let mut origin = [0.0; ORIGINS];
+    let tight = Tight::behind::<W, K, LANES>(near, (n, d));
     // Wide boxes are near up to this point.
     let mut near_to = 0;
     let mut j0 = 0;
@@ -314,14 +317,40 @@ pub(crate) unsafe fn step<M: Machine, W: Weight, K: Kind, const LANES: usize, co
                 (j0, near_to) = if skips { (j0 + points, near_to) } else { (j0, j0 + WIDE) };
                 continue;
             }
+            let mut any = false;
             for group in 0..groups {
                 let count = (active - first).saturating_sub(group * LANES);
                 // SAFETY: the point is one of n, and the group's lanes lie in the columns.
-                distances[group] = unsafe {
-                    let queries = (columns.add(group * LANES), query_stride);
-                    near.distances_any::<M, K, LANES>(queries, (n, d), norm, j0, count)
-                };
+                let queries = unsafe { (columns.add(group * LANES), query_stride) };
+                // SAFETY: as above.
+                distances[group] = unsafe { near.distances_any::<M, K, LANES>(queries, (n, d), norm, j0, count) };
                 pulls[group] = !near.all_far(&distances[group]);
+                if !pulls[group] {
+                    continue;
+                }
+                seen[group] += BOX.min(n - j0) as u32;
+                // SAFETY: as above.
+                let bunch = unsafe { tight.take::<M, W, LANES>(queries, j0, near.reach2, &mut distances[group]) };
+                if let Some(bunch) = bunch {
+                    totals[group] = lanes::add(totals[group], bunch.weights);
+                    let at = first + group * LANES;
+                    for (c, x) in bunch.centroid.iter().enumerate() {
+                        // SAFETY: the lanes of `next` are this thread's alone, and lie in the columns; they were written if any sums were.
+                        unsafe {
+                            let next = (arguments.next.as_mut_ptr().add(c * query_stride + at), query_stride);
+                            add_group::<M, _, _>(next, 1, !begun[group], [lanes::scale(*x, bunch.weights)], |sums| {
+                                sums
+                            });
+                        }
+                    }
+                    begun[group] = true;
+                    pulls[group] = !near.all_far(&distances[group]);
+                }
+                any |= pulls[group];
+            }
+            if !any {
+                j0 += BOX;
+                continue;
             }
         }
         let inside = BOX.min(n - j0);
@@ -401,7 +430,7 @@ pub(crate) unsafe fn step<M: Machine, W: Weight, K: Kind, const LANES: usize, co
                         unsafe {
                             let rows = if single { rows } else { rows.add(group * BOX) };
                             let next = (arguments.next.as_mut_ptr().add(at), query_stride);
-                            let (chunk, left, are_first) = (chunk.add(c * BOX), d - c0 - c, seen[group] == 0);
+                            let (chunk, left, are_first) = (chunk.add(c * BOX), d - c0 - c, !begun[group]);
                             if has::<M, W, K>() && by_products {
                                 let origin = origin.as_ptr().add(c);
                                 let sums = pull_about::<M, LANES>(chunk, rows, (origin, of_tile[group]));
@@ -417,7 +446,7 @@ pub(crate) unsafe fn step<M: Machine, W: Weight, K: Kind, const LANES: usize, co
                 }
             }
             for group in from..to {
-                seen[group] += if pulls[group] { inside as u32 } else { 0 };
+                begun[group] |= pulls[group];
             }
         }
         j0 += BOX;

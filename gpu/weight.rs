@@ -13,6 +13,8 @@
 //! multiplication. The Gaussian is 2^-(s d)^2 with s = sqrt(log2(e) / 2) / h, for which GPUs have an
 //! instruction.
 
+use core::f32::consts::LN_2;
+
 use cuda_std::prelude::*;
 
 use crate::lanes;
@@ -57,6 +59,8 @@ pub trait Weight {
     /// Where the weight is (1 - q)^p of the scaled squared distance q, for a p of 0, 1 or 2: p, and up to which q boxes of points may be
     /// summed as a whole (whole.rs). Sums by moments are as exact as a weight of 1 is: where all of a box weighs much less, its points are taken.
     const POWER: Option<(u32, f32)> = None;
+    /// How fast the weight W changes beside itself, where boxes of points that are nearly one point may be taken as one (tight.rs).
+    const SLOPES: Option<Slopes> = None;
     /// The weight at a scaled squared distance; 1 at 0, and never negative.
     ///
     /// ```
@@ -94,6 +98,23 @@ pub trait Weight {
     /// ```
     #[cfg(not(target_arch = "nvptx64"))]
     fn oracle(u: f64) -> f64;
+}
+
+/// How fast a weight W changes, as a function of the scaled squared distance.
+///
+/// ```
+/// use gpu::weight::{Flat, Weight};
+///
+/// assert!(Flat::SLOPES.is_some_and(|slopes| slopes.end == 1.0 && slopes.first == 0.0));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Slopes {
+    /// Up to which squared distance W is smooth.
+    pub end: f32,
+    /// |W'| / W is this at most up to there,
+    pub first: f32,
+    /// and |W''| / W this.
+    pub second: f32,
 }
 
 /// exp(-(d/h)^2 / 2)
@@ -152,6 +173,8 @@ impl Weight for Gaussian {
     /// at 9.7 bandwidths.
     const LEAST: f32 = 1.0 / (1_u128 << 68) as f32;
 
+    const SLOPES: Option<Slopes> = Some(Slopes { end: f32::INFINITY, first: LN_2, second: LN_2 * LN_2 });
+
     #[inline(always)]
     fn of<M: Machine>(scaled_squared: f32) -> f32 {
         M::exp2_minus(scaled_squared)
@@ -188,6 +211,7 @@ impl Weight for Flat {
     const SCALE: f64 = 1.0;
     const ENDS: bool = true;
     const POWER: Option<(u32, f32)> = Some((0, 1.0));
+    const SLOPES: Option<Slopes> = Some(Slopes { end: 1.0, first: 0.0, second: 0.0 });
 
     #[inline(always)]
     fn of<M: Machine>(scaled_squared: f32) -> f32 {

@@ -227,7 +227,15 @@ impl Blurring {
     pub fn in_order(device: &Device, columns: &Columns, kernel: Kernel) -> Result<Self> {
         let steps = Self::new(device, columns, kernel)?;
         let (weight, norm, reach2) = (kernel.function.steps(), Norm::L2, f32::INFINITY);
-        let purpose = Purpose { steps: weight, norm, reach2, marked: false, scaled: false, threads_per_block: None };
+        let purpose = Purpose {
+            steps: weight,
+            norm,
+            reach2,
+            allowed: 0.0,
+            marked: false,
+            scaled: false,
+            threads_per_block: None,
+        };
         let boxes = Boxes::new(device, (columns.n, columns.n, columns.d), purpose)?;
         let step = weight.choose_near(columns.d as u32, norm, false);
         Ok(Self { step, boxes: Some(boxes), ..steps })

@@ -30,6 +30,7 @@ mod step_launches;
 mod steps;
 mod tensor;
 mod tensor_fits;
+mod tight;
 mod wgmma;
 mod within_reach;
 
@@ -56,6 +57,7 @@ macro_rules! conformance {
                 arranged: sorted_keys, points_along_a_line, points_along_a_tour, points_along_hilberts_curve, boxes_of_points, arranged_points;
                 within_reach: steps_within_reach, whole_boxes, places_do_not_matter_within_reach,
                     ends_of_the_reach_far_away;
+                tight: records_of_boxes, steps_over_tight_boxes, centroids_are_taken;
                 near: tiles_are_all_pairs, tiles_of_hard_sets, tiles_of_norms_and_bandwidths, tiles_of_seeds_and_new_points,
                     kept_pairs, ways_in_many_dimensions, all_pairs_in_order;
                 filter: filtered_images, filtered_constants, united_pixels;

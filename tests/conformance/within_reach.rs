@@ -116,15 +116,19 @@ pub fn places_do_not_matter_within_reach(device: &Device) {
     let kernels = [(Kernel::Plain, 2), (Kernel::Marked, 3), (Kernel::Any, 5), (Kernel::AnyMarked, 5)];
     let kernels = kernels.into_iter().chain([(Kernel::Local, 2), (Kernel::Local, 3), (Kernel::Norm(Metric::L1), 3)]);
     let of_gaussian = kernels.map(|(kernel, d)| (WeightFunction::Gaussian, kernel, d));
-    // Of flat weights whole boxes are summed where all of them is near.
-    let of_flat = [(WeightFunction::Flat, Kernel::Plain, 2), (WeightFunction::Flat, Kernel::Marked, 1)];
-    for (function, kernel, d) in of_gaussian.chain(of_flat) {
-        let mut set = wide_set(function, kernel, (500, Some(150), d), kernel == Kernel::AnyMarked);
-        if function == WeightFunction::Flat {
-            // As near to each other as boxes have to be for it.
-            set.points.iter_mut().for_each(|x| *x *= 0.1);
-            set.queries.iter_mut().flatten().for_each(|x| *x *= 0.1);
-        }
+    let of_gaussian = of_gaussian.map(|(function, kernel, d)| (function, kernel, d, 1.0));
+    // Of flat weights whole boxes are summed where all of them is near; in many dimensions boxes of points that are nearly one are one.
+    let of_boxes = [
+        (WeightFunction::Flat, Kernel::Plain, 2, 0.1),
+        (WeightFunction::Flat, Kernel::Marked, 1, 0.1),
+        (WeightFunction::Flat, Kernel::Any, 5, 0.1),
+        (WeightFunction::Gaussian, Kernel::Any, 5, 0.03),
+        (WeightFunction::Gaussian, Kernel::AnyMarked, 6, 0.03),
+    ];
+    for (function, kernel, d, narrow) in of_gaussian.chain(of_boxes) {
+        let mut set = wide_set(function, kernel, (500, Some(150), d), kernel == Kernel::AnyMarked && narrow == 1.0);
+        set.points.iter_mut().for_each(|x| *x *= narrow);
+        set.queries.iter_mut().flatten().for_each(|x| *x *= narrow);
         let reach = if function == WeightFunction::Flat { 1.00001 } else { 20.0 };
         let first = run_within(device, &set, -1.0, 1.0, SMALL, Some(reach));
         let rows = set.queries().to_vec();

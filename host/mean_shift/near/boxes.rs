@@ -5,7 +5,9 @@ use gpu::boxes::{boxes_of_boxes, boxes_of_points, moments_of_boxes};
 use gpu::near::{self, BOX, WIDE};
 use gpu::shift_any::Norm;
 use gpu::steps::Steps;
-use gpu::{shift_any, whole};
+use gpu::tight::records_of_boxes;
+use gpu::weight::Slopes;
+use gpu::{shift_any, tight, whole};
 
 use crate::error::Result;
 use crate::executor::{Buffer, Device};
@@ -20,6 +22,8 @@ pub struct Purpose {
     pub norm: Norm,
     /// How far the weight reaches, scaled and squared.
     pub reach2: f32,
+    /// How far a step may be off since boxes that are nearly one point are taken as one, scaled.
+    pub allowed: f32,
     /// Whether points have factors and scales.
     pub marked: bool,
     /// Whether these scales are not all 1.
@@ -37,8 +41,39 @@ pub struct Boxes {
     reach2: f32,
     /// Whether the scales of the points in each box stand behind them.
     marked: bool,
-    /// For which power the moments of boxes stand behind these, if any.
-    power: Option<u32>,
+    /// What else is known of the boxes, behind them.
+    known: Known,
+}
+
+/// What is known of the boxes of points.
+#[derive(Clone, Copy, Debug)]
+enum Known {
+    Sides,
+    /// The moments of their points, for a weight of this power: gpu/whole.rs.
+    Moments(u32),
+    /// Their centroids, and how far a query may be for which these serve: gpu/tight.rs.
+    Records(Slopes, f32),
+}
+
+impl Known {
+    /// What a step makes use of.
+    fn of(machine: MachineKind, d: usize, purpose: &Purpose) -> Self {
+        let Purpose { steps, norm, reach2, scaled, allowed, .. } = *purpose;
+        if !reach2.is_finite() || norm != Norm::L2 || scaled {
+            return Self::Sides;
+        }
+        let (moments, records) = (steps.takes_moments(machine, d as u32), steps.takes_records(machine, d as u32));
+        moments.map_or_else(|| records.map_or(Self::Sides, |slopes| Self::Records(slopes, allowed)), Self::Moments)
+    }
+
+    /// Numbers of n boxes' points of d coordinates.
+    fn len(self, n: usize, d: usize) -> usize {
+        match self {
+            Self::Sides => 0,
+            Self::Moments(power) => whole::len(n, d, power),
+            Self::Records(..) => tight::len(n, d),
+        }
+    }
 }
 
 impl Boxes {
@@ -47,14 +82,13 @@ impl Boxes {
     /// # Errors
     /// Too little memory; whatever the device reports.
     pub fn new(device: &Device, (n, m, d): (usize, usize, usize), purpose: Purpose) -> Result<Self> {
-        let Purpose { steps, norm, reach2, marked, scaled, threads_per_block } = purpose;
+        let Purpose { norm, reach2, marked, threads_per_block, .. } = purpose;
         let query_box = in_block(device.machine(), d, norm, threads_per_block);
         let queries = device.zeros(m.div_ceil(query_box) * d * 2)?;
-        let asks = reach2.is_finite() && norm == Norm::L2 && !scaled;
-        let power = steps.takes_moments(device.machine(), d as u32).filter(|_| asks);
+        let known = Known::of(device.machine(), d, &purpose);
         let boxes = if marked { near::len_marked(n, d) } else { near::len(n, d) };
-        let points = device.zeros(boxes + power.map_or(0, |power| whole::len(n, d, power)))?;
-        Ok(Self { points, queries, query_box: query_box as u32, reach2, marked, power })
+        let points = device.zeros(boxes + known.len(n, d))?;
+        Ok(Self { points, queries, query_box: query_box as u32, reach2, marked, known })
     }
 
     /// Finds the boxes of the points, as many as there is room for, whose factors and scales are `marks` if they are marked.
@@ -75,10 +109,14 @@ impl Boxes {
             device.launch(boxes_of_points::launch(&scales, &mut boxes, n, 1, stride, BOX as u32))?;
             device.launch(boxes_of_boxes::launch(&mut boxes, narrow, 1, wide))?;
         }
-        if let Some(power) = self.power {
-            device.launch(moments_of_boxes::launch(points.values, marks, &mut self.points, n, d, stride, power))?;
+        let (values, boxes) = (points.values, &mut self.points);
+        match self.known {
+            Known::Sides => Ok(()),
+            Known::Moments(power) => device.launch(moments_of_boxes::launch(values, marks, boxes, n, d, stride, power)),
+            Known::Records(Slopes { end, first, second }, allowed) => {
+                device.launch(records_of_boxes::launch(values, marks, boxes, n, d, stride, end, first, second, allowed))
+            }
         }
-        Ok(())
     }
 
     /// Finds the boxes of the queries, no more than there is room for.

@@ -100,6 +100,7 @@ fn purpose(options: &MeanShift, field: &Field, marked: bool, reach: Option<f64>)
         steps: options.weight.steps(),
         norm: field.norm,
         reach2: options.scaled_reach(reach),
+        allowed: options.allowed_of_boxes(),
         marked,
         scaled: options.bandwidth.is_of_points(),
         threads_per_block: options.blocks_in_order(field.d, marked),
@@ -142,7 +143,8 @@ pub(super) fn bytes(n: usize, m: usize, d: usize) -> u128 {
     let (points, queries) = (Queries::stride_of(n) as u128, Queries::stride_of(m.max(n)) as u128);
     // Of many coordinates nobody asks for moments, of which there would be as many as triples of them.
     let moments = if gpu::whole::serves(MachineKind::Baseline, d) { gpu::whole::len(n, d, 2) } else { 0 };
-    let boxes = (gpu::near::len_marked(n, d) + moments + gpu::near::len(m.max(n), d)) as u128;
+    let known = moments.max(gpu::tight::len(n, d));
+    let boxes = (gpu::near::len_marked(n, d) + known + gpu::near::len(m.max(n), d)) as u128;
     // Keys and numbers twice, and a quarter of a count each; flags, places, and what they were before.
     let numbers = queries * (2 * 2 + 2 + 1 + 4) + 64;
     (points * (2 * d as u128 + 4) + queries * d as u128 + boxes + numbers + order_numbers(m.max(n), d)) * 4

@@ -1,5 +1,7 @@
 //! How far a weight has to be looked at.
 
+use cuda_std::machine::MachineKind;
+
 use crate::error::Result;
 use crate::mean_shift::MeanShift;
 use crate::mean_shift::iterate::Field;
@@ -13,7 +15,15 @@ const MORE: [f64; 2] = [1e-5, 1e-3];
 /// Less than the sum of weights of a query that has support (`Weight::LEAST`, 2^-68), and than f32 tells beside it.
 const NOTHING: f64 = 1.0 / (1_u128 << 90) as f64;
 
+/// Which part of the accuracy is for boxes that are taken as one point; what a box is allowed is half of it (gpu/tight.rs).
+const OF_BOXES: f64 = 0.25;
+
 impl MeanShift {
+    /// How far a step may be off, scaled, because of a box that is taken as one point.
+    pub(super) fn allowed_of_boxes(&self) -> f32 {
+        (0.5 * OF_BOXES * self.accuracy * self.weight.scale()) as f32
+    }
+
     /// How far f32 reaches, in bandwidths: what is farther counts for nothing, whatever there is else.
     ///
     /// # Errors
@@ -48,7 +58,9 @@ impl MeanShift {
         };
         // No p-norm of a difference is smaller than a d-th of its 2-norm.
         let norm = if field.norm.p == 2.0 { 1.0 } else { f64::from(field.d) };
-        Ok(reach(ratio * norm * self.spread_of_bandwidths(field)?, self.accuracy))
+        // Of many dimensions a part of what a step may be off is for boxes: on GPUs too, which leave out the same.
+        let part = if gpu::tight::serves(MachineKind::Baseline, field.d as usize) { 1.0 - OF_BOXES } else { 1.0 };
+        Ok(reach(ratio * norm * self.spread_of_bandwidths(field)?, part * self.accuracy))
     }
 
     /// What bandwidths of points add to that ratio, with q of the widest over the narrowest: q^(d + 2), since factors go as

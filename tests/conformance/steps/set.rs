@@ -110,6 +110,8 @@ pub struct Set {
     /// Of each point: how much it counts, and what its squared distances are multiplied by.
     pub factors: Vec<f32>,
     pub scales: Vec<f32>,
+    /// How far a step may be off, scaled, because of boxes that are taken as one point.
+    pub allowed: f32,
 }
 
 impl Set {
@@ -139,6 +141,7 @@ impl Set {
             queries: m.map(|m| place(m, (n * 10 + m + d) as u64)),
             factors: mark([1.0, 0.625, 1.75, 0.0]),
             scales: mark([1.0, 0.25, 4.0, 1.0]),
+            allowed: 1e-5,
         }
     }
 
@@ -229,7 +232,7 @@ pub fn run_in_slices(
     let boxes = reach2.map(|reach2| {
         let scaled = set.scales.iter().any(|&scale| scale != 1.0);
         let (steps, norm, marked) = (set.function.steps(), kernel.norm(), kernel.marked());
-        let purpose = Purpose { steps, norm, reach2, marked, scaled, threads_per_block: threads };
+        let purpose = Purpose { steps, norm, reach2, allowed: set.allowed, marked, scaled, threads_per_block: threads };
         let mut boxes = Boxes::new(device, (set.n(), m, d), purpose).unwrap();
         let from = if set.queries.is_some() { &points } else { &queries };
         boxes.of_points(device, Columns { values: from, n: set.n(), d, stride }, &marks).unwrap();
