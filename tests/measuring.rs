@@ -1,11 +1,14 @@
 //! What measurements ask of a device: its details, how long its work takes, and the kernels of others in the
 //! place of ours. On the processor, on the interpreter, and on a GPU that `tests/stand_in_driver` plays.
 
+#[cfg(target_os = "linux")]
 use std::process::Command;
 use std::time::Duration;
 
 use cuda_std::prelude::*;
-use modeseek::executor::{CudaOptions, InterpreterOptions, ptx};
+#[cfg(target_os = "linux")]
+use modeseek::executor::CudaOptions;
+use modeseek::executor::{InterpreterOptions, ptx};
 use modeseek::{Device, Error};
 
 /// `axpy`, which writes 42 to its first element and leaves the rest.
@@ -76,6 +79,7 @@ fn interpreter(modules: &[&str]) -> Result<Device, Error> {
     Device::interpreter(InterpreterOptions { modules, ..InterpreterOptions::default() })
 }
 
+#[cfg(target_os = "linux")]
 fn cuda(modules: &[&str]) -> Result<Device, Error> {
     let modules = modules.iter().map(|text| text.as_bytes().to_vec()).collect();
     Device::cuda_with(CudaOptions { number: 0, modules })

@@ -1,5 +1,6 @@
 //! Whatever bytes a file has, reading it ends in rows or in an error: no panic, no memory for what is not there.
 
+#[cfg(target_os = "linux")]
 use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;

@@ -1,5 +1,6 @@
 //! What is wrong with a command, or what this machine has not got for it: the words, which say what to do, and the exit code.
 
+#[cfg(target_os = "linux")]
 use std::process::Command;
 
 use crate::{modeseek, refuses, text};

@@ -16,7 +16,7 @@ const MORE: [f64; 2] = [1e-5, 1e-3];
 const NOTHING: f64 = 1.0 / (1_u128 << 90) as f64;
 
 /// Which part of the accuracy is for boxes that are taken as one point; what a box is allowed is half of it (gpu/tight.rs).
-const OF_BOXES: f64 = 0.25;
+const OF_BOXES: f64 = 0.02;
 
 impl MeanShift {
     /// How far a step may be off, scaled, because of a box that is taken as one point.
