@@ -67,6 +67,9 @@ const FARTHEST: f32 = 16.0;
 /// The largest change of a weight's logarithm over a box, and what it makes of a weight: exp(1/4).
 const CHANGE: (f32, f32) = (0.25, 1.2841);
 
+/// How often the interval in which the largest distance lies is halved: to a millionth of a bandwidth.
+const HALVINGS: u32 = 24;
+
 /// Less than any distance between rounded numbers of which another rounding could make more.
 const LESS: f32 = 1.0 - 1e-5;
 
@@ -93,7 +96,7 @@ fn limit<M: Machine>(s: f32, farthest_squared: f32, slopes: Slopes, allowed: f32
         return most * most;
     }
     let mut least = 0.0;
-    for _ in 0..12 {
+    for _ in 0..HALVINGS {
         let u = 0.5 * (least + most);
         (least, most) = if is_within(u) { (u, most) } else { (least, u) };
     }
