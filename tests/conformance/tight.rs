@@ -147,8 +147,7 @@ pub fn steps_over_tight_boxes(device: &Device) {
                     if a <= 1e-6 {
                         continue;
                     }
-                    let rows = [&all, &near].map(|steps| steps.rows[i * d..][..d].iter());
-                    let [a, b] = rows;
+                    let [a, b] = [&all, &near].map(|steps| steps.rows[i * d..][..d].iter());
                     let apart = a.zip(b).map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>().sqrt();
                     // Sums of coordinates near 4 round.
                     assert!(apart <= 2.0 * f64::from(set.allowed) + 1e-5, "{what}: {i} is {apart} elsewhere");
