@@ -375,12 +375,24 @@ pub enum Error {
         /// The other's.
         theirs: String,
     },
-    /// A saved field that cannot be read.
-    #[error("this is no field that can be read: {0}")]
-    UnreadableField(String),
-    /// What a saved field is to be read from fails.
-    #[error("the field cannot be read: {0}")]
-    ReadField(std::io::Error),
+    /// A saved field or model that cannot be read.
+    #[error("{file} is no {what} that can be read: {why}")]
+    UnreadableSaved {
+        /// The file, if its name is known.
+        file: String,
+        /// What it was to be.
+        what: &'static str,
+        /// Why.
+        why: String,
+    },
+    /// What a saved field or model is to be read from fails.
+    #[error("the {what} cannot be read: {cause}")]
+    ReadSaved {
+        /// What was to be read.
+        what: &'static str,
+        /// Why.
+        cause: std::io::Error,
+    },
     /// An iteration gave a position that is not a number.
     #[error(
         "iteration {iteration} moved a point to a position that is not a number; this is a defect, please report it"
@@ -543,7 +555,7 @@ mod tests {
         for error in [
             Error::UnreadablePtx(parsed),
             Error::Workers { workers: 2, cause: why.into() },
-            Error::ReadField(io()),
+            Error::ReadSaved { what: "field", cause: io() },
             DataError::Read { file: "points.csv".to_owned(), cause: io() }.into(),
             Error::Output(io()),
             Error::ReadFile { path: path.to_owned(), cause: io() },

@@ -65,7 +65,7 @@ pub use error::{Error, Result};
 pub use executor::{Buffer, Device};
 pub use mean_shift::{
     Assignment, Bandwidth, Clustering, DensityField, Distance, FieldMode, FieldModes, Form, Iteration, MeanShift,
-    Merging, Method, Path, Seeding, WeightFunction,
+    Merging, Method, Model, Path, Seeding, WeightFunction,
 };
 pub use points::{Points, ToPoints};
 

@@ -8,6 +8,7 @@ use gpu::matmul_wgmma::{self, matmul_wgmma_bf16, matmul_wgmma_tf32};
 use gpu::matmul_wgmma_split::matmul_wgmma_f32;
 use gpu::round_rows::{round_rows_bf16, round_rows_tf32};
 use gpu::split_rows::{self, split_rows_bf16};
+use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::executor::{Buffer, Device};
@@ -73,7 +74,8 @@ impl Precision {
 ///
 /// assert_eq!(Instruction::default(), Instruction::Warpgroup);
 /// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Instruction {
     /// `mma.sync`, which every GPU from compute capability 8.0 on has. f32 is not for tensor cores by it: it is multiplied and
     /// added as it is.

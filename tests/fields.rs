@@ -54,7 +54,7 @@ fn what_fails_to_be_read_says_why() {
     }
 
     let error = estimator().load_field(Gone).unwrap_err();
-    let Error::ReadField(source) = &error else { panic!("{error:?}") };
+    let Error::ReadSaved { cause: source, .. } = &error else { panic!("{error:?}") };
     assert_eq!(source.kind(), std::io::ErrorKind::ConnectionReset);
     // The message has it, whoever shows what caused it would say it twice.
     assert!(std::error::Error::source(&error).is_none());
@@ -67,7 +67,7 @@ fn files_that_are_no_fields_are_refused() {
     field.add(&rows(10)).unwrap();
     let whole = saved(&field);
     let refused = |bytes: &[u8]| match estimator().load_field(bytes) {
-        Err(Error::UnreadableField(why)) => why,
+        Err(Error::UnreadableSaved { why, .. }) => why,
         other => panic!("{other:?}"),
     };
     assert!(refused(b"").contains("begin"));

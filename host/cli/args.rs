@@ -25,6 +25,8 @@ Examples:
   modeseek points.csv -o labels.csv             clusters a file, and writes its columns with a label
   modeseek points.parquet --columns x,y --weights mass --bandwidth 2 -o out.parquet --centres centres.csv
   modeseek train.npy --bandwidth 0.5 --predict new.npy --predicted new-labels.npy
+  modeseek train.csv --save train.model         keeps what was found, for
+  modeseek predict train.model new.csv -o new-labels.csv
   modeseek huge.csv.zst --stream --bandwidth 0.5 -o labels.csv.zst
   modeseek points.csv --plot clusters.png --animate steps.html
   modeseek sweep points.csv --plot sweep.png    which bandwidths are stable

@@ -9,6 +9,7 @@ use super::args::Args;
 use super::doctor::DoctorArgs;
 use super::generated::{self, CompletionsArgs};
 use super::pictures::PlotKernelArgs;
+use super::predict::PredictArgs;
 use super::segment::SegmentArgs;
 use super::sweep::SweepArgs;
 use super::tune::TuneArgs;
@@ -22,6 +23,11 @@ pub enum Command {
     ///
     /// Mean shift in position and colour (CIE Lab), after Comaniciu and Meer (2002).
     Segment(Box<SegmentArgs>),
+    /// Labels the points of a file by a model that an earlier run kept with --save.
+    ///
+    /// Nothing is clustered: each point climbs over those of the model to one of its modes, or belongs to the nearest. Labels, densities and
+    /// distances are those that the earlier run would have given with --predict.
+    Predict(Box<PredictArgs>),
     /// Clusters with a range of bandwidths, and tells which are stable
     Sweep(Box<SweepArgs>),
     /// Draws the weight functions over the distance
@@ -75,6 +81,7 @@ impl Command {
     pub fn run(&self, out: &mut dyn Write) -> Result<()> {
         match self {
             Self::Segment(args) => args.run(out),
+            Self::Predict(args) => args.run(out),
             Self::Sweep(args) => args.run(out),
             Self::PlotKernel(args) => args.run(),
             Self::Tune(args) => args.run(out),

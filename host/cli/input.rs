@@ -14,24 +14,16 @@ use crate::data::{
     Table, has_names, reserve,
 };
 use crate::error::{Error, Result};
+use crate::mean_shift::{Clustering, Model};
 use crate::points::Points;
 
-/// Which points.
+/// How a file of points is read.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Data")]
-pub struct InputArgs {
-    /// Points to cluster: a file of .csv, .txt, .tsv, .tab (these also .gz or .zst), .npy, .npz, .parquet, .pq, .arrow,
-    /// .feather, .ipc or .arrows, or - for standard input. Without one, points are generated
-    #[arg(value_name = "FILE")]
-    pub file: Option<PathBuf>,
-
+pub struct ReadArgs {
     /// The columns of coordinates, by name or number, as x,y or '#2,#3'; all that hold numbers if not given
     #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
     pub columns: Vec<String>,
-
-    /// The column of sample weights
-    #[arg(long, value_name = "COLUMN")]
-    pub weights: Option<String>,
 
     /// The format of FILE, if its extension does not say: csv, tsv, npy, npz, parquet, arrow. Standard input is csv, tsv, npy, or
     /// an Arrow stream
@@ -58,6 +50,24 @@ pub struct InputArgs {
     /// that called points, X or data
     #[arg(long, value_name = "NAME")]
     pub array: Option<String>,
+}
+
+/// Which points.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Data")]
+pub struct InputArgs {
+    /// Points to cluster: a file of .csv, .txt, .tsv, .tab (these also .gz or .zst), .npy, .npz, .parquet, .pq, .arrow,
+    /// .feather, .ipc or .arrows, or - for standard input. Without one, points are generated
+    #[arg(value_name = "FILE")]
+    pub file: Option<PathBuf>,
+
+    /// How it is read
+    #[command(flatten)]
+    pub read: ReadArgs,
+
+    /// The column of sample weights
+    #[arg(long, value_name = "COLUMN")]
+    pub weights: Option<String>,
 
     /// Brings columns to one scale before, and results back after; bandwidths are of that scale
     #[arg(long, value_enum, value_name = "HOW")]
@@ -205,38 +215,7 @@ pub struct Data {
     pub truth: Option<(Vec<u32>, DMatrix<f64>)>,
 }
 
-impl InputArgs {
-    /// What was meant.
-    ///
-    /// # Errors
-    /// A file of unknown format; sizes that make no sense.
-    pub fn input(&self, bandwidths: Option<&str>) -> Result<Input> {
-        match &self.file {
-            None => {
-                self.check_without_file(bandwidths)?;
-                let (shape, most) = match self.shape {
-                    ShapeName::Blobs => (Shape::Blobs, 6),
-                    ShapeName::Stretched => (Shape::Stretched, 6),
-                    ShapeName::Moons => (Shape::Moons, 2),
-                    ShapeName::Rings => (Shape::Rings, 3),
-                    ShapeName::Uniform => (Shape::Uniform, 1),
-                };
-                let clusters = self.clusters.unwrap_or(most);
-                let blobs = Blobs { points: self.points, clusters, dimensions: self.dim, seed: self.seed };
-                shape.check(&blobs)?;
-                Ok(Input::Synthetic(blobs, shape))
-            }
-            Some(file) => {
-                let (source, options) = self.table(file, bandwidths)?;
-                let standard = self.standardize.map(|name| match name {
-                    StandardName::Zscore => Standard::ZScore,
-                    StandardName::Minmax => Standard::MinMax,
-                });
-                Ok(Input::Table { source, options, standard })
-            }
-        }
-    }
-
+impl ReadArgs {
     /// Another file of points. What names the format of FILE names its format, unless its extension does.
     ///
     /// # Errors
@@ -249,34 +228,11 @@ impl InputArgs {
         Ok(source?)
     }
 
-    /// Finds an option of files: beside those of generated points, which exclude a file, clap does not ask for one.
-    fn check_without_file(&self, bandwidths: Option<&str>) -> Result<()> {
-        let no_columns = "generated points have no columns; give a file";
-        let no_file = "it says how one is read; give a file";
-        for (present, what, why) in [
-            (bandwidths.is_some(), "--bandwidth column:NAME without a file", no_columns),
-            (!self.columns.is_empty(), "--columns without a file", no_columns),
-            (self.weights.is_some(), "--weights without a file", no_columns),
-            (self.format.is_some(), "--format without a file", no_file),
-            (self.delimiter.is_some(), "--delimiter without a file", no_file),
-            (self.decimal.is_some(), "--decimal without a file", no_file),
-            (self.header != HeaderName::Auto, "--header without a file", no_file),
-            (self.missing != MissingName::Error, "--missing without a file", no_file),
-            (self.array.is_some(), "--array without a file", no_file),
-            (
-                self.standardize.is_some(),
-                "--standardize without a file",
-                "generated points have one scale; give a file",
-            ),
-        ] {
-            if present {
-                return Err(Error::Conflict { what, why });
-            }
-        }
-        Ok(())
-    }
-
-    fn table(&self, file: &Path, bandwidths: Option<&str>) -> Result<(Source, ReadOptions)> {
+    /// A file of points, and how to read it.
+    ///
+    /// # Errors
+    /// A file of unknown format; options that it has no use for.
+    pub fn table(&self, file: &Path) -> Result<(Source, ReadOptions)> {
         let source = Source::new(file, self.format)?;
         let text = |what| Error::Conflict { what, why: "only text has that; leave it out" };
         if !source.format().is_text() && self.delimiter.is_some() {
@@ -300,8 +256,6 @@ impl InputArgs {
         }
         let options = ReadOptions {
             coordinates: self.columns.clone(),
-            weights: self.weights.clone(),
-            bandwidths: bandwidths.map(str::to_owned),
             missing: match self.missing {
                 MissingName::Error => Missing::Error,
                 MissingName::Drop => Missing::Drop,
@@ -314,8 +268,71 @@ impl InputArgs {
                 HeaderName::No => Some(false),
             },
             array: self.array.clone(),
+            ..ReadOptions::default()
         };
         Ok((source, options))
+    }
+}
+
+impl InputArgs {
+    /// What was meant.
+    ///
+    /// # Errors
+    /// A file of unknown format; sizes that make no sense.
+    pub fn input(&self, bandwidths: Option<&str>) -> Result<Input> {
+        match &self.file {
+            None => {
+                self.check_without_file(bandwidths)?;
+                let (shape, most) = match self.shape {
+                    ShapeName::Blobs => (Shape::Blobs, 6),
+                    ShapeName::Stretched => (Shape::Stretched, 6),
+                    ShapeName::Moons => (Shape::Moons, 2),
+                    ShapeName::Rings => (Shape::Rings, 3),
+                    ShapeName::Uniform => (Shape::Uniform, 1),
+                };
+                let clusters = self.clusters.unwrap_or(most);
+                let blobs = Blobs { points: self.points, clusters, dimensions: self.dim, seed: self.seed };
+                shape.check(&blobs)?;
+                Ok(Input::Synthetic(blobs, shape))
+            }
+            Some(file) => {
+                let (source, options) = self.read.table(file)?;
+                let (weights, bandwidths) = (self.weights.clone(), bandwidths.map(str::to_owned));
+                let options = ReadOptions { weights, bandwidths, ..options };
+                let standard = self.standardize.map(|name| match name {
+                    StandardName::Zscore => Standard::ZScore,
+                    StandardName::Minmax => Standard::MinMax,
+                });
+                Ok(Input::Table { source, options, standard })
+            }
+        }
+    }
+
+    /// Finds an option of files: beside those of generated points, which exclude a file, clap does not ask for one.
+    fn check_without_file(&self, bandwidths: Option<&str>) -> Result<()> {
+        let no_columns = "generated points have no columns; give a file";
+        let no_file = "it says how one is read; give a file";
+        for (present, what, why) in [
+            (bandwidths.is_some(), "--bandwidth column:NAME without a file", no_columns),
+            (!self.read.columns.is_empty(), "--columns without a file", no_columns),
+            (self.weights.is_some(), "--weights without a file", no_columns),
+            (self.read.format.is_some(), "--format without a file", no_file),
+            (self.read.delimiter.is_some(), "--delimiter without a file", no_file),
+            (self.read.decimal.is_some(), "--decimal without a file", no_file),
+            (self.read.header != HeaderName::Auto, "--header without a file", no_file),
+            (self.read.missing != MissingName::Error, "--missing without a file", no_file),
+            (self.read.array.is_some(), "--array without a file", no_file),
+            (
+                self.standardize.is_some(),
+                "--standardize without a file",
+                "generated points have one scale; give a file",
+            ),
+        ] {
+            if present {
+                return Err(Error::Conflict { what, why });
+            }
+        }
+        Ok(())
     }
 }
 
@@ -355,12 +372,34 @@ impl Input {
 }
 
 impl Data {
+    /// What another table needs to be read as that of the points was.
+    pub fn known(&self) -> Known<'_> {
+        Known { names: &self.names, standardization: self.standardization.as_ref() }
+    }
+
+    /// What was found, with the names and the scale of the points' columns.
+    pub fn model(&self, clustering: &Clustering) -> Model {
+        let mut model = clustering.model();
+        model.columns.clone_from(&self.names);
+        model.standardization.clone_from(&self.standardization);
+        model
+    }
+}
+
+/// What other tables are read by: the names of the points' coordinates, and their scale.
+#[derive(Clone, Copy, Debug)]
+pub struct Known<'a> {
+    pub names: &'a [String],
+    pub standardization: Option<&'a Standardization>,
+}
+
+impl Known<'_> {
     /// Reads another table as that of the points was read, and brings it to their scale: its columns are those that were
     /// chosen, or else have the points' names.
     ///
     /// # Errors
     /// Whatever is wrong with the file.
-    pub fn read_other(&self, source: &Source, options: Option<&ReadOptions>, carry: Carry) -> Result<Table> {
+    pub fn read(&self, source: &Source, options: Option<&ReadOptions>, carry: Carry) -> Result<Table> {
         let mut options = ReadOptions { weights: None, bandwidths: None, ..options.cloned().unwrap_or_default() };
         if !has_names(source, &options)? {
             // An array has its columns in order, of which a name that is not an array's says nothing.
@@ -368,11 +407,11 @@ impl Data {
                 options.coordinates.clear();
             }
         } else if options.coordinates.is_empty() {
-            options.coordinates.clone_from(&self.names);
+            options.coordinates = self.names.to_vec();
         }
         let mut table = Table::read_watched(source, &options, carry, interrupt::check)?;
-        if let Some(standardization) = &self.standardization
-            && table.names.len() == self.names.len()
+        if let Some(standardization) = self.standardization
+            && table.names.len() == standardization.scales.len()
         {
             standardization.apply(&mut table.rows);
         }

@@ -69,7 +69,7 @@ impl Job {
             }
             Input::Table { source, .. } => Some(source),
         };
-        let seeds = args.estimator.seeds_file.as_deref().map(|file| args.input.other(file)).transpose()?;
+        let seeds = args.estimator.seeds_file.as_deref().map(|file| args.input.read.other(file)).transpose()?;
         let pictures = [&args.pictures.plot, &args.pictures.animate, &args.pictures.trace];
         let written = pictures.into_iter().chain([&args.report]).filter_map(|path| path.as_deref()).collect();
         let beside = Beside { read: seeds.iter().collect(), written };
@@ -212,7 +212,7 @@ impl Job {
             estimator = estimator.bandwidth(Bandwidth::PerPoint(std::mem::take(&mut table.bandwidths)));
         }
         if let Some(seeds) = &self.seeds {
-            let table = data.read_other(seeds, self.options(), Carry::Nothing)?;
+            let table = data.known().read(seeds, self.options(), Carry::Nothing)?;
             let d = table.names.len();
             let seeds = DMatrixView::from_slice(&table.rows, d, table.rows.len() / d);
             let seeds = seeds.to_points_about(Some(data.points.centre()))?.into_owned();

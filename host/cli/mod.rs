@@ -14,6 +14,7 @@ mod names;
 mod outputs;
 mod pictures;
 mod places;
+mod predict;
 mod report;
 mod scales;
 mod segment;
@@ -41,10 +42,11 @@ pub use estimator::{
     AssignmentName, DistanceName, EstimatorArgs, FormName, KernelName, MergingName, MethodName, SeedingName,
 };
 pub use generated::CompletionsArgs;
-pub use input::{Delimiter, HeaderName, InputArgs, MissingName, ShapeName, StandardName};
+pub use input::{Delimiter, HeaderName, InputArgs, MissingName, ReadArgs, ShapeName, StandardName};
 pub use job::Job;
 pub use outputs::{OutputArgs, PredictName};
 pub use pictures::{PictureArgs, PlotKernelArgs};
+pub use predict::PredictArgs;
 pub use report::{Parameters, Report};
 pub use segment::{ColourKernel, SegmentArgs};
 pub use sweep::SweepArgs;

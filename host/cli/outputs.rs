@@ -8,13 +8,14 @@ use arrow_array::RecordBatch;
 use clap::{Args, ValueEnum};
 use nalgebra::DMatrixView;
 
-use super::input::{Data, InputArgs};
+use super::input::{Data, InputArgs, Known};
 use super::interrupt;
 use super::places::check_files;
 use super::tables::{Values, carry_for, generated, held, write_centres, write_rows};
-use crate::data::{Carry, Format, ReadOptions, Source, Standardization, Target, schema};
+use crate::data::{Carry, Format, ReadOptions, Source, Table, Target, schema};
 use crate::error::{Error, Result};
-use crate::mean_shift::{Assignment, Clustering};
+use crate::files::write_whole;
+use crate::mean_shift::{Assignment, Clustering, Model};
 use crate::points::ToPoints;
 
 /// What is written.
@@ -33,6 +34,10 @@ pub struct OutputArgs {
     /// With --output or --predict: adds the distance of each row to every mode
     #[arg(long)]
     pub distances: bool,
+
+    /// Keeps what was found in a file of its own kind, from which `modeseek predict` labels other points in other runs
+    #[arg(long, value_name = "FILE")]
+    pub save: Option<PathBuf>,
 
     /// Writes the clusters to a file: label, size, weight, mode, and centre
     #[arg(long, value_name = "FILE")]
@@ -60,21 +65,38 @@ pub enum PredictName {
     Nearest,
 }
 
+impl From<PredictName> for Assignment {
+    fn from(name: PredictName) -> Self {
+        match name {
+            PredictName::Basin => Self::Basin,
+            PredictName::Nearest => Self::NearestMode,
+        }
+    }
+}
+
 /// What is written, checked.
 #[derive(Clone, Debug)]
 pub struct Outputs {
     labels: Option<Target>,
     centres: Option<Target>,
-    density: bool,
-    distances: bool,
+    save: Option<PathBuf>,
+    more: More,
     predict: Option<Predict>,
 }
 
+/// Other points, whose labels are written.
 #[derive(Clone, Debug)]
-struct Predict {
-    source: Source,
-    target: Target,
-    by: Assignment,
+pub struct Predict {
+    pub source: Source,
+    pub target: Target,
+    pub by: Assignment,
+}
+
+/// What is written beside labels.
+#[derive(Clone, Copy, Debug)]
+pub struct More {
+    pub density: bool,
+    pub distances: bool,
 }
 
 /// Files that others read and write in the same run.
@@ -91,19 +113,21 @@ impl OutputArgs {
     /// Formats that are unknown or do not hold what is to be written; a file that would be written over though it is
     /// read, or twice; one of other points that cannot be read; options without effect.
     pub fn outputs(&self, input: Option<&Source>, args: &InputArgs, beside: &Beside<'_>) -> Result<Outputs> {
+        if self.save.as_deref() == Some(Path::new("-")) {
+            let must = "the name of a file, which is there whole or not at all";
+            return Err(Error::Option { option: "--save", value: "-".to_owned(), must });
+        }
         let target = |path: &Option<PathBuf>| path.as_deref().map(Target::new).transpose();
         let (labels, centres) = (target(&self.output)?, target(&self.centres)?);
         let predict = match (&self.predict, &self.predicted) {
             (Some(file), Some(to)) => {
-                let by = match self.predict_by.unwrap_or(PredictName::Basin) {
-                    PredictName::Basin => Assignment::Basin,
-                    PredictName::Nearest => Assignment::NearestMode,
-                };
-                Some(Predict { source: args.other(file)?, target: Target::new(to)?, by })
+                let by = self.predict_by.unwrap_or(PredictName::Basin).into();
+                Some(Predict { source: args.read.other(file)?, target: Target::new(to)?, by })
             }
             _ => None,
         };
-        let outputs = Outputs { labels, centres, density: self.density, distances: self.distances, predict };
+        let more = More { density: self.density, distances: self.distances };
+        let outputs = Outputs { labels, centres, save: self.save.clone(), more, predict };
         outputs.check(input, beside)?;
         Ok(outputs)
     }
@@ -111,21 +135,19 @@ impl OutputArgs {
 
 impl Outputs {
     fn check(&self, input: Option<&Source>, beside: &Beside<'_>) -> Result<()> {
-        let more = self.density || self.distances;
         let conflict = |what, why| Err(Error::Conflict { what, why });
-        if more && self.labels.is_none() && self.predict.is_none() {
+        if self.more.are_any() && self.labels.is_none() && self.predict.is_none() {
             return conflict("--density or --distances without --output", "they are columns of it");
         }
         let predicted = self.predict.as_ref().map(|predict| &predict.target);
         let tables = || self.labels.iter().chain(predicted);
-        if more && tables().any(|target| target.format() == Format::Npy) {
-            return conflict("--density or --distances in an NPY file", "it has labels alone; write .npz or .csv");
-        }
+        tables().try_for_each(|target| self.more.check(target))?;
         let others = || self.predict.iter().map(|predict| &predict.source).chain(beside.read.iter().copied());
         let sources = || input.into_iter().chain(others());
         let read: Vec<&Path> = sources().filter_map(Source::path).collect();
         let written = tables().chain(&self.centres).filter_map(Target::path);
-        let written: Vec<&Path> = written.chain(beside.written.iter().copied()).collect();
+        let saved = self.save.as_deref();
+        let written: Vec<&Path> = written.chain(saved).chain(beside.written.iter().copied()).collect();
         check_files(&read, &written)?;
         for source in others() {
             source.check()?;
@@ -173,7 +195,7 @@ impl Outputs {
 
     /// Whether there is anything to write.
     pub fn are_any(&self) -> bool {
-        self.labels.is_some() || self.centres.is_some() || self.predict.is_some()
+        self.labels.is_some() || self.centres.is_some() || self.save.is_some() || self.predict.is_some()
     }
 
     /// Whether standard output is a table's.
@@ -193,33 +215,54 @@ impl Outputs {
         if let Some(target) = &self.centres {
             as_far_as_read(target, write_centres(target, data, clustering))?;
         }
+        if let Some(path) = &self.save {
+            write_whole(path, |out| data.model(clustering).save(out))?;
+        }
         if let Some(predict) = &self.predict {
-            as_far_as_read(&predict.target, self.predict(predict, data, clustering, options))?;
+            let written = predict.write(&data.model(clustering), self.more, options);
+            as_far_as_read(&predict.target, written.map(drop))?;
         }
         Ok(())
     }
 
     fn write_labels(&self, target: &Target, data: &Data, clustering: &Clustering) -> Result<()> {
-        let more = self.columns(target, &data.points, data.standardization.as_ref(), clustering)?;
+        let more = if self.more.are_any() {
+            self.more.columns(target, &data.points, &data.model(clustering))?
+        } else {
+            Vec::new()
+        };
         match &data.truth {
             Some((labels, _)) => write_rows(target, &[generated(data, labels)], &clustering.labels, &more),
             None => write_rows(target, &data.table.carried, &clustering.labels, &more),
         }
     }
+}
+
+impl More {
+    /// Whether there is anything.
+    pub fn are_any(self) -> bool {
+        self.density || self.distances
+    }
+
+    /// Whether a table has room for it.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`].
+    pub fn check(self, target: &Target) -> Result<()> {
+        if self.are_any() && target.format() == Format::Npy {
+            let why = "it has labels alone; write .npz or .csv";
+            return Err(Error::Conflict { what: "--density or --distances in an NPY file", why });
+        }
+        Ok(())
+    }
 
     /// The columns that were asked for beside labels.
-    fn columns(
-        &self,
-        target: &Target,
-        points: &impl ToPoints,
-        standardization: Option<&Standardization>,
-        clustering: &Clustering,
-    ) -> Result<Vec<(String, Values)>> {
+    fn columns(self, target: &Target, points: &impl ToPoints, model: &Model) -> Result<Vec<(String, Values)>> {
         let mut columns = Vec::new();
         if self.density {
             interrupt::check()?;
-            let mut density = clustering.density(points)?;
-            if let Some(standardization) = standardization {
+            let mut density = model.density(points)?;
+            if let Some(standardization) = &model.standardization {
                 density.iter_mut().for_each(|density| *density = standardization.density(*density));
                 if density.iter().any(|density| density.is_infinite()) {
                     let (what, why) =
@@ -231,26 +274,29 @@ impl Outputs {
         }
         if self.distances {
             interrupt::check()?;
-            let distances = Rc::new(clustering.distances(points, |m, k| held(target, m, k) * 8)?);
+            let distances = Rc::new(model.distances(points, |m, k| held(target, m, k) * 8)?);
             let column = |mode| (format!("distance_{mode}"), Values::Distances(distances.clone(), mode));
-            columns.extend((0..clustering.modes.len()).map(column));
+            columns.extend((0..model.modes.len()).map(column));
         }
         Ok(columns)
     }
+}
 
-    fn predict(
-        &self,
-        Predict { source, target, by }: &Predict,
-        data: &Data,
-        clustering: &Clustering,
-        options: Option<&ReadOptions>,
-    ) -> Result<()> {
-        let table = data.read_other(source, options, carry_for(target))?;
+impl Predict {
+    /// Reads the points, and writes their columns with a label; and what it read and found.
+    ///
+    /// # Errors
+    /// What cannot be read or written; whatever the device reports.
+    pub fn write(&self, model: &Model, more: More, options: Option<&ReadOptions>) -> Result<(Table, Vec<i32>)> {
+        let Self { source, target, by } = self;
+        let known = Known { names: &model.columns, standardization: model.standardization.as_ref() };
+        let table = known.read(source, options, carry_for(target))?;
         // As they are, so that each is rounded about the fit's centre, whatever is beside it.
         let points = DMatrixView::from_slice(&table.rows, table.names.len(), table.count());
-        let labels = clustering.predict(&points, *by)?;
-        let more = self.columns(target, &points, data.standardization.as_ref(), clustering)?;
-        write_rows(target, &table.carried, &labels, &more)
+        let labels = model.predict(&points, *by)?;
+        let columns = more.columns(target, &points, model)?;
+        write_rows(target, &table.carried, &labels, &columns)?;
+        Ok((table, labels))
     }
 }
 
@@ -261,6 +307,6 @@ pub fn is_unread(target: &Target, error: &Error) -> bool {
 }
 
 /// That a table was written, or as much of it as anybody read.
-fn as_far_as_read(target: &Target, written: Result<()>) -> Result<()> {
+pub fn as_far_as_read(target: &Target, written: Result<()>) -> Result<()> {
     written.or_else(|error| if is_unread(target, &error) { Ok(()) } else { Err(error) })
 }

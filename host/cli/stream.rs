@@ -52,6 +52,11 @@ pub fn check(input: &Input, args: &Args) -> Result<()> {
         (data.standardize.is_some(), "--stream with --standardize", after_all),
         (output.density, "--stream with --density", "it is computed from all points; leave out --stream"),
         (output.distances, "--stream with --distances", "it is computed for all points; leave out --stream"),
+        (
+            output.save.is_some(),
+            "--stream with --save",
+            "it keeps all points, which are never there at once; leave one of them out",
+        ),
         (output.predict.is_some(), "--stream with --predict", "give the points as FILE; leave out --stream"),
         (
             output.centres.is_some(),

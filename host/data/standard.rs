@@ -1,5 +1,7 @@
 //! Columns brought to one scale, and back.
 
+use serde::{Deserialize, Serialize};
+
 /// How columns are brought to one scale.
 ///
 /// ```
@@ -36,7 +38,7 @@ const FAR: i32 = 600;
 /// let found = Standardization::of(Standard::MinMax, &[0.0, 7.0, 4.0, 7.0], 2);
 /// assert_eq!(found, Standardization { offsets: vec![0.0, 7.0], scales: vec![4.0, 1.0] });
 /// ```
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Standardization {
     /// Subtracted.
     pub offsets: Vec<f64>,

@@ -1,7 +1,6 @@
 //! Where new points come to over the fit's, and what weighs on them there: they may be anywhere (anywhere.rs).
 
 use super::anywhere::{Asked, going_on};
-use super::fit::Clustering;
 use super::fitted::Fitted;
 use super::iterate::Queries;
 use super::labels::extents;
@@ -10,10 +9,10 @@ use super::options::{Method, WeightFunction};
 use super::path::Way;
 use crate::error::Result;
 
-impl Clustering {
+impl Fitted {
     /// The modes that queries come to; -1 for those without a point in reach.
     pub(super) fn basins_of(&self, queries: Queries) -> Result<Vec<i32>> {
-        let Fitted { options, prepared, .. } = &*self.fitted;
+        let Fitted { options, prepared, .. } = self;
         let field = &prepared.field;
         let mut labels = vec![-1; queries.m as usize];
         let Asked { queries, which } = self.in_reach(queries)?;
@@ -32,7 +31,7 @@ impl Clustering {
 
     /// sum_j v_j w(|q - x_j| / h) for each query.
     pub(super) fn sums_at(&self, queries: Queries) -> Result<Vec<f32>> {
-        let Fitted { options, prepared, .. } = &*self.fitted;
+        let Fitted { options, prepared, .. } = self;
         let field = &prepared.field;
         let of_all = options.accuracy == 0.0 || matches!(options.method, Method::Fused | Method::Composed { .. });
         if of_all {
@@ -50,7 +49,7 @@ impl Clustering {
     }
 
     fn sums_in_reach(&self, queries: Queries) -> Result<Vec<f32>> {
-        let Fitted { options, prepared, .. } = &*self.fitted;
+        let Fitted { options, prepared, .. } = self;
         let field = &prepared.field;
         let mut way = options.choose_above(&field.device, prepared, &queries, options.least(prepared))?;
         if let Way::AllPairs(_) | Way::InOrder(_) = way {
@@ -73,7 +72,7 @@ impl Clustering {
     /// The queries that are not so far from the box about the points that no weight reaches them: a field's box need not go
     /// there.
     fn in_reach(&self, queries: Queries) -> Result<Asked> {
-        let Fitted { options, prepared, .. } = &*self.fitted;
+        let Fitted { options, prepared, .. } = self;
         let (field, device, d) = (&prepared.field, &prepared.field.device, prepared.field.d);
         let unknown = matches!(options.weight, WeightFunction::Own(_));
         if unknown || options.bandwidth.is_of_points() || self.is_of_directions() {

@@ -40,11 +40,6 @@ impl fmt::Debug for Fitted {
 }
 
 impl Clustering {
-    fn queries(&self, points: &(impl ToPoints + ?Sized)) -> Result<Queries> {
-        let Prepared { field, scaling, .. } = &self.fitted.prepared;
-        scaling.queries(&field.device, &*points.to_points_about(Some(&scaling.centre))?, "the new points")
-    }
-
     /// The labels of new points: of the mode to whose basin each belongs, found by really moving it over
     /// the fit's points, of the nearest mode to where it comes to rest, and -1 where it has no point in reach; or of the
     /// nearest mode at once, and -1 beyond the fit's reach, if it has one, and where f32 does not hold the p-th power of the distance
@@ -68,30 +63,7 @@ impl Clustering {
     /// # Errors
     /// [`Error::Dimensions`]; whatever the device reports.
     pub fn predict(&self, points: &(impl ToPoints + ?Sized), assignment: Assignment) -> Result<Vec<i32>> {
-        let Fitted { options, groups, .. } = &*self.fitted;
-        let queries = self.queries(points)?;
-        if groups.count == 0 {
-            // All clusters were too small.
-            return Ok(vec![-1; queries.m as usize]);
-        }
-        if assignment == Assignment::NearestMode {
-            let reach = options.reach.map(|reach| options.distance.scaled(reach, options.weight.scale()));
-            return self.nearest_modes(&queries, reach);
-        }
-        self.basins_of(queries)
-    }
-
-    /// The nearest mode of each query; -1 beyond a limit.
-    pub(super) fn nearest_modes(&self, queries: &Queries, limit: Option<f64>) -> Result<Vec<i32>> {
-        let Fitted { options, prepared: Prepared { field, .. }, groups } = &*self.fitted;
-        let places = Columns {
-            values: &queries.columns,
-            n: queries.m as usize,
-            d: field.d as usize,
-            stride: queries.stride as usize,
-        };
-        let (ids, _) = nearest(&field.device, places, &groups.means, groups.count, options.distance.p(), limit)?;
-        Ok(field.device.download(&ids)?.into_iter().map(u32::cast_signed).collect())
+        self.fitted.predict(points, assignment)
     }
 
     /// The distances of new points to the modes, a row a point, in units of the data: with the cosine
@@ -113,18 +85,85 @@ impl Clustering {
     /// Distances are f32, to some 2^-22 of themselves and of the farthest mode's from the centre. One of whose p-th power, in bandwidths,
     /// f32 does not hold, is infinite: from 1e19 bandwidths on, and with the largest norm, 5, from 5e7.
     pub fn transform(&self, points: &(impl ToPoints + ?Sized)) -> Result<Vec<Vec<f64>>> {
+        self.fitted.transform(points)
+    }
+
+    /// The density of the fit's points at others, estimated with the fit's weight function and bandwidth:
+    /// `sum_j v_j w(|q - x_j| / h) / (sum_j v_j h^d c)`, where c is the integral of w over the space, so that
+    /// the density integrates to 1.
+    ///
+    /// ```
+    /// use modeseek::{Bandwidth, MeanShift};
+    ///
+    /// // One point: the density is the normal distribution about it.
+    /// let clustering = MeanShift::new().bandwidth(Bandwidth::Fixed(1.0)).fit(&[[0.0]])?;
+    /// let normal = 1.0 / (2.0 * std::f64::consts::PI).sqrt();
+    /// assert!((clustering.density(&[[0.0]])?[0] - normal).abs() < 1e-5);
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
+    ///
+    /// # Precision
+    /// By all pairs in f32, where the fit's [accuracy](MeanShift::accuracy) is 0 or its method is [`Method::Fused`](crate::Method::Fused). Otherwise it is found as
+    /// an iteration would be, over a binned field or without far tiles, and is off by no more than about that part of itself; where there
+    /// is less than one point's weight, over all points whose weight is 2^-90 or more.
+    ///
+    /// # Errors
+    /// [`Error::Undefined`] for a weight of one's own, a distance that is not the 2-norm, bandwidths of
+    /// points, and a density that is more than f64 holds (that of many dimensions may be; one that is less is 0); as
+    /// [`predict`](Self::predict).
+    pub fn density(&self, points: &(impl ToPoints + ?Sized)) -> Result<Vec<f64>> {
+        self.fitted.density(points)
+    }
+}
+
+impl Fitted {
+    fn queries(&self, points: &(impl ToPoints + ?Sized)) -> Result<Queries> {
+        let Prepared { field, scaling, .. } = &self.prepared;
+        scaling.queries(&field.device, &*points.to_points_about(Some(&scaling.centre))?, "the new points")
+    }
+
+    /// See [`Clustering::predict`].
+    pub fn predict(&self, points: &(impl ToPoints + ?Sized), assignment: Assignment) -> Result<Vec<i32>> {
+        let Fitted { options, groups, .. } = self;
+        let queries = self.queries(points)?;
+        if groups.count == 0 {
+            // All clusters were too small.
+            return Ok(vec![-1; queries.m as usize]);
+        }
+        if assignment == Assignment::NearestMode {
+            let reach = options.reach.map(|reach| options.distance.scaled(reach, options.weight.scale()));
+            return self.nearest_modes(&queries, reach);
+        }
+        self.basins_of(queries)
+    }
+
+    /// The nearest mode of each query; -1 beyond a limit.
+    pub(super) fn nearest_modes(&self, queries: &Queries, limit: Option<f64>) -> Result<Vec<i32>> {
+        let Fitted { options, prepared: Prepared { field, .. }, groups } = self;
+        let places = Columns {
+            values: &queries.columns,
+            n: queries.m as usize,
+            d: field.d as usize,
+            stride: queries.stride as usize,
+        };
+        let (ids, _) = nearest(&field.device, places, &groups.means, groups.count, options.distance.p(), limit)?;
+        Ok(field.device.download(&ids)?.into_iter().map(u32::cast_signed).collect())
+    }
+
+    /// See [`Clustering::transform`].
+    pub fn transform(&self, points: &(impl ToPoints + ?Sized)) -> Result<Vec<Vec<f64>>> {
         let distances = self.distances(points, |m, k| m * (k * 8 + ROW))?;
         Ok((0..distances.m).map(|row| (0..distances.k).map(|mode| distances.of(row, mode)).collect()).collect())
     }
 
     /// As [`transform`](Self::transform), as the device has them. What is made of them takes so many `more` bytes of the host's
     /// memory, for m points and k modes.
-    pub(crate) fn distances(
+    pub fn distances(
         &self,
         points: &(impl ToPoints + ?Sized),
         more: impl FnOnce(u128, u128) -> u128,
     ) -> Result<Distances> {
-        let Fitted { options, prepared, groups } = &*self.fitted;
+        let Fitted { options, prepared, groups } = self;
         let device = &prepared.field.device;
         let queries = self.queries(points)?;
         let (m, k, d) = (queries.m as usize, groups.count, prepared.field.d);
@@ -154,31 +193,9 @@ impl Clustering {
         Ok(Distances { values: device.download(&distances)?, m, k, unit })
     }
 
-    /// The density of the fit's points at others, estimated with the fit's weight function and bandwidth:
-    /// `sum_j v_j w(|q - x_j| / h) / (sum_j v_j h^d c)`, where c is the integral of w over the space, so that
-    /// the density integrates to 1.
-    ///
-    /// ```
-    /// use modeseek::{Bandwidth, MeanShift};
-    ///
-    /// // One point: the density is the normal distribution about it.
-    /// let clustering = MeanShift::new().bandwidth(Bandwidth::Fixed(1.0)).fit(&[[0.0]])?;
-    /// let normal = 1.0 / (2.0 * std::f64::consts::PI).sqrt();
-    /// assert!((clustering.density(&[[0.0]])?[0] - normal).abs() < 1e-5);
-    /// # Ok::<(), modeseek::Error>(())
-    /// ```
-    ///
-    /// # Precision
-    /// By all pairs in f32, where the fit's [accuracy](MeanShift::accuracy) is 0 or its method is [`Method::Fused`](crate::Method::Fused). Otherwise it is found as
-    /// an iteration would be, over a binned field or without far tiles, and is off by no more than about that part of itself; where there
-    /// is less than one point's weight, over all points whose weight is 2^-90 or more.
-    ///
-    /// # Errors
-    /// [`Error::Undefined`] for a weight of one's own, a distance that is not the 2-norm, bandwidths of
-    /// points, and a density that is more than f64 holds (that of many dimensions may be; one that is less is 0); as
-    /// [`predict`](Self::predict).
+    /// See [`Clustering::density`].
     pub fn density(&self, points: &(impl ToPoints + ?Sized)) -> Result<Vec<f64>> {
-        let Fitted { options, prepared, .. } = &*self.fitted;
+        let Fitted { options, prepared, .. } = self;
         let undefined = |why| Err(Error::Undefined { what: "a density", why });
         if options.distance != Distance::L2 {
             return undefined("for another distance than the 2-norm");

@@ -2,6 +2,7 @@
 
 use gpu::shift_any::Norm;
 use gpu::steps::Steps;
+use serde::{Deserialize, Serialize};
 
 use crate::points::Points;
 
@@ -121,7 +122,8 @@ impl WeightFunction {
 /// assert_eq!((modes(Distance::L2)?, modes(Distance::L1)?), (1, 2));
 /// # Ok::<(), modeseek::Error>(())
 /// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Distance {
     /// sqrt(sum (x - y)^2)
@@ -291,7 +293,8 @@ impl Default for Merging {
 /// assert_eq!(composed.fit(&[[0.0], [0.2], [9.0]])?.batch, Some(2));
 /// # Ok::<(), modeseek::Error>(())
 /// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Method {
     /// A field where it serves and pays, else all pairs. What was chosen and why is in the result.

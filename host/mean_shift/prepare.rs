@@ -170,6 +170,17 @@ pub struct Prepared {
     pub notes: Vec<String>,
 }
 
+/// Points on a device, about their centre and not scaled yet.
+pub struct Uploaded<'a> {
+    /// On the host, by rows.
+    pub centred: &'a [f32],
+    pub rows: &'a Buffer<f32>,
+    /// Sample weights, over their unit.
+    pub weights: Option<&'a Buffer<f32>>,
+    /// Whether some of these are 0.
+    pub weightless: bool,
+}
+
 impl Prepared {
     /// The points by columns, scaled.
     pub fn columns(&self) -> Columns<'_> {
@@ -280,34 +291,48 @@ impl MeanShift {
         };
         let sphere = (norm.sphere > 0.0).then_some(f64::from(norm.sphere));
         let scaling = Scaling { centre: points.centre().to_vec(), factors, sphere };
-        let columns = scaling.columns(device, &rows, points.centre(), n)?;
-        let marked = own.is_some() || weights.is_some();
+        let uploaded = Uploaded { centred: points.centred_rows(), rows: &rows, weights: weights.as_ref(), weightless };
+        let field = self.field_of(device, &uploaded, &scaling, norm, own)?;
+        Ok(Prepared { field, scaling, rows, weights, unit, h, per_dimension, how, notes })
+    }
+
+    /// Points as steps take them, by how they are scaled, and with marks if each has a bandwidth of its own.
+    pub(super) fn field_of(
+        &self,
+        device: &Device,
+        points: &Uploaded<'_>,
+        scaling: &Scaling,
+        norm: Norm,
+        own: Option<Buffer<f32>>,
+    ) -> Result<Field> {
+        let d = scaling.factors.len();
+        let n = points.centred.len() / d;
+        let columns = scaling.columns(device, points.rows, &scaling.centre, n)?;
+        let marked = own.is_some() || points.weights.is_some();
         let marks = match own {
             Some(own) => own,
-            None if Steps::reads_marks(norm, marked) => self.plain_marks(device, weights.as_ref(), n, d)?,
+            None if Steps::reads_marks(norm, marked) => self.plain_marks(device, points.weights, n, d)?,
             None => device.zeros(0)?,
         };
         let step = self.weight.steps().choose(device.machine(), d as u32, norm, marked);
         let few = (device.machine() == MachineKind::Gpu && norm == Norm::L2 && !marked)
             .then(|| self.weight.steps().choose_few(d as u32, n as u32))
             .flatten();
-        let tensor = tensor::wide(self, device, marked, points.centred_rows(), &scaling.factors);
-        let instruction = instruction::of_steps(self.instruction, device, tensor);
-        let field = Field {
+        let tensor = tensor::wide(self, device, marked, points.centred, &scaling.factors);
+        Ok(Field {
             device: device.clone(),
             columns,
             marks,
-            weightless,
+            weightless: points.weightless,
             n: n as u32,
             d: d as u32,
-            stride: stride as u32,
+            stride: Queries::stride_of(n) as u32,
             norm,
             step,
             few,
             tensor,
-            instruction,
-        };
-        Ok(Prepared { field, scaling, rows, weights, unit, h, per_dimension, how, notes })
+            instruction: instruction::of_steps(self.instruction, device, tensor),
+        })
     }
 
     /// Marks of points that all have the one bandwidth.

@@ -11,6 +11,7 @@ mod inputs;
 mod labelling;
 mod light;
 mod meeting;
+mod models;
 mod new_points;
 mod shares;
 

@@ -6,6 +6,7 @@ mod formats;
 mod interrupts;
 mod lists;
 mod mistakes;
+mod models;
 mod outputs;
 mod parts;
 mod system;

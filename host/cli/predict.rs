@@ -1,0 +1,196 @@
+//! `modeseek predict`: labels of other points, by what an earlier run found.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::num::NonZero;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde::Serialize;
+
+use super::input::ReadArgs;
+use super::outputs::{More, Predict, PredictName, as_far_as_read};
+use super::places::check_files;
+use super::terminal::line;
+use super::typed::{count, name};
+use crate::data::{Table, Target, schema};
+use crate::error::{Error, Result};
+use crate::executor::{CpuOptions, Device, DeviceChoice};
+use crate::mean_shift::Model;
+use crate::picture::numbers;
+
+/// Labels the points of a file by a model that an earlier run kept with --save, without clustering anything.
+#[derive(Clone, Debug, Args)]
+#[command(mut_arg("columns", |columns| {
+    columns.help("The columns of coordinates, by name or number, as x,y or '#2,#3'; those of the model's names if not given")
+}))]
+pub struct PredictArgs {
+    /// The file that --save wrote
+    #[arg(value_name = "MODEL")]
+    pub model: PathBuf,
+
+    /// Points to label: a file of any format that points are read from, or - for standard input. Its columns go by the names of those that
+    /// were clustered, unless --columns says others; NPY has them in order
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+
+    /// How it is read
+    #[command(flatten)]
+    pub read: ReadArgs,
+
+    /// Writes the columns of FILE and each row's label (of no mode: -1) to a file, in the format of its extension, or to
+    /// standard output for -. An NPY file has the labels alone
+    #[arg(short, long, value_name = "OUTPUT", help_heading = "Output")]
+    pub output: PathBuf,
+
+    /// Which mode a point belongs to
+    #[arg(long, value_enum, value_name = "HOW", default_value = "basin", help_heading = "Labels")]
+    pub by: PredictName,
+
+    /// Adds the density of the clustered points at each row
+    #[arg(long, help_heading = "Output")]
+    pub density: bool,
+
+    /// Adds the distance of each row to every mode
+    #[arg(long, help_heading = "Output")]
+    pub distances: bool,
+
+    /// Tells nothing but errors
+    #[arg(short, long, conflicts_with = "json", help_heading = "Output")]
+    pub quiet: bool,
+
+    /// Tells what was done as one line of JSON
+    #[arg(long, help_heading = "Output")]
+    pub json: bool,
+
+    /// auto, cpu, cuda, cuda:N or interpreter
+    #[arg(long, value_name = "DEVICE", value_parser = name::<DeviceChoice>, default_value = "auto", help_heading = "Execution")]
+    pub device: DeviceChoice,
+
+    /// Processor threads; one for each core if not given. Results do not depend on it
+    #[arg(long, value_name = "W", value_parser = count::<NonZero<usize>>, help_heading = "Execution")]
+    pub threads: Option<NonZero<usize>>,
+}
+
+impl PredictArgs {
+    /// Does what was typed, and tells what became of the points: on standard error if standard output is a table's.
+    ///
+    /// # Errors
+    /// Whatever goes wrong on the way.
+    pub fn run(&self, out: &mut dyn Write) -> Result<()> {
+        let (source, options) = self.read.table(&self.file)?;
+        let target = Target::new(&self.output)?;
+        let more = More { density: self.density, distances: self.distances };
+        more.check(&target)?;
+        let read: Vec<&Path> = [Some(&*self.model), source.path()].into_iter().flatten().collect();
+        check_files(&read, target.path().as_slice())?;
+        source.check()?;
+        let file = File::open(&self.model).map_err(|cause| self.unread(cause))?;
+        if let Some(schema) = schema(&source)? {
+            target.check(&schema)?;
+        }
+        let device = self.device.open(CpuOptions { workers: self.threads, machine: None })?;
+        let model = Model::load(&device, file).map_err(|error| self.named(error))?;
+        let of_file = source.to_string();
+        let predict = Predict { source, target, by: self.by.into() };
+        let mut read = None;
+        let written = predict.write(&model, more, Some(&options)).map(|found| read = Some(found));
+        as_far_as_read(&predict.target, written)?;
+        if self.quiet {
+            return Ok(());
+        }
+        // Whoever read the table on standard output may have seen enough.
+        let Some((table, labels)) = read else { return Ok(()) };
+        let told = Told::of(&device, &model, (of_file, table), &labels);
+        let out: &mut dyn Write = if predict.target.path().is_none() { &mut io::stderr().lock() } else { out };
+        if self.json { told.write_json(out) } else { told.write(&self.model, out) }.map_err(Error::Output)
+    }
+
+    fn unread(&self, cause: io::Error) -> Error {
+        Error::ReadFile { path: self.model.clone(), cause }
+    }
+
+    /// An error of the model, with its file's name.
+    fn named(&self, error: Error) -> Error {
+        match error {
+            Error::UnreadableSaved { what, why, .. } => {
+                Error::UnreadableSaved { file: self.model.display().to_string(), what, why }
+            }
+            Error::ReadSaved { cause, .. } => self.unread(cause),
+            other => other,
+        }
+    }
+}
+
+/// What became of the points.
+#[derive(Serialize)]
+struct Told {
+    version: &'static str,
+    device: String,
+    source: String,
+    points: usize,
+    /// Rows that were left out, since a value was missing.
+    dropped: u64,
+    /// Points of the fit.
+    fitted: usize,
+    dimensions: usize,
+    bandwidth: f64,
+    bandwidth_per_dimension: Option<Vec<f64>>,
+    /// How many of the points belong to each cluster.
+    sizes: Vec<u64>,
+    /// And how many to none.
+    noise: u64,
+    notes: Vec<String>,
+}
+
+impl Told {
+    fn of(device: &Device, model: &Model, (source, table): (String, Table), labels: &[i32]) -> Self {
+        let (mut sizes, mut noise) = (vec![0; model.modes.len()], 0);
+        for &label in labels {
+            *usize::try_from(label).map_or(&mut noise, |label| &mut sizes[label]) += 1;
+        }
+        Self {
+            version: env!("CARGO_PKG_VERSION"),
+            device: device.describe(),
+            source,
+            points: labels.len(),
+            dropped: table.dropped,
+            fitted: model.points(),
+            dimensions: model.dimensions(),
+            bandwidth: model.bandwidth,
+            bandwidth_per_dimension: model.bandwidth_per_dimension.clone(),
+            sizes,
+            noise,
+            notes: table.notes,
+        }
+    }
+
+    fn write_json(&self, out: &mut dyn Write) -> io::Result<()> {
+        serde_json::to_writer(&mut *out, self)?;
+        writeln!(out)
+    }
+
+    fn write(&self, model: &Path, out: &mut dyn Write) -> io::Result<()> {
+        let count = |number: usize, what| numbers::count(number, what);
+        let (fitted, dimensions) = (count(self.fitted, "point"), count(self.dimensions, "dimension"));
+        let clusters = count(self.sizes.len(), "cluster");
+        let of = format!("{fitted}, {dimensions}, {clusters}, bandwidth {}", numbers::short(self.bandwidth));
+        writeln!(out, "model       {}", line(&format!("{of}: {}", model.display())))?;
+        let dropped = match self.dropped {
+            0 => String::new(),
+            some => format!("; {} left out, with missing values", numbers::count(some, "row")),
+        };
+        let source = format!("{} of {}{dropped}", count(self.points, "point"), self.source);
+        writeln!(out, "data        {}", line(&source))?;
+        for note in &self.notes {
+            writeln!(out, "note        {}", line(note))?;
+        }
+        let taken = self.sizes.iter().filter(|&&size| size > 0).count();
+        let all = self.sizes.len();
+        let noise = match self.noise {
+            0 => String::new(),
+            some => format!("; none for {}", numbers::count(some, "point")),
+        };
+        writeln!(out, "labels      {taken} of {all} clusters{noise}")
+    }
+}
