@@ -84,7 +84,11 @@ pub(crate) fn host_memory() -> usize {
         0 => u64::MAX,
         bytes => bytes,
     };
-    usize::try_from(free.min(allowed())).unwrap_or(usize::MAX)
+    let total = match system.total_memory() {
+        0 => u64::MAX,
+        bytes => bytes,
+    };
+    usize::try_from(free.min(allowed(total))).unwrap_or(usize::MAX)
 }
 
 /// Checks that the host has so much memory free, before any of it is taken, as `Device::reserve` does of a device's.
