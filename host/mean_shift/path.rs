@@ -16,8 +16,15 @@ use crate::error::{Error, Result};
 use crate::executor::Device;
 
 /// Pairs of a query and a point below which an iteration over all of them takes no longer than to find a better
-/// way.
+/// way. On a GPU that is some microseconds. On a processor it is a millisecond, and they are those of all iterations,
+/// as far as these are foreseen, for what is found serves all of them.
 pub(super) const FEW_PAIRS: f64 = (1_u64 << 24) as f64;
+
+/// So many iterations are foreseen, if as many are allowed: to converge, fits make from four to hundreds.
+const MANY_ITERATIONS: usize = 32;
+
+/// Queries, also 16 for each dimension, to which a processor does not come as soon by putting points in order as by all pairs.
+const FEW_QUERIES: u32 = 256;
 
 /// Pairs from which on all of them take less time if the points are put in order before, some fifty launches: on a GPU, whose
 /// kernels for it have to be loaded too, and on a processor.
@@ -127,7 +134,7 @@ impl MeanShift {
                 if self.accuracy == 0.0 {
                     return all("exact steps were asked for");
                 }
-                if pairs < FEW_PAIRS {
+                if self.are_few(device.machine(), (prepared.field.n, prepared.field.d), queries.m) {
                     return all("there are few pairs");
                 }
                 if let Err(why) = binned::applies(self, d) {
@@ -147,6 +154,15 @@ impl MeanShift {
             }
             Err(why) => self.tiles_or_all(device, prepared, queries, &why),
         }
+    }
+
+    /// Whether a fit over all pairs of so many points and queries takes no longer than to find a better way.
+    fn are_few(&self, machine: MachineKind, (n, d): (u32, u32), m: u32) -> bool {
+        let pairs = f64::from(n) * f64::from(m);
+        if machine == MachineKind::Gpu || m < FEW_QUERIES.max(d.saturating_mul(16)) {
+            return pairs < FEW_PAIRS;
+        }
+        pairs * (self.max_iterations.min(MANY_ITERATIONS) as f64) < FEW_PAIRS
     }
 
     /// Whether there is a step for these points that takes fewer operations in small boxes, and room to put them in order.
@@ -242,6 +258,37 @@ impl MeanShift {
             Way::InOrder(_) => near::climb(self, field, queries, None, watch),
             Way::Tiles(_) => near::climb(self, field, queries, Some(self.reach_of(field)?), watch),
             Way::Field(binned, _) => binned.climb(&field.device, self, queries, watch),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pairs_are_few_by_iterations_and_queries() {
+        let are_few =
+            |machine, most, sizes: (u32, u32), m| MeanShift::new().max_iterations(most).are_few(machine, sizes, m);
+        for (n, d, m, most, on_gpu, on_processor) in [
+            (724, 2, 724, 300, true, true),
+            (725, 2, 725, 300, true, false),
+            // The lecture's case.
+            (1500, 2, 1500, 5, true, true),
+            (1500, 2, 1500, 8, true, false),
+            (4095, 8, 4095, 1, true, true),
+            (4096, 8, 4096, 1, false, false),
+            // Beside many points, few queries; in many dimensions more are few.
+            (60_000, 2, 255, 300, true, true),
+            (60_000, 2, 256, 300, true, false),
+            (16_000, 32, 511, 300, true, true),
+            (16_000, 32, 512, 300, true, false),
+            (4000, u32::MAX, 4000, 300, true, true),
+        ] {
+            assert_eq!(are_few(MachineKind::Gpu, most, (n, d), m), on_gpu, "{n} x {d}, {m}");
+            for machine in [MachineKind::Avx512, MachineKind::Avx2, MachineKind::Baseline] {
+                assert_eq!(are_few(machine, most, (n, d), m), on_processor, "{n} x {d}, {m}");
+            }
         }
     }
 }

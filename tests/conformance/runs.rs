@@ -286,7 +286,7 @@ pub fn traffic(device: &Device) {
     let looks = if device.machine() == MachineKind::Gpu { 1 } else { 8 };
     for (form, launches) in [(Form::Blurring, 1), (Form::Standard, 2)] {
         let counts = |iterations| {
-            let estimator = fixed(2.5).form(form).tolerance(0.0).max_iterations(iterations);
+            let estimator = fixed(2.5).form(form).method(Method::Fused).tolerance(0.0).max_iterations(iterations);
             let found = fit(device, &estimator, &rows, 2);
             assert_eq!(found.iterations, iterations, "{form:?}: too short a way");
             found.counts
