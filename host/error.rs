@@ -1,6 +1,6 @@
 //! What can go wrong, named for what the user can do about it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use cuda_std::launch::LaunchError;
 use thiserror::Error;
@@ -376,10 +376,10 @@ pub enum Error {
         theirs: String,
     },
     /// A saved field or model that cannot be read.
-    #[error("{file} is no {what} that can be read: {why}")]
+    #[error("{} is no {what} that can be read: {why}", named(.file.as_deref()))]
     UnreadableSaved {
         /// The file, if its name is known.
-        file: String,
+        file: Option<PathBuf>,
         /// What it was to be.
         what: &'static str,
         /// Why.
@@ -511,6 +511,11 @@ impl Error {
     }
 }
 
+/// A file, if its name is known.
+fn named(file: Option<&Path>) -> String {
+    file.map_or_else(|| "this".to_owned(), |file| file.display().to_string())
+}
+
 /// What to do about a file that cannot be written.
 fn advice(error: &std::io::Error) -> &'static str {
     match error.kind() {
@@ -525,9 +530,7 @@ fn advice(error: &std::io::Error) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
-    use super::Error;
+    use super::{Error, Path};
     use crate::data::DataError;
 
     /// What fails to be read is not said to be what cannot be written: no `?` makes one of the other.

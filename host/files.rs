@@ -154,6 +154,11 @@ fn open_already(_: &Path) -> Option<io::Result<File>> {
     None
 }
 
+/// Whether a path names what the process has open already.
+pub(crate) fn is_open(path: &Path) -> bool {
+    open_already(path).is_some()
+}
+
 /// A temporary file in the folder of `name`, with the permissions that the file is to have.
 fn beside(name: &Path, replaced: Option<&Metadata>) -> io::Result<tempfile::NamedTempFile> {
     let mut builder = Builder::new();

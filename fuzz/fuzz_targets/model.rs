@@ -16,5 +16,6 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
         let new = vec![vec![1.0; model.dimensions()]; 3];
         let _ = model.predict(&new, Assignment::Basin);
         let _ = model.transform(&new);
+        let _ = model.density(&new);
     }
 });

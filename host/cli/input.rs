@@ -11,7 +11,7 @@ use super::interrupt;
 use super::typed::{count, name, seed};
 use crate::data::{
     Blobs, Carry, Decimal, Format, LabelledPoints, Missing, ReadOptions, Shape, Source, Standard, Standardization,
-    Table, has_names, reserve,
+    Table, has_names, list, reserve,
 };
 use crate::error::{Error, Result};
 use crate::mean_shift::{Clustering, Model};
@@ -207,6 +207,8 @@ pub struct Data {
     pub points: Points,
     /// The names of their coordinates.
     pub names: Vec<String>,
+    /// Whether these are numbers of an array's columns, as x1.
+    pub of_array: bool,
     /// The table that they come from, without its coordinates; empty for generated ones.
     pub table: Table,
     /// The scale.
@@ -351,7 +353,8 @@ impl Input {
                 let points = Points::from_rows(&rows, blobs.dimensions)?;
                 let names = (0..blobs.dimensions).map(|c| format!("x{c}")).collect();
                 let truth = Some((labels, centroids));
-                Ok(Data { points, names, table: Table::default(), standardization: None, truth })
+                let of_array = true;
+                Ok(Data { points, names, of_array, table: Table::default(), standardization: None, truth })
             }
             Self::Table { source, options, standard } => {
                 let bar = Bar::of(source, quiet);
@@ -365,7 +368,8 @@ impl Input {
                     standardization.apply(&mut rows);
                 }
                 let points = Points::from_rows(&rows, d)?;
-                Ok(Data { points, names: table.names.clone(), table, standardization, truth: None })
+                let (names, of_array) = (table.names.clone(), !has_names(source, options)?);
+                Ok(Data { points, names, of_array, table, standardization, truth: None })
             }
         }
     }
@@ -374,15 +378,21 @@ impl Input {
 impl Data {
     /// What another table needs to be read as that of the points was.
     pub fn known(&self) -> Known<'_> {
-        Known { names: &self.names, standardization: self.standardization.as_ref() }
+        // In the run itself columns that were chosen are known as such.
+        Known { names: &self.names, of_array: false, standardization: self.standardization.as_ref() }
     }
 
     /// What was found, with the names and the scale of the points' columns.
-    pub fn model(&self, clustering: &Clustering) -> Model {
-        let mut model = clustering.model();
-        model.columns.clone_from(&self.names);
-        model.standardization.clone_from(&self.standardization);
-        model
+    ///
+    /// # Errors
+    /// None, of points that are the table's.
+    pub fn model(&self, clustering: &Clustering) -> Result<Model> {
+        let mut model = clustering.model().with_columns(self.names.clone())?;
+        model.of_array = self.of_array;
+        match &self.standardization {
+            Some(standardization) => model.with_standardization(standardization.clone()),
+            None => Ok(model),
+        }
     }
 }
 
@@ -390,26 +400,36 @@ impl Data {
 #[derive(Clone, Copy, Debug)]
 pub struct Known<'a> {
     pub names: &'a [String],
+    /// Whether the names are numbers of an array's, as x1, and so choose columns of others.
+    pub of_array: bool,
     pub standardization: Option<&'a Standardization>,
 }
 
 impl Known<'_> {
     /// Reads another table as that of the points was read, and brings it to their scale: its columns are those that were
-    /// chosen, or else have the points' names.
+    /// chosen, or else have the points' names. How far it was read is shown unless that is to be `quiet`.
     ///
     /// # Errors
     /// Whatever is wrong with the file.
-    pub fn read(&self, source: &Source, options: Option<&ReadOptions>, carry: Carry) -> Result<Table> {
+    pub fn read(&self, source: &Source, options: Option<&ReadOptions>, carry: Carry, quiet: bool) -> Result<Table> {
         let mut options = ReadOptions { weights: None, bandwidths: None, ..options.cloned().unwrap_or_default() };
-        if !has_names(source, &options)? {
-            // An array has its columns in order, of which a name that is not an array's says nothing.
-            if !options.coordinates.iter().all(|column| is_of_array(column)) {
-                options.coordinates.clear();
-            }
-        } else if options.coordinates.is_empty() {
+        let (named, chosen) = (has_names(source, &options)?, !options.coordinates.is_empty());
+        // An array has its columns in order, of which a name that is not an array's says nothing.
+        let in_order =
+            !named && if chosen { !options.coordinates.iter().all(|name| is_of_array(name)) } else { !self.of_array };
+        if in_order {
+            options.coordinates.clear();
+        } else if !chosen {
             options.coordinates = self.names.to_vec();
         }
+        let bar = Bar::of(source, quiet);
         let mut table = Table::read_watched(source, &options, carry, interrupt::check)?;
+        drop(bar);
+        if in_order && !self.names.is_empty() && self.names != table.names {
+            table
+                .notes
+                .push(format!("{source} has no names: its columns are taken for {}, in order", list(self.names)));
+        }
         if let Some(standardization) = self.standardization
             && table.names.len() == standardization.scales.len()
         {

@@ -150,7 +150,7 @@ impl Job {
         let Clustering { iterations, converged, path, modes, .. } = &clustering;
         tracing::debug!(iterations, converged, path = path.name, why = path.reason, modes = modes.len(), "clustered");
         let start = Instant::now();
-        self.outputs.write(&data, &clustering, self.options())?;
+        self.outputs.write(&data, &clustering, self.options(), self.status)?;
         self.pictures.write(&device, &estimator, &data, &clustering)?;
         let write = if self.outputs.are_any() || self.pictures.are_any() { start.elapsed() } else { Duration::ZERO };
         Ok(self.report(&device, &data, &clustering, ([open, made], write)))
@@ -212,7 +212,7 @@ impl Job {
             estimator = estimator.bandwidth(Bandwidth::PerPoint(std::mem::take(&mut table.bandwidths)));
         }
         if let Some(seeds) = &self.seeds {
-            let table = data.known().read(seeds, self.options(), Carry::Nothing)?;
+            let table = data.known().read(seeds, self.options(), Carry::Nothing, self.quiet)?;
             let d = table.names.len();
             let seeds = DMatrixView::from_slice(&table.rows, d, table.rows.len() / d);
             let seeds = seeds.to_points_about(Some(data.points.centre()))?.into_owned();

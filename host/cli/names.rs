@@ -1,10 +1,13 @@
 //! What the library calls by its meaning, as it is typed.
 
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 use super::commands;
 use crate::data::DataError;
 use crate::error::Error;
+use crate::mean_shift::Model;
 
 /// Options of the estimator, of synthetic points, of a sweep, of segmentation, of tuning and of devices: a meaning has one name in all
 /// of them.
@@ -132,6 +135,9 @@ pub fn as_typed(error: Error) -> Error {
         Error::Data(DataError::UnknownFormat { path, option: option @ "--format", hint }) => {
             let hint = match commands::nearly(&path) {
                 Some(command) => format!("; did you mean the command `{command}`?"),
+                None if is_model(&path) => {
+                    format!("; it is a model, by which `modeseek predict {} FILE` labels points", path.display())
+                }
                 None if is_image(&path) => format!("; of an image: `modeseek segment {}`", path.display()),
                 None => hint,
             };
@@ -139,6 +145,12 @@ pub fn as_typed(error: Error) -> Error {
         }
         other => other,
     }
+}
+
+/// Whether a file begins as a model that was kept.
+fn is_model(path: &Path) -> bool {
+    let mut beginning = [0; Model::BEGINNING.len()];
+    File::open(path).and_then(|mut file| file.read_exact(&mut beginning)).is_ok() && beginning == *Model::BEGINNING
 }
 
 /// Whether a file is an image by its name.

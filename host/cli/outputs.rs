@@ -8,14 +8,16 @@ use arrow_array::RecordBatch;
 use clap::{Args, ValueEnum};
 use nalgebra::DMatrixView;
 
+use super::bar::Status;
 use super::input::{Data, InputArgs, Known};
 use super::interrupt;
 use super::places::check_files;
 use super::tables::{Values, carry_for, generated, held, write_centres, write_rows};
 use crate::data::{Carry, Format, ReadOptions, Source, Table, Target, schema};
 use crate::error::{Error, Result};
-use crate::files::write_whole;
+use crate::files::{is_open, write_whole};
 use crate::mean_shift::{Assignment, Clustering, Model};
+use crate::picture;
 use crate::points::ToPoints;
 
 /// What is written.
@@ -113,9 +115,8 @@ impl OutputArgs {
     /// Formats that are unknown or do not hold what is to be written; a file that would be written over though it is
     /// read, or twice; one of other points that cannot be read; options without effect.
     pub fn outputs(&self, input: Option<&Source>, args: &InputArgs, beside: &Beside<'_>) -> Result<Outputs> {
-        if self.save.as_deref() == Some(Path::new("-")) {
-            let must = "the name of a file, which is there whole or not at all";
-            return Err(Error::Option { option: "--save", value: "-".to_owned(), must });
+        if let Some(path) = &self.save {
+            check_model(path)?;
         }
         let target = |path: &Option<PathBuf>| path.as_deref().map(Target::new).transpose();
         let (labels, centres) = (target(&self.output)?, target(&self.centres)?);
@@ -131,6 +132,19 @@ impl OutputArgs {
         outputs.check(input, beside)?;
         Ok(outputs)
     }
+}
+
+/// Finds what is no name of a model's file: what is open already, where a report or a table may stand beside it, and what is said to be
+/// another kind of file.
+fn check_model(path: &Path) -> Result<()> {
+    let wrong = |must| Err(Error::Option { option: "--save", value: path.display().to_string(), must });
+    if path == Path::new("-") || is_open(path) {
+        return wrong("the name of a file, in which nothing else stands");
+    }
+    if Target::new(path).is_ok() || picture::Format::of(path).is_ok() {
+        return wrong("the name of a model, as points.model; -o writes a table of labels, and --plot a picture");
+    }
+    Ok(())
 }
 
 impl Outputs {
@@ -204,33 +218,37 @@ impl Outputs {
         self.labels.iter().chain(&self.centres).chain(predicted).any(|target| target.path().is_none())
     }
 
-    /// Writes everything: where a reader of standard output has seen enough, the files all the same.
+    /// Writes everything: where a reader of standard output has seen enough, the files all the same. What takes long is shown
+    /// if there is to be a `status`.
     ///
     /// # Errors
     /// What cannot be read or written; whatever the device reports.
-    pub fn write(&self, data: &Data, clustering: &Clustering, options: Option<&ReadOptions>) -> Result<()> {
+    pub fn write(
+        &self,
+        data: &Data,
+        clustering: &Clustering,
+        options: Option<&ReadOptions>,
+        status: bool,
+    ) -> Result<()> {
+        let model = data.model(clustering)?;
         if let Some(target) = &self.labels {
-            as_far_as_read(target, self.write_labels(target, data, clustering))?;
+            as_far_as_read(target, self.write_labels(target, data, clustering, &model))?;
         }
         if let Some(target) = &self.centres {
             as_far_as_read(target, write_centres(target, data, clustering))?;
         }
         if let Some(path) = &self.save {
-            write_whole(path, |out| data.model(clustering).save(out))?;
+            write_whole(path, |out| model.save(out))?;
         }
         if let Some(predict) = &self.predict {
-            let written = predict.write(&data.model(clustering), self.more, options);
+            let written = predict.write(&model, self.more, options, status);
             as_far_as_read(&predict.target, written.map(drop))?;
         }
         Ok(())
     }
 
-    fn write_labels(&self, target: &Target, data: &Data, clustering: &Clustering) -> Result<()> {
-        let more = if self.more.are_any() {
-            self.more.columns(target, &data.points, &data.model(clustering))?
-        } else {
-            Vec::new()
-        };
+    fn write_labels(&self, target: &Target, data: &Data, clustering: &Clustering, model: &Model) -> Result<()> {
+        let more = self.more.columns(target, &data.points, model)?;
         match &data.truth {
             Some((labels, _)) => write_rows(target, &[generated(data, labels)], &clustering.labels, &more),
             None => write_rows(target, &data.table.carried, &clustering.labels, &more),
@@ -262,7 +280,7 @@ impl More {
         if self.density {
             interrupt::check()?;
             let mut density = model.density(points)?;
-            if let Some(standardization) = &model.standardization {
+            if let Some(standardization) = model.standardization() {
                 density.iter_mut().for_each(|density| *density = standardization.density(*density));
                 if density.iter().any(|density| density.is_infinite()) {
                     let (what, why) =
@@ -276,24 +294,38 @@ impl More {
             interrupt::check()?;
             let distances = Rc::new(model.distances(points, |m, k| held(target, m, k) * 8)?);
             let column = |mode| (format!("distance_{mode}"), Values::Distances(distances.clone(), mode));
-            columns.extend((0..model.modes.len()).map(column));
+            columns.extend((0..model.modes().len()).map(column));
         }
         Ok(columns)
     }
 }
 
 impl Predict {
-    /// Reads the points, and writes their columns with a label; and what it read and found.
+    /// Reads the points, and writes their columns with a label; and what it read and found. What takes long is shown if there is
+    /// to be a `status`.
     ///
     /// # Errors
     /// What cannot be read or written; whatever the device reports.
-    pub fn write(&self, model: &Model, more: More, options: Option<&ReadOptions>) -> Result<(Table, Vec<i32>)> {
+    pub fn write(
+        &self,
+        model: &Model,
+        more: More,
+        options: Option<&ReadOptions>,
+        status: bool,
+    ) -> Result<(Table, Vec<i32>)> {
         let Self { source, target, by } = self;
-        let known = Known { names: &model.columns, standardization: model.standardization.as_ref() };
-        let table = known.read(source, options, carry_for(target))?;
+        let known =
+            Known { names: model.columns(), of_array: model.of_array, standardization: model.standardization() };
+        let table = known.read(source, options, carry_for(target), !status)?;
         // As they are, so that each is rounded about the fit's centre, whatever is beside it.
         let points = DMatrixView::from_slice(&table.rows, table.names.len(), table.count());
-        let labels = model.predict(&points, *by)?;
+        let shown = Status::of("the modes of other points", status);
+        let labels = model.predict_watched(&points, *by, &mut |iteration| {
+            shown.tell_of(&iteration);
+            interrupt::flow()
+        })?;
+        drop(shown);
+        interrupt::check()?;
         let columns = more.columns(target, &points, model)?;
         write_rows(target, &table.carried, &labels, &columns)?;
         Ok((table, labels))

@@ -1,7 +1,7 @@
 //! `modeseek predict`: labels of other points, by what an earlier run found.
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 
@@ -13,24 +13,25 @@ use super::outputs::{More, Predict, PredictName, as_far_as_read};
 use super::places::check_files;
 use super::terminal::line;
 use super::typed::{count, name};
-use crate::data::{Table, Target, schema};
+use crate::bytes::Bytes;
+use crate::data::{DataError, Table, Target, list, schema};
 use crate::error::{Error, Result};
-use crate::executor::{CpuOptions, Device, DeviceChoice};
+use crate::executor::{CpuOptions, Device, DeviceChoice, host_memory};
 use crate::mean_shift::Model;
 use crate::picture::numbers;
 
 /// Labels the points of a file by a model that an earlier run kept with --save, without clustering anything.
 #[derive(Clone, Debug, Args)]
 #[command(mut_arg("columns", |columns| {
-    columns.help("The columns of coordinates, by name or number, as x,y or '#2,#3'; those of the model's names if not given")
+    columns.help("The columns of coordinates, by name or number, as x,y or '#2,#3'; those of the model if not given, and in its order where they are the same")
 }))]
 pub struct PredictArgs {
-    /// The file that --save wrote
+    /// The file that --save wrote, or - for standard input
     #[arg(value_name = "MODEL")]
     pub model: PathBuf,
 
     /// Points to label: a file of any format that points are read from, or - for standard input. Its columns go by the names of those that
-    /// were clustered, unless --columns says others; NPY has them in order
+    /// were clustered, unless --columns says others; an array without names has them in order
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
 
@@ -78,32 +79,47 @@ impl PredictArgs {
     /// # Errors
     /// Whatever goes wrong on the way.
     pub fn run(&self, out: &mut dyn Write) -> Result<()> {
-        let (source, options) = self.read.table(&self.file)?;
+        let (source, mut options) = self.read.table(&self.file)?;
         let target = Target::new(&self.output)?;
         let more = More { density: self.density, distances: self.distances };
         more.check(&target)?;
-        let read: Vec<&Path> = [Some(&*self.model), source.path()].into_iter().flatten().collect();
+        let piped = self.model == Path::new("-");
+        if piped && source.path().is_none() {
+            let what = "reading a model and a table from standard input";
+            return Err(Error::Conflict { what, why: "read one of them from a file" });
+        }
+        let read: Vec<&Path> = [(!piped).then_some(&*self.model), source.path()].into_iter().flatten().collect();
         check_files(&read, target.path().as_slice())?;
         source.check()?;
-        let file = File::open(&self.model).map_err(|cause| self.unread(cause))?;
+        let file: Box<dyn Read> = match piped {
+            true => Box::new(io::stdin().lock()),
+            false => Box::new(File::open(&self.model).map_err(|cause| self.unread(cause))?),
+        };
         if let Some(schema) = schema(&source)? {
             target.check(&schema)?;
         }
         let device = self.device.open(CpuOptions { workers: self.threads, machine: None })?;
         let model = Model::load(&device, file).map_err(|error| self.named(error))?;
+        if self.density {
+            model.check_density()?;
+        }
+        // The model's own columns have an order, in whichever they are named.
+        if sorted(&options.coordinates) == sorted(model.columns()) {
+            options.coordinates = model.columns().to_vec();
+        }
         let of_file = source.to_string();
         let predict = Predict { source, target, by: self.by.into() };
         let mut read = None;
-        let written = predict.write(&model, more, Some(&options)).map(|found| read = Some(found));
-        as_far_as_read(&predict.target, written)?;
+        let written = predict.write(&model, more, Some(&options), !self.quiet);
+        as_far_as_read(&predict.target, written.map_err(undivided).map(|found| read = Some(found)))?;
         if self.quiet {
             return Ok(());
         }
         // Whoever read the table on standard output may have seen enough.
         let Some((table, labels)) = read else { return Ok(()) };
-        let told = Told::of(&device, &model, (of_file, table), &labels);
+        let told = Told::of((&device, &model), &self.model, (of_file, table), &labels);
         let out: &mut dyn Write = if predict.target.path().is_none() { &mut io::stderr().lock() } else { out };
-        if self.json { told.write_json(out) } else { told.write(&self.model, out) }.map_err(Error::Output)
+        if self.json { told.write_json(out) } else { told.write(out) }.map_err(Error::Output)
     }
 
     fn unread(&self, cause: io::Error) -> Error {
@@ -114,11 +130,31 @@ impl PredictArgs {
     fn named(&self, error: Error) -> Error {
         match error {
             Error::UnreadableSaved { what, why, .. } => {
-                Error::UnreadableSaved { file: self.model.display().to_string(), what, why }
+                Error::UnreadableSaved { file: Some(self.model.clone()), what, why }
             }
             Error::ReadSaved { cause, .. } => self.unread(cause),
             other => other,
         }
+    }
+}
+
+fn sorted(names: &[String]) -> Vec<&String> {
+    let mut names: Vec<_> = names.iter().collect();
+    names.sort();
+    names
+}
+
+/// An error of a table that is too large, with what can be done about it here.
+fn undivided(error: Error) -> Error {
+    match error {
+        Error::Data(DataError::TooLarge { file, values }) => Error::Memory {
+            device: "the host".to_owned(),
+            what: format!("the rows of {file}"),
+            needed: Bytes(u128::from(values) * 8),
+            available: Bytes(host_memory() as u128),
+            advice: "label it in parts",
+        },
+        other => other,
     }
 }
 
@@ -127,7 +163,11 @@ impl PredictArgs {
 struct Told {
     version: &'static str,
     device: String,
+    /// The model's file.
+    model: String,
     source: String,
+    /// The names of the coordinates that were read.
+    columns: Vec<String>,
     points: usize,
     /// Rows that were left out, since a value was missing.
     dropped: u64,
@@ -144,21 +184,23 @@ struct Told {
 }
 
 impl Told {
-    fn of(device: &Device, model: &Model, (source, table): (String, Table), labels: &[i32]) -> Self {
-        let (mut sizes, mut noise) = (vec![0; model.modes.len()], 0);
+    fn of((device, model): (&Device, &Model), file: &Path, (source, table): (String, Table), labels: &[i32]) -> Self {
+        let (mut sizes, mut noise) = (vec![0; model.modes().len()], 0);
         for &label in labels {
             *usize::try_from(label).map_or(&mut noise, |label| &mut sizes[label]) += 1;
         }
         Self {
             version: env!("CARGO_PKG_VERSION"),
             device: device.describe(),
+            model: file.display().to_string(),
             source,
+            columns: table.names,
             points: labels.len(),
             dropped: table.dropped,
             fitted: model.points(),
             dimensions: model.dimensions(),
-            bandwidth: model.bandwidth,
-            bandwidth_per_dimension: model.bandwidth_per_dimension.clone(),
+            bandwidth: model.bandwidth(),
+            bandwidth_per_dimension: model.bandwidth_per_dimension().map(<[f64]>::to_vec),
             sizes,
             noise,
             notes: table.notes,
@@ -170,17 +212,17 @@ impl Told {
         writeln!(out)
     }
 
-    fn write(&self, model: &Path, out: &mut dyn Write) -> io::Result<()> {
+    fn write(&self, out: &mut dyn Write) -> io::Result<()> {
         let count = |number: usize, what| numbers::count(number, what);
         let (fitted, dimensions) = (count(self.fitted, "point"), count(self.dimensions, "dimension"));
         let clusters = count(self.sizes.len(), "cluster");
         let of = format!("{fitted}, {dimensions}, {clusters}, bandwidth {}", numbers::short(self.bandwidth));
-        writeln!(out, "model       {}", line(&format!("{of}: {}", model.display())))?;
+        writeln!(out, "model       {}", line(&format!("{of}: {}", self.model)))?;
         let dropped = match self.dropped {
             0 => String::new(),
             some => format!("; {} left out, with missing values", numbers::count(some, "row")),
         };
-        let source = format!("{} of {}{dropped}", count(self.points, "point"), self.source);
+        let source = format!("{} ({}) of {}{dropped}", count(self.points, "point"), list(&self.columns), self.source);
         writeln!(out, "data        {}", line(&source))?;
         for note in &self.notes {
             writeln!(out, "note        {}", line(note))?;
@@ -191,6 +233,6 @@ impl Told {
             0 => String::new(),
             some => format!("; none for {}", numbers::count(some, "point")),
         };
-        writeln!(out, "labels      {taken} of {all} clusters{noise}")
+        writeln!(out, "labels      {taken} of {}{noise}", count(all, "cluster"))
     }
 }

@@ -2,7 +2,7 @@
 
 use super::anywhere::{Asked, going_on};
 use super::fitted::Fitted;
-use super::iterate::Queries;
+use super::iterate::{Queries, Watch};
 use super::labels::extents;
 use super::near;
 use super::options::{Method, WeightFunction};
@@ -11,7 +11,7 @@ use crate::error::Result;
 
 impl Fitted {
     /// The modes that queries come to; -1 for those without a point in reach.
-    pub(super) fn basins_of(&self, queries: Queries) -> Result<Vec<i32>> {
+    pub(super) fn basins_of(&self, queries: Queries, watch: Watch<'_>) -> Result<Vec<i32>> {
         let Fitted { options, prepared, .. } = self;
         let field = &prepared.field;
         let mut labels = vec![-1; queries.m as usize];
@@ -20,7 +20,7 @@ impl Fitted {
             return Ok(labels);
         }
         let mut way = options.choose_above(&field.device, prepared, &queries, options.least(prepared))?;
-        let ends = options.climb_from_anywhere(&mut way, prepared, queries, &mut going_on)?;
+        let ends = options.climb_from_anywhere(&mut way, prepared, queries, watch)?;
         let supports = field.device.download_first(&ends.details, which.len())?;
         let nearest = self.nearest_modes(&ends.queries, None)?;
         for ((i, mode), support) in which.into_iter().zip(nearest).zip(supports) {

@@ -5,14 +5,15 @@ use std::fmt;
 use cuda_std::machine::MachineKind;
 use gpu::pairwise::{pairwise_l1, pairwise_l2, pairwise_lp};
 
+use super::anywhere::going_on;
 use super::builder::MeanShift;
 use super::fit::Clustering;
-use super::iterate::Queries;
+use super::iterate::{Queries, Watch};
 use super::labels::{Columns, Groups, launch_by_norm, nearest};
 use super::options::{Assignment, Distance, Form, WeightFunction};
 use super::prepare::Prepared;
 use crate::error::{Error, Result};
-use crate::executor::{Device, reserve_host};
+use crate::executor::Device;
 use crate::points::ToPoints;
 
 /// The fit's points and modes, still on its device.
@@ -63,7 +64,7 @@ impl Clustering {
     /// # Errors
     /// [`Error::Dimensions`]; whatever the device reports.
     pub fn predict(&self, points: &(impl ToPoints + ?Sized), assignment: Assignment) -> Result<Vec<i32>> {
-        self.fitted.predict(points, assignment)
+        self.fitted.predict(points, assignment, &mut going_on)
     }
 
     /// The distances of new points to the modes, a row a point, in units of the data: with the cosine
@@ -119,11 +120,20 @@ impl Clustering {
 impl Fitted {
     fn queries(&self, points: &(impl ToPoints + ?Sized)) -> Result<Queries> {
         let Prepared { field, scaling, .. } = &self.prepared;
-        scaling.queries(&field.device, &*points.to_points_about(Some(&scaling.centre))?, "the new points")
+        let points = points.to_points_about(Some(&scaling.centre))?;
+        let numbers = points.len() as u128 * points.dimensions() as u128;
+        // By rows on the host, by rows and by columns on the device.
+        field.device.reserve_both((numbers * 8, numbers * 4), "new points", "take fewer at a time")?;
+        scaling.queries(&field.device, &points, "the new points")
     }
 
-    /// See [`Clustering::predict`].
-    pub fn predict(&self, points: &(impl ToPoints + ?Sized), assignment: Assignment) -> Result<Vec<i32>> {
+    /// See [`Clustering::predict`]. Whoever watches may stop the queries on their way.
+    pub fn predict(
+        &self,
+        points: &(impl ToPoints + ?Sized),
+        assignment: Assignment,
+        watch: Watch<'_>,
+    ) -> Result<Vec<i32>> {
         let Fitted { options, groups, .. } = self;
         let queries = self.queries(points)?;
         if groups.count == 0 {
@@ -134,7 +144,7 @@ impl Fitted {
             let reach = options.reach.map(|reach| options.distance.scaled(reach, options.weight.scale()));
             return self.nearest_modes(&queries, reach);
         }
-        self.basins_of(queries)
+        self.basins_of(queries, watch)
     }
 
     /// The nearest mode of each query; -1 beyond a limit.
@@ -193,8 +203,11 @@ impl Fitted {
         Ok(Distances { values: device.download(&distances)?, m, k, unit })
     }
 
-    /// See [`Clustering::density`].
-    pub fn density(&self, points: &(impl ToPoints + ?Sized)) -> Result<Vec<f64>> {
+    /// What a density's unit has of the weight function, if there is one.
+    ///
+    /// # Errors
+    /// [`Error::Undefined`].
+    fn integral(&self) -> Result<Product> {
         let Fitted { options, prepared, .. } = self;
         let undefined = |why| Err(Error::Undefined { what: "a density", why });
         if options.distance != Distance::L2 {
@@ -203,13 +216,27 @@ impl Fitted {
         if options.bandwidth.is_of_points() {
             return undefined("for bandwidths of points");
         }
-        let d = prepared.field.d as usize;
-        let Some(integral) = integral(options.weight, d) else {
-            return undefined("for a weight function of one's own, whose integral is not known");
-        };
+        match integral(options.weight, prepared.field.d as usize) {
+            Some(integral) => Ok(integral),
+            None => undefined("for a weight function of one's own, whose integral is not known"),
+        }
+    }
+
+    /// Whether there is a density, wherever it is asked for.
+    ///
+    /// # Errors
+    /// [`Error::Undefined`].
+    pub fn check_density(&self) -> Result<()> {
+        self.integral().map(drop)
+    }
+
+    /// See [`Clustering::density`].
+    pub fn density(&self, points: &(impl ToPoints + ?Sized)) -> Result<Vec<f64>> {
+        let Fitted { options, prepared, .. } = self;
+        let integral = self.integral()?;
         let volume = match &prepared.per_dimension {
             Some(each) => Product::of(each.iter().copied()),
-            None => Product::of(std::iter::repeat_n(prepared.h, d)),
+            None => Product::of(std::iter::repeat_n(prepared.h, prepared.field.d as usize)),
         };
         let unit = volume.times(&integral);
         // Over the unit, as the sums are.
@@ -219,7 +246,8 @@ impl Fitted {
         let sums = self.sums_at(self.queries(points)?)?;
         let densities: Vec<f64> = sums.into_iter().map(|sum| unit.divide(f64::from(sum) / total)).collect();
         if densities.iter().any(|density| density.is_infinite()) {
-            return undefined("where f64 does not hold it: with this bandwidth, in so many dimensions");
+            let (what, why) = ("a density", "where f64 does not hold it: with this bandwidth, in so many dimensions");
+            return Err(Error::Undefined { what, why });
         }
         Ok(densities)
     }
@@ -265,8 +293,7 @@ fn reserve(device: &Device, (m, k, d): (u128, u128, u128), more: u128) -> Result
     if device.machine() != MachineKind::Gpu {
         return device.reserve(copy + on_device.max(more), what, advice);
     }
-    device.reserve(on_device, what, advice)?;
-    reserve_host(copy + more, what, advice)
+    device.reserve_both((on_device, copy + more), what, advice)
 }
 
 /// A product, with its logarithm for where it leaves f64.

@@ -9,12 +9,13 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::anywhere::going_on;
 use super::assemble::Mode;
 use super::bandwidth::Bandwidth;
 use super::builder::MeanShift;
 use super::fit::Clustering;
 use super::fitted::{Distances, Fitted};
-use super::iterate::{Field, Queries};
+use super::iterate::{Field, Queries, Watch};
 use super::labels::{Groups, count};
 use super::options::{Assignment, Distance, Method, WeightFunction};
 use super::prepare::{Prepared, Scaling, Uploaded};
@@ -39,22 +40,16 @@ const KIND: Kind = Kind { what: "model", magic: b"modeseek model\0\0", version: 
 /// // In another run, perhaps on another machine:
 /// let model = Model::load(&Device::auto()?, &file[..])?;
 /// assert_eq!(model.predict(&[[8.7], [0.4]], Assignment::Basin)?, [1, 0]);
-/// assert_eq!(model.modes, clustering.modes);
+/// assert_eq!(model.modes(), clustering.modes);
 /// # Ok::<(), modeseek::Error>(())
 /// ```
 #[derive(Clone, Debug)]
-#[non_exhaustive]
 pub struct Model {
-    /// The clusters, as the fit has them.
-    pub modes: Vec<Mode>,
-    /// The bandwidth, in units of the data: of all points, or the geometric mean of several.
-    pub bandwidth: f64,
-    /// The bandwidth of each dimension, where each has one.
-    pub bandwidth_per_dimension: Option<Vec<f64>>,
-    /// The names of the coordinates, if somebody gave them: the program does.
-    pub columns: Vec<String>,
-    /// What new points have to be brought to first, if the fit's were: [`Standardization::apply`] does it. Modes and bandwidths are of that scale.
-    pub standardization: Option<Standardization>,
+    modes: Vec<Mode>,
+    columns: Vec<String>,
+    /// Whether the columns are numbers of an array's, as x1.
+    pub(crate) of_array: bool,
+    standardization: Option<Standardization>,
     fitted: Arc<Fitted>,
 }
 
@@ -69,19 +64,128 @@ impl Clustering {
     /// # Ok::<(), modeseek::Error>(())
     /// ```
     pub fn model(&self) -> Model {
-        Model {
-            modes: self.modes.clone(),
-            bandwidth: self.bandwidth,
-            bandwidth_per_dimension: self.bandwidth_per_dimension.clone(),
-            columns: Vec::new(),
-            standardization: None,
-            fitted: self.fitted.clone(),
-        }
+        let (modes, fitted) = (self.modes.clone(), self.fitted.clone());
+        Model { modes, columns: Vec::new(), of_array: false, standardization: None, fitted }
     }
 }
 
 impl Model {
-    /// [`Clustering::predict`].
+    /// What its file begins with.
+    pub(crate) const BEGINNING: &[u8; 16] = KIND.magic;
+
+    /// The clusters, as the fit has them.
+    ///
+    /// ```
+    /// # use modeseek::{Bandwidth, MeanShift};
+    /// let clustering = MeanShift::new().bandwidth(Bandwidth::Fixed(1.0)).fit(&[[0.0], [0.2], [9.0]])?;
+    /// assert_eq!(clustering.model().modes(), clustering.modes);
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
+    pub fn modes(&self) -> &[Mode] {
+        &self.modes
+    }
+
+    /// The bandwidth, in units of the data: of all points, or the geometric mean of several.
+    ///
+    /// ```
+    /// # use modeseek::{Bandwidth, MeanShift};
+    /// assert_eq!(MeanShift::new().bandwidth(Bandwidth::Fixed(1.5)).fit(&[[0.0], [9.0]])?.model().bandwidth(), 1.5);
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
+    pub fn bandwidth(&self) -> f64 {
+        self.fitted.prepared.h
+    }
+
+    /// The bandwidth of each dimension, where each has one.
+    ///
+    /// ```
+    /// # use modeseek::{Bandwidth, MeanShift};
+    /// let each = MeanShift::new().bandwidth(Bandwidth::PerDimension(vec![1.0, 4.0]));
+    /// let model = each.fit(&[[0.0, 0.0], [9.0, 9.0]])?.model();
+    /// assert_eq!((model.bandwidth_per_dimension(), model.bandwidth()), (Some(&[1.0, 4.0][..]), 2.0));
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
+    pub fn bandwidth_per_dimension(&self) -> Option<&[f64]> {
+        self.fitted.prepared.per_dimension.as_deref()
+    }
+
+    /// The names of the coordinates, if somebody gave them, as the program does; or none.
+    ///
+    /// ```
+    /// # use modeseek::MeanShift;
+    /// assert!(MeanShift::new().fit(&[[0.0], [9.0]])?.model().columns().is_empty());
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
+    pub fn columns(&self) -> &[String] {
+        &self.columns
+    }
+
+    /// The model with names of its coordinates, by which `modeseek predict` finds them in files.
+    ///
+    /// ```
+    /// # use modeseek::MeanShift;
+    /// let model = MeanShift::new().fit(&[[0.0, 1.0], [9.0, 2.0]])?.model();
+    /// let named = model.clone().with_columns(["length", "width"].map(str::to_owned))?;
+    /// assert_eq!(named.columns(), ["length", "width"]);
+    /// assert!(model.with_columns(["length".to_owned()]).is_err());
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Option`] for more or fewer names than coordinates.
+    pub fn with_columns(self, columns: impl Into<Vec<String>>) -> Result<Self> {
+        let columns = columns.into();
+        if columns.len() != self.dimensions() {
+            let (option, must) = ("the number of columns' names", "that of the points' coordinates");
+            return Err(Error::Option { option, value: columns.len().to_string(), must });
+        }
+        Ok(Self { columns, ..self })
+    }
+
+    /// What new points have to be brought to before they are asked for, if the fit's were: the scale that its bandwidth, modes and densities
+    /// are of. Models that the program keeps with `--standardize` have one.
+    ///
+    /// ```
+    /// # use modeseek::{Assignment, MeanShift};
+    /// # let model = MeanShift::new().fit(&[[0.0], [9.0]])?.model();
+    /// let mut rows = [1.0, 8.5];
+    /// if let Some(scale) = model.standardization() {
+    ///     scale.apply(&mut rows);
+    /// }
+    /// model.predict(&rows.map(|x| [x]), Assignment::Basin)?;
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
+    pub fn standardization(&self) -> Option<&Standardization> {
+        self.standardization.as_ref()
+    }
+
+    /// The model, of points that were brought to this scale before they were fitted. It is kept with the model, for whoever asks; new points
+    /// are not brought to it.
+    ///
+    /// ```
+    /// use modeseek::MeanShift;
+    /// use modeseek::data::{Standard, Standardization};
+    ///
+    /// let mut rows = [10.0, 11.0, 90.0];
+    /// let scale = Standardization::of(Standard::MinMax, &rows, 1);
+    /// scale.apply(&mut rows);
+    /// let model = MeanShift::new().fit(&rows.map(|x| [x]))?.model().with_standardization(scale.clone())?;
+    /// assert_eq!(model.standardization(), Some(&scale));
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Option`] for one of other dimensions, or with numbers that are not finite, or divisors that are not above 0.
+    pub fn with_standardization(self, standardization: Standardization) -> Result<Self> {
+        if !is_scale(&standardization, self.dimensions()) {
+            let (option, must) =
+                ("the standardization", "finite, of the points' dimensions, and with divisors above 0");
+            return Err(Error::Option { option, value: format!("{standardization:?}"), must });
+        }
+        Ok(Self { standardization: Some(standardization), ..self })
+    }
+
+    /// [`Clustering::predict`], for points that were brought to the model's [`standardization`](Self::standardization), if it has one.
     ///
     /// ```
     /// # use modeseek::{Assignment, Bandwidth, MeanShift};
@@ -91,12 +195,27 @@ impl Model {
     /// ```
     ///
     /// # Errors
-    /// As there.
+    /// As it.
     pub fn predict(&self, points: &(impl ToPoints + ?Sized), assignment: Assignment) -> Result<Vec<i32>> {
-        self.fitted.predict(points, assignment)
+        self.predict_watched(points, assignment, &mut going_on)
     }
 
-    /// [`Clustering::transform`].
+    /// [`predict`](Self::predict), for whoever watches, and may stop it: labels are those of the modes that are nearest then.
+    pub(crate) fn predict_watched(
+        &self,
+        points: &(impl ToPoints + ?Sized),
+        assignment: Assignment,
+        watch: Watch<'_>,
+    ) -> Result<Vec<i32>> {
+        self.fitted.predict(points, assignment, watch)
+    }
+
+    /// See [`Fitted::check_density`].
+    pub(crate) fn check_density(&self) -> Result<()> {
+        self.fitted.check_density()
+    }
+
+    /// [`Clustering::transform`], for points of the model's [`standardization`](Self::standardization), and in its units.
     ///
     /// ```
     /// # use modeseek::{Bandwidth, MeanShift};
@@ -107,12 +226,13 @@ impl Model {
     /// ```
     ///
     /// # Errors
-    /// As there.
+    /// As it.
     pub fn transform(&self, points: &(impl ToPoints + ?Sized)) -> Result<Vec<Vec<f64>>> {
         self.fitted.transform(points)
     }
 
-    /// [`Clustering::density`].
+    /// [`Clustering::density`], for points of the model's [`standardization`](Self::standardization): of a volume in that scale, which
+    /// [`Standardization::density`] brings back.
     ///
     /// ```
     /// # use modeseek::{Bandwidth, MeanShift};
@@ -122,7 +242,7 @@ impl Model {
     /// ```
     ///
     /// # Errors
-    /// As there.
+    /// As it.
     pub fn density(&self, points: &(impl ToPoints + ?Sized)) -> Result<Vec<f64>> {
         self.fitted.density(points)
     }
@@ -163,11 +283,14 @@ impl Model {
     ///
     /// ```
     /// # use modeseek::{Bandwidth, MeanShift};
-    /// let mut model = MeanShift::new().bandwidth(Bandwidth::Fixed(1.0)).fit(&[[0.0], [0.2], [9.0]])?.model();
-    /// model.columns = vec!["metres".to_owned()];
-    /// let mut file = Vec::new();
-    /// model.save(&mut file)?;
-    /// assert!(file.starts_with(b"modeseek model"));
+    /// # let folder = tempfile::tempdir().unwrap();
+    /// # let path = folder.path().join("a.model");
+    /// use modeseek::files::write_whole;
+    ///
+    /// let model = MeanShift::new().bandwidth(Bandwidth::Fixed(1.0)).fit(&[[0.0], [0.2], [9.0]])?.model();
+    /// // A file that is there whole or not at all.
+    /// write_whole(&path, |file| model.save(file))?;
+    /// assert!(std::fs::read(&path).unwrap().starts_with(b"modeseek model"));
     /// # Ok::<(), modeseek::Error>(())
     /// ```
     ///
@@ -198,13 +321,14 @@ impl Model {
             max_iterations: options.max_iterations,
             relaxation: options.relaxation,
             reach: options.reach,
-            bandwidth: self.bandwidth,
-            bandwidth_per_dimension: self.bandwidth_per_dimension.clone(),
+            bandwidth: prepared.h,
+            bandwidth_per_dimension: prepared.per_dimension.clone(),
             bandwidth_per_point: of_points,
             weight_unit: prepared.weights.is_some().then_some(prepared.unit),
             centre: scaling.centre.clone(),
             factors: scaling.factors.clone(),
             columns: self.columns.clone(),
+            columns_of_array: self.of_array,
             standardization: self.standardization.clone(),
         };
         let mut file = KIND.write(to)?;
@@ -225,7 +349,7 @@ impl Model {
         file.end()
     }
 
-    /// Reads a model that was saved. On the same device, or one of its kind, it says of new points what the fit says, to the last bit; on others
+    /// Reads a model that was saved, to the end of what it is read from: nothing may stand behind it. On the same device, or one of its kind, it says of new points what the fit says, to the last bit; on others
     /// positions differ in their last bits.
     ///
     /// ```
@@ -233,7 +357,7 @@ impl Model {
     /// let mut file = Vec::new();
     /// MeanShift::new().bandwidth(Bandwidth::Fixed(1.0)).fit(&[[0.0], [0.2], [9.0]])?.model().save(&mut file)?;
     /// let device = Device::processor()?;
-    /// assert_eq!(Model::load(&device, &file[..])?.modes.len(), 2);
+    /// assert_eq!(Model::load(&device, &file[..])?.modes().len(), 2);
     /// // A byte too few.
     /// assert!(Model::load(&device, &file[..file.len() - 1]).is_err());
     /// # Ok::<(), modeseek::Error>(())
@@ -247,11 +371,10 @@ impl Model {
         let header: Header = serde_json::from_slice(file.take_counted()?)
             .map_err(|error| KIND.unreadable(format!("its header makes no sense: {error}")))?;
         let options = header.check(file.left())?;
+        header.reserve(device, file.left())?;
         let held = Held::take(&mut file, &header)?;
-        let Header { points: n, dimensions: d, modes: k, .. } = header;
-        // Rows and columns, marks and weights; modes.
-        let bytes = (Queries::stride_of(n) as u128 * (2 * d as u128 + 4) + k as u128 * (d as u128 + 3)) * 4;
-        device.reserve(bytes, &format!("a model of {n} points of {d} dimensions"), "use another device")?;
+        // What it held is in numbers now.
+        drop(file);
         held.onto(device, header, options)
     }
 }
@@ -280,7 +403,18 @@ struct Header {
     centre: Vec<f64>,
     factors: Vec<f64>,
     columns: Vec<String>,
+    columns_of_array: bool,
     standardization: Option<Standardization>,
+}
+
+/// Whether rows of d coordinates can be brought to it.
+fn is_scale(Standardization { offsets, scales }: &Standardization, d: usize) -> bool {
+    let (offsets_are, scales_are) = (offsets.iter().all(|x| x.is_finite()), scales.iter().all(is_factor));
+    offsets.len() == d && scales.len() == d && offsets_are && scales_are
+}
+
+fn is_factor(factor: &f64) -> bool {
+    factor.is_finite() && *factor > 0.0
 }
 
 impl Header {
@@ -314,11 +448,17 @@ impl Header {
         if !usable(&self.bandwidth) || f64::from(sphere) > f64::from(1 << 21) {
             return contradicts("its bandwidth");
         }
-        let scaled = |factor: &f64| factor.is_finite() && *factor > 0.0;
         if self.centre.len() != d || !self.centre.iter().all(|x| x.is_finite()) {
             return contradicts("its centre");
         }
-        if self.factors.len() != d || !self.factors.iter().all(scaled) {
+        let wanted = |c: usize| match &self.bandwidth_per_dimension {
+            _ if sphere > 0.0 => 1.0,
+            Some(each) => weight.scale() / each[c],
+            None => weight.scale() / self.bandwidth,
+        };
+        // Flat weights reach a little farther: see prepare.rs.
+        let fits = |(c, factor): (usize, &f64)| (factor / wanted(c) - 1.0).abs() <= 2e-5;
+        if self.factors.len() != d || !self.factors.iter().enumerate().all(fits) {
             return contradicts("its scale");
         }
         if self.weight_unit.is_some_and(|unit| !(unit > 0.0 && unit.is_finite())) {
@@ -327,10 +467,7 @@ impl Header {
         if !self.columns.is_empty() && self.columns.len() != d {
             return contradicts("its columns");
         }
-        if let Some(Standardization { offsets, scales }) = &self.standardization
-            && !(offsets.len() == d && offsets.iter().all(|x| x.is_finite()))
-                | !(scales.len() == d && scales.iter().all(scaled))
-        {
+        if self.standardization.as_ref().is_some_and(|scale| !is_scale(scale, d)) {
             return contradicts("its standardization");
         }
         let mut options = MeanShift::new()
@@ -349,6 +486,19 @@ impl Header {
         }
         options.check().map_err(|error| KIND.unreadable(error.to_string()))?;
         Ok(options)
+    }
+}
+
+impl Header {
+    /// That there is memory for the numbers of so many bytes of a file, on the host and on the device.
+    fn reserve(&self, device: &Device, bytes: usize) -> Result<()> {
+        let (n, d, k) = (self.points as u128, self.dimensions as u128, self.modes as u128);
+        let stride = Queries::stride_of(self.points) as u128;
+        let marked = self.weight_unit.is_some() || self.bandwidth_per_point;
+        let of_points = n * (d + u128::from(self.weight_unit.is_some())) + stride * (d + 2 * u128::from(marked));
+        let on_device = (of_points + k * (d + 3)) * 4;
+        let (what, advice) = (format!("a model of {n} points of {d} dimensions"), "fit fewer points");
+        device.reserve_both((on_device, bytes as u128), &what, advice)
     }
 }
 
@@ -386,11 +536,13 @@ impl Held {
     /// That all are as a fit leaves them.
     fn check(&self, header: &Header) -> Result<()> {
         let (d, n) = (header.dimensions, header.points as u64);
+        let points = self.sizes.iter().try_fold(0, |sum: u64, &size| sum.checked_add(size));
         // f32 tells places within a bandwidth to there; a fit refuses what is farther.
         let scale = WeightFunction::ALL.iter().map(|weight| weight.scale()).fold(0.0, f64::max);
+        let most = f64::from(1 << 22) * scale;
         let far = |(at, x): (usize, &f32)| {
             let reached = (f64::from(*x) * header.factors[at % d]).abs();
-            !(x.is_finite() && (header.distance == Distance::Cosine || reached <= f64::from(1 << 22) * scale))
+            !(x.is_finite() && (header.distance == Distance::Cosine || reached <= most))
         };
         let of_weights = |weight: &f32| (0.0..=2.0).contains(weight);
         let of_marks = |mark: &f32| mark.is_finite() && *mark >= 0.0;
@@ -398,7 +550,10 @@ impl Held {
             ("its points", self.rows.iter().enumerate().any(far)),
             ("its weights", !self.weights.iter().flatten().all(of_weights)),
             ("its points' bandwidths", !self.marks.iter().flatten().flatten().all(of_marks)),
-            ("its modes", !self.means.iter().all(|x| x.is_finite()) || self.sizes.iter().any(|&size| size > n)),
+            ("its modes", !self.means.iter().all(|x| f64::from(x.abs()) <= most)),
+            ("its clusters' sizes", self.sizes.contains(&0) || points.is_none_or(|points| points > n)),
+            ("its clusters' weights", !self.masses.iter().all(|&mass| mass >= 0.0)),
+            ("its clusters' centres", self.centres.iter().any(|x| x.is_nan())),
         ];
         match wrong.into_iter().find(|(_, wrong)| *wrong) {
             Some((what, _)) => Err(KIND.unreadable(format!("it contradicts itself in {what}"))),
@@ -436,13 +591,12 @@ impl Held {
             means: device.upload(&self.means)?,
         };
         let (h, per_dimension) = (header.bandwidth, header.bandwidth_per_dimension);
-        let (bandwidth_per_dimension, how, notes) = (per_dimension.clone(), "saved".to_owned(), Vec::new());
+        let (how, notes) = ("saved".to_owned(), Vec::new());
         let prepared = Prepared { field, scaling, rows, weights, unit, h, per_dimension, how, notes };
         Ok(Model {
             modes,
-            bandwidth: h,
-            bandwidth_per_dimension,
             columns: header.columns,
+            of_array: header.columns_of_array,
             standardization: header.standardization,
             fitted: Arc::new(Fitted::new(options, prepared, groups)),
         })

@@ -85,7 +85,7 @@ impl Kind {
     }
 
     pub fn unreadable(&self, why: impl Into<String>) -> Error {
-        Error::UnreadableSaved { file: "this".to_owned(), what: self.what, why: why.into() }
+        Error::UnreadableSaved { file: None, what: self.what, why: why.into() }
     }
 }
 

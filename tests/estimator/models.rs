@@ -31,19 +31,21 @@ fn load(file: &[u8]) -> Result<Model, Error> {
 fn asked(model: &Model, new: &[Vec<f32>]) -> String {
     let labels = [Assignment::Basin, Assignment::NearestMode].map(|by| model.predict(new, by).unwrap());
     let density = model.density(new).map_err(|error| error.to_string());
-    format!("{labels:?} {:?} {density:?} {:?}", model.transform(new).unwrap(), model.modes)
+    format!("{labels:?} {:?} {density:?} {:?}", model.transform(new).unwrap(), model.modes())
 }
 
 #[track_caller]
 fn says_the_same(found: &Clustering, new: &[Vec<f32>]) -> Model {
-    let mut model = found.model();
-    model.columns = (0..model.dimensions()).map(|c| format!("column \"{c}\"")).collect();
+    let model = found.model();
+    let columns: Vec<_> = (0..model.dimensions()).map(|c| format!("column \"{c}\"")).collect();
+    let model = model.with_columns(columns).unwrap();
     let file = saved(&model);
     let loaded = load(&file).unwrap();
     assert_eq!(asked(&loaded, new), asked(&model, new));
-    assert_eq!((loaded.bandwidth, &loaded.bandwidth_per_dimension), (model.bandwidth, &model.bandwidth_per_dimension));
+    let bandwidths = |model: &Model| (model.bandwidth(), model.bandwidth_per_dimension().map(<[f64]>::to_vec));
+    assert_eq!(bandwidths(&loaded), bandwidths(&model));
     assert_eq!((loaded.points(), loaded.dimensions()), (model.points(), model.dimensions()));
-    assert_eq!(loaded.columns, model.columns);
+    assert_eq!(loaded.columns(), model.columns());
     // What was loaded is saved as it was.
     assert_eq!(saved(&loaded), file);
     loaded
@@ -115,10 +117,24 @@ fn every_way_of_labelling_is_kept() {
 
 #[test]
 fn a_scale_is_kept() {
-    let mut model = fixed(1.0).fit(&[[0.0, 1.0], [0.1, 1.0], [9.0, 1.0]]).unwrap().model();
+    let model = fixed(1.0).fit(&[[0.0, 1.0], [0.1, 1.0], [9.0, 1.0]]).unwrap().model();
     let scale = Standardization { offsets: vec![0.1 + 0.2, -1e300], scales: vec![1.0 / 3.0, 1e-300] };
-    model.standardization = Some(scale.clone());
-    assert_eq!(load(&saved(&model)).unwrap().standardization, Some(scale));
+    let scaled = model.clone().with_standardization(scale.clone()).unwrap();
+    assert_eq!(load(&saved(&scaled)).unwrap().standardization(), Some(&scale));
+    for (offsets, scales) in [
+        (vec![0.0], vec![1.0, 1.0]),
+        (vec![0.0, 0.0], vec![1.0]),
+        (vec![0.0, 0.0], vec![1.0, 0.0]),
+        (vec![0.0, f64::NAN], vec![1.0, 1.0]),
+        (vec![0.0, 0.0], vec![1.0, f64::INFINITY]),
+    ] {
+        refused(
+            model.clone().with_standardization(Standardization { offsets, scales }),
+            &["standardization", "finite"],
+        );
+    }
+    refused(model.clone().with_columns(["x".to_owned()]), &["the number of columns' names is 1"]);
+    refused(model.with_columns(vec!["x".to_owned(); 3]), &["the number of columns' names is 3"]);
 }
 
 #[test]
@@ -197,6 +213,8 @@ fn models_that_contradict_themselves() {
         ("\"weight_unit\":2.0", "\"weight_unit\":0.0", "weights"),
         ("\"weight_unit\":2.0", "\"weight_unit\":null", "sizes"),
         ("\"factors\":[", "\"factors\":[0.0,", "scale"),
+        ("\"factors\":[", "\"factors\":[1e300,1e300],\"centre\":[", "header makes no sense"),
+        ("\"bandwidth\":1.0", "\"bandwidth\":2.0", "scale"),
         ("\"columns\":[]", "\"columns\":[\"x\"]", "columns"),
         ("\"standardization\":null", "\"standardization\":{\"offsets\":[0.0,0.0],\"scales\":[1.0]}", "standardization"),
         (
@@ -218,6 +236,12 @@ fn models_that_contradict_themselves() {
         (12, f32::NAN, "bandwidths"),
         (19, -1.0, "bandwidths"),
         (20, f32::INFINITY, "modes"),
+        (20, 3e38, "modes"),
+        // Of two modes: sizes behind their means, then weights, then centres, of which the upper halves.
+        (24, 0.0, "sizes"),
+        (25, 1.0, "sizes"),
+        (29, -1.0, "weights"),
+        (33, f32::from_bits(0x7ff8_0000), "centres"),
     ] {
         let mut changed = whole.clone();
         changed[header + 4 * at..][..4].copy_from_slice(&number.to_le_bytes());

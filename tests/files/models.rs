@@ -70,7 +70,7 @@ fn what_became_of_the_points_is_told() {
     assert_eq!(
         text,
         "model       12 points, 2 dimensions, 3 clusters, bandwidth 1: a.model\n\
-         data        4 points of new.csv\n\
+         data        4 points (x, y) of new.csv\n\
          labels      2 of 3 clusters; none for 1 point\n"
     );
     let told = folder.json("predict a.model new.csv -o out.csv");
@@ -83,7 +83,7 @@ fn what_became_of_the_points_is_told() {
     assert!(output.stderr.starts_with(b"model "), "{output:?}");
     folder.write("gap.csv", "x,y\n0,0\n,1\n");
     let text = folder.run("predict a.model gap.csv --missing drop -o out.csv");
-    assert!(text.contains("1 point of gap.csv; 1 row left out, with missing values\n"), "{text}");
+    assert!(text.contains("1 point (x, y) of gap.csv; 1 row left out, with missing values\n"), "{text}");
     // As it is noted of points that are clustered.
     folder.write("years.csv", "2019,2020\n1.5,2\n");
     let years = "predict a.model years.csv --columns x0,x1 -o out.csv";
@@ -117,6 +117,48 @@ fn files_of_every_kind_are_labelled() {
     assert_eq!(folder.read("piped.csv").lines().count(), 5);
 }
 
+/// Columns of an array are numbers: those that were chosen are chosen again. Names have an order, in whichever they are said.
+#[test]
+fn columns_are_those_of_the_fit() {
+    let folder = folder();
+    // Each as a table with names, and as one array.
+    for (name, points, seed) in [("train", 300, 4), ("new", 60, 5)] {
+        folder.run(&format!("--points {points} --dim 3 --seed {seed} -o {name}.csv --quiet"));
+        let text = folder.read(&format!("{name}.csv"));
+        let lines = text.lines().skip(1).map(|line| line.split(',').take(3));
+        let values: Vec<f64> = lines.flatten().map(|x| x.parse().unwrap()).collect();
+        let header = format!("{{'descr': '<f8', 'fortran_order': False, 'shape': ({points}, 3), }}");
+        let mut npy = b"\x93NUMPY\x01\x00\x76\x00".to_vec();
+        npy.extend(format!("{header:<117}\n").as_bytes());
+        npy.extend(values.iter().flat_map(|x| x.to_le_bytes()));
+        folder.write(&format!("{name}.npy"), npy);
+    }
+    for columns in ["#3,#1,#2", "x2,x0", "#2"] {
+        let fit = format!("train.npy --columns {columns} --bandwidth 2.5 --save a.model --quiet");
+        folder.run(&format!("{fit} --predict new.npy --predicted first.csv --distances"));
+        folder.run("predict a.model new.npy -o later.csv --distances");
+        assert_eq!(folder.read("later.csv"), folder.read("first.csv"), "{columns}");
+    }
+    let label = |file: &str| crate::last_column(&folder.read(file));
+    folder.run("train.csv --columns x0,x1,x2 --bandwidth 2.5 --save named.model");
+    folder.run("predict named.model new.csv -o once.csv");
+    folder.run("predict named.model new.csv --columns x2,x0,x1 -o other.csv");
+    assert_eq!(label("other.csv"), label("once.csv"));
+    // Of an array they are taken in order, and it is said for what, if for anything.
+    assert!(!folder.run("predict named.model new.npy -o array.csv").contains("note"));
+    assert_eq!(label("array.csv"), label("once.csv"));
+    folder.write("plain.csv", folder.read("train.csv").replacen("x0,x1,x2", "a,b,c", 1));
+    folder.run("plain.csv --columns a,b,c --bandwidth 2.5 --save plain.model");
+    let text = folder.run("predict plain.model new.npy -o array.csv");
+    assert!(text.contains("note        new.npy has no names: its columns are taken for a, b, c, in order\n"), "{text}");
+    assert_eq!(label("array.csv"), label("once.csv"));
+    // A model through a pipe.
+    let model = std::fs::File::open(folder.path("plain.model")).unwrap();
+    let output = folder.command("predict - new.npy -o piped.csv").stdin(model).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(label("piped.csv"), label("once.csv"));
+}
+
 #[test]
 fn the_library_reads_what_the_program_keeps() {
     let folder = folder();
@@ -124,9 +166,9 @@ fn the_library_reads_what_the_program_keeps() {
     folder.run("predict a.model new.csv -o out.csv");
     let device = Device::processor().unwrap();
     let model = Model::load(&device, std::fs::File::open(folder.path("a.model")).unwrap()).unwrap();
-    assert_eq!(model.columns, ["x", "y"]);
+    assert_eq!(model.columns(), ["x", "y"]);
     let mut rows = [0.5, 0.5, 1.0, 9.5, 4.9, 0.0, 500.0, 500.0];
-    model.standardization.as_ref().unwrap().apply(&mut rows);
+    model.standardization().unwrap().apply(&mut rows);
     let rows: Vec<[f64; 2]> = rows.chunks(2).map(|row| [row[0], row[1]]).collect();
     let labels = crate::last_column(&folder.read("out.csv"));
     assert_eq!(labels, model.predict(&rows, Assignment::Basin).unwrap());
@@ -140,6 +182,7 @@ fn mistakes_with_models() {
     folder.write("cut.model", &whole[..whole.len() - 9]);
     folder.write("three.csv", "a,b,c\n1,2,3\n");
     folder.write("words.csv", "x,y\none,two\n");
+    folder.write("points", csv());
     for (arguments, code, words) in [
         ("predict none.model new.csv -o out.csv", 1, &["none.model cannot be read", "No such file"] as &[_]),
         ("predict new.csv in.csv -o out.csv", 1, &["new.csv is no model that can be read: it does not begin as one"]),
@@ -156,16 +199,27 @@ fn mistakes_with_models() {
         ("predict a.model words.csv -o out.csv", 1, &["words.csv", "one"]),
         ("predict a.model new.csv -o out.npy --density", 2, &["--density or --distances in an NPY file"]),
         ("in.csv --columns x,y --bandwidth 1 --save -", 2, &["--save is -"]),
-        ("in.csv --columns x,y --bandwidth 1 --save in.csv", 2, &["in.csv is read"]),
-        ("in.csv --columns x,y --bandwidth 1 --save out.csv -o out.csv", 2, &["out.csv would have two results"]),
+        ("in.csv --columns x,y --bandwidth 1 --save /dev/stdout", 2, &["--save is /dev/stdout", "nothing else stands"]),
+        ("in.csv --columns x,y --bandwidth 1 --save b.csv", 2, &["--save is b.csv", "-o writes a table of labels"]),
+        ("in.csv --columns x,y --bandwidth 1 --save b.png", 2, &["--save is b.png", "--plot a picture"]),
+        ("points --format csv --columns x,y --bandwidth 1 --save points", 2, &["points is read"]),
+        ("in.csv --columns x,y --bandwidth 1 --save b.model --report b.model", 2, &["b.model would have two results"]),
+        ("predict - - --format csv -o out.csv", 2, &["a model and a table from standard input"]),
+        (
+            "predict new.csv a.model -o out.csv",
+            2,
+            &["a.model: its extension", "it is a model, by which `modeseek predict a.model"],
+        ),
+        ("a.model", 2, &["it is a model, by which `modeseek predict a.model FILE` labels points"]),
         ("in.csv --columns x,y --bandwidth 1 --save none/a.model", 1, &["none/a.model cannot be written"]),
         ("in.csv --columns x,y --bandwidth 1 --stream --save b.model", 2, &["--stream with --save"]),
     ] {
         folder.refuses(arguments, code, words);
     }
     folder.run("in.csv --columns x,y --bandwidth column:h --save h.model");
+    // Before anything is read.
     folder.refuses(
-        "predict h.model new.csv -o out.csv --density",
+        "predict h.model words.csv -o out.csv --density",
         1,
         &["a density is not defined for bandwidths of points"],
     );

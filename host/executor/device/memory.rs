@@ -8,7 +8,7 @@ use cuda_std::machine::MachineKind;
 use super::Device;
 use crate::bytes::Bytes;
 use crate::error::{Error, Result};
-use crate::executor::Buffer;
+use crate::executor::{Buffer, reserve_host};
 
 impl Device {
     /// Bytes of memory that are free now.
@@ -51,6 +51,18 @@ impl Device {
             });
         }
         Ok(())
+    }
+
+    /// [`reserve`](Self::reserve), with so much of the host's memory beside: of one, where both are the same.
+    ///
+    /// # Errors
+    /// As there.
+    pub(crate) fn reserve_both(&self, (bytes, on_host): (u128, u128), what: &str, advice: &'static str) -> Result<()> {
+        if self.machine() != MachineKind::Gpu {
+            return self.reserve(bytes + on_host, what, advice);
+        }
+        self.reserve(bytes, what, advice)?;
+        reserve_host(on_host, what, advice)
     }
 
     /// A buffer with these values.
