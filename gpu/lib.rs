@@ -187,6 +187,7 @@ mod tile_lengths;
 pub mod triangular;
 #[doc(hidden)]
 pub mod turn_products;
+mod turn_tiles;
 mod turns;
 pub mod vector;
 pub mod weight;
