@@ -12,8 +12,8 @@ from .spelling import digits, duration, table
 
 # Their order is the table's.
 CASES = (
-    "run/lecture", "run/100000x2", "step/200000x2", "step/1000000x2", "step/1000000x3", "step/100000x8", "step/37749x32",
-    "step/153600x64", "product/4096", "product/8192", "pairwise/20000x20000x2", "reduce/8192x200000x2",
+    "run/lecture", "run/2000x8", "run/100000x2", "step/200000x2", "step/1000000x2", "step/1000000x3", "step/100000x8",
+    "step/37749x32", "step/153600x64", "product/4096", "product/8192", "pairwise/20000x20000x2", "reduce/8192x200000x2",
 )
 
 # The words of a case by its kind, with its sizes in order.

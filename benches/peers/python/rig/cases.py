@@ -12,7 +12,7 @@ import numpy as np
 # name ending in "/" stands for all of its cases.
 IMPORTANT = (
     "step/200000x2", "run/lecture", "step/153600x64", "product/4096", "step/1000000x2", "step/1000000x3",
-    "pairwise/", "reduce/", "run/100000x2", "product/",
+    "pairwise/", "reduce/", "run/2000x8", "run/100000x2", "product/",
 )
 
 # Rows of a product, of distances or of a reduction that are compared with f64.
