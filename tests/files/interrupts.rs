@@ -101,6 +101,16 @@ fn drawing_frames() {
 }
 
 #[test]
+fn labelling_by_a_model() {
+    let folder = Folder::new();
+    let endless = "--method fused --tolerance 0 --iterations 2000";
+    let one = "--form standard --seeding random --seeds 1";
+    folder.run(&format!("--points 60000 --bandwidth 0.3 {one} {endless} --save a.model --quiet"));
+    folder.run("--points 60000 --seed 3 --bandwidth 5 -o new.csv --quiet");
+    interrupted(&folder, "predict a.model new.csv -o out.csv", 1, a_while);
+}
+
+#[test]
 fn writing_to_who_does_not_read() {
     interrupted(&Folder::new(), "--points 100000 --bandwidth 2.5 --verbose -o -", 1, line_with("clustered"));
 }

@@ -4,6 +4,7 @@ mod arrow;
 mod npy;
 mod text;
 
+use std::collections::HashSet;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -291,8 +292,9 @@ pub fn with_columns(rows: Option<&RecordBatch>, more: Vec<Column>) -> RecordBatc
         let names = schema.fields().iter().map(|field| field.name().clone());
         columns.extend(names.zip(rows.columns().iter().cloned()));
     }
+    let mut taken: HashSet<String> = columns.iter().map(|(name, _)| name.clone()).collect();
     for (mut name, array) in more {
-        while columns.iter().any(|(taken, _)| *taken == name) {
+        while !taken.insert(name.clone()) {
             name = format!("other-{name}");
         }
         columns.push((name, array));
