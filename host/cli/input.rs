@@ -1,56 +1,20 @@
 //! Which points: those of a file, or generated ones.
 
-use std::path::{Path, PathBuf};
-use std::str::FromStr;
+use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use nalgebra::DMatrix;
 
 use super::bar::Bar;
 use super::interrupt;
-use super::typed::{count, name, seed};
+use super::reading::{HeaderName, Known, MissingName, ReadArgs};
+use super::typed::{count, seed};
 use crate::data::{
-    Blobs, Carry, Decimal, Format, LabelledPoints, Missing, ReadOptions, Shape, Source, Standard, Standardization,
-    Table, has_names, list, reserve,
+    Blobs, Carry, LabelledPoints, ReadOptions, Shape, Source, Standard, Standardization, Table, has_names, reserve,
 };
 use crate::error::{Error, Result};
 use crate::mean_shift::{Clustering, Model};
 use crate::points::Points;
-
-/// How a file of points is read.
-#[derive(Clone, Debug, Args)]
-#[command(next_help_heading = "Data")]
-pub struct ReadArgs {
-    /// The columns of coordinates, by name or number, as x,y or '#2,#3'; all that hold numbers if not given
-    #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
-    pub columns: Vec<String>,
-
-    /// The format of FILE, if its extension does not say: csv, tsv, npy, npz, parquet, arrow. Standard input is csv, tsv, npy, or
-    /// an Arrow stream
-    #[arg(long, value_name = "FORMAT", value_parser = name::<Format>)]
-    pub format: Option<Format>,
-
-    /// What separates fields of text: a character, or tab; found out if not given
-    #[arg(long, value_name = "CHAR")]
-    pub delimiter: Option<Delimiter>,
-
-    /// The mark before the decimal places of numbers in text: . or a comma; . if not given
-    #[arg(long, value_name = "MARK")]
-    pub decimal: Option<Mark>,
-
-    /// Whether the first line of text has the columns' names
-    #[arg(long, value_enum, default_value_t)]
-    pub header: HeaderName,
-
-    /// What to do with rows in which a value is missing
-    #[arg(long, value_enum, default_value_t)]
-    pub missing: MissingName,
-
-    /// The array of an NPZ file. If not given, the only one, or all as columns if they have one axis and are as long, or
-    /// that called points, X or data
-    #[arg(long, value_name = "NAME")]
-    pub array: Option<String>,
-}
 
 /// Which points.
 #[derive(Clone, Debug, Args)]
@@ -92,71 +56,6 @@ pub struct InputArgs {
     /// Seed of the random numbers: the same seed gives the same points, and the same random seeds, everywhere
     #[arg(long, value_name = "SEED", value_parser = seed, default_value_t = 14)]
     pub seed: u64,
-}
-
-/// A delimiter, as typed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Delimiter(pub u8);
-
-impl FromStr for Delimiter {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, &'static str> {
-        match text.as_bytes() {
-            b"tab" | b"\\t" => Ok(Self(b'\t')),
-            // A quote or the end of a line separates nothing.
-            &[byte] if byte.is_ascii() && !matches!(byte, b'"' | b'\n' | b'\r') => Ok(Self(byte)),
-            _ => Err("give one ASCII character, or tab"),
-        }
-    }
-}
-
-/// A decimal mark, as typed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Mark(pub Decimal);
-
-impl Mark {
-    fn byte(self) -> u8 {
-        match self.0 {
-            Decimal::Point => b'.',
-            Decimal::Comma => b',',
-        }
-    }
-}
-
-impl FromStr for Mark {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, &'static str> {
-        match text {
-            "." => Ok(Self(Decimal::Point)),
-            "," => Ok(Self(Decimal::Comma)),
-            _ => Err("give . or a comma"),
-        }
-    }
-}
-
-/// Names of what a first line may be.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum HeaderName {
-    /// It has names if no field of it is a number, or one is text above a number, or the first alone is empty and above a
-    /// number, or they are 0, 1, 2, ...; it is noted where that is not sure
-    #[default]
-    Auto,
-    /// It has names
-    Yes,
-    /// It has values
-    No,
-}
-
-/// Names of what can be done about missing values.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum MissingName {
-    /// Tell where the first is, and stop
-    #[default]
-    Error,
-    /// Leave such rows out, also of the output
-    Drop,
 }
 
 /// Names of shapes of generated points.
@@ -215,65 +114,6 @@ pub struct Data {
     pub standardization: Option<Standardization>,
     /// The true labels and centroids of generated ones.
     pub truth: Option<(Vec<u32>, DMatrix<f64>)>,
-}
-
-impl ReadArgs {
-    /// Another file of points. What names the format of FILE names its format, unless its extension does.
-    ///
-    /// # Errors
-    /// A file of unknown format.
-    pub fn other(&self, file: &Path) -> Result<Source> {
-        let source = Source::new(file, None).or_else(|error| match self.format {
-            Some(_) => Source::new(file, self.format),
-            None => Err(error),
-        });
-        Ok(source?)
-    }
-
-    /// A file of points, and how to read it.
-    ///
-    /// # Errors
-    /// A file of unknown format; options that it has no use for.
-    pub fn table(&self, file: &Path) -> Result<(Source, ReadOptions)> {
-        let source = Source::new(file, self.format)?;
-        let text = |what| Error::Conflict { what, why: "only text has that; leave it out" };
-        if !source.format().is_text() && self.delimiter.is_some() {
-            return Err(text("--delimiter for this format"));
-        }
-        if !source.format().is_text() && self.header != HeaderName::Auto {
-            return Err(text("--header for this format"));
-        }
-        if !source.format().is_text() && self.decimal.is_some() {
-            return Err(text("--decimal for this format"));
-        }
-        if self.decimal.is_some_and(|mark| self.delimiter == Some(Delimiter(mark.byte()))) {
-            let what = "--decimal and --delimiter of one character";
-            return Err(Error::Conflict { what, why: "a field would end within a number; give another --delimiter" });
-        }
-        if source.format() != Format::Npz && self.array.is_some() {
-            return Err(Error::Conflict {
-                what: "--array for this format",
-                why: "only .npz files have several arrays",
-            });
-        }
-        let options = ReadOptions {
-            coordinates: self.columns.clone(),
-            missing: match self.missing {
-                MissingName::Error => Missing::Error,
-                MissingName::Drop => Missing::Drop,
-            },
-            delimiter: self.delimiter.map(|delimiter| delimiter.0),
-            decimal: self.decimal.map_or(Decimal::Point, |mark| mark.0),
-            header: match self.header {
-                HeaderName::Auto => None,
-                HeaderName::Yes => Some(true),
-                HeaderName::No => Some(false),
-            },
-            array: self.array.clone(),
-            ..ReadOptions::default()
-        };
-        Ok((source, options))
-    }
 }
 
 impl InputArgs {
@@ -394,54 +234,6 @@ impl Data {
             None => Ok(model),
         }
     }
-}
-
-/// What other tables are read by: the names of the points' coordinates, and their scale.
-#[derive(Clone, Copy, Debug)]
-pub struct Known<'a> {
-    pub names: &'a [String],
-    /// Whether the names are numbers of an array's, as x1, and so choose columns of others.
-    pub of_array: bool,
-    pub standardization: Option<&'a Standardization>,
-}
-
-impl Known<'_> {
-    /// Reads another table as that of the points was read, and brings it to their scale: its columns are those that were
-    /// chosen, or else have the points' names. How far it was read is shown unless that is to be `quiet`.
-    ///
-    /// # Errors
-    /// Whatever is wrong with the file.
-    pub fn read(&self, source: &Source, options: Option<&ReadOptions>, carry: Carry, quiet: bool) -> Result<Table> {
-        let mut options = ReadOptions { weights: None, bandwidths: None, ..options.cloned().unwrap_or_default() };
-        let (named, chosen) = (has_names(source, &options)?, !options.coordinates.is_empty());
-        // An array has its columns in order, of which a name that is not an array's says nothing.
-        let in_order =
-            !named && if chosen { !options.coordinates.iter().all(|name| is_of_array(name)) } else { !self.of_array };
-        if in_order {
-            options.coordinates.clear();
-        } else if !chosen {
-            options.coordinates = self.names.to_vec();
-        }
-        let bar = Bar::of(source, quiet);
-        let mut table = Table::read_watched(source, &options, carry, interrupt::check)?;
-        drop(bar);
-        if in_order && !self.names.is_empty() && self.names != table.names {
-            table
-                .notes
-                .push(format!("{source} has no names: its columns are taken for {}, in order", list(self.names)));
-        }
-        if let Some(standardization) = self.standardization
-            && table.names.len() == standardization.scales.len()
-        {
-            standardization.apply(&mut table.rows);
-        }
-        Ok(table)
-    }
-}
-
-/// Whether a column is chosen by a number, as '#2', or by the name that an array's has, as x1.
-fn is_of_array(column: &str) -> bool {
-    column.strip_prefix(['#', 'x']).is_some_and(|number| number.parse::<usize>().is_ok())
 }
 
 /// Bytes of generated points: the rows twice (as generated, and centred), the true labels and the found ones.

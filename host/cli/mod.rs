@@ -15,6 +15,7 @@ mod outputs;
 mod pictures;
 mod places;
 mod predict;
+mod reading;
 mod report;
 mod scales;
 mod segment;
@@ -42,11 +43,12 @@ pub use estimator::{
     AssignmentName, DistanceName, EstimatorArgs, FormName, KernelName, MergingName, MethodName, SeedingName,
 };
 pub use generated::CompletionsArgs;
-pub use input::{Delimiter, HeaderName, InputArgs, MissingName, ReadArgs, ShapeName, StandardName};
+pub use input::{InputArgs, ShapeName, StandardName};
 pub use job::Job;
 pub use outputs::{OutputArgs, PredictName};
 pub use pictures::{PictureArgs, PlotKernelArgs};
 pub use predict::PredictArgs;
+pub use reading::{Delimiter, HeaderName, MissingName, ReadArgs};
 pub use report::{Parameters, Report};
 pub use segment::{ColourKernel, SegmentArgs};
 pub use sweep::SweepArgs;

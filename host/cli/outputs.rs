@@ -9,9 +9,10 @@ use clap::{Args, ValueEnum};
 use nalgebra::DMatrixView;
 
 use super::bar::Status;
-use super::input::{Data, InputArgs, Known};
+use super::input::{Data, InputArgs};
 use super::interrupt;
 use super::places::check_files;
+use super::reading::Known;
 use super::tables::{Values, carry_for, generated, held, write_centres, write_rows};
 use crate::data::{Carry, Format, ReadOptions, Source, Table, Target, schema};
 use crate::error::{Error, Result};
@@ -230,13 +231,15 @@ impl Outputs {
         options: Option<&ReadOptions>,
         status: bool,
     ) -> Result<()> {
-        let model = data.model(clustering)?;
+        let asked = self.more.are_any() || self.save.is_some() || self.predict.is_some();
+        let model = asked.then(|| data.model(clustering)).transpose()?;
         if let Some(target) = &self.labels {
-            as_far_as_read(target, self.write_labels(target, data, clustering, &model))?;
+            as_far_as_read(target, self.write_labels(target, data, clustering, model.as_ref()))?;
         }
         if let Some(target) = &self.centres {
             as_far_as_read(target, write_centres(target, data, clustering))?;
         }
+        let Some(model) = model else { return Ok(()) };
         if let Some(path) = &self.save {
             write_whole(path, |out| model.save(out))?;
         }
@@ -247,8 +250,8 @@ impl Outputs {
         Ok(())
     }
 
-    fn write_labels(&self, target: &Target, data: &Data, clustering: &Clustering, model: &Model) -> Result<()> {
-        let more = self.more.columns(target, &data.points, model)?;
+    fn write_labels(&self, target: &Target, data: &Data, clustering: &Clustering, model: Option<&Model>) -> Result<()> {
+        let more = model.map_or(Ok(Vec::new()), |model| self.more.columns(target, &data.points, model))?;
         match &data.truth {
             Some((labels, _)) => write_rows(target, &[generated(data, labels)], &clustering.labels, &more),
             None => write_rows(target, &data.table.carried, &clustering.labels, &more),

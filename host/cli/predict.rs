@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde::Serialize;
 
-use super::input::ReadArgs;
 use super::outputs::{More, Predict, PredictName, as_far_as_read};
 use super::places::check_files;
+use super::reading::ReadArgs;
 use super::terminal::line;
 use super::typed::{count, name};
 use crate::bytes::Bytes;

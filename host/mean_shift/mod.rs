@@ -38,6 +38,7 @@ mod options;
 mod path;
 mod prepare;
 mod rounds;
+mod scaling;
 mod sealed;
 mod seeds;
 pub mod slices;

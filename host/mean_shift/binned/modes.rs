@@ -11,7 +11,7 @@ use crate::mean_shift::MeanShift;
 use crate::mean_shift::iterate::Queries;
 use crate::mean_shift::labels::{Columns, components, extents, nearest, order, tally};
 use crate::mean_shift::options::{Merging, WeightFunction};
-use crate::mean_shift::prepare::{Scaling, TooFar};
+use crate::mean_shift::scaling::{Scaling, TooFar};
 
 /// A mode of a field.
 ///

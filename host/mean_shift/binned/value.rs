@@ -9,7 +9,7 @@ use crate::mean_shift::bandwidth::Bandwidth;
 use crate::mean_shift::iterate::Queries;
 use crate::mean_shift::labels::extents;
 use crate::mean_shift::options::WeightFunction;
-use crate::mean_shift::prepare::{Scaling, TooFar};
+use crate::mean_shift::scaling::{Scaling, TooFar};
 use crate::mean_shift::{MeanShift, binned};
 
 /// Sums are multiples of 2^-29, whatever the points: fields can be merged bit by bit.

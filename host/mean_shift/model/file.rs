@@ -20,7 +20,8 @@ use crate::mean_shift::fitted::Fitted;
 use crate::mean_shift::iterate::{Field, Queries};
 use crate::mean_shift::labels::{Groups, count};
 use crate::mean_shift::options::{Assignment, Distance, Form, Method, WeightFunction};
-use crate::mean_shift::prepare::{Prepared, Scaling, Uploaded};
+use crate::mean_shift::prepare::{Prepared, Uploaded};
+use crate::mean_shift::scaling::Scaling;
 use crate::mean_shift::sealed::{Contents, Kind};
 use crate::product::Instruction;
 
@@ -101,8 +102,8 @@ impl Model {
         file.end()
     }
 
-    /// Reads a model that was saved, to the end of what it is read from: nothing may stand behind it. On the same device, or one of its kind, it says of new points what the fit says, to the last bit; on others
-    /// positions differ in their last bits.
+    /// Reads a model that was saved, to the end of what it is read from: nothing may stand behind it. On the same device, or one of
+    /// its kind, it says of new points what the fit says, to the last bit; on others positions differ in their last bits.
     ///
     /// ```
     /// # use modeseek::{Bandwidth, Device, MeanShift, Model};
@@ -229,9 +230,7 @@ impl Header {
         options.check().map_err(|error| KIND.unreadable(error.to_string()))?;
         Ok(options)
     }
-}
 
-impl Header {
     /// That there is memory for the numbers of so many bytes of a file, on the host and on the device.
     fn reserve(&self, device: &Device, bytes: usize) -> Result<()> {
         let (n, d, k) = (self.points as u128, self.dimensions as u128, self.modes as u128);
