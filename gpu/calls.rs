@@ -5,7 +5,7 @@ use cuda_std::machine::MachineKind;
 
 use crate::shift_any::Norm;
 use crate::weight::Slopes;
-use crate::{shift_few, shift_wide, tight, whole};
+use crate::{shift_any, shift_few, shift_wide, tight, whole};
 
 /// Sizes of a step, as kernels count them.
 ///
@@ -97,8 +97,7 @@ pub struct Call<'a> {
     pub norm: Norm,
     /// What may be left out; if nothing is said, every pair counts.
     pub near: Option<Boxes<'a>>,
-    /// How the points are shared out, where [`Steps::shares`] says that the step takes slices; others take
-    /// them as a whole.
+    /// How the points are shared out. Steps of few points take them as a whole.
     pub slices: Shared<'a>,
 }
 
@@ -330,29 +329,28 @@ impl Steps {
     }
 
     /// Queries of a GPU's block of the step that [`choose`](Self::choose) gives, and blocks that a multiprocessor has at a
-    /// time, if the step shares points out in slices: with the 2-norm up to four dimensions, and unmarked up to 32.
+    /// time: what points are shared out by where these are too few.
     ///
     /// ```
     /// use gpu::shift_any::Norm;
     /// use gpu::steps::Steps;
     ///
-    /// // 128 threads of four queries; two warps of four and of two.
-    /// let queries = |d| Steps::shares(d, Norm::L2, false).map(|(queries, _)| queries);
-    /// assert_eq!([2, 8, 32, 33].map(queries), [Some(512), Some(256), Some(128), None]);
-    /// assert_eq!(Steps::shares(8, Norm::L2, true), None);
+    /// // 128 threads of four queries; two warps of four and of two; one warp of four.
+    /// let queries = |d| Steps::shape(d, Norm::L2, false).0;
+    /// assert_eq!([2, 8, 32, 33].map(queries), [512, 256, 128, 128]);
+    /// assert_eq!(Steps::shape(8, Norm::L2, true), Steps::shape(33, Norm::L2, false));
     /// ```
-    pub fn shares(d: u32, norm: Norm, marked: bool) -> Option<(usize, usize)> {
+    pub fn shape(d: u32, norm: Norm, marked: bool) -> (usize, usize) {
         const GPU: MachineKind = MachineKind::Gpu;
-        if norm != Norm::L2 {
-            return None;
+        let wide = shift_wide::instance(GPU, d).filter(|_| !marked && norm == Norm::L2);
+        if norm == Norm::L2 && d <= 4 {
+            return (GPU.block() as usize * GPU.lanes(), 7);
         }
-        if d <= 4 {
-            return Some((GPU.block() as usize * GPU.lanes(), 7));
-        }
-        let width = shift_wide::WIDTHS[shift_wide::instance(GPU, d).filter(|_| !marked)?];
+        // As many of any d as there are registers for.
+        let Some(wide) = wide else { return (shift_any::queries(GPU.lanes()), 14) };
         // Or four where registers admit no more.
-        let at_a_time = if width > 16 { 4 } else { 8 };
-        Some((shift_wide::threads(GPU) * shift_wide::queries(GPU, GPU.lanes(), width), at_a_time))
+        let at_a_time = if shift_wide::WIDTHS[wide] > 16 { 4 } else { 8 };
+        (shift_wide::threads(GPU) * shift_wide::queries(GPU, GPU.lanes(), shift_wide::WIDTHS[wide]), at_a_time)
     }
 
     /// Whether [`choose`](Self::choose) gives a kernel that reads marks.

@@ -182,6 +182,65 @@ pub(crate) unsafe fn add_group<M: Machine, const LANES: usize, const GROUP: usiz
     }
 }
 
+/// Where a thread adds up its sums, from query `first` on, in columns that are `query_stride` apart: in `next`, or of several slices in
+/// columns of its own.
+///
+/// # Safety
+/// `next` has the lanes from `first` on.
+#[inline(always)]
+pub(crate) unsafe fn sums_of(arguments: &mut Arguments<'_>, d: usize, first: usize) -> *mut f32 {
+    let slices = arguments.slices;
+    if slices.are_several(arguments.n) {
+        slices.own_columns(d, (first, arguments.query_stride as usize))
+    } else {
+        // SAFETY: the caller's promise.
+        unsafe { arguments.next.as_mut_ptr().add(first) }
+    }
+}
+
+/// Leaves a thread's total of one of several slices behind its sums; these are zeros if no tile has begun them.
+///
+/// # Safety
+/// `sums` points to the thread's lanes in the first of d + 1 columns, `stride` apart, which nobody else touches.
+#[inline(always)]
+pub(crate) unsafe fn leave<const LANES: usize>(
+    sums: *mut f32,
+    (d, stride): (usize, usize),
+    begun: bool,
+    totals: [f32; LANES],
+) {
+    for c in if begun { d } else { 0 }..d + 1 {
+        let value = if c < d { [0.0; LANES] } else { totals };
+        // SAFETY: the caller's promise.
+        unsafe { sums.add(c * stride).cast::<[f32; LANES]>().write(value) };
+    }
+}
+
+/// Puts what all slices have left into `next`, and gives their total.
+///
+/// # Safety
+/// [`is_last_block`](crate::slices::Slices::is_last_block) has said so; the lanes from `first` on are this thread's.
+#[inline(always)]
+pub(crate) unsafe fn collect<const LANES: usize>(
+    arguments: &mut Arguments<'_>,
+    d: usize,
+    first: usize,
+) -> [f32; LANES] {
+    let query_stride = arguments.query_stride as usize;
+    let mut totals = [0.0; LANES];
+    // The total is the last of the columns: one copy of the code serves both.
+    for c in 0..d + 1 {
+        // SAFETY: the caller's promise.
+        unsafe {
+            totals = arguments.slices.collect_column(c, d, (first, query_stride));
+            if c < d {
+                lanes::write(&mut arguments.next, c * query_stride + first, totals);
+            }
+        }
+    }
+    totals
+}
+
 /// One step. In the blurring form, ends the iteration too.
 ///
 /// # Safety
@@ -237,11 +296,15 @@ unsafe fn in_warps<M: Machine, W: Weight, K: Kind, const LANES: usize>(
     let (near, count) = (arguments.near, (active as usize).saturating_sub(first));
     // SAFETY: the lanes lie in columns of the queries, which have `query_stride * d` elements.
     let columns = unsafe { arguments.queries.as_ptr().add(load) };
+    let slices = arguments.slices;
+    // SAFETY: `next` has a multiple of any machine's lanes (layout.rs).
+    let all_sums = unsafe { sums_of(&mut arguments, d, load) };
     let (mut totals, mut seen) = ([0.0; LANES], 0);
     // Wide boxes are near up to this point.
     let mut near_to = 0;
-    let mut j0 = 0;
-    while j0 < n {
+    let (j0, end) = slices.range(arguments.n);
+    let (mut j0, end) = (j0 as usize, end as usize);
+    while j0 < end {
         if near.is_on() {
             // Once more for the first box of a wide one that is near.
             let (b, points) = if j0 < near_to { (j0 / BOX, BOX) } else { (n.div_ceil(BOX) + j0 / WIDE, WIDE) };
@@ -255,7 +318,7 @@ unsafe fn in_warps<M: Machine, W: Weight, K: Kind, const LANES: usize>(
         // SAFETY: the point is one of n.
         let distances = unsafe { near.distances_any::<M, K, LANES>((columns, query_stride), (n, d), norm, j0, count) };
         let pulls = moves && !near.all_far(&distances);
-        let end = n.min(j0 + BOX);
+        let end_of_box = n.min(j0 + BOX);
         loop {
             let mut c0 = 0;
             while c0 < d {
@@ -292,9 +355,9 @@ unsafe fn in_warps<M: Machine, W: Weight, K: Kind, const LANES: usize>(
                     // SAFETY: the lanes of this thread are the only ones with these queries, and lie in the columns; the
                     // first tile wrote them.
                     unsafe {
-                        let next = arguments.next.as_mut_ptr().add((c0 + c) * query_stride + first);
+                        let all_sums = all_sums.add((c0 + c) * query_stride);
                         let mask = |sums| if near.is_on() { near.masked(&distances, sums) } else { sums };
-                        add_group::<M, _, _>((next, query_stride), d - c0 - c, seen == 0, sums, mask);
+                        add_group::<M, _, _>((all_sums, query_stride), d - c0 - c, seen == 0, sums, mask);
                     }
                     c += GROUP;
                 }
@@ -303,7 +366,7 @@ unsafe fn in_warps<M: Machine, W: Weight, K: Kind, const LANES: usize>(
             seen += if pulls { tile(LANES).min(n - j0) as u32 } else { 0 };
             j0 += tile(LANES);
             // Where a box is a tile, the compiler need not look.
-            if tile(LANES) == BOX || j0 >= end {
+            if tile(LANES) == BOX || j0 >= end_of_box {
                 break;
             }
         }
@@ -311,6 +374,20 @@ unsafe fn in_warps<M: Machine, W: Weight, K: Kind, const LANES: usize>(
     if near.is_on() {
         // SAFETY: the caller's promise.
         unsafe { progress::add_pairs(arguments.state, u64::from(seen), count.min(LANES) as u32) };
+    }
+    if slices.are_several(arguments.n) {
+        // SAFETY: the lanes of this thread, if it has queries; all threads of the block are here.
+        unsafe {
+            if moves {
+                leave(all_sums, (d, query_stride), seen > 0, totals);
+            }
+            if !slices.is_last_block() {
+                return;
+            }
+            if moves {
+                totals = collect(&mut arguments, d, first);
+            }
+        }
     }
     let (state, tolerance) = (arguments.state, arguments.tolerance);
     let mut farthest = 0.0;

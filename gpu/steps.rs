@@ -259,7 +259,8 @@ macro_rules! fused_steps {
         }
 
         /// One step for any d: see shift_any.rs. `most` is at least the number of active queries; `p`,
-        /// `outer` and `sphere` count for the last of the instances alone: see shift_any.rs.
+        /// `outer` and `sphere` count for the last of the instances alone: see shift_any.rs. `partial` and `arrived` are as above,
+        /// the former with d + 1 columns a slice.
         #[::cuda_std::kernel(
             instances(
                 $any<$crate::shift_any::Plain>,
@@ -267,7 +268,7 @@ macro_rules! fused_steps {
                 $any_norm<$crate::shift_any::AnyNorm>,
             ),
             block = $crate::shift_any::threads(Machine::LANES) as u32,
-            grid = most.div_ceil($crate::shift_any::queries(Machine::LANES)),
+            grid = (most.div_ceil($crate::shift_any::queries(Machine::LANES)), n.div_ceil(slice.max(1))),
             shared = $crate::shift_any::cells(Machine::LANES) * 4,
             require(
                 queries.len() >= query_stride * d,
@@ -291,6 +292,12 @@ macro_rules! fused_steps {
                     || boxes.len() >= $crate::near::len_marked(n, d),
                 reach2 == f32::INFINITY || query_box == $crate::shift_any::queries(Machine::LANES),
                 reach2 == f32::INFINITY || query_boxes.len() >= most.div_ceil(query_box) * d * 2,
+                slice >= 1,
+                slice >= n || slice.is_multiple_of($crate::near::BOX),
+                slice >= n || reach2 == f32::INFINITY || slice.is_multiple_of($crate::near::WIDE),
+                slice >= n || partial.is_aligned(16),
+                slice >= n || partial.len() >= n.div_ceil(slice) * (d + 1) * query_stride,
+                slice >= n || arrived.len() >= most.div_ceil($crate::shift_any::queries(Machine::LANES)),
             ),
         )]
         pub unsafe fn shift_any<K: $crate::shift_any::Kind>(
@@ -315,6 +322,9 @@ macro_rules! fused_steps {
             query_boxes: &[f32],
             query_box: u32,
             reach2: f32,
+            partial: *mut f32,
+            arrived: *mut u32,
+            slice: u32,
         ) {
             let _ = query_box;
             // What is never left out costs no code.
@@ -322,7 +332,7 @@ macro_rules! fused_steps {
             let near = $crate::near::Near { boxes, query_boxes, reach2 };
             let chunk = ::cuda_std::shared_array![f32; $crate::shift_any::staged(Machine::LANES)];
             let memory = ::cuda_std::shared::dynamic_shared_mem::<f32>();
-            let slices = $crate::slices::Slices::none(n);
+            let slices = $crate::slices::Slices { partial, arrived, points: slice };
             let arguments = $crate::shift::Arguments {
                 queries, points, marks, next, sums, state, n, stride, query_stride, most, limit, tolerance, relaxation, near,
                 slices,
@@ -397,13 +407,13 @@ macro_rules! steps {
     )*] };
     (any $($kernel:ident),*) => { [$(
         |$crate::steps::Call {
-            queries, points, marks, next, sums, state, sizes, limit, tolerance, relaxation, norm, near, ..
+            queries, points, marks, next, sums, state, sizes, limit, tolerance, relaxation, norm, near, slices,
         }| {
             let near = near.unwrap_or_else(|| $crate::steps::Boxes::none(points));
             $kernel::launch(
                 queries, points, marks, next, sums, state, sizes.n, sizes.d, sizes.stride, sizes.query_stride, sizes.most,
                 limit, tolerance, relaxation, norm.p, norm.outer, norm.sphere, near.points, near.queries, near.query_box,
-                near.reach2,
+                near.reach2, slices.partial, slices.arrived, slices.points,
             )
         },
     )*] };

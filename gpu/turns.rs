@@ -16,7 +16,7 @@ use crate::lanes;
 use crate::near::{BOX, WIDE};
 use crate::progress;
 use crate::shift::{Arguments, end_blurring};
-use crate::shift_any::{Kind, Norm, add_group, finish};
+use crate::shift_any::{Kind, Norm, add_group, collect, finish, leave, sums_of};
 use crate::tight::Tight;
 use crate::turn_products::{COLUMNS, FEWEST, MANY, ORIGINS, double, enter, has, pull_about};
 use crate::turn_tiles::{PRODUCTS, add_chunk, each_group, foresee, hold, pull, stage};
@@ -45,7 +45,9 @@ pub(crate) unsafe fn step<M: Machine, W: Weight, K: Kind, const LANES: usize, co
     let groups = (active - first).div_ceil(LANES).min(groups(LANES));
     let (n, d, stride) = (arguments.n as usize, d as usize, arguments.stride as usize);
     let query_stride = arguments.query_stride as usize;
-    let (points, near) = (arguments.points.as_ptr(), arguments.near);
+    let (points, near, slices) = (arguments.points.as_ptr(), arguments.near, arguments.slices);
+    // SAFETY: of several slices each has columns of its own; `next` has lanes from the block's first query on.
+    let sums = unsafe { sums_of(&mut arguments, d, first) };
     let rows = lanes::aligned_to_line(memory).cast::<[f32; LANES]>();
     let held = lanes::aligned_to_line(staged);
     // SAFETY: behind a chunk of the block's queries is room for one of a tile; the queries lie in columns.
@@ -70,8 +72,9 @@ pub(crate) unsafe fn step<M: Machine, W: Weight, K: Kind, const LANES: usize, co
     let tight = Tight::behind::<W, K, LANES>(near, (n, d));
     // Wide boxes are near up to this point.
     let mut near_to = 0;
-    let mut j0 = 0;
-    while j0 < n {
+    let (j0, end) = slices.range(arguments.n);
+    let (mut j0, end) = (j0 as usize, end as usize);
+    while j0 < end {
         if near.is_on() {
             // Once more for the first box of a wide one that is near.
             let (b, points) = if j0 < near_to { (j0 / BOX, BOX) } else { (n.div_ceil(BOX) + j0 / WIDE, WIDE) };
@@ -97,12 +100,11 @@ pub(crate) unsafe fn step<M: Machine, W: Weight, K: Kind, const LANES: usize, co
                 let bunch = unsafe { tight.take::<M, W, LANES>(queries, j0, near.reach2, &mut distances[group]) };
                 if let Some(bunch) = bunch {
                     totals[group] = lanes::add(totals[group], bunch.weights);
-                    let at = first + group * LANES;
                     for (c, x) in bunch.centroid.iter().enumerate() {
-                        // SAFETY: the lanes of `next` are this thread's alone, and lie in the columns; they were written if any sums were.
+                        // SAFETY: the lanes of the sums are this thread's alone, and lie in the columns; they were written if any sums were.
                         unsafe {
-                            let next = (arguments.next.as_mut_ptr().add(c * query_stride + at), query_stride);
-                            add_group::<M, _, _>(next, 1, !begun[group], [lanes::scale(*x, bunch.weights)], |sums| {
+                            let sums = (sums.add(c * query_stride + group * LANES), query_stride);
+                            add_group::<M, _, _>(sums, 1, !begun[group], [lanes::scale(*x, bunch.weights)], |sums| {
                                 sums
                             });
                         }
@@ -187,13 +189,13 @@ pub(crate) unsafe fn step<M: Machine, W: Weight, K: Kind, const LANES: usize, co
                     let coordinates = CHUNK.min(d - c0);
                     let mut c = 0;
                     while c < coordinates {
-                        let at = (c0 + c) * query_stride + first + group * LANES;
+                        let at = (c0 + c) * query_stride + group * LANES;
                         let mask = |sums| if near.is_on() { near.masked(&distances[group], sums) } else { sums };
                         // SAFETY: the coordinates are in the chunk, and the rows are weights of the group. Its lanes of
-                        // `next` are this thread's alone, and lie in the columns; the first tile wrote them.
+                        // the sums are this thread's alone, and lie in the columns; the first tile wrote them.
                         unsafe {
                             let rows = if single { rows } else { rows.add(group * BOX) };
-                            let next = (arguments.next.as_mut_ptr().add(at), query_stride);
+                            let next = (sums.add(at), query_stride);
                             let (chunk, left, are_first) = (chunk.add(c * BOX), d - c0 - c, !begun[group]);
                             if has::<M, W, K>() && by_products {
                                 let origin = origin.as_ptr().add(c);
@@ -215,13 +217,29 @@ pub(crate) unsafe fn step<M: Machine, W: Weight, K: Kind, const LANES: usize, co
         }
         j0 += BOX;
     }
+    for group in 0..if near.is_on() { groups } else { 0 } {
+        let count = LANES.min(active - first - group * LANES) as u32;
+        // SAFETY: the caller's promise.
+        unsafe { progress::add_pairs(arguments.state, u64::from(seen[group]), count) };
+    }
+    if slices.are_several(arguments.n) {
+        for group in 0..groups {
+            // SAFETY: the group's lanes in the columns of the block's slice.
+            unsafe { leave(sums.add(group * LANES), (d, query_stride), begun[group], totals[group]) };
+        }
+        // SAFETY: the block is one thread, and has left its sums.
+        if !unsafe { slices.is_last_block() } {
+            return;
+        }
+        for group in 0..groups {
+            let at = first + group * LANES;
+            // SAFETY: all slices have left sums of the group, whose lanes of `next` are this thread's.
+            totals[group] = unsafe { collect(&mut arguments, d, at) };
+        }
+    }
     let mut farthest = 0.0;
     for group in 0..groups {
         let at = first + group * LANES;
-        if near.is_on() {
-            // SAFETY: the caller's promise.
-            unsafe { progress::add_pairs(arguments.state, u64::from(seen[group]), LANES.min(active - at) as u32) };
-        }
         // SAFETY: this thread's queries, whose sums it wrote.
         let moved = unsafe { finish::<W, K, LANES>(&mut arguments, totals[group], (at, active), d, sphere) };
         // Written so that a NaN stays.

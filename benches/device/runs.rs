@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use modeseek::agreement::adjusted_rand_index;
 use modeseek::data::{Blobs, LabelledPoints};
 use modeseek::executor::DeviceChoice;
-use modeseek::{Bandwidth, Clustering, Device, MeanShift, Method, Points, WeightFunction};
+use modeseek::{Bandwidth, Clustering, Device, Form, MeanShift, Method, Points, Seeding, WeightFunction};
 use serde_json::{Value, json};
 
 use super::args::Effort;
@@ -25,13 +25,46 @@ const MOST_SAMPLES: usize = 50;
 /// How far the adjusted Rand index with the true clusters may be from 1.
 const DISAGREEMENT: f64 = 0.01;
 
-/// The ways that a run is measured in: all pairs, which is what most peers do and what a rate of pairs is about; and as the library chooses.
-const WAYS: [(&str, Method); 2] = [("modeseek", Method::Fused), ("modeseek, as chosen", Method::Auto)];
+/// A way that a run is measured in.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Way {
+    /// All pairs, which is what most peers do and what a rate of pairs is about.
+    AllPairs,
+    /// As the library chooses.
+    AsChosen,
+    /// The same of the standard form from a few random points, which is what peers do that have seeds.
+    Seeded,
+}
+
+impl Way {
+    const ALL: [Self; 3] = [Self::AllPairs, Self::AsChosen, Self::Seeded];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::AllPairs => "modeseek",
+            Self::AsChosen => "modeseek, as chosen",
+            Self::Seeded => "modeseek, seeded",
+        }
+    }
+
+    fn estimator(self, d: usize) -> MeanShift {
+        let estimator = MeanShift::new().bandwidth(Bandwidth::Fixed(bandwidth(d)));
+        match self {
+            Self::AllPairs => estimator.method(Method::Fused),
+            Self::AsChosen => estimator,
+            // 117 of them.
+            Self::Seeded => {
+                let seeding = Seeding::Share { share: 0.05, confidence: 0.95, seed: 14 };
+                estimator.form(Form::Standard).seeding(seeding)
+            }
+        }
+    }
+}
 
 /// A run with its points.
 struct Job<'a> {
     run: &'a Run,
-    method: Method,
+    way: Way,
     set: LabelledPoints,
     points: Points,
     estimator: MeanShift,
@@ -60,19 +93,21 @@ impl Found {
 /// Measures all runs, in passes.
 pub fn run(opened: &Opened, effort: &Effort, results: &mut Results) -> Outcome<()> {
     let runs = cases::runs(effort.tried)?;
-    let jobs: Vec<_> = runs.iter().flat_map(|run| WAYS.map(|way| (run, way))).collect();
+    // So many iterations as the lecture makes are those of its form.
+    let has = |&(run, way): &(&Run, Way)| way != Way::Seeded || run.iterations.is_none();
+    let jobs: Vec<_> = runs.iter().flat_map(|run| Way::ALL.map(|way| (run, way))).filter(has).collect();
     // What the first fit of each found, with which those after it are compared.
     let mut first: Vec<Option<Found>> = vec![None; jobs.len()];
     for pass in 0..effort.passes {
-        for (&(run, (name, method)), first) in jobs.iter().zip(&mut first) {
+        for (&(run, way), first) in jobs.iter().zip(&mut first) {
             if !effort.wants(&run.name) {
                 continue;
             }
-            let row = results.row(&run.name, name, opened.name);
+            let row = results.row(&run.name, way.name(), opened.name);
             if let Some(why) = effort.over() {
                 row.not_reached(why);
             } else if !row.is_closed()
-                && let Err(why) = caught(|| measure(opened, (run, method), pass == 0, first, effort, row))
+                && let Err(why) = caught(|| measure(opened, (run, way), pass == 0, first, effort, row))
             {
                 row.fail(&why.to_string());
             }
@@ -83,15 +118,14 @@ pub fn run(opened: &Opened, effort: &Effort, results: &mut Results) -> Outcome<(
 }
 
 impl<'a> Job<'a> {
-    fn new(run: &'a Run, method: Method) -> Outcome<Self> {
+    fn new(run: &'a Run, way: Way) -> Outcome<Self> {
         let set = Blobs { points: run.n, clusters: 6, dimensions: run.d, seed: 14 }.generate()?;
         let points = Points::from_rows(&set.rows, run.d)?;
-        let estimator = MeanShift::new().bandwidth(Bandwidth::Fixed(bandwidth(run.d))).method(method);
         let estimator = match run.iterations {
-            Some(iterations) => estimator.tolerance(0.0).max_iterations(iterations),
-            None => estimator,
+            Some(iterations) => way.estimator(run.d).tolerance(0.0).max_iterations(iterations),
+            None => way.estimator(run.d),
         };
-        Ok(Self { run, method, set, points, estimator })
+        Ok(Self { run, way, set, points, estimator })
     }
 
     fn fit(&self, device: &Device) -> Outcome<Clustering> {
@@ -102,7 +136,7 @@ impl<'a> Job<'a> {
 /// One pass of one run; the first one also compares.
 fn measure(
     opened: &Opened,
-    (run, method): (&Run, Method),
+    (run, way): (&Run, Way),
     check: bool,
     first: &mut Option<Found>,
     effort: &Effort,
@@ -113,12 +147,12 @@ fn measure(
     }
     if check {
         // Of all pairs it is known how long they take.
-        row.left_out = if method == Method::Fused { left_out(opened, run, effort)? } else { None };
+        row.left_out = if way == Way::AllPairs { left_out(opened, run, effort)? } else { None };
         if row.is_closed() {
             return Ok(());
         }
     }
-    let job = Job::new(run, method)?;
+    let job = Job::new(run, way)?;
     if check {
         // The warm-up, too.
         let found = job.fit(&opened.device)?;
@@ -151,7 +185,7 @@ fn estimate(device: &Device, run: &Run) -> Outcome<f64> {
 /// What is known of a run before it is timed.
 fn describe(job: &Job<'_>, found: &Clustering, row: &mut Row) {
     let all_pairs = (job.run.n as f64).powi(2) * found.iterations as f64;
-    let pairs = (job.method == Method::Fused).then_some(all_pairs);
+    let pairs = (job.way == Way::AllPairs).then_some(all_pairs);
     let agreement = adjusted_rand_index(&found.labels, &job.set.labels);
     row.precision = Some("f32");
     row.timer = Some("wall clock");
@@ -175,7 +209,7 @@ fn compare_with_processor(job: &Job<'_>, found: &Clustering, effort: &Effort) ->
     let expected = job.fit(&processor)?.labels;
     let different = expected.iter().zip(&found.labels).filter(|(expected, found)| expected != found).count();
     // Other ways have errors of their own, by which a point between two clusters may fall to the other one.
-    if different > 0 && job.method != Method::Fused {
+    if different > 0 && job.way != Way::AllPairs {
         return Ok(format!("{different} of {} differ", expected.len()));
     }
     if different > 0 {

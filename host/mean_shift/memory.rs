@@ -1,7 +1,5 @@
 //! How much device memory a fit takes, before it takes any.
 
-use cuda_std::machine::MachineKind;
-
 use super::builder::MeanShift;
 use super::composed;
 use super::iterate::Queries;
@@ -16,9 +14,13 @@ use crate::executor::Device;
 
 /// The most queries of a fit of n points.
 fn queries(options: &MeanShift, n: usize) -> usize {
+    // Labels by basin move every point in the end, whatever the seeds.
+    if options.form == Form::Blurring || options.basin() { n } else { seeds(options, n) }
+}
+
+/// The most seeds of n points.
+fn seeds(options: &MeanShift, n: usize) -> usize {
     match &options.seeding {
-        // Labels by basin move every point in the end, whatever the seeds.
-        _ if options.form == Form::Blurring || options.basin() => n,
         Seeding::At(points) => points.len(),
         &Seeding::Random { count, .. } => count.min(n),
         &Seeding::Share { share, confidence, .. } => enough(share, confidence).min(n),
@@ -62,9 +64,17 @@ pub fn reserve(options: &MeanShift, device: &Device, n: usize, d: usize) -> Resu
     let mut fixed = bytes(options, n, d);
     let what = format!("{n} points of {d} dimensions");
     let Method::Composed { batch } = options.method else {
-        if device.machine() == MachineKind::Gpu {
-            fixed += slices::bytes(n, queries(options, n), d);
-        }
+        // Of weights that are all the same points are not marked.
+        let marked: &[bool] = match (options.bandwidth.is_of_points(), options.sample_weights.is_some()) {
+            _ if options.method == Method::Tiles => &[],
+            (true, _) => &[true],
+            (false, true) => &[false, true],
+            (false, false) => &[false],
+        };
+        // Of a norm it is the exponent that counts.
+        let norm = options.distance.norm(1.0, 1.0);
+        let of_slices = |m| slices::bytes(device.machine(), (n, m, d), norm, marked);
+        fixed += of_slices(queries(options, n)).max(of_slices(seeds(options, n)));
         device.reserve(fixed, &what, "use fewer points")?;
         return Ok((Bytes(fixed), None));
     };

@@ -23,8 +23,10 @@ pub(super) const FEW_PAIRS: f64 = (1_u64 << 24) as f64;
 /// So many iterations are foreseen, if as many are allowed: to converge, fits make from four to hundreds.
 const MANY_ITERATIONS: usize = 32;
 
-/// Queries, also 16 for each dimension, to which a processor does not come as soon by putting points in order as by all pairs.
+/// Queries, also 16 for each dimension, to which a processor does not come as soon by putting points in order as by all pairs; and by
+/// adding points to a field, whose steps are compared with those of as many.
 const FEW_QUERIES: u32 = 256;
+const FEW_QUERIES_OF_FIELD: u32 = 64;
 
 /// Pairs from which on all of them take less time if the points are put in order before, some fifty launches: on a GPU, whose
 /// kernels for it have to be loaded too, and on a processor.
@@ -134,10 +136,14 @@ impl MeanShift {
                 if self.accuracy == 0.0 {
                     return all("exact steps were asked for");
                 }
-                if self.are_few(device.machine(), (prepared.field.n, prepared.field.d), queries.m) {
+                let few = |by_field| {
+                    self.are_few(device.machine(), (prepared.field.n, prepared.field.d), queries.m, by_field)
+                };
+                let applies = binned::applies(self, d);
+                if few(applies.is_ok()) {
                     return all("there are few pairs");
                 }
-                if let Err(why) = binned::applies(self, d) {
+                if let Err(why) = applies {
                     return self.tiles_or_all(device, prepared, queries, why);
                 }
             }
@@ -152,14 +158,18 @@ impl MeanShift {
                 };
                 Ok(Way::Field(Box::new(field), why + &storage))
             }
+            Err(why) if self.are_few(device.machine(), (prepared.field.n, prepared.field.d), queries.m, false) => {
+                all(&why)
+            }
             Err(why) => self.tiles_or_all(device, prepared, queries, &why),
         }
     }
 
-    /// Whether a fit over all pairs of so many points and queries takes no longer than to find a better way.
-    fn are_few(&self, machine: MachineKind, (n, d): (u32, u32), m: u32) -> bool {
+    /// Whether a fit over all pairs of so many points and queries takes no longer than to find a better way: a field, or tiles.
+    fn are_few(&self, machine: MachineKind, (n, d): (u32, u32), m: u32, by_field: bool) -> bool {
         let pairs = f64::from(n) * f64::from(m);
-        if machine == MachineKind::Gpu || m < FEW_QUERIES.max(d.saturating_mul(16)) {
+        let queries = if by_field { FEW_QUERIES_OF_FIELD } else { FEW_QUERIES.max(d.saturating_mul(16)) };
+        if machine == MachineKind::Gpu || m < queries {
             return pairs < FEW_PAIRS;
         }
         pairs * (self.max_iterations.min(MANY_ITERATIONS) as f64) < FEW_PAIRS
@@ -269,7 +279,7 @@ mod tests {
     #[test]
     fn pairs_are_few_by_iterations_and_queries() {
         let are_few =
-            |machine, most, sizes: (u32, u32), m| MeanShift::new().max_iterations(most).are_few(machine, sizes, m);
+            |machine, most, sizes, m, by| MeanShift::new().max_iterations(most).are_few(machine, sizes, m, by);
         for (n, d, m, most, on_gpu, on_processor) in [
             (724, 2, 724, 300, true, true),
             (725, 2, 725, 300, true, false),
@@ -285,10 +295,16 @@ mod tests {
             (16_000, 32, 512, 300, true, false),
             (4000, u32::MAX, 4000, 300, true, true),
         ] {
-            assert_eq!(are_few(MachineKind::Gpu, most, (n, d), m), on_gpu, "{n} x {d}, {m}");
+            assert_eq!(are_few(MachineKind::Gpu, most, (n, d), m, false), on_gpu, "{n} x {d}, {m}");
             for machine in [MachineKind::Avx512, MachineKind::Avx2, MachineKind::Baseline] {
-                assert_eq!(are_few(machine, most, (n, d), m), on_processor, "{n} x {d}, {m}");
+                assert_eq!(are_few(machine, most, (n, d), m, false), on_processor, "{n} x {d}, {m}");
             }
         }
+        // A field is worth it for fewer queries.
+        for (m, on_processor) in [(63, true), (64, false), (255, false)] {
+            assert!(are_few(MachineKind::Gpu, 300, (60_000, 2), m, true));
+            assert_eq!(are_few(MachineKind::Avx2, 300, (60_000, 2), m, true), on_processor);
+        }
+        assert!(are_few(MachineKind::Avx2, 300, (8_000, 2), 64, true));
     }
 }

@@ -2,7 +2,8 @@
 
 use cuda_std::machine::MachineKind;
 use gpu::idle::{MULTIPROCESSORS, Work};
-use gpu::shift_any::Norm;
+use gpu::near::WIDE;
+use gpu::shift_any::{self, Norm};
 use gpu::shift_tensor::queries_of_block;
 use gpu::shift_wgmma;
 use gpu::steps::{Shared, Steps};
@@ -40,14 +41,25 @@ const BY_DIFFERENCES: Unit = Unit { least: 64, whole: gpu::shift::TILE, start: 6
 /// Where a slice begins with a tile of any step, and a block first fills its tiles.
 const ON_TENSOR_CORES: Unit = Unit { least: 128, whole: 1024, start: 256 };
 
-/// Blocks that a processor is to have, whatever cores it has: results do not depend on how many there are. And the most queries of a
-/// block there, and the fewest points that are worth its start and its end.
-const CORES: usize = 64;
+/// Blocks that a processor is to have, whatever cores it has: results do not depend on how many there are. Those of more than four
+/// dimensions, or of another norm, have more memory that is cleared first: where there are enough of them without slices, two slices take a
+/// twentieth more (2,000 points of eight dimensions). And the most queries of a block of few dimensions there, and the fewest points that
+/// are worth its start and its end.
+const BLOCKS: usize = 64;
+const BLOCKS_OF_ANY: usize = 32;
+const ENOUGH_OF_ANY: usize = 16;
 const MOST_QUERIES: usize = 1024;
-const LEAST_OF_CORE: usize = 256;
+const LEAST_OF_BLOCK: usize = 256;
+
+/// Blocks of queries up to which points that are far from most of them are shared out as well, and blocks that there are to be then: on a
+/// GPU and on a processor. All of a slice may be far from a block, so that they are unlike each other.
+const BLOCKS_IN_TILES: [[usize; 2]; 2] = [[MULTIPROCESSORS / 2, 4 * MULTIPROCESSORS], [2, 64]];
 
 /// Most slices: each is one more step of the last block's.
 const MOST: usize = 256;
+
+/// For any d a GPU's last block, a single warp, adds a slice's sums in the time of about so many of its points, column by column.
+const POINTS_OF_SUMS: usize = 4;
 
 /// Where the slices of a run meet, and how long they are: the same for the whole run, so that nothing depends on when
 /// queries leave.
@@ -84,8 +96,7 @@ impl Slices {
         Ok(Self { partial: device.zeros(0)?, arrived: device.zeros(0)?, points: n })
     }
 
-    /// Those for m queries over n points of d coordinates, with a norm, marked or not, where the step takes slices: see
-    /// [`Steps::shares`].
+    /// Those for m queries over n points of d coordinates, with a norm, marked or not.
     ///
     /// ```
     /// use gpu::shift_any::Norm;
@@ -101,17 +112,8 @@ impl Slices {
     /// # Errors
     /// Whatever the device reports, too little memory among it.
     pub fn new(device: &Device, (n, m): (u32, u32), d: u32, norm: Norm, marked: bool) -> Result<Self> {
-        match Steps::shares(d, norm, marked) {
-            Some(shape) if device.machine() == MachineKind::Gpu => Self::of(
-                device,
-                (n, m),
-                d,
-                points_of((n as usize, m as usize, d as usize), shape, BY_DIFFERENCES) as u32,
-            ),
-            // Of more dimensions a processor's blocks have few queries.
-            Some(_) if d <= 4 => Self::of(device, (n, m), d, points_on_a_processor(n as usize, m as usize) as u32),
-            _ => Self::none(device, n),
-        }
+        let points = points_by_differences(device.machine(), (n as usize, m as usize), d, norm, marked);
+        Self::of(device, (n, m), d, points as u32)
     }
 
     /// Those for m queries over n points of d coordinates, where steps are on tensor cores, by an instruction, and have so many
@@ -138,6 +140,25 @@ impl Slices {
     ) -> Result<Self> {
         let points = points_on_tensor_cores(n as usize, m as usize, wide as usize, instruction) as u32;
         Self::in_blocks(device, (n, m), d, points, LEAST_BLOCK_ON_TENSOR_CORES)
+    }
+
+    /// Those for m queries over n points in order, where a step leaves out what is far: several if the queries are few.
+    ///
+    /// ```
+    /// use gpu::shift_any::Norm;
+    /// use modeseek::mean_shift::slices::Slices;
+    ///
+    /// let device = modeseek::Device::processor()?;
+    /// let points = |m| Ok::<_, modeseek::Error>(Slices::in_tiles(&device, (100_000, m), 2, Norm::L2)?.lend().points);
+    /// assert_eq!((points(200)?, points(10_000)?), (2_048, 100_000));
+    /// # Ok::<(), modeseek::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Whatever the device reports, too little memory among it.
+    pub fn in_tiles(device: &Device, (n, m): (u32, u32), d: u32, norm: Norm) -> Result<Self> {
+        let points = points_in_tiles(device.machine(), (n as usize, m as usize, d as usize), norm);
+        Self::of(device, (n, m), d, points as u32)
     }
 
     /// Those of so many points each, on any device, for a step that takes slices.
@@ -197,14 +218,56 @@ fn points_of(
     let (blocks, filling) = (m.div_ceil(queries).max(1), at_a_time * MULTIPROCESSORS);
     let fill = filling.div_ceil(blocks).min(n.div_ceil(least));
     let fine = (FINE * filling).div_ceil(blocks).min(n.div_ceil(whole));
-    let fewest = fill.max(fine).clamp(1, MOST);
-    let most = (MEMORY / (4 * (d + 1) * Queries::stride_of(m).max(1))).min(n.div_ceil(whole)).min(MOST);
+    let room = room_for(m, d).min(MOST);
+    let fewest = fill.max(fine).clamp(1, room);
+    let most = room.min(n.div_ceil(whole));
     Work { n, blocks, at_a_time, multiple: least, start }.points_of(fewest..=most.max(fewest))
 }
 
-/// The same on a processor, up to four dimensions, of which cores are few beside a GPU's, and blocks have up to 1,024 queries.
-fn points_on_a_processor(n: usize, m: usize) -> usize {
-    let slices = CORES.div_ceil(m.div_ceil(MOST_QUERIES).max(1)).min(n / LEAST_OF_CORE).max(1);
+/// Slices whose sums fit [`MEMORY`], one at least.
+fn room_for(m: usize, d: usize) -> usize {
+    (MEMORY / (4 * (d + 1) * Queries::stride_of(m).max(1))).max(1)
+}
+
+/// Points of a slice by differences, on a machine.
+fn points_by_differences(machine: MachineKind, (n, m): (usize, usize), d: u32, norm: Norm, marked: bool) -> usize {
+    let in_registers = d <= 4 && norm == Norm::L2;
+    if machine != MachineKind::Gpu {
+        let blocks = |queries| m.div_ceil(queries).max(1);
+        let slices = match blocks(if in_registers { MOST_QUERIES } else { shift_any::queries(machine.lanes()) }) {
+            blocks if in_registers => BLOCKS.div_ceil(blocks),
+            ENOUGH_OF_ANY.. => 1,
+            blocks => BLOCKS_OF_ANY.div_ceil(blocks),
+        };
+        return points_on_a_processor((n, m, d as usize), slices);
+    }
+    let mut unit = BY_DIFFERENCES;
+    if !in_registers && !Steps::keeps_every_pair(machine, d, norm, marked) {
+        unit.least = unit.least.max((n * POINTS_OF_SUMS).isqrt().next_multiple_of(unit.least));
+        unit.whole = unit.least;
+    }
+    points_of((n, m, d as usize), Steps::shape(d, norm, marked), unit)
+}
+
+/// The same for a step that leaves out what is far. It depends on no size of blocks, which is the user's.
+fn points_in_tiles(machine: MachineKind, (n, m, d): (usize, usize, usize), norm: Norm) -> usize {
+    let [few, wanted] = BLOCKS_IN_TILES[usize::from(machine != MachineKind::Gpu)];
+    let queries = if d <= 4 && norm == Norm::L2 {
+        machine.block() as usize * machine.lanes()
+    } else {
+        shift_any::queries(machine.lanes())
+    };
+    let blocks = m.div_ceil(queries).max(1);
+    if blocks > few {
+        return n;
+    }
+    let slices = wanted.div_ceil(blocks).min(room_for(m, d)).min(MOST);
+    n.div_ceil(slices).next_multiple_of(WIDE)
+}
+
+/// The same on a processor, in so many slices if they are worth it.
+fn points_on_a_processor((n, m, d): (usize, usize, usize), slices: usize) -> usize {
+    let slices = slices.min(n / LEAST_OF_BLOCK).min(room_for(m, d)).max(1);
     n.div_ceil(slices).next_multiple_of(BY_DIFFERENCES.least)
 }
 
@@ -222,21 +285,26 @@ fn points_on_tensor_cores(n: usize, m: usize, wide: usize, instruction: Instruct
     points_of((n, m, wide), shape, ON_TENSOR_CORES)
 }
 
-/// Bytes of a GPU's memory that slices take at most for m queries over n points of d coordinates, with the 2-norm and unmarked, on
-/// tensor cores or not: 160 MiB at most, whatever the numbers.
+/// Bytes that slices take at most for m queries over n points of d coordinates, with a norm: in far tiles, and over all pairs of marked
+/// points or others or either, on tensor cores or not. 160 MiB at most, whatever the numbers.
 ///
 /// ```
+/// use cuda_std::machine::MachineKind::{Avx2, Gpu};
+/// use gpu::shift_any::Norm;
 /// use modeseek::mean_shift::slices::bytes;
 ///
-/// // 24 slices of 3 sums for each of 1,500 queries (1,504 as they are stored), and a count for each of 12 blocks.
-/// assert_eq!(bytes(1_500, 1_500, 2), (24 * 3 * 1_504 + 12) * 4);
-/// assert!(bytes(10_000_000, 1_000_000, 2) < 160 << 20);
+/// // On a GPU 24 slices of 3 sums for each of 1,500 queries (1,504 as they are stored), and a count for each of 12 blocks.
+/// assert_eq!(bytes(Gpu, (1_500, 1_500, 2), Norm::L2, &[false]), (24 * 3 * 1_504 + 12) * 4);
+/// assert!(bytes(Avx2, (10_000_000, 1_000_000, 2), Norm::L2, &[false, true]) < 160 << 20);
 /// ```
-pub fn bytes(n: usize, m: usize, d: usize) -> u128 {
-    let shape = u32::try_from(d).ok().and_then(|d| Steps::shares(d, Norm::L2, false));
-    let by_differences = shape.map(|shape| (points_of((n, m, d), shape, BY_DIFFERENCES), LEAST_BLOCK));
-    let wide = gpu::shift_tensor::wide(d).filter(|_| d >= tensor::LEAST);
-    let on_tensor_cores = wide.into_iter().flat_map(|wide| {
+pub fn bytes(machine: MachineKind, (n, m, d): (usize, usize, usize), norm: Norm, marked: &[bool]) -> u128 {
+    let by_differences = marked.iter().map(|&marked| {
+        let d = u32::try_from(d).unwrap_or(u32::MAX);
+        (points_by_differences(machine, (n, m), d, norm, marked), LEAST_BLOCK)
+    });
+    let in_tiles = (points_in_tiles(machine, (n, m, d), norm), LEAST_BLOCK);
+    let wide = gpu::shift_tensor::wide(d).filter(|_| d >= tensor::LEAST && machine == MachineKind::Gpu);
+    let on_tensor_cores = wide.filter(|_| norm == Norm::L2 && marked.contains(&false)).into_iter().flat_map(|wide| {
         [Instruction::Warp, Instruction::Warpgroup]
             .map(|by| (points_on_tensor_cores(n, m, wide, by), LEAST_BLOCK_ON_TENSOR_CORES))
     });
@@ -247,7 +315,7 @@ pub fn bytes(n: usize, m: usize, d: usize) -> u128 {
         let partial = n.div_ceil(points) as u128 * (d as u128 + 1) * Queries::stride_of(m) as u128;
         (partial + m.div_ceil(block) as u128) * 4
     };
-    by_differences.into_iter().chain(on_tensor_cores).map(of_points).max().unwrap_or(0)
+    by_differences.chain([in_tiles]).chain(on_tensor_cores).map(of_points).max().unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -256,8 +324,7 @@ mod tests {
 
     /// Points of a slice for d coordinates.
     fn points(n: usize, m: usize, d: u32) -> usize {
-        let shape = Steps::shares(d, Norm::L2, false).expect("the step takes slices");
-        points_of((n, m, d as usize), shape, BY_DIFFERENCES)
+        points_by_differences(MachineKind::Gpu, (n, m), d, Norm::L2, false)
     }
 
     #[test]
@@ -277,16 +344,27 @@ mod tests {
         // 295 become 2,360: 4.5 turns.
         assert_eq!(points(37_749, 37_749, 32), 4_736);
         assert_eq!(points(1500, 1500, 8), 64);
+        // Any d: a block is one warp, the last of which adds the sums of all slices, so that there are fewer of them. 547 blocks of
+        // which 2,640 are there at a time have no room for more slices of 784 dimensions.
+        assert_eq!([1500, 70_000, 1_000_000].map(|n| points(n, 128, 33)), [128, 576, 4_096]);
+        assert_eq!(points(70_000, 70_000, 784), 70_000);
     }
 
     #[test]
     fn few_queries_are_blocks_for_a_processor_s_cores() {
-        assert_eq!(points_on_a_processor(1500, 1500), 320);
-        assert_eq!(points_on_a_processor(1_000_000, 100), 15_680);
-        assert_eq!(points_on_a_processor(10_000, 10_000), 1_472);
-        // Too few points to share out, and queries enough.
-        assert_eq!([(511, 511), (1, 1)].map(|(n, m)| points_on_a_processor(n, m) >= n), [true; 2]);
-        assert_eq!([(65_536, 65_536), (3, 1 << 30)].map(|(n, m)| points_on_a_processor(n, m) >= n), [true; 2]);
+        for machine in [MachineKind::Baseline, MachineKind::Avx2, MachineKind::Avx512] {
+            let points = |n, m, d| points_by_differences(machine, (n, m), d, Norm::L2, false);
+            assert_eq!(points(1500, 1500, 2), 320);
+            assert_eq!(points(1_000_000, 100, 2), 15_680);
+            assert_eq!(points(10_000, 10_000, 2), 1_472);
+            // A block has 128 queries of more dimensions, or of another norm.
+            assert_eq!([128, 129, 1920, 1921].map(|m| points(100_000, m, 8)), [3_136, 6_272, 33_344, 100_032]);
+            let l1 = Norm { p: 1.0, ..Norm::L2 };
+            assert_eq!(points_by_differences(machine, (100_000, 129), 2, l1, false), 6_272);
+            // Too few points to share out, and queries enough.
+            assert_eq!([(511, 511), (1, 1)].map(|(n, m)| points(n, m, 2) >= n), [true; 2]);
+            assert_eq!([(65_536, 65_536), (3, 1 << 30)].map(|(n, m)| points(n, m, 2) >= n), [true; 2]);
+        }
     }
 
     #[test]
@@ -310,15 +388,16 @@ mod tests {
     fn memory_is_bounded() {
         for n in [1_usize, 65, 1500, 4096, 100_000, 10_000_000] {
             for m in [1_usize, 100, 513, 1500, 100_000, 262_144, 262_145, 400_000, 1_000_000, 3_000_000] {
-                for d in 1..=128 {
-                    // And the counts of blocks.
-                    assert!(bytes(n, m, d) <= MEMORY as u128 + 100_000, "{n} {m} {d}: {}", bytes(n, m, d));
+                for d in (1..=129).chain([784, 100_000, 1 << 30]) {
+                    for machine in [MachineKind::Gpu, MachineKind::Avx2] {
+                        // And the counts of blocks.
+                        for norm in [Norm::L2, Norm { p: 1.0, ..Norm::L2 }] {
+                            let bytes = bytes(machine, (n, m, d), norm, &[false, true]);
+                            assert!(bytes <= MEMORY as u128 + 100_000, "{n} {m} {d}: {bytes}");
+                        }
+                    }
+                    assert!(n.div_ceil(points(n, m, d as u32)) <= MOST);
                 }
-                for d in 3..=32 {
-                    assert!(n.div_ceil(points(n, m, d)) <= MOST);
-                }
-                // Of more dimensions no step takes slices.
-                assert_eq!(bytes(n, m, 129), 0);
             }
         }
     }

@@ -50,12 +50,12 @@ macro_rules! conformance {
                     reduce_weighted, reduce_rows_without_weight, reduce_in_slices_of_the_host, step_largest,
                     relations_are_checked;
                 steps: shift, shift_few, shift_wide, shift_any, shift_norms, places_do_not_matter, points_in_slices, sums_of_products,
-                    products_of_far_queries, wide_points_in_slices, nan_is_not_lost;
+                    products_of_far_queries, wide_points_in_slices, any_points_in_slices, nan_is_not_lost;
                 step_launches: parts_between_multiples_are_refused, states_between_multiples_are_refused,
                     slices_within_boxes_are_refused, converged_steps_do_nothing, no_more_queries_than_checked;
                 retiring: retire_queries, retire_in_order, retire_when_done, begin_runs;
                 arranged: sorted_keys, points_along_a_line, points_along_a_tour, points_along_hilberts_curve, boxes_of_points, arranged_points;
-                within_reach: steps_within_reach, whole_boxes, places_do_not_matter_within_reach,
+                within_reach: steps_within_reach, slices_within_reach, whole_boxes, places_do_not_matter_within_reach,
                     ends_of_the_reach_far_away;
                 tight: records_of_boxes, steps_over_tight_boxes, centroids_are_taken;
                 near: tiles_are_all_pairs, tiles_of_hard_sets, tiles_of_norms_and_bandwidths, tiles_of_seeds_and_new_points,

@@ -345,39 +345,62 @@ pub fn points_in_slices(device: &Device) {
     }
 }
 
-/// The same for 5 to 32 dimensions; queries that are equal move alike, and those that are far from all points not at all.
+/// The same for 5 to 32 dimensions.
 pub fn wide_points_in_slices(device: &Device) {
     let cases: &[(usize, usize, usize)] = match is_interpreted(device) {
         true => &[(129, 35, 64), (3, 2, 1)],
         false => &[(129, 75, 64), (130, 1, 64), (3, 2, 1), (1, 1, 64), (1000, 270, 192), (1300, 33, 64)],
     };
-    for &(n, m, slice) in cases {
+    for &case in cases {
         for d in [5, 16, 20] {
-            for (function, queries) in [(WeightFunction::Gaussian, Some(m)), (WeightFunction::Triangular, None)] {
-                let mut set = Set::new(function, Kernel::Wide, (n, queries, d));
-                let mut far = None;
-                if let Some(queries) = set.queries.as_mut().filter(|_| m > 1) {
-                    queries.copy_within(..d, (m - 1) * d);
-                    far = (m > 2).then(|| {
-                        queries[d..2 * d].fill(1e6);
-                        1
-                    });
-                }
-                let tolerance = if queries.is_some() { -1.0 } else { 0.25 };
-                let run = || run_in_slices(device, &set, (tolerance, 1.0), None, None, slice);
-                let stepped = run();
-                compare(&set, &stepped, 1.0);
-                let again = run();
-                assert_eq!(stepped.rows, again.rows, "{}", set.what());
-                assert_eq!(stepped.totals, again.totals, "{}", set.what());
-                assert_eq!(stepped.state, again.state, "{}", set.what());
-                if set.queries.is_some() {
-                    assert_eq!(stepped.rows[..d], stepped.rows[(m - 1) * d..], "{}", set.what());
-                }
-                if let Some(far) = far {
-                    assert_eq!((&stepped.rows[far * d..][..d], stepped.totals[far]), (&[1e6; 20][..d], 0.0));
-                }
-            }
+            in_slices(device, Kernel::Wide, d, case);
+        }
+    }
+}
+
+/// The same for any d and norm.
+pub fn any_points_in_slices(device: &Device) {
+    let cases: &[(usize, usize, usize)] = match is_interpreted(device) {
+        true => &[(129, 35, 64), (3, 2, 64)],
+        false => {
+            &[(129, 75, 64), (130, 1, 64), (3, 2, 64), (1, 1, 64), (1000, 270, 192), (1300, 33, 64), (2000, 1500, 512)]
+        }
+    };
+    let norms = [(Kernel::Norm(Metric::L1), 3), (Kernel::Norm(Metric::Lp(3.0)), 2), (Kernel::Norm(Metric::L2), 9)];
+    let all = [(Kernel::Any, 1), (Kernel::Any, 5), (Kernel::Any, 40), (Kernel::AnyMarked, 33)].into_iter().chain(norms);
+    for (kernel, d) in all {
+        for &case in cases {
+            in_slices(device, kernel, d, case);
+        }
+    }
+}
+
+/// Steps of m queries over n points in slices of so many, against the oracle. Queries that are equal move alike, and those that are far
+/// from all points not at all.
+fn in_slices(device: &Device, kernel: Kernel, d: usize, (n, m, slice): (usize, usize, usize)) {
+    for (function, queries) in [(WeightFunction::Gaussian, Some(m)), (WeightFunction::Triangular, None)] {
+        let mut set = Set::new(function, kernel, (n, queries, d));
+        let mut far = None;
+        if let Some(queries) = set.queries.as_mut().filter(|_| m > 1) {
+            queries.copy_within(..d, (m - 1) * d);
+            far = (m > 2).then(|| {
+                queries[d..2 * d].fill(1e6);
+                1
+            });
+        }
+        let tolerance = if queries.is_some() { -1.0 } else { 0.25 };
+        let run = || run_in_slices(device, &set, (tolerance, 1.0), None, None, slice);
+        let stepped = run();
+        compare(&set, &stepped, 1.0);
+        let again = run();
+        assert_eq!(stepped.rows, again.rows, "{}", set.what());
+        assert_eq!(stepped.totals, again.totals, "{}", set.what());
+        assert_eq!(stepped.state, again.state, "{}", set.what());
+        if set.queries.is_some() {
+            assert_eq!(stepped.rows[..d], stepped.rows[(m - 1) * d..], "{}", set.what());
+        }
+        if let Some(far) = far {
+            assert_eq!((&stepped.rows[far * d..][..d], stepped.totals[far]), (&vec![1e6; d][..], 0.0));
         }
     }
 }

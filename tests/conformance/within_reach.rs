@@ -5,7 +5,7 @@ use modeseek::reference::Metric;
 use modeseek::{Device, WeightFunction};
 
 use crate::check::is_interpreted;
-use crate::steps::set::{Kernel, SMALL, Set, run, run_within};
+use crate::steps::set::{Kernel, SMALL, Set, Stepped, run, run_in_slices, run_within};
 
 /// Sets that are wide beside the reach, and in an order that keeps neighbours together; `scaled` ones with bandwidths of their own,
 /// some of which boxes of points have in common and others not.
@@ -77,6 +77,47 @@ pub fn steps_within_reach(device: &Device) {
                     assert!(computed < (n * set.m()) as u64 * 3 / 4, "{what}: {computed} pairs");
                 }
                 assert_eq!(pairs(&all.state), 0);
+            }
+        }
+    }
+}
+
+/// Where points are in slices as well, of which some are far from all queries of a block: sums and pairs are those of one slice.
+pub fn slices_within_reach(device: &Device) {
+    let sizes: &[_] = match is_interpreted(device) {
+        true => &[(1100, Some(40))],
+        false => &[(1025, Some(1)), (2048, Some(75)), (5000, Some(600)), (3000, None)],
+    };
+    let kernels = [(Kernel::Plain, 1), (Kernel::Plain, 2), (Kernel::Marked, 3), (Kernel::Local, 3), (Kernel::Any, 5)];
+    let more =
+        [(Kernel::AnyMarked, 6), (Kernel::Any, 33), (Kernel::Norm(Metric::L1), 2), (Kernel::Norm(Metric::Lp(3.0)), 3)];
+    for (kernel, d) in kernels.into_iter().chain(more) {
+        for function in [WeightFunction::Gaussian, WeightFunction::Flat, WeightFunction::Triangular] {
+            if kernel == Kernel::Local && function.steps().local.is_empty() {
+                continue;
+            }
+            for &(n, m) in sizes {
+                if is_interpreted(device) && d * n > 6000 {
+                    continue;
+                }
+                let set = wide_set(function, kernel, (n, m, d), false);
+                let (what, tolerance) = (set.what(), if m.is_some() { -1.0 } else { 0.0 });
+                let step = |slice| run_in_slices(device, &set, (tolerance, 1.0), SMALL, Some(reach2(function)), slice);
+                let (whole, sliced) = (step(n), step(gpu::near::WIDE));
+                assert_eq!(pairs(&whole.state), pairs(&sliced.state), "{what}");
+                let Stepped { rows, totals, .. } = step(gpu::near::WIDE);
+                assert_eq!((&rows, &totals), (&sliced.rows, &sliced.totals), "{what}");
+                for (i, (a, b)) in whole.totals.iter().zip(&sliced.totals).enumerate() {
+                    assert!((a - b).abs() <= 1e-5 * a, "{what}: {i}: {b}, not {a}");
+                    let moved = whole.rows[i * d..][..d].iter().zip(&sliced.rows[i * d..][..d]);
+                    for (x, y) in moved.filter(|_| *a > 1e-3) {
+                        assert!((x - y).abs() <= 5e-5, "{what}: {i} is at {y}, not {x}");
+                    }
+                    assert!(
+                        *a > 0.0 || whole.rows[i * d..][..d] == sliced.rows[i * d..][..d],
+                        "{what}: {i} has no support"
+                    );
+                }
             }
         }
     }

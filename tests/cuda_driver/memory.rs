@@ -1,5 +1,7 @@
 //! Memory: how much there is, and how often it is asked for.
 
+use cuda_std::machine::MachineKind;
+use gpu::shift_any::Norm;
 use modeseek::{Bandwidth, Device, MeanShift, Method};
 use serde_json::Value;
 
@@ -84,7 +86,7 @@ fn batches_shrink_to_the_memory() {
             let estimator = MeanShift::new().bandwidth(Bandwidth::Fixed(2.5)).method(method);
             estimator.on(&Device::processor().expect("a processor")).fit(&[[0.0, 0.0]; 200]).expect("a fit").memory.0
         };
-        let slices = modeseek::mean_shift::slices::bytes(200, 200, 2);
+        let slices = modeseek::mean_shift::slices::bytes(MachineKind::Gpu, (200, 200, 2), Norm::L2, &[false]);
         let (fused, least) = (predicted(Method::Fused) + slices, predicted(Method::Composed { batch: 1 }));
         let in_batches = ["--method", "composed", "--batch", "200"];
         let run_with_memory = |bytes: u128, args: &[&str]| run(&format!("memory-{bytes}"), "cuda", args);

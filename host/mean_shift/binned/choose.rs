@@ -134,6 +134,10 @@ impl MeanShift {
         let times = if self.form == Form::Blurring { 1.0 } else { OF_REST[1] };
         let counts = (f64::from(prepared.field.n), f64::from(queries.m));
         let of_points = of_points(device.machine(), grid.d, counts, times);
+        // Few queries: not worth a look at where the points are.
+        if self.method == Method::Auto && of_points > OF_PAIR * times * counts.0 * counts.1 {
+            return Ok(Err("to add the points to a field takes longer than all pairs".to_owned()));
+        }
         let whole = [Patch::whole(&grid)];
         let of_grid = Pieces::operations_of(&grid, &whole, &whole);
         let mut wanted = if nodes > grid.most_nodes() { None } else { Some(Pieces::whole(&grid)) };

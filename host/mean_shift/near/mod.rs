@@ -107,10 +107,10 @@ fn purpose(options: &MeanShift, field: &Field, marked: bool, reach: Option<f64>)
     }
 }
 
-/// One slice where boxes leave out most points, and queries are many: else those of n points and m queries.
+/// Those of n points and m queries: where boxes leave out most points, of few queries alone.
 fn slices_of(field: &Field, (n, m): (u32, u32), marked: bool, reach: Option<f64>) -> Result<Slices> {
     match reach {
-        Some(_) => Slices::none(&field.device, n),
+        Some(_) => Slices::in_tiles(&field.device, (n, m), field.d, field.norm),
         None => Slices::new(&field.device, (n, m), field.d, field.norm, marked),
     }
 }
