@@ -10,6 +10,7 @@ mod generated;
 mod input;
 mod interrupt;
 mod job;
+mod labelling;
 mod names;
 mod outputs;
 mod pictures;

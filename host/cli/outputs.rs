@@ -6,15 +6,13 @@ use std::rc::Rc;
 
 use arrow_array::RecordBatch;
 use clap::{Args, ValueEnum};
-use nalgebra::DMatrixView;
 
-use super::bar::Status;
 use super::input::{Data, InputArgs};
 use super::interrupt;
+use super::labelling::Predict;
 use super::places::check_files;
-use super::reading::Known;
 use super::tables::{Values, carry_for, generated, held, write_centres, write_rows};
-use crate::data::{Carry, Format, ReadOptions, Source, Table, Target, schema};
+use crate::data::{Carry, Format, ReadOptions, Source, Target, schema};
 use crate::error::{Error, Result};
 use crate::files::{is_open, write_whole};
 use crate::mean_shift::{Assignment, Clustering, Model};
@@ -85,14 +83,6 @@ pub struct Outputs {
     save: Option<PathBuf>,
     more: More,
     predict: Option<Predict>,
-}
-
-/// Other points, whose labels are written.
-#[derive(Clone, Debug)]
-pub struct Predict {
-    pub source: Source,
-    pub target: Target,
-    pub by: Assignment,
 }
 
 /// What is written beside labels.
@@ -278,7 +268,10 @@ impl More {
     }
 
     /// The columns that were asked for beside labels.
-    fn columns(self, target: &Target, points: &impl ToPoints, model: &Model) -> Result<Vec<(String, Values)>> {
+    ///
+    /// # Errors
+    /// A density that f64 does not hold; whatever the device reports.
+    pub fn columns(self, target: &Target, points: &impl ToPoints, model: &Model) -> Result<Vec<(String, Values)>> {
         let mut columns = Vec::new();
         if self.density {
             interrupt::check()?;
@@ -300,38 +293,6 @@ impl More {
             columns.extend((0..model.modes().len()).map(column));
         }
         Ok(columns)
-    }
-}
-
-impl Predict {
-    /// Reads the points, and writes their columns with a label; and what it read and found. What takes long is shown if there is
-    /// to be a `status`.
-    ///
-    /// # Errors
-    /// What cannot be read or written; whatever the device reports.
-    pub fn write(
-        &self,
-        model: &Model,
-        more: More,
-        options: Option<&ReadOptions>,
-        status: bool,
-    ) -> Result<(Table, Vec<i32>)> {
-        let Self { source, target, by } = self;
-        let known =
-            Known { names: model.columns(), of_array: model.of_array, standardization: model.standardization() };
-        let table = known.read(source, options, carry_for(target), !status)?;
-        // As they are, so that each is rounded about the fit's centre, whatever is beside it.
-        let points = DMatrixView::from_slice(&table.rows, table.names.len(), table.count());
-        let shown = Status::of("the modes of other points", status);
-        let labels = model.predict_watched(&points, *by, &mut |iteration| {
-            shown.tell_of(&iteration);
-            interrupt::flow()
-        })?;
-        drop(shown);
-        interrupt::check()?;
-        let columns = more.columns(target, &points, model)?;
-        write_rows(target, &table.carried, &labels, &columns)?;
-        Ok((table, labels))
     }
 }
 

@@ -8,13 +8,15 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde::Serialize;
 
-use super::outputs::{More, Predict, PredictName, as_far_as_read};
+use super::labelling::{Labelled, Predict};
+use super::outputs::{More, PredictName, as_far_as_read};
 use super::places::check_files;
 use super::reading::ReadArgs;
+use super::stream::check_parts;
 use super::terminal::line;
 use super::typed::{count, name};
 use crate::bytes::Bytes;
-use crate::data::{DataError, Table, Target, list, schema};
+use crate::data::{DataError, Target, list, schema};
 use crate::error::{Error, Result};
 use crate::executor::{CpuOptions, Device, DeviceChoice, host_memory};
 use crate::mean_shift::Model;
@@ -56,6 +58,11 @@ pub struct PredictArgs {
     #[arg(long, help_heading = "Output")]
     pub distances: bool,
 
+    /// Reads FILE in parts instead of holding it, for files larger than memory, and pipes. Labels are those of the whole, to rounding. NPY
+    /// and NPZ cannot be written so
+    #[arg(long, help_heading = "Data")]
+    pub stream: bool,
+
     /// Tells nothing but errors
     #[arg(short, long, conflicts_with = "json", help_heading = "Output")]
     pub quiet: bool,
@@ -83,6 +90,9 @@ impl PredictArgs {
         let target = Target::new(&self.output)?;
         let more = More { density: self.density, distances: self.distances };
         more.check(&target)?;
+        if self.stream {
+            check_parts(&target)?;
+        }
         let piped = self.model == Path::new("-");
         if piped && source.path().is_none() {
             let what = "reading a model and a table from standard input";
@@ -110,14 +120,18 @@ impl PredictArgs {
         let of_file = source.to_string();
         let predict = Predict { source, target, by: self.by.into() };
         let mut read = None;
-        let written = predict.write(&model, more, Some(&options), !self.quiet);
+        let written = if self.stream {
+            predict.write_in_parts(&model, more, Some(&options), !self.quiet)
+        } else {
+            predict.write(&model, more, Some(&options), !self.quiet)
+        };
         as_far_as_read(&predict.target, written.map_err(undivided).map(|found| read = Some(found)))?;
         if self.quiet {
             return Ok(());
         }
         // Whoever read the table on standard output may have seen enough.
-        let Some((table, labels)) = read else { return Ok(()) };
-        let told = Told::of((&device, &model), &self.model, (of_file, table), &labels);
+        let Some(labelled) = read else { return Ok(()) };
+        let told = Told::of((&device, &model), &self.model, of_file, labelled);
         let out: &mut dyn Write = if predict.target.path().is_none() { &mut io::stderr().lock() } else { out };
         if self.json { told.write_json(out) } else { told.write(out) }.map_err(Error::Output)
     }
@@ -152,7 +166,7 @@ fn undivided(error: Error) -> Error {
             what: format!("the rows of {file}"),
             needed: Bytes(u128::from(values) * 8),
             available: Bytes(host_memory() as u128),
-            advice: "label it in parts",
+            advice: "read them in parts, with --stream",
         },
         other => other,
     }
@@ -168,7 +182,7 @@ struct Told {
     source: String,
     /// The names of the coordinates that were read.
     columns: Vec<String>,
-    points: usize,
+    points: u64,
     /// Rows that were left out, since a value was missing.
     dropped: u64,
     /// Points of the fit.
@@ -184,26 +198,22 @@ struct Told {
 }
 
 impl Told {
-    fn of((device, model): (&Device, &Model), file: &Path, (source, table): (String, Table), labels: &[i32]) -> Self {
-        let (mut sizes, mut noise) = (vec![0; model.modes().len()], 0);
-        for &label in labels {
-            *usize::try_from(label).map_or(&mut noise, |label| &mut sizes[label]) += 1;
-        }
+    fn of((device, model): (&Device, &Model), file: &Path, source: String, labelled: Labelled) -> Self {
         Self {
             version: env!("CARGO_PKG_VERSION"),
             device: device.describe(),
             model: file.display().to_string(),
             source,
-            columns: table.names,
-            points: labels.len(),
-            dropped: table.dropped,
+            points: labelled.points(),
+            columns: labelled.names,
+            dropped: labelled.dropped,
             fitted: model.points(),
             dimensions: model.dimensions(),
             bandwidth: model.bandwidth(),
             bandwidth_per_dimension: model.bandwidth_per_dimension().map(<[f64]>::to_vec),
-            sizes,
-            noise,
-            notes: table.notes,
+            sizes: labelled.sizes,
+            noise: labelled.noise,
+            notes: labelled.notes,
         }
     }
 
@@ -222,7 +232,8 @@ impl Told {
             0 => String::new(),
             some => format!("; {} left out, with missing values", numbers::count(some, "row")),
         };
-        let source = format!("{} ({}) of {}{dropped}", count(self.points, "point"), list(&self.columns), self.source);
+        let source =
+            format!("{} ({}) of {}{dropped}", numbers::count(self.points, "point"), list(&self.columns), self.source);
         writeln!(out, "data        {}", line(&source))?;
         for note in &self.notes {
             writeln!(out, "note        {}", line(note))?;

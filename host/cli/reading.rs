@@ -3,13 +3,17 @@
 use std::path::Path;
 use std::str::FromStr;
 
+use arrow_array::RecordBatch;
 use clap::{Args, ValueEnum};
 
 use super::bar::Bar;
 use super::interrupt;
 use super::typed::name;
-use crate::data::{Carry, Decimal, Format, Missing, ReadOptions, Source, Standardization, Table, has_names, list};
+use crate::data::{
+    Carry, DataError, Decimal, Format, Missing, ReadOptions, Reader, Source, Standardization, Table, has_names, list,
+};
 use crate::error::{Error, Result};
+use crate::mean_shift::Model;
 
 /// How a file of points is read.
 #[derive(Clone, Debug, Args)]
@@ -179,13 +183,41 @@ pub struct Known<'a> {
     pub standardization: Option<&'a Standardization>,
 }
 
-impl Known<'_> {
+impl<'a> Known<'a> {
+    /// What a model knows of its points.
+    pub fn of(model: &'a Model) -> Self {
+        Self { names: model.columns(), of_array: model.of_array, standardization: model.standardization() }
+    }
+
     /// Reads another table as that of the points was read, and brings it to their scale: its columns are those that were
     /// chosen, or else have the points' names. How far it was read is shown unless that is to be `quiet`.
     ///
     /// # Errors
     /// Whatever is wrong with the file.
     pub fn read(&self, source: &Source, options: Option<&ReadOptions>, carry: Carry, quiet: bool) -> Result<Table> {
+        let (options, in_order) = self.options(source, options)?;
+        let bar = Bar::of(source, quiet);
+        let mut table = Table::read_watched(source, &options, carry, interrupt::check)?;
+        drop(bar);
+        table.notes.extend(self.note(source, in_order, &table.names));
+        self.scale(&table.names, &mut table.rows);
+        Ok(table)
+    }
+
+    /// The same in parts.
+    ///
+    /// # Errors
+    /// Whatever is wrong with the file's beginning.
+    pub fn read_in_parts(self, source: &Source, options: Option<&ReadOptions>, carry: Carry) -> Result<Parts<'a>> {
+        let (options, in_order) = self.options(source, options)?;
+        let reader = Reader::open(source, &options, carry)?;
+        let names = reader.coordinates().to_vec();
+        let notes = reader.notes().iter().cloned().chain(self.note(source, in_order, &names)).collect();
+        Ok(Parts { known: self, reader, source: source.clone(), names, notes, dropped: 0, are_begun: false })
+    }
+
+    /// How another table is read, and whether its columns are taken in order.
+    fn options(&self, source: &Source, options: Option<&ReadOptions>) -> Result<(ReadOptions, bool)> {
         let mut options = ReadOptions { weights: None, bandwidths: None, ..options.cloned().unwrap_or_default() };
         let (named, chosen) = (has_names(source, &options)?, !options.coordinates.is_empty());
         // An array has its columns in order, of which a name that is not an array's says nothing.
@@ -196,20 +228,68 @@ impl Known<'_> {
         } else if !chosen {
             options.coordinates = self.names.to_vec();
         }
-        let bar = Bar::of(source, quiet);
-        let mut table = Table::read_watched(source, &options, carry, interrupt::check)?;
-        drop(bar);
-        if in_order && !self.names.is_empty() && self.names != table.names {
-            table
-                .notes
-                .push(format!("{source} has no names: its columns are taken for {}, in order", list(self.names)));
-        }
+        Ok((options, in_order))
+    }
+
+    fn note(&self, source: &Source, in_order: bool, names: &[String]) -> Option<String> {
+        (in_order && !self.names.is_empty() && self.names != names)
+            .then(|| format!("{source} has no names: its columns are taken for {}, in order", list(self.names)))
+    }
+
+    fn scale(&self, names: &[String], rows: &mut [f64]) {
         if let Some(standardization) = self.standardization
-            && table.names.len() == standardization.scales.len()
+            && names.len() == standardization.scales.len()
         {
-            standardization.apply(&mut table.rows);
+            standardization.apply(rows);
         }
-        Ok(table)
+    }
+}
+
+/// Numbers of coordinates, or bytes of columns that come along, from which on rows are a part.
+const VALUES_OF_PART: usize = 1 << 21;
+const BYTES_OF_PART: usize = 1 << 26;
+
+/// Another table, of which no more is held than a part.
+#[derive(Debug)]
+pub struct Parts<'a> {
+    known: Known<'a>,
+    reader: Reader,
+    source: Source,
+    /// The names of the coordinates.
+    pub names: Vec<String>,
+    pub notes: Vec<String>,
+    /// Rows that were left out so far, since a value was missing.
+    pub dropped: u64,
+    are_begun: bool,
+}
+
+impl Parts<'_> {
+    /// The next rows and their columns; none at the end. What a model needs for many points it needs for few as well: so the reader's
+    /// parts are put together.
+    ///
+    /// # Errors
+    /// Whatever is wrong with the file, among it that it has no rows at all.
+    pub fn next(&mut self) -> Result<Option<(Vec<f64>, Vec<RecordBatch>)>> {
+        let (mut rows, mut carried, mut bytes) = (Vec::new(), Vec::new(), 0);
+        while rows.len() < VALUES_OF_PART && bytes < BYTES_OF_PART {
+            let Some(chunk) = self.reader.next_chunk()? else { break };
+            interrupt::check()?;
+            rows.extend(chunk.rows);
+            bytes += chunk.carried.as_ref().map_or(0, RecordBatch::get_array_memory_size);
+            carried.extend(chunk.carried);
+            self.dropped += chunk.dropped;
+        }
+        if rows.is_empty() {
+            let file = self.source.to_string();
+            return match (self.are_begun, self.dropped) {
+                (true, _) => Ok(None),
+                (false, 0) => Err(DataError::Empty { file }.into()),
+                (false, _) => Err(DataError::AllMissing { file }.into()),
+            };
+        }
+        self.are_begun = true;
+        self.known.scale(&self.names, &mut rows);
+        Ok(Some((rows, carried)))
     }
 }
 

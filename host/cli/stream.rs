@@ -16,7 +16,9 @@ use super::input::Input;
 use super::interrupt;
 use super::outputs::{Outputs, is_unread};
 use super::report::{Cluster, Seconds, Streamed};
-use crate::data::{Carry, Chunk, Column, DataError, Format, LeftOut, ReadOptions, Reader, Sink, Source, with_columns};
+use crate::data::{
+    Carry, Chunk, Column, DataError, Format, LeftOut, ReadOptions, Reader, Sink, Source, Target, with_columns,
+};
 use crate::error::{Error, Result};
 use crate::executor::{Counts, Device};
 use crate::mean_shift::{Bandwidth, DensityField, FieldModes, MeanShift, Path};
@@ -44,8 +46,9 @@ pub fn check(input: &Input, args: &Args) -> Result<()> {
     if !source.is_file() {
         source.check()?;
     }
-    let text_or_columns = |format: Format| !matches!(format, Format::Npy | Format::Npz);
-    let target = output.output.as_deref().map(crate::data::Target::new).transpose()?;
+    if let Some(path) = &output.output {
+        check_parts(&Target::new(path)?)?;
+    }
     let after_all = "it is known only when all points are there; leave out --stream";
     for (present, what, why) in [
         (!source.is_file(), "--stream of what is no file", "it is read twice; write it to a file first"),
@@ -62,11 +65,6 @@ pub fn check(input: &Input, args: &Args) -> Result<()> {
             output.centres.is_some(),
             "--stream with --centres",
             "a field has no centres of points; --report has its modes",
-        ),
-        (
-            target.is_some_and(|target| !text_or_columns(target.format())),
-            "--stream into numpy's formats",
-            "they hold all rows at once; write .csv, .parquet or .arrow",
         ),
         (
             estimator.form == FormName::Blurring,
@@ -122,6 +120,18 @@ pub fn check(input: &Input, args: &Args) -> Result<()> {
         if present {
             return Err(Error::Conflict { what, why });
         }
+    }
+    Ok(())
+}
+
+/// Whether a table can be written in parts.
+///
+/// # Errors
+/// [`Error::Conflict`].
+pub fn check_parts(target: &Target) -> Result<()> {
+    if matches!(target.format(), Format::Npy | Format::Npz) {
+        let why = "they hold all rows at once; write .csv, .parquet or .arrow";
+        return Err(Error::Conflict { what: "--stream into numpy's formats", why });
     }
     Ok(())
 }

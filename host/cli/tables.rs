@@ -5,10 +5,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, Float32Array, Float64Array, Int32Array, RecordBatch, UInt64Array};
+use arrow_schema::SchemaRef;
 
 use super::input::Data;
 use super::interrupt;
-use crate::data::{Carry, Column, Format, Target, table, with_columns};
+use crate::data::{Carry, Column, Format, Sink, Target, table, with_columns};
 use crate::error::Result;
 use crate::mean_shift::{Clustering, Distances};
 
@@ -75,33 +76,59 @@ pub fn held(target: &Target, m: u128, k: u128) -> u128 {
 
 /// Rows of a table, and their labels and other new columns.
 pub fn write_rows(target: &Target, tables: &[RecordBatch], labels: &[i32], more: &[(String, Values)]) -> Result<()> {
-    let new = |from: usize, to: usize| {
-        let label = Arc::new(Int32Array::from(labels[from..to].to_vec())) as ArrayRef;
+    let rows = Rows::new(target, tables, labels, more);
+    target.write(&rows.schema(), |sink| rows.write(sink))
+}
+
+/// Rows with new columns, which are made as they are written.
+pub struct Rows<'a> {
+    tables: &'a [RecordBatch],
+    labels: &'a [i32],
+    more: &'a [(String, Values)],
+    /// Whether there are no columns of the table's: an NPY file has none.
+    alone: bool,
+}
+
+impl<'a> Rows<'a> {
+    /// For a file.
+    pub fn new(target: &Target, tables: &'a [RecordBatch], labels: &'a [i32], more: &'a [(String, Values)]) -> Self {
+        Self { tables, labels, more, alone: target.format() == Format::Npy }
+    }
+
+    fn columns(&self, rows: Range<usize>) -> Vec<Column> {
+        let label = Arc::new(Int32Array::from(self.labels[rows.clone()].to_vec())) as ArrayRef;
         let mut columns = vec![("label".to_owned(), label)];
-        columns.extend(more.iter().map(|(name, values)| (name.clone(), values.of_rows(from..to))));
+        columns.extend(self.more.iter().map(|(name, values)| (name.clone(), values.of_rows(rows.clone()))));
         columns
-    };
-    // An NPY file has no columns of the table's.
-    let alone = target.format() == Format::Npy;
-    let none = tables.first().filter(|_| !alone).map(|rows| rows.slice(0, 0));
-    let schema = with_columns(none.as_ref(), new(0, 0)).schema();
-    let step = (NUMBERS / more.len().max(1)).clamp(1, ROWS);
-    target.write(&schema, |sink| {
-        let mut at = 0;
-        if alone {
-            return sink.write(&table(new(0, labels.len())));
+    }
+
+    /// All columns.
+    pub fn schema(&self) -> SchemaRef {
+        let none = self.tables.first().filter(|_| !self.alone).map(|rows| rows.slice(0, 0));
+        with_columns(none.as_ref(), self.columns(0..0)).schema()
+    }
+
+    /// Writes them, some at a time.
+    ///
+    /// # Errors
+    /// What the file's says; that the program is to stop.
+    pub fn write(&self, sink: &mut dyn Sink) -> Result<()> {
+        if self.alone {
+            return sink.write(&table(self.columns(0..self.labels.len())));
         }
-        for rows in tables {
+        let step = (NUMBERS / self.more.len().max(1)).clamp(1, ROWS);
+        let mut at = 0;
+        for rows in self.tables {
             for from in (0..rows.num_rows()).step_by(step) {
                 interrupt::check()?;
                 let part = rows.slice(from, step.min(rows.num_rows() - from));
                 let to = at + part.num_rows();
-                sink.write(&with_columns(Some(&part), new(at, to)))?;
+                sink.write(&with_columns(Some(&part), self.columns(at..to)))?;
                 at = to;
             }
         }
         Ok(())
-    })
+    }
 }
 
 /// The clusters as a table: label, size, weight, mode and centre, in the units of the data. An NPY file has the modes

@@ -159,6 +159,45 @@ fn columns_are_those_of_the_fit() {
     assert_eq!(label("piped.csv"), label("once.csv"));
 }
 
+/// One part, or several; of a file, or of a pipe.
+#[test]
+fn tables_are_labelled_in_parts() {
+    let folder = folder();
+    folder.run("in.csv --columns x,y --bandwidth 1 --standardize zscore --save a.model");
+    folder.run("predict a.model new.csv -o new.arrow");
+    for options in
+        ["new.csv -o FILE.csv --distances", "new.arrow -o FILE.parquet", "new.csv -o FILE.arrow --by nearest --density"]
+    {
+        let [whole, parts] =
+            ["whole", "parts"].map(|name| format!("predict a.model {}", options.replace("FILE", name)));
+        let told = folder.json(&whole);
+        assert_eq!(folder.json(&format!("{parts} --stream")), told, "{options}");
+        let written =
+            |name: &str| std::fs::read(folder.path(&options.split(' ').nth(2).unwrap().replace("FILE", name)));
+        assert!(written("parts").unwrap() == written("whole").unwrap(), "{options}");
+    }
+    let mut child = folder
+        .command("predict a.model - --format csv --stream -o -")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    std::io::Write::write_all(&mut child.stdin.take().unwrap(), NEW.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    folder.run("predict a.model new.csv -o whole.csv");
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), folder.read("whole.csv"));
+    // 2,240,000 coordinates, of which the first part has 2,097,152; what is wrong behind it leaves nothing.
+    folder.run("--points 70000 --dim 32 --bandwidth 10 -o points.arrow --save b.model");
+    folder.run("predict b.model points.arrow -o whole.csv --by nearest");
+    let told = folder.run("predict b.model points.arrow -o parts.csv --by nearest --stream");
+    assert!(told.contains("70000 points"), "{told}");
+    let parts = folder.read("parts.csv");
+    assert!(parts == folder.read("whole.csv"));
+    folder.write("wrong.csv", format!("{parts}1,2,3\n"));
+    folder.refuses("predict b.model wrong.csv -o parts.csv --by nearest --stream", 1, &["wrong.csv", "70002"]);
+    assert!(folder.read("parts.csv") == parts);
+}
+
 #[test]
 fn the_library_reads_what_the_program_keeps() {
     let folder = folder();
@@ -182,6 +221,8 @@ fn mistakes_with_models() {
     folder.write("cut.model", &whole[..whole.len() - 9]);
     folder.write("three.csv", "a,b,c\n1,2,3\n");
     folder.write("words.csv", "x,y\none,two\n");
+    folder.write("empty.csv", "x,y\n");
+    folder.write("gaps.csv", "x,y\n,1\n");
     folder.write("points", csv());
     for (arguments, code, words) in [
         ("predict none.model new.csv -o out.csv", 1, &["none.model cannot be read", "No such file"] as &[_]),
@@ -197,6 +238,17 @@ fn mistakes_with_models() {
             &["the new points have 3 coordinates, and the points 2"],
         ),
         ("predict a.model words.csv -o out.csv", 1, &["words.csv", "one"]),
+        ("predict a.model new.csv -o out.npz --stream", 2, &["--stream into numpy's formats", ".parquet"]),
+        ("predict a.model none.csv -o out.csv --stream", 1, &["none.csv", "cannot be read"]),
+        ("predict a.model words.csv -o out.csv --stream", 1, &["words.csv", "one"]),
+        ("predict a.model empty.csv -o out.csv --stream", 1, &["empty.csv has no rows"]),
+        ("predict a.model gaps.csv -o out.csv --stream", 1, &["gaps.csv", "missing"]),
+        ("predict a.model gaps.csv -o out.csv --stream --missing drop", 1, &["gaps.csv", "missing"]),
+        (
+            "predict a.model three.csv --columns a,b,c -o out.csv --stream",
+            1,
+            &["the new points have 3 coordinates, and the points 2"],
+        ),
         ("predict a.model new.csv -o out.npy --density", 2, &["--density or --distances in an NPY file"]),
         ("in.csv --columns x,y --bandwidth 1 --save -", 2, &["--save is -"]),
         ("in.csv --columns x,y --bandwidth 1 --save /dev/stdout", 2, &["--save is /dev/stdout", "nothing else stands"]),
