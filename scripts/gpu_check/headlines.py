@@ -26,6 +26,11 @@ WORDS = {
 }
 
 
+# What is said of a whole run's way; as the library chooses, nothing.
+SEEDED = "seeded"
+WAYS = {"": ", all pairs", SEEDED: ", from 117 random seeds"}
+
+
 def in_words(case: str) -> str:
     """What is done, for someone who does not know the cases' names."""
     if case == "run/lecture":
@@ -51,8 +56,7 @@ def rows(among: Sequence[Tuple[Record, str]]) -> List[str]:
 def row(case: str, ours: Row, peer: Optional[Row], where: str) -> List[str]:
     """A row of the table."""
     ratio = figures.ratio(peer, ours) if peer else None
-    # Of whole runs the benchmark has two ways; the other's name is in the row's.
-    way = ", all pairs" if case.startswith("run/") and not beside.way_of(ours) else ""
+    way = WAYS.get(beside.way_of(ours), "") if case.startswith("run/") else ""
     return [
         in_words(case) + way, str(ours.get("precision", "f32")), duration(beside.median(ours)),
         str(peer["implementation"]) if peer else "none ran", "" if ratio is None else digits(ratio), where,
@@ -60,7 +64,12 @@ def row(case: str, ours: Row, peer: Optional[Row], where: str) -> List[str]:
 
 
 def pairs_of(one: Record, case: str) -> List[Tuple[Row, Optional[Row]]]:
-    """modeseek beside the fastest peer, for each precision, on the record's device."""
+    """modeseek beside the fastest peer, for each precision, on the record's device; runs from seeds by themselves."""
     device = "cuda" if one["device"].startswith("cuda") else one["device"]
     groups: Dict[Tuple[str, str], List[Row]] = report.grouped(one["rows"])
-    return beside.pairs(groups.get((case, device), []))
+    group = groups.get((case, device), [])
+    seeded = [row for row in group if row["implementation"] == "%s, %s" % (figures.OURS, SEEDED)]
+    if not seeded:
+        return beside.pairs(group)
+    peers = [row for row in group if not str(row["implementation"]).startswith(figures.OURS)]
+    return beside.pairs([row for row in group if row not in seeded]) + beside.pairs([*seeded, *peers])

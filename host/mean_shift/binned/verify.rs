@@ -14,9 +14,13 @@ const PAIRS: usize = 400_000_000;
 /// The least and the most queries of a sample.
 const QUERIES: (usize, usize) = (16, 256);
 
+/// The part of few queries that a sample has, and the fewest: where all are in it, to look takes longer than to climb.
+const PART: usize = 4;
+const FEW: usize = 32;
+
 /// Queries that a sample of m has, over n points.
 pub fn sample_size(m: usize, n: usize) -> usize {
-    (PAIRS / n).clamp(QUERIES.0, QUERIES.1).min(m)
+    (PAIRS / n).clamp(QUERIES.0, QUERIES.1).min((m / PART).max(FEW)).min(m)
 }
 
 /// The largest distance, in bandwidths, between a step over the field and the exact one over `points`, of queries
@@ -59,4 +63,26 @@ pub fn sampled_error(
     // Written so that a NaN stays.
     let largest = largest.fold(0.0, |largest, apart| if apart <= largest { largest } else { apart });
     Ok(largest / options.weight.scale())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sample_is_a_part_of_few_queries() {
+        for (m, n, expected) in [
+            (1, 1, 1),
+            (31, 100_000, 31),
+            (117, 100_000, 32),
+            (500, 500, 125),
+            (1024, 1024, 256),
+            (1_000_000, 1_000_000, 256),
+            (1_000_000, 4_000_000, 100),
+            (1_000_000, 1 << 30, 16),
+            (20, 1 << 30, 16),
+        ] {
+            assert_eq!(sample_size(m, n), expected, "{m} queries of {n} points");
+        }
+    }
 }

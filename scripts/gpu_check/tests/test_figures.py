@@ -263,7 +263,7 @@ class Records(unittest.TestCase):
         newer = [row("step/1000000x2", samples=[[1e-3]]), row("step/1000000x2", name="KeOps", samples=[[2e-3]])]
         self.write("gpu", "2026-12-02", made(newer))
         self.write("gpu", "2026-12-03", made([row("reduce/8192x200000x2", samples=[[5e-3]])], name="Another"))
-        took = {"modeseek": 3.0, "modeseek, as chosen": 0.1}
+        took = {"modeseek": 3.0, "modeseek, as chosen": 0.1, "modeseek, seeded": 0.02, "GridShift": 0.05}
         ways = [row("run/100000x2", name, [[seconds]], device="cpu") for name, seconds in took.items()]
         of_all_pairs = [row("run/lecture", device="cpu"), row("product/4096", device="cpu"), *ways]
         self.write("cpu", "2026-12-03", made(of_all_pairs, "cpu", name="A Processor"))
@@ -273,7 +273,9 @@ class Records(unittest.TestCase):
         sums = "| weighted means: 8,192 x 200,000 weights, 2 columns | f32 | 4.00 ms | none ran |  | " + where.format(1) + " |"
         self.assertEqual(lines[lines.index(step) + 1], sums)
         self.assertEqual(len([line for line in lines if line.startswith("| product of 4,096 x 4,096 matrices")]), 1)
-        self.assertIn("| fit of 100,000 points in 2 dimensions | f32 | 100 ms |", "\n".join(lines))
+        self.assertIn("| fit of 100,000 points in 2 dimensions | f32 | 100 ms | GridShift | 0.500 |", "\n".join(lines))
+        seeded = "| fit of 100,000 points in 2 dimensions, from 117 random seeds | f32 | 20.0 ms | GridShift | 2.50 |"
+        self.assertIn(seeded, "\n".join(lines))
         self.assertIn("| the lecture's fit: 1,500 points, five iterations, all pairs | f32 | 1.00 ms |", "\n".join(lines))
         # Cases that are no headlines, and other devices' figures, are not there.
         self.assertFalse([line for line in lines if "step of 1,500" in line or "5.00 ms" in line])
