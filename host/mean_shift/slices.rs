@@ -344,8 +344,8 @@ mod tests {
         // 295 become 2,360: 4.5 turns.
         assert_eq!(points(37_749, 37_749, 32), 4_736);
         assert_eq!(points(1500, 1500, 8), 64);
-        // Any d: a block is one warp, the last of which adds the sums of all slices, so that there are fewer of them. 547 blocks of
-        // which 2,640 are there at a time have no room for more slices of 784 dimensions.
+        // Any d: a block is one warp, the last of which adds the sums of all slices, so that there are fewer of them. For two slices of
+        // 784 dimensions there is no room.
         assert_eq!([1500, 70_000, 1_000_000].map(|n| points(n, 128, 33)), [128, 576, 4_096]);
         assert_eq!(points(70_000, 70_000, 784), 70_000);
     }
