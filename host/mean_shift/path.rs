@@ -23,8 +23,8 @@ pub(super) const FEW_PAIRS: f64 = (1_u64 << 24) as f64;
 /// So many iterations are foreseen, if as many are allowed: to converge, fits make from four to hundreds.
 const MANY_ITERATIONS: usize = 32;
 
-/// Queries, also 16 for each dimension, to which a processor does not come as soon by putting points in order as by all pairs; and by
-/// adding points to a field, whose steps are compared with those of as many.
+/// Queries, also 16 for each dimension, to which a processor does not come as soon by putting points in order as by all pairs; and to
+/// which it does not by adding points to a field.
 const FEW_QUERIES: u32 = 256;
 const FEW_QUERIES_OF_FIELD: u32 = 64;
 
